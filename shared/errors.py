@@ -1,0 +1,172 @@
+"""The errors of Undersign, as one tree.
+
+    UndersignError
+    ├── PublicError                what a client may be told; mapped once, in http.py, to RFC 9457 or a page
+    │   ├── UnknownCampaign        404 unknown_campaign
+    │   ├── NotFound               404 not_found
+    │   ├── MethodNotAllowed       405 method_not_allowed
+    │   ├── TooLarge               413 too_large
+    │   ├── UnsupportedMediaType   415 unsupported_media_type
+    │   ├── OriginNotAllowed       403 origin_not_allowed
+    │   ├── CampaignClosed         410 campaign_closed
+    │   ├── MalformedBody          400 (base of the three)
+    │   │   ├── NotUtf8            400 not_utf8
+    │   │   ├── NotJson            400 not_json
+    │   │   └── NestedTooDeeply    400 nested_too_deeply
+    │   ├── InvalidFields          422 invalid_fields
+    │   ├── InvalidToken           404 invalid_token
+    │   │   └── ExpiredToken       410 expired_token
+    │   └── TryAgain               503 try_again, with Retry-After
+    ├── Unavailable                a part we lean on does not answer; public as TryAgain
+    │   ├── StoreUnavailable
+    │   └── QueueUnavailable
+    ├── Unopenable                 a sealed envelope that none of our keys opens, or that holds nonsense
+    ├── MailError
+    │   ├── MailRefused            the recipient's address is refused for good (5.1.x at RCPT)
+    │   ├── MailDeferred           definitely not sent; try later
+    │   └── MailUnresolved         nobody knows whether it was sent
+    └── ConfigurationError         the function must not start
+
+Codes are part of the HTTP contract and never change; their texts live in locales/. No exception carries an
+address, a name or a token, because exception texts end up in logs.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class UndersignError(Exception):
+    """Base of all our errors."""
+
+
+class PublicError(UndersignError):
+    """Something a client may be told."""
+
+    status = 500
+    code = "internal"
+    headers: dict[str, str] = {}  # noqa: RUF012 - overridden whole, never changed in place
+
+    def __init__(self, **details: str) -> None:
+        super().__init__(self.code)
+        #: Extra members of the problem document, and values for the text's placeholders.
+        self.details = details
+
+
+class UnknownCampaign(PublicError):
+    status, code = 404, "unknown_campaign"
+
+
+class NotFound(PublicError):
+    status, code = 404, "not_found"
+
+
+class MethodNotAllowed(PublicError):
+    status, code = 405, "method_not_allowed"
+
+    def __init__(self, allow: str) -> None:
+        super().__init__()
+        self.headers = {"Allow": allow}
+
+
+class TooLarge(PublicError):
+    status, code = 413, "too_large"
+
+
+class UnsupportedMediaType(PublicError):
+    status, code = 415, "unsupported_media_type"
+
+
+class OriginNotAllowed(PublicError):
+    """`hosted_page`: absolute URL of the page on which one can sign instead."""
+
+    status, code = 403, "origin_not_allowed"
+
+
+class CampaignClosed(PublicError):
+    status, code = 410, "campaign_closed"
+
+
+class MalformedBody(PublicError):
+    status = 400
+
+
+class NotUtf8(MalformedBody):
+    code = "not_utf8"
+
+
+class NotJson(MalformedBody):
+    code = "not_json"
+
+
+class NestedTooDeeply(MalformedBody):
+    code = "nested_too_deeply"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFault:
+    """One fault of one field: `code` keys the text `fields.<code>` of locales/."""
+
+    field: str
+    code: str
+
+
+class InvalidFields(PublicError):
+    status, code = 422, "invalid_fields"
+
+    def __init__(self, faults: list[FieldFault]) -> None:
+        super().__init__()
+        self.faults = faults
+
+
+class InvalidToken(PublicError):
+    status, code = 404, "invalid_token"
+
+
+class ExpiredToken(InvalidToken):
+    """The link was ours and is too old, or what it pointed at is gone. `campaign`: its id."""
+
+    status, code = 410, "expired_token"
+
+
+class TryAgain(PublicError):
+    status, code = 503, "try_again"
+
+    def __init__(self, after: timedelta = timedelta(seconds=5)) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(int(after.total_seconds()))}
+
+
+class Unavailable(UndersignError):
+    """A part we lean on does not answer; nothing was done, or nobody knows whether it was."""
+
+
+class StoreUnavailable(Unavailable):
+    pass
+
+
+class QueueUnavailable(Unavailable):
+    pass
+
+
+class Unopenable(UndersignError):
+    pass
+
+
+class MailError(UndersignError):
+    pass
+
+
+class MailRefused(MailError):
+    pass
+
+
+class MailDeferred(MailError):
+    pass
+
+
+class MailUnresolved(MailError):
+    pass
+
+
+class ConfigurationError(UndersignError):
+    pass

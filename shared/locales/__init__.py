@@ -1,0 +1,87 @@
+"""What Undersign itself says, one TOML file per language in this folder: forms, pages, mail, errors.
+
+A campaign's own words are in its campaign file. Placeholders are Python format fields: "{total} signatures".
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+FALLBACK = "en"
+
+LANGUAGES = frozenset(path.stem for path in FOLDER.glob("*.toml"))
+
+_RANGE = re.compile(
+    r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*q\s*=\s*(0(?:\.\d{1,3})?|1(?:\.0{1,3})?)\s*)?"
+)
+
+
+@dataclass(frozen=True)
+class Locale:
+    """One language's texts."""
+
+    language: str
+    texts: Mapping[str, str]
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        """The text at `key` (dotted) with its placeholders filled in."""
+        text = self.texts[key]
+        return text.format_map(values) if values else text
+
+    def number(self, value: int) -> str:
+        """`value` with this language's grouping (CLDR)."""
+        from babel.numbers import format_decimal  # here, because only pages and the badge pay for it
+
+        return format_decimal(value, locale=self._cldr)
+
+    def date(self, value: Any) -> str:
+        """A day, written out in this language (CLDR)."""
+        from babel.dates import format_date
+
+        return format_date(value, format="long", locale=self._cldr)
+
+    @property
+    def _cldr(self) -> str:
+        # Readers of English in Europe expect 31 October, not October 31.
+        return "en_150" if self.language == "en" else self.language
+
+
+@cache
+def locale(language: str) -> Locale:
+    """The texts of one of `LANGUAGES`."""
+    with (FOLDER / f"{language}.toml").open("rb") as file:
+        return Locale(language, dict(_flatten("", tomllib.load(file))))
+
+
+def negotiate(wanted: str | None, accept_language: str | None, offered: Iterable[str], default: str) -> str:
+    """The language to answer in: `wanted` (BCP 47), else by Accept-Language (RFC 9110, 12.5.4), else `default`.
+
+    `offered`: the languages there are texts in.
+    """
+    languages = LANGUAGES.intersection(offered)
+    for tag in (wanted, *_by_preference(accept_language or "")):
+        primary = (tag or "").split("-")[0].lower()
+        if primary in languages:
+            return primary
+    return default if default in languages else FALLBACK
+
+
+def _by_preference(accept_language: str) -> list[str]:
+    ranges = (_RANGE.fullmatch(part) for part in accept_language[:500].split(","))
+    weighed = [(float(found[2] or 1), found[1]) for found in ranges if found]
+    return [tag for quality, tag in sorted(weighed, key=lambda pair: -pair[0]) if quality > 0]
+
+
+def _flatten(prefix: str, table: Mapping[str, Any]) -> list[tuple[str, str]]:
+    pairs = []
+    for key, value in table.items():
+        if isinstance(value, dict):
+            pairs += _flatten(f"{prefix}{key}.", value)
+        else:
+            pairs.append((f"{prefix}{key}", value))
+    return pairs

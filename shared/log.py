@@ -1,0 +1,61 @@
+"""JSON events on standard output, one a line, as Cloud Logging reads them.
+
+Only the fields listed here are ever written, and none of them can hold an address, a name, a token or an IP
+address. Exceptions are logged by type and place, without their text, which could quote what a client sent.
+"""
+
+import json
+import sys
+import traceback
+from pathlib import PurePath
+from typing import Literal
+
+#: What an event may say. Adding one here is a decision about privacy.
+FIELDS = frozenset(
+    {
+        "function",
+        "campaign",
+        "partner",
+        "country",
+        "locale",
+        "kind",
+        "outcome",
+        "code",
+        "status",
+        "error",
+        "place",
+        "attempts",
+        "seconds",
+        "reply",
+    }
+)
+
+Severity = Literal["INFO", "WARNING", "ERROR"]
+
+
+def event(name: str, severity: Severity = "INFO", **fields: str | int | float | None) -> None:
+    """Write one event.
+
+    Raises:
+        ValueError: a field is not on the list.
+    """
+    if unknown := fields.keys() - FIELDS:
+        raise ValueError(f"not on the list of what may be logged: {sorted(unknown)}")
+    line = {
+        "severity": severity,
+        "event": name,
+        **{key: value for key, value in fields.items() if value is not None},
+    }
+    sys.stdout.write(json.dumps(line, ensure_ascii=True) + "\n")
+    sys.stdout.flush()
+
+
+def fault(name: str, exception: BaseException, **fields: str | int | float | None) -> None:
+    """Write an event about an exception nobody expected: what it is and where, not what it says."""
+    event(name, "ERROR", error=type(exception).__qualname__, place=_place(exception), **fields)
+
+
+def _place(exception: BaseException) -> str:
+    """The innermost frames, as file:line of function."""
+    frames = traceback.extract_tb(exception.__traceback__)[-4:]
+    return " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))

@@ -1,0 +1,152 @@
+"""The one reader of the environment. Each function has its own settings, and with them only its own secrets.
+
+A function whose settings are incomplete refuses to start and names every fault at once. Nothing that production
+could fall into by accident has a default: not where to store, not how to queue, not how to mail.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from shared.errors import ConfigurationError
+
+VERSION = "0.1.0"
+
+_MIN_SECRET_CHARACTERS = 32
+
+
+def _check_keys(secret: SecretStr) -> SecretStr:
+    keys = secret.get_secret_value().split()
+    if not keys or any(len(key) < _MIN_SECRET_CHARACTERS for key in keys):
+        raise ValueError(f"each key needs at least {_MIN_SECRET_CHARACTERS} characters")
+    return secret
+
+
+#: One or more secrets of at least 32 characters, separated by white space.
+Keys = Annotated[SecretStr, AfterValidator(_check_keys)]
+
+
+def words(secret: SecretStr) -> list[str]:
+    """The parts of a secret that holds several, oldest first."""
+    return secret.get_secret_value().split()
+
+
+class Settings(BaseModel):
+    """What every function needs."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    public_url: str = Field(
+        pattern=r"^https://[^/\s]+$|^http://(localhost|127\.0\.0\.1)(:\d+)?$",
+        description="where the public reaches the functions, without a path, as in https://sign.example.org",
+    )
+    campaigns_folder: Path | None = Field(default=None, description="campaign files; by default those shipped")
+
+
+class QueueSettings(Settings):
+    """For functions that put tasks into the queue. `deliver_recipient` is a public key."""
+
+    tasks: Literal["cloud_tasks", "local"] = Field(description="which queue: cloud_tasks or local")
+    deliver_recipient: str = Field(description="the age recipient (age1…) of deliver")
+    tasks_queue: str | None = Field(default=None, description="projects/…/locations/…/queues/…")
+    deliver_url: str | None = Field(default=None, description="the address of deliver that the queue calls")
+    deliver_audience: str | None = Field(default=None, description="audience of the queue's OIDC token")
+    tasks_service_account: str | None = Field(default=None, description="the account the queue calls deliver as")
+    cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port of a test server")
+    local_folder: Path | None = Field(default=None, description="where the local queue and store are kept")
+
+    @model_validator(mode="after")
+    def _queue_is_complete(self) -> Self:
+        if self.tasks == "cloud_tasks":
+            _require(self, "tasks_queue", "deliver_url", "deliver_audience", "tasks_service_account")
+        else:
+            _require(self, "local_folder")
+        return self
+
+
+class StoreSettings(Settings):
+    """For functions that read or write signatures."""
+
+    store: Literal["firestore", "sqlite"] = Field(description="which store: firestore or sqlite")
+    firestore_project: str | None = Field(default=None, description="the Google Cloud project of the database")
+    firestore_database: str = "(default)"
+    local_folder: Path | None = Field(default=None, description="where the local queue and store are kept")
+
+    @model_validator(mode="after")
+    def _store_is_complete(self) -> Self:
+        _require(self, "firestore_project" if self.store == "firestore" else "local_folder")
+        return self
+
+
+class SignSettings(QueueSettings):
+    """sign holds no secret."""
+
+
+class EmbedSettings(Settings):
+    """embed holds no secret."""
+
+
+class CountSettings(StoreSettings):
+    """count holds no secret."""
+
+
+class ConfirmSettings(StoreSettings, QueueSettings):
+    token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
+
+
+class DeliverSettings(StoreSettings, QueueSettings):
+    token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
+    pepper: Keys = Field(description="the secret under which addresses are digested; never changes")
+    deliver_identities: Keys = Field(description="age identities (AGE-SECRET-KEY-1…) that open the envelopes")
+    throwaway_recipient: str | None = Field(
+        default=None, description="local runs only: the age recipient that stands in for `throwaway`"
+    )
+    mail: Literal["smtp", "outbox"] = Field(description="how to mail: smtp or outbox")
+    smtp_host: str | None = Field(default=None, description="the mail relay")
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_starttls: bool = Field(default=True, description="false only for a relay on the same machine")
+
+    @model_validator(mode="after")
+    def _mail_is_complete(self) -> Self:
+        _require(self, "smtp_host" if self.mail == "smtp" else "local_folder")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("SMTP_USER and SMTP_PASSWORD go together")
+        if not self.smtp_starttls and self.smtp_host not in {"localhost", "127.0.0.1"}:
+            raise ValueError("SMTP_STARTTLS may be false only for a relay on the same machine")
+        return self
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(kind: type[S]) -> S:
+    """The settings of one function, from the environment; variables are named like the fields, in capitals.
+
+    Raises:
+        ConfigurationError: names every variable that is missing or wrong, and what belongs there.
+    """
+    given = {name: os.environ[name.upper()] for name in kind.model_fields if os.environ.get(name.upper())}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        faults = "\n".join(_explain(kind, fault) for fault in error.errors(include_input=False))
+        raise ConfigurationError(f"refusing to start, the environment is incomplete:\n{faults}") from None
+
+
+def _require(settings: Settings, *names: str) -> None:
+    missing = [name.upper() for name in names if getattr(settings, name) is None]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} must be set")
+
+
+def _explain(kind: type[Settings], fault: Any) -> str:
+    if not fault["loc"]:
+        return f"  {fault['msg']}"
+    name = str(fault["loc"][0])
+    wanted = kind.model_fields[name].description
+    problem = "is not set" if fault["type"] == "missing" else fault["msg"]
+    return f"  {name.upper()}: {problem}" + (f" ({wanted})" if wanted else "")
