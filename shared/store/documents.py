@@ -1,0 +1,11 @@
+"""Signatures and mailboxes as the plain documents that the adapters keep, and back.
+
+Every field is always present, so that writing a document leaves nothing behind of what it replaces.
+"""
+
+from pydantic import TypeAdapter
+
+from shared.store import Mailbox, Signature
+
+SIGNATURE = TypeAdapter(Signature)
+MAILBOX = TypeAdapter(Mailbox)

@@ -1,0 +1,229 @@
+"""The store on Firestore in native mode, through the asynchronous client.
+
+One read and one conditional commit per operation: the condition is the `update_time` that was read, or that the
+document does not exist. The emulator is used where FIRESTORE_EMULATOR_HOST is set, which the client reads itself.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any, TypeVar
+
+from google.api_core import exceptions
+from google.cloud.firestore_v1 import AsyncClient, AsyncDocumentReference, AsyncWriteBatch, Increment
+from pydantic import TypeAdapter
+
+from shared.errors import StoreUnavailable
+from shared.store import (
+    Address,
+    Confirmation,
+    Delta,
+    Granted,
+    Mailbox,
+    MailKind,
+    Order,
+    Signature,
+    Submission,
+    Tally,
+    Withdrawal,
+    shard_of,
+    transitions,
+)
+from shared.store.documents import MAILBOX, SIGNATURE
+
+#: Seconds for one call; a caller with a browser behind it should not wait longer.
+_TIMEOUT_SECONDS = 10
+_ATTEMPTS = 20
+_PAUSE_SECONDS = 0.02
+
+#: Somebody else wrote first. ABORTED is contention on a shard of the tally.
+_CONFLICTS = (
+    exceptions.FailedPrecondition,
+    exceptions.AlreadyExists,
+    exceptions.NotFound,
+    exceptions.Aborted,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A document as it was read. `version`: its update_time, None where there is none."""
+
+    reference: AsyncDocumentReference
+    content: dict[str, Any] | None
+    version: Any
+
+    def parsed(self, kind: TypeAdapter[T]) -> T | None:
+        return kind.validate_python(self.content) if self.content is not None else None
+
+
+class FirestoreStore:
+    """Keeps campaigns in `database` of `project`. `shards`: of the tally, by campaign."""
+
+    def __init__(self, project: str, database: str, shards: Callable[[str], int]) -> None:
+        self._project = project
+        self._database = database
+        self._shards = shards
+
+    async def admit(self, address: Address, submission: Submission, now: datetime) -> Order:
+        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailDecision:
+            return transitions.admit(address, signature, mailbox, submission, now)
+
+        return await self._until_committed(lambda: self._order(address, decide))
+
+    async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> Order:
+        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailDecision:
+            return transitions.claim(address, signature, mailbox, key, kind, now)
+
+        return await self._until_committed(lambda: self._order(address, decide))
+
+    async def settle(self, granted: Granted, *, sent: bool) -> None:
+        reference = self._mailbox(granted.address)
+        # The mailbox as this process wrote it: a read is needed only if somebody else wrote since.
+        known = _Read(reference, MAILBOX.dump_python(granted.mailbox), granted.version)
+
+        async def work() -> None:
+            nonlocal known
+            stored, known = known, _Read(reference, None, None)
+            if stored.version is None:
+                [stored] = await self._read(reference)
+            mailbox = stored.parsed(MAILBOX) or Mailbox()
+            settled = transitions.settle(mailbox, granted.key, sent=sent)
+            if settled != mailbox:
+                batch = self._client.batch()
+                self._put(batch, stored, MAILBOX.dump_python(settled))
+                await self._commit(batch)
+
+        await self._until_committed(work)
+
+    async def confirm(self, campaign: str, digest: str, submission_id: str, now: datetime) -> Confirmation:
+        async def work() -> Confirmation:
+            [stored] = await self._read(self._signature(campaign, digest))
+            outcome, signature, delta = transitions.confirm(stored.parsed(SIGNATURE), submission_id, now)
+            await self._change(campaign, digest, stored, signature, delta)
+            return outcome
+
+        return await self._until_committed(work)
+
+    async def withdraw(self, campaign: str, digest: str, now: datetime) -> Withdrawal:
+        async def work() -> Withdrawal:
+            [stored] = await self._read(self._signature(campaign, digest))
+            outcome, signature, delta = transitions.withdraw(stored.parsed(SIGNATURE), now)
+            await self._change(campaign, digest, stored, signature, delta)
+            return outcome
+
+        return await self._until_committed(work)
+
+    async def tally(self, campaign: str) -> Tally:
+        async def work() -> Tally:
+            shards = self._client.collection("campaigns", campaign, "tally")
+            total, by_country, by_partner = 0, dict[str, int](), dict[str, int]()
+            async for shard in shards.stream(timeout=_TIMEOUT_SECONDS):
+                counted = shard.to_dict() or {}
+                total += counted.get("total", 0)
+                _add(by_country, counted.get("by_country", {}))
+                _add(by_partner, counted.get("by_partner", {}))
+            return Tally(total, _without_zeros(by_country), _without_zeros(by_partner))
+
+        return await self._until_committed(work)
+
+    async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
+        async def work() -> None:
+            document = {"body": body, "reason": reason, "parked_at": now}
+            await self._client.document("parked", task_id).set(document, timeout=_TIMEOUT_SECONDS)
+
+        await self._until_committed(work)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if "_client" in self.__dict__:
+            self._client.close()  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def _client(self) -> AsyncClient:
+        # Created on first use, inside the event loop that serves, whatever loop or process imported us.
+        return AsyncClient(project=self._project, database=self._database)
+
+    def _signature(self, campaign: str, digest: str) -> AsyncDocumentReference:
+        return self._client.document("campaigns", campaign, "signatures", digest)
+
+    def _mailbox(self, address: Address) -> AsyncDocumentReference:
+        return self._client.document("campaigns", address.campaign, "mailboxes", address.mailbox)
+
+    async def _order(
+        self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailDecision]
+    ) -> Order:
+        signature, mailbox = await self._read(
+            self._signature(address.campaign, address.digest), self._mailbox(address)
+        )
+        decision = decide(signature.parsed(SIGNATURE), mailbox.parsed(MAILBOX) or Mailbox())
+        batch = self._client.batch()
+        if decision.signature:
+            self._put(batch, signature, SIGNATURE.dump_python(decision.signature))
+        if decision.mailbox:
+            self._put(batch, mailbox, MAILBOX.dump_python(decision.mailbox))
+        if not len(batch):
+            return decision.order
+        written = await self._commit(batch)
+        if isinstance(decision.order, Granted):
+            return replace(decision.order, version=written[-1].update_time)
+        return decision.order
+
+    async def _change(
+        self, campaign: str, digest: str, stored: _Read, signature: Signature | None, delta: Delta | None
+    ) -> None:
+        if signature is None:
+            return
+        batch = self._client.batch()
+        self._put(batch, stored, SIGNATURE.dump_python(signature))
+        if delta:
+            shard = str(shard_of(digest, self._shards(campaign)))
+            by = Increment(delta.by)
+            counted: dict[str, Any] = {"total": by, "by_country": {delta.country: by}}
+            if delta.partner:
+                counted["by_partner"] = {delta.partner: by}
+            batch.set(self._client.document("campaigns", campaign, "tally", shard), counted, merge=True)
+        await self._commit(batch)
+
+    async def _read(self, *references: AsyncDocumentReference) -> list[_Read]:
+        found = {}
+        async for snapshot in self._client.get_all(list(references), timeout=_TIMEOUT_SECONDS):
+            found[snapshot.reference.path] = snapshot
+        snapshots = [found[reference.path] for reference in references]
+        return [_Read(shot.reference, shot.to_dict(), shot.update_time) for shot in snapshots]
+
+    def _put(self, batch: AsyncWriteBatch, stored: _Read, document: dict[str, Any]) -> None:
+        """Write the whole document, if nobody else has written it since it was read."""
+        if stored.version is None:
+            batch.create(stored.reference, document)
+        else:
+            unchanged = self._client.write_option(last_update_time=stored.version)
+            batch.update(stored.reference, document, option=unchanged)
+
+    async def _commit(self, batch: AsyncWriteBatch) -> Any:
+        return await batch.commit(timeout=_TIMEOUT_SECONDS)
+
+    async def _until_committed(self, work: Callable[[], Awaitable[T]]) -> T:
+        """`work` again for as long as somebody else was faster; every conflict means that somebody got on."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await work()
+            except _CONFLICTS:
+                await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * (attempt + 1)))  # noqa: S311 - no secret
+            except exceptions.GoogleAPIError as fault:
+                raise StoreUnavailable(type(fault).__name__) from fault
+        raise StoreUnavailable("contention")
+
+
+def _add(sums: dict[str, int], more: dict[str, int]) -> None:
+    for key, value in more.items():
+        sums[key] = sums.get(key, 0) + value
+
+
+def _without_zeros(sums: dict[str, int]) -> dict[str, int]:
+    return {key: value for key, value in sums.items() if value}

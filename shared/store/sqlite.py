@@ -1,0 +1,214 @@
+"""The store on SQLite: one file, safe with several processes. For local runs and small campaigns on one machine.
+
+Write-ahead logging lets readers go on while one process writes; BEGIN IMMEDIATE takes the write lock before the
+read, so that a decision is never made on what another process is changing. synchronous=FULL, because what was
+answered with 2xx must survive a power cut (https://sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from shared.errors import StoreUnavailable
+from shared.store import (
+    Address,
+    Confirmation,
+    Delta,
+    Granted,
+    Mailbox,
+    MailKind,
+    Order,
+    Signature,
+    Submission,
+    Tally,
+    Withdrawal,
+    shard_of,
+    transitions,
+)
+from shared.store.documents import MAILBOX, SIGNATURE
+
+_BUSY_SECONDS = 20
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS signatures (
+    campaign TEXT, digest TEXT, document TEXT NOT NULL, PRIMARY KEY (campaign, digest)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mailboxes (
+    campaign TEXT, mailbox TEXT, document TEXT NOT NULL, PRIMARY KEY (campaign, mailbox)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tally (
+    campaign TEXT, shard INTEGER, field TEXT, key TEXT, value INTEGER NOT NULL,
+    PRIMARY KEY (campaign, shard, field, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parked (
+    task_id TEXT PRIMARY KEY, body BLOB NOT NULL, reason TEXT NOT NULL, parked_at TEXT NOT NULL
+);
+"""
+
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """Keeps everything in the file at `path`, which it creates. `shards`: of the tally, by campaign."""
+
+    def __init__(self, path: Path, shards: Callable[[str], int]) -> None:
+        self._path = path
+        self._shards = shards
+        # SQLite serves one writer at a time anyway; one thread keeps the event loop free and the connection safe.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-store")
+
+    async def admit(self, address: Address, submission: Submission, now: datetime) -> Order:
+        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailDecision:
+            return transitions.admit(address, signature, mailbox, submission, now)
+
+        return await self._run(lambda: self._order(address, decide))
+
+    async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> Order:
+        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailDecision:
+            return transitions.claim(address, signature, mailbox, key, kind, now)
+
+        return await self._run(lambda: self._order(address, decide))
+
+    async def settle(self, granted: Granted, *, sent: bool) -> None:
+        def work() -> None:
+            with self._transaction() as database:
+                address = granted.address
+                mailbox = _read_mailbox(database, address)
+                _write_mailbox(database, address, transitions.settle(mailbox, granted.key, sent=sent))
+
+        await self._run(work)
+
+    async def confirm(self, campaign: str, digest: str, submission_id: str, now: datetime) -> Confirmation:
+        def work() -> Confirmation:
+            with self._transaction() as database:
+                stored = _read_signature(database, campaign, digest)
+                outcome, signature, delta = transitions.confirm(stored, submission_id, now)
+                self._write(database, campaign, digest, signature, delta)
+                return outcome
+
+        return await self._run(work)
+
+    async def withdraw(self, campaign: str, digest: str, now: datetime) -> Withdrawal:
+        def work() -> Withdrawal:
+            with self._transaction() as database:
+                outcome, signature, delta = transitions.withdraw(_read_signature(database, campaign, digest), now)
+                self._write(database, campaign, digest, signature, delta)
+                return outcome
+
+        return await self._run(work)
+
+    async def tally(self, campaign: str) -> Tally:
+        def work() -> Tally:
+            rows = self._connection.execute(
+                "SELECT field, key, SUM(value) FROM tally WHERE campaign = ? GROUP BY field, key", (campaign,)
+            ).fetchall()
+            total = sum(value for field, _, value in rows if field == "total")
+            by_country = {key: value for field, key, value in rows if field == "country" and value}
+            by_partner = {key: value for field, key, value in rows if field == "partner" and value}
+            return Tally(total, by_country, by_partner)
+
+        return await self._run(work)
+
+    async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
+        def work() -> None:
+            with self._transaction() as database:
+                database.execute(
+                    "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?)",
+                    (task_id, body, reason, now.isoformat()),
+                )
+
+        await self._run(work)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._thread.submit(lambda: self._connection.close()).result()
+        self._thread.shutdown()
+
+    def _order(
+        self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailDecision]
+    ) -> Order:
+        with self._transaction() as database:
+            stored = _read_signature(database, address.campaign, address.digest)
+            decision = decide(stored, _read_mailbox(database, address))
+            self._write(database, address.campaign, address.digest, decision.signature, None)
+            if decision.mailbox:
+                _write_mailbox(database, address, decision.mailbox)
+            return decision.order
+
+    def _write(
+        self,
+        database: sqlite3.Connection,
+        campaign: str,
+        digest: str,
+        signature: Signature | None,
+        delta: Delta | None,
+    ) -> None:
+        if signature:
+            database.execute(
+                "INSERT OR REPLACE INTO signatures VALUES (?, ?, ?)",
+                (campaign, digest, SIGNATURE.dump_json(signature).decode()),
+            )
+        if delta:
+            shard = shard_of(digest, self._shards(campaign))
+            counted = [("total", ""), ("country", delta.country)]
+            counted += [("partner", delta.partner)] if delta.partner else []
+            database.executemany(
+                "INSERT INTO tally VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET value = value + excluded.value",
+                [(campaign, shard, field, key, delta.by) for field, key in counted],
+            )
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as fault:
+            raise StoreUnavailable(type(fault).__name__) from fault
+
+    @cached_property
+    def _connection(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(_SCHEMA)
+        return connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+
+def _read_signature(database: sqlite3.Connection, campaign: str, digest: str) -> Signature | None:
+    row = database.execute(
+        "SELECT document FROM signatures WHERE campaign = ? AND digest = ?", (campaign, digest)
+    ).fetchone()
+    return SIGNATURE.validate_json(row[0]) if row else None
+
+
+def _read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
+    row = database.execute(
+        "SELECT document FROM mailboxes WHERE campaign = ? AND mailbox = ?",
+        (address.campaign, address.mailbox),
+    ).fetchone()
+    return MAILBOX.validate_json(row[0]) if row else Mailbox()
+
+
+def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mailbox) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO mailboxes VALUES (?, ?, ?)",
+        (address.campaign, address.mailbox, MAILBOX.dump_json(mailbox).decode()),
+    )

@@ -1,0 +1,193 @@
+"""The decisions of the store's state machine: pure functions from what was read to what to write.
+
+Both adapters call these between their read and their commit, so that the rules exist once.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.store import (
+    CLAIM_TTL,
+    MAILS_IN_ALL,
+    MAILS_PER_HOUR,
+    MAILS_WINDOW,
+    MAX_SUBMISSIONS,
+    PENDING_TTL,
+    TASK_TTL,
+    TOMBSTONE_TTL,
+    Address,
+    Claim,
+    Confirmation,
+    Delta,
+    Done,
+    Granted,
+    Mailbox,
+    MailKind,
+    Order,
+    Signature,
+    Status,
+    Submission,
+    Wait,
+    Withdrawal,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MailDecision:
+    """`signature` and `mailbox`: what to write, None where nothing changes."""
+
+    order: Order
+    signature: Signature | None = None
+    mailbox: Mailbox | None = None
+
+
+def live(signature: Signature | None, now: datetime) -> Signature | None:
+    """What has expired is absent at once."""
+    if signature and signature.expire_at and signature.expire_at <= now:
+        return None
+    return signature
+
+
+def admit(
+    address: Address, stored: Signature | None, mailbox: Mailbox, submission: Submission, now: datetime
+) -> MailDecision:
+    signature = live(stored, now)
+    if submission.signed_at <= now - TASK_TTL:
+        return MailDecision(Done.STALE)
+    if signature and signature.status is Status.WITHDRAWN:
+        if signature.withdrawn_at and submission.signed_at <= signature.withdrawn_at:
+            return MailDecision(Done.STALE)
+        signature = None
+    if signature and signature.status is Status.CONFIRMED:
+        return _say_already_signed(address, signature, mailbox, submission, now)
+    return _admit_pending(address, signature, mailbox, submission, now)
+
+
+def _say_already_signed(
+    address: Address, signature: Signature, mailbox: Mailbox, submission: Submission, now: datetime
+) -> MailDecision:
+    # A task that comes again for a submission that was mailed is no new attempt to sign.
+    mailed = signature.submission(submission.id) or _claim_of(mailbox, _key(MailKind.CONFIRM, submission.id))
+    if mailed:
+        return MailDecision(Done.SENT)
+    return _courtesy(_grant(address, mailbox, MailKind.SIGNED, submission.id, (), now))
+
+
+def _admit_pending(
+    address: Address, signature: Signature | None, mailbox: Mailbox, submission: Submission, now: datetime
+) -> MailDecision:
+    others = tuple(
+        known
+        for known in (signature.submissions if signature else ())
+        if known.id != submission.id and known.signed_at > now - PENDING_TTL
+    )
+    if len(others) >= MAX_SUBMISSIONS:
+        return MailDecision(Wait(min(known.signed_at for known in others) + PENDING_TTL))
+    decision = _grant(address, mailbox, MailKind.CONFIRM, submission.id, (submission,), now)
+    if not isinstance(decision.order, Granted):
+        return decision
+    pending = Signature(Status.PENDING, (*others, submission), expire_at=now + PENDING_TTL)
+    return replace(decision, signature=pending)
+
+
+def claim(
+    address: Address,
+    stored: Signature | None,
+    mailbox: Mailbox,
+    key: str,
+    kind: MailKind | None,
+    now: datetime,
+) -> MailDecision:
+    signature = live(stored, now)
+    if signature and signature.status is Status.PENDING:
+        if kind is MailKind.REMINDER:
+            reminded = signature.submission(key)
+            links: tuple[Submission, ...] = (reminded,) if reminded else ()
+        else:
+            kind, links = MailKind.CONFIRM, signature.submissions
+        if links:
+            return _courtesy(_grant(address, mailbox, kind, key, links, now))
+    elif signature and signature.status is Status.CONFIRMED and kind is None:
+        return _courtesy(_grant(address, mailbox, MailKind.SIGNED, key, (), now))
+    return MailDecision(Done.NOT_DUE)
+
+
+def _courtesy(decision: MailDecision) -> MailDecision:
+    """A mail that is not owed is not sent later, when nobody expects it any more."""
+    return MailDecision(Done.CAPPED) if isinstance(decision.order, Wait) else decision
+
+
+def _grant(
+    address: Address,
+    mailbox: Mailbox,
+    kind: MailKind,
+    mail_id: str,
+    submissions: tuple[Submission, ...],
+    now: datetime,
+) -> MailDecision:
+    key = _key(kind, mail_id)
+    own = _claim_of(mailbox, key)
+    if own and own.sent:
+        return MailDecision(Done.SENT)
+    if own and now < own.at + CLAIM_TTL:
+        return MailDecision(Wait(own.at + CLAIM_TTL))
+    recent = tuple(known for known in mailbox.claims if known.at > now - MAILS_WINDOW)
+    slot = _next_slot(recent, now)
+    if slot > now:
+        return MailDecision(Wait(slot))
+    claimed = Mailbox((*recent, Claim(key, now)), expire_at=now + TOMBSTONE_TTL)
+    return MailDecision(Granted(address, key, kind, submissions, claimed), mailbox=claimed)
+
+
+def _key(kind: MailKind, mail_id: str) -> str:
+    return f"{kind}:{mail_id}"
+
+
+def _claim_of(mailbox: Mailbox, key: str) -> Claim | None:
+    """The latest claim of one mail; an older one may stand for an attempt that nobody saw end."""
+    return next((known for known in reversed(mailbox.claims) if known.key == key), None)
+
+
+def _next_slot(recent: tuple[Claim, ...], now: datetime) -> datetime:
+    """When both caps have room, counting every claim as a mail."""
+    times = sorted(known.at for known in recent)
+    slot = now
+    for cap, window in ((MAILS_PER_HOUR, timedelta(hours=1)), (MAILS_IN_ALL, MAILS_WINDOW)):
+        if len(times) >= cap:
+            slot = max(slot, times[-cap] + window)
+    return slot
+
+
+def settle(mailbox: Mailbox, key: str, *, sent: bool) -> Mailbox:
+    """The claim marked as sent, or taken away."""
+    own = _claim_of(mailbox, key)
+    others = tuple(known for known in mailbox.claims if known is not own)
+    if own is None or own.sent:
+        return mailbox
+    return replace(mailbox, claims=(*others, replace(own, sent=True)) if sent else others)
+
+
+def confirm(
+    stored: Signature | None, submission_id: str, now: datetime
+) -> tuple[Confirmation, Signature | None, Delta | None]:
+    """The outcome, and where it is CONFIRMED what to write and to count."""
+    signature = live(stored, now)
+    if signature and signature.status is Status.CONFIRMED:
+        return Confirmation.ALREADY, None, None
+    kept = signature.submission(submission_id) if signature else None
+    if kept is None:
+        return Confirmation.GONE, None, None
+    confirmed = Signature(Status.CONFIRMED, (kept,), confirmed_at=now)
+    return Confirmation.CONFIRMED, confirmed, Delta(+1, kept.country, kept.partner)
+
+
+def withdraw(stored: Signature | None, now: datetime) -> tuple[Withdrawal, Signature | None, Delta | None]:
+    """The outcome, and unless it is ALREADY the tombstone to write and what to uncount."""
+    signature = live(stored, now)
+    if signature is None or signature.status is Status.WITHDRAWN:
+        return Withdrawal.ALREADY, None, None
+    tombstone = Signature(Status.WITHDRAWN, withdrawn_at=now, expire_at=now + TOMBSTONE_TTL)
+    if signature.status is Status.PENDING:
+        return Withdrawal.CANCELLED, tombstone, None
+    kept = signature.submissions[0]
+    return Withdrawal.UNCOUNTED, tombstone, Delta(-1, kept.country, kept.partner)
