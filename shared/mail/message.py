@@ -1,0 +1,40 @@
+"""A mail as an RFC 5322 message."""
+
+import re
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, make_msgid
+
+import idna
+
+from shared.mail import Mail
+
+
+def build(mail: Mail, now: datetime) -> EmailMessage:
+    """The message with a text and an HTML part. Non-ASCII local parts need SMTPUTF8 (RFC 6531).
+
+    Header values cannot smuggle in a header: the email package refuses line breaks in them.
+    """
+    recipient = ascii_recipient(mail.to)
+    # Unfolded (RFC 5322 allows 998): the email package would fold a long subject before its first word.
+    message = EmailMessage(policy=SMTP.clone(utf8=not recipient.isascii(), max_line_length=998))
+    message["From"] = Address(mail.sender_name, addr_spec=mail.sender_address)
+    message["To"] = Address(addr_spec=recipient)
+    message["Reply-To"] = Address(addr_spec=mail.reply_to)
+    message["Subject"] = re.sub(r"\s+", " ", mail.subject)
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = make_msgid(domain=mail.sender_address.rsplit("@", 1)[1])
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies to it
+    message["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
+    message["Content-Language"] = mail.language
+    message.set_content(mail.text, cte="quoted-printable")
+    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    return message
+
+
+def ascii_recipient(address: str) -> str:
+    """The address with its domain as an A-label, which every relay understands."""
+    local, domain = address.rsplit("@", 1)
+    return f"{local}@{idna.encode(domain, uts46=True).decode()}"

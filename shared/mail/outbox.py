@@ -1,0 +1,71 @@
+"""The local outbox: every mail as an .eml file in one folder, to be read in the browser or with a mail program."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from shared.mail import Mail
+from shared.mail.message import build
+
+_LINK = re.compile(r"https?://\S+/v1/(confirm|withdraw)/\S+")
+
+
+class Received(BaseModel):
+    """A mail as its reader sees it. `links`: the first confirm and withdraw link of the text part."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+    links: dict[str, str]
+
+
+class Outbox:
+    """Keeps mails in `folder`, which it creates; file names sort by time."""
+
+    def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
+        self._folder = folder
+        self._now = now
+
+    async def send(self, mail: Mail) -> None:
+        await asyncio.to_thread(self._write, mail)
+
+    def _write(self, mail: Mail) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        now = self._now()
+        name = f"{now:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}"
+        written = self._folder / f"{name}.part"
+        written.write_bytes(build(mail, now).as_bytes())
+        written.rename(self._folder / f"{name}.eml")  # whoever lists the folder never sees half a mail
+
+    def messages(self) -> list[EmailMessage]:
+        """All mails, newest first."""
+        files = sorted(self._folder.glob("*.eml"), reverse=True)
+        return [message_from_bytes(file.read_bytes(), policy=default) for file in files]
+
+    def received(self) -> list[Received]:
+        """All mails as their readers see them, newest first."""
+        return [_received(message) for message in self.messages()]
+
+
+def _received(message: EmailMessage) -> Received:
+    text = _part(message, "plain")
+    links: dict[str, str] = {}
+    for found in _LINK.finditer(text):
+        links.setdefault(found[1], found[0])
+    return Received(
+        to=str(message["To"]), subject=str(message["Subject"]), text=text, html=_part(message, "html"), links=links
+    )
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    return str(part.get_content()).replace("\r\n", "\n") if part else ""

@@ -1,0 +1,89 @@
+"""Mail through an SMTP relay, with STARTTLS (RFC 3207)."""
+
+import re
+import ssl
+from collections.abc import Callable
+from datetime import datetime
+
+import aiosmtplib
+
+from shared import log
+from shared.errors import MailDeferred, MailRefused, MailUnresolved
+from shared.mail import Mail
+from shared.mail.message import ascii_recipient, build
+
+_TIMEOUT_SECONDS = 30
+#: RFC 3463, 3.2: the recipient's address is the fault. Any other refusal may be ours, and passes.
+_BAD_ADDRESS = re.compile(r"5\.1\.\d")
+
+
+class SmtpMailer:
+    """One connection per mail: a relay's greylisting or limits then concern one recipient only."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        user: str | None,
+        password: str | None,
+        starttls: bool,
+        now: Callable[[], datetime],
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._user = user
+        self._password = password
+        self._starttls = starttls
+        self._now = now
+        self._tls_context = tls_context
+
+    async def send(self, mail: Mail) -> None:
+        content = build(mail, self._now()).as_bytes()
+        relay = aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            username=self._user,
+            password=self._password,
+            start_tls=self._starttls,
+            tls_context=self._tls_context,
+            timeout=_TIMEOUT_SECONDS,
+        )
+        try:
+            await self._open(relay, mail)
+            await self._hand_over(relay, content)
+        finally:
+            relay.close()
+
+    async def _open(self, relay: aiosmtplib.SMTP, mail: Mail) -> None:
+        """Everything up to the content: until then, whatever fails, the mail was not sent."""
+        recipient = ascii_recipient(mail.to)
+        try:
+            await relay.connect()
+            options = [] if recipient.isascii() else ["SMTPUTF8"]
+            if options and not relay.supports_extension("smtputf8"):
+                raise MailRefused("the relay does not speak SMTPUTF8")
+            await relay.mail(mail.sender_address, options=options, encoding="utf-8")
+            await relay.rcpt(recipient, encoding="utf-8")
+        except aiosmtplib.SMTPRecipientRefused as fault:
+            if fault.code >= 500 and _BAD_ADDRESS.search(fault.message):
+                raise MailRefused(str(fault.code)) from None
+            raise self._deferred(fault) from None
+        except (aiosmtplib.SMTPException, OSError) as fault:
+            raise self._deferred(fault) from None
+
+    async def _hand_over(self, relay: aiosmtplib.SMTP, content: bytes) -> None:
+        try:
+            await relay.data(content)
+        except aiosmtplib.SMTPResponseException as fault:
+            raise self._deferred(fault) from None
+        except (aiosmtplib.SMTPException, OSError) as fault:
+            # The relay may have taken the mail and lost the connection before it could say so.
+            raise MailUnresolved(type(fault).__name__) from None
+
+    @staticmethod
+    def _deferred(fault: Exception) -> MailDeferred:
+        """The relay's words stay out of the log, for relays quote addresses; its number does not."""
+        log.event("mail_deferred", "WARNING", error=type(fault).__name__, reply=getattr(fault, "code", None))
+        return MailDeferred(type(fault).__name__)

@@ -1,0 +1,334 @@
+"""What crosses a trust boundary: request bodies, answers, and the envelopes that travel in tasks.
+
+Request models are strict and refuse unknown fields; a field's fault carries a code of locales/ `fields.<code>`.
+The OpenAPI document is generated from these models.
+"""
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Base64Bytes,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from shared import countries
+from shared.errors import FieldFault, Unopenable
+
+MAX_NAME_CHARACTERS = 100
+MAX_EMAIL_CHARACTERS = 254
+
+#: Half of what makes an address in a name: spammers sign with names that say "visit my-site.com".
+_URL = re.compile(
+    r"://|\bwww\.|@|\b[\w-]+\.(com|net|org|info|biz|io|ru|cn|xyz|top|site|online|shop|club|click|link|app|eu)\b",
+    re.IGNORECASE,
+)
+#: Joiners that several scripts need inside names (Persian, Sinhala, Malayalam …), unlike other format characters.
+_JOINERS = "\u200c\u200d"
+
+
+def _fault(code: str) -> PydanticCustomError:
+    # A fault carries its code and never the value: texts come from locales/, and values stay out of answers.
+    return PydanticCustomError("field", code)
+
+
+def check_email(typed: str) -> str:
+    """The address with its parts normalised (NFC), whatever its script; not looked up in the DNS."""
+    stripped = typed.strip()
+    if not stripped:
+        raise _fault("required")
+    try:
+        return validate_email(stripped, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise _fault("email_invalid") from None
+
+
+def check_name(typed: str) -> str:
+    """1 to 100 characters of any script, NFC, white space folded."""
+    if any(_is_control(character) for character in typed):
+        raise _fault("control_characters")
+    name = unicodedata.normalize("NFC", " ".join(typed.split()))
+    if not name:
+        raise _fault("required")
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise _fault("too_long")
+    if _URL.search(name):
+        raise _fault("url_not_allowed")
+    if not any(unicodedata.category(character).startswith("L") for character in name):
+        raise _fault("name_invalid")
+    return name
+
+
+def _is_control(character: str) -> bool:
+    # Cc control, Cf format (bidirectional overrides among them), Cs surrogate, Co private, Zl Zp line breaks.
+    category = unicodedata.category(character)
+    return category in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and character not in _JOINERS
+
+
+def check_country(typed: str) -> str:
+    code = typed.strip().upper()
+    if not code:
+        raise _fault("required")
+    if code not in countries.CODES:
+        raise _fault("country_unknown")
+    return code
+
+
+def _check_consent(given: object) -> Literal[True]:
+    if given is not True:
+        raise _fault("consent_required")
+    return True
+
+
+def _matching(pattern: str, code: str) -> AfterValidator:
+    def check(typed: str) -> str:
+        if not re.fullmatch(pattern, typed):
+            raise _fault(code)
+        return typed
+
+    return AfterValidator(check)
+
+
+SLUG = r"[a-z0-9-]{1,40}"
+# RFC 5646 in outline; whether we speak the language is another question, and no fault of the signer's.
+_BCP47 = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}"
+_POSTAL_CODE = r"[0-9A-Za-z][0-9A-Za-z -]{1,14}"
+
+Email = Annotated[
+    str,
+    AfterValidator(check_email),
+    WithJsonSchema({"type": "string", "format": "idn-email", "maxLength": MAX_EMAIL_CHARACTERS}),
+]
+Name = Annotated[
+    str,
+    AfterValidator(check_name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARACTERS}),
+]
+Country = Annotated[
+    str, AfterValidator(check_country), WithJsonSchema({"type": "string", "enum": sorted(countries.CODES)})
+]
+Bcp47 = Annotated[
+    str, _matching(_BCP47, "locale_invalid"), WithJsonSchema({"type": "string", "pattern": f"^{_BCP47}$"})
+]
+Consent = Annotated[
+    Literal[True], BeforeValidator(_check_consent), WithJsonSchema({"type": "boolean", "const": True})
+]
+Partner = Annotated[
+    str, _matching(SLUG, "partner_unknown"), WithJsonSchema({"type": "string", "pattern": f"^{SLUG}$"})
+]
+Source = Annotated[
+    str, _matching(SLUG, "source_invalid"), WithJsonSchema({"type": "string", "pattern": f"^{SLUG}$"})
+]
+PostalCode = Annotated[
+    str,
+    _matching(_POSTAL_CODE, "postal_code_invalid"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_POSTAL_CODE}$"}),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SignRequest(_Strict):
+    """One signature, as the form sends it."""
+
+    email: Email = Field(description="One address, one signature; any script, `+` welcome.")
+    name: Name = Field(description="Any script; no control characters, no web address.")
+    country: Country = Field(description="ISO 3166-1 alpha-2, and XK for Kosovo.")
+    locale: Bcp47 = Field(description="BCP 47; the language to answer and to mail in.")
+    consent: Consent = Field(description="True: the signer ticked the campaign's consent text.")
+    partner: Partner | None = Field(default=None, description="The partner on whose page it was signed.")
+    source: Source | None = Field(default=None, description="Where the signer came from.")
+    newsletter: bool | None = Field(default=None, description="Yes or no to the organisation's newsletter.")
+    postal_code: PostalCode | None = Field(default=None, description="Where the campaign asks for it.")
+
+
+class LinksRequest(_Strict):
+    """Asks that the links an address is due are mailed to it."""
+
+    email: Email
+    locale: Bcp47
+
+
+class CheckInbox(BaseModel):
+    """The same for every address, byte for byte."""
+
+    status: Literal["check_inbox"] = "check_inbox"
+
+
+class Pressed(BaseModel):
+    """What a link did."""
+
+    status: Literal["confirmed", "withdrawn"]
+
+
+class CountryThreshold(BaseModel):
+    needed: int
+    met: bool
+
+
+class Thresholds(BaseModel):
+    """Progress against the minima of a European Citizens' Initiative."""
+
+    basis: str = Field(description="What is counted, in words.")
+    needed: int = Field(description="How many member states must reach their minimum.")
+    met: int
+    by_country: dict[str, CountryThreshold]
+
+
+class Count(BaseModel):
+    """The public counter."""
+
+    campaign: str
+    total: int
+    goal: int
+    next_goal: int
+    as_of: datetime
+    by_country: dict[str, int] = Field(
+        description="ISO codes; countries under 10 are folded into `other`. The sum is the total."
+    )
+    thresholds: Thresholds | None = None
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+    function: str
+    version: str
+
+
+class FieldProblem(BaseModel):
+    field: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457, with our stable `code`."""
+
+    type: Literal["about:blank"] = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldProblem] | None = None
+    hosted_page: str | None = None
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Submission(_Message):
+    """A signature on its way to deliver. `id`: random, names this submission for good."""
+
+    kind: Literal["submission"] = "submission"
+    id: str
+    campaign: str
+    email: str
+    name: str
+    country: str
+    locale: str
+    consent_version: str
+    partner: str | None
+    source: str | None
+    newsletter: bool | None
+    postal_code: str | None
+    signed_at: AwareDatetime
+
+
+class LinksOrder(_Message):
+    """Somebody asked for the links of an address."""
+
+    kind: Literal["links"] = "links"
+    id: str
+    campaign: str
+    email: str
+    locale: str
+    asked_at: AwareDatetime
+
+
+class Reminder(_Message):
+    """A day after the mail: remind, if the submission still waits."""
+
+    kind: Literal["reminder"] = "reminder"
+    submission_id: str
+    campaign: str
+    email: str
+    locale: str
+    signed_at: AwareDatetime
+
+
+class Press(_Message):
+    """A link was pressed while the database was away. The token itself travels, so that nobody can forge one."""
+
+    kind: Literal["press"] = "press"
+    purpose: Literal["confirm", "withdraw"]
+    token: str
+    pressed_at: AwareDatetime
+
+
+Message = Submission | LinksOrder | Reminder | Press
+_MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Discriminator("kind")])
+
+
+class TaskBody(_Message):
+    """What lies in the queue: a version, and a message sealed to deliver."""
+
+    version: Literal[1] = 1
+    sealed: Base64Bytes
+
+
+def parse_task(body: bytes) -> TaskBody:
+    """
+    Raises:
+        Unopenable: not a body of ours, or of a version this code does not know.
+    """
+    try:
+        return TaskBody.model_validate_json(body)
+    except ValidationError:
+        raise Unopenable("not a task body of this version") from None
+
+
+def parse_message(opened: bytes) -> Message:
+    """
+    Raises:
+        Unopenable: deliver's own key opened it, and yet it holds no message we know.
+    """
+    try:
+        return _MESSAGE.validate_json(opened)
+    except ValidationError:
+        raise Unopenable("not a message of this version") from None
+
+
+#: Pydantic's own faults, as codes of ours; whatever else it finds is of the wrong type.
+_FAULT_CODES = {"missing": "required", "extra_forbidden": "unknown_field", "model_type": "not_an_object"}
+_SHOWN_NAME_CHARACTERS = 40
+
+
+def faults_of(error: ValidationError) -> list[FieldFault]:
+    """Each field's fault, by code. Field names are cut short; values are left out."""
+    return [FieldFault(_field_of(fault), _code_of(fault)) for fault in error.errors(include_input=False)]
+
+
+def _field_of(fault: Any) -> str:
+    return str(fault["loc"][0])[:_SHOWN_NAME_CHARACTERS] if fault["loc"] else ""
+
+
+def _code_of(fault: Any) -> str:
+    if fault["type"] == "field":
+        return str(fault["msg"])
+    return _FAULT_CODES.get(fault["type"], "wrong_type")
