@@ -1,0 +1,115 @@
+"""confirm: owns the links in the mail, confirm and withdraw.
+
+GET shows a page with one button and changes nothing, for mail scanners open links and some run scripts. POST does
+it, and doing it again changes nothing more.
+"""
+
+from typing import TypeVar
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared import http, log, pages, runtime
+from shared.campaigns import Campaign
+from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
+from shared.http import Call
+from shared.models import Press, Pressed
+from shared.store import Confirmation
+from shared.tokens import Link, Purpose
+
+service = runtime.confirm()
+
+T = TypeVar("T")
+
+
+async def get_confirm(call: Call) -> Response:
+    """ "Not counted yet", and the button."""
+    link, campaign = _open(call, Purpose.CONFIRM)
+    newsletter = {"1": True, "0": False}.get(link.newsletter)
+    return pages.confirm(
+        campaign, call.say(campaign), country=link.country, partner=link.partner, newsletter=newsletter
+    )
+
+
+async def post_confirm(call: Call) -> Response:
+    """Count the signature, once."""
+    link, campaign = _open(call, Purpose.CONFIRM)
+    if not campaign.takes_confirmations(service.now()):
+        raise CampaignClosed(campaign=campaign.id)
+    try:
+        outcome = await service.store.confirm(link.campaign, link.digest, link.submission, service.now())
+    except StoreUnavailable as away:
+        outcome = await _press_later(call, Purpose.CONFIRM, away, Confirmation.CONFIRMED)
+    log.event("confirm", campaign=campaign.id, country=link.country, outcome=outcome)
+    if outcome is Confirmation.GONE:
+        raise ExpiredToken(campaign=campaign.id)
+    if not call.wants_page:
+        return http.answer_json(Pressed(status="confirmed"))
+    return pages.confirmed(campaign, call.say(campaign), _withdraw_path(link))
+
+
+async def get_withdraw(call: Call) -> Response:
+    """The other button."""
+    _, campaign = _open(call, Purpose.WITHDRAW)
+    return pages.withdraw(campaign, call.say(campaign))
+
+
+async def post_withdraw(call: Call) -> Response:
+    """Empty the record and uncount the signature."""
+    link, campaign = _open(call, Purpose.WITHDRAW)
+    try:
+        outcome: str = await service.store.withdraw(link.campaign, link.digest, service.now())
+    except StoreUnavailable as away:
+        outcome = await _press_later(call, Purpose.WITHDRAW, away, "later")
+    log.event("withdraw", campaign=campaign.id, outcome=outcome)
+    if not call.wants_page:
+        return http.answer_json(Pressed(status="withdrawn"))
+    return pages.withdrawn(campaign, call.say(campaign))
+
+
+def _open(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
+    """What the token names.
+
+    Raises:
+        InvalidToken, ExpiredToken: see `Tokens.verify`; a campaign that is no more counts as invalid.
+    """
+    link = service.tokens.verify(purpose, call.params["token"], service.now())
+    call.wanted_language = link.locale
+    if link.campaign not in service.campaigns:
+        raise InvalidToken
+    return link, service.campaigns[link.campaign]
+
+
+async def _press_later(call: Call, purpose: Purpose, away: StoreUnavailable, outcome: T) -> T:
+    """The database is away: queue the press, which the queue keeps until it is done, and thank the signer.
+
+    Raises:
+        QueueUnavailable: neither can take it now; the signer presses again.
+    """
+    log.fault("store_unavailable", away.__cause__ or away, function="confirm")
+    press = Press(purpose=purpose.value, token=call.params["token"], pressed_at=service.now())
+    await service.envelopes.send(press)
+    return outcome
+
+
+def _withdraw_path(link: Link) -> str:
+    token = service.tokens.issue(Purpose.WITHDRAW, Link(link.campaign, link.digest, link.locale), service.now())
+    return f"/v1/withdraw/{token}"
+
+
+app = http.App(
+    "confirm",
+    service.campaigns,
+    service.public_url,
+    [
+        http.Route("/v1/confirm/{token}", {"GET": get_confirm, "POST": post_confirm}, is_page=True),
+        http.Route("/v1/withdraw/{token}", {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
+    ],
+)
+runtime.freeze_startup_objects()
+
+
+@functions_framework.aio.http
+async def confirm(request: Request) -> Response:
+    return await app.answer(request)

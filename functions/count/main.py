@@ -1,0 +1,62 @@
+"""count: the public counter, as JSON and as a badge. Everything it says is cacheable and readable by any page."""
+
+from http import HTTPStatus
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared import badge, http, runtime
+from shared import count as counter
+from shared.http import Call
+from shared.models import Count
+
+service = runtime.count()
+snapshots = counter.Snapshots(service.store)
+
+#: A CDN in front answers for five seconds, serves a stale copy while it asks again, and for a day if we are away.
+CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400"
+
+
+async def get_count(call: Call) -> Response:
+    count = await _count(call)
+    return _cacheable(call, count, "json", count.model_dump_json(exclude_none=True), "application/json")
+
+
+async def get_badge(call: Call) -> Response:
+    count = await _count(call)
+    say = call.say_cacheably(call.campaign)
+    picture = badge.svg(count, call.campaign.text(say.language).title, say)
+    return _cacheable(call, count, say.language, picture, "image/svg+xml")
+
+
+async def _count(call: Call) -> Count:
+    snapshot = await snapshots.get(call.campaign.id, service.now())
+    return counter.public(call.campaign, snapshot.tally, snapshot.as_of)
+
+
+def _cacheable(call: Call, count: Count, variant: str, content: str, media_type: str) -> Response:
+    """The answer, or 304 where the client has these numbers already (RFC 9110, 13.1.2)."""
+    tag = counter.etag(count, variant)
+    headers = {"Cache-Control": CACHE_CONTROL, "ETag": tag, "X-Content-Type-Options": "nosniff"}
+    known = {known.strip() for known in call.request.headers.get("if-none-match", "").split(",")}
+    if known & {tag, "*"}:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(content, headers=headers, media_type=media_type)
+
+
+app = http.App(
+    "count",
+    service.campaigns,
+    service.public_url,
+    [
+        http.Route("/v1/campaigns/{campaign}/count", {"GET": get_count}, cors="any"),
+        http.Route("/v1/campaigns/{campaign}/count.svg", {"GET": get_badge}, cors="any"),
+    ],
+)
+runtime.freeze_startup_objects()
+
+
+@functions_framework.aio.http
+async def count(request: Request) -> Response:
+    return await app.answer(request)

@@ -1,0 +1,220 @@
+"""deliver: opens what sign accepted, stores it, mails the link. Called by the queue; every task may come twice.
+
+Answers 2xx when a task is done or has been put off; anything else makes the queue bring it again.
+"""
+
+from datetime import timedelta
+from http import HTTPStatus
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared import countries, http, locales, log, mail, runtime, store
+from shared.errors import MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
+from shared.http import Call
+from shared.locales import Locale
+from shared.models import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
+from shared.pages import MailLink
+from shared.store import Address, Done, Granted, MailKind, Order, Wait
+from shared.tasks import HORIZON
+from shared.tokens import Link, Purpose
+
+service = runtime.deliver()
+
+REMIND_AFTER = timedelta(hours=24)
+#: A task that could not be opened this often is put aside: with backoff up to an hour, after about a day.
+PARK_AFTER_ATTEMPTS = 30
+
+
+async def post_task(call: Call) -> Response:
+    """One task of the queue."""
+    body = await call.request.body()
+    try:
+        message = parse_message(service.opener.open(parse_task(body).sealed))
+    except Unopenable as unopenable:
+        await _keep_or_park(call.request, body, unopenable)
+    else:
+        await _do(message)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def _do(message: Message) -> None:
+    match message:
+        case Press():
+            await _press(message)
+        case _ if message.campaign not in service.campaigns:
+            # Perhaps an older revision during a roll-out, which does not know the campaign yet.
+            raise TryAgain
+        case Submission():
+            await _admit(message)
+        case LinksOrder():
+            await _mail_links(message)
+        case Reminder():
+            await _remind(message)
+
+
+async def _admit(message: Submission) -> None:
+    """Store as pending and mail the link; then see to the reminder."""
+    now = service.now()
+    address = service.digester.address(message.campaign, message.email)
+    order = await service.store.admit(address, _sealed(message), now)
+    await _carry_out(order, message)
+    if isinstance(order, Wait):
+        await service.envelopes.send(message, not_before=min(order.until, now + HORIZON))
+    elif order is Done.SENT or (isinstance(order, Granted) and order.kind is MailKind.CONFIRM):
+        await service.envelopes.send(_reminder(message), not_before=now + REMIND_AFTER)
+
+
+async def _mail_links(message: LinksOrder) -> None:
+    address = service.digester.address(message.campaign, message.email)
+    await _carry_out(await service.store.claim(address, message.id, None, service.now()), message)
+
+
+async def _remind(message: Reminder) -> None:
+    address = service.digester.address(message.campaign, message.email)
+    now = service.now()
+    if service.campaigns[message.campaign].takes_confirmations(now):
+        order = await service.store.claim(address, message.submission_id, MailKind.REMINDER, now)
+        await _carry_out(order, message)
+
+
+async def _press(message: Press) -> None:
+    """What confirm could not do while the database was away. Good as of when the button was pressed."""
+    purpose = Purpose(message.purpose)
+    link = service.tokens.verify(purpose, message.token, message.pressed_at)
+    if purpose is Purpose.CONFIRM:
+        await service.store.confirm(link.campaign, link.digest, link.submission, service.now())
+    else:
+        await service.store.withdraw(link.campaign, link.digest, service.now())
+
+
+async def _carry_out(order: Order, message: Submission | LinksOrder | Reminder) -> None:
+    """Send a granted mail and settle its claim."""
+    log.event("order", campaign=message.campaign, kind=message.kind, outcome=_outcome(order))
+    if not isinstance(order, Granted):
+        return
+    try:
+        await service.mailer.send(_mail(order, message))
+    except MailRefused:
+        log.event("mail_refused", "WARNING", campaign=message.campaign, kind=order.kind)
+    except MailDeferred:
+        await service.store.settle(order, sent=False)
+        raise TryAgain from None
+    except MailUnresolved:
+        # The claim stays: whether or not the mail went out, none follows within the hour.
+        raise TryAgain from None
+    await service.store.settle(order, sent=True)
+
+
+def _outcome(order: Order) -> str:
+    match order:
+        case Granted():
+            return order.kind
+        case Wait():
+            return "waits"
+    return order
+
+
+def _sealed(message: Submission) -> store.Submission:
+    """The submission as it is stored: what says who the signer is, sealed to the organisers."""
+    sealer = service.sealers[message.campaign]
+    contact = {"email": message.email, "name": message.name, "locale": message.locale, "country": message.country}
+    personal = {
+        **contact,
+        "campaign": message.campaign,
+        "postal_code": message.postal_code,
+        "newsletter": message.newsletter,
+        "partner": message.partner,
+        "consent_version": message.consent_version,
+        "signed_at": message.signed_at.isoformat(),
+    }
+    return store.Submission(
+        id=message.id,
+        sealed=sealer.for_campaign(personal),
+        partner_sealed=sealer.for_partner(message.partner, contact) if message.newsletter else None,
+        country=message.country,
+        partner=message.partner,
+        source=message.source,
+        locale=message.locale,
+        newsletter=message.newsletter,
+        consent_version=message.consent_version,
+        signed_at=message.signed_at,
+    )
+
+
+def _reminder(message: Submission) -> Reminder:
+    return Reminder(
+        submission_id=message.id,
+        campaign=message.campaign,
+        email=message.email,
+        locale=message.locale,
+        signed_at=message.signed_at,
+    )
+
+
+def _mail(order: Granted, message: Submission | LinksOrder | Reminder) -> mail.Mail:
+    campaign = service.campaigns[message.campaign]
+    language = locales.negotiate(message.locale, None, campaign.texts, campaign.default_language)
+    say = locales.locale(language)
+    several = len(order.submissions) > 1
+    confirm = [
+        MailLink(_confirm_url(order.address, submission, language), _label(submission, say) if several else None)
+        for submission in order.submissions
+    ]
+    withdraw = _url(Purpose.WITHDRAW, Link(campaign.id, order.address.digest, language))
+    return mail.compose(order.kind, campaign, say, to=message.email, confirm=confirm, withdraw=withdraw)
+
+
+def _label(submission: store.Submission, say: Locale) -> str:
+    """What tells one submission from another, and quotes nothing that anybody typed."""
+    return say(
+        "mail.link_label",
+        date=say.date(submission.signed_at),
+        time=f"{submission.signed_at:%H:%M}",
+        country=countries.name(submission.country, say.language),
+    )
+
+
+def _confirm_url(address: Address, submission: store.Submission, language: str) -> str:
+    newsletter = {None: "", True: "1", False: "0"}[submission.newsletter]
+    return _url(
+        Purpose.CONFIRM,
+        Link(
+            address.campaign,
+            address.digest,
+            language,
+            submission.id,
+            submission.country,
+            submission.partner or "",
+            newsletter,
+        ),
+    )
+
+
+def _url(purpose: Purpose, link: Link) -> str:
+    return f"{service.public_url}/v1/{purpose}/{service.tokens.issue(purpose, link, service.now())}"
+
+
+async def _keep_or_park(request: Request, body: bytes, unopenable: Unopenable) -> None:
+    """A key or a revision may be about to arrive, so it is tried for a day; then a person has to look at it."""
+    attempts = int(request.headers.get("x-cloudtasks-taskretrycount", "0"))
+    log.fault("unopenable", unopenable, function="deliver", attempts=attempts)
+    if attempts < PARK_AFTER_ATTEMPTS:
+        raise TryAgain
+    task = request.headers.get("x-cloudtasks-taskname", "")
+    await service.store.park(task, body, str(unopenable), service.now())
+
+
+app = http.App(
+    "deliver",
+    service.campaigns,
+    service.public_url,
+    [http.Route("/v1/tasks/deliver", {"POST": post_task})],
+)
+runtime.freeze_startup_objects()
+
+
+@functions_framework.aio.http
+async def deliver(request: Request) -> Response:
+    return await app.answer(request)

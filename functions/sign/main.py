@@ -1,0 +1,150 @@
+"""sign: takes a signature. Faces the internet, holds no secret, and needs only the queue to accept."""
+
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from shared import forms, http, pages, runtime
+from shared.campaigns import Campaign
+from shared.errors import CampaignClosed, FieldFault, InvalidFields, OriginNotAllowed
+from shared.http import Call
+from shared.models import CheckInbox, LinksOrder, LinksRequest, SignRequest, Submission
+
+service = runtime.sign()
+
+
+async def post_signature(call: Call) -> Response:
+    """Validate, seal, enqueue, answer; the answer never depends on who has signed before."""
+    campaign = call.campaign
+    body = await http.read_body(call)
+    _check_origin(call, campaign)
+    if not campaign.takes_signatures(service.now()):
+        raise CampaignClosed(campaign=campaign.id)
+    typed = body.fields()
+    call.wanted_language = _locale_in(typed)
+    say = call.say(campaign)
+    try:
+        fields = forms.signature(typed, campaign, say.language) if body.is_form else typed
+        request = _parse(fields, campaign, call.request)
+    except InvalidFields as invalid:
+        if not body.is_form:
+            raise
+        return pages.petition(campaign, say, forms.with_faults(typed, invalid, say), pages.PRIVATE, is_open=True)
+    await service.envelopes.send(_submission(campaign, request))
+    if not body.is_form:
+        return _accepted()
+    if _may_return_to(campaign, typed.get("return_url", "")):
+        return RedirectResponse(typed["return_url"], HTTPStatus.SEE_OTHER, http.NO_STORE)
+    return pages.check_inbox(campaign, say, typed)
+
+
+async def post_links(call: Call) -> Response:
+    """Whoever asks, the answer is the same; deliver mails what the address is due."""
+    campaign = call.campaign
+    body = await http.read_body(call)
+    _check_origin(call, campaign)
+    typed = body.fields()
+    call.wanted_language = _locale_in(typed)
+    say = call.say(campaign)
+    try:
+        fields = {"email": typed.get("email", ""), "locale": say.language} if body.is_form else typed
+        request = http.parse(LinksRequest, fields)
+    except InvalidFields as invalid:
+        if not body.is_form:
+            raise
+        return pages.links(campaign, say, forms.with_faults(typed, invalid, say))
+    await service.envelopes.send(_links_order(campaign, request))
+    return pages.links_sent(campaign, say, request.email) if body.is_form else _accepted()
+
+
+def _check_origin(call: Call, campaign: Campaign) -> None:
+    """No Origin, or `null`, is no offence: plain forms, old browsers and pages that send no referrer."""
+    nameless = call.request.headers.get("origin", "null") == "null"
+    if not nameless and not http.is_partner(campaign, call, service.public_url):
+        page = http.hosted_page(campaign, lang=call.say(campaign).language)
+        raise OriginNotAllowed(hosted_page=service.public_url + page)
+
+
+def _locale_in(fields: Any) -> str | None:
+    """The language a body asks for, even where the rest of it is at fault."""
+    locale = fields.get("locale") if isinstance(fields, dict) else None
+    return locale if isinstance(locale, str) else None
+
+
+def _parse(fields: Any, campaign: Campaign, http_request: Request) -> SignRequest:
+    """A request that fits its campaign; where it names no partner, its origin does.
+
+    Raises:
+        InvalidFields: names every field at fault.
+    """
+    request = http.parse(SignRequest, fields)
+    faults = [FieldFault(name, "required") for name in campaign.required_fields if getattr(request, name) is None]
+    if request.partner and request.partner not in campaign.partners:
+        faults.append(FieldFault("partner", "partner_unknown"))
+    if faults:
+        raise InvalidFields(faults)
+    by_origin = campaign.partner_by_origin.get(http_request.headers.get("origin", ""))
+    return request.model_copy(update={"partner": request.partner or by_origin})
+
+
+def _submission(campaign: Campaign, request: SignRequest) -> Submission:
+    return Submission(
+        id=_random_id(),
+        campaign=campaign.id,
+        email=request.email,
+        name=request.name,
+        country=request.country,
+        locale=request.locale,
+        consent_version=campaign.consent_version,
+        partner=request.partner,
+        source=request.source,
+        newsletter=request.newsletter,
+        # What the campaign does not ask for is not kept.
+        postal_code=request.postal_code if campaign.asks_postal_code else None,
+        signed_at=service.now(),
+    )
+
+
+def _links_order(campaign: Campaign, request: LinksRequest) -> LinksOrder:
+    return LinksOrder(
+        id=_random_id(),
+        campaign=campaign.id,
+        email=request.email,
+        locale=request.locale,
+        asked_at=service.now(),
+    )
+
+
+def _random_id() -> str:
+    """128 random bits, of characters that a link may hold."""
+    return secrets.token_hex(16)
+
+
+def _may_return_to(campaign: Campaign, url: str) -> bool:
+    """Only to a partner of this campaign: anything else would make us an open redirect."""
+    return http.is_admitted(campaign, http.origin_of(url), service.public_url)
+
+
+def _accepted() -> Response:
+    return http.answer_json(CheckInbox(), HTTPStatus.ACCEPTED)
+
+
+app = http.App(
+    "sign",
+    service.campaigns,
+    service.public_url,
+    [
+        http.Route("/v1/campaigns/{campaign}/signatures", {"POST": post_signature}, cors="partners"),
+        http.Route("/v1/campaigns/{campaign}/links", {"POST": post_links}, cors="partners"),
+    ],
+)
+runtime.freeze_startup_objects()
+
+
+@functions_framework.aio.http
+async def sign(request: Request) -> Response:
+    return await app.answer(request)

@@ -1,0 +1,120 @@
+"""The public counter: what is shown, and how a process keeps it at hand."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared import log
+from shared.campaigns import Campaign, Initiative
+from shared.errors import StoreUnavailable
+from shared.models import Count, CountryThreshold, Thresholds
+from shared.store import Store, Tally
+
+#: Countries with fewer signatures are folded together, so that nobody is singled out.
+MIN_SHOWN = 10
+OTHER = "other"
+#: An initiative must reach the minimum in this many member states (Regulation (EU) 2019/788, Article 3(1)).
+MEMBER_STATES_NEEDED = 7
+BASIS = (
+    "Petition signatures by the country each signer declared; not statements of support for the initiative, "
+    "which are collected by the European Commission."
+)
+FRESH = timedelta(seconds=5)
+_PATIENCE_SECONDS = 3
+
+
+def public(campaign: Campaign, tally: Tally, as_of: datetime) -> Count:
+    """The tally as everybody may see it."""
+    return Count(
+        campaign=campaign.id,
+        total=tally.total,
+        goal=campaign.goal,
+        next_goal=campaign.next_goal(tally.total),
+        as_of=as_of,
+        by_country=_fold(tally),
+        thresholds=_thresholds(campaign.initiative, tally.by_country) if campaign.initiative else None,
+    )
+
+
+def etag(count: Count, variant: str = "") -> str:
+    """A weak entity tag (RFC 9110, 8.8.3) over the numbers: `as_of` alone changes nothing.
+
+    `variant`: tells apart several representations of them.
+    """
+    numbers = count.model_dump_json(exclude={"as_of"}) + variant
+    return f'W/"{hashlib.sha256(numbers.encode()).hexdigest()[:22]}"'
+
+
+def _fold(tally: Tally) -> dict[str, int]:
+    shown = {country: n for country, n in sorted(tally.by_country.items()) if n >= MIN_SHOWN}
+    other = tally.total - sum(shown.values())
+    return {**shown, OTHER: other} if other else shown
+
+
+def _thresholds(initiative: Initiative, by_country: Mapping[str, int]) -> Thresholds:
+    states = {
+        country: CountryThreshold(needed=needed, met=by_country.get(country, 0) >= needed)
+        for country, needed in initiative.thresholds.items()
+    }
+    met = sum(state.met for state in states.values())
+    return Thresholds(basis=BASIS, needed=MEMBER_STATES_NEEDED, met=met, by_country=states)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A tally, and when it was read."""
+
+    tally: Tally
+    as_of: datetime
+
+
+class Snapshots:
+    """The last tally of each campaign; every `FRESH` one request reads it again, and the others need not wait.
+
+    While the store is away, or slow, the last copy is served and says how old it is.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._last: dict[str, Snapshot] = {}
+        self._reading: dict[str, asyncio.Task[Snapshot]] = {}
+        self._begun: dict[str, datetime] = {}
+
+    async def get(self, campaign: str, now: datetime) -> Snapshot:
+        """
+        Raises:
+            StoreUnavailable: the store is away, and this process has not read this tally before.
+        """
+        last = self._last.get(campaign)
+        if last and now - self._begun[campaign] < FRESH:
+            return last
+        reading = self._read_once(campaign, now)
+        try:
+            return await asyncio.wait_for(asyncio.shield(reading), _PATIENCE_SECONDS if last else None)
+        except (StoreUnavailable, TimeoutError) as away:
+            if last is None:
+                raise
+            log.fault("count_is_stale", away, campaign=campaign)
+            return last
+
+    def _read_once(self, campaign: str, now: datetime) -> asyncio.Task[Snapshot]:
+        """The reading that is under way, else a new one."""
+        reading = self._reading.get(campaign)
+        if reading is None or reading.done():
+            self._begun[campaign] = now
+            reading = self._reading[campaign] = asyncio.create_task(self._read(campaign, now))
+            reading.add_done_callback(_look_at)
+        return reading
+
+    async def _read(self, campaign: str, now: datetime) -> Snapshot:
+        snapshot = Snapshot(await self._store.tally(campaign), now)
+        self._last[campaign] = snapshot
+        return snapshot
+
+
+def _look_at(reading: asyncio.Task[Snapshot]) -> None:
+    """Whoever waited may have lost patience; asyncio would complain that nobody looked at the failure."""
+    if not reading.cancelled():
+        reading.exception()

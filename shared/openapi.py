@@ -1,0 +1,217 @@
+"""The OpenAPI 3.1 document, generated from the models that parse the requests and make the answers."""
+
+import json
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from shared.models import CheckInbox, Count, Health, LinksRequest, Pressed, Problem, SignRequest
+from shared.settings import VERSION
+
+_REFERENCE = "#/components/schemas/{model}"
+_HTML = {"text/html": {"schema": {"type": "string"}}}
+_FUNCTIONS = ("sign", "deliver", "confirm", "count", "embed")
+
+_CAMPAIGN = {
+    "name": "campaign",
+    "in": "path",
+    "required": True,
+    "description": "A campaign's id.",
+    "schema": {"type": "string", "pattern": "^[a-z0-9-]{1,40}$"},
+    "example": "reclaim-your-face",
+}
+_TOKEN = {
+    "name": "token",
+    "in": "path",
+    "required": True,
+    "description": "From the mail.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"},
+}
+_LANG = {
+    "name": "lang",
+    "in": "query",
+    "description": "BCP 47; by default the campaign's language.",
+    "schema": {"type": "string"},
+}
+_PARTNER = {"name": "partner", "in": "query", "schema": {"type": "string"}}
+_SOURCE = {"name": "source", "in": "query", "schema": {"type": "string"}}
+
+_PROBLEMS = {
+    400: "Not UTF-8, not JSON, or nested too deeply.",
+    403: "The page's origin is not registered with the campaign; `hosted_page` is where one can sign.",
+    404: "No such campaign, page or link.",
+    405: "Not with this method; `Allow` names those that go.",
+    410: "The campaign is closed, or the link has expired.",
+    413: "Over 16 KB.",
+    415: "Neither JSON nor a plain form.",
+    422: "Fields are missing or wrong; `errors` names them. A form comes back filled in.",
+    429: "Too many requests from one address; `Retry-After` says when to come again.",
+    503: "Try again; `Retry-After` says when. Nothing was lost.",
+}
+_TAKING_BODIES = (400, 403, 404, 405, 413, 415, 422, 429, 503)
+
+
+@cache
+def document(public_url: str) -> str:
+    """The document as JSON. `public_url`: where these paths are."""
+    models: list[type[BaseModel]] = [SignRequest, LinksRequest, CheckInbox, Pressed, Count, Health, Problem]
+    _, schemas = models_json_schema(
+        [(model, "validation" if model in (SignRequest, LinksRequest) else "serialization") for model in models],
+        ref_template=_REFERENCE,
+    )
+    return json.dumps(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Undersign",
+                "version": VERSION,
+                "description": "Signing a public petition: sign, press the link in the mail, read the counter.",
+                "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            },
+            "servers": [{"url": public_url}],
+            "paths": _paths(),
+            "components": {"schemas": schemas["$defs"]},
+        }
+    )
+
+
+def _paths() -> dict[str, Any]:
+    return {
+        "/v1/campaigns/{campaign}/signatures": {"parameters": [_CAMPAIGN], "post": _sign()},
+        "/v1/campaigns/{campaign}/links": {"parameters": [_CAMPAIGN], "post": _links()},
+        "/v1/confirm/{token}": {"parameters": [_TOKEN], **_press("confirm", "Count the signature, once.")},
+        "/v1/withdraw/{token}": {"parameters": [_TOKEN], **_press("withdraw", "Uncount and empty the signature.")},
+        "/v1/campaigns/{campaign}/count": {"parameters": [_CAMPAIGN], "get": _count()},
+        "/v1/campaigns/{campaign}/count.svg": {"parameters": [_CAMPAIGN, _LANG], "get": _badge()},
+        "/c/{campaign}": {"parameters": [_CAMPAIGN, _LANG, _PARTNER, _SOURCE], "get": _page("The petition")},
+        "/c/{campaign}/links": {"parameters": [_CAMPAIGN, _LANG], "get": _page("Ask for your links again")},
+        "/c/{campaign}/privacy": {"parameters": [_CAMPAIGN, _LANG], "get": _page("The privacy notice")},
+        **{f"/v1/health/{function}": {"get": _health(function)} for function in _FUNCTIONS},
+        "/v1/openapi.json": {"get": _described()},
+    }
+
+
+def _sign() -> dict[str, Any]:
+    return {
+        "operationId": "sign",
+        "summary": "Sign the petition.",
+        "description": "JSON refuses unknown fields; a plain form ignores them, and may hold `return_url`, the "
+        "address of a registered partner's page to go to afterwards.",
+        "requestBody": _body(SignRequest),
+        "responses": {
+            "202": _json("Accepted: look into your inbox. The same for every address.", CheckInbox),
+            "200": {"description": "To a form: the check-your-inbox page.", "content": _HTML},
+            "303": {"description": "To a form: to its `return_url`, or to the hosted page."},
+            **_problems(410, *_TAKING_BODIES),
+        },
+    }
+
+
+def _links() -> dict[str, Any]:
+    return {
+        "operationId": "links",
+        "summary": "Mail an address the links it is due.",
+        "requestBody": _body(LinksRequest),
+        "responses": {
+            "202": _json("Accepted, whether or not anything is due.", CheckInbox),
+            "200": {"description": "To a form: a page that says so.", "content": _HTML},
+            "303": {"description": "To a form of an unregistered page: to the hosted page."},
+            **_problems(*_TAKING_BODIES),
+        },
+    }
+
+
+def _press(operation: str, summary: str) -> dict[str, Any]:
+    return {
+        "get": {
+            "operationId": f"show_{operation}",
+            "summary": "A page with one button; changes nothing.",
+            "responses": {"200": {"description": "The page.", "content": _HTML}, **_problems(404, 405, 410)},
+        },
+        "post": {
+            "operationId": operation,
+            "summary": summary,
+            "description": "A repeat answers the same. HTML unless `Accept` asks for JSON.",
+            "responses": {
+                "200": {"description": "Done.", "content": {**_schema(Pressed), **_HTML}},
+                **_problems(404, 405, 410, 429, 503),
+            },
+        },
+    }
+
+
+def _count() -> dict[str, Any]:
+    return {
+        "operationId": "count",
+        "summary": "The public counter.",
+        "responses": {"200": _json("The numbers.", Count), "304": _NOT_MODIFIED, **_problems(404, 405, 503)},
+    }
+
+
+def _badge() -> dict[str, Any]:
+    picture = {"description": "The total.", "content": {"image/svg+xml": {"schema": {"type": "string"}}}}
+    return {
+        "operationId": "badge",
+        "summary": "The public counter as a picture.",
+        "responses": {"200": picture, "304": _NOT_MODIFIED, **_problems(404, 405, 503)},
+    }
+
+
+_NOT_MODIFIED = {"description": "The numbers are those of the `If-None-Match`."}
+
+
+def _page(summary: str) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "responses": {
+            "200": {"description": "The page.", "content": _HTML},
+            "302": {"description": "To the same page with `lang`."},
+            **_problems(404, 405),
+        },
+    }
+
+
+def _health(function: str) -> dict[str, Any]:
+    return {
+        "operationId": f"health_{function}",
+        "summary": f"Whether {function} is up, and its version.",
+        "responses": {"200": _json("It is.", Health), **_problems(405)},
+    }
+
+
+def _described() -> dict[str, Any]:
+    anything = {"application/json": {"schema": {"type": "object"}}}
+    return {
+        "operationId": "openapi",
+        "summary": "This document.",
+        "responses": {"200": {"description": "OpenAPI 3.1.", "content": anything}, **_problems(405)},
+    }
+
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    # A form carries the same names, as strings.
+    form = {"type": "object", "additionalProperties": {"type": "string"}}
+    return {
+        "required": True,
+        "content": {**_schema(model), "application/x-www-form-urlencoded": {"schema": form}},
+    }
+
+
+def _json(description: str, model: type[BaseModel]) -> dict[str, Any]:
+    return {"description": description, "content": _schema(model)}
+
+
+def _schema(model: type[BaseModel], media_type: str = "application/json") -> dict[str, Any]:
+    return {media_type: {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}}
+
+
+def _problems(*statuses: int) -> dict[str, Any]:
+    return {
+        str(status): {
+            "description": _PROBLEMS[status],
+            "content": {**_schema(Problem, "application/problem+json"), **_HTML},
+        }
+        for status in statuses
+    }

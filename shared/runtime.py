@@ -1,0 +1,221 @@
+"""The composition root: settings in, wired functions out. Nothing else imports an adapter.
+
+Adapters create their clients on first use, inside the event loop that serves: a gRPC client built at import time
+would belong to a loop that gunicorn's fork leaves behind. Each adapter is imported only where it is used, so that
+a function's bundle need not hold the packages of the others.
+"""
+
+import gc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from shared import campaigns as campaign_files
+from shared import settings as environment
+from shared.campaigns import THROWAWAY, Campaign
+from shared.errors import ConfigurationError
+from shared.settings import (
+    ConfirmSettings,
+    CountSettings,
+    DeliverSettings,
+    EmbedSettings,
+    QueueSettings,
+    Settings,
+    SignSettings,
+    StoreSettings,
+)
+from shared.store import Store
+
+if TYPE_CHECKING:
+    from shared.envelopes import Envelopes
+    from shared.mail import Mailer
+    from shared.sealing import Digester, Opener, Sealer
+    from shared.tasks import TaskQueue
+    from shared.tokens import Tokens
+
+Clock = Callable[[], datetime]
+T = TypeVar("T")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True, kw_only=True)
+class Function:
+    """What every function is given. `now`: the clock."""
+
+    public_url: str
+    campaigns: Mapping[str, Campaign]
+    now: Clock = utc_now
+
+
+@dataclass(slots=True, kw_only=True)
+class Sign(Function):
+    envelopes: "Envelopes"
+
+
+@dataclass(slots=True, kw_only=True)
+class Deliver(Function):
+    store: Store
+    envelopes: "Envelopes"
+    opener: "Opener"
+    digester: "Digester"
+    sealers: Mapping[str, "Sealer"]
+    tokens: "Tokens"
+    mailer: "Mailer"
+
+
+@dataclass(slots=True, kw_only=True)
+class Confirm(Function):
+    store: Store
+    envelopes: "Envelopes"
+    tokens: "Tokens"
+
+
+@dataclass(slots=True, kw_only=True)
+class Count(Function):
+    store: Store
+
+
+def sign() -> Sign:
+    settings = environment.load(SignSettings)
+    return Sign(public_url=settings.public_url, campaigns=_campaigns(settings), envelopes=_envelopes(settings))
+
+
+def deliver() -> Deliver:
+    from shared.sealing import Digester, Opener
+    from shared.tokens import Tokens
+
+    settings = environment.load(DeliverSettings)
+    known = _campaigns(settings)
+    return Deliver(
+        public_url=settings.public_url,
+        campaigns=known,
+        store=_store(settings, known),
+        envelopes=_envelopes(settings),
+        opener=Opener(environment.words(settings.deliver_identities)),
+        digester=Digester(settings.pepper.get_secret_value().strip().encode()),
+        sealers={campaign.id: _sealer(campaign, settings.throwaway_recipient) for campaign in known.values()},
+        tokens=Tokens(environment.words(settings.token_keys)),
+        mailer=_mailer(settings),
+    )
+
+
+def confirm() -> Confirm:
+    from shared.tokens import Tokens
+
+    settings = environment.load(ConfirmSettings)
+    known = _campaigns(settings)
+    return Confirm(
+        public_url=settings.public_url,
+        campaigns=known,
+        store=_store(settings, known),
+        envelopes=_envelopes(settings),
+        tokens=Tokens(environment.words(settings.token_keys)),
+    )
+
+
+def count() -> Count:
+    settings = environment.load(CountSettings)
+    known = _campaigns(settings)
+    return Count(public_url=settings.public_url, campaigns=known, store=_store(settings, known))
+
+
+def embed() -> Function:
+    settings = environment.load(EmbedSettings)
+    return Function(public_url=settings.public_url, campaigns=_campaigns(settings))
+
+
+def freeze_startup_objects() -> None:
+    """Tell the garbage collector that what start-up made is here to stay.
+
+    Otherwise it walks every imported module again and again while it looks for one request's litter.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+
+
+def _campaigns(settings: Settings) -> Mapping[str, Campaign]:
+    return campaign_files.load_all(settings.campaigns_folder or campaign_files.FOLDER)
+
+
+def _store(settings: StoreSettings, known: Mapping[str, Campaign]) -> Store:
+    def shards(campaign: str) -> int:
+        return known[campaign].tally_shards
+
+    if settings.store == "firestore":
+        from shared.store.firestore import FirestoreStore
+
+        return FirestoreStore(_given(settings.firestore_project), settings.firestore_database, shards)
+    from shared.store.sqlite import SqliteStore
+
+    return SqliteStore(_given(settings.local_folder) / "store.db", shards)
+
+
+def _envelopes(settings: QueueSettings) -> "Envelopes":
+    from shared.envelopes import Envelopes
+
+    return Envelopes(_queue(settings), settings.deliver_recipient)
+
+
+def _queue(settings: QueueSettings) -> "TaskQueue":
+    if settings.tasks == "local":
+        from shared.tasks.local import LocalQueue
+
+        return LocalQueue(_given(settings.local_folder) / "tasks.db")
+    from shared.tasks.cloud_tasks import CloudTasksQueue
+
+    return CloudTasksQueue(
+        queue=_given(settings.tasks_queue),
+        deliver_url=_given(settings.deliver_url),
+        audience=_given(settings.deliver_audience),
+        service_account=_given(settings.tasks_service_account),
+        emulator_host=settings.cloud_tasks_emulator_host,
+    )
+
+
+def _mailer(settings: DeliverSettings) -> "Mailer":
+    if settings.mail == "outbox":
+        from shared.mail.outbox import Outbox
+
+        return Outbox(_given(settings.local_folder) / "outbox", utc_now)
+    from shared.mail.smtp import SmtpMailer
+
+    password = settings.smtp_password
+    return SmtpMailer(
+        host=_given(settings.smtp_host),
+        port=settings.smtp_port,
+        user=settings.smtp_user,
+        password=password.get_secret_value() if password else None,
+        starttls=settings.smtp_starttls,
+        now=utc_now,
+    )
+
+
+def _sealer(campaign: Campaign, throwaway: str | None) -> "Sealer":
+    from shared.sealing import Sealer
+
+    def real(recipient: str) -> str:
+        if recipient != THROWAWAY:
+            return recipient
+        if throwaway is None:
+            raise ConfigurationError(
+                f"{campaign.id}.toml seals to {THROWAWAY!r}, which is for local runs: "
+                "put the age recipients (age1…) there whose identities the organisers hold"
+            )
+        return throwaway
+
+    return Sealer(
+        [real(recipient) for recipient in campaign.sealing.recipients],
+        {slug: real(partner.recipient) for slug, partner in campaign.partners.items() if partner.recipient},
+    )
+
+
+def _given(value: T | None) -> T:
+    """A setting that the settings' own check has found present."""
+    if value is None:
+        raise ConfigurationError("a setting was not checked")
+    return value
