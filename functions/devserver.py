@@ -61,9 +61,6 @@ def main() -> None:
 
 def create_app(folder: Path, port: int) -> Starlette:
     """All functions, the outbox, and the worker of the local queue in `folder`."""
-    functions = {name: _load(name) for name in FUNCTIONS}
-    routes: list[BaseRoute] = [_forward(path, functions[name]) for path, name in URL_MAP.items()]
-    routes += [_forward(f"/v1/health/{name}", app) for name, app in functions.items()]
     outbox = Outbox(folder / "outbox", utc_now)
 
     async def mail_page(_request: Request) -> Response:
@@ -92,8 +89,14 @@ def create_app(folder: Path, port: int) -> Starlette:
                 await worker
         await queue.aclose()
 
-    routes += [Route("/", home), Route("/dev/mail", mail_page), Route("/dev/mail.json", mail_json)]
-    return Starlette(routes=routes, lifespan=lifespan)
+    local = [Route("/", home), Route("/dev/mail", mail_page), Route("/dev/mail.json", mail_json)]
+    return Starlette(routes=[*routes({name: _load(name) for name in FUNCTIONS}), *local], lifespan=lifespan)
+
+
+def routes(functions: Mapping[str, ASGIApp]) -> list[BaseRoute]:
+    """The functions under one origin, each under its own paths."""
+    health = {f"/v1/health/{name}": name for name in functions}
+    return [_forward(path, functions[name]) for path, name in {**URL_MAP, **health}.items()]
 
 
 def _load(function: str) -> ASGIApp:

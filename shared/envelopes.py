@@ -24,3 +24,7 @@ class Envelopes:
         sealed = sealing.seal(message.model_dump_json().encode(), [self._recipient])
         body = TaskBody(sealed=base64.b64encode(sealed))
         await self._queue.enqueue(body.model_dump_json().encode(), not_before=not_before)
+
+    async def aclose(self) -> None:
+        """Let go of the queue."""
+        await self._queue.aclose()

@@ -228,6 +228,10 @@ class Problem(BaseModel):
     hosted_page: str | None = None
 
 
+#: Left out where a message is printed, so that it cannot slip into a log or a traceback.
+Personal = Annotated[str, Field(repr=False)]
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -238,15 +242,15 @@ class Submission(_Message):
     kind: Literal["submission"] = "submission"
     id: str
     campaign: str
-    email: str
-    name: str
+    email: Personal
+    name: Personal
     country: str
     locale: str
     consent_version: str
     partner: str | None
     source: str | None
     newsletter: bool | None
-    postal_code: str | None
+    postal_code: Annotated[str | None, Field(repr=False)]
     signed_at: AwareDatetime
 
 
@@ -256,7 +260,7 @@ class LinksOrder(_Message):
     kind: Literal["links"] = "links"
     id: str
     campaign: str
-    email: str
+    email: Personal
     locale: str
     asked_at: AwareDatetime
 
@@ -267,7 +271,7 @@ class Reminder(_Message):
     kind: Literal["reminder"] = "reminder"
     submission_id: str
     campaign: str
-    email: str
+    email: Personal
     locale: str
     signed_at: AwareDatetime
 
@@ -277,7 +281,7 @@ class Press(_Message):
 
     kind: Literal["press"] = "press"
     purpose: Literal["confirm", "withdraw"]
-    token: str
+    token: Personal
     pressed_at: AwareDatetime
 
 

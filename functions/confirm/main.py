@@ -46,7 +46,10 @@ async def post_confirm(call: Call) -> Response:
         raise ExpiredToken(campaign=campaign.id)
     if not call.wants_page:
         return http.answer_json(Pressed(status="confirmed"))
-    return pages.confirmed(campaign, call.say(campaign), _withdraw_path(link))
+    petition_url = service.public_url + http.hosted_page(campaign)
+    return pages.confirmed(
+        campaign, call.say(campaign), petition_url=petition_url, withdraw_path=_withdraw_path(link)
+    )
 
 
 async def get_withdraw(call: Call) -> Response:
@@ -74,7 +77,13 @@ def _open(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
     Raises:
         InvalidToken, ExpiredToken: see `Tokens.verify`; a campaign that is no more counts as invalid.
     """
-    link = service.tokens.verify(purpose, call.params["token"], service.now())
+    token = call.params["token"]
+    try:
+        link = service.tokens.verify(purpose, token, service.now())
+    except InvalidToken as invalid:
+        # What a mail program cut short still begins with its campaign, where one can ask for a new link.
+        invalid.details.setdefault("campaign", token.partition("~")[0])
+        raise
     call.wanted_language = link.locale
     if link.campaign not in service.campaigns:
         raise InvalidToken

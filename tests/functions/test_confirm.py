@@ -1,0 +1,241 @@
+"""confirm: showing changes nothing, pressing does it once, and a database that is away loses no press."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.errors import QueueUnavailable, StoreUnavailable
+from shared.tasks import TaskQueue
+from tests.conftest import NOW
+from tests.world import CAMPAIGN, BrokenQueue, World
+
+PAGE = {"Accept": "text/html"}
+JSON = {"Accept": "application/json"}
+
+
+class AwayStore:
+    """A database that does not answer."""
+
+    async def confirm(self, *_: Any) -> None:
+        raise StoreUnavailable("away")
+
+    async def withdraw(self, *_: Any) -> None:
+        raise StoreUnavailable("away")
+
+    def close(self) -> None:
+        pass
+
+
+class TestShowing:
+    async def test_changes_nothing_however_often(self, deployed: World) -> None:
+        """Mail scanners open links, by GET and by HEAD."""
+        mail = await deployed.sign_and_deliver()
+
+        for _ in range(3):
+            shown = await deployed.client.get(mail.links["confirm"])
+            assert (await deployed.client.head(mail.links["withdraw"])).status_code == 200
+
+        assert shown.status_code == 200
+        assert (await deployed.count())["total"] == 0
+        assert (await deployed.press(mail)).status_code == 200
+
+    async def test_is_kept_nowhere_and_tells_no_other_site(self, deployed: World) -> None:
+        """The address of the page holds the token."""
+        mail = await deployed.sign_and_deliver()
+
+        shown = await deployed.client.get(mail.links["confirm"])
+
+        assert shown.headers["cache-control"] == "no-store"
+        assert shown.headers["referrer-policy"] == "no-referrer"
+        assert "default-src 'none'" in shown.headers["content-security-policy"]
+
+    async def test_says_which_country_and_newsletter_choice_it_confirms(self, deployed: World) -> None:
+        """Without asking the database."""
+        mail = await deployed.sign_and_deliver(country="MT", newsletter=True)
+        deployed.functions["confirm"].service.store = AwayStore()
+
+        shown = await deployed.client.get(mail.links["confirm"])
+
+        assert "Malta" in shown.text
+        assert "not counted yet" in shown.text.lower()
+
+    async def test_works_for_withdraw_too(self, deployed: World) -> None:
+        """One button, and nothing happens before it is pressed."""
+        mail = await deployed.sign_and_deliver()
+        await deployed.press(mail)
+
+        shown = await deployed.client.get(mail.links["withdraw"])
+
+        assert '<form method="post"' in shown.text
+        assert (await deployed.count())["total"] == 1
+
+
+class TestPressing:
+    @pytest.mark.parametrize("origin", ["null", "https://webmail.example", None])
+    async def test_needs_no_origin(self, deployed: World, origin: str | None) -> None:
+        """Our page sends no referrer, so browsers send `null`."""
+        mail = await deployed.sign_and_deliver()
+
+        response = await deployed.client.post(mail.links["confirm"], headers={"Origin": origin} if origin else {})
+
+        assert response.status_code == 200
+
+    async def test_a_repeat_gives_the_same(self, deployed: World) -> None:
+        """As a page and as JSON."""
+        mail = await deployed.sign_and_deliver()
+
+        pages = [await deployed.client.post(mail.links["confirm"], headers=PAGE) for _ in range(2)]
+        answers = [await deployed.press(mail) for _ in range(2)]
+
+        assert [each.status_code for each in pages] == [200, 200]
+        assert {each.text for each in answers} == {'{"status":"confirmed"}'}
+        assert (await deployed.count())["total"] == 1
+
+    async def test_answers_with_a_page_unless_json_is_asked_for(self, deployed: World) -> None:
+        """Programs say so."""
+        mail = await deployed.sign_and_deliver()
+
+        nothing, json = await deployed.client.post(mail.links["confirm"]), await deployed.press(mail)
+
+        assert nothing.headers["content-type"].startswith("text/html")
+        assert json.headers["content-type"] == "application/json"
+
+    async def test_the_thank_you_page_holds_a_withdraw_link_that_works(self, deployed: World) -> None:
+        """Withdrawing is as easy as signing."""
+        mail = await deployed.sign_and_deliver()
+        page = await deployed.client.post(mail.links["confirm"], headers=PAGE)
+        path = page.text.split('href="/v1/withdraw/')[1].split('"')[0]
+
+        withdrawn = await deployed.client.post(f"/v1/withdraw/{path}", headers=JSON)
+
+        assert withdrawn.json() == {"status": "withdrawn"}
+        assert (await deployed.count())["total"] == 0
+
+    async def test_the_other_link_of_a_confirmed_address_says_confirmed(self, deployed: World) -> None:
+        """For it is, once."""
+        first = await deployed.sign_and_deliver()
+        second = await deployed.sign_and_deliver()
+        await deployed.press(first)
+
+        assert (await deployed.press(second)).json() == {"status": "confirmed"}
+        assert (await deployed.count())["total"] == 1
+
+    async def test_a_week_after_the_close_still_counts_and_no_longer(self, deployed: World) -> None:
+        """Grace for those who open their mail the next morning."""
+        campaign = deployed.functions["sign"].service.campaigns[CAMPAIGN]
+        last_day = NOW.replace(year=campaign.closes.year, month=campaign.closes.month, day=campaign.closes.day)
+        deployed.now = last_day
+        in_time = await deployed.sign_and_deliver(email="ann@example.org")
+        too_late = await deployed.sign_and_deliver(email="bob@example.org")
+
+        deployed.now = last_day + timedelta(days=7)
+        first = await deployed.press(in_time)
+        deployed.now = last_day + timedelta(days=8)
+        second = await deployed.press(too_late)
+
+        assert first.json() == {"status": "confirmed"}
+        assert (second.status_code, second.json()["code"]) == (410, "campaign_closed")
+
+
+class TestFaults:
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    @pytest.mark.parametrize("purpose", ["confirm", "withdraw"])
+    async def test_a_token_that_is_none_is_not_found(self, deployed: World, method: str, purpose: str) -> None:
+        """404, as a page for people and as a problem for programs."""
+        path = f"/v1/{purpose}/not-a-token"
+
+        page = await deployed.client.request(method, path, headers=PAGE)
+        problem = await deployed.client.request(method, path, headers=JSON)
+
+        assert (page.status_code, problem.status_code) == (404, 404)
+        assert page.headers["content-type"].startswith("text/html")
+        assert problem.json()["code"] == "invalid_token"
+
+    async def test_a_withdraw_token_confirms_nothing(self, deployed: World) -> None:
+        """Tokens are good for one purpose."""
+        mail = await deployed.sign_and_deliver()
+
+        response = await deployed.client.post(
+            mail.links["withdraw"].replace("/withdraw/", "/confirm/"), headers=JSON
+        )
+
+        assert response.status_code == 404
+        assert (await deployed.count())["total"] == 0
+
+    async def test_an_expired_link_offers_the_form_again(self, deployed: World) -> None:
+        """410, with the way back to the campaign."""
+        mail = await deployed.sign_and_deliver()
+        deployed.now += timedelta(days=31)
+
+        page = await deployed.client.get(mail.links["confirm"], headers=PAGE)
+        problem = await deployed.press(mail)
+
+        assert (page.status_code, problem.status_code) == (410, 410)
+        assert problem.json()["code"] == "expired_token"
+        assert f"/c/{CAMPAIGN}" in page.text
+
+    async def test_a_link_to_what_was_withdrawn_is_gone(self, deployed: World) -> None:
+        """410: the signature was removed."""
+        mail = await deployed.sign_and_deliver()
+        await deployed.press(mail, "withdraw")
+
+        assert (await deployed.press(mail)).status_code == 410
+
+
+class TestDatabaseAway:
+    async def test_a_press_is_queued_and_the_signer_thanked(self, deployed: World) -> None:
+        """It counts as soon as the database is back."""
+        mail = await deployed.sign_and_deliver()
+        confirm = deployed.functions["confirm"]
+        real, confirm.service.store = confirm.service.store, AwayStore()
+
+        thanked = await deployed.press(mail)
+        before = (await deployed.count())["total"]
+        await deployed.deliver()
+        confirm.service.store = real
+
+        assert thanked.json() == {"status": "confirmed"}
+        assert (before, (await deployed.count())["total"]) == (0, 1)
+
+    async def test_a_withdrawal_is_queued_too(self, deployed: World) -> None:
+        """Nobody is told to come again for taking a name away."""
+        mail = await deployed.sign_and_deliver()
+        await deployed.press(mail)
+        confirm = deployed.functions["confirm"]
+        real, confirm.service.store = confirm.service.store, AwayStore()
+
+        thanked = await deployed.press(mail, "withdraw")
+        await deployed.deliver()
+        confirm.service.store = real
+
+        assert thanked.json() == {"status": "withdrawn"}
+        assert (await deployed.count())["total"] == 0
+
+    async def test_a_press_counts_as_of_when_it_was_made(self, deployed: World) -> None:
+        """The link was good then, although the queue took until after its end."""
+        mail = await deployed.sign_and_deliver()
+        confirm = deployed.functions["confirm"]
+        real, confirm.service.store = confirm.service.store, AwayStore()
+        deployed.now += timedelta(days=29)
+        await deployed.press(mail)
+        confirm.service.store = real
+
+        deployed.now += timedelta(hours=23)
+        await deployed.deliver()
+
+        assert (await deployed.count())["total"] == 1
+
+    async def test_with_the_queue_away_too_the_signer_is_told_to_try_again(self, deployed: World) -> None:
+        """503: nothing is claimed that is not durable."""
+        mail = await deployed.sign_and_deliver()
+        confirm = deployed.functions["confirm"]
+        real, confirm.service.store = confirm.service.store, AwayStore()
+        queue: TaskQueue = confirm.service.envelopes._queue
+        confirm.service.envelopes._queue = BrokenQueue(QueueUnavailable("away"))
+
+        response = await deployed.press(mail)
+
+        confirm.service.store, confirm.service.envelopes._queue = real, queue
+        assert (response.status_code, response.json()["code"]) == (503, "try_again")
+        assert int(response.headers["retry-after"]) > 0

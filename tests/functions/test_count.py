@@ -1,0 +1,106 @@
+"""count: numbers that anybody may read, and a CDN may keep."""
+
+import re
+from collections.abc import Mapping
+from xml.etree import ElementTree
+
+from tests.conftest import NOW
+from tests.world import CAMPAIGN, COUNT, World
+
+BADGE = f"{COUNT}.svg"
+
+
+async def confirm_many(deployed: World, by_country: Mapping[str, int]) -> None:
+    """Confirmed signatures, so many from each country."""
+    for country, number in by_country.items():
+        for one in range(number):
+            mail = await deployed.sign_and_deliver(email=f"{country}{one}@example.org", country=country)
+            await deployed.press(mail)
+
+
+async def test_says_what_the_contract_says(deployed: World) -> None:
+    """Total, goals, countries of ten and more, thresholds, and when it was read."""
+    await confirm_many(deployed, {"DE": 10, "FR": 9, "BR": 1})
+
+    count = await deployed.count()
+
+    campaign = deployed.functions["count"].service.campaigns[CAMPAIGN]
+    assert (count["campaign"], count["total"], count["goal"]) == (CAMPAIGN, 20, 1_000_000)
+    assert count["next_goal"] == campaign.goal_steps[0]
+    assert count["by_country"] == {"DE": 10, "other": 10}
+    assert count["as_of"] == NOW.isoformat().replace("+00:00", "Z")
+    assert (count["thresholds"]["needed"], count["thresholds"]["met"]) == (7, 0)
+    assert count["thresholds"]["by_country"]["DE"] == {"needed": 67680, "met": False}
+    assert len(count["thresholds"]["by_country"]) == 27
+
+
+async def test_any_page_may_read_it_and_a_cdn_keep_it(deployed: World) -> None:
+    """Open CORS, and the cache headers of the contract."""
+    response = await deployed.client.get(COUNT, headers={"Origin": "https://anybody.example"})
+
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["cache-control"] == (
+        "public, max-age=5, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400"
+    )
+    assert "vary" not in response.headers
+    assert "set-cookie" not in response.headers
+
+
+async def test_the_same_numbers_are_not_sent_twice(deployed: World) -> None:
+    """304 for the entity tag, also when only the time has changed; 200 once the numbers have."""
+    first = await deployed.client.get(COUNT)
+    known = {"If-None-Match": f'"other", {first.headers["etag"]}'}
+    deployed.now = NOW.replace(hour=21)
+
+    same = await deployed.client.get(COUNT, headers=known)
+    await confirm_many(deployed, {"DE": 1})
+    deployed.now = NOW.replace(hour=22)
+    changed = await deployed.client.get(COUNT, headers=known)
+
+    assert first.headers["etag"].startswith('W/"')
+    assert (same.status_code, same.content) == (304, b"")
+    assert same.headers["cache-control"] == first.headers["cache-control"]
+    assert (changed.status_code, changed.json()["total"]) == (200, 1)
+
+
+async def test_a_reading_is_kept_for_five_seconds(deployed: World) -> None:
+    """A hundred thousand readers a second cost one read."""
+    await deployed.client.get(COUNT)
+    await confirm_many(deployed, {"DE": 1})
+
+    soon = await deployed.client.get(COUNT)
+    deployed.now = NOW.replace(second=5)
+    later = await deployed.client.get(COUNT)
+
+    assert (soon.json()["total"], later.json()["total"]) == (0, 1)
+
+
+async def test_the_badge_is_a_picture_that_can_be_read_aloud(deployed: World) -> None:
+    """Well-formed SVG with the total and a title, cacheable alike, without script or address."""
+    await confirm_many(deployed, {"DE": 1})
+
+    response = await deployed.client.get(BADGE)
+
+    assert response.headers["content-type"] == "image/svg+xml"
+    assert "max-age=5" in response.headers["cache-control"]
+    assert response.headers["etag"]
+    text = "".join(ElementTree.fromstring(response.text).itertext())  # noqa: S314 - our own picture
+    assert re.search(r"\b1\b", text)
+    assert "script" not in response.text
+    assert "href" not in response.text
+
+
+async def test_head_answers_like_get_without_a_body(deployed: World) -> None:
+    """Monitoring asks so."""
+    response = await deployed.client.head(COUNT)
+
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+
+
+async def test_an_unknown_campaign_is_a_problem_that_any_page_may_read(deployed: World) -> None:
+    """404 with the stable code."""
+    response = await deployed.client.get("/v1/campaigns/nobody/count")
+
+    assert (response.status_code, response.json()["code"]) == (404, "unknown_campaign")
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["cache-control"] == "no-store"

@@ -1,0 +1,348 @@
+"""deliver: stores and mails, once, whatever the queue, the relay and the clock do."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from shared.errors import MailDeferred, MailRefused, MailUnresolved
+from shared.models import Submission
+from shared.store import PENDING_TTL, TASK_TTL
+from shared.store.documents import SIGNATURE
+from tests.world import CAMPAIGN, LINKS, BrokenMailer, World
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+SECONDS_LATER = timedelta(seconds=30)
+
+
+async def task(deployed: World, body: bytes, retries: int = 0) -> httpx.Response:
+    """POST a task's body as the queue does."""
+    headers = {"X-CloudTasks-TaskRetryCount": str(retries), "X-CloudTasks-TaskName": "t1"}
+    return await deployed.client.post("/v1/tasks/deliver", content=body, headers=headers)
+
+
+async def submissions(deployed: World, digest: str) -> list[dict[str, object]]:
+    """What the organisers would read of one signature."""
+    with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
+        row = database.execute("SELECT document FROM signatures WHERE digest = ?", (digest,)).fetchone()
+    return [deployed.identities.open(each.sealed) for each in SIGNATURE.validate_json(row[0]).submissions]
+
+
+async def body_of_next_task(deployed: World) -> bytes:
+    """Take the next due task out of the queue."""
+    lease = await deployed.queue.lease(deployed.now)
+    assert lease
+    await deployed.queue.done(lease)
+    return lease.body
+
+
+class TestMail:
+    async def test_goes_to_the_address_as_typed(self, deployed: World) -> None:
+        """Dots, tags and capitals are the signer's own."""
+        mail = await deployed.sign_and_deliver(email="A.nn+eu@gmail.com")
+
+        assert mail.to == "A.nn+eu@gmail.com"
+        assert set(mail.links) == {"confirm", "withdraw"}
+
+    async def test_holds_nothing_that_was_typed_but_the_address(self, deployed: World) -> None:
+        """Spammers use forms that mail a typed name to somebody."""
+        mail = await deployed.sign_and_deliver(name="Vist Mysite", source="spam")
+
+        assert "Mysite" not in mail.text + mail.html + mail.subject
+
+    async def test_signing_again_with_another_spelling_is_the_same_address(self, deployed: World) -> None:
+        """One address, one signature: a.nn+x@gmail.com is ann@googlemail.com."""
+        await deployed.press(await deployed.sign_and_deliver(email="ann@googlemail.com"))
+
+        again = await deployed.sign_and_deliver(email="A.nn+x@gmail.com")
+
+        assert set(again.links) == {"withdraw"}
+
+    async def test_somebody_who_has_signed_is_told_so(self, deployed: World) -> None:
+        """The mail holds the withdraw link and nothing to confirm."""
+        await deployed.press(await deployed.sign_and_deliver())
+
+        again = await deployed.sign_and_deliver(name="Ann Again")
+
+        assert set(again.links) == {"withdraw"}
+        assert (await deployed.count())["total"] == 1
+
+    async def test_my_own_link_confirms_my_own_name(self, deployed: World) -> None:
+        """Somebody else signs with my address, a false name and an opt-in; I press my link."""
+        mine = await deployed.sign_and_deliver(name="Ann Example", newsletter=False)
+        await deployed.sign_and_deliver(name="Planted Name", newsletter=True, country="RU")
+
+        await deployed.press(mine)
+
+        address = deployed.functions["deliver"].service.digester.address(CAMPAIGN, "ann@example.org")
+        [kept] = await submissions(deployed, address.digest)
+        assert kept["name"] == "Ann Example"
+        assert kept["newsletter"] is False
+        assert kept["email"] == "ann@example.org"
+
+
+class TestCaps:
+    async def test_two_mails_in_an_hour_and_the_third_after_it(self, deployed: World) -> None:
+        """The third submission waits in the queue and is lost nowhere."""
+        for number in range(3):
+            await deployed.sign(name=f"Ann {'ABC'[number]}")
+        await deployed.deliver()
+        within_the_hour = len(deployed.outbox.received())
+
+        deployed.now += HOUR
+        await deployed.deliver()
+
+        assert within_the_hour == 2
+        assert len(deployed.outbox.received()) == 3
+
+    async def test_five_in_all_reminders_included(self, deployed: World) -> None:
+        """Whatever is asked for over three weeks, one mailbox gets five mails."""
+        for _ in range(21):
+            await deployed.sign()
+            await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
+            await deployed.deliver()
+            deployed.now += DAY
+        await deployed.deliver()
+
+        assert len(deployed.outbox.received()) == 5
+
+    async def test_tags_do_not_multiply_the_caps(self, deployed: World) -> None:
+        """ann+1@, ann+2@ … reach one mailbox, even where they count as addresses of their own."""
+        for tag in range(10):
+            await deployed.sign(email=f"ann+{tag}@example.org")
+        await deployed.deliver()
+
+        assert len(deployed.outbox.received()) == 2
+        assert await deployed.queue.pending() == 2 + 8
+
+
+class TestReminder:
+    async def test_comes_a_day_later_and_confirms_the_same_submission(self, deployed: World) -> None:
+        """One reminder, with links that work."""
+        await deployed.sign_and_deliver()
+
+        deployed.now += DAY
+        await deployed.deliver()
+
+        reminder, first = deployed.outbox.received()
+        assert reminder.subject != first.subject
+        assert (await deployed.press(reminder)).json() == {"status": "confirmed"}
+        assert await deployed.queue.pending() == 0
+
+    async def test_is_not_sent_to_who_has_confirmed(self, deployed: World) -> None:
+        """Nor to who has withdrawn."""
+        await deployed.press(await deployed.sign_and_deliver(email="ann@example.org"))
+        await deployed.press(await deployed.sign_and_deliver(email="bob@example.org"), "withdraw")
+
+        deployed.now += DAY
+        await deployed.deliver()
+
+        assert len(deployed.outbox.received()) == 2
+
+    async def test_is_sent_once_although_its_task_comes_twice(self, deployed: World) -> None:
+        """At-least-once delivery."""
+        await deployed.sign_and_deliver()
+        deployed.now += DAY
+        body = await body_of_next_task(deployed)
+
+        first, second = await task(deployed, body), await task(deployed, body)
+
+        assert (first.status_code, second.status_code) == (204, 204)
+        assert len(deployed.outbox.received()) == 2
+
+
+class TestLinks:
+    async def test_a_pending_signer_gets_the_confirm_link_again(self, deployed: World) -> None:
+        """The mail got lost; the new one works."""
+        await deployed.sign_and_deliver()
+        await deployed.client.post(LINKS, json={"email": "ANN@example.org", "locale": "en"})
+        await deployed.deliver()
+
+        again = deployed.outbox.received()[0]
+
+        assert (await deployed.press(again)).json() == {"status": "confirmed"}
+
+    async def test_a_confirmed_signer_gets_the_withdraw_link(self, deployed: World) -> None:
+        """Withdrawing is as easy as signing."""
+        await deployed.press(await deployed.sign_and_deliver())
+        await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
+        await deployed.deliver()
+
+        mail = deployed.outbox.received()[0]
+
+        assert set(mail.links) == {"withdraw"}
+        assert (await deployed.press(mail, "withdraw")).json() == {"status": "withdrawn"}
+        assert (await deployed.count())["total"] == 0
+
+    async def test_several_submissions_come_with_a_link_each(self, deployed: World) -> None:
+        """Only the owner knows which one is right; each link says when and from where."""
+        await deployed.sign_and_deliver(country="DE")
+        await deployed.sign_and_deliver(country="FR")
+        deployed.now += HOUR
+        await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
+        await deployed.deliver()
+
+        mail = deployed.outbox.received()[0]
+
+        assert mail.text.count("/v1/confirm/") == 2
+        assert "Germany" in mail.text
+        assert "France" in mail.text
+
+
+class TestTwice:
+    async def test_a_task_delivered_twice_mails_once_and_counts_once(self, deployed: World) -> None:
+        """Before confirming, and after."""
+        await deployed.sign()
+        body = await body_of_next_task(deployed)
+        await task(deployed, body)
+        await task(deployed, body)
+        [mail] = deployed.outbox.received()
+        await deployed.press(mail)
+
+        await task(deployed, body)
+
+        assert len(deployed.outbox.received()) == 1
+        assert (await deployed.count())["total"] == 1
+
+    async def test_a_task_after_a_withdrawal_revives_nothing(self, deployed: World) -> None:
+        """It was signed before."""
+        await deployed.sign()
+        body = await body_of_next_task(deployed)
+        await task(deployed, body)
+        deployed.now += SECONDS_LATER
+        await deployed.press(deployed.outbox.received()[0], "withdraw")
+
+        await task(deployed, body)
+
+        assert len(deployed.outbox.received()) == 1
+        assert (await deployed.press(deployed.outbox.received()[0])).status_code == 410
+
+    async def test_signing_again_after_a_withdrawal_works(self, deployed: World) -> None:
+        """People change their minds."""
+        await deployed.press(await deployed.sign_and_deliver())
+        deployed.now += SECONDS_LATER
+        await deployed.press(deployed.outbox.received()[0], "withdraw")
+        deployed.now += SECONDS_LATER
+
+        again = await deployed.sign_and_deliver()
+
+        assert (await deployed.press(again)).json() == {"status": "confirmed"}
+        assert (await deployed.count())["total"] == 1
+
+    async def test_a_task_older_than_thirty_days_is_dropped(self, deployed: World) -> None:
+        """And its answer is 2xx, so that it does not come again."""
+        await deployed.sign()
+        body = await body_of_next_task(deployed)
+        deployed.now += TASK_TTL
+
+        response = await task(deployed, body)
+
+        assert response.status_code == 204
+        assert deployed.outbox.received() == []
+
+
+class TestRelay:
+    async def test_a_temporary_failure_loses_nothing_and_mails_as_soon_as_it_ends(self, deployed: World) -> None:
+        """The claim is released: no hour has to pass."""
+        deliver = deployed.functions["deliver"]
+        deliver.service.mailer = BrokenMailer(MailDeferred("greylisted"))
+        await deployed.sign()
+        body = await body_of_next_task(deployed)
+        failed = await task(deployed, body)
+        deliver.service.mailer = deployed.outbox
+
+        response = await task(deployed, body)
+
+        assert (failed.status_code, response.status_code) == (503, 204)
+        assert len(deployed.outbox.received()) == 1
+
+    async def test_an_unknown_outcome_sends_no_second_mail_within_the_hour(self, deployed: World) -> None:
+        """The relay may have taken it: deliver, killed between claim and mark, looks the same."""
+        deliver = deployed.functions["deliver"]
+        unresolved = BrokenMailer(MailUnresolved("connection lost"))
+        deliver.service.mailer = unresolved
+        await deployed.sign()
+        await deployed.deliver()
+        deliver.service.mailer = deployed.outbox
+        deployed.now += timedelta(minutes=59)
+        await deployed.deliver()
+        within_the_hour = len(deployed.outbox.received())
+
+        deployed.now += 2 * HOUR
+        await deployed.deliver()
+
+        assert (unresolved.given, within_the_hour) == (1, 0)
+        assert len(deployed.outbox.received()) == 1
+
+    async def test_a_refused_address_is_not_tried_again(self, deployed: World) -> None:
+        """5.1.x is for good."""
+        refused = BrokenMailer(MailRefused("550"))
+        deployed.functions["deliver"].service.mailer = refused
+        await deployed.sign()
+
+        await deployed.deliver()
+        deployed.now += 2 * HOUR
+        await deployed.deliver()
+
+        assert refused.given == 1
+
+
+class TestPoison:
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"\xff", b"[]", b'{"version": 2, "sealed": "eA=="}', b'{"version": 1, "sealed": "bm9uc2Vuc2U="}'],
+    )
+    async def test_what_cannot_be_opened_is_brought_again(self, deployed: World, body: bytes) -> None:
+        """A key or a revision may be about to arrive."""
+        response = await task(deployed, body)
+
+        assert response.status_code == 503
+
+    async def test_is_put_aside_after_a_day_of_trying(self, deployed: World) -> None:
+        """For a person to look at; sealed as it is."""
+        response = await task(deployed, b"poison", retries=30)
+
+        assert response.status_code == 204
+        with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
+            assert database.execute("SELECT task_id, body FROM parked").fetchall() == [("t1", b"poison")]
+
+    async def test_a_campaign_that_this_revision_does_not_know_is_waited_for(self, deployed: World) -> None:
+        """A roll-out may reach sign first."""
+        await deployed.sign()
+        body = await body_of_next_task(deployed)
+        deployed.functions["deliver"].service.campaigns = {}
+
+        assert (await task(deployed, body)).status_code == 503
+
+    async def test_messages_name_no_one_in_their_repr(self, deployed: World) -> None:
+        """A message that slips into a log or a traceback says nothing of its signer."""
+        message = Submission(
+            id="1",
+            campaign=CAMPAIGN,
+            email="ann@example.org",
+            name="Ann Example",
+            country="DE",
+            locale="en",
+            consent_version="1",
+            partner=None,
+            source=None,
+            newsletter=None,
+            postal_code=None,
+            signed_at=deployed.now,
+        )
+
+        assert "ann@" not in repr(message)
+        assert "Ann" not in f"{message}"
+
+
+async def test_an_unconfirmed_signature_is_gone_after_thirty_days(deployed: World) -> None:
+    """Its link says so, and offers the form again."""
+    mail = await deployed.sign_and_deliver()
+
+    deployed.now += PENDING_TTL
+
+    assert (await deployed.press(mail)).status_code == 410
+    assert (await deployed.count())["total"] == 0

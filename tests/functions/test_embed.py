@@ -1,0 +1,149 @@
+"""embed: the hosted pages, and what all functions have in common."""
+
+import httpx
+import pytest
+
+from functions.devserver import FUNCTIONS
+from tests.conftest import NOW
+from tests.world import CAMPAIGN, World
+
+PETITION = f"/c/{CAMPAIGN}"
+
+
+def partner(deployed: World) -> str:
+    return str(next(iter(deployed.functions["embed"].service.campaigns[CAMPAIGN].partners)))
+
+
+@pytest.mark.parametrize("path", [PETITION, f"{PETITION}/links", f"{PETITION}/privacy"])
+async def test_pages_without_a_language_lead_to_one_that_is_spoken(deployed: World, path: str) -> None:
+    """An uncached redirect that keeps the rest of the query; CDNs do not cache what varies by Accept-Language."""
+    headers = {"Accept-Language": "tlh, en-GB;q=0.8"}
+
+    response = await deployed.client.get(f"{path}?source=radio&lang=xx", headers=headers)
+
+    assert response.status_code == 302
+    assert httpx.URL(response.headers["location"]).params == httpx.QueryParams(source="radio", lang="en")
+    assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", [PETITION, f"{PETITION}/privacy"])
+async def test_pages_with_a_language_may_be_cached(deployed: World, path: str) -> None:
+    """They say nothing about who reads them."""
+    response = await deployed.client.get(f"{path}?lang=en")
+
+    assert response.status_code == 200
+    assert "public" in response.headers["cache-control"]
+    assert "set-cookie" not in response.headers
+    assert "vary" not in response.headers
+
+
+async def test_a_page_names_no_one_elses_address_and_runs_nothing(deployed: World) -> None:
+    """No script, no third party; nobody may frame it."""
+    response = await deployed.client.get(f"{PETITION}?lang=en")
+
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "<script" not in response.text
+    assert 'src="http' not in response.text
+
+
+async def test_partner_and_source_are_carried_into_the_form(deployed: World) -> None:
+    """Those that can be; the rest of the query fills in nothing, and consents to nothing."""
+    slug = partner(deployed)
+    query = f"lang=en&partner={slug}&source=radio&email=planted@example.org&consent=true&newsletter=true"
+
+    response = await deployed.client.get(f"{PETITION}?{query}")
+
+    assert f'name="partner" value="{slug}"' in response.text
+    assert 'name="source" value="radio"' in response.text
+    assert "planted@" not in response.text
+    assert "checked" not in response.text
+
+
+async def test_a_partner_nobody_knows_is_left_out(deployed: World) -> None:
+    """A mistyped link must not stop its readers from signing."""
+    response = await deployed.client.get(f"{PETITION}?lang=en&partner=nobody&source=A%20B")
+
+    assert 'name="partner"' not in response.text
+    assert 'name="source"' not in response.text
+
+
+async def test_wrong_address_reopens_the_form_filled_in(deployed: World) -> None:
+    """With all that was typed but the consent and the newsletter choice, and kept nowhere."""
+    typed = {"name": "Ann Example", "email": "ann@exmaple.org", "country": "MT", "consent": "true"}
+
+    response = await deployed.client.post(f"{PETITION}?lang=en", data={**typed, "newsletter": "true"})
+
+    assert response.status_code == 200
+    assert 'value="Ann Example"' in response.text
+    assert 'value="ann@exmaple.org"' in response.text
+    assert 'value="MT" selected' in response.text
+    assert "checked" not in response.text
+    assert response.headers["cache-control"] == "no-store"
+
+
+async def test_a_closed_campaign_shows_the_petition_without_its_form(deployed: World) -> None:
+    """Old links stay readable."""
+    deployed.now = NOW.replace(year=NOW.year + 5)
+
+    response = await deployed.client.get(f"{PETITION}?lang=en")
+
+    assert response.status_code == 200
+    assert 'name="email"' not in response.text
+
+
+async def test_errors_are_pages_for_people_and_problems_for_programs(deployed: World) -> None:
+    """By what they accept."""
+    person = await deployed.client.get("/c/nobody", headers={"Accept": "text/html,*/*;q=0.8"})
+    program = await deployed.client.get("/c/nobody", headers={"Accept": "application/json"})
+
+    assert person.headers["content-type"].startswith("text/html")
+    assert program.json()["code"] == "unknown_campaign"
+    assert (person.status_code, program.status_code) == (404, 404)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+async def test_every_function_tells_its_health_and_version(deployed: World, function: str) -> None:
+    """200 while it runs; its neighbours' health is not its own."""
+    response = await deployed.client.get(f"/v1/health/{function}")
+
+    assert response.json()["function"] == function
+    assert response.json()["version"]
+    assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+async def test_no_function_lets_an_exception_reach_the_framework(
+    deployed: World, function: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fault nobody foresaw is a 500 of ours, and the log names its place but not what was asked for."""
+    app = deployed.functions[function].app
+    app._routes[0].handlers.clear()
+    path = {"sign": f"/v1/campaigns/{CAMPAIGN}/signatures", "deliver": "/v1/tasks/deliver"}
+    path |= {"confirm": "/v1/confirm/secret", "count": f"/v1/campaigns/{CAMPAIGN}/count", "embed": PETITION}
+    app._routes[0].handlers["GET"] = _fail
+
+    response = await deployed.client.get(path[function], headers={"Accept": "application/json"})
+
+    printed = "".join(capsys.readouterr())
+    assert (response.status_code, response.json()["code"]) == (500, "internal")
+    assert '"error": "KeyError"' in printed
+    assert "secret" not in printed
+
+
+async def _fail(_call: object) -> None:
+    raise KeyError("secret")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/c/", "/v1/confirm/", "/v1/confirm/a/b", "/%00", "/c/%FF", "/%2e%2e/"]
+)
+async def test_what_is_not_there_is_not_found(deployed: World, function: str, path: str) -> None:
+    """Whatever the path holds, and whichever function is asked."""
+    async with deployed.client_of(deployed.apps[function]) as alone:
+        response = await alone.get(path, headers={"Accept": "application/json"})
+
+    assert response.status_code == 404
+    assert response.json()["code"] in {"not_found", "unknown_campaign"}

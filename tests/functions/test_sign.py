@@ -1,0 +1,449 @@
+"""sign: what it takes, what it refuses, in which order, and that it tells everybody the same."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.errors import QueueUnavailable
+from shared.models import Submission, parse_message, parse_task
+from shared.tasks import MAX_BODY_BYTES
+from tests.conftest import NOW
+from tests.world import (
+    CAMPAIGN,
+    LINKS,
+    PUBLIC_URL,
+    SIGNATURES,
+    BrokenQueue,
+    World,
+    campaign_file,
+    signature,
+    world,
+)
+
+STRANGER = {"Origin": "https://stranger.example"}
+AS_JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+async def enqueued(deployed: World) -> Submission:
+    """The one message in the queue, opened."""
+    lease = await deployed.queue.lease(NOW)
+    assert lease
+    service = deployed.functions["deliver"].service
+    message = parse_message(service.opener.open(parse_task(lease.body).sealed))
+    assert isinstance(message, Submission)
+    return message
+
+
+def form(**fields: str) -> dict[str, str]:
+    typed = {"email": "ann@example.org", "name": "Ann Example", "country": "DE", "locale": "en", "consent": "true"}
+    return {name: value for name, value in {**typed, **fields}.items() if value}
+
+
+def partner_origin(deployed: World) -> tuple[str, str]:
+    """A partner's slug and one of its origins."""
+    slug, partner = next(iter(deployed.functions["sign"].service.campaigns[CAMPAIGN].partners.items()))
+    return slug, partner.origins[0]
+
+
+class TestAccepting:
+    async def test_answers_check_inbox(self, deployed: World) -> None:
+        """202, and nothing else to learn from it."""
+        response = await deployed.sign()
+
+        assert (response.status_code, response.text) == (202, '{"status":"check_inbox"}')
+        assert response.headers["cache-control"] == "no-store"
+
+    async def test_what_was_typed_travels_sealed(self, deployed: World) -> None:
+        """Nobody who reads the queue finds an address or a name in it."""
+        await deployed.sign(email="ann@example.org", name="Ann Example")
+
+        lease = await deployed.queue.lease(NOW)
+
+        assert lease
+        assert b"ann@" not in lease.body
+        assert b"Ann Example" not in lease.body
+
+    async def test_all_fields_reach_deliver(self, deployed: World) -> None:
+        """As typed, normalised, with the consent text's version and the time."""
+        slug, _ = partner_origin(deployed)
+        await deployed.sign(country="de", partner=slug, source="newsletter-3", newsletter=False)
+
+        message = await enqueued(deployed)
+
+        assert (message.country, message.partner, message.source) == ("DE", slug, "newsletter-3")
+        assert message.newsletter is False
+        assert message.consent_version
+        assert message.signed_at == NOW
+
+    async def test_the_origin_names_the_partner_where_the_body_does_not(self, deployed: World) -> None:
+        """A partner who forgot the attribute still gets its signatures counted."""
+        slug, origin = partner_origin(deployed)
+
+        await deployed.client.post(SIGNATURES, json=signature(), headers={"Origin": origin})
+
+        assert (await enqueued(deployed)).partner == slug
+
+    async def test_a_postal_code_nobody_asked_for_is_not_kept(self, deployed: World) -> None:
+        """Data minimisation: the example campaign does not ask."""
+        await deployed.sign(postal_code="1000")
+
+        assert (await enqueued(deployed)).postal_code is None
+
+    async def test_the_largest_possible_signature_fits_into_a_task(self, deployed: World) -> None:
+        """Every field at its longest, in four-byte characters."""
+        email = "é" * 30 + "@" + ".".join(["é" * 20] * 4) + ".example.org"
+
+        response = await deployed.sign(email=email, name="𐎀" * 100, source="s" * 40, locale="de-Latn-AT-1996")
+
+        assert response.status_code == 202, response.text
+        lease = await deployed.queue.lease(NOW)
+        assert lease
+        assert len(lease.body) < MAX_BODY_BYTES / 4
+
+    async def test_a_queue_that_is_away_is_told_with_a_time_to_come_again(self, deployed: World) -> None:
+        """503, Retry-After, and a text that says nothing was lost."""
+        deployed.functions["sign"].service.envelopes._queue = BrokenQueue(QueueUnavailable("away"))
+
+        response = await deployed.sign()
+
+        assert (response.status_code, response.json()["code"]) == (503, "try_again")
+        assert int(response.headers["retry-after"]) > 0
+
+
+class TestEveryoneAlike:
+    async def test_new_pending_confirmed_capped_and_withdrawn_addresses_get_the_same_bytes(
+        self, deployed: World
+    ) -> None:
+        """Status, headers and body, byte for byte: nobody learns from us who has signed."""
+        new = await deployed.sign()
+        await deployed.deliver()
+        pending = await deployed.sign()
+        await deployed.deliver()
+        capped = await deployed.sign()
+        await deployed.press(deployed.outbox.received()[0])
+        confirmed = await deployed.sign()
+        await deployed.press(deployed.outbox.received()[0], "withdraw")
+        withdrawn = await deployed.sign()
+
+        answers = {_all_of(each) for each in (new, pending, capped, confirmed, withdrawn)}
+        assert len(answers) == 1
+
+    async def test_links_are_promised_to_strangers_too(self, deployed: World) -> None:
+        """The same bytes for one who signed and one who did not; only the signer gets mail."""
+        await deployed.sign_and_deliver(email="ann@example.org")
+
+        signer = await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
+        stranger = await deployed.client.post(LINKS, json={"email": "bob@example.org", "locale": "en"})
+        await deployed.deliver()
+
+        assert _all_of(signer) == _all_of(stranger)
+        assert [mail.to for mail in deployed.outbox.received()] == ["ann@example.org"] * 2
+
+
+def _all_of(response: httpx.Response) -> tuple[int, bytes, bytes]:
+    return response.status_code, b"|".join(b"%b:%b" % pair for pair in response.headers.raw), response.content
+
+
+class TestRefusing:
+    @pytest.mark.parametrize(
+        ("content", "media_type", "status", "code"),
+        [
+            (b"x" * 16_385, "application/json", 413, "too_large"),
+            (b"x" * 200_000, "text/plain", 413, "too_large"),
+            (b"{}", "text/plain", 415, "unsupported_media_type"),
+            (b"{}", "multipart/form-data; boundary=x", 415, "unsupported_media_type"),
+            (b"{}", "", 415, "unsupported_media_type"),
+            (b"\xff\xfe", "application/json", 400, "not_utf8"),
+            (b'{"name": "\xe9"}', "application/json; charset=latin-1", 400, "not_utf8"),
+            (b"", "application/json", 400, "not_json"),
+            (b"{", "application/json", 400, "not_json"),
+            (b"email=ann%40example.org", "application/json", 400, "not_json"),
+            (b'{"a": NaN}', "application/json", 400, "not_json"),
+            (b'{"name": "\\ud800"}', "application/json", 400, "not_json"),
+            (b"[" * 8_000, "application/json", 400, "nested_too_deeply"),
+            (b'{"a":' * 3_000, "application/json", 400, "nested_too_deeply"),
+            (b"[]", "application/json", 422, "invalid_fields"),
+            (b"null", "application/json", 422, "invalid_fields"),
+            (b'"text"', "application/json", 422, "invalid_fields"),
+            (b"1" * 4_000, "application/json", 422, "invalid_fields"),
+            (b"{}", "application/json", 422, "invalid_fields"),
+        ],
+    )
+    async def test_a_bad_body_gets_its_own_clear_error(
+        self, deployed: World, content: bytes, media_type: str, status: int, code: str
+    ) -> None:
+        """Oversized, malformed, wrong-typed, deeply nested, not UTF-8."""
+        response = await deployed.client.post(SIGNATURES, content=content, headers={"Content-Type": media_type})
+
+        assert (response.status_code, response.json()["code"]) == (status, code)
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["detail"]
+
+    @pytest.mark.parametrize(
+        ("fields", "field", "code"),
+        [
+            ({"email": None}, "email", "required"),
+            ({"email": 7}, "email", "wrong_type"),
+            ({"email": "ann@"}, "email", "email_invalid"),
+            ({"email": "ann@example.org\r\nBcc: all@example.org"}, "email", "email_invalid"),
+            ({"name": "Buy at https://spam.example"}, "name", "url_not_allowed"),
+            ({"name": "Ann\u202eExample"}, "name", "control_characters"),
+            ({"name": "n" * 101}, "name", "too_long"),
+            ({"name": ["Ann"]}, "name", "wrong_type"),
+            ({"country": "Germany"}, "country", "country_unknown"),
+            ({"locale": "../../etc/passwd"}, "locale", "locale_invalid"),
+            ({"consent": False}, "consent", "consent_required"),
+            ({"consent": "true"}, "consent", "consent_required"),
+            ({"consent": 1}, "consent", "consent_required"),
+            ({"newsletter": "yes"}, "newsletter", "wrong_type"),
+            ({"partner": "nobody"}, "partner", "partner_unknown"),
+            ({"source": "A B"}, "source", "source_invalid"),
+            ({"surprise": 1}, "surprise", "unknown_field"),
+        ],
+    )
+    async def test_a_field_at_fault_is_named_with_what_to_do(
+        self, deployed: World, fields: dict[str, Any], field: str, code: str
+    ) -> None:
+        """One error for the field, with a stable code and a text."""
+        response = await deployed.sign(**fields)
+
+        assert response.status_code == 422
+        assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [(field, code)]
+        assert response.json()["errors"][0]["message"]
+
+    async def test_values_are_never_repeated(self, deployed: World) -> None:
+        """Names of fields may be, cut short."""
+        response = await deployed.sign(email="secret-address", **{"f" * 300: "secret-value"})
+
+        assert "secret" not in response.text
+        assert "f" * 41 not in response.text
+
+    async def test_all_faults_are_told_at_once(self, deployed: World) -> None:
+        """Nobody mends a form field by field."""
+        response = await deployed.client.post(SIGNATURES, json={})
+
+        assert {e["field"] for e in response.json()["errors"]} == {"email", "name", "country", "locale", "consent"}
+
+    async def test_an_unknown_campaign_comes_before_any_other_fault(self, deployed: World) -> None:
+        """404 even for a wrong method with a wrong body."""
+        path = "/v1/campaigns/nobody/signatures"
+
+        answers = [await deployed.client.request(m, path, content=b"x" * 20_000) for m in ("GET", "PUT", "POST")]
+
+        assert {(each.status_code, each.json()["code"]) for each in answers} == {(404, "unknown_campaign")}
+
+    async def test_a_wrong_method_is_told_which_are_right(self, deployed: World) -> None:
+        """405 with Allow."""
+        response = await deployed.client.get(SIGNATURES)
+
+        assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+        assert "POST" in response.headers["allow"]
+
+    async def test_faults_are_found_in_the_order_of_the_contract(self, deployed: World) -> None:
+        """413 before 415 before 403 before 400 before 422."""
+        plain = {"Content-Type": "text/plain"}
+
+        answers = [
+            await deployed.client.post(SIGNATURES, content=b"x" * 20_000, headers={**STRANGER, **plain}),
+            await deployed.client.post(SIGNATURES, content=b"{", headers={**STRANGER, **plain}),
+            await deployed.client.post(SIGNATURES, content=b"{", headers={**STRANGER, **AS_JSON}),
+            await deployed.client.post(SIGNATURES, content=b"{", headers=AS_JSON),
+            await deployed.client.post(SIGNATURES, content=b"{}", headers=AS_JSON),
+        ]
+
+        assert [each.status_code for each in answers] == [413, 415, 403, 400, 422]
+
+    async def test_messages_come_in_the_language_the_body_asks_for_even_if_it_is_at_fault(
+        self, deployed: World
+    ) -> None:
+        """An unknown language falls back to the campaign's, and is no fault."""
+        response = await deployed.sign(locale="tlh", consent=False)
+
+        assert [e["field"] for e in response.json()["errors"]] == ["consent"]
+
+    async def test_a_closed_campaign_is_gone(self, deployed: World) -> None:
+        """410, before the body is looked at."""
+        campaign = deployed.functions["sign"].service.campaigns[CAMPAIGN]
+        deployed.now = NOW.replace(year=campaign.closes.year + 1)
+
+        response = await deployed.client.post(
+            SIGNATURES, content=b"{", headers={"Content-Type": "application/json"}
+        )
+
+        assert (response.status_code, response.json()["code"]) == (410, "campaign_closed")
+
+    async def test_a_campaign_can_require_what_is_optional_elsewhere(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """required_fields names newsletter."""
+        replaced = {"required_fields = []": 'required_fields = ["newsletter"]'}
+        campaign_file(tmp_path / "campaigns", "strict", **replaced)
+
+        async with world(tmp_path, monkeypatch, CAMPAIGNS_FOLDER=str(tmp_path / "campaigns")) as strict:
+            response = await strict.client.post("/v1/campaigns/strict/signatures", json=signature())
+
+        assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [("newsletter", "required")]
+
+
+class TestCors:
+    async def test_a_registered_origin_may_read_the_answer(self, deployed: World) -> None:
+        """Its page gets its own origin granted, errors included."""
+        _, origin = partner_origin(deployed)
+
+        accepted = await deployed.client.post(SIGNATURES, json=signature(), headers={"Origin": origin})
+        refused = await deployed.client.post(SIGNATURES, json={}, headers={"Origin": origin})
+
+        for response in (accepted, refused):
+            assert response.headers["access-control-allow-origin"] == origin
+            assert response.headers["vary"] == "Origin"
+
+    async def test_an_unregistered_origin_is_refused_with_the_hosted_page(self, deployed: World) -> None:
+        """403, no grant, and where one can sign."""
+        response = await deployed.client.post(SIGNATURES, json=signature(), headers=STRANGER)
+
+        assert (response.status_code, response.json()["code"]) == (403, "origin_not_allowed")
+        assert response.json()["hosted_page"] == f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en"
+        assert "access-control-allow-origin" not in response.headers
+
+    @pytest.mark.parametrize("origin", ["null", PUBLIC_URL, "http://testserver"])
+    async def test_our_own_pages_and_those_without_an_origin_may_sign(self, deployed: World, origin: str) -> None:
+        """`null` and the address under which we were called are no offence."""
+        headers = {"Origin": origin, "Host": "testserver"}
+
+        response = await deployed.client.post(SIGNATURES, json=signature(), headers=headers)
+
+        assert response.status_code == 202
+
+    async def test_preflight_grants_partners_only(self, deployed: World) -> None:
+        """OPTIONS answers 204 to all, and grants to registered origins."""
+        _, origin = partner_origin(deployed)
+        asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+
+        partner = await deployed.client.options(SIGNATURES, headers={"Origin": origin, **asks})
+        stranger = await deployed.client.options(
+            SIGNATURES, headers={"Origin": "https://stranger.example", **asks}
+        )
+
+        assert partner.status_code == stranger.status_code == 204
+        assert partner.headers["access-control-allow-origin"] == origin
+        assert "POST" in partner.headers["access-control-allow-methods"]
+        assert not [name for name in stranger.headers if name.startswith("access-control")]
+
+
+class TestForm:
+    async def test_a_form_gets_the_check_your_inbox_page_with_the_typed_address(self, deployed: World) -> None:
+        """Rendered from the POST and kept nowhere."""
+        response = await deployed.client.post(SIGNATURES, data=form(email="ann+eu@example.org"))
+
+        assert response.status_code == 200
+        assert "ann+eu@example.org" in response.text.replace("<wbr>", "")
+        assert response.headers["cache-control"] == "no-store"
+
+    async def test_fields_of_the_partners_own_are_ignored(self, deployed: World) -> None:
+        """Newsletter plugins add theirs."""
+        response = await deployed.client.post(SIGNATURES, data=form(_wpnonce="1", utm_campaign="x"))
+
+        assert response.status_code == 200
+        assert await deployed.queue.pending() == 1
+
+    async def test_what_a_signer_cannot_see_is_left_out_where_it_is_wrong(self, deployed: World) -> None:
+        """A partner's typing error in a hidden field stops nobody."""
+        typed = form(partner="nobody", source="A B", locale="../..")
+
+        response = await deployed.client.post(SIGNATURES, data=typed)
+
+        assert response.status_code == 200
+        message = await enqueued(deployed)
+        assert (message.partner, message.source, message.locale) == (None, None, "en")
+
+    async def test_faults_come_back_in_the_filled_form(self, deployed: World) -> None:
+        """422, what was typed is kept and escaped, each fault has its text."""
+        response = await deployed.client.post(SIGNATURES, data=form(name='"><script>x', email="ann@", consent=""))
+
+        assert response.status_code == 422
+        assert "&#34;&gt;&lt;script&gt;x" in response.text
+        assert "<script>" not in response.text
+        assert 'id="email-fault"' in response.text
+        assert 'id="consent-fault"' in response.text
+        assert await deployed.queue.pending() == 0
+
+    async def test_returns_to_a_registered_partners_page(self, deployed: World) -> None:
+        """303 to `return_url`."""
+        _, origin = partner_origin(deployed)
+
+        response = await deployed.client.post(SIGNATURES, data=form(return_url=f"{origin}/thanks?a=1"))
+
+        assert (response.status_code, response.headers["location"]) == (303, f"{origin}/thanks?a=1")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://stranger.example/",
+            "//stranger.example/",
+            "javascript:alert(1)",
+            "{origin}.stranger.example/",
+            "{origin}@stranger.example/",
+            "https://stranger.example\\@{host}/",
+            "{origin}:8443/",
+        ],
+    )
+    async def test_is_no_open_redirect(self, deployed: World, url: str) -> None:
+        """Any other `return_url` is ignored: the check-your-inbox page comes instead."""
+        _, origin = partner_origin(deployed)
+        tricky = url.format(origin=origin, host=origin.removeprefix("https://"))
+
+        response = await deployed.client.post(SIGNATURES, data=form(return_url=tricky))
+
+        assert response.status_code == 200
+        assert "location" not in response.headers
+
+    async def test_a_form_of_an_unregistered_page_is_sent_to_the_hosted_one(self, deployed: World) -> None:
+        """303, because its signer sees no JSON."""
+        response = await deployed.client.post(SIGNATURES, data=form(), headers=STRANGER)
+
+        assert response.status_code == 303
+        assert response.headers["location"] == f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en"
+
+    async def test_a_form_in_another_encoding_is_told_so_in_a_page(self, deployed: World) -> None:
+        """Latin-1 from a page that declares no encoding."""
+        response = await deployed.client.post(
+            SIGNATURES, content=b"name=Ren%E9&email=r%40example.org", headers=FORM
+        )
+
+        assert response.status_code == 400
+        assert "UTF-8" in response.text
+        assert response.headers["content-type"].startswith("text/html")
+
+    async def test_more_fields_than_any_form_has_are_refused(self, deployed: World) -> None:
+        """Not parsed for minutes."""
+        response = await deployed.client.post(SIGNATURES, content=b"&".join([b"a=1"] * 4_000), headers=FORM)
+
+        assert response.status_code == 413
+
+    async def test_links_by_form_answer_with_a_page(self, deployed: World) -> None:
+        """And say the same to everybody."""
+        good = await deployed.client.post(LINKS, data={"email": "ann@example.org", "locale": "en"})
+        bad = await deployed.client.post(LINKS, data={"email": "ann@", "locale": "en"})
+
+        assert (good.status_code, bad.status_code) == (200, 422)
+        assert "ann@example.org" in good.text.replace("<wbr>", "")
+
+
+async def test_nothing_a_client_sends_is_logged(deployed: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """No address, name or token in what the functions print, whether all goes well or not."""
+    mail = await deployed.sign_and_deliver(email="ann@example.org", name="Ann Example")
+    await deployed.press(mail)
+    await deployed.press(mail, "withdraw")
+    await deployed.sign(email="broken", name="Broken Name")
+    deployed.functions["sign"].service.envelopes._queue = BrokenQueue(KeyError("unexpected@"))
+    await deployed.sign(email="unexpected@example.org")
+
+    printed = "".join(capsys.readouterr())
+    assert all(json.loads(line)["event"] for line in printed.splitlines())
+    assert '"event": "unexpected"' in printed
+    for secret in ("ann@", "Ann", "broken", "Broken", "unexpected@", mail.links["confirm"].rsplit("/", 1)[1]):
+        assert secret not in printed

@@ -1,0 +1,20 @@
+"""Waiting for another process, without guessing how long it takes."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS = 60
+_PAUSE_SECONDS = 0.05
+
+
+def until(look: Callable[[], T | None]) -> T:
+    """What `look` finds, as soon as it finds something; an AssertionError if it never does."""
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        if found := look():
+            return found
+        time.sleep(_PAUSE_SECONDS)
+    raise AssertionError("waited in vain")
