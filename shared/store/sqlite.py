@@ -1,8 +1,7 @@
 """The store on SQLite: one file, safe with several processes. For local runs and small campaigns on one machine.
 
-Write-ahead logging lets readers go on while one process writes; BEGIN IMMEDIATE takes the write lock before the
-read, so that a decision is never made on what another process is changing. synchronous=FULL, because what was
-answered with 2xx must survive a power cut (https://sqlite.org/pragma.html#pragma_synchronous).
+BEGIN IMMEDIATE takes the write lock before the read, so that a decision is never made on what another process is
+changing.
 """
 
 import asyncio
@@ -15,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from shared import sqlite
 from shared.errors import StoreUnavailable
 from shared.store import (
     Address,
@@ -32,8 +32,6 @@ from shared.store import (
     transitions,
 )
 from shared.store.documents import MAILBOX, SIGNATURE
-
-_BUSY_SECONDS = 20
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signatures (
@@ -167,19 +165,12 @@ class SqliteStore:
     async def _run(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.Error as fault:
+        except (sqlite3.Error, OSError) as fault:
             raise StoreUnavailable(type(fault).__name__) from fault
 
     @cached_property
     def _connection(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.executescript(_SCHEMA)
-        return connection
+        return sqlite.connect(self._path, _SCHEMA)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

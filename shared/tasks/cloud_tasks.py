@@ -1,0 +1,101 @@
+"""Google Cloud Tasks as the task queue.
+
+Tasks are not named: a name would deduplicate, but makes creation much slower, and deliver is idempotent anyway.
+"""
+
+from datetime import datetime, timedelta
+
+import grpc
+import grpc.aio
+from google.api_core.exceptions import DeadlineExceeded, GoogleAPIError, RetryError, ServiceUnavailable
+from google.api_core.retry import if_exception_type
+from google.api_core.retry_async import AsyncRetry
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.tasks_v2 import CloudTasksAsyncClient, HttpMethod, HttpRequest, OidcToken, Task
+from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcAsyncIOTransport
+
+from shared.errors import QueueUnavailable
+from shared.tasks import MAX_BODY_BYTES
+
+#: An attempt may start until RETRY_SECONDS are over and takes at most ATTEMPT_SECONDS: 8 seconds in all, which
+#: somebody who pressed a button still waits for. The task may then exist more than once; deliver is idempotent.
+ATTEMPT_SECONDS = 2.0
+RETRY_SECONDS = 6.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 1.0
+
+#: How long Cloud Tasks waits for deliver's answer. Must be longer than deliver's own timeout: otherwise the task
+#: is sent again while the first delivery still runs. https://cloud.google.com/tasks/docs/creating-http-target-tasks
+DISPATCH_DEADLINE = timedelta(seconds=90)
+
+
+class CloudTasksQueue:
+    """A `TaskQueue` on one Cloud Tasks queue.
+
+    Args:
+        queue: full name, `projects/P/locations/L/queues/Q`.
+        deliver_url: where each task is POSTed.
+        audience: of the OIDC token that Cloud Tasks sends along; deliver's own address.
+        service_account: whose OIDC token that is. The enqueuer must be allowed to act as it.
+        emulator_host: `host:port` of a plaintext gRPC server instead of Google's; None in production.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: str,
+        deliver_url: str,
+        audience: str,
+        service_account: str,
+        emulator_host: str | None = None,
+    ) -> None:
+        self._queue = queue
+        self._deliver_url = deliver_url
+        self._oidc_token = OidcToken(service_account_email=service_account, audience=audience)
+        self._emulator_host = emulator_host
+        self._client: CloudTasksAsyncClient | None = None
+        self._retry = AsyncRetry(
+            predicate=if_exception_type(ServiceUnavailable, DeadlineExceeded),
+            initial=FIRST_PAUSE_SECONDS,
+            maximum=LONGEST_PAUSE_SECONDS,
+            timeout=RETRY_SECONDS,
+        )
+        self._attempt_seconds = ATTEMPT_SECONDS
+
+    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
+        if len(body) > MAX_BODY_BYTES:
+            raise ValueError(f"a task body of {len(body)} bytes exceeds {MAX_BODY_BYTES}")
+        task = Task(
+            http_request=HttpRequest(
+                url=self._deliver_url,
+                http_method=HttpMethod.POST,
+                headers={"Content-Type": "application/json"},
+                body=body,
+                oidc_token=self._oidc_token,
+            ),
+            schedule_time=not_before,
+            dispatch_deadline=DISPATCH_DEADLINE,
+        )
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            await self._client.create_task(
+                parent=self._queue, task=task, retry=self._retry, timeout=self._attempt_seconds
+            )
+        except (GoogleAPIError, GoogleAuthError, grpc.RpcError) as error:
+            cause = error.cause if isinstance(error, RetryError) else error
+            raise QueueUnavailable(f"Cloud Tasks: {type(cause).__name__}") from error
+
+    async def aclose(self) -> None:
+        """Close the connection; the next `enqueue` opens another."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.transport.close()  # type: ignore[no-untyped-call] # the vendor left it untyped
+
+    def _connect(self) -> CloudTasksAsyncClient:
+        # Only ever called by enqueue: a channel belongs to the loop in which it was made, and one that is made at
+        # import belongs to none that survives gunicorn's fork.
+        if self._emulator_host is None:
+            return CloudTasksAsyncClient()
+        channel = grpc.aio.insecure_channel(self._emulator_host, options=[("grpc.enable_http_proxy", 0)])
+        return CloudTasksAsyncClient(transport=CloudTasksGrpcAsyncIOTransport(channel=channel))

@@ -1,0 +1,83 @@
+"""A real HTTP server on a port of its own, to which queues deliver, and which remembers what came."""
+
+import asyncio
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+#: How long to wait for what must come, in seconds; only a failing test waits so long.
+PATIENCE_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    #: Names in any case.
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Receiver:
+    """Answers each POST to `url` with the next status of `answers`, and with 204 when there are no more."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Delivery] = []
+        self.answers: deque[int] = deque()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._came = asyncio.Condition()
+
+    async def __aenter__(self) -> Self:
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/tasks/deliver"
+        app = Starlette(routes=[Route("/v1/tasks/deliver", self._receive, methods=["POST"])])
+        self._server = _Server(uvicorn.Config(app, lifespan="off", ws="none", log_config=None))
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.let_go()
+        self._server.should_exit = True
+        await self._serving
+
+    def hold(self) -> None:
+        """Answer nothing until `let_go`."""
+        self._open.clear()
+
+    def let_go(self) -> None:
+        self._open.set()
+
+    async def wait_for(self, count: int) -> None:
+        """Wait until `count` deliveries came, answered or not."""
+        async with asyncio.timeout(PATIENCE_SECONDS), self._came:
+            await self._came.wait_for(lambda: len(self.deliveries) >= count)
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [delivery.body for delivery in self.deliveries]
+
+    async def _receive(self, request: Request) -> Response:
+        body = await request.body()
+        status = self.answers.popleft() if self.answers else 204
+        async with self._came:
+            self.deliveries.append(Delivery(request.headers, body))
+            self._came.notify_all()
+        await self._open.wait()
+        return Response(status_code=status)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # Ctrl-C is pytest's
