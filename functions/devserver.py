@@ -28,7 +28,8 @@ from starlette.types import ASGIApp
 
 from shared.mail.outbox import Outbox
 from shared.runtime import utc_now
-from shared.tasks.local import Dispatcher, LocalQueue
+from shared.tasks.dispatcher import Dispatcher
+from shared.tasks.local import LocalQueue
 
 _FUNCTIONS = Path(__file__).parent
 _CAMPAIGN = "reclaim-your-face"

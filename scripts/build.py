@@ -20,7 +20,7 @@ def build(target: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(ROOT / "functions" / function, folder, ignore=_litter)
         shutil.copytree(ROOT / "shared", folder / "shared", ignore=_litter)
-        for path in sorted(folder.rglob("*")):
+        for path in (folder, *folder.rglob("*")):
             _normalise(path)
         print(f"{function}: {folder}")
 

@@ -9,7 +9,6 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -38,6 +37,8 @@ _URL = re.compile(
 )
 #: Joiners that several scripts need inside names (Persian, Sinhala, Malayalam …), unlike other format characters.
 _JOINERS = "\u200c\u200d"
+#: Hangul fillers: to Unicode they are letters, to everybody else they are nothing.
+_FILLERS = "\u115f\u1160\u3164\uffa0"
 
 
 def _fault(code: str) -> PydanticCustomError:
@@ -47,6 +48,8 @@ def _fault(code: str) -> PydanticCustomError:
 
 def check_email(typed: str) -> str:
     """The address with its parts normalised (NFC), whatever its script; not looked up in the DNS."""
+    from email_validator import EmailNotValidError, validate_email  # here: only sign checks addresses
+
     stripped = typed.strip()
     if not stripped:
         raise _fault("required")
@@ -75,7 +78,8 @@ def check_name(typed: str) -> str:
 def _is_control(character: str) -> bool:
     # Cc control, Cf format (bidirectional overrides among them), Cs surrogate, Co private, Zl Zp line breaks.
     category = unicodedata.category(character)
-    return category in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and character not in _JOINERS
+    invisible = category in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} or character in _FILLERS
+    return invisible and character not in _JOINERS
 
 
 def check_country(typed: str) -> str:

@@ -37,8 +37,9 @@ def emulator(_emulator: str | None, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def now() -> datetime:
-    return NOW
+def project() -> str:
+    """A Google Cloud project of the emulator's that no other test writes to."""
+    return f"p-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 
 
 @contextlib.contextmanager
 def firestore_emulator() -> Iterator[str | None]:
-    """host:port of an emulator: the one named by FIRESTORE_EMULATOR_HOST, else a new one; None if there is none."""
+    """host:port of the emulator named by FIRESTORE_EMULATOR_HOST, else of a new one; None if there is none."""
     if os.environ.get("FIRESTORE_EMULATOR_HOST"):
         yield os.environ["FIRESTORE_EMULATOR_HOST"]
         return

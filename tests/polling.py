@@ -1,7 +1,8 @@
 """Waiting for another process, without guessing how long it takes."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,4 +18,14 @@ def until(look: Callable[[], T | None]) -> T:
         if found := look():
             return found
         time.sleep(_PAUSE_SECONDS)
+    raise AssertionError("waited in vain")
+
+
+async def until_async(look: Callable[[], Awaitable[T | None]]) -> T:
+    """The same for what has to be awaited."""
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        if found := await look():
+            return found
+        await asyncio.sleep(_PAUSE_SECONDS)
     raise AssertionError("waited in vain")

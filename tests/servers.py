@@ -42,16 +42,16 @@ class Server:
 
 
 @contextmanager
-def server(folder: Path, port: int | None = None, **environment: str) -> Iterator[Server]:
-    """`environment`: settings that differ from the local defaults."""
-    port = port or free_port()
+def server(folder: Path, **environment: str) -> Iterator[Server]:
+    """`environment`: settings that differ from the local defaults; PORT, if it is not to be any free one."""
+    port = int(environment.get("PORT", free_port()))
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "functions.devserver"],
             cwd=REPOSITORY,
-            env={**_without_settings(), "PORT": str(port), "LOCAL_FOLDER": str(folder), **environment},
+            env={**_without_settings(), **environment, "PORT": str(port), "LOCAL_FOLDER": str(folder)},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -22,7 +22,8 @@ from functions import devserver
 from shared.campaigns import FOLDER as CAMPAIGNS
 from shared.mail import Mail
 from shared.mail.outbox import Outbox, Received
-from shared.tasks.local import Dispatcher, LocalQueue
+from shared.tasks.dispatcher import Dispatcher
+from shared.tasks.local import LocalQueue
 from tests.conftest import NOW
 
 REPOSITORY = Path(__file__).parent.parent

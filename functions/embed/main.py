@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from shared import forms, http, openapi, pages, runtime
+from shared.errors import UnsupportedMediaType
 from shared.http import Call
 from shared.pages import Filled
 
@@ -30,9 +31,11 @@ async def get_petition(call: Call) -> Response:
 
 async def post_petition(call: Call) -> Response:
     """The form again, filled in: "wrong address?" leads here. Never consents or opts in for anybody."""
-    fields = (await http.read_body(call)).fields()
-    typed = {name: fields[name] for name in _BY_FORM if isinstance(fields, dict) and name in fields}
-    return _petition(call, typed, pages.PRIVATE)
+    body = await http.read_body(call)
+    if not body.is_form:
+        raise UnsupportedMediaType
+    fields = body.fields()
+    return _petition(call, {name: fields[name] for name in _BY_FORM if name in fields}, pages.PRIVATE)
 
 
 async def get_links(call: Call) -> Response:

@@ -15,7 +15,7 @@ async def deployed(
     environment = {}
     if request.param == "firestore":
         request.getfixturevalue("emulator")
-        environment = {"STORE": "firestore", "FIRESTORE_PROJECT": f"p-{tmp_path.name[:20].replace('_', '-')}"}
+        environment = {"STORE": "firestore", "FIRESTORE_PROJECT": request.getfixturevalue("project")}
     async with world(tmp_path, monkeypatch, **environment) as made:
         yield made
 
