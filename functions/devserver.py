@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -55,9 +56,13 @@ def main() -> None:
     folder = Path(os.environ.get("LOCAL_FOLDER", "var"))
     for name, value in _local_environment(folder, port).items():
         os.environ.setdefault(name, value)
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as fault:
+        raise SystemExit(f"Port {port} is taken. Choose another: make run PORT={port + 1}") from fault
     application = create_app(folder, port)
     _print_addresses(os.environ["PUBLIC_URL"])
-    uvicorn.run(application, host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listener])
 
 
 def create_app(folder: Path, port: int) -> Starlette:

@@ -21,7 +21,7 @@ class Envelopes:
         Raises:
             QueueUnavailable: it was not accepted, or nobody knows whether it was.
         """
-        sealed = sealing.seal(message.model_dump_json().encode(), [self._recipient])
+        sealed = sealing.seal(message.model_dump_json(), [self._recipient])
         body = TaskBody(sealed=base64.b64encode(sealed))
         await self._queue.enqueue(body.model_dump_json().encode(), not_before=not_before)
 

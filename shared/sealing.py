@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 from collections.abc import Mapping, Sequence
 
 import idna
@@ -38,6 +39,8 @@ _IGNORE_TAGS = frozenset(
     {"gmail.com", "proton.me", "icloud.com", "yandex.ru", "outlook.com", "hotmail.com", "live.com", "fastmail.com"}
 )
 
+_BLOCK_BYTES = 512
+
 
 def parse_recipient(recipient: str) -> pyrage.x25519.Recipient:
     """An `age1…` public key.
@@ -51,9 +54,17 @@ def parse_recipient(recipient: str) -> pyrage.x25519.Recipient:
         raise ConfigurationError(f"{recipient[:12]}… is not an age recipient") from None
 
 
-def seal(content: bytes, recipients: Sequence[pyrage.x25519.Recipient]) -> bytes:
-    """`content` as an age file that any one of `recipients` opens; about 200 bytes longer, and more for each."""
-    sealed: bytes = pyrage.encrypt(content, list(recipients))
+def seal(content: Mapping[str, object] | str, recipients: Sequence[pyrage.x25519.Recipient]) -> bytes:
+    """JSON as an age file that any one of `recipients` opens.
+
+    The JSON is filled up with spaces to a multiple of 512 bytes, so that the length of what is stored does not
+    give away how long a name and an address are. Each recipient adds about 100 bytes.
+    """
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    encoded = text.encode()
+    sealed: bytes = pyrage.encrypt(
+        encoded.ljust(-(-len(encoded) // _BLOCK_BYTES) * _BLOCK_BYTES), list(recipients)
+    )
     return sealed
 
 
@@ -69,12 +80,12 @@ class Sealer:
 
     def for_campaign(self, personal: Mapping[str, object]) -> bytes:
         """What only the organisers may read."""
-        return seal(_json(personal), self._recipients)
+        return seal(personal, self._recipients)
 
     def for_partner(self, slug: str | None, contact: Mapping[str, object]) -> bytes | None:
         """What one partner may read; None where it has no recipient of its own."""
         recipient = self._partners.get(slug or "")
-        return seal(_json(contact), [recipient]) if recipient else None
+        return seal(contact, [recipient]) if recipient else None
 
 
 class Opener:
@@ -121,10 +132,6 @@ class Digester:
         message = "\0".join((purpose, campaign, text)).encode()
         digest = hmac.digest(self._pepper, message, hashlib.sha256)
         return base64.b32encode(digest).decode().rstrip("=").lower()
-
-
-def _json(content: Mapping[str, object]) -> bytes:
-    return json.dumps(content, ensure_ascii=False).encode()
 
 
 def canonical(email: str) -> tuple[str, str]:

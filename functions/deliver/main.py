@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import countries, http, locales, log, mail, runtime, store
-from shared.errors import MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
+from shared.campaigns import Campaign
+from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
 from shared.http import Call
 from shared.locales import Locale
 from shared.models import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
@@ -31,11 +32,9 @@ async def post_task(call: Call) -> Response:
     """One task of the queue."""
     body = await call.request.body()
     try:
-        message = parse_message(service.opener.open(parse_task(body).sealed))
-    except Unopenable as unopenable:
-        await _keep_or_park(call.request, body, unopenable)
-    else:
-        await _do(message)
+        await _do(parse_message(service.opener.open(parse_task(body).sealed)))
+    except (Unopenable, InvalidToken) as poison:
+        await _keep_or_park(call.request, body, poison)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -43,9 +42,6 @@ async def _do(message: Message) -> None:
     match message:
         case Press():
             await _press(message)
-        case _ if message.campaign not in service.campaigns:
-            # Perhaps an older revision during a roll-out, which does not know the campaign yet.
-            raise TryAgain
         case Submission():
             await _admit(message)
         case LinksOrder():
@@ -54,9 +50,22 @@ async def _do(message: Message) -> None:
             await _remind(message)
 
 
+def _campaign(campaign_id: str) -> Campaign:
+    """
+    Raises:
+        TryAgain: this may be an older revision during a roll-out, which does not know the campaign yet.
+    """
+    if campaign_id not in service.campaigns:
+        raise TryAgain
+    return service.campaigns[campaign_id]
+
+
 async def _admit(message: Submission) -> None:
     """Store as pending and mail the link; then see to the reminder."""
     now = service.now()
+    if not _campaign(message.campaign).takes_confirmations(now):
+        log.event("order", campaign=message.campaign, kind=message.kind, outcome="campaign_closed")
+        return
     address = service.digester.address(message.campaign, message.email)
     order = await service.store.admit(address, _sealed(message), now)
     await _carry_out(order, message)
@@ -67,14 +76,15 @@ async def _admit(message: Submission) -> None:
 
 
 async def _mail_links(message: LinksOrder) -> None:
+    _campaign(message.campaign)
     address = service.digester.address(message.campaign, message.email)
     await _carry_out(await service.store.claim(address, message.id, None, service.now()), message)
 
 
 async def _remind(message: Reminder) -> None:
-    address = service.digester.address(message.campaign, message.email)
     now = service.now()
-    if service.campaigns[message.campaign].takes_confirmations(now):
+    if _campaign(message.campaign).takes_confirmations(now):
+        address = service.digester.address(message.campaign, message.email)
         order = await service.store.claim(address, message.submission_id, MailKind.REMINDER, now)
         await _carry_out(order, message)
 
@@ -83,6 +93,7 @@ async def _press(message: Press) -> None:
     """What confirm could not do while the database was away. Good as of when the button was pressed."""
     purpose = Purpose(message.purpose)
     link = service.tokens.verify(purpose, message.token, message.pressed_at)
+    _campaign(link.campaign)
     if purpose is Purpose.CONFIRM:
         await service.store.confirm(link.campaign, link.digest, link.submission, service.now())
     else:
@@ -196,14 +207,15 @@ def _url(purpose: Purpose, link: Link) -> str:
     return f"{service.public_url}/v1/{purpose}/{service.tokens.issue(purpose, link, service.now())}"
 
 
-async def _keep_or_park(request: Request, body: bytes, unopenable: Unopenable) -> None:
+async def _keep_or_park(request: Request, body: bytes, poison: Unopenable | InvalidToken) -> None:
     """A key or a revision may be about to arrive, so it is tried for a day; then a person has to look at it."""
-    attempts = int(request.headers.get("x-cloudtasks-taskretrycount", "0"))
-    log.fault("unopenable", unopenable, function="deliver", attempts=attempts)
+    retries = request.headers.get("x-cloudtasks-taskretrycount", "")
+    attempts = int(retries) if retries.isdecimal() else 0
+    log.fault("poison", poison, function="deliver", attempts=attempts)
     if attempts < PARK_AFTER_ATTEMPTS:
         raise TryAgain
     task = request.headers.get("x-cloudtasks-taskname", "")
-    await service.store.park(task, body, str(unopenable), service.now())
+    await service.store.park(task, body, type(poison).__name__, service.now())
 
 
 app = http.App(

@@ -8,7 +8,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from shared import forms, http, pages, runtime
+from shared import forms, http, log, pages, runtime
 from shared.campaigns import Campaign
 from shared.errors import CampaignClosed, FieldFault, InvalidFields, OriginNotAllowed
 from shared.http import Call
@@ -35,6 +35,7 @@ async def post_signature(call: Call) -> Response:
             raise
         return pages.petition(campaign, say, forms.with_faults(typed, invalid, say), pages.PRIVATE, is_open=True)
     await service.envelopes.send(_submission(campaign, request))
+    log.event("accepted", campaign=campaign.id, partner=request.partner, country=request.country)
     if not body.is_form:
         return _accepted()
     if _may_return_to(campaign, typed.get("return_url", "")):

@@ -2,13 +2,14 @@
 
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import httpx
+import pyrage
 import pytest
 
 from shared.errors import MailDeferred, MailRefused, MailUnresolved
-from shared.models import Submission
+from shared.models import Press, Submission
 from shared.store import PENDING_TTL, TASK_TTL
 from shared.store.documents import SIGNATURE
 from tests.world import CAMPAIGN, LINKS, BrokenMailer, World
@@ -317,6 +318,16 @@ class TestPoison:
 
         assert (await task(deployed, body)).status_code == 503
 
+    async def test_a_press_with_a_token_of_a_removed_key_is_put_aside_too(self, deployed: World) -> None:
+        """It is not brought for ever."""
+        press = Press(purpose="confirm", token="not-a-token", pressed_at=deployed.now)
+        await deployed.functions["confirm"].service.envelopes.send(press)
+        body = await body_of_next_task(deployed)
+
+        first, last = await task(deployed, body), await task(deployed, body, retries=30)
+
+        assert (first.status_code, last.status_code) == (503, 204)
+
     async def test_messages_name_no_one_in_their_repr(self, deployed: World) -> None:
         """A message that slips into a log or a traceback says nothing of its signer."""
         message = Submission(
@@ -336,6 +347,30 @@ class TestPoison:
 
         assert "ann@" not in repr(message)
         assert "Ann" not in f"{message}"
+
+
+async def test_a_signature_that_comes_after_the_campaigns_end_is_not_mailed(deployed: World) -> None:
+    """Its link could not be confirmed any more."""
+    campaign = deployed.functions["sign"].service.campaigns[CAMPAIGN]
+    deployed.now = datetime.combine(campaign.closes, time(12), tzinfo=UTC)
+    await deployed.sign()
+
+    deployed.now += timedelta(days=8)
+    await deployed.deliver()
+
+    assert deployed.outbox.received() == []
+    assert await deployed.queue.pending() == 0
+
+
+async def test_names_of_different_length_are_sealed_at_the_same_length(deployed: World) -> None:
+    """Whoever sees what is sealed cannot tell how long a name is."""
+    await deployed.sign_and_deliver(email="a@example.org", name="Al")
+    await deployed.sign_and_deliver(email="ann@example.org", name="Ann Example the Third")
+
+    with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
+        rows = database.execute("SELECT document FROM signatures").fetchall()
+    sealed = [SIGNATURE.validate_json(row[0]).submissions[0].sealed for row in rows]
+    assert len({len(pyrage.decrypt(each, [deployed.identities.campaign])) for each in sealed}) == 1
 
 
 async def test_an_unconfirmed_signature_is_gone_after_thirty_days(deployed: World) -> None:

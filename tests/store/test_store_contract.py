@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -126,7 +128,9 @@ class TestConfirm:
 
         assert outcome is Confirmation.GONE
 
-    async def test_a_link_confirms_exactly_the_submission_that_mailed_it(self, store: Store, address: Address) -> None:
+    async def test_a_link_confirms_exactly_the_submission_that_mailed_it(
+        self, store: Store, address: Address
+    ) -> None:
         """Somebody else's submission for this address, with another country, is dropped and not counted."""
         own = await pending(store, address, "DE")
         await pending(store, address, "RU")
@@ -135,7 +139,9 @@ class TestConfirm:
 
         assert (await store.tally(address.campaign)).by_country == {"DE": 1}
 
-    async def test_the_other_link_of_a_confirmed_address_counts_nothing(self, store: Store, address: Address) -> None:
+    async def test_the_other_link_of_a_confirmed_address_counts_nothing(
+        self, store: Store, address: Address
+    ) -> None:
         """The address is confirmed, and says so."""
         own = await pending(store, address, "DE")
         other = await pending(store, address, "RU")
@@ -157,7 +163,9 @@ class TestConfirm:
         assert sorted(outcomes) == [Confirmation.ALREADY] * 49 + [Confirmation.CONFIRMED]
         assert (await store.tally(address.campaign)).total == 1
 
-    async def test_two_hundred_signatures_sent_twice_count_two_hundred(self, store: Store, campaign_id: str) -> None:
+    async def test_two_hundred_signatures_sent_twice_count_two_hundred(
+        self, store: Store, campaign_id: str
+    ) -> None:
         """Countries and partners add up to the total."""
         addresses = [make_address(campaign_id) for _ in range(200)]
         countries = itertools.cycle(["DE", "FR", "IT", "MT"])
@@ -201,7 +209,7 @@ class TestWithdraw:
         assert (await store.tally(campaign_id)).total == 1
 
     async def test_a_pending_one_is_cancelled_and_its_link_dies(self, store: Store, address: Address) -> None:
-        """"Not you? Withdraw" ends all that was signed with this address."""
+        """ "Not you? Withdraw" ends all that was signed with this address."""
         signed = await pending(store, address)
 
         outcome = await store.withdraw(address.campaign, address.digest, NOW)
@@ -245,7 +253,9 @@ class TestWithdraw:
         assert outcomes.count(Withdrawal.CANCELLED) == outcomes.count(Confirmation.GONE)
         assert await store.tally(campaign_id) == Tally()
 
-    async def test_then_signing_again_then_the_old_link_confirms_nothing(self, store: Store, address: Address) -> None:
+    async def test_then_signing_again_then_the_old_link_confirms_nothing(
+        self, store: Store, address: Address
+    ) -> None:
         """The old link points at a submission that is gone; the new one counts."""
         old = await pending(store, address, "DE")
         await store.withdraw(address.campaign, address.digest, NOW)
@@ -396,7 +406,9 @@ class TestAdmit:
 
         assert await store.admit(address, submission(), NOW + MINUTE) is Done.CAPPED
 
-    async def test_a_task_that_comes_again_after_confirm_mails_nothing(self, store: Store, address: Address) -> None:
+    async def test_a_task_that_comes_again_after_confirm_mails_nothing(
+        self, store: Store, address: Address
+    ) -> None:
         """It is no new attempt to sign, neither for the kept submission nor for a dropped one."""
         dropped = await pending(store, address)
         kept = await confirmed(store, address)
@@ -519,7 +531,9 @@ class TestClaim:
 
 
 class TestSettle:
-    async def test_marks_the_mail_although_another_was_claimed_meanwhile(self, store: Store, address: Address) -> None:
+    async def test_marks_the_mail_although_another_was_claimed_meanwhile(
+        self, store: Store, address: Address
+    ) -> None:
         """The mailbox has changed since the claim was granted; the mark is not lost."""
         signed = submission()
         order = granted(await store.admit(address, signed, NOW))
@@ -538,3 +552,22 @@ async def test_campaigns_do_not_see_each_other(store: Store, campaign_id: str) -
 
     assert await store.confirm(second.campaign, second.digest, signed.id, NOW) is Confirmation.GONE
     assert await store.tally(second.campaign) == Tally()
+
+
+async def test_a_parked_task_is_kept_once_as_it_came(store: Store, tmp_path: Path, campaign_id: str) -> None:
+    """However often it is parked, there is one of it, sealed as it was."""
+    for _ in range(2):
+        await store.park(campaign_id, b"sealed", "Unopenable", NOW)
+
+    assert await parked(store, campaign_id, tmp_path) == (b"sealed", "Unopenable")
+
+
+async def parked(store: Store, task_id: str, folder: Path) -> tuple[bytes, str]:
+    """Body and reason, read past the adapter: only a person looks at these."""
+    if isinstance(store, FirestoreStore):
+        kept = (await store._client.document("parked", task_id).get()).to_dict()
+        assert kept
+        return bytes(kept["body"]), str(kept["reason"])
+    with closing(sqlite3.connect(folder / "store.db")) as database:
+        [row] = database.execute("SELECT body, reason FROM parked WHERE task_id = ?", (task_id,)).fetchall()
+    return bytes(row[0]), str(row[1])
