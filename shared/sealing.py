@@ -62,9 +62,8 @@ def seal(content: Mapping[str, object] | str, recipients: Sequence[pyrage.x25519
     """
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     encoded = text.encode()
-    sealed: bytes = pyrage.encrypt(
-        encoded.ljust(-(-len(encoded) // _BLOCK_BYTES) * _BLOCK_BYTES), list(recipients)
-    )
+    blocks = math.ceil(len(encoded) / _BLOCK_BYTES)
+    sealed: bytes = pyrage.encrypt(encoded.ljust(blocks * _BLOCK_BYTES), list(recipients))
     return sealed
 
 
