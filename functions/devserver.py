@@ -40,6 +40,7 @@ URL_MAP = {
     "/v1/campaigns/{campaign}/signatures": "sign",
     "/v1/campaigns/{campaign}/links": "sign",
     "/v1/tasks/deliver": "deliver",
+    "/v1/tasks/sweep": "deliver",
     "/v1/confirm/{token}": "confirm",
     "/v1/withdraw/{token}": "confirm",
     "/v1/campaigns/{campaign}/count": "count",

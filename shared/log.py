@@ -27,6 +27,7 @@ FIELDS = frozenset(
         "attempts",
         "seconds",
         "reply",
+        "tasks",
     }
 )
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shared.mail import Mailer
     from shared.sealing import Digester, Opener, Sealer
     from shared.tasks import TaskQueue
+    from shared.tasks.sweep import Sweeper
     from shared.tokens import Tokens
 
 Clock = Callable[[], datetime]
@@ -65,6 +66,7 @@ class Deliver(Function):
     sealers: Mapping[str, "Sealer"]
     tokens: "Tokens"
     mailer: "Mailer"
+    sweeper: "Sweeper | None"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,30 +82,37 @@ class Count(Function):
 
 
 def sign() -> Sign:
+    from shared.envelopes import Envelopes
+
     settings = environment.load(SignSettings)
-    return Sign(public_url=settings.public_url, campaigns=_campaigns(settings), envelopes=_envelopes(settings))
+    envelopes = Envelopes(_with_spool(_queue(settings), settings), settings.deliver_recipient)
+    return Sign(public_url=settings.public_url, campaigns=_campaigns(settings), envelopes=envelopes)
 
 
 def deliver() -> Deliver:
+    from shared.envelopes import Envelopes
     from shared.sealing import Digester, Opener
     from shared.tokens import Tokens
 
     settings = environment.load(DeliverSettings)
     known = _campaigns(settings)
+    queue = _queue(settings)
     return Deliver(
         public_url=settings.public_url,
         campaigns=known,
         store=_store(settings, known),
-        envelopes=_envelopes(settings),
+        envelopes=Envelopes(queue, settings.deliver_recipient),
         opener=Opener(environment.words(settings.deliver_identities)),
         digester=Digester(settings.pepper.get_secret_value().strip().encode()),
         sealers={campaign.id: _sealer(campaign, settings.throwaway_recipient) for campaign in known.values()},
         tokens=Tokens(environment.words(settings.token_keys)),
         mailer=_mailer(settings),
+        sweeper=_sweeper(settings, queue),
     )
 
 
 def confirm() -> Confirm:
+    from shared.envelopes import Envelopes
     from shared.tokens import Tokens
 
     settings = environment.load(ConfirmSettings)
@@ -112,7 +121,7 @@ def confirm() -> Confirm:
         public_url=settings.public_url,
         campaigns=known,
         store=_store(settings, known),
-        envelopes=_envelopes(settings),
+        envelopes=Envelopes(_queue(settings), settings.deliver_recipient),
         tokens=Tokens(environment.words(settings.token_keys)),
     )
 
@@ -155,12 +164,6 @@ def _store(settings: StoreSettings, known: Mapping[str, Campaign]) -> Store:
     return SqliteStore(_given(settings.local_folder) / "store.db", shards)
 
 
-def _envelopes(settings: QueueSettings) -> "Envelopes":
-    from shared.envelopes import Envelopes
-
-    return Envelopes(_queue(settings), settings.deliver_recipient)
-
-
 def _queue(settings: QueueSettings) -> "TaskQueue":
     if settings.tasks == "local":
         from shared.tasks.local import LocalQueue
@@ -175,6 +178,26 @@ def _queue(settings: QueueSettings) -> "TaskQueue":
         service_account=_given(settings.tasks_service_account),
         emulator_host=settings.cloud_tasks_emulator_host,
     )
+
+
+def _with_spool(queue: "TaskQueue", settings: SignSettings) -> "TaskQueue":
+    if settings.spool_project is None:
+        return queue
+    from shared.tasks import SpoolingQueue
+    from shared.tasks.spool import FirestoreSpool
+
+    spool = FirestoreSpool(
+        settings.spool_project, _given(settings.spool_database), settings.firestore_emulator_host
+    )
+    return SpoolingQueue(queue, spool)
+
+
+def _sweeper(settings: DeliverSettings, queue: "TaskQueue") -> "Sweeper | None":
+    if settings.spool_project is None:
+        return None
+    from shared.tasks.sweep import Sweeper
+
+    return Sweeper(settings.spool_project, _given(settings.spool_database), queue)
 
 
 def _mailer(settings: DeliverSettings) -> "Mailer":

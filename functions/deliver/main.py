@@ -38,6 +38,13 @@ async def post_task(call: Call) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
+async def post_sweep(_call: Call) -> Response:
+    """Called on a schedule: empty the spool into the queue."""
+    moved = await service.sweeper.sweep() if service.sweeper else 0
+    log.event("swept", tasks=moved)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
 async def _do(message: Message) -> None:
     match message:
         case Press():
@@ -222,7 +229,10 @@ app = http.App(
     "deliver",
     service.campaigns,
     service.public_url,
-    [http.Route("/v1/tasks/deliver", {"POST": post_task})],
+    [
+        http.Route("/v1/tasks/deliver", {"POST": post_task}),
+        http.Route("/v1/tasks/sweep", {"POST": post_sweep}),
+    ],
 )
 runtime.freeze_startup_objects()
 

@@ -7,6 +7,9 @@ What a queue promises: once `enqueue` returns, the body is POSTed to deliver at 
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from shared import log
+from shared.errors import QueueUnavailable
+
 #: Cloud Tasks bills and limits in chunks of this size, in bytes.
 MAX_BODY_BYTES = 32_000
 
@@ -27,3 +30,32 @@ class TaskQueue(Protocol):
 
     async def aclose(self) -> None:
         """Let go of the connection or the file."""
+
+
+class Spool(Protocol):
+    """Where sign puts a task while the queue is away. Implemented by `spool.FirestoreSpool`."""
+
+    async def keep(self, body: bytes) -> None:
+        """Keep `body` durably, to be enqueued by a later sweep.
+
+        Raises:
+            QueueUnavailable: it was not kept, or nobody knows whether it was.
+        """
+
+
+class SpoolingQueue:
+    """A `TaskQueue` that accepts through `spool` what `queue` cannot take now."""
+
+    def __init__(self, queue: TaskQueue, spool: Spool) -> None:
+        self._queue = queue
+        self._spool = spool
+
+    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
+        try:
+            await self._queue.enqueue(body, not_before=not_before)
+        except QueueUnavailable as away:
+            log.fault("spooled", away.__cause__ or away)
+            await self._spool.keep(body)
+
+    async def aclose(self) -> None:
+        await self._queue.aclose()
