@@ -11,8 +11,9 @@ from shared.mail.outbox import Received
 from tests.cloud_tasks_server import CloudTasksServer
 from tests.emulator import free_port
 from tests.polling import until_async
+from tests.processes import function
 from tests.servers import Server, server
-from tests.world import COUNT, LINKS, SIGNATURES, signature
+from tests.world import COUNT, LINKS, PUBLIC_URL, SIGNATURES, Identities, signature
 
 QUEUE = "projects/undersign-test/locations/europe-west1/queues/deliver"
 
@@ -100,3 +101,24 @@ async def test_the_task_is_addressed_to_deliver_and_signed_for_it(cloud: Cloud) 
 
     assert task.http_request.oidc_token.audience == "https://deliver.example.org"
     assert b"ann@example.org" not in task.http_request.body
+
+
+async def test_sign_enqueues_when_it_is_served_as_deployed(tmp_path: Path) -> None:
+    """By gunicorn, whose worker is forked after the function was loaded: a client of an older loop would fail."""
+    async with CloudTasksServer() as tasks:
+        environment = {
+            "PUBLIC_URL": PUBLIC_URL,
+            "TASKS": "cloud_tasks",
+            "CLOUD_TASKS_EMULATOR_HOST": tasks.host,
+            "TASKS_QUEUE": QUEUE,
+            "DELIVER_URL": "http://127.0.0.1:1/v1/tasks/deliver",
+            "DELIVER_AUDIENCE": "https://deliver.example.org",
+            "TASKS_SERVICE_ACCOUNT": "queue@undersign-test.iam.gserviceaccount.com",
+            "DELIVER_RECIPIENT": Identities().environment()["DELIVER_RECIPIENT"],
+        }
+        with function("sign", environment, tmp_path / "log") as url:
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+                answers = [await client.post(SIGNATURES, json=signature()) for _ in range(3)]
+
+        assert [answer.status_code for answer in answers] == [202, 202, 202]
+        assert len(tasks.created) == 3

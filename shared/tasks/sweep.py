@@ -1,4 +1,4 @@
-"""Empties the spool into the queue, once that is back. Runs in deliver, which carries a Firestore client anyway."""
+"""Empties the spool into the queue, once that is back. Runs in deliver, which carries Firestore anyway."""
 
 from functools import cached_property
 
