@@ -295,9 +295,13 @@ def problem(call: Call, error: PublicError) -> Response:
     if call.wants_page:
         if isinstance(error, OriginNotAllowed):
             return RedirectResponse(error.details["hosted_page"], HTTPStatus.SEE_OTHER, NO_STORE)
-        campaign = call.known_campaign or call.campaigns.get(error.details.get("campaign", ""))
         return pages.error(
-            say, code=error.code, text=text, status=error.status, campaign=campaign, headers=error.headers
+            say,
+            code=error.code,
+            text=text,
+            status=error.status,
+            campaign=_way_on(call, error),
+            headers=error.headers,
         )
     document = Problem(
         title=HTTPStatus(error.status).phrase,
@@ -313,6 +317,12 @@ def problem(call: Call, error: PublicError) -> Response:
         {**NO_STORE, **error.headers},
         media_type="application/problem+json",
     )
+
+
+def _way_on(call: Call, error: PublicError) -> Campaign | None:
+    """The campaign that an error page leads to: the one it is about, else the only one there is."""
+    about = call.known_campaign or call.campaigns.get(error.details.get("campaign", ""))
+    return about or (next(iter(call.campaigns.values())) if len(call.campaigns) == 1 else None)
 
 
 def _field_problems(error: PublicError, say: Locale) -> list[FieldProblem] | None:

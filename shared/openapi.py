@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, generated from the models that parse the requests and make the answers."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -85,9 +86,19 @@ def _paths() -> dict[str, Any]:
         "/v1/withdraw/{token}": {"parameters": [_TOKEN], **_press("withdraw", "Uncount and empty the signature.")},
         "/v1/campaigns/{campaign}/count": {"parameters": [_CAMPAIGN], "get": _count()},
         "/v1/campaigns/{campaign}/count.svg": {"parameters": [_CAMPAIGN, _LANG], "get": _badge()},
-        "/c/{campaign}": {"parameters": [_CAMPAIGN, _LANG, _PARTNER, _SOURCE], "get": _page("The petition")},
-        "/c/{campaign}/links": {"parameters": [_CAMPAIGN, _LANG], "get": _page("Ask for your links again")},
-        "/c/{campaign}/privacy": {"parameters": [_CAMPAIGN, _LANG], "get": _page("The privacy notice")},
+        "/c/{campaign}": {
+            "parameters": [_CAMPAIGN, _LANG],
+            "get": {**_page("petition", "The petition."), "parameters": [_PARTNER, _SOURCE]},
+            "post": _petition_again(),
+        },
+        "/c/{campaign}/links": {
+            "parameters": [_CAMPAIGN, _LANG],
+            "get": _page("ask_links", "Ask for your links again."),
+        },
+        "/c/{campaign}/privacy": {
+            "parameters": [_CAMPAIGN, _LANG],
+            "get": _page("privacy", "The privacy notice."),
+        },
         **{f"/v1/health/{function}": {"get": _health(function)} for function in _FUNCTIONS},
         "/v1/openapi.json": {"get": _described()},
     }
@@ -99,10 +110,14 @@ def _sign() -> dict[str, Any]:
         "summary": "Sign the petition.",
         "description": "JSON refuses unknown fields; a plain form ignores them, and may hold `return_url`, the "
         "address of a registered partner's page to go to afterwards.",
-        "requestBody": _body(SignRequest),
+        "requestBody": _body(
+            SignRequest,
+            {"email": "ann@example.org", "name": "Ann Example", "country": "DE", "locale": "en", "consent": True},
+            form_fields=["return_url"],
+        ),
         "responses": {
             "202": _json("Accepted: look into your inbox. The same for every address.", CheckInbox),
-            "200": {"description": "To a form: the check-your-inbox page.", "content": _HTML},
+            "200": _html("To a form: the check-your-inbox page."),
             "303": {"description": "To a form: to its `return_url`, or to the hosted page."},
             **_problems(410, *_TAKING_BODIES),
         },
@@ -113,10 +128,10 @@ def _links() -> dict[str, Any]:
     return {
         "operationId": "links",
         "summary": "Mail an address the links it is due.",
-        "requestBody": _body(LinksRequest),
+        "requestBody": _body(LinksRequest, {"email": "ann@example.org", "locale": "en"}),
         "responses": {
             "202": _json("Accepted, whether or not anything is due.", CheckInbox),
-            "200": {"description": "To a form: a page that says so.", "content": _HTML},
+            "200": _html("To a form: a page that says so."),
             "303": {"description": "To a form of an unregistered page: to the hosted page."},
             **_problems(*_TAKING_BODIES),
         },
@@ -128,7 +143,7 @@ def _press(operation: str, summary: str) -> dict[str, Any]:
         "get": {
             "operationId": f"show_{operation}",
             "summary": "A page with one button; changes nothing.",
-            "responses": {"200": {"description": "The page.", "content": _HTML}, **_problems(404, 405, 410)},
+            "responses": {"200": _html("The page."), **_problems(404, 405, 410)},
         },
         "post": {
             "operationId": operation,
@@ -162,14 +177,28 @@ def _badge() -> dict[str, Any]:
 _NOT_MODIFIED = {"description": "The numbers are those of the `If-None-Match`."}
 
 
-def _page(summary: str) -> dict[str, Any]:
+def _page(operation: str, summary: str) -> dict[str, Any]:
     return {
+        "operationId": operation,
         "summary": summary,
         "responses": {
-            "200": {"description": "The page.", "content": _HTML},
+            "200": _html("The page."),
             "302": {"description": "To the same page with `lang`."},
             **_problems(404, 405),
         },
+    }
+
+
+def _petition_again() -> dict[str, Any]:
+    return {
+        "operationId": "petition_again",
+        "summary": "The petition with its form filled in: where a wrong address is corrected.",
+        "description": "Never ticks the consent, never answers for the newsletter.",
+        "requestBody": {
+            "required": True,
+            "content": _form(["name", "email", "country", "postal_code", "partner", "source"], required=[]),
+        },
+        "responses": {"200": _html("The page."), **_problems(400, 404, 405, 413, 415)},
     }
 
 
@@ -190,13 +219,24 @@ def _described() -> dict[str, Any]:
     }
 
 
-def _body(model: type[BaseModel]) -> dict[str, Any]:
-    # A form carries the same names, as strings.
-    form = {"type": "object", "additionalProperties": {"type": "string"}}
-    return {
-        "required": True,
-        "content": {**_schema(model), "application/x-www-form-urlencoded": {"schema": form}},
-    }
+def _body(model: type[BaseModel], example: dict[str, Any], form_fields: Sequence[str] = ()) -> dict[str, Any]:
+    """`model` as JSON, or its fields in a form, which may leave the language to us and hold `form_fields`, too."""
+    required = [name for name, field in model.model_fields.items() if field.is_required() and name != "locale"]
+    form = _form([*model.model_fields, *form_fields], required)
+    as_json = _schema(model)
+    as_json["application/json"]["example"] = example
+    return {"required": True, "content": {**as_json, **form}}
+
+
+def _form(names: Sequence[str], required: Sequence[str]) -> dict[str, Any]:
+    text = {"type": "string"}
+    properties = dict.fromkeys(names, text)
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": text}
+    return {"application/x-www-form-urlencoded": {"schema": schema}}
+
+
+def _html(description: str) -> dict[str, Any]:
+    return {"description": description, "content": _HTML}
 
 
 def _json(description: str, model: type[BaseModel]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from shared import countries
+from shared import countries, locales
 from shared.campaigns import Campaign
 from shared.locales import Locale
 
@@ -45,6 +45,7 @@ def petition(
         headers=headers,
         form=form,
         is_open=is_open,
+        languages=_languages(campaign),
         partner=campaign.partners.get(form.values.get("partner", "")),
         countries=countries.names(say.language),
     )
@@ -82,8 +83,9 @@ def confirm(
     )
 
 
-def confirmed(campaign: Campaign, say: Locale, withdraw_path: str) -> HTMLResponse:
-    return _page("confirmed.html", campaign, say, withdraw_path=withdraw_path)
+def confirmed(campaign: Campaign, say: Locale, *, petition_url: str, withdraw_path: str) -> HTMLResponse:
+    """`petition_url`: absolute, to be passed on."""
+    return _page("confirmed.html", campaign, say, petition_url=petition_url, withdraw_path=withdraw_path)
 
 
 def withdraw(campaign: Campaign, say: Locale) -> HTMLResponse:
@@ -128,6 +130,12 @@ def mail(
         for template in ("mail.txt", "mail.html")
     )
     return text, html
+
+
+def _languages(campaign: Campaign) -> list[tuple[str, str]]:
+    """The languages one can read and sign the campaign in: (code, its own name for itself)."""
+    spoken = locales.LANGUAGES.intersection(campaign.texts)
+    return sorted(((code, locales.native_name(code)) for code in spoken), key=lambda pair: pair[1])
 
 
 def _page(

@@ -71,6 +71,14 @@ def negotiate(wanted: str | None, accept_language: str | None, offered: Iterable
     return default if default in languages else FALLBACK
 
 
+def native_name(language: str) -> str:
+    """What a language calls itself, as a menu of languages shows it: "Français"."""
+    from babel import Locale as Cldr  # here, because only pages with several languages pay for it
+
+    name = str(Cldr.parse(language).get_display_name())
+    return name[:1].upper() + name[1:]
+
+
 def _by_preference(accept_language: str) -> list[str]:
     ranges = (_RANGE.fullmatch(part) for part in accept_language[:500].split(","))
     weighed = [(float(found[2] or 1), found[1]) for found in ranges if found]

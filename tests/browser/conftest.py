@@ -1,0 +1,106 @@
+"""A browser without JavaScript, and somebody who walks through the pages with it."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, async_playwright, expect
+
+from tests.conftest import missing
+from tests.servers import Server, server
+
+NARROW = {"width": 320, "height": 568}  # the narrowest that WCAG 2.2 asks for (1.4.10, Reflow)
+WIDE = {"width": 1280, "height": 900}
+_PATIENCE_MILLISECONDS = 15_000
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with server(tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        missing("Chromium (apt-get install chromium)")
+    async with async_playwright() as playwright:
+        # As root, and in most containers, Chromium's own sandbox cannot start.
+        started = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        await started.close()
+
+
+class Walk:
+    """Somebody's way through the pages. `page`: where they are."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page = page
+        self.origin = origin
+        self.strangers: list[str] = []
+        self.complaints: list[str] = []
+        page.context.on("request", self._note_request)
+        page.context.on("console", self._note_message)
+
+    async def opens(self, path: str) -> None:
+        await self.page.goto(path)
+
+    async def presses(self, button: str) -> None:
+        await self.page.get_by_role("button", name=button).click()
+
+    def field(self, label: str) -> Locator:
+        """The field whose label begins like this."""
+        return self.page.get_by_label(re.compile(rf"^\s*{label}\b"))
+
+    async def is_at(self, heading: str) -> None:
+        """The page with this heading is there, and it is well made."""
+        await expect(self.page.locator("h1")).to_have_text(heading)
+        assert await self.page.locator("html").get_attribute("lang") == "en"
+        assert await self.page.title()
+        assert await self.page.locator("script").count() == 0
+        assert await self.page.evaluate(_NAMELESS_FIELDS) == []
+        assert await self.page.evaluate(_PIXELS_TOO_WIDE) <= 0
+
+    async def kept(self) -> list[object]:
+        """What the pages left behind in the browser."""
+        storage: list[object] = await self.page.evaluate(
+            "[...Object.keys(localStorage), ...Object.keys(sessionStorage)]"
+        )
+        return [*await self.page.context.cookies(), *storage]
+
+    def _note_request(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.origin}/", "about:srcdoc")):
+            self.strangers.append(request.url)
+
+    def _note_message(self, message: ConsoleMessage) -> None:
+        # Chromium says so of every page that answers 4xx, as some of these should.
+        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
+            self.complaints.append(message.text)
+
+
+_NAMELESS_FIELDS = """
+[...document.querySelectorAll("input:not([type=hidden]), select, textarea")]
+    .filter(field => ![...field.labels].some(label => label.textContent.trim()))
+    .map(field => field.name)
+"""
+_PIXELS_TOO_WIDE = "document.documentElement.scrollWidth - window.innerWidth"
+
+
+@pytest.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"])
+async def walk(request: pytest.FixtureRequest, browser: Browser, running: Server) -> AsyncIterator[Walk]:
+    """At its end: no request left our origin, nothing was kept in the browser, and the browser had no complaint.
+
+    What breaks the Content-Security-Policy, a style or a script that is not ours, is such a complaint.
+    """
+    context = await browser.new_context(
+        base_url=running.url, java_script_enabled=False, locale="en-GB", viewport=request.param
+    )
+    context.set_default_timeout(_PATIENCE_MILLISECONDS)
+    made = Walk(await context.new_page(), running.url)
+    yield made
+    assert made.strangers == []
+    assert made.complaints == []
+    assert await made.kept() == []
+    await context.close()

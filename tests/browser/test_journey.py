@@ -1,0 +1,233 @@
+"""The way from the petition to the counter and back, as somebody goes it in a browser without JavaScript."""
+
+import uuid
+
+import httpx
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.conftest import Walk
+from tests.polling import until_async
+from tests.servers import Server
+from tests.world import CAMPAIGN, COUNT
+
+PETITION = "Ban biometric mass surveillance in public places"
+CONFIRMED = "Thank you. Your signature is counted."
+WITHDRAWN = "Your signature is withdrawn"
+
+
+@pytest.fixture
+def address() -> str:
+    """An address that no other test signs with."""
+    return f"ann-{uuid.uuid4().hex[:12]}@example.org"
+
+
+async def test_a_signature_counts_from_the_button_until_it_is_withdrawn(
+    walk: Walk, running: Server, address: str
+) -> None:
+    """Sign, read the mail, confirm, confirm again, withdraw: one up, and one down."""
+    before = await total(running)
+
+    await walk.opens("/")
+    await walk.is_at(PETITION)
+    await fill_in(walk, address)
+    await walk.presses("Sign now")
+    await walk.is_at("Check your inbox")
+    await expect(walk.page.locator("main")).to_contain_text(address)
+
+    await follow_the_mail(walk, address, "Confirm my signature")
+    await walk.is_at("Not counted yet")
+    await expect(walk.page.locator("main")).to_contain_text("Germany")
+    await walk.presses("Confirm my signature")
+    await walk.is_at(CONFIRMED)
+    await counter_shows(running, before + 1)
+
+    await follow_the_mail(walk, address, "Confirm my signature")
+    await walk.presses("Confirm my signature")
+    await walk.is_at(CONFIRMED)
+
+    await walk.page.get_by_role("link", name="Withdraw my signature").click()
+    await walk.is_at("Withdraw your signature?")
+    await walk.presses("Withdraw my signature")
+    await walk.is_at(WITHDRAWN)
+    await counter_shows(running, before)
+
+
+async def test_the_mail_has_a_link_to_withdraw_what_was_never_confirmed(walk: Walk, address: str) -> None:
+    """For those whose address somebody else typed."""
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en")
+    await fill_in(walk, address)
+    await walk.presses("Sign now")
+
+    await follow_the_mail(walk, address, "Remove my address")
+    await walk.is_at("Withdraw your signature?")
+    await walk.presses("Withdraw my signature")
+
+    await walk.is_at(WITHDRAWN)
+
+
+async def test_faults_stand_beside_their_fields_and_the_rest_is_kept(walk: Walk) -> None:
+    """A bad address, no country, no consent: each is told where it is, for eyes and for screen readers."""
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en&partner=digital-rights&source=flyer")
+    await walk.field("Name").fill("Ann Example")
+    await walk.field("Email").fill("ann@example")  # what a browser takes for an address
+    await walk.field("No").check()
+    await switch_off_the_browsers_own_checks(walk)
+    await walk.presses("Sign now")
+
+    await walk.is_at(PETITION)
+    for field, fault in {
+        "Email": "Please check your email address.",
+        "Country": "Please fill this in.",
+        "I sign this petition": "Please tick this box.",
+    }.items():
+        told = walk.field(field)
+        await expect(told).to_have_attribute("aria-invalid", "true")
+        await expect(await described_by(walk, told, "fault")).to_contain_text(fault)
+        await expect(walk.page.get_by_role("alert")).to_contain_text(fault)
+    await expect(walk.field("Name")).to_have_value("Ann Example")
+    await expect(walk.field("Email")).to_have_value("ann@example")
+    await expect(walk.field("No")).to_be_checked()
+    await expect(walk.page.locator("[name=partner]")).to_have_value("digital-rights")
+    await expect(walk.page.locator("[name=source]")).to_have_value("flyer")
+
+
+async def test_a_wrong_address_is_corrected_in_the_form_as_it_was(
+    walk: Walk, running: Server, address: str
+) -> None:
+    """Filled in but for the consent, which is for one address, and the newsletter, which is nobody's to answer."""
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en")
+    await fill_in(walk, "ann@exmaple.org")
+    await walk.field("Yes").check()
+    await walk.presses("Sign now")
+
+    await walk.presses("Correct my address")
+    await walk.is_at(PETITION)
+    await expect(walk.field("Name")).to_have_value("Ann Example")
+    await expect(walk.field("Email")).to_have_value("ann@exmaple.org")
+    await expect(walk.field("Country")).to_have_value("DE")
+    await expect(walk.field("I sign this petition")).not_to_be_checked()
+    await expect(walk.field("Yes")).not_to_be_checked()
+
+    await walk.field("Email").fill(address)
+    await walk.field("I sign this petition").check()
+    await walk.presses("Sign now")
+    await walk.is_at("Check your inbox")
+    await mails_arrive(running, address, 1)
+
+
+async def test_a_mail_that_does_not_arrive_is_sent_again(walk: Walk, running: Server, address: str) -> None:
+    """From the page that says to look for it."""
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en")
+    await fill_in(walk, address)
+    await walk.presses("Sign now")
+    await mails_arrive(running, address, 1)
+
+    await walk.presses("Send the mail again")
+
+    await walk.is_at("Check your inbox")
+    await expect(walk.page.locator("main")).to_contain_text(address)
+    await mails_arrive(running, address, 2)
+
+
+async def test_the_links_page_mails_what_an_address_is_due(walk: Walk, running: Server, address: str) -> None:
+    """Reached from every page's foot; an address that cannot be is told beside its field."""
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en")
+    await fill_in(walk, address)
+    await walk.presses("Sign now")
+    await mails_arrive(running, address, 1)
+
+    await walk.page.get_by_role("link", name="Resend or withdraw").click()
+    await walk.is_at("Resend or withdraw")
+    await walk.field("Email").fill("ann@example")
+    await walk.presses("Mail me my link")
+    await walk.is_at("Resend or withdraw")
+    await expect(await described_by(walk, walk.field("Email"), "fault")).to_contain_text("Please check")
+    await walk.field("Email").fill(address)
+    await walk.presses("Mail me my link")
+
+    await walk.is_at("Check your inbox")
+    await mails_arrive(running, address, 2)
+
+
+async def test_the_privacy_notice_is_one_link_away_from_the_form(walk: Walk) -> None:
+    """And names who is responsible."""
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en")
+
+    await walk.page.get_by_role("link", name="Read the privacy notice").click()
+
+    await walk.is_at("Privacy notice")
+    await expect(walk.page.locator("main")).to_contain_text("Unwatched Europe e.V.")
+
+
+@pytest.mark.parametrize(
+    ("path", "heading", "way_on"),
+    [
+        ("/c/nobody?lang=en", "Petition not found", "Go to the petition"),
+        (f"/v1/confirm/{CAMPAIGN}~cut", "This link does not work", "Mail me a new link"),
+        ("/v1/withdraw/nonsense", "This link does not work", "Mail me a new link"),
+        (f"/v1/campaigns/{CAMPAIGN}/signatures", "That does not work here", "Go to the petition"),
+    ],
+)
+async def test_an_error_is_a_page_with_a_way_on(walk: Walk, path: str, heading: str, way_on: str) -> None:
+    """Nobody is left before a wall."""
+    await walk.opens(path)
+
+    await walk.is_at(heading)
+    await walk.page.get_by_role("link", name=way_on).click()
+    await walk.is_at({"Go to the petition": PETITION, "Mail me a new link": "Resend or withdraw"}[way_on])
+
+
+async def fill_in(walk: Walk, email: str) -> None:
+    """All that has to be filled in."""
+    await walk.field("Name").fill("Ann Example")
+    await walk.field("Email").fill(email)
+    await walk.field("Country").select_option("Germany")
+    await walk.field("I sign this petition").check()
+
+
+async def switch_off_the_browsers_own_checks(walk: Walk) -> None:
+    """As in a browser that has none, so that the server's are seen."""
+    await walk.page.locator("form").evaluate("form => form.noValidate = true")
+
+
+async def described_by(walk: Walk, field: Locator, what: str) -> Locator:
+    """The text that the field names as its description."""
+    ids = (await field.get_attribute("aria-describedby") or "").split()
+    return walk.page.locator(next(f"#{named}" for named in ids if named.endswith(what)))
+
+
+async def follow_the_mail(walk: Walk, address: str, link: str) -> None:
+    """Open the outbox, and in the newest mail to `address` its link of this name."""
+    mail = walk.page.locator("article", has_text=address)
+
+    async def has_come() -> bool:
+        await walk.opens("/dev/mail")
+        return await mail.count() > 0
+
+    await until_async(has_come)
+    await mail.first.frame_locator("iframe").get_by_role("link", name=link).click()
+    await walk.page.wait_for_url("**/v1/**")
+
+
+async def mails_arrive(running: Server, address: str, number: int) -> None:
+    async def have_come() -> bool:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            mails = (await client.get(f"{running.url}/dev/mail.json")).json()
+        return [mail["to"] for mail in mails].count(address) == number
+
+    await until_async(have_come)
+
+
+async def total(running: Server) -> int:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return int((await client.get(running.url + COUNT)).json()["total"])
+
+
+async def counter_shows(running: Server, number: int) -> None:
+    """Within the seconds that a count is kept in the process."""
+
+    async def is_shown() -> bool:
+        return await total(running) == number
+
+    await until_async(is_shown)
