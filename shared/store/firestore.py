@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from shared.errors import StoreUnavailable
 from shared.store import (
+    TOMBSTONE_TTL,
     Address,
     Confirmation,
     Delta,
@@ -134,7 +135,7 @@ class FirestoreStore:
 
     async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         async def work() -> None:
-            document = {"body": body, "reason": reason, "parked_at": now}
+            document = {"body": body, "reason": reason, "expire_at": now + TOMBSTONE_TTL}
             await self._client.document("parked", task_id).set(document, timeout=_TIMEOUT_SECONDS)
 
         await self._until_committed(work)

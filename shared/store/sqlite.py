@@ -17,6 +17,7 @@ from typing import TypeVar
 from shared import sqlite
 from shared.errors import StoreUnavailable
 from shared.store import (
+    TOMBSTONE_TTL,
     Address,
     Confirmation,
     Delta,
@@ -35,17 +36,19 @@ from shared.store.documents import MAILBOX, SIGNATURE
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signatures (
-    campaign TEXT, digest TEXT, document TEXT NOT NULL, PRIMARY KEY (campaign, digest)
+    campaign TEXT, digest TEXT, document TEXT NOT NULL, expire_at REAL, PRIMARY KEY (campaign, digest)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS signatures_by_expire_at ON signatures (expire_at) WHERE expire_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS mailboxes (
-    campaign TEXT, mailbox TEXT, document TEXT NOT NULL, PRIMARY KEY (campaign, mailbox)
+    campaign TEXT, mailbox TEXT, document TEXT NOT NULL, expire_at REAL, PRIMARY KEY (campaign, mailbox)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS mailboxes_by_expire_at ON mailboxes (expire_at);
 CREATE TABLE IF NOT EXISTS tally (
     campaign TEXT, shard INTEGER, field TEXT, key TEXT, value INTEGER NOT NULL,
     PRIMARY KEY (campaign, shard, field, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parked (
-    task_id TEXT PRIMARY KEY, body BLOB NOT NULL, reason TEXT NOT NULL, parked_at TEXT NOT NULL
+    task_id TEXT PRIMARY KEY, body BLOB NOT NULL, reason TEXT NOT NULL, expire_at REAL NOT NULL
 );
 """
 
@@ -65,13 +68,13 @@ class SqliteStore:
         def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailDecision:
             return transitions.admit(address, signature, mailbox, submission, now)
 
-        return await self._run(lambda: self._order(address, decide))
+        return await self._run(lambda: self._order(address, decide, now))
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> Order:
         def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailDecision:
             return transitions.claim(address, signature, mailbox, key, kind, now)
 
-        return await self._run(lambda: self._order(address, decide))
+        return await self._run(lambda: self._order(address, decide, now))
 
     async def settle(self, granted: Granted, *, sent: bool) -> None:
         def work() -> None:
@@ -118,7 +121,7 @@ class SqliteStore:
             with self._transaction() as database:
                 database.execute(
                     "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?)",
-                    (task_id, body, reason, now.isoformat()),
+                    (task_id, body, reason, (now + TOMBSTONE_TTL).timestamp()),
                 )
 
         await self._run(work)
@@ -129,9 +132,13 @@ class SqliteStore:
         self._thread.shutdown()
 
     def _order(
-        self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailDecision]
+        self,
+        address: Address,
+        decide: Callable[[Signature | None, Mailbox], transitions.MailDecision],
+        now: datetime,
     ) -> Order:
         with self._transaction() as database:
+            _delete_expired(database, now)
             stored = _read_signature(database, address.campaign, address.digest)
             decision = decide(stored, _read_mailbox(database, address))
             self._write(database, address.campaign, address.digest, decision.signature, None)
@@ -149,8 +156,8 @@ class SqliteStore:
     ) -> None:
         if signature:
             database.execute(
-                "INSERT OR REPLACE INTO signatures VALUES (?, ?, ?)",
-                (campaign, digest, SIGNATURE.dump_json(signature).decode()),
+                "INSERT OR REPLACE INTO signatures VALUES (?, ?, ?, ?)",
+                (campaign, digest, SIGNATURE.dump_json(signature).decode(), _seconds(signature.expire_at)),
             )
         if delta:
             shard = shard_of(digest, self._shards(campaign))
@@ -200,6 +207,16 @@ def _read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
 
 def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mailbox) -> None:
     database.execute(
-        "INSERT OR REPLACE INTO mailboxes VALUES (?, ?, ?)",
-        (address.campaign, address.mailbox, MAILBOX.dump_json(mailbox).decode()),
+        "INSERT OR REPLACE INTO mailboxes VALUES (?, ?, ?, ?)",
+        (address.campaign, address.mailbox, MAILBOX.dump_json(mailbox).decode(), _seconds(mailbox.expire_at)),
     )
+
+
+def _delete_expired(database: sqlite3.Connection, now: datetime) -> None:
+    """What Firestore does by itself: what has expired was promised to be gone."""
+    for table in ("signatures", "mailboxes", "parked"):
+        database.execute(f"DELETE FROM {table} WHERE expire_at <= ?", (now.timestamp(),))  # noqa: S608 - our own names
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None
