@@ -44,6 +44,17 @@ class Settings(BaseModel):
     )
     campaigns_folder: Path | None = Field(default=None, description="campaign files; by default those shipped")
 
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        # One validator for all classes: of several, pydantic would tell the faults of the first only.
+        if faults := self._faults():
+            raise ValueError("\n  ".join(dict.fromkeys(faults)))
+        return self
+
+    def _faults(self) -> list[str]:
+        """What does not go together with the other settings; each class adds its own."""
+        return []
+
 
 class QueueSettings(Settings):
     """For functions that put tasks into the queue. `deliver_recipient` is a public key."""
@@ -57,13 +68,9 @@ class QueueSettings(Settings):
     cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port of a test server")
     local_folder: Path | None = Field(default=None, description="where the local queue and store are kept")
 
-    @model_validator(mode="after")
-    def _queue_is_complete(self) -> Self:
-        if self.tasks == "cloud_tasks":
-            _require(self, "tasks_queue", "deliver_url", "deliver_audience", "tasks_service_account")
-        else:
-            _require(self, "local_folder")
-        return self
+    def _faults(self) -> list[str]:
+        cloud = ("tasks_queue", "deliver_url", "deliver_audience", "tasks_service_account")
+        return super()._faults() + _missing(self, *(cloud if self.tasks == "cloud_tasks" else ("local_folder",)))
 
 
 class StoreSettings(Settings):
@@ -74,14 +81,26 @@ class StoreSettings(Settings):
     firestore_database: str = "(default)"
     local_folder: Path | None = Field(default=None, description="where the local queue and store are kept")
 
-    @model_validator(mode="after")
-    def _store_is_complete(self) -> Self:
-        _require(self, "firestore_project" if self.store == "firestore" else "local_folder")
-        return self
+    def _faults(self) -> list[str]:
+        needed = "firestore_project" if self.store == "firestore" else "local_folder"
+        return super()._faults() + _missing(self, needed)
 
 
-class SignSettings(QueueSettings):
+class SpoolSettings(Settings):
+    """Where sign puts a task while Cloud Tasks is away, and deliver finds it; without it sign answers 503 then."""
+
+    spool_project: str | None = Field(default=None, description="the Google Cloud project of the spool")
+    spool_database: str | None = Field(default=None, description="a Firestore database for the spool alone")
+
+    def _faults(self) -> list[str]:
+        halved = (self.spool_project is None) != (self.spool_database is None)
+        return super()._faults() + (["SPOOL_PROJECT and SPOOL_DATABASE go together"] if halved else [])
+
+
+class SignSettings(QueueSettings, SpoolSettings):
     """sign holds no secret."""
+
+    firestore_emulator_host: str | None = Field(default=None, description="host:port of Google's emulator")
 
 
 class EmbedSettings(Settings):
@@ -96,7 +115,7 @@ class ConfirmSettings(StoreSettings, QueueSettings):
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
 
 
-class DeliverSettings(StoreSettings, QueueSettings):
+class DeliverSettings(StoreSettings, QueueSettings, SpoolSettings):
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
     pepper: Keys = Field(description="the secret under which addresses are digested; never changes")
     deliver_identities: Keys = Field(description="age identities (AGE-SECRET-KEY-1…) that open the envelopes")
@@ -110,14 +129,13 @@ class DeliverSettings(StoreSettings, QueueSettings):
     smtp_password: SecretStr | None = None
     smtp_starttls: bool = Field(default=True, description="false only for a relay on the same machine")
 
-    @model_validator(mode="after")
-    def _mail_is_complete(self) -> Self:
-        _require(self, "smtp_host" if self.mail == "smtp" else "local_folder")
+    def _faults(self) -> list[str]:
+        faults = super()._faults() + _missing(self, "smtp_host" if self.mail == "smtp" else "local_folder")
         if (self.smtp_user is None) != (self.smtp_password is None):
-            raise ValueError("SMTP_USER and SMTP_PASSWORD go together")
+            faults.append("SMTP_USER and SMTP_PASSWORD go together")
         if not self.smtp_starttls and self.smtp_host not in {"localhost", "127.0.0.1"}:
-            raise ValueError("SMTP_STARTTLS may be false only for a relay on the same machine")
-        return self
+            faults.append("SMTP_STARTTLS may be false only for a relay on the same machine")
+        return faults
 
 
 S = TypeVar("S", bound=Settings)
@@ -137,15 +155,16 @@ def load(kind: type[S]) -> S:
         raise ConfigurationError(f"refusing to start, the environment is incomplete:\n{faults}") from None
 
 
-def _require(settings: Settings, *names: str) -> None:
-    missing = [name.upper() for name in names if getattr(settings, name) is None]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} must be set")
+def _missing(settings: Settings, *names: str) -> list[str]:
+    fields = type(settings).model_fields
+    return [
+        f"{name.upper()}: is not set ({fields[name].description})" for name in names if not getattr(settings, name)
+    ]
 
 
 def _explain(kind: type[Settings], fault: Any) -> str:
     if not fault["loc"]:
-        return f"  {fault['msg']}"
+        return f"  {fault['ctx']['error']}"
     name = str(fault["loc"][0])
     wanted = kind.model_fields[name].description
     problem = "is not set" if fault["type"] == "missing" else fault["msg"]

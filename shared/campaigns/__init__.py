@@ -43,8 +43,11 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 # X25519 recipient of age-encryption.org/v1: Bech32, human-readable part "age".
 Recipient = Annotated[str, StringConstraints(pattern=r"^(age1[02-9ac-hj-np-z]{58}|throwaway)$")]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s/]+(/\S*)?$")]
-# No display name, no line break: these addresses become mail headers.
-Address = Annotated[str, StringConstraints(pattern=r"^[^\s@<>\"]+@[^\s@<>\"]+\.[^\s@<>\"]+$")]
+# No display name, no line break, no second address: these become mail headers. ASCII, so that every relay takes
+# the mail; the domain of an address in another script is written as its A-label (xn--…).
+Address = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9._!#$%&'*+/=?^`{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$")
+]
 OneLine = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\r\n]+$")]
 
 
@@ -175,11 +178,11 @@ class Campaign(_Part):
     asks_postal_code: bool = False
     abuse_contact: Address
     sender: Sender
-    sealing: Sealing
+    sealing: Sealing = Field(description="a table with recipients: whose keys signers' data is sealed to")
     controllers: tuple[Controller, ...] = Field(
         min_length=1, description="who decides on the data: name, postal_address, email, website"
     )
-    privacy: Privacy
+    privacy: Privacy = Field(description="a table with all that the privacy notice is made from")
     initiative: Initiative | None = None
     partners: Mapping[Slug, Partner] = Field(default_factory=dict)
     texts: Mapping[Language, Texts] = Field(min_length=1, description="one table per language")
