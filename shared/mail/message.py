@@ -21,16 +21,17 @@ def build(mail: Mail, now: datetime) -> EmailMessage:
     # Unfolded (RFC 5322 allows 998): the email package would fold a long subject before its first word.
     message = EmailMessage(policy=SMTP.clone(utf8=not recipient.isascii(), max_line_length=998))
     message["From"] = Address(mail.sender_name, addr_spec=mail.sender_address)
-    message["To"] = Address(addr_spec=recipient)
+    local, domain = recipient.rsplit("@", 1)
+    message["To"] = Address(username=local, domain=domain)  # addr_spec= would refuse a non-ASCII local part
     message["Reply-To"] = Address(addr_spec=mail.reply_to)
     message["Subject"] = re.sub(r"\s+", " ", mail.subject)
     message["Date"] = format_datetime(now)
     message["Message-ID"] = make_msgid(domain=mail.sender_address.rsplit("@", 1)[1])
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies to it
     message["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
-    message["Content-Language"] = mail.language
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    message["Content-Language"] = mail.language  # last, because the two above take away any Content- header
     return message
 
 

@@ -5,7 +5,7 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from email import message_from_bytes
+from email import message_from_string
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
@@ -49,7 +49,8 @@ class Outbox:
     def messages(self) -> list[EmailMessage]:
         """All mails, newest first."""
         files = sorted(self._folder.glob("*.eml"), reverse=True)
-        return [message_from_bytes(file.read_bytes(), policy=default) for file in files]
+        # As text, for the parser of bytes takes headers in UTF-8 apart; the rest is ASCII (quoted-printable).
+        return [message_from_string(file.read_bytes().decode(), policy=default) for file in files]
 
     def received(self) -> list[Received]:
         """All mails as their readers see them, newest first."""

@@ -13,8 +13,9 @@ from shared.mail import Mail
 from shared.mail.message import ascii_recipient, build
 
 _TIMEOUT_SECONDS = 30
-#: RFC 3463, 3.2: the recipient's address is the fault. Any other refusal may be ours, and passes.
-_BAD_ADDRESS = re.compile(r"5\.1\.\d")
+#: RFC 3463, 3.2: the recipient's address is the fault. Any other refusal may be ours, and passes. The code comes
+#: first (RFC 2034); further on, "5.1.9" may be part of our own address at a blocklist.
+_BAD_ADDRESS = re.compile(r"5\.1\.\d{1,3}\b")
 
 
 class SmtpMailer:
@@ -67,7 +68,7 @@ class SmtpMailer:
             await relay.mail(mail.sender_address, options=options, encoding="utf-8")
             await relay.rcpt(recipient, encoding="utf-8")
         except aiosmtplib.SMTPRecipientRefused as fault:
-            if fault.code >= 500 and _BAD_ADDRESS.search(fault.message):
+            if fault.code >= 500 and _BAD_ADDRESS.match(fault.message):
                 raise MailRefused(str(fault.code)) from None
             raise self._deferred(fault) from None
         except (aiosmtplib.SMTPException, OSError) as fault:
