@@ -96,6 +96,7 @@ class Snapshots:
         except (StoreUnavailable, TimeoutError) as away:
             if last is None:
                 raise
+            self._begun[campaign] = now  # one in `FRESH` loses patience with a reading that hangs, not everybody
             log.fault("count_is_stale", away, campaign=campaign)
             return last
 

@@ -244,4 +244,4 @@ class Store(Protocol):
         """The sum over all shards."""
 
     async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
-        """Keep the body of a task that nobody can deliver, sealed as it is, for a person to look at within 31 days."""
+        """Keep the body of a task that nobody can deliver, sealed as it is: 31 days for a person to look at it."""

@@ -11,7 +11,7 @@ from tests.store.test_store_contract import confirmed, make_address, pending, su
 
 
 async def test_what_has_expired_is_deleted_and_nothing_else(tmp_path: Path) -> None:
-    """By the next signature: pending ones after 30 days, tombstones and mailboxes after 31, confirmed ones never."""
+    """By the next signature: pending ones, tombstones, mailboxes and parked tasks; confirmed ones never."""
     store = SqliteStore(tmp_path / "store.db", lambda _: 8)
     forgotten, kept, withdrawn, new = (make_address("c") for _ in range(4))
     await pending(store, forgotten)

@@ -1,0 +1,144 @@
+"""The shape of the code: imports go one way, vendors stay behind adapters, one module reads the environment."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.world import REPOSITORY
+
+ADAPTERS = {
+    "shared.sqlite",
+    "shared.store.sqlite",
+    "shared.store.firestore",
+    "shared.tasks.local",
+    "shared.tasks.cloud_tasks",
+    "shared.tasks.dispatcher",
+    "shared.tasks.spool",
+    "shared.tasks.sweep",
+    "shared.mail.smtp",
+    "shared.mail.outbox",
+}
+#: What only adapters may know of; other packages of a vendor come with these.
+VENDORS = ("google", "grpc", "aiosmtplib", "smtplib", "sqlite3", "httpx", "requests", "urllib.request")
+#: The program for one's own machine, which is never deployed.
+DEVSERVER = "functions.devserver"
+
+
+def _modules() -> dict[str, Path]:
+    """Every module that is deployed, by its dotted name, and the devserver."""
+    files = [*REPOSITORY.glob("shared/**/*.py"), *REPOSITORY.glob("functions/**/*.py")]
+    return {
+        ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in files
+    }
+
+
+MODULES = _modules()
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def _imports(module: str) -> Iterator[str]:
+    """Every module that `module` imports, wherever in it; `from a import b` is both `a` and `a.b`."""
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative imports hide what they import"
+            assert node.module
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _is_in(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def _loaded(module: str) -> set[str]:
+    return {imported for imported in _imports(module) if imported in MODULES}
+
+
+def test_the_adapters_are_where_this_test_looks_for_them() -> None:
+    """A renamed adapter must not slip through."""
+    assert set(MODULES) > ADAPTERS
+    assert {"functions.sign.main", "functions.deliver.main", DEVSERVER} < set(MODULES)
+    assert "shared.runtime" in _loaded("functions.sign.main")
+    assert "shared.store.firestore" in _loaded("shared.runtime")
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+class TestModule:
+    def test_of_shared_imports_no_function(self, module: str) -> None:
+        """functions → shared, and no function from another: each deploys, scales and fails alone."""
+        if module != DEVSERVER:
+            assert [imported for imported in _imports(module) if _is_in(imported, "functions")] == []
+
+    def test_imports_no_adapter_unless_it_wires_them(self, module: str) -> None:
+        """Handlers know protocols; only adapters of one family share code."""
+        if module not in ADAPTERS | {"shared.runtime", DEVSERVER}:
+            assert [imported for imported in _imports(module) if _is_in(imported, *ADAPTERS)] == []
+
+    def test_imports_no_vendor_unless_it_is_an_adapter(self, module: str) -> None:
+        """Another database or another relay is another file."""
+        if module not in ADAPTERS | {DEVSERVER}:
+            assert [imported for imported in _imports(module) if _is_in(imported, *VENDORS)] == []
+
+    def test_imports_no_test(self, module: str) -> None:
+        """Tests are not deployed."""
+        assert [
+            imported for imported in _imports(module) if _is_in(imported, "tests", "pytest", "hypothesis")
+        ] == []
+
+    def test_reads_no_environment_unless_it_is_the_settings(self, module: str) -> None:
+        """One reader, which names all faults at once."""
+        names = {"environ", "environb", "getenv", "getenvb", "putenv"}
+        read = [
+            ast.unparse(node)
+            for node in ast.walk(_tree(module))
+            if (isinstance(node, ast.Attribute) and node.attr in names)
+            or (isinstance(node, ast.ImportFrom) and node.module == "os")
+        ]
+        if module not in {"shared.settings", DEVSERVER}:
+            assert read == []
+
+    def test_writes_to_nothing_but_the_log(self, module: str) -> None:
+        """The log has a list of what may be said; print and logging have none."""
+        named = {node.id for node in ast.walk(_tree(module)) if isinstance(node, ast.Name)}
+        attributes = {node.attr for node in ast.walk(_tree(module)) if isinstance(node, ast.Attribute)}
+        if module not in {"shared.log", DEVSERVER}:
+            assert named & {"print", "breakpoint"} == set()
+            assert attributes & {"stdout", "stderr", "print_exc"} == set()
+            assert [imported for imported in _imports(module) if _is_in(imported, "logging", "warnings")] == []
+
+    def test_imports_itself_in_no_circle(self, module: str) -> None:
+        """What a module stands on does not stand on it."""
+        below, reached = _loaded(module), set[str]()
+        while below:
+            reached |= below
+            below = {further for each in below for further in _loaded(each)} - reached
+
+        assert module not in reached
+
+
+@pytest.mark.parametrize("hazardous", ["pyrage", "itsdangerous", "hmac", "cryptography"])
+def test_hazardous_primitives_are_used_in_one_place_each(hazardous: str) -> None:
+    """sealing.py and tokens.py say what must never be done with them."""
+    users = {module for module in MODULES if any(_is_in(imported, hazardous) for imported in _imports(module))}
+
+    assert users - {DEVSERVER} <= {"shared.sealing", "shared.tokens"}
+
+
+@pytest.mark.parametrize("function", ["sign", "embed", "count"])
+def test_a_function_that_holds_no_secret_does_not_import_the_tokens(function: str) -> None:
+    """Nor does its bundle hold the packages for them; runtime.py imports them inside its functions."""
+    below, reached = {f"functions.{function}.main"}, set[str]()
+    while below:
+        reached |= below
+        below = {further for each in below for further in _loaded(each)} - reached - {"shared.runtime"}
+
+    assert "shared.http" in reached
+    assert "shared.tokens" not in reached

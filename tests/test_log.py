@@ -1,0 +1,77 @@
+"""What the log says, and what it cannot say."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from shared import log
+
+CANARY = "ann@example.org"
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """Every line that was written, each of which must be JSON."""
+    written = capsys.readouterr()
+    assert written.err == ""
+    return [json.loads(line) for line in written.out.splitlines()]
+
+
+def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its severity as Cloud Logging reads it, and without the fields that hold nothing."""
+    log.event("confirm", campaign="a", outcome=None, attempts=0)
+    log.event("mail_refused", "WARNING", kind="several\nlines\u2028of 'text'")
+
+    assert lines(capsys) == [
+        {"severity": "INFO", "event": "confirm", "campaign": "a", "attempts": 0},
+        {"severity": "WARNING", "event": "mail_refused", "kind": "several\nlines\u2028of 'text'"},
+    ]
+
+
+@pytest.mark.parametrize("field", ["email", "signer", "token", "ip", "message", "url", "digest", "Campaign"])
+def test_a_field_that_is_not_on_the_list_is_refused(field: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is written, and the error names the field and not its value."""
+    with pytest.raises(ValueError, match=field) as refused:
+        log.event("signed", "INFO", campaign="a", **{field: CANARY})
+
+    assert CANARY not in str(refused.value)
+    assert lines(capsys) == []
+
+
+def test_the_list_holds_no_personal_data() -> None:
+    """No field is for what says who somebody is, or lets one act in their stead."""
+    assert not {
+        field for field in log.FIELDS if re.search(r"mail|name|address|token|digest|ip$|url|path|text", field)
+    }
+
+
+def test_a_fault_tells_what_it_is_and_where_but_not_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Messages quote what clients send; so do the messages of causes and the values of arguments."""
+
+    def open_letter(address: str) -> None:
+        try:
+            raise KeyError(address)
+        except KeyError as cause:
+            raise ValueError(f"cannot open {address}") from cause
+
+    try:
+        open_letter(CANARY)
+    except ValueError as fault:
+        fault.add_note(CANARY)
+        log.fault("unexpected", fault, function="sign")
+
+    (line,) = lines(capsys)
+    assert (line["severity"], line["event"], line["function"]) == ("ERROR", "unexpected", "sign")
+    assert line["error"] == "ValueError"
+    assert line["place"].startswith("test_log.py:")
+    assert "open_letter <" in line["place"]
+    assert "ann" not in json.dumps(line)
+
+
+def test_a_fault_that_was_never_raised_has_no_place(capsys: pytest.CaptureFixture[str]) -> None:
+    """There is no traceback to read, and that is no second fault."""
+    log.fault("unexpected", ValueError(CANARY))
+
+    (line,) = lines(capsys)
+    assert (line["error"], line["place"]) == ("ValueError", "")

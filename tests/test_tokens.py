@@ -1,0 +1,152 @@
+"""Links: good as issued, and in no other spelling, for no other purpose and not for ever."""
+
+import base64
+import string
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shared.errors import ExpiredToken, InvalidToken
+from shared.tokens import Link, Purpose, Tokens
+from tests.conftest import NOW
+
+OLD, NEW = "o" * 32, "n" * 32
+LINK = Link(
+    campaign="reclaim-your-face",
+    digest="gcpgpy2njgmh7jsl335odgapqp53az7kbdn4ujh2zpn2dn6qkoeq",
+    locale="en",
+    submission="0123456789abcdef0123456789abcdef",
+    country="DE",
+    partner="digital-rights",
+    newsletter="1",
+)
+BARE = Link(campaign="a", digest="b", locale="en")
+LIFETIME = {Purpose.CONFIRM: timedelta(days=30), Purpose.WITHDRAW: timedelta(days=3 * 365)}
+
+UNRESERVED = string.ascii_letters + string.digits + "-._~"
+tokens = Tokens([OLD, NEW])
+
+
+def refused(token: str, purpose: Purpose = Purpose.CONFIRM, now: datetime = NOW, by: Tokens = tokens) -> None:
+    """Invalid, and not merely expired: an expired token is one of ours."""
+    with pytest.raises(InvalidToken) as invalid:
+        by.verify(purpose, token, now)
+    assert type(invalid.value) is InvalidToken
+    assert invalid.value.__suppress_context__ or invalid.value.__context__ is None
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize(
+    "link", [LINK, BARE, replace(LINK, partner="", newsletter="")], ids=["full", "bare", "some"]
+)
+class TestIssued:
+    def test_tells_what_was_put_in_as_often_as_it_is_shown(self, purpose: Purpose, link: Link) -> None:
+        """A link is opened, and pressed, and pressed again."""
+        token = tokens.issue(purpose, link, NOW)
+
+        assert [tokens.verify(purpose, token, NOW + n * timedelta(days=10)) for n in range(3)] == [link] * 3
+
+    def test_survives_mail_programs_and_cloud_run(self, purpose: Purpose, link: Link) -> None:
+        """Only unreserved characters (RFC 3986, 2.3), and a `u` at the end."""
+        token = tokens.issue(purpose, link, NOW)
+
+        assert set(token) <= set(UNRESERVED)
+        assert token.endswith("~u")
+
+    def test_is_refused_with_any_character_changed(self, purpose: Purpose, link: Link) -> None:
+        """Every position, each with every character that a link may hold and some that it may not."""
+        token = tokens.issue(purpose, link, NOW)
+
+        for place, letter in enumerate(token):
+            for other in UNRESERVED + "é\x00\ud800%= \n":
+                if other != letter:
+                    refused(token[:place] + other + token[place + 1 :], purpose)
+
+    def test_is_refused_with_any_character_more_or_less(self, purpose: Purpose, link: Link) -> None:
+        """Cut off anywhere, torn anywhere, repeated or quoted."""
+        token = tokens.issue(purpose, link, NOW)
+
+        for place in range(len(token)):
+            refused(token[:place], purpose)
+            refused(token[:place] + token[place + 1 :], purpose)
+            refused(token[:place] + "A" + token[place:], purpose)
+            refused(token[:place] + "~" + token[place:], purpose)
+        for wrong in (token + "u", token + "~u", token + "=", token * 2, f" {token}", token.upper(), token[:-2]):
+            refused(wrong, purpose)
+
+    def test_is_refused_for_another_purpose(self, purpose: Purpose, link: Link) -> None:
+        """Who may confirm may not withdraw, though one key signs both."""
+        (other,) = set(Purpose) - {purpose}
+
+        refused(tokens.issue(purpose, link, NOW), other)
+
+    def test_is_refused_in_another_spelling_of_the_same_bytes(self, purpose: Purpose, link: Link) -> None:
+        """The last character of 32 bytes in base64 has two meaningless bits, which must be as we write them."""
+        token = tokens.issue(purpose, link, NOW).removesuffix("~u")
+        alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+        signature = token.rsplit(".", 1)[1]
+        same = [
+            token[:-1] + letter
+            for letter in alphabet
+            if letter != token[-1]
+            and base64.urlsafe_b64decode(signature[:-1] + letter + "=")
+            == base64.urlsafe_b64decode(signature + "=")
+        ]
+
+        assert len(same) == 3
+        for spelling in [*same, token + "=", token + "A"]:
+            refused(f"{spelling}~u", purpose)
+
+    def test_works_to_the_last_second_and_then_says_that_it_is_too_old(self, purpose: Purpose, link: Link) -> None:
+        """And of which campaign it was, so that the page can offer the form again."""
+        token = tokens.issue(purpose, link, NOW)
+        end = NOW + LIFETIME[purpose]
+
+        assert tokens.verify(purpose, token, end) == link
+        with pytest.raises(ExpiredToken) as expired:
+            tokens.verify(purpose, token, end + timedelta(seconds=1))
+        assert expired.value.details == {"campaign": link.campaign}
+
+    def test_cannot_be_made_to_live_longer(self, purpose: Purpose, link: Link) -> None:
+        """The time of another token of the same link does not fit this one's signature."""
+        value, _, signature = tokens.issue(purpose, link, NOW).rsplit(".", 2)
+        _, later, _ = tokens.issue(purpose, link, NOW + timedelta(days=99)).rsplit(".", 2)
+
+        refused(f"{value}.{later}.{signature}", purpose)
+
+    def test_stays_good_while_its_key_is_kept(self, purpose: Purpose, link: Link) -> None:
+        """A new key signs from now on, and the old one is taken away when its last links have expired."""
+        before = Tokens([OLD]).issue(purpose, link, NOW)
+        after = tokens.issue(purpose, link, NOW)
+
+        assert tokens.verify(purpose, before, NOW) == link
+        assert Tokens([NEW]).verify(purpose, after, NOW) == link
+        refused(before, purpose, by=Tokens([NEW]))
+        refused(after, purpose, by=Tokens([OLD]))
+
+
+@pytest.mark.parametrize("campaign", ["a~b", "a~b~c~d", "a" + "~" * 1000])
+def test_a_token_of_another_number_of_fields_is_refused(campaign: str) -> None:
+    """Signed by us, perhaps by a version that is to come: no link, and no error that nobody catches."""
+    token = tokens.issue(Purpose.CONFIRM, replace(BARE, campaign=campaign), NOW)
+
+    refused(token)
+
+
+@given(
+    st.text(st.characters(codec=None)) | st.text(UNRESERVED) | st.binary().map(lambda junk: junk.decode("latin-1"))
+)
+@example("")
+@example("~u")
+@example("..~u")
+@example(".A.A~u")
+@example("a.____________.A~u")
+@example("a~b~en~~~~.aaaaaa.\ud800~u")
+def test_junk_is_refused_and_nothing_else_happens(junk: str) -> None:
+    """With and without our ending."""
+    for purpose in Purpose:
+        refused(junk, purpose)
+        refused(f"{junk}~u", purpose)
