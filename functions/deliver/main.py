@@ -75,10 +75,10 @@ async def _admit(message: Submission) -> None:
         return
     address = service.digester.address(message.campaign, message.email)
     order = await service.store.admit(address, _sealed(message), now)
-    await _carry_out(order, message)
+    mailed = await _carry_out(order, message)
     if isinstance(order, Wait):
         await service.envelopes.send(message, not_before=min(order.until, now + HORIZON))
-    elif order is Done.SENT or (isinstance(order, Granted) and order.kind is MailKind.CONFIRM):
+    elif mailed is MailKind.CONFIRM or order is Done.SENT:
         await service.envelopes.send(_reminder(message), not_before=now + REMIND_AFTER)
 
 
@@ -107,15 +107,18 @@ async def _press(message: Press) -> None:
         await service.store.withdraw(link.campaign, link.digest, service.now())
 
 
-async def _carry_out(order: Order, message: Submission | LinksOrder | Reminder) -> None:
-    """Send a granted mail and settle its claim."""
+async def _carry_out(order: Order, message: Submission | LinksOrder | Reminder) -> MailKind | None:
+    """Send a granted mail and settle its claim. What was mailed, if anything."""
     log.event("order", campaign=message.campaign, kind=message.kind, outcome=_outcome(order))
     if not isinstance(order, Granted):
-        return
+        return None
+    mailed: MailKind | None = order.kind
     try:
         await service.mailer.send(_mail(order, message))
     except MailRefused:
+        # For good, so the claim counts as used: neither this mail nor a reminder is tried again.
         log.event("mail_refused", "WARNING", campaign=message.campaign, kind=order.kind)
+        mailed = None
     except MailDeferred:
         await service.store.settle(order, sent=False)
         raise TryAgain from None
@@ -123,6 +126,7 @@ async def _carry_out(order: Order, message: Submission | LinksOrder | Reminder) 
         # The claim stays: whether or not the mail went out, none follows within the hour.
         raise TryAgain from None
     await service.store.settle(order, sent=True)
+    return mailed
 
 
 def _outcome(order: Order) -> str:

@@ -64,7 +64,7 @@ async def post_links(call: Call) -> Response:
 
 def _check_origin(call: Call, campaign: Campaign) -> None:
     """No Origin, or `null`, is no offence: plain forms, old browsers and pages that send no referrer."""
-    nameless = call.request.headers.get("origin", "null") == "null"
+    nameless = call.request.headers.get("origin", "") in {"", "null"}
     if not nameless and not http.is_partner(campaign, call, service.public_url):
         page = http.hosted_page(campaign, lang=call.say(campaign).language)
         raise OriginNotAllowed(hosted_page=service.public_url + page)

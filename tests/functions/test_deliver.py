@@ -279,13 +279,13 @@ class TestRelay:
         assert len(deployed.outbox.received()) == 1
 
     async def test_a_refused_address_is_not_tried_again(self, deployed: World) -> None:
-        """5.1.x is for good."""
+        """5.1.x is for good, and nobody is reminded there."""
         refused = BrokenMailer(MailRefused("550"))
         deployed.functions["deliver"].service.mailer = refused
         await deployed.sign()
 
         await deployed.deliver()
-        deployed.now += 2 * HOUR
+        deployed.now += 2 * DAY
         await deployed.deliver()
 
         assert refused.given == 1

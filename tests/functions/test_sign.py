@@ -318,6 +318,16 @@ class TestCors:
 
         assert response.status_code == 202
 
+    @pytest.mark.parametrize("headers", [{"Host": ""}, {"Host": "", "Origin": ""}, {"Origin": ""}])
+    async def test_a_request_without_host_and_origin_is_granted_nothing(
+        self, deployed: World, headers: dict[str, str]
+    ) -> None:
+        """Two empty names are no match."""
+        response = await deployed.client.post(SIGNATURES, json=signature(), headers=headers)
+
+        assert response.status_code == 202
+        assert "access-control-allow-origin" not in response.headers
+
     async def test_preflight_grants_partners_only(self, deployed: World) -> None:
         """OPTIONS answers 204 to all, and grants to registered origins."""
         _, origin = partner_origin(deployed)
