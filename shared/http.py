@@ -153,28 +153,33 @@ class App:
     async def answer(self, request: Request) -> Response:
         """Whatever the request is, an answer; never an exception."""
         call = Call(request, {}, self._campaigns)
-        route = None
         try:
-            route, call.params = self._find(request)
-            call.is_page = route.is_page
+            return await self._answer(call)
+        except ClientDisconnect:
+            return Response(status_code=HTTPStatus.BAD_REQUEST)
+        except Exception as error:  # noqa: BLE001 - the outermost catch: the framework would log path and text
+            log.fault("unexpected", error, function=self._function)
+            return problem(call, PublicError())
+
+    async def _answer(self, call: Call) -> Response:
+        try:
+            route, call.params = self._find(call.request)
+        except NotFound as error:
+            return problem(call, error)
+        call.is_page = route.is_page
+        try:
             response = await self._dispatch(route, call)
         except PublicError as error:
             response = problem(call, error)
         except Unavailable as error:
             log.fault("unavailable", error.__cause__ or error, function=self._function)
             response = problem(call, TryAgain())
-        except ClientDisconnect:
-            response = Response(status_code=HTTPStatus.BAD_REQUEST)
-        except Exception as error:  # noqa: BLE001 - the outermost catch: the framework would log path and text
-            log.fault("unexpected", error, function=self._function)
-            response = problem(call, PublicError())
-        if route:
-            self._add_cors(route, call, response)
+        self._add_cors(route, call, response)
         return response
 
     def _find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         for route in self._routes:
-            if found := route.pattern.match(request.scope["path"]):
+            if found := route.pattern.fullmatch(request.scope["path"]):
                 return route, found.groupdict()
         raise NotFound
 
@@ -207,24 +212,25 @@ class App:
 
     def _is_partner(self, call: Call) -> bool:
         campaign = call.known_campaign
-        return campaign is not None and is_partner(campaign, call, self._public_url)
+        origin = call.request.headers.get("origin")
+        return campaign is not None and is_admitted(campaign, origin, self._public_url)
 
     async def _health(self, _call: Call) -> Response:
         return answer_json(Health(function=self._function, version=VERSION), headers=NO_STORE)
 
 
-def is_partner(campaign: Campaign, call: Call, public_url: str) -> bool:
-    """Whether the page that asks is one of ours, or one that the campaign has admitted."""
-    origin = call.request.headers.get("origin")
-    if not origin:
-        return False
-    # A browser lets no page choose the Host of its requests, so a page of that host is ours under another name.
-    ours = origin.partition("://")[2] == call.request.headers.get("host")
-    return ours or is_admitted(campaign, origin, public_url)
-
-
 def is_admitted(campaign: Campaign, origin: str | None, public_url: str) -> bool:
-    return origin is not None and (origin == public_url or origin in campaign.partner_by_origin)
+    """Whether pages of this origin are our own, or a partner's that the campaign has admitted."""
+    return origin in _our_origins(public_url) or origin in campaign.partner_by_origin
+
+
+def _our_origins(public_url: str) -> set[str]:
+    """One, but for the two names of one's own machine."""
+    scheme, _, rest = public_url.partition("://")
+    if scheme == "https":
+        return {public_url}
+    port = rest.partition(":")[2]
+    return {f"http://{host}:{port}" if port else f"http://{host}" for host in ("localhost", "127.0.0.1")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +346,8 @@ def _field_problems(error: PublicError, say: Locale) -> list[FieldProblem] | Non
 
 def origin_of(url: str) -> str | None:
     """The origin of an absolute http(s) address, None of anything else."""
+    if not url.isprintable() or " " in url:
+        return None
     try:
         parts = urlsplit(url)
     except ValueError:

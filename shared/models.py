@@ -36,6 +36,8 @@ _URL = re.compile(
     r"://|\b[Ww]{3}\.|@|\.\w{2,}/|\b[a-z0-9-]{2,}\.[a-z]{2,}\b"
     r"|(?i:\b[\w-]+\.(com|net|org|info|biz|io|xyz|site|online|shop|club|click|link|app|eu)\b)"
 )
+#: How many characters may become one when a name is normalised.
+_MAX_MARKS = 4
 #: Joiners that several scripts need inside names (Persian, Sinhala, Malayalam …), unlike other format characters.
 _JOINERS = "\u200c\u200d"
 #: Hangul fillers: to Unicode they are letters, to everybody else they are nothing.
@@ -54,6 +56,8 @@ def check_email(typed: str) -> str:
     stripped = typed.strip()
     if not stripped:
         raise _fault("required")
+    if len(stripped) > MAX_EMAIL_CHARACTERS:  # before it is normalised, which takes long for combining marks
+        raise _fault("email_invalid")
     try:
         return validate_email(stripped, check_deliverability=False, strict=True).normalized
     except EmailNotValidError:
@@ -64,9 +68,12 @@ def check_name(typed: str) -> str:
     """1 to 100 characters of any script, NFC, white space folded."""
     if any(_is_control(character) for character in typed):
         raise _fault("control_characters")
-    name = unicodedata.normalize("NFC", " ".join(typed.split()))
-    if not name:
+    folded = " ".join(typed.split())
+    if not folded:
         raise _fault("required")
+    if len(folded) > MAX_NAME_CHARACTERS * _MAX_MARKS:  # as for addresses
+        raise _fault("too_long")
+    name = unicodedata.normalize("NFC", folded)
     if len(name) > MAX_NAME_CHARACTERS:
         raise _fault("too_long")
     if _URL.search(name):
@@ -278,7 +285,6 @@ class Reminder(_Message):
     campaign: str
     email: Personal
     locale: str
-    signed_at: AwareDatetime
 
 
 class Press(_Message):
@@ -326,11 +332,13 @@ def parse_message(opened: bytes) -> Message:
 #: Pydantic's own faults, as codes of ours; whatever else it finds is of the wrong type.
 _FAULT_CODES = {"missing": "required", "extra_forbidden": "unknown_field", "model_type": "not_an_object"}
 _SHOWN_NAME_CHARACTERS = 40
+_SHOWN_FAULTS = 20
 
 
 def faults_of(error: ValidationError) -> list[FieldFault]:
-    """Each field's fault, by code. Field names are cut short; values are left out."""
-    return [FieldFault(_field_of(fault), _code_of(fault)) for fault in error.errors(include_input=False)]
+    """Each field's fault, by code. Field names are cut short; values are left out; of many faults, the first."""
+    faults = error.errors(include_input=False)[:_SHOWN_FAULTS]
+    return [FieldFault(_field_of(fault), _code_of(fault)) for fault in faults]
 
 
 def _field_of(fault: Any) -> str:

@@ -23,6 +23,7 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
     try:
         _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten, not only let go
         connection.executescript(schema)
     except BaseException:
         connection.close()

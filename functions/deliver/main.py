@@ -3,7 +3,9 @@
 Answers 2xx when a task is done or has been put off; anything else makes the queue bring it again.
 """
 
-from datetime import timedelta
+import random
+import re
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 import functions_framework.aio
@@ -24,6 +26,8 @@ from shared.tokens import Link, Purpose
 service = runtime.deliver()
 
 REMIND_AFTER = timedelta(hours=24)
+LINKS_TTL = timedelta(days=1)
+SPREAD = timedelta(minutes=10)
 #: A task that could not be opened this often is put aside: with backoff up to an hour, after about a day.
 PARK_AFTER_ATTEMPTS = 30
 
@@ -77,15 +81,24 @@ async def _admit(message: Submission) -> None:
     order = await service.store.admit(address, _sealed(message), now)
     mailed = await _carry_out(order, message)
     if isinstance(order, Wait):
-        await service.envelopes.send(message, not_before=min(order.until, now + HORIZON))
+        await service.envelopes.send(message, not_before=min(_spread(order.until), now + HORIZON))
     elif mailed is MailKind.CONFIRM or order is Done.SENT:
         await service.envelopes.send(_reminder(message), not_before=now + REMIND_AFTER)
 
 
+def _spread(until: datetime) -> datetime:
+    """A while after `until`: what waits for one mailbox does not all come at once."""
+    return until + random.uniform(0, 1) * SPREAD  # noqa: S311 - no secret
+
+
 async def _mail_links(message: LinksOrder) -> None:
-    _campaign(message.campaign)
+    """What is due now; an order that took a day to get here is forgotten, as is its asker's patience."""
+    now = service.now()
+    if now - message.asked_at > LINKS_TTL:
+        return
+    due = None if _campaign(message.campaign).takes_confirmations(now) else MailKind.SIGNED
     address = service.digester.address(message.campaign, message.email)
-    await _carry_out(await service.store.claim(address, message.id, None, service.now()), message)
+    await _carry_out(await service.store.claim(address, message.id, due, now), message)
 
 
 async def _remind(message: Reminder) -> None:
@@ -102,9 +115,9 @@ async def _press(message: Press) -> None:
     link = service.tokens.verify(purpose, message.token, message.pressed_at)
     _campaign(link.campaign)
     if purpose is Purpose.CONFIRM:
-        await service.store.confirm(link.campaign, link.digest, link.submission, service.now())
+        await service.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
     else:
-        await service.store.withdraw(link.campaign, link.digest, service.now())
+        await service.store.withdraw(link.campaign, link.digest, message.pressed_at)
 
 
 async def _carry_out(order: Order, message: Submission | LinksOrder | Reminder) -> MailKind | None:
@@ -171,7 +184,6 @@ def _reminder(message: Submission) -> Reminder:
         campaign=message.campaign,
         email=message.email,
         locale=message.locale,
-        signed_at=message.signed_at,
     )
 
 
@@ -221,7 +233,7 @@ def _url(purpose: Purpose, link: Link) -> str:
 async def _keep_or_park(request: Request, body: bytes, poison: Unopenable | InvalidToken) -> None:
     """A key or a revision may be about to arrive, so it is tried for a day; then a person has to look at it."""
     retries = request.headers.get("x-cloudtasks-taskretrycount", "")
-    attempts = int(retries) if retries.isdecimal() else 0
+    attempts = int(retries) if re.fullmatch("[0-9]{1,9}", retries) else 0
     log.fault("poison", poison, function="deliver", attempts=attempts)
     if attempts < PARK_AFTER_ATTEMPTS:
         raise TryAgain

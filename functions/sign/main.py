@@ -64,8 +64,8 @@ async def post_links(call: Call) -> Response:
 
 def _check_origin(call: Call, campaign: Campaign) -> None:
     """No Origin, or `null`, is no offence: plain forms, old browsers and pages that send no referrer."""
-    nameless = call.request.headers.get("origin", "") in {"", "null"}
-    if not nameless and not http.is_partner(campaign, call, service.public_url):
+    origin = call.request.headers.get("origin", "")
+    if origin not in {"", "null"} and not http.is_admitted(campaign, origin, service.public_url):
         page = http.hosted_page(campaign, lang=call.say(campaign).language)
         raise OriginNotAllowed(hosted_page=service.public_url + page)
 
@@ -77,7 +77,7 @@ def _locale_in(fields: Any) -> str | None:
 
 
 def _parse(fields: Any, campaign: Campaign, http_request: Request) -> SignRequest:
-    """A request that fits its campaign; where it names no partner, its origin does.
+    """A request that fits its campaign. A registered page's origin names the partner, whatever the body says.
 
     Raises:
         InvalidFields: names every field at fault.
@@ -89,7 +89,7 @@ def _parse(fields: Any, campaign: Campaign, http_request: Request) -> SignReques
     if faults:
         raise InvalidFields(faults)
     by_origin = campaign.partner_by_origin.get(http_request.headers.get("origin", ""))
-    return request.model_copy(update={"partner": request.partner or by_origin})
+    return request.model_copy(update={"partner": by_origin or request.partner})
 
 
 def _submission(campaign: Campaign, request: SignRequest) -> Submission:

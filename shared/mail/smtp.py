@@ -1,5 +1,6 @@
 """Mail through an SMTP relay, with STARTTLS (RFC 3207)."""
 
+import asyncio
 import re
 import ssl
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from shared.errors import MailDeferred, MailRefused, MailUnresolved
 from shared.mail import Mail
 from shared.mail.message import ascii_recipient, build
 
+#: For all up to the content, and again for the content; together less than the queue waits for deliver.
 _TIMEOUT_SECONDS = 30
 #: RFC 3463, 3.2: the recipient's address is the fault. Any other refusal may be ours, and passes. The code comes
 #: first (RFC 2034); further on, "5.1.9" may be part of our own address at a blocklist.
@@ -60,13 +62,15 @@ class SmtpMailer:
     async def _open(self, relay: aiosmtplib.SMTP, mail: Mail) -> None:
         """Everything up to the content: until then, whatever fails, the mail was not sent."""
         recipient = ascii_recipient(mail.to)
+        options = [] if recipient.isascii() else ["SMTPUTF8"]
         try:
-            await relay.connect()
-            options = [] if recipient.isascii() else ["SMTPUTF8"]
-            if options and not relay.supports_extension("smtputf8"):
-                raise MailRefused("the relay does not speak SMTPUTF8")
-            await relay.mail(mail.sender_address, options=options, encoding="utf-8")
-            await relay.rcpt(recipient, encoding="utf-8")
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                await relay.connect()
+                if options and not relay.supports_extension("smtputf8"):
+                    # The relay's lack and not the address's fault: it can still be mailed once that is mended.
+                    raise aiosmtplib.SMTPNotSupported("SMTPUTF8")
+                await relay.mail(mail.sender_address, options=options, encoding="utf-8")
+                await relay.rcpt(recipient, encoding="utf-8")
         except aiosmtplib.SMTPRecipientRefused as fault:
             if fault.code >= 500 and _BAD_ADDRESS.match(fault.message):
                 raise MailRefused(str(fault.code)) from None
@@ -76,7 +80,8 @@ class SmtpMailer:
 
     async def _hand_over(self, relay: aiosmtplib.SMTP, content: bytes) -> None:
         try:
-            await relay.data(content)
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                await relay.data(content)
         except aiosmtplib.SMTPResponseException as fault:
             raise self._deferred(fault) from None
         except (aiosmtplib.SMTPException, OSError) as fault:

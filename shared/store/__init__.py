@@ -225,7 +225,7 @@ class Store(Protocol):
         """
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> Order:
-        """Claim a mail for an address that signed before: CONFIRM for its links, REMINDER, or None: what is due.
+        """Claim a mail for an address that signed before: REMINDER, SIGNED, or None for whichever links are due.
 
         `key` for a REMINDER is the submission's id; otherwise an id of the request. Over the caps it is Done, for
         such a mail is a courtesy and not owed.
@@ -234,11 +234,14 @@ class Store(Protocol):
     async def settle(self, granted: Granted, *, sent: bool) -> None:
         """Mark a claimed mail as sent, or release the claim because it definitely was not."""
 
-    async def confirm(self, campaign: str, digest: str, submission_id: str, now: datetime) -> Confirmation:
-        """pending → confirmed and the tally + 1, together or not at all."""
+    async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
+        """pending → confirmed and the tally + 1, together or not at all. `at`: when the button was pressed."""
 
-    async def withdraw(self, campaign: str, digest: str, now: datetime) -> Withdrawal:
-        """pending or confirmed → withdrawn, and the tally − 1 where it was counted, together or not at all."""
+    async def withdraw(self, campaign: str, digest: str, at: datetime) -> Withdrawal:
+        """pending or confirmed → withdrawn, and the tally − 1 where it was counted, together or not at all.
+
+        `at`: when the button was pressed. What was signed after it stays.
+        """
 
     async def tally(self, campaign: str) -> Tally:
         """The sum over all shards."""

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from google.api_core import exceptions
+from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1 import AsyncClient, AsyncDocumentReference, AsyncWriteBatch, Increment
 from pydantic import TypeAdapter
 
@@ -102,19 +103,19 @@ class FirestoreStore:
 
         await self._until_committed(work)
 
-    async def confirm(self, campaign: str, digest: str, submission_id: str, now: datetime) -> Confirmation:
+    async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
         async def work() -> Confirmation:
             [stored] = await self._read(self._signature(campaign, digest))
-            outcome, signature, delta = transitions.confirm(stored.parsed(SIGNATURE), submission_id, now)
+            outcome, signature, delta = transitions.confirm(stored.parsed(SIGNATURE), submission_id, at)
             await self._change(campaign, digest, stored, signature, delta)
             return outcome
 
         return await self._until_committed(work)
 
-    async def withdraw(self, campaign: str, digest: str, now: datetime) -> Withdrawal:
+    async def withdraw(self, campaign: str, digest: str, at: datetime) -> Withdrawal:
         async def work() -> Withdrawal:
             [stored] = await self._read(self._signature(campaign, digest))
-            outcome, signature, delta = transitions.withdraw(stored.parsed(SIGNATURE), now)
+            outcome, signature, delta = transitions.withdraw(stored.parsed(SIGNATURE), at)
             await self._change(campaign, digest, stored, signature, delta)
             return outcome
 
@@ -216,7 +217,7 @@ class FirestoreStore:
                 return await work()
             except _CONFLICTS:
                 await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * (attempt + 1)))  # noqa: S311 - no secret
-            except exceptions.GoogleAPIError as fault:
+            except (exceptions.GoogleAPIError, GoogleAuthError) as fault:
                 raise StoreUnavailable(type(fault).__name__) from fault
         raise StoreUnavailable("contention")
 

@@ -85,20 +85,20 @@ class SqliteStore:
 
         await self._run(work)
 
-    async def confirm(self, campaign: str, digest: str, submission_id: str, now: datetime) -> Confirmation:
+    async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
         def work() -> Confirmation:
             with self._transaction() as database:
                 stored = _read_signature(database, campaign, digest)
-                outcome, signature, delta = transitions.confirm(stored, submission_id, now)
+                outcome, signature, delta = transitions.confirm(stored, submission_id, at)
                 self._write(database, campaign, digest, signature, delta)
                 return outcome
 
         return await self._run(work)
 
-    async def withdraw(self, campaign: str, digest: str, now: datetime) -> Withdrawal:
+    async def withdraw(self, campaign: str, digest: str, at: datetime) -> Withdrawal:
         def work() -> Withdrawal:
             with self._transaction() as database:
-                outcome, signature, delta = transitions.withdraw(_read_signature(database, campaign, digest), now)
+                outcome, signature, delta = transitions.withdraw(_read_signature(database, campaign, digest), at)
                 self._write(database, campaign, digest, signature, delta)
                 return outcome
 

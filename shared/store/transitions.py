@@ -54,10 +54,9 @@ def admit(
     signature = live(stored, now)
     if submission.signed_at <= now - TASK_TTL:
         return MailDecision(Done.STALE)
-    if signature and signature.status is Status.WITHDRAWN:
-        if signature.withdrawn_at and submission.signed_at <= signature.withdrawn_at:
-            return MailDecision(Done.STALE)
-        signature = None
+    # Kept while pending, too: a newer submission must not open the door to those from before the withdrawal.
+    if signature and signature.withdrawn_at and submission.signed_at <= signature.withdrawn_at:
+        return MailDecision(Done.STALE)
     if signature and signature.status is Status.CONFIRMED:
         return _say_already_signed(address, signature, mailbox, submission, now)
     return _admit_pending(address, signature, mailbox, submission, now)
@@ -86,7 +85,12 @@ def _admit_pending(
     decision = _grant(address, mailbox, MailKind.CONFIRM, submission.id, (submission,), now)
     if not isinstance(decision.order, Granted):
         return decision
-    pending = Signature(Status.PENDING, (*others, submission), expire_at=now + PENDING_TTL)
+    pending = Signature(
+        Status.PENDING,
+        (*others, submission),
+        withdrawn_at=signature.withdrawn_at if signature else None,
+        expire_at=now + PENDING_TTL,
+    )
     return replace(decision, signature=pending)
 
 
@@ -99,7 +103,7 @@ def claim(
     now: datetime,
 ) -> MailDecision:
     signature = live(stored, now)
-    if signature and signature.status is Status.PENDING:
+    if signature and signature.status is Status.PENDING and kind is not MailKind.SIGNED:
         if kind is MailKind.REMINDER:
             reminded = signature.submission(key)
             links: tuple[Submission, ...] = (reminded,) if reminded else ()
@@ -107,7 +111,7 @@ def claim(
             kind, links = MailKind.CONFIRM, signature.submissions
         if links:
             return _courtesy(_grant(address, mailbox, kind, key, links, now))
-    elif signature and signature.status is Status.CONFIRMED and kind is None:
+    elif signature and signature.status is Status.CONFIRMED and kind is not MailKind.REMINDER:
         return _courtesy(_grant(address, mailbox, MailKind.SIGNED, key, (), now))
     return MailDecision(Done.NOT_DUE)
 
@@ -168,26 +172,36 @@ def settle(mailbox: Mailbox, key: str, *, sent: bool) -> Mailbox:
 
 
 def confirm(
-    stored: Signature | None, submission_id: str, now: datetime
+    stored: Signature | None, submission_id: str, at: datetime
 ) -> tuple[Confirmation, Signature | None, Delta | None]:
     """The outcome, and where it is CONFIRMED what to write and to count."""
-    signature = live(stored, now)
+    signature = live(stored, at)
     if signature and signature.status is Status.CONFIRMED:
         return Confirmation.ALREADY, None, None
     kept = signature.submission(submission_id) if signature else None
     if kept is None:
         return Confirmation.GONE, None, None
-    confirmed = Signature(Status.CONFIRMED, (kept,), confirmed_at=now)
+    confirmed = Signature(Status.CONFIRMED, (kept,), confirmed_at=at)
     return Confirmation.CONFIRMED, confirmed, Delta(+1, kept.country, kept.partner)
 
 
-def withdraw(stored: Signature | None, now: datetime) -> tuple[Withdrawal, Signature | None, Delta | None]:
-    """The outcome, and unless it is ALREADY the tombstone to write and what to uncount."""
-    signature = live(stored, now)
+def withdraw(stored: Signature | None, at: datetime) -> tuple[Withdrawal, Signature | None, Delta | None]:
+    """The outcome, and unless it is ALREADY what to write and what to uncount.
+
+    A withdrawal that comes late (`at` is when the button was pressed) leaves alone what was signed after it.
+    """
+    signature = live(stored, at)
     if signature is None or signature.status is Status.WITHDRAWN:
         return Withdrawal.ALREADY, None, None
-    tombstone = Signature(Status.WITHDRAWN, withdrawn_at=now, expire_at=now + TOMBSTONE_TTL)
+    after = tuple(known for known in signature.submissions if known.signed_at > at)
     if signature.status is Status.PENDING:
-        return Withdrawal.CANCELLED, tombstone, None
+        left = replace(signature, submissions=after, withdrawn_at=at) if after else _tombstone(at)
+        return Withdrawal.CANCELLED, left, None
+    if after:
+        return Withdrawal.ALREADY, None, None
     kept = signature.submissions[0]
-    return Withdrawal.UNCOUNTED, tombstone, Delta(-1, kept.country, kept.partner)
+    return Withdrawal.UNCOUNTED, _tombstone(at), Delta(-1, kept.country, kept.partner)
+
+
+def _tombstone(at: datetime) -> Signature:
+    return Signature(Status.WITHDRAWN, withdrawn_at=at, expire_at=at + TOMBSTONE_TTL)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from shared import log
 from shared.errors import QueueUnavailable
 from shared.tasks.local import DELIVERY_TIMEOUT, Lease, LocalQueue, microseconds
 
@@ -87,6 +88,9 @@ class Dispatcher:
                     self._deliver_url, content=lease.body, headers=_headers(lease, now), timeout=None
                 )
         except (httpx.HTTPError, TimeoutError):
+            return None
+        except Exception as fault:  # noqa: BLE001 - one delivery that fails in a new way must not end the others
+            log.fault("dispatch", fault)
             return None
         return response.status_code
 

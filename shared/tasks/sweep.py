@@ -1,16 +1,21 @@
 """Empties the spool into the queue, once that is back. Runs in deliver, which carries Firestore anyway."""
 
+import asyncio
 from functools import cached_property
+from typing import Any
 
 from google.api_core.exceptions import GoogleAPIError
-from google.cloud.firestore_v1 import AsyncClient
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.firestore_v1 import AsyncClient, DocumentSnapshot
 
+from shared import log
 from shared.errors import StoreUnavailable
-from shared.tasks import TaskQueue
+from shared.tasks import MAX_BODY_BYTES, TaskQueue
 from shared.tasks.spool import COLLECTION
 
 #: In one sweep; the next one goes on. Well within deliver's time for one request.
 _MOST = 500
+_AT_ONCE = 20
 _TIMEOUT_SECONDS = 10
 
 
@@ -29,16 +34,28 @@ class Sweeper:
             QueueUnavailable: the queue is still away; what was not moved stays in the spool.
             StoreUnavailable: the spool does not answer.
         """
-        moved = 0
         try:
-            async for kept in self._client.collection(COLLECTION).limit(_MOST).stream(timeout=_TIMEOUT_SECONDS):
-                await self._queue.enqueue(kept.get("body"))
-                # Only now: a sweep that ends here has moved it, and one that ended before moves it again.
-                await kept.reference.delete(timeout=_TIMEOUT_SECONDS)
-                moved += 1
-        except GoogleAPIError as fault:
+            kept = self._client.collection(COLLECTION).limit(_MOST)
+            tasks = [task async for task in kept.stream(timeout=_TIMEOUT_SECONDS)]
+            for start in range(0, len(tasks), _AT_ONCE):
+                moves = (self._move(task) for task in tasks[start : start + _AT_ONCE])
+                # All of them to their end: one that was left behind would go on while nobody looks.
+                for outcome in await asyncio.gather(*moves, return_exceptions=True):
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+        except (GoogleAPIError, GoogleAuthError) as fault:
             raise StoreUnavailable(type(fault).__name__) from fault
-        return moved
+        return len(tasks)
+
+    async def _move(self, task: DocumentSnapshot[Any]) -> None:
+        body = (task.to_dict() or {}).get("body")
+        if isinstance(body, bytes) and len(body) <= MAX_BODY_BYTES:
+            await self._queue.enqueue(body)
+        else:
+            # Not of sign's making. It must not stand in the way of the others for ever.
+            log.event("spool_holds_junk", "ERROR")
+        # Only now: a sweep that ends here has moved it, and one that ended before moves it again.
+        await task.reference.delete(timeout=_TIMEOUT_SECONDS)
 
     def close(self) -> None:
         """Let go of the connection."""

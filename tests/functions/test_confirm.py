@@ -221,9 +221,28 @@ class TestDatabaseAway:
         await deployed.press(mail)
         confirm.service.store = real
 
-        deployed.now += timedelta(hours=23)
+        deployed.now += timedelta(hours=26)
         await deployed.deliver()
 
+        assert (await deployed.count())["total"] == 1
+
+    async def test_a_withdrawal_that_comes_late_leaves_alone_what_was_signed_after_it(
+        self, deployed: World
+    ) -> None:
+        """Withdrawn while the database was away, then signed again: the new signature is mailed, and counts."""
+        mail = await deployed.sign_and_deliver()
+        await deployed.press(mail)
+        confirm = deployed.functions["confirm"]
+        real, confirm.service.store = confirm.service.store, AwayStore()
+        deployed.now += timedelta(minutes=1)
+        await deployed.press(mail, "withdraw")
+        confirm.service.store = real
+        deployed.now += timedelta(minutes=1)
+
+        again = await deployed.sign_and_deliver()
+        pressed = await deployed.press(again)
+
+        assert pressed.json() == {"status": "confirmed"}
         assert (await deployed.count())["total"] == 1
 
     async def test_with_the_queue_away_too_the_signer_is_told_to_try_again(self, deployed: World) -> None:

@@ -93,7 +93,7 @@ class TestCaps:
         await deployed.deliver()
         within_the_hour = len(deployed.outbox.received())
 
-        deployed.now += HOUR
+        deployed.now += HOUR + timedelta(minutes=10)
         await deployed.deliver()
 
         assert within_the_hour == 2
@@ -191,6 +191,32 @@ class TestLinks:
         assert mail.text.count("/v1/confirm/") == 2
         assert "Germany" in mail.text
         assert "France" in mail.text
+
+    async def test_an_order_that_took_a_day_is_forgotten(self, deployed: World) -> None:
+        """Nobody expects that mail any more."""
+        await deployed.press(await deployed.sign_and_deliver())
+        await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
+
+        deployed.now += 2 * DAY
+        await deployed.deliver()
+
+        assert len(deployed.outbox.received()) == 1
+
+    async def test_after_the_end_only_withdraw_links_are_mailed(self, deployed: World) -> None:
+        """A confirm link would lead nowhere."""
+        campaign = deployed.functions["sign"].service.campaigns[CAMPAIGN]
+        deployed.now = datetime.combine(campaign.closes, time(12), tzinfo=UTC)
+        await deployed.press(await deployed.sign_and_deliver(email="ann@example.org"))
+        await deployed.sign_and_deliver(email="bob@example.org")
+
+        deployed.now += timedelta(days=9)
+        for address in ("ann@example.org", "bob@example.org"):
+            await deployed.client.post(LINKS, json={"email": address, "locale": "en"})
+        await deployed.deliver()
+
+        newest = deployed.outbox.received()[0]
+        assert (newest.to, set(newest.links)) == ("ann@example.org", {"withdraw"})
+        assert len(deployed.outbox.received()) == 3
 
 
 class TestTwice:

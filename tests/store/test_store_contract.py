@@ -253,6 +253,39 @@ class TestWithdraw:
         assert outcomes.count(Withdrawal.CANCELLED) == outcomes.count(Confirmation.GONE)
         assert await store.tally(campaign_id) == Tally()
 
+    async def test_that_comes_late_leaves_what_was_signed_after_it(self, store: Store, address: Address) -> None:
+        """Pressed before the second submission: the first is gone, the second confirms."""
+        first = await pending(store, address)
+        second = submission(NOW + 2 * MINUTE, "FR")
+        await store.settle(granted(await store.admit(address, second, NOW + 2 * MINUTE)), sent=True)
+
+        await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
+
+        with_first = await store.confirm(address.campaign, address.digest, first.id, NOW + 3 * MINUTE)
+        with_second = await store.confirm(address.campaign, address.digest, second.id, NOW + 3 * MINUTE)
+        assert (with_first, with_second) == (Confirmation.GONE, Confirmation.CONFIRMED)
+
+    async def test_that_comes_late_does_not_undo_a_later_signature(self, store: Store, address: Address) -> None:
+        """It was signed and confirmed after the button was pressed."""
+        signed = submission(NOW + 2 * MINUTE)
+        await store.admit(address, signed, NOW + 2 * MINUTE)
+        await store.confirm(address.campaign, address.digest, signed.id, NOW + 3 * MINUTE)
+
+        outcome = await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
+
+        assert outcome is Withdrawal.ALREADY
+        assert (await store.tally(address.campaign)).total == 1
+
+    async def test_keeps_the_door_shut_to_older_tasks_after_signing_again(
+        self, store: Store, address: Address
+    ) -> None:
+        """A newer submission revives the address for itself, not for those from before the withdrawal."""
+        await confirmed(store, address)
+        await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
+        await store.admit(address, submission(NOW + 2 * MINUTE), NOW + 2 * MINUTE)
+
+        assert await store.admit(address, submission(NOW), NOW + 3 * MINUTE) is Done.STALE
+
     async def test_then_signing_again_then_the_old_link_confirms_nothing(
         self, store: Store, address: Address
     ) -> None:

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from shared.errors import QueueUnavailable
-from shared.tasks import cloud_tasks
+from shared.tasks import MAX_BODY_BYTES, cloud_tasks
 from shared.tasks.spool import FirestoreSpool
 from shared.tasks.sweep import Sweeper
 from tests.cloud_tasks_server import CloudTasksServer
@@ -105,6 +105,20 @@ async def test_a_sweep_that_the_queue_cuts_short_leaves_the_rest(spool: Firestor
 
     assert moved == 3
     assert sorted(queue.bodies) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+async def test_junk_in_the_spool_stands_in_nobodys_way(spool: FirestoreSpool, project: str) -> None:
+    """What sign did not make is dropped, and the rest is moved."""
+    await spool.keep(b"x" * (MAX_BODY_BYTES + 1))
+    await spool.keep(b"task")
+    queue = KeepingQueue()
+
+    with sweeping(project, queue) as sweeper:
+        await sweeper.sweep()
+        left = await sweeper.sweep()
+
+    assert queue.bodies == [b"task"]
+    assert left == 0
 
 
 async def test_a_spool_that_is_away_too_says_so() -> None:
