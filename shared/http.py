@@ -304,7 +304,7 @@ def problem(call: Call, error: PublicError) -> Response:
     text = say(f"errors.{error.code}", **{"hosted_page": "", **error.details})
     if call.wants_page:
         if isinstance(error, OriginNotAllowed):
-            return RedirectResponse(error.details["hosted_page"], HTTPStatus.SEE_OTHER, NO_STORE)
+            return RedirectResponse(f"{error.details['hosted_page']}&moved=1", HTTPStatus.SEE_OTHER, NO_STORE)
         return pages.error(
             say,
             code=error.code,

@@ -48,7 +48,7 @@ _PROBLEMS = {
     413: "Over 16 KB.",
     415: "Neither JSON nor a plain form.",
     422: "Fields are missing or wrong; `errors` names them. A form comes back filled in.",
-    429: "Too many requests from one address; `Retry-After` says when to come again.",
+    429: "Too many requests from one address: told by the load balancer in front, with `Retry-After`.",
     503: "Try again; `Retry-After` says when. Nothing was lost.",
 }
 _TAKING_BODIES = (400, 403, 404, 405, 413, 415, 422, 429, 503)

@@ -24,19 +24,18 @@ async def post_signature(call: Call) -> Response:
     _check_origin(call, campaign)
     if not campaign.takes_signatures(service.now()):
         raise CampaignClosed(campaign=campaign.id)
-    typed = body.fields()
+    typed = _with_partner(body.fields(), campaign, call.request)
     call.wanted_language = _locale_in(typed)
-    say = call.say(campaign)
+    say, as_page = call.say(campaign), body.is_form and call.wants_page
     try:
-        fields = forms.signature(typed, campaign, say.language) if body.is_form else typed
-        request = _parse(fields, campaign, call.request)
+        request = _parse(forms.signature(typed, campaign, say.language) if body.is_form else typed, campaign)
     except InvalidFields as invalid:
-        if not body.is_form:
+        if not as_page:
             raise
         return pages.petition(campaign, say, forms.with_faults(typed, invalid, say), pages.PRIVATE, is_open=True)
     await service.envelopes.send(_submission(campaign, request))
     log.event("accepted", campaign=campaign.id, partner=request.partner, country=request.country)
-    if not body.is_form:
+    if not as_page:
         return _accepted()
     if _may_return_to(campaign, typed.get("return_url", "")):
         return RedirectResponse(typed["return_url"], HTTPStatus.SEE_OTHER, http.NO_STORE)
@@ -50,16 +49,16 @@ async def post_links(call: Call) -> Response:
     _check_origin(call, campaign)
     typed = body.fields()
     call.wanted_language = _locale_in(typed)
-    say = call.say(campaign)
+    say, as_page = call.say(campaign), body.is_form and call.wants_page
     try:
         fields = {"email": typed.get("email", ""), "locale": say.language} if body.is_form else typed
         request = http.parse(LinksRequest, fields)
     except InvalidFields as invalid:
-        if not body.is_form:
+        if not as_page:
             raise
         return pages.links(campaign, say, forms.with_faults(typed, invalid, say))
     await service.envelopes.send(_links_order(campaign, request))
-    return pages.links_sent(campaign, say, request.email) if body.is_form else _accepted()
+    return pages.links_sent(campaign, say, request.email) if as_page else _accepted()
 
 
 def _check_origin(call: Call, campaign: Campaign) -> None:
@@ -76,8 +75,18 @@ def _locale_in(fields: Any) -> str | None:
     return locale if isinstance(locale, str) else None
 
 
-def _parse(fields: Any, campaign: Campaign, http_request: Request) -> SignRequest:
-    """A request that fits its campaign. A registered page's origin names the partner, whatever the body says.
+def _with_partner(fields: Any, campaign: Campaign, request: Request) -> Any:
+    """A registered page's origin names the partner, whatever the body says.
+
+    Before anything else is made of the fields: a faulty form is shown again by us and sent again from our own page,
+    where the newsletter must still be the partner's.
+    """
+    partner = campaign.partner_by_origin.get(request.headers.get("origin", ""))
+    return {**fields, "partner": partner} if partner and isinstance(fields, dict) else fields
+
+
+def _parse(fields: Any, campaign: Campaign) -> SignRequest:
+    """A request that fits its campaign.
 
     Raises:
         InvalidFields: names every field at fault.
@@ -88,8 +97,7 @@ def _parse(fields: Any, campaign: Campaign, http_request: Request) -> SignReques
         faults.append(FieldFault("partner", "partner_unknown"))
     if faults:
         raise InvalidFields(faults)
-    by_origin = campaign.partner_by_origin.get(http_request.headers.get("origin", ""))
-    return request.model_copy(update={"partner": by_origin or request.partner})
+    return request
 
 
 def _submission(campaign: Campaign, request: SignRequest) -> Submission:

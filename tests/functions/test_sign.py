@@ -395,6 +395,35 @@ class TestForm:
         assert 'id="consent-fault"' in response.text
         assert await deployed.queue.pending() == 0
 
+    async def test_a_faulty_form_of_a_partners_page_stays_the_partners(self, deployed: World) -> None:
+        """It is sent again from our own page, and the newsletter is still for the partner's organisation."""
+        slug, origin = partner_origin(deployed)
+        typed = form(newsletter="yes", consent="")
+
+        faulty = await deployed.client.post(SIGNATURES, data=typed, headers={"Origin": origin})
+
+        partner = deployed.functions["sign"].service.campaigns[CAMPAIGN].partners[slug]
+        assert f'name="partner" value="{slug}"' in faulty.text
+        assert partner.name in faulty.text
+
+    async def test_correcting_the_address_stays_the_partners_too(self, deployed: World) -> None:
+        """The page that shows the typed address carries the partner on."""
+        slug, origin = partner_origin(deployed)
+
+        page = await deployed.client.post(SIGNATURES, data=form(), headers={"Origin": origin})
+
+        assert f'name="partner" value="{slug}"' in page.text
+
+    async def test_a_script_that_sends_a_form_gets_json_if_it_asks_for_it(self, deployed: World) -> None:
+        """Accept decides, for good and for ill."""
+        asks = {"Accept": "application/json"}
+
+        good = await deployed.client.post(SIGNATURES, data=form(), headers=asks)
+        bad = await deployed.client.post(SIGNATURES, data=form(consent=""), headers=asks)
+
+        assert good.text == '{"status":"check_inbox"}'
+        assert (bad.status_code, bad.json()["code"]) == (422, "invalid_fields")
+
     async def test_returns_to_a_registered_partners_page(self, deployed: World) -> None:
         """303 to `return_url`."""
         _, origin = partner_origin(deployed)
@@ -432,7 +461,7 @@ class TestForm:
         response = await deployed.client.post(SIGNATURES, data=form(), headers=STRANGER)
 
         assert response.status_code == 303
-        assert response.headers["location"] == f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en"
+        assert response.headers["location"] == f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en&moved=1"
 
     async def test_a_form_in_another_encoding_is_told_so_in_a_page(self, deployed: World) -> None:
         """Latin-1 from a page that declares no encoding."""
