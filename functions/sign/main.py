@@ -78,7 +78,7 @@ def _locale_in(fields: Any) -> str | None:
 def _with_partner(fields: Any, campaign: Campaign, request: Request) -> Any:
     """A registered page's origin names the partner, whatever the body says.
 
-    Before anything else is made of the fields: a faulty form is shown again by us and sent again from our own page,
+    Before anything else is made of the fields: we show a faulty form again, and it is sent again from our own page,
     where the newsletter must still be the partner's.
     """
     partner = campaign.partner_by_origin.get(request.headers.get("origin", ""))
