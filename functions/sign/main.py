@@ -78,8 +78,8 @@ def _locale_in(fields: Any) -> str | None:
 def _with_partner(fields: Any, campaign: Campaign, request: Request) -> Any:
     """A registered page's origin names the partner, whatever the body says.
 
-    Before anything else is made of the fields: we show a faulty form again, and it is sent again from our own page,
-    where the newsletter must still be the partner's.
+    Before anything else is made of the fields: we show a faulty form again, it is sent again from our own page,
+    and its newsletter must still be the partner's.
     """
     partner = campaign.partner_by_origin.get(request.headers.get("origin", ""))
     return {**fields, "partner": partner} if partner and isinstance(fields, dict) else fields
