@@ -34,9 +34,19 @@ class Filled:
 
 
 def petition(
-    campaign: Campaign, say: Locale, form: Filled, headers: Mapping[str, str], *, is_open: bool
+    campaign: Campaign,
+    say: Locale,
+    form: Filled,
+    headers: Mapping[str, str],
+    *,
+    is_open: bool,
+    moved: bool = False,
 ) -> HTMLResponse:
-    """The petition with its form; 422 where the form has faults. `headers`: how it may be cached."""
+    """The petition with its form; 422 where the form has faults.
+
+    `headers`: how it may be cached. `moved`: the signer comes from a form on a page that is not registered. Of
+    `form.values`, partner and source go along unseen; see that they can be.
+    """
     return _page(
         "petition.html",
         campaign,
@@ -45,6 +55,7 @@ def petition(
         headers=headers,
         form=form,
         is_open=is_open,
+        moved=moved,
         languages=_languages(campaign),
         partner=campaign.partners.get(form.values.get("partner", "")),
         countries=countries.names(say.language),
@@ -113,9 +124,12 @@ class MailLink:
 
 
 def mail(
-    kind: str, campaign: Campaign, say: Locale, *, confirm: Sequence[MailLink], withdraw: str
+    kind: str, campaign: Campaign, say: Locale, *, confirm: Sequence[MailLink], withdraw: str, privacy: str
 ) -> tuple[str, str]:
-    """The text part and the HTML part of a mail. `kind`: "confirm", "reminder" or "signed" (already)."""
+    """The text part and the HTML part of a mail. `kind`: "confirm", "reminder" or "signed" (already).
+
+    `withdraw`, `privacy`: absolute addresses, of the link to withdraw and of the privacy notice.
+    """
     text, html = (
         _templates()
         .get_template(template)
@@ -126,6 +140,7 @@ def mail(
             say=say,
             confirm_links=confirm,
             withdraw_url=withdraw,
+            privacy_url=privacy,
         )
         for template in ("mail.txt", "mail.html")
     )
@@ -166,8 +181,8 @@ def _security_headers(style: str) -> dict[str, str]:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return {
         "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self'; form-action 'self'; "
-            "base-uri 'none'; frame-ancestors 'none'"
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self'; frame-src 'self'; "
+            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         ),
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",

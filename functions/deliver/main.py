@@ -197,7 +197,10 @@ def _mail(order: Granted, message: Submission | LinksOrder | Reminder) -> mail.M
         for submission in order.submissions
     ]
     withdraw = _url(Purpose.WITHDRAW, Link(campaign.id, order.address.digest, language))
-    return mail.compose(order.kind, campaign, say, to=message.email, confirm=confirm, withdraw=withdraw)
+    privacy = f"{service.public_url}/c/{campaign.id}/privacy?lang={language}"
+    return mail.compose(
+        order.kind, campaign, say, to=message.email, confirm=confirm, withdraw=withdraw, privacy=privacy
+    )
 
 
 def _label(submission: store.Submission, say: Locale) -> str:

@@ -26,7 +26,8 @@ _BY_FORM = ("name", "email", "country", "postal_code", "partner", "source")
 async def get_petition(call: Call) -> Response:
     """The petition and its form."""
     query = call.request.query_params
-    return _to_language(call) or _petition(call, {name: query[name] for name in _BY_LINK if name in query}, CACHE)
+    values = {name: query[name] for name in _BY_LINK if name in query}
+    return _to_language(call) or _petition(call, values, CACHE, moved=query.get("moved") == "1")
 
 
 async def post_petition(call: Call) -> Response:
@@ -52,11 +53,14 @@ async def get_openapi(_call: Call) -> Response:
     return Response(openapi.document(service.public_url), headers=CACHE, media_type="application/json")
 
 
-def _petition(call: Call, values: Mapping[str, str], headers: Mapping[str, str]) -> Response:
+def _petition(
+    call: Call, values: Mapping[str, str], headers: Mapping[str, str], *, moved: bool = False
+) -> Response:
     """`values`: what the form starts with; a partner or source that cannot be is left out."""
     campaign = call.campaign
     form = Filled(forms.without_wrong_hints(values, campaign))
-    return pages.petition(campaign, call.say(), form, headers, is_open=campaign.takes_signatures(service.now()))
+    is_open = campaign.takes_signatures(service.now())
+    return pages.petition(campaign, call.say(), form, headers, is_open=is_open, moved=moved)
 
 
 def _to_language(call: Call) -> Response | None:

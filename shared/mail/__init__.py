@@ -42,10 +42,17 @@ class Mailer(Protocol):
 
 
 def compose(
-    kind: MailKind, campaign: Campaign, say: Locale, *, to: str, confirm: Sequence[MailLink], withdraw: str
+    kind: MailKind,
+    campaign: Campaign,
+    say: Locale,
+    *,
+    to: str,
+    confirm: Sequence[MailLink],
+    withdraw: str,
+    privacy: str,
 ) -> Mail:
-    """The mail of one kind; `confirm` and `withdraw` are absolute addresses."""
-    text, html = pages.mail(kind, campaign, say, confirm=confirm, withdraw=withdraw)
+    """The mail of one kind; `confirm`, `withdraw` and `privacy` (the notice) are absolute addresses."""
+    text, html = pages.mail(kind, campaign, say, confirm=confirm, withdraw=withdraw, privacy=privacy)
     return Mail(
         to=to,
         sender_name=campaign.sender.name,

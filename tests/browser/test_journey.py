@@ -1,10 +1,11 @@
 """The way from the petition to the counter and back, as somebody goes it in a browser without JavaScript."""
 
+import re
 import uuid
 
 import httpx
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import FloatRect, Locator, expect
 
 from tests.browser.conftest import Walk
 from tests.polling import until_async
@@ -13,7 +14,8 @@ from tests.world import CAMPAIGN, COUNT
 
 PETITION = "Ban biometric mass surveillance in public places"
 CONFIRMED = "Thank you. Your signature is counted."
-WITHDRAWN = "Your signature is withdrawn"
+WITHDRAW = "Remove this signature and email address?"
+WITHDRAWN = "The signature is withdrawn"
 
 
 @pytest.fixture
@@ -35,20 +37,20 @@ async def test_a_signature_counts_from_the_button_until_it_is_withdrawn(
     await walk.is_at("Check your inbox")
     await expect(walk.page.locator("main")).to_contain_text(address)
 
-    await follow_the_mail(walk, address, "Confirm my signature")
+    await follow_the_mail(walk, address, "Open my confirmation page")
     await walk.is_at("Not counted yet")
     await expect(walk.page.locator("main")).to_contain_text("Germany")
     await walk.presses("Confirm my signature")
     await walk.is_at(CONFIRMED)
     await counter_shows(running, before + 1)
 
-    await follow_the_mail(walk, address, "Confirm my signature")
+    await follow_the_mail(walk, address, "Open my confirmation page")
     await walk.presses("Confirm my signature")
     await walk.is_at(CONFIRMED)
 
     await walk.page.get_by_role("link", name="Withdraw my signature").click()
-    await walk.is_at("Withdraw your signature?")
-    await walk.presses("Withdraw my signature")
+    await walk.is_at(WITHDRAW)
+    await walk.presses("Remove signature and email address")
     await walk.is_at(WITHDRAWN)
     await counter_shows(running, before)
 
@@ -59,9 +61,9 @@ async def test_the_mail_has_a_link_to_withdraw_what_was_never_confirmed(walk: Wa
     await fill_in(walk, address)
     await walk.presses("Sign now")
 
-    await follow_the_mail(walk, address, "Remove my address")
-    await walk.is_at("Withdraw your signature?")
-    await walk.presses("Withdraw my signature")
+    await follow_the_mail(walk, address, "Remove my email address")
+    await walk.is_at(WITHDRAW)
+    await walk.presses("Remove signature and email address")
 
     await walk.is_at(WITHDRAWN)
 
@@ -96,18 +98,20 @@ async def test_a_wrong_address_is_corrected_in_the_form_as_it_was(
     walk: Walk, running: Server, address: str
 ) -> None:
     """Filled in but for the consent, which is for one address, and the newsletter, which is nobody's to answer."""
-    await walk.opens(f"/c/{CAMPAIGN}?lang=en")
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en&partner=digital-rights&source=flyer")
     await fill_in(walk, "ann@exmaple.org")
     await walk.field("Yes").check()
     await walk.presses("Sign now")
 
-    await walk.presses("Correct my address")
+    await walk.presses("Correct my email address")
     await walk.is_at(PETITION)
     await expect(walk.field("Name")).to_have_value("Ann Example")
     await expect(walk.field("Email")).to_have_value("ann@exmaple.org")
     await expect(walk.field("Country")).to_have_value("DE")
     await expect(walk.field("I sign this petition")).not_to_be_checked()
     await expect(walk.field("Yes")).not_to_be_checked()
+    await expect(walk.page.locator("[name=partner]")).to_have_value("digital-rights")
+    await expect(walk.page.locator("[name=source]")).to_have_value("flyer")
 
     await walk.field("Email").fill(address)
     await walk.field("I sign this petition").check()
@@ -160,6 +164,52 @@ async def test_the_privacy_notice_is_one_link_away_from_the_form(walk: Walk) -> 
     await expect(walk.page.locator("main")).to_contain_text("Unwatched Europe e.V.")
 
 
+async def test_a_screen_reader_hears_the_count(walk: Walk) -> None:
+    """The badge's own title, in a frame; the picture beside it says nothing."""
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en")
+
+    badge = walk.page.frame_locator('iframe[title="The number of signatures so far"]')
+    await expect(badge.get_by_role("img")).to_have_accessible_name(re.compile(r"Signatures so far: \d"))
+    assert "Signatures so far" in await spoken(walk)
+
+
+async def test_the_link_to_the_form_is_out_of_sight_until_it_has_the_focus(walk: Walk) -> None:
+    """With text twice as large, too."""
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en")
+    await walk.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    link = walk.page.get_by_role("link", name="Go straight to the form")
+
+    before = await box(link)
+    await walk.page.keyboard.press("Tab")
+    after = await box(link)
+
+    assert before["y"] + before["height"] <= 0
+    assert after["y"] >= 0
+    assert after["x"] >= 0
+    assert after["x"] + after["width"] <= await walk.page.evaluate("window.innerWidth")
+
+
+@pytest.mark.parametrize("path", ["", "/links", "/privacy"])
+async def test_links_that_stand_alone_can_be_hit_with_a_finger(walk: Walk, path: str) -> None:
+    """24 pixels (WCAG 2.2, 2.5.8); those within a sentence are excepted."""
+    await walk.opens(f"/c/{CAMPAIGN}{path}?lang=en")
+
+    alone = walk.page.locator(":is(.plain, dd, .ways, .languages, footer nav, .faults) a")
+
+    assert await alone.count() > 0
+    assert [height for height in [(await box(link))["height"] for link in await alone.all()] if height < 24] == []
+
+
+async def test_headings_start_with_that_of_the_page(walk: Walk) -> None:
+    """Where a form has faults, too: what sums them up is no heading above the title."""
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en")
+    await switch_off_the_browsers_own_checks(walk)
+    await walk.presses("Sign now")
+
+    await expect(walk.page.get_by_role("alert")).to_contain_text("Please check these")
+    assert await walk.page.locator("h1, h2, h3").first.evaluate("heading => heading.tagName") == "H1"
+
+
 @pytest.mark.parametrize(
     ("path", "heading", "way_on"),
     [
@@ -184,6 +234,24 @@ async def fill_in(walk: Walk, email: str) -> None:
     await walk.field("Email").fill(email)
     await walk.field("Country").select_option("Germany")
     await walk.field("I sign this petition").check()
+
+
+async def spoken(walk: Walk) -> str:
+    """What assistive technology is given of all frames in the page."""
+    devtools = await walk.page.context.new_cdp_session(walk.page)
+    frames = (await devtools.send("Page.getFrameTree"))["frameTree"]["childFrames"]
+    trees = [
+        await devtools.send("Accessibility.getFullAXTree", {"frameId": frame["frame"]["id"]}) for frame in frames
+    ]
+    nodes = [node for tree in trees for node in tree["nodes"] if not node["ignored"]]
+    return " | ".join(str(node.get("name", {}).get("value", "")) for node in nodes)
+
+
+async def box(shown: Locator) -> FloatRect:
+    """Where it is, in pixels."""
+    found = await shown.bounding_box()
+    assert found
+    return found
 
 
 async def switch_off_the_browsers_own_checks(walk: Walk) -> None:

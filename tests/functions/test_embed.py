@@ -83,6 +83,15 @@ async def test_wrong_address_reopens_the_form_filled_in(deployed: World) -> None
     assert response.headers["cache-control"] == "no-store"
 
 
+async def test_whoever_was_sent_here_is_told_why(deployed: World) -> None:
+    """The form of an unregistered page leads here, empty."""
+    plain = await deployed.client.get(f"{PETITION}?lang=en")
+    moved = await deployed.client.get(f"{PETITION}?lang=en&moved=1")
+
+    assert 'role="status"' in moved.text
+    assert 'role="status"' not in plain.text
+
+
 async def test_a_closed_campaign_shows_the_petition_without_its_form(deployed: World) -> None:
     """Old links stay readable."""
     deployed.now = NOW.replace(year=NOW.year + 5)

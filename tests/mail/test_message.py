@@ -40,6 +40,7 @@ HEADERS = {
     "Content-Type",
 }
 TOKENS = Tokens(["k" * 32])
+PRIVACY = f"{PUBLIC_URL}/c/{CAMPAIGN}/privacy?lang=en"
 
 
 def url(purpose: Purpose = Purpose.CONFIRM, submission: str = "0" * 32) -> str:
@@ -59,6 +60,7 @@ def composed(kind: MailKind = MailKind.CONFIRM, links: int = 1) -> Mail:
         to="ann@example.org",
         confirm=confirm,
         withdraw=url(Purpose.WITHDRAW),
+        privacy=PRIVACY,
     )
 
 
@@ -236,8 +238,9 @@ class TestBody:
 
         found = [line for line in lines if "://" in line]
 
-        assert found == [*(url(submission=f"{n:032}") for n in range(count)), url(Purpose.WITHDRAW)]
-        for each in found:
+        assert found == [*(url(submission=f"{n:032}") for n in range(count)), url(Purpose.WITHDRAW), PRIVACY]
+        assert f'href="{PRIVACY}"' in part(message, "html")
+        for each in found[:-1]:
             purpose, token = each.rsplit("/", 2)[1:]
             assert TOKENS.verify(Purpose(purpose), token, NOW).campaign == CAMPAIGN
             assert f'href="{each}"' in part(message, "html")
@@ -248,7 +251,7 @@ class TestBody:
 
         assert not re.search(r"(?i)<(img|script|link|iframe|object|form)\b|url\(|\bsrc=|@import", html)
         targets = {target.split("/v1/")[0] for target in re.findall(r'href="([^"]*)"', html)}
-        assert targets == {PUBLIC_URL, "mailto:privacy@unwatched.example.org"}
+        assert targets == {PUBLIC_URL, PRIVACY, "mailto:privacy@unwatched.example.org"}
 
     def test_has_its_texts_filled_in(self, kind: MailKind) -> None:
         """No brace of a template is left."""
