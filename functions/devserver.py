@@ -12,8 +12,9 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 
 import httpx
@@ -27,13 +28,16 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from shared import log, runtime
+from shared.errors import ConfigurationError
 from shared.mail.outbox import Outbox
 from shared.runtime import utc_now
 from shared.tasks.dispatcher import Dispatcher
 from shared.tasks.local import LocalQueue
 
 _FUNCTIONS = Path(__file__).parent
-_CAMPAIGN = "reclaim-your-face"
+#: The example, which / leads to if it is still there.
+_EXAMPLE = "reclaim-your-face"
 
 #: Which function answers which path; the load balancer's URL map says the same.
 URL_MAP = {
@@ -53,7 +57,7 @@ FUNCTIONS = ("sign", "deliver", "confirm", "count", "embed")
 
 
 def main() -> None:
-    port = int(os.environ.get("PORT", "8080"))
+    port = _port(os.environ.get("PORT", "8080"))
     folder = Path(os.environ.get("LOCAL_FOLDER", "var"))
     for name, value in _local_environment(folder, port).items():
         os.environ.setdefault(name, value)
@@ -61,13 +65,17 @@ def main() -> None:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as fault:
         raise SystemExit(f"Port {port} is taken. Choose another: make run PORT={port + 1}") from fault
-    application = create_app(folder, port)
-    _print_addresses(os.environ["PUBLIC_URL"])
+    try:
+        campaigns = _example_first(runtime.embed().campaigns)
+        application = create_app(folder, port, campaigns[0])
+    except ConfigurationError as fault:
+        raise SystemExit(str(fault)) from None
+    _print_addresses(os.environ["PUBLIC_URL"], campaigns, folder)
     uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listener])
 
 
-def create_app(folder: Path, port: int) -> Starlette:
-    """All functions, the outbox, and the worker of the local queue in `folder`."""
+def create_app(folder: Path, port: int, campaign: str) -> Starlette:
+    """All functions, the outbox, and the worker of the local queue in `folder`; / leads to `campaign`."""
     outbox = Outbox(folder / "outbox", utc_now)
 
     async def mail_page(_request: Request) -> Response:
@@ -82,22 +90,35 @@ def create_app(folder: Path, port: int) -> Starlette:
         return JSONResponse([received.model_dump() for received in outbox.received()])
 
     async def home(_request: Request) -> Response:
-        return RedirectResponse(f"/c/{_CAMPAIGN}")
+        return RedirectResponse(f"/c/{campaign}")
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        queue = LocalQueue(folder / "tasks.db")
-        async with httpx.AsyncClient(trust_env=False) as client:
-            dispatcher = Dispatcher(queue, client, f"http://127.0.0.1:{port}/v1/tasks/deliver")
-            worker = asyncio.create_task(dispatcher.run())
+        async with delivering(folder / "tasks.db", f"http://127.0.0.1:{port}/v1/tasks/deliver"):
             yield
-            worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
-        await queue.aclose()
 
     local = [Route("/", home), Route("/dev/mail", mail_page), Route("/dev/mail.json", mail_json)]
     return Starlette(routes=[*routes({name: _load(name) for name in FUNCTIONS}), *local], lifespan=lifespan)
+
+
+@contextlib.asynccontextmanager
+async def delivering(tasks: Path, deliver_url: str) -> AsyncIterator[None]:
+    """While this is open, a worker delivers the tasks of the local queue."""
+    queue = LocalQueue(tasks)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        worker = asyncio.create_task(Dispatcher(queue, client, deliver_url).run())
+        worker.add_done_callback(_stop_unless_cancelled)
+        yield
+        worker.cancel()
+        await asyncio.wait([worker])
+    await queue.aclose()
+
+
+def _stop_unless_cancelled(worker: asyncio.Task[None]) -> None:
+    """A server whose queue has stopped would take signatures and never mail, without a word."""
+    if not worker.cancelled() and (fault := worker.exception()):
+        log.fault("queue_stopped", fault)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def routes(functions: Mapping[str, ASGIApp]) -> list[BaseRoute]:
@@ -119,6 +140,16 @@ def _forward(path: str, function: ASGIApp) -> Route:
     route.methods = None
     route.app = function
     return route
+
+
+def _port(given: str) -> int:
+    if not (given.isascii() and given.isdigit() and 0 < int(given) < 65536):
+        raise SystemExit(f"PORT is {given}, which is no port: write a number, as in make run PORT=8080")
+    return int(given)
+
+
+def _example_first(campaigns: Iterable[str]) -> list[str]:
+    return sorted(campaigns, key=lambda campaign: (campaign != _EXAMPLE, campaign))
 
 
 def _local_environment(folder: Path, port: int) -> Mapping[str, str]:
@@ -153,16 +184,19 @@ def _secrets(file: Path) -> dict[str, str]:
     return kept
 
 
-def _print_addresses(url: str) -> None:
+def _print_addresses(url: str, campaigns: Iterable[str], folder: Path) -> None:
+    addresses = "\n".join(
+        f"    sign     {url}/c/{campaign}\n    counter  {url}/v1/campaigns/{campaign}/count\n"
+        for campaign in campaigns
+    )
     print(
         f"""
   Undersign is running on this machine.
 
-    sign     {url}/c/{_CAMPAIGN}
+{addresses}
     outbox   {url}/dev/mail
-    counter  {url}/v1/campaigns/{_CAMPAIGN}/count
 
-  Everything is kept under var/. Stop with Ctrl-C.
+  Everything is kept under {folder}{os.sep}. Stop with Ctrl-C.
 """,
         flush=True,
     )

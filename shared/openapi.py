@@ -68,7 +68,7 @@ def document(public_url: str) -> str:
             "info": {
                 "title": "Undersign",
                 "version": VERSION,
-                "description": "Signing a public petition: sign, open the link in the mail and press the button, read the counter.",
+                "description": "Sign a public petition, open the mailed link, press its button, read the counter.",
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
             "servers": [{"url": public_url}],

@@ -96,6 +96,8 @@ def deliver() -> Deliver:
 
     settings = environment.load(DeliverSettings)
     known = _campaigns(settings)
+    if settings.throwaway_recipient is None:
+        _refuse_throwaways(known)
     queue = _queue(settings)
     return Deliver(
         public_url=settings.public_url,
@@ -103,7 +105,7 @@ def deliver() -> Deliver:
         store=_store(settings, known),
         envelopes=Envelopes(queue, settings.deliver_recipient),
         opener=Opener(environment.words(settings.deliver_identities)),
-        digester=Digester(settings.pepper.get_secret_value().strip().encode()),
+        digester=Digester(settings.pepper.get_secret_value().encode()),
         sealers={campaign.id: _sealer(campaign, settings.throwaway_recipient) for campaign in known.values()},
         tokens=Tokens(environment.words(settings.token_keys)),
         mailer=_mailer(settings),
@@ -218,18 +220,31 @@ def _mailer(settings: DeliverSettings) -> "Mailer":
     )
 
 
+def _refuse_throwaways(known: Mapping[str, Campaign]) -> None:
+    """Nobody could ever open what was sealed to a key that was made for a local run."""
+    faults = []
+    for campaign in known.values():
+        if THROWAWAY in campaign.sealing.recipients:
+            faults.append(
+                f'{campaign.id}.toml: sealing.recipients holds "{THROWAWAY}", which is for local runs: '
+                "put the age recipients (age1…) there whose identities the organisers hold"
+            )
+        faults += [
+            f'{campaign.id}.toml: partners.{slug}.recipient is "{THROWAWAY}", which is for local runs: '
+            "ask the partner for its age1… key, or remove the line"
+            for slug, partner in campaign.partners.items()
+            if partner.recipient == THROWAWAY
+        ]
+    if faults:
+        faults.append("The file of a campaign that you do not run, such as the example, can be deleted.")
+        raise ConfigurationError("\n".join(faults))
+
+
 def _sealer(campaign: Campaign, throwaway: str | None) -> "Sealer":
     from shared.sealing import Sealer
 
     def real(recipient: str) -> str:
-        if recipient != THROWAWAY:
-            return recipient
-        if throwaway is None:
-            raise ConfigurationError(
-                f"{campaign.id}.toml seals to {THROWAWAY!r}, which is for local runs: "
-                "put the age recipients (age1…) there whose identities the organisers hold"
-            )
-        return throwaway
+        return _given(throwaway) if recipient == THROWAWAY else recipient
 
     return Sealer(
         [real(recipient) for recipient in campaign.sealing.recipients],

@@ -24,6 +24,16 @@ def _check_keys(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _check_secret(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value().strip()  # the line break with which a file ends is no part of it
+    if len(value) < _MIN_SECRET_CHARACTERS or value.split() != [value]:
+        raise ValueError(f"needs at least {_MIN_SECRET_CHARACTERS} characters, and no white space between them")
+    return SecretStr(value)
+
+
+#: Exactly one secret of at least 32 characters.
+Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
+
 #: One or more secrets of at least 32 characters, separated by white space.
 Keys = Annotated[SecretStr, AfterValidator(_check_keys)]
 
@@ -117,7 +127,7 @@ class ConfirmSettings(StoreSettings, QueueSettings):
 
 class DeliverSettings(StoreSettings, QueueSettings, SpoolSettings):
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
-    pepper: Keys = Field(description="the secret under which addresses are digested; never changes")
+    pepper: Secret = Field(description="the secret under which addresses are digested; never changes")
     deliver_identities: Keys = Field(description="age identities (AGE-SECRET-KEY-1…) that open the envelopes")
     throwaway_recipient: str | None = Field(
         default=None, description="local runs only: the age recipient that stands in for `throwaway`"
@@ -167,5 +177,5 @@ def _explain(kind: type[Settings], fault: Any) -> str:
         return f"  {fault['ctx']['error']}"
     name = str(fault["loc"][0])
     wanted = kind.model_fields[name].description
-    problem = "is not set" if fault["type"] == "missing" else fault["msg"]
+    problem = "is not set" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
     return f"  {name.upper()}: {problem}" + (f" ({wanted})" if wanted else "")

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from shared import runtime, settings
 from shared.errors import ConfigurationError
 from shared.settings import ConfirmSettings, CountSettings, DeliverSettings, EmbedSettings, Settings, SignSettings
-from tests.world import Identities
+from tests.world import REPOSITORY, Identities
 
 ALL = (SignSettings, DeliverSettings, ConfirmSettings, CountSettings, EmbedSettings)
 
@@ -34,6 +34,7 @@ PRODUCTION = {
     "SMTP_USER": "petition",
     "SMTP_PASSWORD": "hunter2hunter2",
 }
+EXAMPLE = (REPOSITORY / "tests/campaigns/example.toml").read_text(encoding="utf-8")
 LOCAL = {"PUBLIC_URL": "http://localhost:8080", "STORE": "sqlite", "TASKS": "local", "MAIL": "outbox"}
 
 
@@ -140,6 +141,10 @@ def test_a_function_that_is_told_everything_starts(
         ("TOKEN_KEYS", "k" * 32 + " " + "k" * 31),
         ("TOKEN_KEYS", "   "),
         ("PEPPER", "p" * 31),
+        ("PEPPER", "p" * 31 + "\n"),
+        ("PEPPER", "p" * 32 + " " + "q" * 32),
+        ("PEPPER", "p" * 32 + "\n" + "q" * 32),
+        ("PEPPER", "   "),
         ("DELIVER_IDENTITIES", "AGE-SECRET-KEY-1"),
         ("PUBLIC_URL", "http://sign.example.org"),
         ("PUBLIC_URL", "http://localhost.evil.example"),
@@ -245,21 +250,66 @@ def test_keys_come_oldest_first_between_any_white_space(monkeypatch: pytest.Monk
     assert settings.words(loaded.token_keys) == ["a" * 32, "b" * 32, "c" * 32]
 
 
+def test_the_pepper_is_one_secret_without_the_line_break_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two peppers, as with keys that are rotated, would be one other pepper: everybody could sign twice."""
+    put(monkeypatch, {**PRODUCTION, "PEPPER": "p" * 32 + "\n"})
+
+    assert settings.load(DeliverSettings).pepper.get_secret_value() == "p" * 32
+
+
+def test_a_fault_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with the name of the exception in front."""
+    put(monkeypatch, {**PRODUCTION, "TOKEN_KEYS": "k"})
+
+    assert "  TOKEN_KEYS: each key needs at least 32 characters" in complaint(DeliverSettings)
+
+
 class TestDeliver:
     @pytest.fixture(autouse=True)
     def _local(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         put(monkeypatch, {**LOCAL, **Identities().environment(), "LOCAL_FOLDER": str(tmp_path)})
+        self.campaigns(monkeypatch, tmp_path, mine=EXAMPLE)
+
+    def campaigns(self, monkeypatch: pytest.MonkeyPatch, folder: Path, **files: str) -> None:
+        """Campaign files of this test's own, by name."""
+        for name, text in files.items():
+            (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+        monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
 
     def test_seals_to_a_throwaway_key_where_it_is_given_one(self) -> None:
         """A local run."""
-        assert set(runtime.deliver().sealers) == {"reclaim-your-face"}
+        assert set(runtime.deliver().sealers) == {"mine"}
 
     def test_refuses_to_start_without_a_throwaway_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """In production nobody could ever open what was sealed to it."""
+        """In production nobody could ever open what was sealed to it; each key that says it is named."""
         monkeypatch.delenv("THROWAWAY_RECIPIENT")
 
-        with pytest.raises(ConfigurationError, match=r"reclaim-your-face\.toml seals to 'throwaway'"):
+        with pytest.raises(ConfigurationError) as refused:
             runtime.deliver()
+
+        sealing, partner, deletable = str(refused.value).splitlines()
+        assert sealing.startswith('mine.toml: sealing.recipients holds "throwaway", ')
+        assert partner.startswith('mine.toml: partners.digital-rights.recipient is "throwaway", ')
+        assert partner.endswith("ask the partner for its age1… key, or remove the line")
+        assert deletable == "The file of a campaign that you do not run, such as the example, can be deleted."
+
+    def test_names_a_throwaway_key_that_was_left_with_a_partner_alone(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Where the campaign's own keys are real already, and whichever file it is in."""
+        monkeypatch.delenv("THROWAWAY_RECIPIENT")
+        real = f'recipients = ["{pyrage.x25519.Identity.generate().to_public()}"]'
+        mine = EXAMPLE.replace('recipients = ["throwaway"]', real)
+        self.campaigns(monkeypatch, tmp_path, mine=mine, example=EXAMPLE)
+
+        with pytest.raises(ConfigurationError) as refused:
+            runtime.deliver()
+
+        assert re.findall(r"^(\S+: \S+) ", str(refused.value), re.M) == [
+            "example.toml: sealing.recipients",
+            "example.toml: partners.digital-rights.recipient",
+            "mine.toml: partners.digital-rights.recipient",
+        ]
 
     @pytest.mark.parametrize("name", ["THROWAWAY_RECIPIENT", "DELIVER_RECIPIENT", "DELIVER_IDENTITIES"])
     def test_refuses_to_start_with_a_key_that_is_none(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

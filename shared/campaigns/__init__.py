@@ -2,15 +2,18 @@
 
 Because they are files, `sign` reads no database to know a campaign, and survives a database outage. A file that
 lacks what signers must be told (controllers, contact, retention, recipients, consent text, minimum age) does not
-load, and the error names every missing key and says what belongs there.
+load, and the error names every missing key and says what belongs there. Whoever writes such a file need not know
+Python: each fault is one sentence that names the key and the fix.
 """
 
 import csv
 import re
 import tomllib
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,11 +22,15 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    Strict,
+    StrictBool,
     StringConstraints,
     ValidationError,
     model_validator,
 )
 
+from shared import campaign_faults as faults
+from shared import locales
 from shared.errors import ConfigurationError
 
 FOLDER = Path(__file__).parent
@@ -37,28 +44,88 @@ THROWAWAY = "throwaway"
 #: Initiatives registered from this day on need `min_720` (Delegated Regulation (EU) 2024/1082).
 _NEW_MINIMA_FROM = date(2024, 7, 16)
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
-# X25519 recipient of age-encryption.org/v1: Bech32, human-readable part "age".
-Recipient = Annotated[str, StringConstraints(pattern=r"^(age1[02-9ac-hj-np-z]{58}|throwaway)$")]
-HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s/]+(/\S*)?$")]
-# No display name, no line break, no second address: these become mail headers. ASCII, so that every relay takes
-# the mail; the domain of an address in another script is written as its A-label (xn--…).
-Address = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9._!#$%&'*+/=?^`{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$")
-]
-OneLine = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\r\n]+$")]
+
+def _matching(pattern: str, told: str) -> AfterValidator:
+    """A check that the whole text matches `pattern`; the error says `told`."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(told)
+        return text
+
+    return AfterValidator(check)
+
+
+def _check_language(language: str) -> str:
+    if not re.fullmatch("[a-z]{2}", language):
+        raise ValueError("write the two small letters of a language, as in en")
+    if language not in locales.LANGUAGES:
+        spoken = ", ".join(sorted(locales.LANGUAGES))
+        raise ValueError(
+            f"Undersign speaks no {language} yet (it speaks: {spoken}); add shared/locales/{language}.toml first"
+        )
+    return language
+
+
+def _check_recipient(recipient: str) -> str:
+    """An X25519 recipient of age-encryption.org/v1: Bech32, human-readable part "age"."""
+    if recipient.upper().startswith("AGE-SECRET-KEY-"):
+        raise ValueError("this is the SECRET key: put the public key here, and make a new pair")
+    if recipient != THROWAWAY and not re.fullmatch("age1[02-9ac-hj-np-z]{58}", recipient):
+        raise ValueError(
+            "is no age recipient: age1 and 58 more characters, as age-keygen prints after 'public key:'"
+        )
+    return recipient
+
+
+#: What people write for an origin, and what they are told; the first that fits.
+_ORIGIN_FAULTS = (
+    (r"(?s).*[^\x00-\x7f].*", "write the host as browsers send it, which is its xn--… form"),
+    (r"(?s).*[A-Z].*", "write it in small letters, as browsers send it"),
+    (r"http://(?!(localhost|127\.0\.0\.1)(:|/|$)).*", "write https://; only localhost goes without"),
+    (r"https?://[^/]+/.*", "leave out the slash after the host, and all that follows it"),
+    (r"https://[^/:]+:443|http://[^/:]+:80", "leave out the port, as browsers do where it is the usual one"),
+)
+_HOST = r"[a-z0-9-]+(\.[a-z0-9-]+)*"
 
 
 def _check_origin(origin: str) -> str:
     """An origin as browsers send it: scheme and host in lower case, a port only if unusual, no path."""
-    if not re.fullmatch(r"https://[a-z0-9.-]+(:\d+)?|http://(localhost|127\.0\.0\.1)(:\d+)?", origin):
-        raise ValueError("an origin is https:// and a host, without a path, as in https://www.example.org")
+    for pattern, told in _ORIGIN_FAULTS:
+        if re.fullmatch(pattern, origin):
+            raise ValueError(told)
+    if not re.fullmatch(rf"https://{_HOST}(:[0-9]+)?|http://(localhost|127\.0\.0\.1)(:[0-9]+)?", origin):
+        raise ValueError("an origin is https:// and one host, without a path, as in https://www.example.org")
     return origin
 
 
+# Numbers, days and booleans are strict: pydantic would read a number as a day, counted in seconds from 1970.
+Whole = Annotated[int, Strict()]
+Day = Annotated[date, Strict()]
+_SLUG = "[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
+_SLUG_LETTERS = "hold only a to z, 0 to 9 and hyphens between them, 40 characters at most"
+FileName = Annotated[str, _matching(_SLUG, f"the file's name, which becomes its address, may {_SLUG_LETTERS}")]
+Slug = Annotated[
+    str, _matching(_SLUG, f"a partner's short name, which becomes part of links, may {_SLUG_LETTERS}")
+]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+OneLine = Annotated[Text, _matching(r"[^\r\n]+", "write it in one line")]
+Language = Annotated[str, AfterValidator(_check_language)]
+Recipient = Annotated[str, AfterValidator(_check_recipient)]
 Origin = Annotated[str, AfterValidator(_check_origin)]
+HttpsUrl = Annotated[
+    str,
+    _matching(r"https://[^\s/]+(/\S*)?", "write the whole address with https://, as in https://www.example.org"),
+]
+# No display name, no line break, no second address: these become mail headers. ASCII, so that every relay takes
+# the mail; the domain of an address in another script is written as its A-label (xn--…).
+Address = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9._!#$%&'*+/=?^`{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+",
+        "write one mail address alone, without a name, as in petition@example.org (other scripts as xn--…)",
+    ),
+]
 
 
 class _Part(BaseModel):
@@ -93,10 +160,10 @@ class Privacy(_Part):
     processors: tuple[Processor, ...] = Field(
         min_length=1, description="who handles the data on your behalf: cloud, mail provider"
     )
-    retention_days: int = Field(
+    retention_days: Whole = Field(
         ge=1, le=3650, description="how many days after the close signatures are kept before they are purged"
     )
-    backup_days: int = Field(
+    backup_days: Whole = Field(
         ge=0, le=98, description="how many days backups keep what was erased (0: there are none)"
     )
     supervisory_authority: OneLine = Field(description="where a signer may complain")
@@ -121,7 +188,6 @@ class Partner(_Part):
 
     name: OneLine
     origins: tuple[Origin, ...] = Field(min_length=1, description="the origins of its pages")
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
     recipient: Recipient | None = Field(
         default=None, description="the partner's own age recipient: newsletter contacts are sealed to it"
     )
@@ -135,7 +201,7 @@ class Initiative(_Part):
     """
 
     number: OneLine
-    registered: date
+    registered: Day
     hand_off: HttpsUrl | None = Field(
         default=None, description="where a live initiative is signed in the Commission's own system"
     )
@@ -151,33 +217,35 @@ class Initiative(_Part):
 class Texts(_Part):
     """What signers read, in one language. `paragraphs` and `demands` are plain text."""
 
-    title: OneLine
-    addressee: OneLine
-    summary: OneLine
-    paragraphs: tuple[Text, ...] = Field(min_length=1)
-    demands_heading: OneLine
-    demands: tuple[OneLine, ...] = Field(min_length=1)
-    closing: Text
-    consent: Text = Field(description="names controller, purpose and political opinion (GDPR, Articles 7 and 9)")
-    arrangement: Text = Field(description="the essence of the controllers' arrangement (GDPR, Article 26)")
+    title: OneLine = Field(description="what the petition asks for, in a few words")
+    addressee: OneLine = Field(description="whom the petition asks, as in European Commission")
+    summary: OneLine = Field(description="the petition in two or three sentences")
+    paragraphs: tuple[Text, ...] = Field(min_length=1, description="the petition itself, a list of paragraphs")
+    demands_heading: OneLine = Field(description="the line above the demands")
+    demands: tuple[OneLine, ...] = Field(min_length=1, description="what is demanded, a list of sentences")
+    closing: Text = Field(description="the paragraph below the demands")
+    consent: Text = Field(description="names controller, purpose and political opinion: GDPR, Articles 7 and 9")
+    arrangement: Text | None = Field(
+        default=None, description="the essence of the controllers' arrangement: GDPR, Article 26"
+    )
 
 
 class Campaign(_Part):
     """One campaign. Times are UTC; `opens` and `closes` are days, both included."""
 
-    id: Slug
-    default_language: Language
-    goal: int = Field(ge=1)
-    goal_steps: tuple[int, ...] = Field(min_length=1, description="the goals shown on the way, rising")
-    opens: date
-    closes: date
-    minimum_age: int = Field(ge=13, le=21, description="the age, in years, from which one may sign")
+    id: FileName
+    default_language: Language = Field(description="the language for readers of none that there are texts in")
+    goal: Whole = Field(ge=1, description="how many signatures you want")
+    goal_steps: tuple[Whole, ...] = Field(min_length=1, description="the goals shown on the way, rising")
+    opens: Day = Field(description="the first day on which one can sign, as in 2026-11-01")
+    closes: Day = Field(description="the last day on which one can sign, as in 2027-10-31")
+    minimum_age: Whole = Field(ge=13, le=21, description="the age, in years, from which one may sign")
     consent_version: OneLine = Field(description="changes with every change of a consent text")
-    tally_shards: int = Field(default=32, ge=1, le=500)
+    tally_shards: Whole = Field(default=32, ge=1, le=500)
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
-    asks_postal_code: bool = False
-    abuse_contact: Address
-    sender: Sender
+    asks_postal_code: StrictBool = False
+    abuse_contact: Address = Field(description="the address to which people report misuse of the form")
+    sender: Sender = Field(description="a table with name and address: whom the mail comes from")
     sealing: Sealing = Field(description="a table with recipients: whose keys signers' data is sealed to")
     controllers: tuple[Controller, ...] = Field(
         min_length=1, description="who decides on the data: name, postal_address, email, website"
@@ -189,18 +257,47 @@ class Campaign(_Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.closes < self.opens:
-            raise ValueError("closes lies before opens")
-        if list(self.goal_steps) != sorted(set(self.goal_steps)) or self.goal_steps[-1] != self.goal:
-            raise ValueError("goal_steps must rise and end with goal")
-        if self.default_language not in self.texts:
-            raise ValueError(f"texts.{self.default_language} is missing, the default language")
-        if "postal_code" in self.required_fields and not self.asks_postal_code:
-            raise ValueError("required_fields names postal_code, but asks_postal_code is not true")
-        taken = [origin for partner in self.partners.values() for origin in partner.origins]
-        if len(taken) != len(set(taken)):
-            raise ValueError("two partners name the same origin")
+        if told := [*self._own_faults(), *self._partner_faults(), *self._text_faults()]:
+            raise ValueError("\n".join(told))
         return self
+
+    def _own_faults(self) -> Iterator[str]:
+        if self.closes < self.opens:
+            yield "closes lies before opens"
+        for earlier, later in pairwise(self.goal_steps):
+            if later <= earlier:
+                yield f"goal_steps must rise and end with goal: {later} comes after {earlier}"
+        if self.goal_steps[-1] != self.goal:
+            yield (
+                "goal_steps must rise and end with goal: "
+                f"they end with {self.goal_steps[-1]}, and goal is {self.goal}"
+            )
+        if "postal_code" in self.required_fields and not self.asks_postal_code:
+            yield "required_fields names postal_code, but asks_postal_code is not true"
+
+    def _partner_faults(self) -> Iterator[str]:
+        owners = defaultdict[str, list[str]](list)
+        for slug, partner in self.partners.items():
+            for origin in partner.origins:
+                owners[origin].append(slug)
+        for origin, slugs in owners.items():
+            if len(slugs) > 1:
+                where = " and ".join(f"partners.{slug}" for slug in dict.fromkeys(slugs))
+                yield f"{where}: the origin {origin} stands there twice: leave it with one partner, once"
+
+    def _text_faults(self) -> Iterator[str]:
+        if self.default_language not in self.texts:
+            yield f"texts.{self.default_language} is missing, the default language"
+        for language, texts in self.texts.items():
+            consent = " ".join(texts.consent.split())
+            if not re.search(rf"(?<![0-9]){self.minimum_age}(?![0-9])", consent):
+                yield f"texts.{language}.consent: does not say the minimum_age: add the number {self.minimum_age}"
+            for controller in self.controllers:
+                if " ".join(controller.name.split()) not in consent:
+                    yield f"texts.{language}.consent: does not name every controller: add {controller.name}"
+            if len(self.controllers) > 1 and texts.arrangement is None:
+                wanted = Texts.model_fields["arrangement"].description
+                yield f"texts.{language}.arrangement: is missing ({wanted})"
 
     def text(self, language: str) -> Texts:
         """The texts in `language`, else in the campaign's own."""
@@ -232,49 +329,48 @@ class Campaign(_Part):
 
 
 def load_all(folder: Path = FOLDER) -> Mapping[str, Campaign]:
-    """All campaigns by id.
+    """All campaigns by id; there is at least one.
 
     Raises:
-        ConfigurationError: a file does not load; names file and key of every fault, and what belongs there.
+        ConfigurationError: a file does not load, or there is none; names file and key of every fault, and what
+            belongs there.
     """
-    return {path.stem: load(path) for path in sorted(folder.glob("*.toml"))}
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: there is no such folder, and campaign files are looked for in it")
+    loaded, told = {}, []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            loaded[path.stem] = load(path)
+        except ConfigurationError as fault:
+            told.append(str(fault))
+    if told:
+        raise ConfigurationError("\n".join(told))
+    if not loaded:
+        raise ConfigurationError(f"{folder}: holds no campaign file, whose name would end in .toml")
+    return loaded
 
 
 def load(path: Path) -> Campaign:
     """One campaign; its id is the file's name. Raises like `load_all`."""
+    content = _read(path)
+    if "id" in content:
+        raise ConfigurationError(f"{path.name}: id: is not a key here: the file's name is the campaign's id")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
         return Campaign.model_validate({**content, "id": path.stem})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise ConfigurationError(f"{path.name}: not a TOML file in UTF-8: {fault}") from fault
     except ValidationError as fault:
-        raise ConfigurationError(_explain(path.name, fault)) from None
+        sentences = faults.of_keys(Campaign, fault)
+        raise ConfigurationError("\n".join(f"{path.name}: {sentence}" for sentence in sentences)) from None
 
 
-def _explain(file: str, fault: ValidationError) -> str:
-    lines = []
-    for error in fault.errors(include_url=False):
-        key = ".".join(str(part) for part in error["loc"]) or "the file as a whole"
-        line = f"{file}: {key}: {'is missing' if error['type'] == 'missing' else error['msg']}"
-        wanted = _description(Campaign, error["loc"])
-        lines.append(f"{line} ({wanted})" if wanted else line)
-    return "\n".join(lines)
-
-
-def _description(model: Any, location: tuple[int | str, ...]) -> str | None:
-    """What the field at `location` is for, from the models above."""
-    for part in location:
-        field = getattr(model, "model_fields", {}).get(part)
-        if field is None:
-            model = next(iter(_models_in(model)), None)  # an index or a key of a mapping
-            continue
-        if part == location[-1]:
-            return str(field.description) if field.description else None
-        model = field.annotation
-    return None
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in getattr(annotation, "__args__", ()) for model in _models_in(inner)]
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # Windows' Notepad puts a byte order mark in front
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{path.name}: is not in UTF-8; let your editor save it in that encoding"
+        ) from None
+    try:
+        # With a line break, for tomllib names no line for what it finds at the very end.
+        return tomllib.loads(f"{text}\n")
+    except tomllib.TOMLDecodeError as fault:
+        raise ConfigurationError(f"{path.name}: {faults.of_syntax(text, fault)}") from None
