@@ -143,6 +143,8 @@ class DeliverSettings(StoreSettings, QueueSettings, SpoolSettings):
         faults = super()._faults() + _missing(self, "smtp_host" if self.mail == "smtp" else "local_folder")
         if (self.smtp_user is None) != (self.smtp_password is None):
             faults.append("SMTP_USER and SMTP_PASSWORD go together")
+        if self.throwaway_recipient and self.public_url.startswith("https:"):
+            faults.append("THROWAWAY_RECIPIENT is for local runs: PUBLIC_URL must be this machine's")
         if not self.smtp_starttls and self.smtp_host not in {"localhost", "127.0.0.1"}:
             faults.append("SMTP_STARTTLS may be false only for a relay on the same machine")
         return faults

@@ -171,6 +171,13 @@ def test_only_ones_own_machine_goes_without_tls(url: str, monkeypatch: pytest.Mo
     assert settings.load(EmbedSettings).public_url == url
 
 
+def test_a_throwaway_key_stands_in_for_nothing_but_on_ones_own_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In production it would be a real key to nobody's signatures, or to everybody's."""
+    put(monkeypatch, {**PRODUCTION, "THROWAWAY_RECIPIENT": "age1throwaway"})
+
+    assert "THROWAWAY_RECIPIENT" in complaint(DeliverSettings)
+
+
 @pytest.mark.parametrize("missing", ["SMTP_USER", "SMTP_PASSWORD"])
 def test_a_relays_account_comes_with_its_password(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One without the other would mail without logging in."""

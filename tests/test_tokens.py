@@ -30,7 +30,9 @@ UNRESERVED = string.ascii_letters + string.digits + "-._~"
 tokens = Tokens([OLD, NEW])
 
 
-def refused(token: str, purpose: Purpose = Purpose.CONFIRM, now: datetime = NOW, by: Tokens = tokens) -> None:
+def assert_refused(
+    token: str, purpose: Purpose = Purpose.CONFIRM, now: datetime = NOW, by: Tokens = tokens
+) -> None:
     """Invalid, and not merely expired: an expired token is one of ours."""
     with pytest.raises(InvalidToken) as invalid:
         by.verify(purpose, token, now)
@@ -63,25 +65,25 @@ class TestIssued:
         for place, letter in enumerate(token):
             for other in UNRESERVED + "é\x00\ud800%= \n":
                 if other != letter:
-                    refused(token[:place] + other + token[place + 1 :], purpose)
+                    assert_refused(token[:place] + other + token[place + 1 :], purpose)
 
     def test_is_refused_with_any_character_more_or_less(self, purpose: Purpose, link: Link) -> None:
         """Cut off anywhere, torn anywhere, repeated or quoted."""
         token = tokens.issue(purpose, link, NOW)
 
         for place in range(len(token)):
-            refused(token[:place], purpose)
-            refused(token[:place] + token[place + 1 :], purpose)
-            refused(token[:place] + "A" + token[place:], purpose)
-            refused(token[:place] + "~" + token[place:], purpose)
+            assert_refused(token[:place], purpose)
+            assert_refused(token[:place] + token[place + 1 :], purpose)
+            assert_refused(token[:place] + "A" + token[place:], purpose)
+            assert_refused(token[:place] + "~" + token[place:], purpose)
         for wrong in (token + "u", token + "~u", token + "=", token * 2, f" {token}", token.upper(), token[:-2]):
-            refused(wrong, purpose)
+            assert_refused(wrong, purpose)
 
     def test_is_refused_for_another_purpose(self, purpose: Purpose, link: Link) -> None:
         """Who may confirm may not withdraw, though one key signs both."""
         (other,) = set(Purpose) - {purpose}
 
-        refused(tokens.issue(purpose, link, NOW), other)
+        assert_refused(tokens.issue(purpose, link, NOW), other)
 
     def test_is_refused_in_another_spelling_of_the_same_bytes(self, purpose: Purpose, link: Link) -> None:
         """The last character of 32 bytes in base64 has two meaningless bits, which must be as we write them."""
@@ -98,7 +100,7 @@ class TestIssued:
 
         assert len(same) == 3
         for spelling in [*same, token + "=", token + "A"]:
-            refused(f"{spelling}~u", purpose)
+            assert_refused(f"{spelling}~u", purpose)
 
     def test_works_to_the_last_second_and_then_says_that_it_is_too_old(self, purpose: Purpose, link: Link) -> None:
         """And of which campaign it was, so that the page can offer the form again."""
@@ -115,7 +117,7 @@ class TestIssued:
         value, _, signature = tokens.issue(purpose, link, NOW).rsplit(".", 2)
         _, later, _ = tokens.issue(purpose, link, NOW + timedelta(days=99)).rsplit(".", 2)
 
-        refused(f"{value}.{later}.{signature}", purpose)
+        assert_refused(f"{value}.{later}.{signature}", purpose)
 
     def test_stays_good_while_its_key_is_kept(self, purpose: Purpose, link: Link) -> None:
         """A new key signs from now on, and the old one is taken away when its last links have expired."""
@@ -124,8 +126,8 @@ class TestIssued:
 
         assert tokens.verify(purpose, before, NOW) == link
         assert Tokens([NEW]).verify(purpose, after, NOW) == link
-        refused(before, purpose, by=Tokens([NEW]))
-        refused(after, purpose, by=Tokens([OLD]))
+        assert_refused(before, purpose, by=Tokens([NEW]))
+        assert_refused(after, purpose, by=Tokens([OLD]))
 
 
 @pytest.mark.parametrize("campaign", ["a~b", "a~b~c~d", "a" + "~" * 1000])
@@ -133,7 +135,7 @@ def test_a_token_of_another_number_of_fields_is_refused(campaign: str) -> None:
     """Signed by us, perhaps by a version that is to come: no link, and no error that nobody catches."""
     token = tokens.issue(Purpose.CONFIRM, replace(BARE, campaign=campaign), NOW)
 
-    refused(token)
+    assert_refused(token)
 
 
 @given(
@@ -148,5 +150,5 @@ def test_a_token_of_another_number_of_fields_is_refused(campaign: str) -> None:
 def test_junk_is_refused_and_nothing_else_happens(junk: str) -> None:
     """With and without our ending."""
     for purpose in Purpose:
-        refused(junk, purpose)
-        refused(f"{junk}~u", purpose)
+        assert_refused(junk, purpose)
+        assert_refused(f"{junk}~u", purpose)
