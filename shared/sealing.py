@@ -20,10 +20,9 @@ import pyrage
 from shared.errors import ConfigurationError, Unopenable
 from shared.store import Address
 
-#: How far `name+tag@` and dots are known to lead to the same mailbox, and which domains are one provider's.
-#: Sources: Google support 7436150 (dots, googlemail.com); Microsoft support "plus addressing"; Apple support
-#: HT201771 and 102540 (me.com, mac.com, + tags); Proton support "addresses and aliases" (dots, + tags, pm.me);
-#: Fastmail help "plus addressing"; Yandex support "aliases" (+ tags, ya.ru).
+#: How far `name+tag@` and dots are known to lead to the same mailbox, and which domains are one provider's: from
+#: the help pages of Google, Microsoft, Apple, Proton, Fastmail and Yandex. Two mailboxes taken for one would keep
+#: somebody from signing, so what is not known for sure is not here.
 _ALIASES = {
     "googlemail.com": "gmail.com",
     "me.com": "icloud.com",

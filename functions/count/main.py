@@ -16,18 +16,22 @@ snapshots = counter.Snapshots(service.store)
 
 #: A CDN in front answers for five seconds, serves a stale copy while it asks again, and for a day if we are away.
 CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400"
+#: A browser that may show a stale picture while it asks again shows the old number to whoever comes back from
+#: confirming, and has no reason to look a second time.
+BADGE_CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-if-error=86400"
 
 
 async def get_count(call: Call) -> Response:
     count = await _count(call)
-    return _cacheable(call, count, "json", count.model_dump_json(exclude_none=True), "application/json")
+    content = count.model_dump_json(exclude_none=True)
+    return _cacheable(call, counter.etag(count), content, "application/json", CACHE_CONTROL)
 
 
 async def get_badge(call: Call) -> Response:
     count = await _count(call)
     say = call.say_cacheably(call.campaign)
     picture = badge.svg(count, call.campaign.text(say.language).title, say)
-    return _cacheable(call, count, say.language, picture, "image/svg+xml")
+    return _cacheable(call, counter.etag(count, say.language), picture, "image/svg+xml", BADGE_CACHE_CONTROL)
 
 
 async def _count(call: Call) -> Count:
@@ -35,10 +39,9 @@ async def _count(call: Call) -> Count:
     return counter.public(call.campaign, snapshot.tally, snapshot.as_of)
 
 
-def _cacheable(call: Call, count: Count, variant: str, content: str, media_type: str) -> Response:
+def _cacheable(call: Call, tag: str, content: str, media_type: str, cache_control: str) -> Response:
     """The answer, or 304 where the client has these numbers already (RFC 9110, 13.1.2)."""
-    tag = counter.etag(count, variant)
-    headers = {"Cache-Control": CACHE_CONTROL, "ETag": tag, "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": cache_control, "ETag": tag, "X-Content-Type-Options": "nosniff"}
     known = {known.strip() for known in call.request.headers.get("if-none-match", "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

@@ -90,6 +90,13 @@ async def test_the_badge_is_a_picture_that_can_be_read_aloud(deployed: World) ->
     assert "href" not in response.text
 
 
+async def test_the_badge_shows_a_returning_signer_the_new_number(deployed: World) -> None:
+    """No browser may serve the old picture while it asks for the new one."""
+    response = await deployed.client.get(BADGE)
+
+    assert "stale-while-revalidate" not in response.headers["cache-control"]
+
+
 async def test_head_answers_like_get_without_a_body(deployed: World) -> None:
     """Monitoring asks so."""
     response = await deployed.client.head(COUNT)
