@@ -175,13 +175,18 @@ def _secrets(file: Path) -> dict[str, str]:
             "DELIVER_RECIPIENT": str(deliver.to_public()),
             "THROWAWAY_RECIPIENT": str(throwaway.to_public()),
         }
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(made, indent=2))
-        identity = file.with_name("throwaway-identity.txt")
-        identity.touch(mode=0o600)
-        identity.write_text(f"{throwaway}\n")
+        _write_private(file.with_name("throwaway-identity.txt"), f"{throwaway}\n")
+        _write_private(file, json.dumps(made, indent=2))
     kept: dict[str, str] = json.loads(file.read_text())
     return kept
+
+
+def _write_private(file: Path, text: str) -> None:
+    """For its owner's eyes only, and whole or not at all: half a file of secrets would stop every later start."""
+    part = file.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_text(text)
+    part.rename(file)
 
 
 def _print_addresses(url: str, campaigns: Iterable[str], folder: Path) -> None:
