@@ -47,6 +47,7 @@ URL_MAP = {
     "/v1/tasks/sweep": "deliver",
     "/v1/confirm/{token}": "confirm",
     "/v1/withdraw/{token}": "confirm",
+    "/v1/campaigns/{campaign}/form": "embed",
     "/v1/campaigns/{campaign}/count": "count",
     "/v1/campaigns/{campaign}/count.svg": "count",
     "/c/{rest:path}": "embed",

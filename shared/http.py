@@ -103,6 +103,7 @@ class Call:
                 accept_language,
                 campaign.texts if campaign else locales.LANGUAGES,
                 campaign.default_language if campaign else locales.FALLBACK,
+                campaign.vouched_languages if campaign else None,
             )
         )
 

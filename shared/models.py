@@ -6,6 +6,7 @@ The OpenAPI document is generated from these models.
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -214,6 +215,44 @@ class Count(BaseModel):
         description="ISO codes; countries under 10 are folded into `other`. The sum is the total."
     )
     thresholds: Thresholds | None = None
+
+
+class FormSender(BaseModel):
+    name: str
+    address: str
+
+
+class Sharing(BaseModel):
+    url: str = Field(description="The link to pass on; it keeps partner and language.")
+    services: Mapping[str, str] = Field(description="Each service's address with text and link filled in.")
+    primary: Mapping[str, str] = Field(description="The service to offer first, by country; else WhatsApp.")
+
+
+class Form(BaseModel):
+    """A petition's form in one language, as the widget shows it on one origin's pages."""
+
+    campaign: str
+    language: str
+    title: str
+    admitted: bool = Field(description="Whether pages of this origin may send the form.")
+    is_open: bool
+    partner: str | None = Field(default=None, description="Whose page it is.")
+    partner_country: str | None = None
+    language_country: str | None = None
+    countries: Sequence[tuple[str, str]] = Field(description="Code and name, in the language's order.")
+    required: Sequence[str]
+    asks_postal_code: bool
+    consent: str
+    hosted_page: str
+    privacy_page: str
+    contact: str = Field(description="Who registers a partner's pages.")
+    sender: FormSender
+    subject: str = Field(description="Of the mail to look for.")
+    mailboxes: Mapping[str, str] = Field(
+        description="Mail providers' domains, and where each shows its mailboxes."
+    )
+    share: Sharing
+    texts: Mapping[str, str]
 
 
 class Health(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared.models import CheckInbox, Count, Health, LinksRequest, Pressed, Problem, SignRequest
+from shared.models import CheckInbox, Count, Form, Health, LinksRequest, Pressed, Problem, SignRequest
 from shared.settings import VERSION
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -38,6 +38,26 @@ _LANG = {
 }
 _PARTNER = {"name": "partner", "in": "query", "schema": {"type": "string"}}
 _SOURCE = {"name": "source", "in": "query", "schema": {"type": "string"}}
+_ORIGIN = {
+    "name": "origin",
+    "in": "query",
+    "description": "Of the page with the form.",
+    "schema": {"type": "string"},
+}
+_EMBED = {
+    "name": "embed",
+    "in": "query",
+    "description": "1: the form alone, for a frame in the partner's page.",
+    "schema": {"type": "string"},
+}
+_FILE = {
+    "name": "file",
+    "in": "path",
+    "required": True,
+    "description": "`v1.js`, or the name of one version of it.",
+    "schema": {"type": "string", "pattern": "^[a-z0-9.-]{1,40}$"},
+    "example": "v1.js",
+}
 
 _PROBLEMS = {
     400: "Not UTF-8, not JSON, or nested too deeply.",
@@ -57,7 +77,7 @@ _TAKING_BODIES = (400, 403, 404, 405, 413, 415, 422, 429, 503)
 @cache
 def document(public_url: str) -> str:
     """The document as JSON. `public_url`: where these paths are."""
-    models: list[type[BaseModel]] = [SignRequest, LinksRequest, CheckInbox, Pressed, Count, Health, Problem]
+    models: list[type[BaseModel]] = [SignRequest, LinksRequest, CheckInbox, Pressed, Count, Form, Health, Problem]
     _, schemas = models_json_schema(
         [(model, "validation" if model in (SignRequest, LinksRequest) else "serialization") for model in models],
         ref_template=_REFERENCE,
@@ -86,9 +106,11 @@ def _paths() -> dict[str, Any]:
         "/v1/withdraw/{token}": {"parameters": [_TOKEN], **_press("withdraw", "Uncount and empty the signature.")},
         "/v1/campaigns/{campaign}/count": {"parameters": [_CAMPAIGN], "get": _count()},
         "/v1/campaigns/{campaign}/count.svg": {"parameters": [_CAMPAIGN, _LANG], "get": _badge()},
+        "/v1/campaigns/{campaign}/form": {"parameters": [_CAMPAIGN, _LANG], "get": _form_for_widget()},
+        "/embed/{file}": {"parameters": [_FILE], "get": _script()},
         "/c/{campaign}": {
             "parameters": [_CAMPAIGN, _LANG],
-            "get": {**_page("petition", "The petition."), "parameters": [_PARTNER, _SOURCE]},
+            "get": {**_page("petition", "The petition."), "parameters": [_PARTNER, _SOURCE, _EMBED]},
             "post": _petition_again(),
         },
         "/c/{campaign}/links": {
@@ -99,6 +121,11 @@ def _paths() -> dict[str, Any]:
             "parameters": [_CAMPAIGN, _LANG],
             "get": _page("privacy", "The privacy notice."),
         },
+        "/c/{campaign}/embed": {
+            "parameters": [_CAMPAIGN, _LANG],
+            "get": {**_page("snippets", "What a partner pastes into a page."), "parameters": [_PARTNER]},
+        },
+        "/c/{campaign}/share.png": {"parameters": [_CAMPAIGN], "get": _share_image()},
         **{f"/v1/health/{function}": {"get": _health(function)} for function in _FUNCTIONS},
         "/v1/openapi.json": {"get": _described()},
     }
@@ -175,6 +202,37 @@ def _badge() -> dict[str, Any]:
 
 
 _NOT_MODIFIED = {"description": "The numbers are those of the `If-None-Match`."}
+
+
+def _form_for_widget() -> dict[str, Any]:
+    return {
+        "operationId": "form",
+        "summary": "The petition in one language, as the widget shows it on a page of the given origin.",
+        "parameters": [_PARTNER, _ORIGIN],
+        "responses": {
+            "200": _json("Texts, countries, what is asked, and whether this origin may post.", Form),
+            "302": {"description": "To the same with `lang`."},
+            **_problems(404, 405),
+        },
+    }
+
+
+def _script() -> dict[str, Any]:
+    content = {"text/javascript": {"schema": {"type": "string"}}}
+    return {
+        "operationId": "script",
+        "summary": "The widget: at its moving address, or at one that never changes.",
+        "responses": {"200": {"description": "An ES module.", "content": content}, **_problems(404, 405)},
+    }
+
+
+def _share_image() -> dict[str, Any]:
+    content = {"image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}}}
+    return {
+        "operationId": "share_image",
+        "summary": "The picture beside a link to the petition; 1200 x 630 pixels.",
+        "responses": {"200": {"description": "It.", "content": content}, **_problems(404, 405)},
+    }
 
 
 def _page(operation: str, summary: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Every HTML page of Undersign, and the HTML of its mail, from the templates in pages/.
 
-Pages carry no script, no cookie and no address of anyone else; their style is in the page and named by its hash
-in the Content-Security-Policy. Jinja escapes every value.
+Pages work without a script, set no cookie and load nothing from anyone else. Where a script adds something, it is
+the widget's; the style is in the page, named by its digest in the Content-Security-Policy. Jinja escapes every
+value.
 """
 
 import base64
@@ -10,14 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from shared import countries, locales
+from shared import countries, locales, mailboxes, sharing
 from shared.campaigns import Campaign
 from shared.locales import Locale
+from shared.models import Sharing
 
 FOLDER = Path(__file__).parent / "pages"
 
@@ -39,6 +43,7 @@ def petition(
     form: Filled,
     headers: Mapping[str, str],
     *,
+    public_url: str,
     is_open: bool,
     moved: bool = False,
 ) -> HTMLResponse:
@@ -53,23 +58,120 @@ def petition(
         say,
         status=422 if form.faults else 200,
         headers=headers,
-        form=form,
+        scripted=True,
+        public_url=public_url,
         is_open=is_open,
         moved=moved,
         languages=_languages(campaign),
-        partner=campaign.partners.get(form.values.get("partner", "")),
-        countries=countries.names(say.language),
+        hint_query=_query(form.values),
+        **_form(campaign, say, form),
     )
+
+
+def framed(
+    campaign: Campaign, say: Locale, form: Filled, headers: Mapping[str, str], *, is_open: bool
+) -> HTMLResponse:
+    """Counter and form alone, for a frame in the pages of the partner that `form.values` names, and in our own."""
+    partner = campaign.partners.get(form.values.get("partner", ""))
+    return _page(
+        "framed.html",
+        campaign,
+        say,
+        headers=headers,
+        scripted=True,
+        framed_by=partner.origins if partner else (),
+        frame_ancestors=" ".join(["'self'", *(partner.origins if partner else ())]),
+        is_open=is_open,
+        **_form(campaign, say, form),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Snippets:
+    """Where the widget is: our origin, and the path and digest (Subresource Integrity) of this very version."""
+
+    public_url: str
+    pinned_path: str
+    integrity: str
+
+
+#: What keeps consent managers and script optimisers from holding our script back. It sets no cookie and tracks
+#: nobody, so there is nothing to ask for. Cookiebot, OneTrust, Usercentrics, consentmanager, CookieYes; Cloudflare
+#: and LiteSpeed.
+EXEMPT = Markup(
+    'data-cookieconsent="ignore" data-ot-ignore data-uc-allowed="true" data-cmp-ab="1" data-cookieyes="ignore" '
+    'data-cfasync="false" data-no-optimize="1"'
+)
+
+
+def embed(
+    campaign: Campaign, say: Locale, slug: str | None, at: Snippets, headers: Mapping[str, str]
+) -> HTMLResponse:
+    """What a partner pastes into a page, made for the partner `slug`, with a preview."""
+    partner = campaign.partners.get(slug or "")
+    query = f"lang={say.language}&partner={slug}"
+    values = {
+        "campaign": campaign,
+        "say": say,
+        "texts": campaign.text(say.language),
+        "public_url": at.public_url,
+        "slug": slug,
+        "organisation": partner.name if partner else "",
+        "countries": countries.names(say.language),
+        "exempt": EXEMPT,
+        "hosted": f"/c/{campaign.id}?{query}",
+        "framed": f"/c/{campaign.id}?{query}&embed=1",
+    }
+    union = [pair for pair in countries.names(say.language) if pair[0] in countries.EUROPEAN_UNION]
+    in_page = {**values, "countries": union}  # short: it is for where the script does not run
+    snippets = {
+        "script": _render("snippet_script.html", **in_page, src="/embed/v1.js", integrity=None),
+        "pinned": _render("snippet_script.html", **in_page, src=at.pinned_path, integrity=at.integrity),
+        "frame": _render("snippet_frame.html", **values),
+        "plain": _render("snippet_plain.html", **values),
+    }
+    return _page(
+        "embed.html",
+        campaign,
+        say,
+        headers=headers,
+        scripted=True,
+        languages=_languages(campaign),
+        slug=slug,
+        public_url=at.public_url,
+        framed=values["framed"],
+        snippets=snippets,
+    )
+
+
+def _form(campaign: Campaign, say: Locale, form: Filled) -> dict[str, Any]:
+    """What form.html shows."""
+    partner = campaign.partners.get(form.values.get("partner", ""))
+    start = (partner.country if partner else None) or countries.BY_LANGUAGE.get(say.language, "")
+    return {
+        "form": form,
+        "partner": partner,
+        "countries": countries.names(say.language),
+        "start_country": start,
+    }
+
+
+def _query(values: Mapping[str, str]) -> str:
+    """Where the signer came from, for links into other languages."""
+    hints = {name: values[name] for name in ("partner", "source") if name in values}
+    return f"&{urlencode(hints)}" if hints else ""
 
 
 def check_inbox(campaign: Campaign, say: Locale, typed: Mapping[str, str]) -> HTMLResponse:
     """After signing. `typed`: the form's values; "wrong address?" posts them back to the form."""
-    return _page("check_inbox.html", campaign, say, typed=typed)
+    mailbox = mailboxes.address(typed["email"], campaign.sender.address)
+    return _page("check_inbox.html", campaign, say, typed=typed, mailbox=mailbox)
 
 
 def links(campaign: Campaign, say: Locale, form: Filled) -> HTMLResponse:
     """Asks for an address to mail the links it is due."""
-    return _page("links.html", campaign, say, status=422 if form.faults else 200, form=form)
+    status = 422 if form.faults else 200
+    return _page("links.html", campaign, say, status=status, form=form, languages=_languages(campaign))
 
 
 def links_sent(campaign: Campaign, say: Locale, email: str) -> HTMLResponse:
@@ -77,7 +179,7 @@ def links_sent(campaign: Campaign, say: Locale, email: str) -> HTMLResponse:
 
 
 def privacy(campaign: Campaign, say: Locale, headers: Mapping[str, str]) -> HTMLResponse:
-    return _page("privacy.html", campaign, say, headers=headers)
+    return _page("privacy.html", campaign, say, headers=headers, languages=_languages(campaign))
 
 
 def confirm(
@@ -94,9 +196,32 @@ def confirm(
     )
 
 
-def confirmed(campaign: Campaign, say: Locale, *, petition_url: str, withdraw_path: str) -> HTMLResponse:
-    """`petition_url`: absolute, to be passed on."""
-    return _page("confirmed.html", campaign, say, petition_url=petition_url, withdraw_path=withdraw_path)
+def confirmed(
+    campaign: Campaign,
+    say: Locale,
+    *,
+    share: Sharing,
+    country: str,
+    number: int | None,
+    already: bool,
+    withdraw_path: str,
+) -> HTMLResponse:
+    """`country`: the signer's, for what people there share with. `number`: of this signature among all."""
+    title = campaign.text(say.language).title
+    message = say("share.message", title=title)
+    return _page(
+        "confirmed.html",
+        campaign,
+        say,
+        scripted=True,
+        share=share,
+        message=message,
+        first=sharing.PRIMARY.get(country, sharing.DEFAULT),
+        mail=sharing.mail(title, share.url, message),
+        number=number,
+        already=already,
+        withdraw_path=withdraw_path,
+    )
 
 
 def withdraw(campaign: Campaign, say: Locale) -> HTMLResponse:
@@ -131,9 +256,8 @@ def mail(
     `withdraw`, `privacy`: absolute addresses, of the link to withdraw and of the privacy notice.
     """
     text, html = (
-        _templates()
-        .get_template(template)
-        .render(
+        _render(
+            template,
             kind=kind,
             campaign=campaign,
             texts=campaign.text(say.language),
@@ -160,29 +284,36 @@ def _page(
     *,
     status: int = 200,
     headers: Mapping[str, str] = PRIVATE,
+    scripted: bool = False,
+    frame_ancestors: str = "'none'",
     **values: object,
 ) -> HTMLResponse:
+    """`scripted`: whether the widget's script adds to the page. `frame_ancestors`: whose pages may frame it."""
     style = _style()
-    html = (
-        _templates()
-        .get_template(template)
-        .render(
-            campaign=campaign,
-            texts=campaign.text(say.language) if campaign else None,
-            say=say,
-            style=style,
-            **values,
-        )
+    html = _render(
+        template,
+        campaign=campaign,
+        texts=campaign.text(say.language) if campaign else None,
+        original=locales.native_name(campaign.default_language) if campaign else None,
+        say=say,
+        style=style,
+        scripted=scripted,
+        **{"framed_by": (), **values},
     )
-    return HTMLResponse(html, status, {**_security_headers(style), **headers})
+    return HTMLResponse(html, status, {**_security_headers(style, frame_ancestors, scripted=scripted), **headers})
 
 
-def _security_headers(style: str) -> dict[str, str]:
+def _render(template: str, **values: object) -> str:
+    return _templates().get_template(template).render(values)
+
+
+def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> dict[str, str]:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    script = "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; " if scripted else ""
     return {
         "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self'; frame-src 'self'; "
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            f"default-src 'none'; style-src 'sha256-{digest}'; {script}img-src 'self'; frame-src 'self'; "
+            f"form-action 'self'; base-uri 'none'; frame-ancestors {frame_ancestors}"
         ),
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",

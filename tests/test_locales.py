@@ -14,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import nodes
 
-from shared import errors, locales, pages
+from shared import errors, locales, pages, widget
 from shared.locales import FALLBACK, LANGUAGES, locale, negotiate
 from shared.store import MailKind
 from tests.world import REPOSITORY
 
 TEXTS = locale("en").texts
+SCRIPT = REPOSITORY / "functions" / "embed" / "static" / "v1.js"
+PLURAL_FORM = r"\.(?:zero|one|two|few|many|other)"
 SPOKEN = {"en", "de", "fr", "pt"}
 
 
@@ -103,9 +105,16 @@ def _in_templates() -> Iterator[Said]:
         if file.suffix in {".html", ".txt"}:
             tree = jinja2.Environment(autoescape=True).parse(file.read_text(encoding="utf-8"))
             for call in tree.find_all(nodes.Call):
-                if isinstance(call.node, nodes.Name) and call.node.name == "say":
-                    given = frozenset(keyword.key for keyword in call.kwargs)
-                    yield from (Said(f"{file.name}:{call.lineno}", key, given) for key in _in_jinja(call.args[0]))
+                given = frozenset(keyword.key for keyword in call.kwargs)
+                match call.node:
+                    case nodes.Name(name="say"):
+                        form = ""
+                    case nodes.Getattr(node=nodes.Name(name="say"), attr="plural"):
+                        form = PLURAL_FORM
+                    case _:
+                        continue
+                for key in _in_jinja(call.args[0]):
+                    yield Said(f"{file.name}:{call.lineno}", key + form, given)
 
 
 def _in_jinja(node: nodes.Node) -> list[str]:
@@ -146,16 +155,20 @@ def _in_expression(node: ast.expr) -> str:
     return r"\w+"
 
 
-def _in_scripts() -> Iterator[Said]:
-    """Keys in the widget, which stand there as strings."""
-    for file in sorted((REPOSITORY / "functions" / "embed" / "static").glob("**/*.js")):
-        text = file.read_text(encoding="utf-8")
-        yield from (
-            Said(file.name, re.escape(key), None) for key in TEXTS if re.search(rf"[\"'`]{key}[\"'`]", text)
-        )
+def _in_script() -> Iterator[str]:
+    """The keys in the widget, as patterns: they stand there as strings, and `${…}` in them can be anything."""
+    tables = {key.split(".")[0] for key in TEXTS}
+    for key in re.findall(r"[\"`]((?:\w|\.|\$\{\w+\})+)[\"`]", SCRIPT.read_text(encoding="utf-8")):
+        if key.split(".")[0] in tables and "." in key:
+            yield re.sub(r"\\\$\\{\w+\\}", r"\\w+", re.escape(key))
 
 
-SAID = [*_in_templates(), *_in_python(), *_in_scripts()]
+IN_SCRIPT = list(_in_script())
+SAID = [
+    *_in_templates(),
+    *_in_python(),
+    *(Said("widget.py", re.escape(key) + rf"({PLURAL_FORM})?", None) for key in widget.KEYS),
+]
 
 
 def placeholders(key: str) -> set[str]:
@@ -171,6 +184,15 @@ def test_everything_that_is_said_is_written() -> None:
 def test_everything_that_is_written_is_said() -> None:
     """Nobody translates for the bin."""
     assert set(TEXTS) - {key for said in SAID for key in said.possible()} == set()
+
+
+def test_the_widget_is_given_what_it_says() -> None:
+    """Each key in the script is in the list of those it gets, and each in the list is in the script."""
+    assert len(IN_SCRIPT) > 50
+    given = [key for key in TEXTS if key in widget.KEYS or key.rpartition(".")[0] in widget.KEYS]
+
+    assert [said for said in IN_SCRIPT if not any(re.fullmatch(said, key) for key in given)] == []
+    assert [key for key in given if not any(re.fullmatch(said, key) for said in IN_SCRIPT)] == []
 
 
 def test_every_placeholder_is_filled() -> None:

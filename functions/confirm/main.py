@@ -4,14 +4,16 @@ GET shows a page with one button and changes nothing, for mail scanners open lin
 it, and doing it again changes nothing more.
 """
 
+from datetime import datetime
 from typing import TypeVar
 
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import http, log, pages, runtime
+from shared import http, log, pages, runtime, widget
 from shared.campaigns import Campaign
+from shared.count import Snapshots
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
 from shared.http import Call
 from shared.models import Press, Pressed
@@ -19,6 +21,7 @@ from shared.store import Confirmation
 from shared.tokens import Link, Purpose
 
 service = runtime.confirm()
+snapshots = Snapshots(service.store)
 
 T = TypeVar("T")
 
@@ -46,10 +49,26 @@ async def post_confirm(call: Call) -> Response:
         raise ExpiredToken(campaign=campaign.id)
     if not call.wants_page:
         return http.answer_json(Pressed(status="confirmed"))
-    petition_url = service.public_url + http.hosted_page(campaign)
+    say = call.say(campaign)
+    already = outcome is Confirmation.ALREADY
     return pages.confirmed(
-        campaign, call.say(campaign), petition_url=petition_url, withdraw_path=_withdraw_path(link)
+        campaign,
+        say,
+        share=widget.share(campaign, say, link.partner or None, service.public_url),
+        country=link.country,
+        number=None if already else await _number(campaign, service.now()),
+        already=already,
+        withdraw_path=_withdraw_path(link),
     )
+
+
+async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:
+    """How many have signed, this signer included; None if nobody knows. Several may be told the same in a rush."""
+    try:
+        snapshot = await snapshots.get(campaign.id, pressed_at)
+    except StoreUnavailable:
+        return None
+    return snapshot.tally.total if snapshot.as_of >= pressed_at else snapshot.tally.total + 1
 
 
 async def get_withdraw(call: Call) -> Response:

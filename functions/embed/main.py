@@ -1,33 +1,47 @@
-"""embed: the hosted pages and the description of the API. Reads no database and holds no secret."""
+"""embed: the widget, the hosted pages and the description of the API. Reads no database and holds no secret."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import urlencode
 
 import functions_framework.aio
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
-from shared import forms, http, openapi, pages, runtime
-from shared.errors import UnsupportedMediaType
+from shared import forms, http, openapi, pages, runtime, widget
+from shared.errors import NotFound, UnsupportedMediaType
 from shared.http import Call
-from shared.pages import Filled
+from shared.pages import Filled, Snippets
+from shared.scripts import Scripts
 
 service = runtime.embed()
+scripts = Scripts(Path(__file__).parent / "static")
 
 #: The pages change with a deployment, and when a campaign opens or closes.
 CACHE = {"Cache-Control": "public, max-age=60, s-maxage=300, stale-while-revalidate=600, stale-if-error=86400"}
+
+NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 
 #: What may be carried over into the form by a link, or from a form with a wrong address.
 _BY_LINK = ("partner", "source")
 _BY_FORM = ("name", "email", "country", "postal_code", "partner", "source")
 
 
+#: A moving address: what is behind it changes with a deployment, and soon reaches every page.
+SCRIPT_CACHE = {"Cache-Control": "public, max-age=300, s-maxage=300, stale-while-revalidate=86400"}
+PINNED_CACHE = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
 async def get_petition(call: Call) -> Response:
-    """The petition and its form."""
+    """The petition and its form; with `embed=1` the form alone, for a frame in the partner's own pages."""
     query = call.request.query_params
     values = {name: query[name] for name in _BY_LINK if name in query}
-    return _to_language(call) or _petition(call, values, CACHE, moved=query.get("moved") == "1")
+    if moved := _to_language(call):
+        return moved
+    if query.get("embed") == "1":
+        return _framed(call, values)
+    return _petition(call, values, CACHE, moved=query.get("moved") == "1")
 
 
 async def post_petition(call: Call) -> Response:
@@ -49,8 +63,57 @@ async def get_privacy(call: Call) -> Response:
     return _to_language(call) or pages.privacy(call.campaign, call.say(), CACHE)
 
 
+async def get_embed(call: Call) -> Response:
+    """Where a partner copies what to paste into a page."""
+    if moved := _to_language(call):
+        return moved
+    campaign, say = call.campaign, call.say()
+    partner = call.request.query_params.get("partner", "")
+    snippets = Snippets(service.public_url, scripts.pinned_path, scripts.integrity)
+    return pages.embed(campaign, say, partner if partner in campaign.partners else None, snippets, CACHE)
+
+
+async def get_share_image(call: Call) -> Response:
+    """The picture beside a link to the petition."""
+    if call.campaign.share_image is None:
+        raise NotFound
+    return FileResponse(call.campaign.share_image, headers={**CACHE, **NO_SNIFF}, media_type="image/png")
+
+
+async def get_form(call: Call) -> Response:
+    """The petition in one language, as the widget shows it on a page of the given origin."""
+    if moved := _to_language(call):
+        return moved
+    query, campaign = call.request.query_params, call.campaign
+    form = widget.form(
+        campaign,
+        call.say(),
+        origin=query.get("origin", ""),
+        partner=query.get("partner"),
+        public_url=service.public_url,
+        is_open=campaign.takes_signatures(service.now()),
+    )
+    return http.answer_json(form, headers={**CACHE, **NO_SNIFF})
+
+
+async def get_script(call: Call) -> Response:
+    """The widget, at its moving address or at one of those that never change."""
+    script = scripts.get(call.params["file"])
+    if script is None:
+        raise NotFound
+    headers = {**(PINNED_CACHE if script.is_pinned else SCRIPT_CACHE), **NO_SNIFF}
+    return Response(script.content, headers=headers, media_type="text/javascript")
+
+
 async def get_openapi(_call: Call) -> Response:
     return Response(openapi.document(service.public_url), headers=CACHE, media_type="application/json")
+
+
+def _framed(call: Call, values: Mapping[str, str]) -> Response:
+    """Only pages of the partner that the query names may frame it, and our own, for the preview."""
+    campaign = call.campaign
+    form = Filled(forms.without_wrong_hints(values, campaign))
+    return pages.framed(campaign, call.say(), form, CACHE, is_open=campaign.takes_signatures(service.now()))
 
 
 def _petition(
@@ -60,7 +123,9 @@ def _petition(
     campaign = call.campaign
     form = Filled(forms.without_wrong_hints(values, campaign))
     is_open = campaign.takes_signatures(service.now())
-    return pages.petition(campaign, call.say(), form, headers, is_open=is_open, moved=moved)
+    return pages.petition(
+        campaign, call.say(), form, headers, public_url=service.public_url, is_open=is_open, moved=moved
+    )
 
 
 def _to_language(call: Call) -> Response | None:
@@ -81,6 +146,10 @@ app = http.App(
         http.Route("/c/{campaign}", {"GET": get_petition, "POST": post_petition}, is_page=True),
         http.Route("/c/{campaign}/links", {"GET": get_links}, is_page=True),
         http.Route("/c/{campaign}/privacy", {"GET": get_privacy}, is_page=True),
+        http.Route("/c/{campaign}/embed", {"GET": get_embed}, is_page=True),
+        http.Route("/c/{campaign}/share.png", {"GET": get_share_image}, cors="any"),
+        http.Route("/v1/campaigns/{campaign}/form", {"GET": get_form}, cors="any"),
+        http.Route("/embed/{file}", {"GET": get_script}, cors="any"),
         http.Route("/v1/openapi.json", {"GET": get_openapi}, cors="any"),
     ],
 )

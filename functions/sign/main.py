@@ -32,7 +32,8 @@ async def post_signature(call: Call) -> Response:
     except InvalidFields as invalid:
         if not as_page:
             raise
-        return pages.petition(campaign, say, forms.with_faults(typed, invalid, say), pages.PRIVATE, is_open=True)
+        form = forms.with_faults(typed, invalid, say)
+        return pages.petition(campaign, say, form, pages.PRIVATE, public_url=service.public_url, is_open=True)
     await service.envelopes.send(_submission(campaign, request))
     log.event("accepted", campaign=campaign.id, partner=request.partner, country=request.country)
     if not as_page:

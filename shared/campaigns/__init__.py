@@ -1,5 +1,9 @@
 """Campaigns are files: one TOML file per campaign in this folder, shipped with every function.
 
+The text in the campaign's own language stands in its file, as [texts.en]; each translation is a file of its own in
+a folder of the campaign's name: reclaim-your-face.toml, reclaim-your-face/de.toml. A picture for posts that link
+to the petition may lie there, too: reclaim-your-face/share.png, 1200 x 630 pixels.
+
 Because they are files, `sign` reads no database to know a campaign, and survives a database outage. A file that
 lacks what signers must be told (controllers, contact, retention, recipients, consent text, minimum age) does not
 load, and the error names every missing key and says what belongs there. Whoever writes such a file need not know
@@ -30,7 +34,7 @@ from pydantic import (
 )
 
 from shared import campaign_faults as faults
-from shared import locales
+from shared import countries, locales
 from shared.errors import ConfigurationError
 
 FOLDER = Path(__file__).parent
@@ -78,6 +82,12 @@ def _check_recipient(recipient: str) -> str:
     return recipient
 
 
+def _check_country(country: str) -> str:
+    if country not in countries.CODES:
+        raise ValueError("write the two capital letters of a country (ISO 3166-1), as in DE")
+    return country
+
+
 #: What people write for an origin, and what they are told; the first that fits.
 _ORIGIN_FAULTS = (
     (r"(?s).*[^\x00-\x7f].*", "write the host as browsers send it, which is its xn--… form"),
@@ -108,6 +118,7 @@ FileName = Annotated[str, _matching(_SLUG, f"the file's name, which becomes its 
 Slug = Annotated[
     str, _matching(_SLUG, f"a partner's short name, which becomes part of links, may {_SLUG_LETTERS}")
 ]
+Country = Annotated[str, AfterValidator(_check_country)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 OneLine = Annotated[Text, _matching(r"[^\r\n]+", "write it in one line")]
 Language = Annotated[str, AfterValidator(_check_language)]
@@ -188,6 +199,9 @@ class Partner(_Part):
 
     name: OneLine
     origins: tuple[Origin, ...] = Field(min_length=1, description="the origins of its pages")
+    country: Country | None = Field(
+        default=None, description="the country its form starts with, as in DE; without it, that of the language"
+    )
     recipient: Recipient | None = Field(
         default=None, description="the partner's own age recipient: newsletter contacts are sealed to it"
     )
@@ -235,12 +249,16 @@ class Campaign(_Part):
 
     id: FileName
     default_language: Language = Field(description="the language for readers of none that there are texts in")
+    vouched_languages: tuple[Language, ...] = Field(
+        min_length=1, description="the languages whose texts you have had checked: only these are chosen unasked"
+    )
     goal: Whole = Field(ge=1, description="how many signatures you want")
     goal_steps: tuple[Whole, ...] = Field(min_length=1, description="the goals shown on the way, rising")
     opens: Day = Field(description="the first day on which one can sign, as in 2026-11-01")
     closes: Day = Field(description="the last day on which one can sign, as in 2027-10-31")
     minimum_age: Whole = Field(ge=13, le=21, description="the age, in years, from which one may sign")
     consent_version: OneLine = Field(description="changes with every change of a consent text")
+    share_image: Path | None = Field(default=None, description="found beside the translations, never named")
     tally_shards: Whole = Field(default=32, ge=1, le=500)
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
     asks_postal_code: StrictBool = False
@@ -288,6 +306,10 @@ class Campaign(_Part):
     def _text_faults(self) -> Iterator[str]:
         if self.default_language not in self.texts:
             yield f"texts.{self.default_language} is missing, the default language"
+        elif self.default_language not in self.vouched_languages:
+            yield f"vouched_languages: must name the default language, too: add {self.default_language}"
+        for language in set(self.vouched_languages) - self.texts.keys():
+            yield f"vouched_languages: there are no texts in {language}"
         for language, texts in self.texts.items():
             consent = " ".join(texts.consent.split())
             if not re.search(rf"(?<![0-9]){self.minimum_age}(?![0-9])", consent):
@@ -351,26 +373,59 @@ def load_all(folder: Path = FOLDER) -> Mapping[str, Campaign]:
 
 
 def load(path: Path) -> Campaign:
-    """One campaign; its id is the file's name. Raises like `load_all`."""
-    content = _read(path)
-    if "id" in content:
-        raise ConfigurationError(f"{path.name}: id: is not a key here: the file's name is the campaign's id")
+    """One campaign with its translations; its id is the file's name. Raises like `load_all`."""
+    content = _read(path, path.name)
+    for key, told in _NOT_KEYS.items():
+        if key in content:
+            raise ConfigurationError(f"{path.name}: {key}: is not a key here: {told}")
+    if translations := _translations(path, content.get("texts", {})):
+        content["texts"] = {**content.get("texts", {}), **translations}
+    share_image = _share_image(path.with_suffix("") / "share.png")
     try:
-        return Campaign.model_validate({**content, "id": path.stem})
+        return Campaign.model_validate({**content, "id": path.stem, "share_image": share_image})
     except ValidationError as fault:
         sentences = faults.of_keys(Campaign, fault)
         raise ConfigurationError("\n".join(f"{path.name}: {sentence}" for sentence in sentences)) from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+_NOT_KEYS = {
+    "id": "the file's name is the campaign's id",
+    "share_image": "put the picture into the campaign's folder, as share.png",
+}
+
+
+def _translations(path: Path, texts: Any) -> dict[str, Any]:
+    """The texts in the folder of the campaign in `path`, by language; `texts`: those in the campaign's file."""
+    found = {}
+    for file in sorted(path.with_suffix("").glob("*.toml")):
+        name = f"{path.stem}/{file.name}"
+        if not isinstance(texts, dict) or file.stem in texts:
+            raise ConfigurationError(f"{path.name}: texts.{file.stem}: is in {name}, too: leave one of the two")
+        found[file.stem] = _read(file, name)
+    return found
+
+
+_PNG = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})", re.DOTALL)
+
+
+def _share_image(file: Path) -> Path | None:
+    """The picture, if there is one of the size that is shown whole wherever a link is posted."""
+    if not file.is_file():
+        return None
+    found = _PNG.match(file.read_bytes()[:24])
+    size = [int.from_bytes(part) for part in found.groups()] if found else None
+    if size != [1200, 630]:
+        raise ConfigurationError(f"{file.parent.name}/{file.name}: must be a PNG picture of 1200 x 630 pixels")
+    return file
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows' Notepad puts a byte order mark in front
     except UnicodeDecodeError:
-        raise ConfigurationError(
-            f"{path.name}: is not in UTF-8; let your editor save it in that encoding"
-        ) from None
+        raise ConfigurationError(f"{name}: is not in UTF-8; let your editor save it in that encoding") from None
     try:
         # With a line break, for tomllib names no line for what it finds at the very end.
         return tomllib.loads(f"{text}\n")
     except tomllib.TOMLDecodeError as fault:
-        raise ConfigurationError(f"{path.name}: {faults.of_syntax(text, fault)}") from None
+        raise ConfigurationError(f"{name}: {faults.of_syntax(text, fault)}") from None

@@ -1,6 +1,7 @@
 """What Undersign itself says, one TOML file per language in this folder: forms, pages, mail, errors.
 
-A campaign's own words are in its campaign file. Placeholders are Python format fields: "{total} signatures".
+A campaign's own words are in its campaign file. Placeholders are Python format fields: "{total} signatures". A
+text that depends on a number is a table of the language's plural forms (CLDR): one, two, few, many, other.
 """
 
 import re
@@ -23,15 +24,22 @@ _RANGE = re.compile(
 
 @dataclass(frozen=True)
 class Locale:
-    """One language's texts."""
+    """One language's texts by dotted key, and the native speakers who have read them."""
 
     language: str
     texts: Mapping[str, str]
+    reviewed_by: tuple[str, ...] = ()
 
     def __call__(self, key: str, /, **values: object) -> str:
         """The text at `key` (dotted) with its placeholders filled in."""
         text = self.texts[key]
         return text.format_map(values) if values else text
+
+    def plural(self, key: str, count: int, /, **values: object) -> str:
+        """The text at `key` in the plural form that goes with `count` (CLDR)."""
+        from babel import Locale as Cldr  # here, because only pages that count something pay for it
+
+        return self(f"{key}.{Cldr.parse(self.language).plural_form(count)}", **values)
 
     def number(self, value: int) -> str:
         """`value` with this language's grouping (CLDR)."""
@@ -55,20 +63,34 @@ class Locale:
 def locale(language: str) -> Locale:
     """The texts of one of `LANGUAGES`."""
     with (FOLDER / f"{language}.toml").open("rb") as file:
-        return Locale(language, dict(_flatten("", tomllib.load(file))))
+        content = tomllib.load(file)
+    reviewed_by = tuple(content.pop("reviewed_by"))
+    return Locale(language, dict(_flatten("", content)), reviewed_by)
 
 
-def negotiate(wanted: str | None, accept_language: str | None, offered: Iterable[str], default: str) -> str:
+def negotiate(
+    wanted: str | None,
+    accept_language: str | None,
+    offered: Iterable[str],
+    default: str,
+    vouched: Iterable[str] | None = None,
+) -> str:
     """The language to answer in: `wanted` (BCP 47), else by Accept-Language (RFC 9110, 12.5.4), else `default`.
 
-    `offered`: the languages there are texts in.
+    `offered`: the languages there are texts in. `vouched`: those of them that may be chosen unasked; all, if None.
     """
     languages = LANGUAGES.intersection(offered)
-    for tag in (wanted, *_by_preference(accept_language or "")):
-        primary = (tag or "").split("-")[0].lower()
-        if primary in languages:
-            return primary
+    if _primary(wanted or "") in languages:
+        return _primary(wanted or "")
+    unasked = languages if vouched is None else languages.intersection(vouched)
+    for tag in _by_preference(accept_language or ""):
+        if _primary(tag) in unasked:
+            return _primary(tag)
     return default if default in languages else FALLBACK
+
+
+def _primary(tag: str) -> str:
+    return tag.split("-")[0].lower()
 
 
 def native_name(language: str) -> str:

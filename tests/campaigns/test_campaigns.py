@@ -445,7 +445,7 @@ FRIENDLY = [
     (r"^\[sender\]", "[sender]\nx = 1", "sender.x: is not a key here; the keys here are name, address"),
     (r"^\[sender\]", "[sender]\ngoal = 5", "sender.goal: belongs above the first [table]"),
     (r"^\[sealing\]", "[privacy.sealing]\n[sealing]", "privacy.sealing: is a table of its own: [sealing]"),
-    (r"\A", "x = 1\n", "x: is not a key here; the keys here are default_language, goal, "),
+    (r"\A", "x = 1\n", "x: is not a key here; the keys here are default_language, vouched_languages, goal, "),
     (r"\A", 'id = "x"\n', "id: is not a key here: the file's name is the campaign's id"),
     (
         r'^recipients = \["throwaway"\]',
@@ -540,3 +540,92 @@ def test_a_list_whose_only_entry_is_wrong_is_not_called_empty_as_well(tmp_path: 
     told = complaint(tmp_path, changed((r'^recipients = \["throwaway"\]', 'recipients = ["age1"]')))
 
     assert [line.split(": ")[1] for line in told.splitlines()] == ["sealing.recipients.0"]
+
+
+GERMAN = EXAMPLE[EXAMPLE.index("[texts.en]") + len("[texts.en]") :].replace("Ban biometric", "Verbietet")
+SPEAKS_GERMAN = (r'^vouched_languages = \["en"\]', 'vouched_languages = ["en", "de"]')
+
+
+class TestTranslations:
+    """In a folder beside the campaign's file, named like it."""
+
+    @pytest.fixture(autouse=True)
+    def _speaks_german(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(locales, "LANGUAGES", frozenset({"de", "en"}))
+        (tmp_path / "mine").mkdir()
+
+    def test_are_found(self, tmp_path: Path) -> None:
+        """Without being named anywhere."""
+        (tmp_path / "mine" / "de.toml").write_text(GERMAN, encoding="utf-8")
+
+        loaded = campaign(tmp_path, SPEAKS_GERMAN)
+
+        assert loaded.text("de").title.startswith("Verbietet")
+        assert loaded.text("en").title.startswith("Ban")
+        assert loaded.vouched_languages == ("en", "de")
+
+    def test_lack_nothing_either(self, tmp_path: Path) -> None:
+        """A language without a consent text cannot be signed in."""
+        text = re.sub(r"^consent = [^\n]*\n", "", GERMAN, flags=re.M)
+        (tmp_path / "mine" / "de.toml").write_text(text, encoding="utf-8")
+
+        assert complaint(tmp_path, EXAMPLE).startswith("mine.toml: texts.de.consent: is missing (")
+
+    def test_are_named_where_they_are_no_toml(self, tmp_path: Path) -> None:
+        """The file, and the line."""
+        (tmp_path / "mine" / "de.toml").write_text("title = “Verbietet”", encoding="utf-8")
+
+        assert complaint(tmp_path, EXAMPLE).startswith("mine/de.toml: line 1 is no TOML: ")
+
+    def test_are_refused_where_there_are_two(self, tmp_path: Path) -> None:
+        """Nobody could tell which of them signers read."""
+        (tmp_path / "mine" / "en.toml").write_text(GERMAN, encoding="utf-8")
+
+        assert complaint(tmp_path, EXAMPLE) == (
+            "mine.toml: texts.en: is in mine/en.toml, too: leave one of the two"
+        )
+
+    @pytest.mark.parametrize(
+        ("languages", "told"),
+        [
+            ('["en", "de"]', "there are no texts in de"),
+            ('["de"]', "must name the default language, too: add en"),
+            ("[]", "needs one entry at least"),
+            ('"en"', "write a list in square"),
+            ('["en", "tlh"]', ""),
+        ],
+    )
+    def test_are_vouched_for_by_name(self, languages: str, told: str, tmp_path: Path) -> None:
+        """Only where there is something to vouch for."""
+        change = (r"^vouched_languages = [^\n]*", f"vouched_languages = {languages}")
+
+        assert re.search(rf"mine\.toml: vouched_languages(\.1)?: {told}", complaint(tmp_path, changed(change)))
+
+
+def _png(width: int, height: int) -> bytes:
+    return b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR" + width.to_bytes(4) + height.to_bytes(4)
+
+
+def test_a_picture_for_posts_lies_in_the_campaigns_folder(tmp_path: Path) -> None:
+    """In the one size that is shown whole; nobody needs to name it."""
+    assert campaign(tmp_path).share_image is None
+    (tmp_path / "mine").mkdir()
+    picture = tmp_path / "mine" / "share.png"
+
+    picture.write_bytes(_png(1200, 630))
+    assert campaign(tmp_path).share_image == picture
+
+    for wrong in (_png(630, 1200), b"GIF89a", b""):
+        picture.write_bytes(wrong)
+        assert complaint(tmp_path, EXAMPLE) == "mine/share.png: must be a PNG picture of 1200 x 630 pixels"
+    assert "put the picture into the campaign's folder" in complaint(tmp_path, f'share_image = "x"\n{EXAMPLE}')
+
+
+@pytest.mark.parametrize("country", ["Germany", "de", "UK", "EU", ""])
+def test_a_partners_country_is_one_of_the_list(country: str, tmp_path: Path) -> None:
+    """Or its form would start with none."""
+    change = (r"^\[partners\.libertes-ouvertes\]\n", f'[partners.libertes-ouvertes]\ncountry = "{country}"\n')
+
+    assert complaint(tmp_path, changed(change)).startswith(
+        "mine.toml: partners.libertes-ouvertes.country: write the two"
+    )

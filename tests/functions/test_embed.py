@@ -1,5 +1,7 @@
 """embed: the hosted pages, and what all functions have in common."""
 
+import re
+
 import httpx
 import pytest
 
@@ -37,15 +39,16 @@ async def test_pages_with_a_language_may_be_cached(deployed: World, path: str) -
     assert "vary" not in response.headers
 
 
-async def test_a_page_names_no_one_elses_address_and_runs_nothing(deployed: World) -> None:
-    """No script, no third party; nobody may frame it."""
+async def test_a_page_names_no_one_elses_address_and_runs_the_widget_alone(deployed: World) -> None:
+    """No script in the page, no third party; nobody may frame it."""
     response = await deployed.client.get(f"{PETITION}?lang=en")
 
     policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
-    assert "<script" not in response.text
-    assert 'src="http' not in response.text
+    assert "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'" in policy
+    assert re.findall(r"<script[^>]*>", response.text) == ['<script type="module" src="/embed/v1.js">']
+    assert set(re.findall(r' (?:src|action)="(.)', response.text)) == {"/"}
 
 
 async def test_partner_and_source_are_carried_into_the_form(deployed: World) -> None:

@@ -1,0 +1,674 @@
+/**
+ * Undersign's form and counter for any page: <undersign-form> and <undersign-counter>.
+ *
+ * No dependency, no build step: this file is what browsers run. It sets no cookie, keeps nothing in the browser, and
+ * asks nobody but the origin it came from. It makes elements and never parses markup, so that a page's
+ * Content-Security-Policy needs no exception, and whoever pins this file by its digest knows all that will run.
+ *
+ * Until the petition's texts are here, and in browsers that lack what this needs, the plain form that stands inside
+ * the element stays in place.
+ */
+
+const ORIGIN = new URL(import.meta.url).origin;
+/** On our own pages the server has made the form already, and the page has its style. */
+const OWN = ORIGIN === location.origin;
+const CAPABLE = "adoptedStyleSheets" in Document.prototype && "replaceSync" in CSSStyleSheet.prototype;
+
+const ATTEMPTS = 6;
+const PATIENCE_MS = 20_000;
+const RESEND_SECONDS = 60;
+const REFRESH_SECONDS = 10;
+const SLOWEST_REFRESH_SECONDS = 300;
+
+const STYLE = `
+:host { display: block; container-type: inline-size; color: var(--undersign-ink, inherit); font: inherit;
+  font-family: var(--undersign-font, inherit); line-height: 1.5; overflow-wrap: break-word;
+  --act: var(--undersign-accent, #2a3fb0); --on: var(--undersign-on-accent, #fff);
+  --soft: var(--undersign-soft, #4a5064); --line: var(--undersign-line, #6f768b);
+  --card: var(--undersign-surface, #fff); --bad: var(--undersign-error, #b3171d); --round: var(--undersign-radius, 6px); }
+:host([hidden]), [hidden] { display: none !important; }
+*, ::before, ::after { box-sizing: border-box; }
+.card { padding: 1.25em; border: 1px solid var(--line); border-radius: calc(1.6 * var(--round));
+  background: var(--card); color: var(--undersign-ink, #171a26); }
+h2, h3, p, ol, dl, dd, ul { margin: 0 0 1em; }
+h2 { font-size: 1.35em; line-height: 1.25; }
+h3 { font-size: 1.05em; margin: 1.5em 0 .5em; }
+ol, ul { padding-left: 1.4em; }
+a { color: var(--act); }
+.card > :last-child, form > :last-child { margin-bottom: 0; }
+.soft, .hint, dt { color: var(--soft); }
+.hint, dt { font-size: .9em; }
+.hint { margin: .35em 0 0; }
+.address { overflow-wrap: anywhere; }
+.field { margin: 0 0 1.1em; padding: 0; border: 0; min-width: 0; }
+label, legend { display: block; padding: 0; margin-bottom: .3em; font-weight: 600; line-height: 1.4; }
+input, select, button { font: inherit; color: inherit; }
+input:not([type=radio], [type=checkbox]), select { display: block; width: 100%; min-height: 2.8em; padding: .45em .7em;
+  border: 1px solid var(--line); border-radius: var(--round); background: var(--card); }
+[aria-invalid=true]:not(fieldset) { border-color: var(--bad) !important; outline: 1px solid var(--bad); }
+[type=radio], [type=checkbox] { flex: none; width: 1.35em; height: 1.35em; margin: .1em 0 0; accent-color: var(--act); }
+.choices { display: flex; flex-wrap: wrap; gap: 0 2em; }
+.choice { display: flex; gap: .7em; align-items: center; min-width: 5em; min-height: 2.75em; margin: 0;
+  font-weight: 400; cursor: pointer; }
+.consent { align-items: flex-start; padding: .5em 0; font-size: .92em; }
+.fault { margin: 0 0 .35em; color: var(--bad); font-weight: 600; }
+.faults, .notice { margin: 0 0 1.25em; padding: 1em; border: 2px solid var(--bad); border-radius: var(--round); }
+.notice { border-color: var(--act); }
+.faults ul { margin: .5em 0 0; padding: 0; list-style: none; }
+.faults a { display: inline-block; padding: .2em 0; color: var(--bad); font-weight: 600; }
+.title { margin: 0; font-weight: 700; }
+button, .button { display: block; width: 100%; min-height: 3em; margin: 0 0 .75em; padding: .7em 1.2em;
+  border: 2px solid var(--act); border-radius: var(--round); background: var(--act); color: var(--on); font-weight: 700;
+  line-height: 1.35; text-align: center; text-decoration: none; cursor: pointer; }
+button:hover, .button:hover { filter: brightness(.85); }
+[aria-disabled=true] { opacity: .7; cursor: default; }
+.quiet { background: transparent; color: var(--act); font-weight: 600; }
+.inline { display: inline; width: auto; min-height: 0; margin: 0; padding: .2em 0; border: 0; background: none; color: var(--act);
+  font-weight: 600; text-align: left; text-decoration: underline; }
+.more { margin: 0 0 .75em; }
+.more > summary { padding: .6em 0; color: var(--act); font-weight: 600; cursor: pointer; }
+.after { text-align: center; }
+.promise { margin: 1em 0 0; padding-top: .9em; border-top: 1px solid var(--line); color: var(--soft); font-size: .9em; }
+dl > div { margin-bottom: .5em; }
+dd { margin: 0; }
+.counted { margin: 0 0 .4em; line-height: 1.2; }
+.number { font-size: 1.75em; font-weight: 700; font-variant-numeric: tabular-nums; }
+.track { height: .7em; overflow: hidden; border: 1px solid var(--line); border-radius: 1em; background: var(--card); }
+.bar { width: 0; height: 100%; background: var(--act); transition: width .8s ease-out; }
+.goal { margin: .35em 0 0; color: var(--soft); font-size: .9em; }
+:focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
+[tabindex="-1"]:focus { outline: 0; }
+@media (prefers-reduced-motion: reduce) { .bar { transition: none; } }
+@media (forced-colors: active) { .bar { background: Highlight; forced-color-adjust: none; } }
+`;
+
+let sheet;
+const shadow = (element) => {
+  const root = element.attachShadow({ mode: "open" });
+  if (!sheet) (sheet = new CSSStyleSheet()).replaceSync(STYLE);
+  root.adoptedStyleSheets = [sheet];
+  return root;
+};
+
+/** An element; `on…` attributes are listeners, and every class is a ::part, too. */
+const h = (tag, attributes = {}, ...children) => {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name === "href" && !/^(https?|mailto|viber):/.test(value)) continue;
+    else if (value != null && value !== false) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.part = [tag, attributes.class].filter(Boolean).join(" ");
+  made.append(...children.flat().filter((child) => child));
+  return made;
+};
+
+const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+/** Seconds before the next attempt: growing, never sooner than asked, and not the same for everybody. */
+const pause = (attempt, asked = 0) => Math.max(asked, Math.min(60, 2 ** attempt)) * (1 + Math.random() / 2);
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
+
+/** What the server answers; `status` 0 where it could not be reached. */
+const ask = async (url, options = {}) => {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), PATIENCE_MS);
+  try {
+    const response = await fetch(url, {
+      credentials: "omit", referrerPolicy: "no-referrer", signal: abort.signal, ...options,
+    });
+    const seconds = Number(response.headers.get("Retry-After")) || 0;
+    return { status: response.status, seconds, content: await response.json().catch(() => ({})) };
+  } catch {
+    return { status: 0, seconds: 0, content: {} };
+  } finally {
+    clearTimeout(timer);
+  }
+};
+const post = (path, body) =>
+  ask(ORIGIN + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+const isBusy = (status) => status === 0 || status === 429 || status >= 500;
+
+const petitions = new Map();
+/** The petition's texts and what its form asks, as the server describes it for this page; asked for once. */
+const petition = (element) => {
+  const query = new URLSearchParams({ origin: location.origin });
+  const lang = element.closest("[lang]")?.lang;
+  if (lang) query.set("lang", lang);
+  const partner = element.getAttribute("partner");
+  if (partner) query.set("partner", partner);
+  const url = `${ORIGIN}/v1/campaigns/${encodeURIComponent(element.getAttribute("campaign"))}/form?${query}`;
+  if (!petitions.has(url)) petitions.set(url, load(url));
+  return petitions.get(url);
+};
+const load = async (url) => {
+  for (let attempt = 0; ; attempt++) {
+    const { status, seconds, content } = await ask(url);
+    if (status === 200) return content;
+    if (!isBusy(status)) {
+      console.error(`Undersign: ${content.detail ?? `${url} answers ${status}`}`);
+      return null;
+    }
+    await sleep(pause(attempt, seconds));
+  }
+};
+
+/** Buttons that need a script are hidden until there is one: to copy a text, to open the device's own sharing. */
+const enliven = (root) => {
+  for (const button of root.querySelectorAll("[data-copy]")) {
+    const named = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const shown = root.querySelector(`#${button.dataset.copy}`);
+      try {
+        await navigator.clipboard.writeText(shown.textContent.trim());
+        button.textContent = button.dataset.done;
+        setTimeout(() => (button.textContent = named), 4000);
+      } catch {
+        getSelection().selectAllChildren(shown); // no permission: at least it is marked, for the reader to copy
+      }
+    });
+  }
+  if (!navigator.share) return;
+  for (const button of root.querySelectorAll("[data-share]")) {
+    button.hidden = false;
+    root.querySelector(".primary")?.classList.add("quiet");
+    button.addEventListener("click", () => {
+      navigator.share({ text: button.dataset.text, url: button.dataset.share }).catch(() => {}); // closed again
+    });
+  }
+};
+
+class Form extends HTMLElement {
+  async connectedCallback() {
+    if (this.petition || !CAPABLE) return;
+    this.petition = petition(this);
+    const about = await this.petition;
+    if (!about) return;
+    this.about = about;
+    this.root = OWN ? this : shadow(this);
+    if (!about.admitted) return this.#refuse();
+    if (!about.is_open) return OWN || this.#show("error_titles.campaign_closed", h("p", {}, this.#text("error.dates")));
+    if (this.hasAttribute("partner") && about.partner !== this.getAttribute("partner")) {
+      console.warn(`Undersign: this page signs for the partner "${about.partner ?? "none"}", as its origin says`);
+    }
+    this.form = (OWN && this.querySelector("form")) || this.#makeForm();
+    this.form.noValidate = true; // the faults are told in the form's own language
+    this.form.addEventListener("submit", (event) => this.#submit(event));
+    this.form.addEventListener("change", (event) => this.#look(event.target));
+    this.#chooseCountry();
+    if (!OWN) this.#reopen();
+    this.#tell("ready");
+  }
+
+  #text(key, values = {}) {
+    return fill(this.about.texts[key], values);
+  }
+
+  /** For the page's own code. Holds nothing personal. */
+  #tell(event, detail = {}) {
+    const about = { campaign: this.about.campaign, language: this.about.language, partner: this.about.partner };
+    this.dispatchEvent(
+      new CustomEvent(`undersign:${event}`, { bubbles: true, composed: true, detail: { ...about, ...detail } }),
+    );
+  }
+
+  /** A state in the form's place; its heading gets the focus, so that it is read out. */
+  #show(heading, ...nodes) {
+    const title = h("h2", { tabindex: -1 }, this.#text(heading));
+    const view = h("div", { class: OWN ? null : "card" }, title, nodes);
+    this.root.replaceChildren(view);
+    enliven(view);
+    title.focus();
+    return view;
+  }
+
+  #reopen() {
+    this.root.replaceChildren(OWN ? this.form : h("div", { class: "card" }, this.heading, this.form));
+  }
+
+  #refuse() {
+    console.error(
+      `Undersign: ${location.origin} is not registered for the petition "${this.about.campaign}", so nobody can sign ` +
+        `on this page. Its organisers register it: ${this.about.contact}`,
+    );
+    this.root.replaceChildren(
+      h("div", { class: "card" },
+        h("p", {}, this.#text("sending.not_registered")),
+        h("a", { class: "button", href: this.about.hosted_page }, this.#text("sending.hosted"))),
+    );
+    this.#tell("refused");
+  }
+
+  #makeForm() {
+    const { about } = this;
+    const optional = (name) =>
+      about.required.includes(name) ? null : h("span", { class: "soft" }, ` (${this.#text("form.optional")})`);
+    const field = (name, control, hint) =>
+      h("div", { class: "field" }, h("label", { for: name }, this.#text(`form.${name}`), optional(name)), control, hint);
+    const input = (name, attributes) =>
+      h("input", { id: name, name, class: "control", required: about.required.includes(name), ...attributes });
+    const choice = (value, key) =>
+      h("label", { class: "choice" }, h("input", {
+        type: "radio", name: "newsletter", value, id: value === "true" && "newsletter",
+        required: about.required.includes("newsletter"),
+      }), this.#text(key));
+    this.heading = h("h2", {}, this.#text("form.heading"));
+    return h("form", {},
+      field("name", input("name", { autocomplete: "name", maxlength: 100 })),
+      field("email", input("email", {
+        type: "email", autocomplete: "email", inputmode: "email", autocapitalize: "none", spellcheck: "false",
+        maxlength: 254, "aria-describedby": "email-hint",
+      }), h("p", { class: "hint", id: "email-hint" }, this.#text("form.email_hint"))),
+      field("country", h("select", { id: "country", name: "country", class: "control", autocomplete: "country", required: true },
+        h("option", { value: "" }, this.#text("form.country_empty")),
+        about.countries.map(([code, name]) => h("option", { value: code }, name)))),
+      about.asks_postal_code && field("postal_code", input("postal_code", { autocomplete: "postal-code", maxlength: 15 })),
+      h("fieldset", { class: "field", role: "radiogroup" },
+        h("legend", {}, this.#text("form.newsletter"), optional("newsletter")),
+        h("div", { class: "choices" }, choice("true", "form.yes"), choice("false", "form.no"))),
+      h("div", { class: "field" },
+        h("label", { class: "choice consent" },
+          h("input", { type: "checkbox", id: "consent", name: "consent", value: "true", required: true }),
+          h("span", {}, about.consent)),
+        h("p", { class: "hint" }, this.#text("form.age_hint"), " ",
+          h("a", { href: about.privacy_page, target: "_blank" }, this.#text("form.privacy")))),
+      h("button", { class: "submit" }, this.#text("form.submit")),
+      h("p", { class: "hint after" }, this.#text("form.next_step")),
+      h("p", { class: "promise" }, this.#text("form.promise")));
+  }
+
+  /** The partner's, else the browser's for this language, else the language's; never over what was chosen. */
+  #chooseCountry() {
+    const select = this.form.elements.country;
+    const chosen = [...select.options].some((option) => option.value && option.defaultSelected);
+    if (select.value && !(OWN && chosen && !this.about.partner_country)) return;
+    const region = navigator.languages
+      .map((tag) => tag.split("-"))
+      .find(([language, place]) => language === this.about.language && /^[A-Z]{2}$/.test(place ?? ""))?.[1];
+    const country = this.about.partner_country ?? region ?? this.about.language_country;
+    if ([...select.options].some((option) => option.value === country)) select.value = country;
+  }
+
+  /** What was typed, as the server takes it. */
+  #body() {
+    const { about } = this;
+    const typed = Object.fromEntries([...new FormData(this.form)].filter(([, value]) => value.trim()));
+    const source = this.getAttribute("source") ?? typed.source;
+    return {
+      email: (typed.email ?? "").trim(), name: (typed.name ?? "").trim(), country: typed.country ?? "",
+      locale: about.language, consent: this.form.elements.consent.checked,
+      ...(about.partner && { partner: about.partner }),
+      ...(/^[a-z0-9-]{1,40}$/.test(source ?? "") && { source }),
+      ...(typed.newsletter && { newsletter: typed.newsletter === "true" }),
+      ...(typed.postal_code && { postal_code: typed.postal_code.trim() }),
+    };
+  }
+
+  #fault(control) {
+    const group = control.type === "radio" ? this.form.elements[control.name] : control;
+    const value = control.type === "radio" ? group.value : control.value.trim();
+    if (control.type === "checkbox" ? control.required && !control.checked : control.required && !value) {
+      return control.name === "consent" ? "fields.consent_required" : "fields.required";
+    }
+    const isAddress = !control.validity.typeMismatch && /^[^\s@]+@[^\s@]+\.[^\s@.]+$/.test(value);
+    return control.type === "email" && value && !isAddress ? "fields.email_invalid" : null;
+  }
+
+  /** While somebody fills in: tells a fault once a field is left, takes it back once it is mended. */
+  #look(control) {
+    const fault = this.#fault(control);
+    const told = this.form.querySelector(`#${control.name}-fault`);
+    if (told && !fault) this.#clear(control.name);
+    if (fault && control.value.trim() && !told) this.#mark(control.name, this.#text(fault));
+    if (control.name === "email") this.#suggest(control);
+  }
+
+  /** "Did you mean ann@gmail.com?" */
+  #suggest(control) {
+    this.form.querySelector(".suggestion")?.remove();
+    const [, local, domain] = /^([^\s@]+)@([^\s@]+)$/.exec(control.value.trim()) ?? [];
+    const meant = domain && nearest(domain.toLowerCase(), Object.keys(this.about.mailboxes));
+    if (!meant) return;
+    const address = `${local}@${meant}`;
+    const accept = () => {
+      control.value = address;
+      control.focus();
+      this.#look(control);
+    };
+    control.after(h("p", { class: "hint suggestion", role: "status" },
+      h("button", { type: "button", class: "inline", onclick: accept }, this.#text("form.did_you_mean", { address }))));
+  }
+
+  #control(name) {
+    const found = this.form.elements[name];
+    return found instanceof RadioNodeList ? found[0] : found;
+  }
+
+  #clear(name) {
+    this.form.querySelector(`#${name}-fault`)?.remove();
+    const control = this.#control(name);
+    const place = control.type === "radio" ? control.closest("fieldset") : control;
+    place.removeAttribute("aria-invalid");
+    const ids = (place.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== `${name}-fault`);
+    ids.length ? place.setAttribute("aria-describedby", ids.join(" ")) : place.removeAttribute("aria-describedby");
+  }
+
+  #mark(name, message) {
+    this.#clear(name);
+    const control = this.#control(name);
+    const place = control.type === "radio" ? control.closest("fieldset") : control;
+    const told = h("p", { class: "fault", id: `${name}-fault` }, message);
+    if (control.type === "radio") place.querySelector("legend").after(told);
+    else (control.closest("label") ?? control).before(told);
+    place.setAttribute("aria-invalid", "true");
+    place.setAttribute("aria-describedby", `${place.getAttribute("aria-describedby") ?? ""} ${name}-fault`.trim());
+  }
+
+  /** `faults`: [{field, message}]. Beside their fields, and summed up above the form, which gets the focus. */
+  #showFaults(faults) {
+    this.#notify();
+    this.form.querySelectorAll(".fault").forEach((told) => this.#clear(told.id.replace(/-fault$/, "")));
+    this.form.parentNode.querySelector(".faults")?.remove();
+    if (!faults.length) return;
+    const link = ({ field, message }) => {
+      const control = this.#control(field);
+      if (!control || control.type === "hidden") return h("li", {}, `${field}: ${message}`);
+      this.#mark(field, message);
+      const jump = (event) => {
+        event.preventDefault();
+        control.focus();
+      };
+      const named = this.about.texts[`form.short_${field}`];
+      return h("li", {}, h("a", { href: `${location.href.split("#")[0]}#${field}`, onclick: jump }, `${named}: ${message}`));
+    };
+    const summary = h("div", { class: "faults", role: "alert", tabindex: -1 },
+      h("p", { class: "title" }, this.#text("form.faults")), h("ul", {}, faults.map(link)));
+    this.form.before(summary);
+    summary.focus();
+  }
+
+  /** Above the button, read out politely; nothing, if called with nothing. */
+  #notify(...nodes) {
+    this.form.querySelector(".notice")?.remove();
+    if (!nodes.length) return;
+    this.form.querySelector("button:not([type=button])").before(h("div", { class: "notice", role: "status" }, nodes));
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    if (this.sending) return;
+    const faulty = [...new Map([...this.form.elements].filter((control) => control.name)
+      .map((control) => [control.name, this.#fault(control)])).entries()].filter(([, fault]) => fault);
+    this.#showFaults(faulty.map(([field, fault]) => ({ field, message: this.#text(fault) })));
+    if (faulty.length) return;
+    const button = this.form.querySelector("button:not([type=button])");
+    this.sending = true;
+    button.setAttribute("aria-disabled", "true");
+    button.textContent = this.#text("form.sending");
+    await this.#send(this.#body());
+    this.sending = false;
+    button.removeAttribute("aria-disabled");
+    button.textContent = this.#text("form.submit");
+  }
+
+  async #send(body) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const { status, seconds, content } = await post(`/v1/campaigns/${this.about.campaign}/signatures`, body);
+      if (status === 202) {
+        this.#notify();
+        this.#tell("signed", { country: body.country });
+        return this.#checkInbox(body);
+      }
+      if (status === 422 && content.errors) return this.#showFaults(content.errors);
+      if (!isBusy(status)) return this.#fail(content.detail ?? this.#text("errors.internal"));
+      if (attempt < ATTEMPTS - 1) await this.#wait(pause(attempt + 1, seconds));
+    }
+    this.#fail(this.#text("sending.gave_up"));
+  }
+
+  #fail(message) {
+    this.#notify(h("p", {}, message),
+      !OWN && h("p", {}, h("a", { href: this.about.hosted_page }, this.#text("sending.hosted"))));
+    this.#tell("failed");
+  }
+
+  /** Until the time is up, or somebody does not want to wait. */
+  #wait(seconds) {
+    return new Promise((resolve) => {
+      const left = h("span", { "aria-hidden": "true", class: "soft" });
+      const done = () => {
+        stop();
+        this.#notify();
+        resolve();
+      };
+      const stop = countDown(seconds, (n) => {
+        left.textContent = this.#text("sending.next_try", { seconds: n });
+      }, done);
+      this.#notify(h("p", {}, this.#text("sending.busy"), " ", left),
+        h("button", { type: "button", class: "quiet retry", onclick: done }, this.#text("sending.retry")));
+    });
+  }
+
+  #checkInbox(body) {
+    const { about } = this;
+    const provider = body.email.split("@").pop().toLowerCase();
+    const webmail = about.mailboxes[provider];
+    const row = (key, ...value) => h("div", {}, h("dt", {}, this.#text(key)), h("dd", { class: "address" }, value));
+    const resend = h("button", { type: "button", class: "quiet resend", "aria-disabled": "true", onclick: () => this.#resend(resend, said, body) });
+    const said = h("p", { class: "hint", role: "status" });
+    this.#show("check_inbox.title",
+      h("p", { class: "lead" }, this.#text("check_inbox.lead")),
+      h("dl", {},
+        row("check_inbox.sent_to", h("strong", {}, body.email)),
+        row("check_inbox.from", `${about.sender.name} · ${about.sender.address}`),
+        row("check_inbox.subject", about.subject)),
+      webmail && h("a", { class: "button", href: webmail, target: "_blank", rel: "noopener noreferrer" },
+        this.#text("check_inbox.open_mailbox", { provider })),
+      h("ol", {}, ["open", "press", "spam"].map((step) => h("li", {}, this.#text(`check_inbox.step_${step}`)))),
+      h("h3", {}, this.#text("check_inbox.trouble_heading")),
+      h("p", { class: "hint" }, this.#text("check_inbox.resend_hint")), resend, said,
+      h("p", { class: "hint" }, this.#text("check_inbox.wrong_hint")),
+      h("button", { type: "button", class: "quiet", onclick: () => this.#correct() }, this.#text("check_inbox.wrong")),
+      h("p", { class: "after" },
+        h("button", { type: "button", class: "inline", onclick: () => this.#share(body.country) }, this.#text("check_inbox.done"))));
+    this.#holdBack(resend);
+  }
+
+  #holdBack(button) {
+    const named = this.#text("check_inbox.resend");
+    countDown(RESEND_SECONDS, (n) => {
+      button.textContent = this.#text("check_inbox.resend_in", { seconds: n });
+    }, () => {
+      button.removeAttribute("aria-disabled");
+      button.textContent = named;
+    });
+  }
+
+  async #resend(button, said, { email, locale }) {
+    if (button.getAttribute("aria-disabled")) return;
+    button.setAttribute("aria-disabled", "true");
+    const { status } = await post(`/v1/campaigns/${this.about.campaign}/links`, { email, locale });
+    said.textContent = this.#text(status === 202 ? "check_inbox.resent" : "errors.try_again");
+    this.#holdBack(button);
+  }
+
+  /** The form as it was; consent and newsletter are given anew, with the address they are for. */
+  #correct() {
+    for (const control of this.form.querySelectorAll("[type=checkbox], [type=radio]")) control.checked = false;
+    this.#reopen();
+    this.form.elements.email.focus();
+  }
+
+  #share(country) {
+    const { url, services, primary } = this.about.share;
+    const text = this.#text("share.message");
+    const link = (name, style) =>
+      h("a", { class: `button ${style}`, href: services[name], target: "_blank", rel: "noopener noreferrer" },
+        this.#text("share.with", { service: name }));
+    const first = primary[country] ?? "WhatsApp";
+    const others = Object.keys(services).filter((name) => name !== first);
+    const mail = `mailto:?subject=${encodeURIComponent(this.about.title)}&body=${encodeURIComponent(`${text}\n\n${url}`)}`;
+    this.#show("share.heading",
+      h("p", {}, this.#text("share.lead")),
+      h("p", {}, h("a", { id: "share-link", class: "address", href: url }, url)),
+      h("button", { type: "button", hidden: true, "data-share": url, "data-text": text }, this.#text("share.native")),
+      link(first, "primary"),
+      h("button", { type: "button", class: "quiet", hidden: true, "data-copy": "share-link", "data-done": this.#text("share.copied") },
+        this.#text("share.copy")),
+      h("details", { class: "more" }, h("summary", {}, this.#text("share.more")),
+        others.map((name) => link(name, "quiet")),
+        h("a", { class: "button quiet", href: mail }, this.#text("share.mail"))));
+    this.#tell("sharing");
+  }
+}
+
+/** Calls `each` with the whole seconds left, then `end`. Returns what stops it. */
+const countDown = (seconds, each, end) => {
+  const until = Date.now() + seconds * 1000;
+  const tick = () => {
+    const left = Math.ceil((until - Date.now()) / 1000);
+    if (left > 0) return each(left);
+    clearInterval(timer);
+    end();
+  };
+  const timer = setInterval(tick, 1000);
+  each(Math.ceil(seconds));
+  return () => clearInterval(timer);
+};
+
+/** The one domain that `typed` is a slip away from; none if it is itself known, or nothing is near. */
+const nearest = (typed, domains) => {
+  if (domains.includes(typed)) return undefined;
+  return domains.find((domain) => domain.length > 5 && slips(typed, domain) <= (domain.length > 9 ? 2 : 1));
+};
+/** How many letters are left out, added, changed or swapped (optimal string alignment distance). */
+const slips = (a, b) => {
+  const rows = [[...Array(b.length + 1).keys()]];
+  for (let i = 1; i <= a.length; i++) {
+    rows[i] = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = rows[i - 1][j - 1] + (a[i - 1] !== b[j - 1]);
+      rows[i][j] = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, changed);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return rows[a.length][b.length];
+};
+
+class Counter extends HTMLElement {
+  #failures = 0;
+  #shown = 0;
+
+  async connectedCallback() {
+    if (!CAPABLE) return;
+    document.addEventListener("visibilitychange", this.#seen);
+    this.about ??= await petition(this);
+    if (this.about && this.isConnected) this.#refresh();
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener("visibilitychange", this.#seen);
+    clearTimeout(this.timer);
+  }
+
+  #seen = () => {
+    if (document.hidden || !this.about) return;
+    this.#failures = 0;
+    this.#refresh();
+  };
+
+  async #refresh() {
+    clearTimeout(this.timer);
+    const { status, content } = await ask(`${ORIGIN}/v1/campaigns/${this.about.campaign}/count`);
+    this.#failures = status === 200 && !document.hidden ? 0 : this.#failures + 1;
+    if (status === 200) this.#take(content);
+    if (!this.isConnected) return;
+    const seconds = Math.min(SLOWEST_REFRESH_SECONDS, REFRESH_SECONDS * 2 ** this.#failures);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#refresh(), seconds * (800 + Math.random() * 400));
+  }
+
+  /** Servers answer from copies of different ages: an older one than what is shown says nothing new. */
+  #take(count) {
+    if (this.count && count.as_of <= this.count.as_of) return;
+    this.count = count;
+    if (!this.number) this.#draw();
+    const wanted = Number(this.getAttribute("goal"));
+    const goal = wanted > 0 ? wanted : count.next_goal;
+    const format = new Intl.NumberFormat(this.about.language);
+    const { texts } = this.about;
+    this.goal.textContent = fill(texts[count.total < goal ? "counter.next_goal" : "counter.reached"], { goal: format.format(goal) });
+    this.track.setAttribute("aria-valuemax", goal);
+    this.track.setAttribute("aria-valuenow", Math.min(goal, count.total));
+    this.bar.style.width = `${Math.min(100, (100 * count.total) / goal)}%`;
+    this.#rise(count.total, format);
+    this.dispatchEvent(new CustomEvent("undersign:count", {
+      bubbles: true, composed: true, detail: { campaign: count.campaign, total: count.total, goal },
+    }));
+  }
+
+  #draw() {
+    this.number = h("strong", { class: "number" });
+    this.before = h("span");
+    this.after = h("span");
+    this.bar = h("div", { class: "bar" });
+    this.track = h("div", {
+      class: "track", role: "progressbar", "aria-label": this.about.texts["counter.progress"], "aria-valuemin": 0,
+    }, this.bar);
+    this.goal = h("p", { class: "goal" });
+    const root = this.shadowRoot ?? shadow(this);
+    root.replaceChildren(h("p", { class: "counted" }, this.before, this.number, this.after), this.track, this.goal);
+  }
+
+  #rise(total, format) {
+    const from = this.#shown;
+    this.#shown = total;
+    const begun = performance.now();
+    const quick = document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const step = (now) => {
+      if (this.#shown !== total) return; // a newer number is on its way
+      const part = quick ? 1 : Math.min(1, Math.max(0, now - begun) / 800);
+      this.#write(Math.round(from + (total - from) * (1 - (1 - part) ** 3)), format);
+      if (part < 1) requestAnimationFrame(step);
+    };
+    step(begun);
+  }
+
+  #write(number, format) {
+    const { texts, language } = this.about;
+    const form = new Intl.PluralRules(language).select(number);
+    const text = texts[`counter.signed.${form}`] ?? texts["counter.signed.other"];
+    const [before, after] = text.split("{number}");
+    this.before.textContent = before;
+    this.number.textContent = format.format(number);
+    this.after.textContent = after;
+  }
+}
+
+customElements.get("undersign-form") || customElements.define("undersign-form", Form);
+customElements.get("undersign-counter") || customElements.define("undersign-counter", Counter);
+
+if (OWN) {
+  enliven(document);
+  const parents = document.documentElement.dataset.framedBy?.split(" ") ?? [];
+  if (parents.length && parent !== window) {
+    // The browser lets only registered pages frame this one; and only they are told how high it is.
+    const tell = () => {
+      const height = document.documentElement.getBoundingClientRect().height;
+      const known = location.ancestorOrigins?.[0];
+      for (const origin of parents) {
+        if (!known || known === origin) parent.postMessage({ undersign: "height", height: Math.ceil(height) }, origin);
+      }
+    };
+    new ResizeObserver(tell).observe(document.documentElement);
+  }
+} else {
+  addEventListener("message", ({ origin, data, source }) => {
+    if (origin !== ORIGIN || data?.undersign !== "height" || !(data.height > 0)) return;
+    for (const frame of document.querySelectorAll("iframe")) {
+      if (frame.contentWindow === source) frame.style.height = `${data.height}px`;
+    }
+  });
+}

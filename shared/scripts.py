@@ -1,0 +1,37 @@
+"""The widget's script as browsers get it: at one address that moves, and at one for each version that never does.
+
+A partner who pins a version by its digest (Subresource Integrity, https://www.w3.org/TR/SRI/) must find it for
+years: before a script that is in use changes, a copy of it goes to the folder kept/ beside it.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+MOVING = "v1.js"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    content: bytes
+    is_pinned: bool
+
+
+class Scripts:
+    """Every version there is, read once. `folder`: holds v1.js, and earlier versions of it under kept/."""
+
+    def __init__(self, folder: Path) -> None:
+        current = (folder / MOVING).read_bytes()
+        kept = [file.read_bytes() for file in folder.glob("kept/*.js")]
+        pinned = {_pinned_name(content): Script(content, is_pinned=True) for content in [current, *kept]}
+        self._by_name = {MOVING: Script(current, is_pinned=False), **pinned}
+        self.pinned_path = f"/embed/{_pinned_name(current)}"
+        self.integrity = f"sha384-{base64.b64encode(hashlib.sha384(current).digest()).decode()}"
+
+    def get(self, name: str) -> Script | None:
+        return self._by_name.get(name)
+
+
+def _pinned_name(content: bytes) -> str:
+    return f"v1-{hashlib.sha256(content).hexdigest()[:16]}.js"

@@ -1,0 +1,31 @@
+"""Passing a petition on: links to messengers and networks, which are mere links and run no script of anyone's."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+_SERVICES: Mapping[str, str] = {
+    "WhatsApp": "https://wa.me/?text={text}%20{url}",
+    "Facebook": "https://www.facebook.com/sharer/sharer.php?u={url}",
+    "Telegram": "https://t.me/share/url?url={url}&text={text}",
+    "Viber": "viber://forward?text={text}%20{url}",
+    "Mastodon": "https://share.joinmastodon.org/#text={text}%20{url}",
+    "Bluesky": "https://bsky.app/intent/compose?text={text}%20{url}",
+}
+DEFAULT = "WhatsApp"
+#: Where another one is what most people write to each other with, or pass news on with.
+PRIMARY: Mapping[str, str] = {
+    **dict.fromkeys(("BG", "GR"), "Viber"),
+    **dict.fromkeys(("CZ", "DK", "HU", "LT", "MT", "PL", "SE", "SK"), "Facebook"),
+}
+
+
+def links(url: str, message: str) -> Mapping[str, str]:
+    """The address that opens each service with `message` and `url` filled in, by the service's name."""
+    filled = {"url": quote(url, safe=""), "text": quote(message, safe="")}
+    return {service: address.format_map(filled) for service, address in _SERVICES.items()}
+
+
+def mail(title: str, url: str, message: str) -> str:
+    """A mailto: address (RFC 6068) with subject and text filled in."""
+    body = f"{message}\n\n{url}"
+    return f"mailto:?subject={quote(title, safe='')}&body={quote(body, safe='')}"

@@ -1,0 +1,174 @@
+"""embed: the widget's script, what it is told of a petition, and the pages that help to put it into one's own."""
+
+import base64
+import hashlib
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import mailboxes, sharing
+from shared.scripts import Scripts
+from tests.world import CAMPAIGN, PUBLIC_URL, World
+
+FORM = f"/v1/campaigns/{CAMPAIGN}/form?lang=en"
+SNIPPETS = f"/c/{CAMPAIGN}/embed?lang=en"
+PARTNER = "digital-rights"
+ORIGIN = "https://digital-rights.example.org"
+
+
+async def form(deployed: World, query: str = "") -> dict[str, Any]:
+    response = await deployed.client.get(f"{FORM}{query}")
+    assert response.status_code == 200
+    content: dict[str, Any] = response.json()
+    return content
+
+
+class TestForm:
+    async def test_a_partners_origin_may_send_and_names_the_partner(self, deployed: World) -> None:
+        """Whatever partner its page names: an origin cannot be claimed."""
+        told = await form(deployed, f"&origin={ORIGIN}&partner=libertes-ouvertes")
+
+        assert (told["admitted"], told["partner"], told["partner_country"]) == (True, PARTNER, "DE")
+        assert "Digital Rights Watch Berlin" in told["texts"]["form.newsletter"]
+        assert f"partner={PARTNER}" in told["hosted_page"]
+        assert f"partner%3D{PARTNER}" in told["share"]["services"]["WhatsApp"]
+
+    @pytest.mark.parametrize("origin", ["https://nobody.example.org", "null", "", f"{ORIGIN}.evil.example.org"])
+    async def test_other_origins_may_not(self, deployed: World, origin: str) -> None:
+        """They are told where one can sign, and whom to ask."""
+        told = await form(deployed, f"&origin={origin}")
+
+        assert told["admitted"] is False
+        assert "partner" not in told
+        assert told["hosted_page"].startswith(f"{PUBLIC_URL}/c/{CAMPAIGN}")
+        assert told["contact"] == "hello@unwatched.example.org"
+
+    async def test_our_own_pages_name_the_partner_themselves(self, deployed: World) -> None:
+        """The one whose link was followed."""
+        told = await form(deployed, f"&origin={PUBLIC_URL}&partner={PARTNER}")
+
+        assert (told["admitted"], told["partner"]) == (True, PARTNER)
+
+    async def test_pages_anywhere_may_read_it_and_caches_keep_it(self, deployed: World) -> None:
+        """It holds nothing that is not on the petition's page, and a page must learn that it is not registered."""
+        response = await deployed.client.get(FORM, headers={"Origin": "https://nobody.example.org"})
+
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert "public" in response.headers["cache-control"]
+        assert "set-cookie" not in response.headers
+
+    async def test_what_only_the_browser_knows_is_left_open(self, deployed: World) -> None:
+        """All else is filled in."""
+        texts = (await form(deployed))["texts"]
+
+        assert texts["form.age_hint"] == "Minimum age: 16."
+        assert texts["counter.next_goal"] == "Next goal: {goal}"
+        assert texts["sending.next_try"] == "Next try in {seconds} s"
+
+
+class TestScript:
+    async def test_one_address_moves_and_one_never_does(self, deployed: World) -> None:
+        """The same bytes, kept for minutes or for ever."""
+        pinned_path = deployed.functions["embed"].scripts.pinned_path
+
+        moving = await deployed.client.get("/embed/v1.js")
+        pinned = await deployed.client.get(pinned_path)
+
+        assert moving.content == pinned.content
+        assert moving.headers["content-type"].startswith("text/javascript")
+        assert "max-age=300" in moving.headers["cache-control"]
+        assert pinned.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert moving.headers["access-control-allow-origin"] == "*"
+
+    @pytest.mark.parametrize("name", ["v1-0000000000000000.js", "v2.js", "..%2fmain.py", "kept", "v1.js.map"])
+    async def test_nothing_else_is_there(self, deployed: World, name: str) -> None:
+        """Least of all the function's own files."""
+        response = await deployed.client.get(f"/embed/{name}", headers={"Accept": "application/json"})
+
+        assert response.status_code == 404
+
+    def test_an_earlier_version_stays_at_its_address(self, tmp_path: Path) -> None:
+        """Pages that pinned it go on working."""
+        (tmp_path / "v1.js").write_text("old")
+        earlier = Scripts(tmp_path)
+        (tmp_path / "kept").mkdir()
+        (tmp_path / "v1.js").rename(tmp_path / "kept" / "whatever.js")
+        (tmp_path / "v1.js").write_text("new")
+
+        scripts = Scripts(tmp_path)
+
+        kept = scripts.get(earlier.pinned_path.removeprefix("/embed/"))
+        assert kept is not None
+        assert (kept.content, kept.is_pinned) == (b"old", True)
+        assert scripts.pinned_path != earlier.pinned_path
+        assert scripts.integrity != earlier.integrity
+
+
+class TestSnippets:
+    async def test_are_made_for_one_partner(self, deployed: World) -> None:
+        """With its organisation's name, its short name, its pages' addresses, and the language of the page."""
+        page = (await deployed.client.get(f"{SNIPPETS}&partner={PARTNER}")).text
+        code = [html.unescape(found) for found in re.findall(r"<code id=[^>]*>(.*?)</code>", page, re.DOTALL)]
+
+        assert len(code) == 4
+        assert f"<code>{ORIGIN}</code>" in page
+        assert all(PARTNER in each and f"{PUBLIC_URL}/" in each for each in code)
+        assert "May Digital Rights Watch Berlin write to you" in code[0]
+
+    async def test_pin_the_script_that_is_served(self, deployed: World) -> None:
+        """By its digest."""
+        page = (await deployed.client.get(f"{SNIPPETS}&partner={PARTNER}")).text
+        pinned = re.search(rf"{PUBLIC_URL}(/embed/v1-\w+\.js)&#34; integrity=&#34;sha384-([^&]+)&#34;", page)
+        assert pinned
+
+        script = await deployed.client.get(pinned[1])
+
+        digest = base64.b64encode(hashlib.sha384(script.content).digest()).decode()
+        assert html.unescape(pinned[2]) == digest
+
+    @pytest.mark.parametrize("query", ["", "&partner=nobody"])
+    async def test_wait_for_a_partner(self, deployed: World, query: str) -> None:
+        """Nobody copies a form that cannot work."""
+        page = (await deployed.client.get(f"{SNIPPETS}{query}")).text
+
+        assert "<code id=" not in page
+        assert f"partner={PARTNER}" in page
+
+
+class TestFrame:
+    async def test_only_the_partner_and_we_may_frame_the_form(self, deployed: World) -> None:
+        """As the header tells browsers, and the page its script."""
+        response = await deployed.client.get(f"/c/{CAMPAIGN}?lang=en&embed=1&partner={PARTNER}")
+
+        own = f"{ORIGIN} https://www.digital-rights.example.org"
+        assert response.headers["content-security-policy"].endswith(f"frame-ancestors 'self' {own}")
+        assert f'data-framed-by="{own}"' in response.text
+
+    @pytest.mark.parametrize("query", ["", "&partner=nobody", "&partner=*"])
+    async def test_without_a_partner_only_we_may(self, deployed: World, query: str) -> None:
+        """A frame around it could fool signers."""
+        response = await deployed.client.get(f"/c/{CAMPAIGN}?lang=en&embed=1{query}")
+
+        assert response.headers["content-security-policy"].endswith("frame-ancestors 'self'")
+        assert "data-framed-by" not in response.text
+
+
+def test_a_mailbox_is_where_its_provider_shows_it() -> None:
+    """Gmail searches for the sender; whom we do not know, we do not send anywhere."""
+    assert mailboxes.address("ann@GMail.com ", "us@example.org").endswith("from%3Aus@example.org")
+    assert mailboxes.address("ann@example.org", "us@example.org") == ""
+    assert all(re.fullmatch(r"https://\S+|", url) for url in mailboxes.addresses("us@example.org").values())
+
+
+def test_sharing_fills_in_text_and_link() -> None:
+    """Escaped, whatever they hold; and what a country prefers is there to be had."""
+    links = sharing.links("https://p.example.org/c/x?lang=en&source=share", "“Ban” & sign?")
+
+    assert links["WhatsApp"].startswith(
+        "https://wa.me/?text=%E2%80%9CBan%E2%80%9D%20%26%20sign%3F%20https%3A%2F%2F"
+    )
+    assert links["Facebook"].endswith("?u=https%3A%2F%2Fp.example.org%2Fc%2Fx%3Flang%3Den%26source%3Dshare")
+    assert {sharing.DEFAULT, *sharing.PRIMARY.values()} <= links.keys()
