@@ -312,7 +312,7 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
     script = "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; " if scripted else ""
     return {
         "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{digest}'; {script}img-src 'self'; frame-src 'self'; "
+            f"default-src 'none'; style-src 'sha256-{digest}'; {script}img-src 'self' data:; frame-src 'self'; "
             f"form-action 'self'; base-uri 'none'; frame-ancestors {frame_ancestors}"
         ),
         "Referrer-Policy": "no-referrer",

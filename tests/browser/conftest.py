@@ -1,24 +1,49 @@
-"""A browser without JavaScript, and somebody who walks through the pages with it."""
+"""A browser, and somebody who walks with it: through our pages without JavaScript, or over a partner's page."""
 
 import re
 import shutil
+import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    ViewportSize,
+    async_playwright,
+    expect,
+)
 
+from tests.browser.partner import Site, register, site
 from tests.conftest import missing
 from tests.servers import Server, server
 
-NARROW = {"width": 320, "height": 568}  # the narrowest that WCAG 2.2 asks for (1.4.10, Reflow)
-WIDE = {"width": 1280, "height": 900}
+NARROW: ViewportSize = {"width": 320, "height": 568}  # the narrowest that WCAG 2.2 asks for (1.4.10, Reflow)
+WIDE: ViewportSize = {"width": 1280, "height": 900}
 _PATIENCE_MILLISECONDS = 15_000
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with server(tmp_path_factory.mktemp("server")) as started:
+def partner() -> Iterator[Site]:
+    with site() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def running(partner: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Undersign, with the example campaign, which knows the partner."""
+    folder = tmp_path_factory.mktemp("server")
+    with server(folder / "var", CAMPAIGNS_FOLDER=str(register(partner.origin, folder / "campaigns"))) as started:
+        yield started
+
+
+@pytest.fixture
+def address() -> str:
+    """An address that no other test signs with."""
+    return f"ann-{uuid.uuid4().hex[:12]}@example.org"
 
 
 @pytest.fixture
@@ -36,9 +61,10 @@ async def browser() -> AsyncIterator[Browser]:
 class Walk:
     """Somebody's way through the pages. `page`: where they are."""
 
-    def __init__(self, page: Page, origin: str) -> None:
+    def __init__(self, page: Page, *origins: str) -> None:
+        """`origins`: all that pages may ask anything of."""
         self.page = page
-        self.origin = origin
+        self.known = (*(f"{origin}/" for origin in origins), "about:", "data:,")
         self.strangers: list[str] = []
         self.complaints: list[str] = []
         page.context.on("request", self._note_request)
@@ -51,8 +77,8 @@ class Walk:
         await self.page.get_by_role("button", name=button).click()
 
     def field(self, label: str) -> Locator:
-        """The field whose label begins like this."""
-        return self.page.get_by_label(re.compile(rf"^\s*{label}\b"))
+        """The field whose label begins like this; not one of the plain form that a script has replaced."""
+        return self.page.get_by_label(re.compile(rf"^\s*{label}\b")).filter(visible=True)
 
     async def is_at(self, heading: str) -> None:
         """The page with this heading is there, and it is well made."""
@@ -63,6 +89,13 @@ class Walk:
         assert await self.page.evaluate(_NAMELESS_FIELDS) == []
         assert await self.page.evaluate(_PIXELS_TOO_WIDE) <= 0
 
+    async def ends(self) -> None:
+        """No request went elsewhere, nothing was kept in the browser, and the browser had no complaint."""
+        assert self.strangers == []
+        assert self.complaints == []
+        assert await self.kept() == []
+        await self.page.context.close()
+
     async def kept(self) -> list[object]:
         """What the pages left behind in the browser."""
         storage: list[object] = await self.page.evaluate(
@@ -71,7 +104,7 @@ class Walk:
         return [*await self.page.context.cookies(), *storage]
 
     def _note_request(self, request: Request) -> None:
-        if not request.url.startswith((f"{self.origin}/", "about:srcdoc")):
+        if not request.url.startswith(self.known):
             self.strangers.append(request.url)
 
     def _note_message(self, message: ConsoleMessage) -> None:
@@ -89,7 +122,9 @@ _PIXELS_TOO_WIDE = "document.documentElement.scrollWidth - window.innerWidth"
 
 
 @pytest.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"])
-async def walk(request: pytest.FixtureRequest, browser: Browser, running: Server) -> AsyncIterator[Walk]:
+async def walk(
+    request: pytest.FixtureRequest, browser: Browser, running: Server, partner: Site
+) -> AsyncIterator[Walk]:
     """At its end: no request left our origin, nothing was kept in the browser, and the browser had no complaint.
 
     What breaks the Content-Security-Policy, a style or a script that is not ours, is such a complaint.
@@ -98,9 +133,18 @@ async def walk(request: pytest.FixtureRequest, browser: Browser, running: Server
         base_url=running.url, java_script_enabled=False, locale="en-GB", viewport=request.param
     )
     context.set_default_timeout(_PATIENCE_MILLISECONDS)
-    made = Walk(await context.new_page(), running.url)
+    made = Walk(await context.new_page(), running.url, partner.origin)
     yield made
-    assert made.strangers == []
-    assert made.complaints == []
-    assert await made.kept() == []
-    await context.close()
+    await made.ends()
+
+
+@pytest.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"])
+async def visit(
+    request: pytest.FixtureRequest, browser: Browser, running: Server, partner: Site
+) -> AsyncIterator[Walk]:
+    """The same with JavaScript."""
+    context = await browser.new_context(base_url=running.url, locale="en-GB", viewport=request.param)
+    context.set_default_timeout(_PATIENCE_MILLISECONDS)
+    made = Walk(await context.new_page(), running.url, partner.origin)
+    yield made
+    await made.ends()

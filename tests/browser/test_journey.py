@@ -1,28 +1,27 @@
 """The way from the petition to the counter and back, as somebody goes it in a browser without JavaScript."""
 
 import re
-import uuid
 
-import httpx
 import pytest
 from playwright.async_api import FloatRect, Locator, expect
 
 from tests.browser.conftest import Walk
-from tests.polling import until_async
+from tests.browser.steps import (
+    CONFIRMED,
+    PETITION,
+    counter_shows,
+    described_by,
+    fill_in,
+    follow_the_mail,
+    mails_arrive,
+    total,
+)
 from tests.servers import Server
-from tests.world import CAMPAIGN, COUNT
+from tests.world import CAMPAIGN
 
-PETITION = "Ban biometric mass surveillance in public places"
-CONFIRMED = "Thank you. Your signature is counted."
 CONFIRMED_BEFORE = "Your signature is already counted"
 WITHDRAW = "Remove this signature and email address?"
 WITHDRAWN = "The signature is withdrawn"
-
-
-@pytest.fixture
-def address() -> str:
-    """An address that no other test signs with."""
-    return f"ann-{uuid.uuid4().hex[:12]}@example.org"
 
 
 async def test_a_signature_counts_from_the_button_until_it_is_withdrawn(
@@ -230,14 +229,6 @@ async def test_an_error_is_a_page_with_a_way_on(walk: Walk, path: str, heading: 
     await walk.is_at({"Go to the petition": PETITION, "Mail me a new link": "Resend or withdraw"}[way_on])
 
 
-async def fill_in(walk: Walk, email: str) -> None:
-    """All that has to be filled in."""
-    await walk.field("Name").fill("Ann Example")
-    await walk.field("Email").fill(email)
-    await walk.field("Country").select_option("Germany")
-    await walk.field("I sign this petition").check()
-
-
 async def spoken(walk: Walk) -> str:
     """What assistive technology is given of all frames in the page."""
     devtools = await walk.page.context.new_cdp_session(walk.page)
@@ -259,45 +250,3 @@ async def box(shown: Locator) -> FloatRect:
 async def switch_off_the_browsers_own_checks(walk: Walk) -> None:
     """As in a browser that has none, so that the server's are seen."""
     await walk.page.locator("form").evaluate("form => form.noValidate = true")
-
-
-async def described_by(walk: Walk, field: Locator, what: str) -> Locator:
-    """The text that the field names as its description."""
-    ids = (await field.get_attribute("aria-describedby") or "").split()
-    return walk.page.locator(next(f"#{named}" for named in ids if named.endswith(what)))
-
-
-async def follow_the_mail(walk: Walk, address: str, link: str) -> None:
-    """Open the outbox, and in the newest mail to `address` its link of this name."""
-    mail = walk.page.locator("article", has_text=address)
-
-    async def has_come() -> bool:
-        await walk.opens("/dev/mail")
-        return await mail.count() > 0
-
-    await until_async(has_come)
-    await mail.first.frame_locator("iframe").get_by_role("link", name=link).click()
-    await walk.page.wait_for_url("**/v1/**")
-
-
-async def mails_arrive(running: Server, address: str, number: int) -> None:
-    async def have_come() -> bool:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            mails = (await client.get(f"{running.url}/dev/mail.json")).json()
-        return [mail["to"] for mail in mails].count(address) == number
-
-    await until_async(have_come)
-
-
-async def total(running: Server) -> int:
-    async with httpx.AsyncClient(trust_env=False) as client:
-        return int((await client.get(running.url + COUNT)).json()["total"])
-
-
-async def counter_shows(running: Server, number: int) -> None:
-    """Within the seconds that a count is kept in the process."""
-
-    async def is_shown() -> bool:
-        return await total(running) == number
-
-    await until_async(is_shown)

@@ -36,7 +36,27 @@ async def test_pages_with_a_language_may_be_cached(deployed: World, path: str) -
     assert response.status_code == 200
     assert "public" in response.headers["cache-control"]
     assert "set-cookie" not in response.headers
-    assert "vary" not in response.headers
+    assert response.headers["vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize("path", [f"{PETITION}?lang=en", f"/v1/campaigns/{CAMPAIGN}/form?lang=en", "/embed/v1.js"])
+async def test_what_may_be_cached_is_compressed_for_those_who_can_read_it(deployed: World, path: str) -> None:
+    """A third of the bytes on an old phone's connection."""
+    plain = await deployed.client.get(path, headers={"Accept-Encoding": "identity"})
+    small = await deployed.client.get(path, headers={"Accept-Encoding": "br, gzip"})
+
+    assert "content-encoding" not in plain.headers
+    assert small.headers["content-encoding"] == "gzip"
+    assert int(small.headers["content-length"]) < len(plain.content) / 2
+    assert small.content == plain.content
+
+
+async def test_what_somebody_typed_is_not_compressed(deployed: World) -> None:
+    """The length would tell those who listen how much it is like the rest of the page."""
+    response = await deployed.client.post(f"{PETITION}?lang=en", data={"name": "Ann"})
+
+    assert 'value="Ann"' in response.text
+    assert "content-encoding" not in response.headers
 
 
 async def test_a_page_names_no_one_elses_address_and_runs_the_widget_alone(deployed: World) -> None:

@@ -21,7 +21,7 @@ const REFRESH_SECONDS = 10;
 const SLOWEST_REFRESH_SECONDS = 300;
 
 const STYLE = `
-:host { display: block; container-type: inline-size; color: var(--undersign-ink, inherit); font: inherit;
+:host { display: block; max-width: 40em; color: var(--undersign-ink, inherit); font: inherit;
   font-family: var(--undersign-font, inherit); line-height: 1.5; overflow-wrap: break-word;
   --act: var(--undersign-accent, #2a3fb0); --on: var(--undersign-on-accent, #fff);
   --soft: var(--undersign-soft, #4a5064); --line: var(--undersign-line, #6f768b);
@@ -39,6 +39,7 @@ a { color: var(--act); }
 .soft, .hint, dt { color: var(--soft); }
 .hint, dt { font-size: .9em; }
 .hint { margin: .35em 0 0; }
+.hint + button { margin-top: .6em; }
 .address { overflow-wrap: anywhere; }
 .field { margin: 0 0 1.1em; padding: 0; border: 0; min-width: 0; }
 label, legend { display: block; padding: 0; margin-bottom: .3em; font-weight: 600; line-height: 1.4; }
@@ -75,7 +76,7 @@ dd { margin: 0; }
 .number { font-size: 1.75em; font-weight: 700; font-variant-numeric: tabular-nums; }
 .track { height: .7em; overflow: hidden; border: 1px solid var(--line); border-radius: 1em; background: var(--card); }
 .bar { width: 0; height: 100%; background: var(--act); transition: width .8s ease-out; }
-.goal { margin: .35em 0 0; color: var(--soft); font-size: .9em; }
+.goal { margin: .35em 0 1.1em; color: var(--soft); font-size: .9em; }
 :focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
 [tabindex="-1"]:focus { outline: 0; }
 @media (prefers-reduced-motion: reduce) { .bar { transition: none; } }
@@ -194,10 +195,34 @@ class Form extends HTMLElement {
     this.form = (OWN && this.querySelector("form")) || this.#makeForm();
     this.form.noValidate = true; // the faults are told in the form's own language
     this.form.addEventListener("submit", (event) => this.#submit(event));
-    this.form.addEventListener("change", (event) => this.#look(event.target));
-    this.#chooseCountry();
-    if (!OWN) this.#reopen();
+    // What is told while a button is being pressed would move it away from under the finger.
+    let released;
+    this.form.addEventListener("pointerdown", () => {
+      released = new Promise((resolve) => {
+        for (const end of ["pointerup", "pointercancel"]) addEventListener(end, resolve, { once: true });
+      });
+    });
+    this.form.addEventListener("change", async ({ target }) => {
+      await released;
+      await sleep(0);
+      this.#look(target);
+    });
+    if (OWN) this.#chooseCountry();
+    else this.#replacePlainForm();
     this.#tell("ready");
+  }
+
+  /** What somebody has typed into the plain form by now goes along, and so does the focus. */
+  #replacePlainForm() {
+    const plain = this.querySelector("form");
+    const active = this.getRootNode().activeElement;
+    for (const name of ["name", "email", "country", "postal_code", "newsletter"]) {
+      const typed = plain?.elements[name]?.value;
+      if (typed && this.form.elements[name]) this.form.elements[name].value = typed;
+    }
+    this.#chooseCountry();
+    this.#reopen();
+    if (plain?.contains(active) && active.name) this.#control(active.name)?.focus();
   }
 
   #text(key, values = {}) {
@@ -460,7 +485,7 @@ class Form extends HTMLElement {
       h("p", { class: "lead" }, this.#text("check_inbox.lead")),
       h("dl", {},
         row("check_inbox.sent_to", h("strong", {}, body.email)),
-        row("check_inbox.from", `${about.sender.name} · ${about.sender.address}`),
+        row("check_inbox.from", about.sender.name, h("div", { class: "soft" }, about.sender.address)),
         row("check_inbox.subject", about.subject)),
       webmail && h("a", { class: "button", href: webmail, target: "_blank", rel: "noopener noreferrer" },
         this.#text("check_inbox.open_mailbox", { provider })),

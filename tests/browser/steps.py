@@ -1,0 +1,62 @@
+"""What somebody does on the way from a form to the counter, in our pages or in a partner's."""
+
+import httpx
+from playwright.async_api import Locator
+
+from tests.browser.conftest import Walk
+from tests.polling import until_async
+from tests.servers import Server
+from tests.world import COUNT
+
+PETITION = "Ban biometric mass surveillance in public places"
+CONFIRMED = "Thank you. Your signature is counted."
+
+
+async def fill_in(walk: Walk, email: str) -> None:
+    """All that has to be filled in."""
+    await walk.field("Name").fill("Ann Example")
+    await walk.field("Email").fill(email)
+    await walk.field("Country").select_option("Germany")
+    await walk.field("I sign this petition").check()
+
+
+async def described_by(walk: Walk, field: Locator, what: str) -> Locator:
+    """The text that the field names as its description."""
+    ids = (await field.get_attribute("aria-describedby") or "").split()
+    return walk.page.locator(next(f"#{named}" for named in ids if named.endswith(what)))
+
+
+async def follow_the_mail(walk: Walk, address: str, link: str) -> None:
+    """Open the outbox, and in the newest mail to `address` its link of this name."""
+    mail = walk.page.locator("article", has_text=address)
+
+    async def has_come() -> bool:
+        await walk.opens("/dev/mail")
+        return await mail.count() > 0
+
+    await until_async(has_come)
+    await mail.first.frame_locator("iframe").get_by_role("link", name=link).click()
+    await walk.page.wait_for_url("**/v1/**")
+
+
+async def mails_arrive(running: Server, address: str, number: int) -> None:
+    async def have_come() -> bool:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            mails = (await client.get(f"{running.url}/dev/mail.json")).json()
+        return [mail["to"] for mail in mails].count(address) == number
+
+    await until_async(have_come)
+
+
+async def total(running: Server) -> int:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return int((await client.get(running.url + COUNT)).json()["total"])
+
+
+async def counter_shows(running: Server, number: int) -> None:
+    """Within the seconds that a count is kept in the process."""
+
+    async def is_shown() -> bool:
+        return await total(running) == number
+
+    await until_async(is_shown)

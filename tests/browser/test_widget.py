@@ -1,0 +1,516 @@
+"""The form and the counter in a partner's page: another origin, whose policy allows them and nothing else."""
+
+import asyncio
+import html
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Route as Intercepted
+
+from tests.browser.conftest import WIDE, Walk
+from tests.browser.partner import NAME, PARTNER, Site, register
+from tests.browser.steps import (
+    CONFIRMED,
+    PETITION,
+    counter_shows,
+    described_by,
+    fill_in,
+    follow_the_mail,
+    mails_arrive,
+    total,
+)
+from tests.emulator import free_port
+from tests.servers import Server, server
+from tests.world import CAMPAIGN, COUNT, SIGNATURES
+
+BUSY = "We cannot take this in just now."
+INBOX = "Check your inbox"
+
+
+def strict(undersign: str) -> str:
+    """A Content-Security-Policy as strict as there is, with what the snippet page says to add."""
+    ours = f"script-src {undersign}; connect-src {undersign}; form-action {undersign}; frame-src {undersign}"
+    return f"default-src 'none'; {ours}; img-src data:; require-trusted-types-for 'script'"
+
+
+def snippet(running: Server, name: str, lang: str = "en") -> str:
+    """What the partner copies from the page made for it."""
+    page = httpx.get(f"{running.url}/c/{CAMPAIGN}/embed?lang={lang}&partner={PARTNER}", trust_env=False).text
+    code = re.search(rf'<code id="{name}">(.*?)</code>', page, re.DOTALL)
+    assert code
+    return html.unescape(code[1])
+
+
+@pytest.fixture
+def embedded(running: Server, partner: Site) -> str:
+    """The address of the partner's page, with the script pinned by its digest."""
+    code = snippet(running, "pinned")
+    assert "integrity=" in code
+    return partner.shows(code, strict(running.url))
+
+
+async def opens(page: Page, address: str) -> None:
+    """The form is there, made by the script."""
+    await page.goto(address)
+    await expect(page.get_by_role("heading", name="Sign the petition")).to_be_visible()
+
+
+async def heading_is(page: Page, heading: str) -> None:
+    """The state that the form is in, which has the focus."""
+    title = page.locator("undersign-form h2")
+    await expect(title).to_have_text(heading)
+    await expect(title).to_be_focused()
+
+
+class TestOnAPartnersPage:
+    async def test_a_signature_goes_through_to_confirmed(
+        self, visit: Walk, running: Server, embedded: str, address: str
+    ) -> None:
+        """Under the strictest policy, with the script pinned; the page's own code hears of it, but not of whom."""
+        before = await total(running)
+        await visit.page.add_init_script(
+            "addEventListener('undersign:signed', (event) => (window.told = event.detail))"
+        )
+
+        await opens(visit.page, embedded)
+        await expect(visit.page.locator("undersign-counter")).to_contain_text(f"{before:,}")
+        await expect(visit.field("Country")).to_have_value("NL")
+        await expect(visit.page.get_by_role("radiogroup")).to_contain_text(NAME)
+        await fill_in(visit, address)
+        await visit.presses("Sign now")
+
+        await heading_is(visit.page, INBOX)
+        shown = visit.page.locator("undersign-form")
+        for told in (address, "petition@unwatched.example.org", f"Confirm your signature: {PETITION}"):
+            await expect(shown).to_contain_text(told)
+        assert await visit.page.evaluate("window.told") == {
+            "campaign": CAMPAIGN,
+            "language": "en",
+            "partner": PARTNER,
+            "country": "DE",
+        }
+
+        await follow_the_mail(visit, address, "Open my confirmation page")
+        await visit.presses("Confirm my signature")
+        await visit.is_at(CONFIRMED)
+        await counter_shows(running, before + 1)
+
+    async def test_what_was_typed_before_the_script_came_is_kept(
+        self, visit: Walk, running: Server, embedded: str
+    ) -> None:
+        """On a slow connection the plain form is there first."""
+        arrives = asyncio.Event()
+
+        async def late(intercepted: Intercepted) -> None:
+            await arrives.wait()
+            await intercepted.continue_()
+
+        await visit.page.route("**/form?*", late)
+        await visit.opens(embedded)
+        await visit.field("Name").fill("Ann Example")
+        await visit.field("Country").select_option("Malta")
+        await visit.field("No").check()
+        await visit.field("Email").fill("ann@")
+        arrives.set()
+        await expect(visit.page.get_by_role("heading", name="Sign the petition")).to_be_visible()
+
+        await expect(visit.field("Email")).to_be_focused()
+        await visit.page.keyboard.type("example.org")
+        await expect(visit.field("Email")).to_have_value("ann@example.org")
+        await expect(visit.field("Name")).to_have_value("Ann Example")
+        await expect(visit.field("Country")).to_have_value("MT")
+        await expect(visit.field("No")).to_be_checked()
+
+    async def test_what_is_missing_is_told_beside_the_field_and_above_the_form(
+        self, visit: Walk, embedded: str
+    ) -> None:
+        """For eyes and for screen readers; nothing is sent, and a fault goes once it is mended."""
+        posted: list[str] = []
+        visit.page.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
+        await opens(visit.page, embedded)
+        await visit.field("Name").fill("Ann Example")
+        await visit.field("Email").fill("ann@example")
+        await visit.presses("Sign now")
+
+        summary = visit.page.get_by_role("alert")
+        await expect(summary).to_be_focused()
+        for field, fault in {
+            "Email": "Please check your email address.",
+            "I sign": "Please tick this box.",
+        }.items():
+            told = visit.field(field)
+            await expect(told).to_have_attribute("aria-invalid", "true")
+            await expect(await described_by(visit, told, "fault")).to_contain_text(fault)
+            await expect(summary).to_contain_text(fault)
+        await summary.get_by_role("link", name="Email address").click()
+        await expect(visit.field("Email")).to_be_focused()
+        await visit.field("Email").fill("ann@example.org")
+        await visit.field("I sign").check()
+
+        await expect(visit.page.locator("[aria-invalid]")).to_have_count(0)
+        await expect(visit.field("Name")).to_have_value("Ann Example")
+        assert posted == []
+
+    async def test_what_only_the_server_finds_is_told_in_the_same_way(
+        self, visit: Walk, embedded: str, address: str
+    ) -> None:
+        """In its words."""
+        await opens(visit.page, embedded)
+        await fill_in(visit, address)
+        await visit.field("Name").fill("Ann https://buy.example.org")
+        await visit.presses("Sign now")
+
+        await expect(visit.page.get_by_role("alert")).to_be_focused()
+        told = await described_by(visit, visit.field("Name"), "fault")
+        await expect(told).to_have_text("Please remove the web address.")
+
+    async def test_a_slip_in_a_well_known_address_is_asked_about(self, visit: Walk, embedded: str) -> None:
+        """Asked, not mended; one press takes it on. What is right, or no address at all, is left alone."""
+        await opens(visit.page, embedded)
+        email = visit.field("Email")
+        asked = visit.page.get_by_role("button", name=re.compile("Did you mean"))
+        for right in ("ann@gmail.com", "ann@example.org", "ann@mail.example", "gmial.com"):
+            await email.fill(right)
+            await email.blur()
+            await expect(asked).to_have_count(0)
+
+        await email.fill("ann@gmial.com")
+        await email.blur()
+        await expect(asked).to_have_text("Did you mean ann@gmail.com?")
+        await asked.click()
+
+        await expect(email).to_have_value("ann@gmail.com")
+        await expect(email).to_be_focused()
+        await expect(asked).to_have_count(0)
+
+    async def test_a_wrong_address_is_corrected_in_the_form_as_it_was(
+        self, visit: Walk, running: Server, embedded: str, address: str
+    ) -> None:
+        """All but the consent, which is for one address, and the newsletter."""
+        await opens(visit.page, embedded)
+        await fill_in(visit, "ann@exmaple.org")
+        await visit.field("Yes").check()
+        await visit.presses("Sign now")
+        await visit.presses("Correct my email address")
+
+        await expect(visit.field("Email")).to_be_focused()
+        await expect(visit.field("Name")).to_have_value("Ann Example")
+        await expect(visit.field("Email")).to_have_value("ann@exmaple.org")
+        await expect(visit.field("Country")).to_have_value("DE")
+        await expect(visit.page.get_by_role("radio", checked=True)).to_have_count(0)
+        await expect(visit.field("I sign")).not_to_be_checked()
+        await visit.field("Email").fill(address)
+        await visit.field("I sign").check()
+        await visit.presses("Sign now")
+        await heading_is(visit.page, INBOX)
+        await mails_arrive(running, address, 1)
+
+    async def test_a_mail_that_does_not_arrive_is_sent_again_after_a_minute(
+        self, visit: Walk, running: Server, embedded: str, address: str
+    ) -> None:
+        """Not sooner: most mails just need that long."""
+        await visit.page.clock.install()
+        await opens(visit.page, embedded)
+        await fill_in(visit, address)
+        await visit.presses("Sign now")
+        await heading_is(visit.page, INBOX)
+        await mails_arrive(running, address, 1)
+        again = visit.page.get_by_role("button", name="Send the mail again")
+
+        await expect(again).to_have_attribute("aria-disabled", "true")
+        await visit.page.clock.run_for(61_000)
+        await again.click()
+
+        await expect(visit.page.get_by_role("status")).to_contain_text("We have been asked to send it again.")
+        await expect(again).to_have_attribute("aria-disabled", "true")
+        await mails_arrive(running, address, 2)
+
+    async def test_who_has_pressed_the_button_can_pass_it_on(
+        self, visit: Walk, embedded: str, address: str
+    ) -> None:
+        """Links that keep partner and language, one first and the others behind it; no script of anyone's."""
+        await opens(visit.page, embedded)
+        await fill_in(visit, address)
+        await visit.presses("Sign now")
+        await visit.presses("I have pressed the button there")
+        await heading_is(visit.page, "Now bring one more person")
+
+        shared = visit.page.locator("#share-link")
+        await expect(shared).to_have_attribute("href", re.compile(rf"lang=en&partner={PARTNER}&source=share$"))
+        await expect(visit.page.get_by_role("link", name="Share with WhatsApp")).to_be_visible()
+        await expect(visit.page.get_by_role("link", name="Share with Signal")).to_have_count(0)
+        await expect(visit.page.get_by_role("link", name="Share with Facebook")).to_be_hidden()
+        await visit.page.get_by_text("More ways to share").click()
+        await expect(visit.page.get_by_role("link", name="Share with Facebook")).to_be_visible()
+        await expect(visit.page.get_by_role("link", name="Share by mail")).to_be_visible()
+
+    async def test_the_mailbox_is_one_press_away(self, visit: Walk, embedded: str) -> None:
+        """Where the provider is known."""
+        await opens(visit.page, embedded)
+        await fill_in(visit, "ann.example@gmail.com")
+        await visit.presses("Sign now")
+
+        link = visit.page.get_by_role("link", name="Open my mailbox at gmail.com")
+        await expect(link).to_have_attribute(
+            "href", re.compile(r"^https://mail\.google\.com/.*petition@unwatched")
+        )
+        await expect(link).to_have_attribute("rel", "noopener noreferrer")
+
+    async def test_the_keyboard_alone_is_enough(self, visit: Walk, embedded: str, address: str) -> None:
+        """From field to field in the order they are seen, and Enter sends."""
+        await opens(visit.page, embedded)
+        await visit.field("Name").focus()
+        keys = visit.page.keyboard
+        await keys.type("Ann Example")
+        await keys.press("Tab")
+        await keys.type(address)
+        await keys.press("Tab")
+        await expect(visit.field("Country")).to_be_focused()
+        await keys.type("Malta")
+        await keys.press("Tab")
+        await keys.press("Space")
+        await expect(visit.field("Yes")).to_be_checked()
+        await keys.press("Tab")
+        await keys.press("Space")
+        await expect(visit.field("I sign")).to_be_checked()
+        await keys.press("Tab")
+        await keys.press("Tab")
+        await keys.press("Enter")
+
+        await heading_is(visit.page, INBOX)
+
+
+class TestWhenTheServerIsAway:
+    @pytest.fixture
+    async def page(self, browser: Browser) -> AsyncIterator[Page]:
+        context = await browser.new_context(locale="en-GB", viewport=WIDE)
+        page = await context.new_page()
+        await page.clock.install()
+        yield page
+        await context.close()
+
+    @pytest.mark.parametrize("by", ["itself", "hand"])
+    async def test_what_was_typed_survives_and_is_sent_when_it_is_back(
+        self, by: str, page: Page, partner: Site, address: str, tmp_path: Path
+    ) -> None:
+        """The process is killed and started anew."""
+        campaigns = register(partner.origin, tmp_path / "campaigns")
+        port = free_port()
+        walk = Walk(page)
+        with server(tmp_path / "var", PORT=str(port), CAMPAIGNS_FOLDER=str(campaigns)) as first:
+            await opens(page, partner.shows(snippet(first, "script"), strict(first.url)))
+            await fill_in(walk, address)
+            await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
+            first.kill()
+            await walk.presses("Sign now")
+            await expect(page.get_by_role("status")).to_contain_text(BUSY)
+            await expect(page.get_by_role("status")).to_contain_text("Next try in")
+            await expect(walk.field("Name")).to_have_value("Ann Example")
+            await expect(walk.field("Email")).to_have_value(address)
+
+        with server(tmp_path / "var", PORT=str(port), CAMPAIGNS_FOLDER=str(campaigns)) as second:
+            if by == "hand":
+                await walk.presses("Try now")
+            else:
+                await page.clock.run_for(5_000)
+            await heading_is(page, INBOX)
+            await mails_arrive(second, address, 1)
+
+    async def test_it_waits_as_long_as_it_is_asked_to(
+        self, page: Page, running: Server, embedded: str, address: str
+    ) -> None:
+        """Retry-After, and a little more, not the same for everybody."""
+        asked = await self._refuse(page, 503, {"Retry-After": "40"}, times=1)
+        walk = Walk(page)
+        await opens(page, embedded)
+        await fill_in(walk, address)
+        await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
+        await walk.presses("Sign now")
+        await expect(page.get_by_role("status")).to_contain_text(re.compile(r"Next try in (4\d|5\d|60) s"))
+
+        await page.clock.run_for(39_000)
+        assert len(asked) == 1
+        await page.clock.run_for(22_000)
+        await heading_is(page, INBOX)
+        await mails_arrive(running, address, 1)
+
+    async def test_it_gives_up_in_the_end_and_keeps_what_was_typed(
+        self, page: Page, embedded: str, address: str
+    ) -> None:
+        """After six attempts, with the way to the hosted page."""
+        asked = await self._refuse(page, 429, {}, times=99)
+        walk = Walk(page)
+        await opens(page, embedded)
+        await fill_in(walk, address)
+        await walk.presses("Sign now")
+        for _ in range(5):
+            await expect(page.get_by_role("status")).to_contain_text(BUSY)
+            await page.get_by_role("button", name="Try now").click()
+
+        await expect(page.get_by_role("status")).to_contain_text("It still does not work.")
+        assert len(asked) == 6
+        await expect(walk.field("Email")).to_have_value(address)
+        await expect(page.get_by_role("button", name="Sign now")).to_be_visible()
+
+    async def _refuse(self, page: Page, status: int, headers: dict[str, str], times: int) -> list[str]:
+        """Answers the next posts as an overloaded server would."""
+        asked: list[str] = []
+
+        async def answer(intercepted: Intercepted) -> None:
+            asked.append(intercepted.request.url)
+            cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+            await intercepted.fulfill(status=status, headers={**cors, **headers}, body="")
+
+        await page.route(f"**{SIGNATURES}", answer, times=times)
+        return asked
+
+
+class TestCounter:
+    async def test_never_goes_back_to_an_older_number(self, visit: Walk, embedded: str) -> None:
+        """Copies of different ages answer; a newer and smaller number is a withdrawal, and is shown."""
+        answers = [
+            {"total": 1_999, "next_goal": 5_000, "as_of": "2026-11-22T20:00:10Z"},
+            {"total": 1_500, "next_goal": 5_000, "as_of": "2026-11-22T20:00:05Z"},
+            {"total": 1_998, "next_goal": 5_000, "as_of": "2026-11-22T20:00:20Z"},
+        ]
+        shown = await self._watch(visit, embedded, answers)
+
+        assert shown == ["1,999 people have signed", "1,999 people have signed", "1,998 people have signed"]
+        bar = visit.page.get_by_role("progressbar")
+        await expect(bar).to_have_attribute("aria-valuenow", "1998")
+        await expect(bar).to_have_attribute("aria-valuemax", "5000")
+        await expect(visit.page.locator("undersign-counter")).to_contain_text("Next goal: 5,000")
+
+    async def test_one_is_one_person(self, visit: Walk, embedded: str) -> None:
+        """By the language's plural rules."""
+        answers = [{"total": 1, "next_goal": 5, "as_of": "2026-11-22T20:00:10Z"}]
+
+        assert await self._watch(visit, embedded, answers) == ["1 person has signed"]
+
+    async def test_a_goal_of_the_pages_own_can_be_reached(
+        self, visit: Walk, running: Server, partner: Site
+    ) -> None:
+        """And says so."""
+        code = snippet(running, "script").replace("<undersign-counter ", '<undersign-counter goal="1000" ')
+        answers = [{"total": 1_999, "next_goal": 5_000, "as_of": "2026-11-22T20:00:10Z"}]
+
+        await self._watch(visit, partner.shows(code, strict(running.url)), answers)
+
+        await expect(visit.page.locator("undersign-counter")).to_contain_text("Goal reached: 1,000")
+
+    async def _watch(self, visit: Walk, address: str, answers: list[dict[str, Any]]) -> list[str]:
+        """What is shown after each answer. Without motion, for those who want none."""
+        left = iter(answers)
+
+        async def answer(intercepted: Intercepted) -> None:
+            content = {"campaign": CAMPAIGN, **next(left, answers[-1])}
+            await intercepted.fulfill(json=content, headers={"Access-Control-Allow-Origin": "*"})
+
+        await visit.page.emulate_media(reduced_motion="reduce")
+        await visit.page.clock.install()
+        await visit.page.route(f"**{COUNT}", answer)
+        counted = visit.page.locator("undersign-counter .counted")
+        async with visit.page.expect_response(f"**{COUNT}"):
+            await visit.opens(address)
+        shown = [re.sub(r"\s+", " ", await counted.inner_text())]
+        for _ in answers[1:]:
+            async with visit.page.expect_response(f"**{COUNT}"):
+                await visit.page.clock.run_for(15_000)
+            await visit.page.evaluate("Promise.resolve()")
+            shown.append(re.sub(r"\s+", " ", await counted.inner_text()))
+        return shown
+
+
+class TestWhereItIsNotRegistered:
+    @pytest.fixture
+    def elsewhere(self, running: Server, partner: Site, visit: Walk) -> str:
+        """The same page under an address that the campaign file does not name."""
+        origin = partner.origin.replace("127.0.0.1", "localhost")
+        visit.known = (*visit.known, origin)
+        policy = strict(running.url)
+        return partner.shows(snippet(running, "script"), policy).replace(partner.origin, origin)
+
+    async def test_the_page_says_so_to_its_owner_and_leads_signers_to_ours(
+        self, visit: Walk, elsewhere: str, running: Server
+    ) -> None:
+        """In the console, with whom to ask; before anybody has typed anything."""
+        await visit.opens(elsewhere)
+
+        link = visit.page.get_by_role("link", name="Sign on the petition’s own page")
+        await expect(link).to_have_attribute("href", re.compile(rf"^{running.url}/c/{CAMPAIGN}\?lang=en"))
+        await expect(visit.field("Name")).to_have_count(0)
+        [told] = visit.complaints
+        assert "is not registered" in told
+        assert "hello@unwatched.example.org" in told
+        visit.complaints.clear()
+
+    async def test_a_post_gets_no_grant(self, visit: Walk, elsewhere: str, running: Server, address: str) -> None:
+        """Whatever its own code tries."""
+        await visit.opens(elsewhere)
+
+        answer = await visit.page.evaluate(
+            """(url) => fetch(url, {method: "POST", headers: {"Content-Type": "application/json"}, body: "{}"})
+                .then(() => "read", (error) => error.name)""",
+            running.url + SIGNATURES,
+        )
+
+        assert answer == "TypeError"
+        assert any("CORS" in complaint for complaint in visit.complaints)
+        visit.complaints.clear()
+
+    async def test_a_frame_stays_empty(self, visit: Walk, running: Server, partner: Site, elsewhere: str) -> None:
+        """Only registered pages may frame the form."""
+        framed = partner.shows(snippet(running, "frame"), strict(running.url) + "; style-src 'unsafe-inline'")
+        address = framed.replace(partner.origin, elsewhere.rpartition("/")[0])
+
+        async with visit.page.expect_console_message(lambda told: "frame-ancestors" in told.text):
+            await visit.opens(address)
+
+        await expect(visit.page.frame_locator("iframe").locator("form")).to_have_count(0)
+        visit.complaints.clear()
+
+
+class TestInAFrame:
+    async def test_a_signature_goes_through_and_the_frame_is_as_high_as_its_page(
+        self, visit: Walk, running: Server, partner: Site, address: str
+    ) -> None:
+        """The height comes by a message that only the partner's origin gets."""
+        policy = strict(running.url) + "; style-src 'unsafe-inline'"
+        await visit.opens(partner.shows(snippet(running, "frame"), policy))
+        inside = visit.page.frame_locator("iframe")
+        await inside.get_by_label("Name", exact=True).fill("Ann Example")
+        await inside.get_by_label("Email address", exact=True).fill(address)
+        await inside.get_by_label(re.compile(r"^\s*I sign this")).check()
+        await self._is_as_high_as_its_page(visit.page)
+        await inside.get_by_role("button", name="Sign now").click()
+
+        await expect(inside.locator("h2", has_text=INBOX)).to_be_focused()
+        await self._is_as_high_as_its_page(visit.page)
+        await mails_arrive(running, address, 1)
+
+    async def _is_as_high_as_its_page(self, page: Page) -> None:
+        frame = page.frames[1]
+        await page.wait_for_function(
+            "(height) => Math.abs(document.querySelector('iframe').offsetHeight - height) < 2",
+            arg=await frame.evaluate("document.documentElement.getBoundingClientRect().height"),
+        )
+
+
+class TestWithoutScripts:
+    @pytest.mark.parametrize("kind", ["plain", "script"])
+    async def test_the_plain_form_leads_to_our_pages(
+        self, kind: str, walk: Walk, running: Server, partner: Site, address: str
+    ) -> None:
+        """By itself, or inside the element that no script has brought to life."""
+        await walk.opens(partner.shows(snippet(running, kind), strict(running.url)))
+        await fill_in(walk, address)
+        await walk.presses("Sign now")
+
+        await walk.is_at(INBOX)
+        await expect(walk.page.locator("main")).to_contain_text(address)
+        await mails_arrive(running, address, 1)
