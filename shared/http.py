@@ -243,16 +243,16 @@ def _compress(call: Call, response: Response) -> None:
 
 def is_admitted(campaign: Campaign, origin: str | None, public_url: str) -> bool:
     """Whether pages of this origin are our own, or a partner's that the campaign has admitted."""
-    return origin in _our_origins(public_url) or origin in campaign.partner_by_origin
+    return is_ours(origin, public_url) or origin in campaign.partner_by_origin
 
 
-def _our_origins(public_url: str) -> set[str]:
-    """One, but for the two names of one's own machine."""
+def is_ours(origin: str | None, public_url: str) -> bool:
+    """Whether pages of this origin are our own; one's own machine has two names."""
     scheme, _, rest = public_url.partition("://")
     if scheme == "https":
-        return {public_url}
+        return origin == public_url
     port = rest.partition(":")[2]
-    return {f"http://{host}:{port}" if port else f"http://{host}" for host in ("localhost", "127.0.0.1")}
+    return origin in {f"http://{host}:{port}" if port else f"http://{host}" for host in ("localhost", "127.0.0.1")}
 
 
 @dataclass(frozen=True, slots=True)

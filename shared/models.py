@@ -239,7 +239,9 @@ class Form(BaseModel):
     partner: str | None = Field(default=None, description="Whose page it is.")
     partner_country: str | None = None
     language_country: str | None = None
-    countries: Sequence[tuple[str, str]] = Field(description="Code and name, in the language's order.")
+    countries: Sequence[tuple[str, str]] = Field(
+        description="Code and name, in the language's order; none for our own pages, whose form is there already."
+    )
     required: Sequence[str]
     asks_postal_code: bool
     consent: str

@@ -2,7 +2,7 @@
 
 from shared import countries, mailboxes, sharing
 from shared.campaigns import Campaign
-from shared.http import hosted_page, is_admitted
+from shared.http import hosted_page, is_admitted, is_ours
 from shared.locales import Locale
 from shared.models import Form, FormSender, Sharing
 
@@ -100,7 +100,7 @@ def form(
         partner=slug,
         partner_country=at.country if at else None,
         language_country=countries.BY_LANGUAGE.get(say.language),
-        countries=countries.names(say.language),
+        countries=[] if is_ours(origin, public_url) else countries.names(say.language),
         required=["name", "email", "country", *sorted(campaign.required_fields)],
         asks_postal_code=campaign.asks_postal_code,
         consent=texts.consent,

@@ -1,0 +1,40 @@
+"""What the pages weigh on the wire, for a signer on an old phone who pays by the megabyte."""
+
+import gzip
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from shared.locales import LANGUAGES
+from tests.browser.conftest import NARROW, Walk
+from tests.world import CAMPAIGN, REPOSITORY
+
+KB = 1000
+
+
+def test_the_script_weighs_less_than_a_small_picture() -> None:
+    """Most petition widgets of today weigh twenty times as much."""
+    script = REPOSITORY / "functions" / "embed" / "static" / "v1.js"
+
+    assert len(gzip.compress(script.read_bytes())) < 12 * KB
+
+
+@pytest.mark.parametrize("visit", [NARROW], ids=["narrow"], indirect=True)
+@pytest.mark.parametrize("lang", sorted(LANGUAGES & {"bg", "de", "el", "en", "fr"}))
+async def test_the_petition_weighs_less_than_thirty_kilobytes_in_all(visit: Walk, lang: str) -> None:
+    """Page, script, texts, badge and count, headers included, in the languages with the longest texts, too."""
+    loaded: list[float] = []
+    devtools = await visit.page.context.new_cdp_session(visit.page)
+
+    def finished(event: dict[str, Any]) -> None:
+        loaded.append(event["encodedDataLength"])
+
+    devtools.on("Network.loadingFinished", finished)
+    await devtools.send("Network.enable")
+    await visit.opens(f"/c/{CAMPAIGN}?lang={lang}")
+    await expect(visit.page.get_by_role("progressbar")).to_be_visible()
+    await visit.page.wait_for_load_state("networkidle")
+
+    assert 5 <= len(loaded) <= 7
+    assert sum(loaded) < 30 * KB, loaded
