@@ -42,7 +42,7 @@ async def test_any_page_may_read_it_and_a_cdn_keep_it(deployed: World) -> None:
     assert response.headers["cache-control"] == (
         "public, max-age=5, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400"
     )
-    assert "vary" not in response.headers
+    assert response.headers["vary"] == "Accept-Encoding"
     assert "set-cookie" not in response.headers
 
 
