@@ -294,6 +294,7 @@ def _page(
         template,
         campaign=campaign,
         texts=campaign.text(say.language) if campaign else None,
+        notice=campaign.privacy.translated(campaign.text(say.language).glossary) if campaign else None,
         original=locales.native_name(campaign.default_language) if campaign else None,
         say=say,
         style=style,

@@ -180,6 +180,26 @@ class Privacy(_Part):
     supervisory_authority: OneLine = Field(description="where a signer may complain")
     supervisory_authority_website: HttpsUrl
 
+    @property
+    def words(self) -> set[str]:
+        """All that another language may call otherwise."""
+        processed = {word for each in self.processors for word in (each.task, each.place)}
+        return {*self.recipients, *processed, self.supervisory_authority}
+
+    def translated(self, glossary: Mapping[str, str]) -> Self:
+        """The same with each of its `words` as `glossary` has it; those that it lacks stay."""
+        recipients = tuple(glossary.get(each, each) for each in self.recipients)
+        processors = tuple(
+            Processor(
+                name=each.name, task=glossary.get(each.task, each.task), place=glossary.get(each.place, each.place)
+            )
+            for each in self.processors
+        )
+        authority = glossary.get(self.supervisory_authority, self.supervisory_authority)
+        return self.model_copy(
+            update={"recipients": recipients, "processors": processors, "supervisory_authority": authority}
+        )
+
 
 class Sealing(_Part):
     recipients: tuple[Recipient, ...] = Field(
@@ -241,6 +261,9 @@ class Texts(_Part):
     consent: Text = Field(description="names controller, purpose and political opinion: GDPR, Articles 7 and 9")
     arrangement: Text | None = Field(
         default=None, description="the essence of the controllers' arrangement: GDPR, Article 26"
+    )
+    glossary: Mapping[OneLine, OneLine] = Field(
+        default={}, description="what recipients, tasks, places and the authority are called in this language"
     )
 
 
@@ -311,6 +334,8 @@ class Campaign(_Part):
         for language in set(self.vouched_languages) - self.texts.keys():
             yield f"vouched_languages: there are no texts in {language}"
         for language, texts in self.texts.items():
+            for word in texts.glossary.keys() - self.privacy.words:
+                yield f"texts.{language}.glossary: {word}: stands nowhere in the privacy table; copy it from there"
             consent = " ".join(texts.consent.split())
             if not re.search(rf"(?<![0-9]){self.minimum_age}(?![0-9])", consent):
                 yield f"texts.{language}.consent: does not say the minimum_age: add the number {self.minimum_age}"

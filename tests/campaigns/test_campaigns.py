@@ -585,6 +585,23 @@ class TestTranslations:
             "mine.toml: texts.en: is in mine/en.toml, too: leave one of the two"
         )
 
+    def test_may_have_their_own_words_for_what_the_privacy_table_names(self, tmp_path: Path) -> None:
+        """Recipients, tasks, places and the authority; one that stands nowhere there is a slip."""
+        glossary = '\n[glossary]\n"European Commission" = "Europäische Kommission"\n"Germany" = "Deutschland"\n'
+        file = tmp_path / "mine" / "de.toml"
+        file.write_text(GERMAN + glossary, encoding="utf-8")
+
+        loaded = campaign(tmp_path)
+        notice = loaded.privacy.translated(loaded.text("de").glossary)
+
+        assert notice.recipients == ("Europäische Kommission",)
+        assert [each.place for each in notice.processors] == ["European Union", "Deutschland"]
+        assert notice.supervisory_authority == loaded.privacy.supervisory_authority
+        file.write_text(GERMAN + glossary.replace("Germany", "Gremany"), encoding="utf-8")
+        assert complaint(tmp_path, EXAMPLE) == (
+            "mine.toml: texts.de.glossary: Gremany: stands nowhere in the privacy table; copy it from there"
+        )
+
     @pytest.mark.parametrize(
         ("languages", "told"),
         [
