@@ -10,14 +10,15 @@ from pathlib import Path
 
 import jinja2
 import pytest
+from babel import Locale as Cldr
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import nodes
 
-from shared import errors, locales, pages, widget
+from shared import campaigns, errors, locales, pages, widget
 from shared.locales import FALLBACK, LANGUAGES, locale, negotiate
 from shared.store import MailKind
-from tests.world import REPOSITORY
+from tests.world import CAMPAIGN, REPOSITORY
 
 TEXTS = locale("en").texts
 SCRIPT = REPOSITORY / "functions" / "embed" / "static" / "v1.js"
@@ -254,16 +255,91 @@ def test_every_mail_has_its_texts(kind: MailKind) -> None:
     assert ("button" in written) == (kind is not MailKind.SIGNED)
 
 
+#: Of the European Union (Regulation No 1, Article 1).
+OFFICIAL = "bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv"
+
+#: Words that are the same in English and in another language.
+SAME_WORDS = {}
+
+
+def base(key: str) -> str:
+    """The key without its plural form."""
+    return re.sub(f"{PLURAL_FORM}$", "", key)
+
+
+PLURALS = {base(key) for key in TEXTS if base(key) != key}
+
+
+def test_every_official_language_is_spoken_and_so_is_the_example() -> None:
+    """All of them, and no other."""
+    assert set(OFFICIAL.split()) == LANGUAGES
+    assert campaigns.load_all()[CAMPAIGN].texts.keys() == LANGUAGES
+
+
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 class TestEachLanguage:
-    def test_has_the_same_texts_with_the_same_placeholders(self, language: str) -> None:
+    def test_has_the_same_texts(self, language: str) -> None:
         """A translation that lacks one would fail on the page that needs it."""
         texts = locale(language).texts
 
-        assert set(texts) == set(TEXTS)
-        assert {key: set(re.findall(r"{\w+}", text)) for key, text in texts.items()} == {
-            key: set(re.findall(r"{\w+}", text)) for key, text in TEXTS.items()
-        }
+        assert {base(key) for key in texts} == {base(key) for key in TEXTS}
+
+    def test_has_the_plural_forms_that_cldr_knows(self, language: str) -> None:
+        """Each of them for each text that goes with a number, and no other."""
+        forms = {*Cldr.parse(language).plural_form.rules, "other"}
+
+        written = {key for key in locale(language).texts if base(key) in PLURALS}
+
+        assert written == {f"{plural}.{form}" for plural in PLURALS for form in forms}
+
+    def test_has_the_same_placeholders(self, language: str) -> None:
+        """In each text, and in each plural form of one."""
+        texts = locale(language).texts
+        original = {base(key): text for key, text in TEXTS.items()}
+
+        told = {key: re.findall(r"{.*?}", text) for key, text in texts.items()}
+
+        assert [key for key in texts if set(told[key]) != set(re.findall(r"{.*?}", original[base(key)]))] == []
+
+    def test_is_not_left_in_english(self, language: str) -> None:
+        """Nothing but what is the same word in both."""
+        texts = locale(language).texts
+
+        same = {text for key, text in texts.items() if text in {TEXTS.get(key), TEXTS.get(f"{base(key)}.other")}}
+
+        assert language == "en" or same <= SAME_WORDS.get(language, set())
+
+    def test_has_the_marks_of_a_printed_page(self, language: str) -> None:
+        """No quotation mark or apostrophe of a typewriter, and no space that was left by accident."""
+        texts = locale(language).texts.values()
+
+        assert [text for text in texts if re.search(r"[\"']|  |^\s|\s$|\.\.\.", text)] == []
+
+    def test_fits_the_badge(self, language: str) -> None:
+        """Which is 200 pixels wide."""
+        say = locale(language)
+
+        assert len(say("badge.label")) <= 22
+        assert len(say("badge.label") + say("badge.next_goal", next_goal="1 000 000")) <= 42
+
+    def test_calls_the_mails_button_otherwise_than_the_pages(self, language: str) -> None:
+        """The one opens the page, the other one counts."""
+        say = locale(language)
+
+        assert say("confirm.submit") not in {say("mail.confirm.button"), say("mail.reminder.button")}
+
+    @pytest.mark.parametrize("kind", MailKind)
+    def test_writes_short_mails(self, language: str, kind: MailKind) -> None:
+        """Some sixty words: a longer one is not read."""
+        keys = ("heading", "body", "button", "withdraw", "withdraw_link")
+        texts = locale(language).texts
+        said = " ".join(texts.get(f"mail.{kind}.{key}", "") for key in keys) + texts["mail.or_copy"]
+
+        assert len(said.split()) <= 80
+
+    def test_says_who_has_read_it(self, language: str) -> None:
+        """Native speakers, by name and date; none is honest, too."""
+        assert all(re.fullmatch(r".+, \d{4}-\d{2}-\d{2}", reader) for reader in locale(language).reviewed_by)
 
     def test_is_known_to_cldr(self, language: str) -> None:
         """Numbers, days and countries are written its way."""
@@ -271,6 +347,19 @@ class TestEachLanguage:
 
         assert re.sub(r"\D", "", say.number(1_234_567)) == "1234567"
         assert "2027" in say.date(date(2027, 10, 31))
+
+    def test_says_the_whole_petition(self, language: str) -> None:
+        """As many paragraphs and demands as the original, and none of it in English."""
+        example = campaigns.load_all()[CAMPAIGN]
+        original, texts = example.text("en"), example.text(language)
+
+        assert len(texts.paragraphs) == len(original.paragraphs)
+        assert len(texts.demands) == len(original.demands)
+        assert texts.glossary.keys() == (set() if language == "en" else example.privacy.words)
+        if language != "en":
+            for name in ("title", "addressee", "summary", "demands_heading", "closing", "consent", "arrangement"):
+                assert getattr(texts, name) != getattr(original, name)
+            assert not {*texts.paragraphs, *texts.demands} & {*original.paragraphs, *original.demands}
 
 
 def test_english_is_that_of_europe() -> None:

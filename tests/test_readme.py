@@ -128,6 +128,20 @@ def test_the_table_of_settings_names_what_each_function_reads(
     assert read - {"LOCAL_FOLDER"} == told - {"LOCAL_FOLDER"}
 
 
+def test_the_tables_of_the_widget_name_what_the_script_has() -> None:
+    """Each property with its default, and each event."""
+    chapter = README.split("## Put it into any page")[1].split("\n## ")[0]
+    script = (REPOSITORY / "functions" / "embed" / "static" / "v1.js").read_text(encoding="utf-8")
+
+    for row in re.findall(r"^\| `--undersign.*$", chapter, re.M):
+        names, _, defaults = row.strip("| ").split(" | ")
+        for name, default in zip(re.findall(r"--[\w-]+", names), defaults.split(", "), strict=True):
+            assert "page" in default or f"var({name}, {default.strip('`')})" in script
+    assert set(re.findall(r"--undersign-[a-z-]+", chapter)) == set(re.findall(r"--undersign-[a-z-]+", script))
+    events = {*re.findall(r'#tell\("(\w+)"', script), *re.findall(r'CustomEvent\("undersign:(\w+)"', script)}
+    assert set(re.findall(r"^\| `undersign:(\w+)`", chapter, re.M)) == events
+
+
 def test_the_table_of_errors_names_every_code() -> None:
     """And no other."""
     table = CONTRACT.split("Faults are found in this order")[1]

@@ -18,7 +18,7 @@ from tests.servers import Server
 from tests.world import CAMPAIGN, PUBLIC_URL, SIGNATURES
 
 #: Another script than Latin, the longest words, and the original.
-LANGUAGES = ("de", "en", "fi")
+LANGUAGES = ("el", "en", "fi")
 
 Look = Callable[[str], Awaitable[None]]
 

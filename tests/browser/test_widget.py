@@ -285,6 +285,57 @@ class TestOnAPartnersPage:
         await heading_is(visit.page, INBOX)
 
 
+class TestTheme:
+    async def test_is_that_of_the_page(self, visit: Walk, embedded: str) -> None:
+        """By the documented properties, and by the parts of the form."""
+        await opens(visit.page, embedded)
+        await visit.page.evaluate(
+            """() => {
+                document.body.style.setProperty("--undersign-accent", "rgb(1, 2, 3)");
+                const sheet = new CSSStyleSheet();
+                sheet.replaceSync("undersign-form::part(submit) { letter-spacing: 3px }");
+                document.adoptedStyleSheets = [sheet];
+            }"""
+        )
+
+        send, bar = visit.page.locator("button.submit"), visit.page.locator("undersign-counter .bar")
+        await expect(send).to_have_css("background-color", "rgb(1, 2, 3)")
+        await expect(send).to_have_css("letter-spacing", "3px")
+        await expect(bar).to_have_css("background-color", "rgb(1, 2, 3)")
+
+    async def test_is_ours_on_our_pages(self, visit: Walk) -> None:
+        """The counter there has the colour of the button."""
+        await visit.opens(f"/c/{CAMPAIGN}?lang=en")
+
+        await expect(visit.page.locator("undersign-counter .bar")).to_have_css(
+            "background-color", "rgb(42, 63, 176)"
+        )
+
+
+@pytest.mark.parametrize(
+    ("browsers", "lang", "partner_of", "country"),
+    [
+        ("de-AT", "de", "", "AT"),
+        ("de", "de", "", "DE"),
+        ("fr-BE", "de", "", "DE"),
+        ("en-IE", "en", "", "IE"),
+        ("en-US", "en", "", ""),  # what browsers say all over the world
+        ("de-AT", "de", PARTNER, "NL"),
+    ],
+)
+async def test_the_form_starts_with_the_likely_country(
+    browser: Browser, running: Server, browsers: str, lang: str, partner_of: str, country: str
+) -> None:
+    """The partner's, else the browser's for the form's language, else the language's; never a wild guess."""
+    context = await browser.new_context(base_url=running.url, locale=browsers)
+    page = await context.new_page()
+    await page.goto(f"/c/{CAMPAIGN}?lang={lang}&partner={partner_of}")
+    await expect(page.get_by_role("progressbar")).to_be_visible()
+
+    await expect(page.locator("#country")).to_have_value(country)
+    await context.close()
+
+
 class TestWhenTheServerIsAway:
     @pytest.fixture
     async def page(self, browser: Browser) -> AsyncIterator[Page]:
@@ -465,7 +516,7 @@ class TestWhereItIsNotRegistered:
 
     async def test_a_frame_stays_empty(self, visit: Walk, running: Server, partner: Site, elsewhere: str) -> None:
         """Only registered pages may frame the form."""
-        framed = partner.shows(snippet(running, "frame"), strict(running.url) + "; style-src 'unsafe-inline'")
+        framed = partner.shows(snippet(running, "frame"), strict(running.url))
         address = framed.replace(partner.origin, elsewhere.rpartition("/")[0])
 
         async with visit.page.expect_console_message(lambda told: "frame-ancestors" in told.text):
@@ -480,8 +531,7 @@ class TestInAFrame:
         self, visit: Walk, running: Server, partner: Site, address: str
     ) -> None:
         """The height comes by a message that only the partner's origin gets."""
-        policy = strict(running.url) + "; style-src 'unsafe-inline'"
-        await visit.opens(partner.shows(snippet(running, "frame"), policy))
+        await visit.opens(partner.shows(snippet(running, "frame"), strict(running.url)))
         inside = visit.page.frame_locator("iframe")
         await inside.get_by_label("Name", exact=True).fill("Ann Example")
         await inside.get_by_label("Email address", exact=True).fill(address)

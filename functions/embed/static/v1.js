@@ -23,20 +23,20 @@ const SLOWEST_REFRESH_SECONDS = 300;
 const STYLE = `
 :host { display: block; max-width: 40em; color: var(--undersign-ink, inherit); font: inherit;
   font-family: var(--undersign-font, inherit); line-height: 1.5; overflow-wrap: break-word;
-  --act: var(--undersign-accent, #2a3fb0); --on: var(--undersign-on-accent, #fff);
-  --soft: var(--undersign-soft, #4a5064); --line: var(--undersign-line, #6f768b);
-  --card: var(--undersign-surface, #fff); --bad: var(--undersign-error, #b3171d); --round: var(--undersign-radius, 6px); }
+  --u-act: var(--undersign-accent, #2a3fb0); --u-on: var(--undersign-on-accent, #fff);
+  --u-soft: var(--undersign-soft, #4a5064); --u-line: var(--undersign-line, #6f768b);
+  --u-card: var(--undersign-surface, #fff); --u-bad: var(--undersign-error, #b3171d); --u-round: var(--undersign-radius, 6px); }
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before, ::after { box-sizing: border-box; }
-.card { padding: 1.25em; border: 1px solid var(--line); border-radius: calc(1.6 * var(--round));
-  background: var(--card); color: var(--undersign-ink, #171a26); }
+.card { padding: 1.25em; border: 1px solid var(--u-line); border-radius: calc(1.6 * var(--u-round));
+  background: var(--u-card); color: var(--undersign-ink, #171a26); }
 h2, h3, p, ol, dl, dd, ul { margin: 0 0 1em; }
 h2 { font-size: 1.35em; line-height: 1.25; }
 h3 { font-size: 1.05em; margin: 1.5em 0 .5em; }
 ol, ul { padding-left: 1.4em; }
-a { color: var(--act); }
+a { color: var(--u-act); }
 .card > :last-child, form > :last-child { margin-bottom: 0; }
-.soft, .hint, dt { color: var(--soft); }
+.soft, .hint, dt { color: var(--u-soft); }
 .hint, dt { font-size: .9em; }
 .hint { margin: .35em 0 0; }
 .hint + button { margin-top: .6em; }
@@ -45,39 +45,39 @@ a { color: var(--act); }
 label, legend { display: block; padding: 0; margin-bottom: .3em; font-weight: 600; line-height: 1.4; }
 input, select, button { font: inherit; color: inherit; }
 input:not([type=radio], [type=checkbox]), select { display: block; width: 100%; min-height: 2.8em; padding: .45em .7em;
-  border: 1px solid var(--line); border-radius: var(--round); background: var(--card); }
-[aria-invalid=true]:not(fieldset) { border-color: var(--bad) !important; outline: 1px solid var(--bad); }
-[type=radio], [type=checkbox] { flex: none; width: 1.35em; height: 1.35em; margin: .1em 0 0; accent-color: var(--act); }
+  border: 1px solid var(--u-line); border-radius: var(--u-round); background: var(--u-card); }
+[aria-invalid=true]:not(fieldset) { border-color: var(--u-bad) !important; outline: 1px solid var(--u-bad); }
+[type=radio], [type=checkbox] { flex: none; width: 1.35em; height: 1.35em; margin: .1em 0 0; accent-color: var(--u-act); }
 .choices { display: flex; flex-wrap: wrap; gap: 0 2em; }
 .choice { display: flex; gap: .7em; align-items: center; min-width: 5em; min-height: 2.75em; margin: 0;
   font-weight: 400; cursor: pointer; }
 .consent { align-items: flex-start; padding: .5em 0; font-size: .92em; }
-.fault { margin: 0 0 .35em; color: var(--bad); font-weight: 600; }
-.faults, .notice { margin: 0 0 1.25em; padding: 1em; border: 2px solid var(--bad); border-radius: var(--round); }
-.notice { border-color: var(--act); }
+.fault { margin: 0 0 .35em; color: var(--u-bad); font-weight: 600; }
+.faults, .notice { margin: 0 0 1.25em; padding: 1em; border: 2px solid var(--u-bad); border-radius: var(--u-round); }
+.notice { border-color: var(--u-act); }
 .faults ul { margin: .5em 0 0; padding: 0; list-style: none; }
-.faults a { display: inline-block; padding: .2em 0; color: var(--bad); font-weight: 600; }
+.faults a { display: inline-block; padding: .2em 0; color: var(--u-bad); font-weight: 600; }
 .title { margin: 0; font-weight: 700; }
 button, .button { display: block; width: 100%; min-height: 3em; margin: 0 0 .75em; padding: .7em 1.2em;
-  border: 2px solid var(--act); border-radius: var(--round); background: var(--act); color: var(--on); font-weight: 700;
+  border: 2px solid var(--u-act); border-radius: var(--u-round); background: var(--u-act); color: var(--u-on); font-weight: 700;
   line-height: 1.35; text-align: center; text-decoration: none; cursor: pointer; }
 button:hover, .button:hover { filter: brightness(.85); }
 [aria-disabled=true] { opacity: .7; cursor: default; }
-.quiet { background: transparent; color: var(--act); font-weight: 600; }
-.inline { display: inline; width: auto; min-height: 0; margin: 0; padding: .2em 0; border: 0; background: none; color: var(--act);
+.quiet { background: transparent; color: var(--u-act); font-weight: 600; }
+.inline { display: inline; width: auto; min-height: 0; margin: 0; padding: .2em 0; border: 0; background: none; color: var(--u-act);
   font-weight: 600; text-align: left; text-decoration: underline; }
 .more { margin: 0 0 .75em; }
-.more > summary { padding: .6em 0; color: var(--act); font-weight: 600; cursor: pointer; }
+.more > summary { padding: .6em 0; color: var(--u-act); font-weight: 600; cursor: pointer; }
 .after { text-align: center; }
-.promise { margin: 1em 0 0; padding-top: .9em; border-top: 1px solid var(--line); color: var(--soft); font-size: .9em; }
+.promise { margin: 1em 0 0; padding-top: .9em; border-top: 1px solid var(--u-line); color: var(--u-soft); font-size: .9em; }
 dl > div { margin-bottom: .5em; }
 dd { margin: 0; }
 .counted { margin: 0 0 .4em; line-height: 1.2; }
 .number { font-size: 1.75em; font-weight: 700; font-variant-numeric: tabular-nums; }
-.track { height: .7em; overflow: hidden; border: 1px solid var(--line); border-radius: 1em; background: var(--card); }
-.bar { width: 0; height: 100%; background: var(--act); transition: width .8s ease-out; }
-.goal { margin: .35em 0 1.1em; color: var(--soft); font-size: .9em; }
-:focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
+.track { height: .7em; overflow: hidden; border: 1px solid var(--u-line); border-radius: 1em; background: var(--u-card); }
+.bar { width: 0; height: 100%; background: var(--u-act); transition: width .8s ease-out; }
+.goal { margin: .35em 0 1.1em; color: var(--u-soft); font-size: .9em; }
+:focus-visible { outline: 3px solid var(--u-act); outline-offset: 2px; }
 [tabindex="-1"]:focus { outline: 0; }
 @media (prefers-reduced-motion: reduce) { .bar { transition: none; } }
 @media (forced-colors: active) { .bar { background: Highlight; forced-color-adjust: none; } }
@@ -308,6 +308,7 @@ class Form extends HTMLElement {
     const chosen = [...select.options].some((option) => option.value && option.defaultSelected);
     if (select.value && !(OWN && chosen && !this.about.partner_country)) return;
     const region = navigator.languages
+      .filter((tag) => tag !== "en-US") // which says nothing: browsers say so all over the world
       .map((tag) => tag.split("-"))
       .find(([language, place]) => language === this.about.language && /^[A-Z]{2}$/.test(place ?? ""))?.[1];
     const country = this.about.partner_country ?? region ?? this.about.language_country;
