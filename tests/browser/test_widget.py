@@ -454,6 +454,23 @@ class TestCounter:
 
         await expect(visit.page.locator("undersign-counter")).to_contain_text("Goal reached: 1,000")
 
+    @pytest.mark.parametrize(("hidden", "fewest", "most"), [(False, 40, 80), (True, 4, 9)])
+    async def test_asks_seldom_while_nobody_looks(
+        self, visit: Walk, embedded: str, hidden: bool, fewest: int, most: int
+    ) -> None:
+        """Within ten minutes; a forgotten tab costs next to nothing."""
+        asked: list[str] = []
+        await visit.page.add_init_script(
+            f"Object.defineProperty(document, 'hidden', {{get: () => {str(hidden).lower()}}})"
+        )
+        visit.page.on("response", lambda response: asked.append(response.url) if COUNT in response.url else None)
+        await visit.page.clock.install()
+        await opens(visit.page, embedded)
+        for _ in range(120):
+            await visit.page.clock.run_for(5_000)
+
+        assert fewest <= len(asked) <= most
+
     async def _watch(self, visit: Walk, address: str, answers: list[dict[str, Any]]) -> list[str]:
         """What is shown after each answer. Without motion, for those who want none."""
         left = iter(answers)
