@@ -195,6 +195,7 @@ async def test_links_that_stand_alone_can_be_hit_with_a_finger(walk: Walk, path:
     """24 pixels (WCAG 2.2, 2.5.8); those within a sentence are excepted."""
     await walk.opens(f"/c/{CAMPAIGN}{path}?lang=en")
 
+    await walk.page.locator(".languages > summary").click()
     alone = walk.page.locator(":is(.plain, dd, .ways, .languages, footer nav, .faults) a")
 
     assert await alone.count() > 0
