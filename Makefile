@@ -6,7 +6,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FUNCTIONS := sign deliver confirm count embed
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+INSTALL := $(PIP) --require-hashes
+# The project itself, for the command `undersign`; what builds it is in the lock files, too.
+INSTALL_COMMAND := $(PIP) --no-deps --no-build-isolation --editable .
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -42,13 +45,14 @@ clean: ## Remove what can be made again; what was signed locally, in var/, stays
 # A stamp stands for an environment that holds exactly what the lock file names; dev holds run.
 $(VENV)/run.stamp: requirements/run.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -f $(VENV)/dev.stamp || { echo "Installing what Undersign runs on …"; $(INSTALL) -r $<; }
+	@test -f $(VENV)/dev.stamp || { echo "Installing what Undersign runs on …"; $(INSTALL) -r $< && $(INSTALL_COMMAND); }
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what the tests need …"
 	@$(INSTALL) -r $<
+	@$(INSTALL_COMMAND)
 	@touch $@ $(VENV)/run.stamp
 
 .PHONY: help run test check format build lock clean

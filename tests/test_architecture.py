@@ -27,8 +27,8 @@ DEVSERVER = "functions.devserver"
 
 
 def _modules() -> dict[str, Path]:
-    """Every module that is deployed, by its dotted name, and the devserver."""
-    files = [*REPOSITORY.glob("shared/**/*.py"), *REPOSITORY.glob("functions/**/*.py")]
+    """Every module that is deployed, by its dotted name, and those for one's own machine: devserver and desk."""
+    files = [file for folder in ("shared", "functions", "desk") for file in REPOSITORY.glob(f"{folder}/**/*.py")]
     return {
         ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): file
         for file in files
@@ -73,9 +73,11 @@ def test_the_adapters_are_where_this_test_looks_for_them() -> None:
 @pytest.mark.parametrize("module", sorted(MODULES))
 class TestModule:
     def test_of_shared_imports_no_function(self, module: str) -> None:
-        """functions → shared, and no function from another: each deploys, scales and fails alone."""
+        """functions → shared ← desk, and no function from another: each deploys, scales and fails alone."""
         if module != DEVSERVER:
             assert [imported for imported in _imports(module) if _is_in(imported, "functions")] == []
+        if not _is_in(module, "desk"):
+            assert [imported for imported in _imports(module) if _is_in(imported, "desk")] == []
 
     def test_imports_no_adapter_unless_it_wires_them(self, module: str) -> None:
         """Handlers know protocols; only adapters of one family share code."""
