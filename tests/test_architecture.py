@@ -11,7 +11,9 @@ from tests.world import REPOSITORY
 ADAPTERS = {
     "shared.sqlite",
     "shared.store.sqlite",
+    "shared.store.sqlite_records",
     "shared.store.firestore",
+    "shared.store.firestore_records",
     "shared.tasks.local",
     "shared.tasks.cloud_tasks",
     "shared.tasks.dispatcher",

@@ -184,13 +184,16 @@ class FirestoreStore:
         batch = self._client.batch()
         self._put(batch, stored, SIGNATURE.dump_python(signature))
         if delta:
-            shard = str(shard_of(digest, self._shards(campaign)))
-            by = Increment(delta.by)
-            counted: dict[str, Any] = {"total": by, "by_country": {delta.country: by}}
-            if delta.partner:
-                counted["by_partner"] = {delta.partner: by}
-            batch.set(self._client.document("campaigns", campaign, "tally", shard), counted, merge=True)
+            self._count(batch, campaign, digest, delta)
         await self._commit(batch)
+
+    def _count(self, batch: AsyncWriteBatch, campaign: str, digest: str, delta: Delta) -> None:
+        shard = str(shard_of(digest, self._shards(campaign)))
+        by = Increment(delta.by)
+        counted: dict[str, Any] = {"total": by, "by_country": {delta.country: by}}
+        if delta.partner:
+            counted["by_partner"] = {delta.partner: by}
+        batch.set(self._client.document("campaigns", campaign, "tally", shard), counted, merge=True)
 
     async def _read(self, *references: AsyncDocumentReference) -> list[_Read]:
         found = {}

@@ -6,7 +6,7 @@ changing.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -80,7 +80,7 @@ class SqliteStore:
         def work() -> None:
             with self._transaction() as database:
                 address = granted.address
-                mailbox = _read_mailbox(database, address)
+                mailbox = read_mailbox(database, address)
                 _write_mailbox(database, address, transitions.settle(mailbox, granted.key, sent=sent))
 
         await self._run(work)
@@ -88,7 +88,7 @@ class SqliteStore:
     async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
         def work() -> Confirmation:
             with self._transaction() as database:
-                stored = _read_signature(database, campaign, digest)
+                stored = read_signature(database, campaign, digest)
                 outcome, signature, delta = transitions.confirm(stored, submission_id, at)
                 self._write(database, campaign, digest, signature, delta)
                 return outcome
@@ -98,7 +98,7 @@ class SqliteStore:
     async def withdraw(self, campaign: str, digest: str, at: datetime) -> Withdrawal:
         def work() -> Withdrawal:
             with self._transaction() as database:
-                outcome, signature, delta = transitions.withdraw(_read_signature(database, campaign, digest), at)
+                outcome, signature, delta = transitions.withdraw(read_signature(database, campaign, digest), at)
                 self._write(database, campaign, digest, signature, delta)
                 return outcome
 
@@ -139,8 +139,8 @@ class SqliteStore:
     ) -> Order:
         with self._transaction() as database:
             _delete_expired(database, now)
-            stored = _read_signature(database, address.campaign, address.digest)
-            decision = decide(stored, _read_mailbox(database, address))
+            stored = read_signature(database, address.campaign, address.digest)
+            decision = decide(stored, read_mailbox(database, address))
             self._write(database, address.campaign, address.digest, decision.signature, None)
             if decision.mailbox:
                 _write_mailbox(database, address, decision.mailbox)
@@ -163,11 +163,15 @@ class SqliteStore:
             shard = shard_of(digest, self._shards(campaign))
             counted = [("total", ""), ("country", delta.country)]
             counted += [("partner", delta.partner)] if delta.partner else []
-            database.executemany(
-                "INSERT INTO tally VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET value = value + excluded.value",
-                [(campaign, shard, field, key, delta.by) for field, key in counted],
-            )
+            self._add(database, campaign, ((shard, field, key, delta.by) for field, key in counted))
+
+    @staticmethod
+    def _add(database: sqlite3.Connection, campaign: str, counted: Iterable[tuple[int, str, str, int]]) -> None:
+        """Add to the tally: shard, field, key, by how much."""
+        database.executemany(
+            "INSERT INTO tally VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+            ((campaign, *each) for each in counted),
+        )
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:
@@ -190,14 +194,14 @@ class SqliteStore:
         self._connection.execute("COMMIT")
 
 
-def _read_signature(database: sqlite3.Connection, campaign: str, digest: str) -> Signature | None:
+def read_signature(database: sqlite3.Connection, campaign: str, digest: str) -> Signature | None:
     row = database.execute(
         "SELECT document FROM signatures WHERE campaign = ? AND digest = ?", (campaign, digest)
     ).fetchone()
     return SIGNATURE.validate_json(row[0]) if row else None
 
 
-def _read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
+def read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
     row = database.execute(
         "SELECT document FROM mailboxes WHERE campaign = ? AND mailbox = ?",
         (address.campaign, address.mailbox),

@@ -1,0 +1,141 @@
+"""The desk's side of the store on Firestore."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from google.cloud.firestore_v1 import AsyncQuery, DocumentSnapshot, Increment
+
+from shared.store import Address, Mailbox, shard_of
+from shared.store.documents import MAILBOX, SIGNATURE
+from shared.store.firestore import FirestoreStore
+from shared.store.records import PAGE, Difference, Found, Record, Recount, delta_of
+
+#: Seconds for one page.
+_PAGE_TIMEOUT_SECONDS = 60
+#: What the tally's documents call the fields of a recount.
+_MAPS = {"country": "by_country", "partner": "by_partner"}
+
+
+class FirestoreRecords(FirestoreStore):
+    """Implements `records.Records`."""
+
+    async def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[Record]]:
+        async for page in self._pages(campaign, "signatures", after):
+            yield [Record(each.id, SIGNATURE.validate_python(each.to_dict())) for each in page]
+
+    async def find(self, address: Address) -> Found:
+        async def work() -> Found:
+            signature, mailbox = await self._read(
+                self._signature(address.campaign, address.digest), self._mailbox(address)
+            )
+            return Found(signature.parsed(SIGNATURE), mailbox.parsed(MAILBOX) or Mailbox())
+
+        return await self._until_committed(work)
+
+    async def forget(self, address: Address) -> Found:
+        async def work() -> Found:
+            stored = await self._read(self._signature(address.campaign, address.digest), self._mailbox(address))
+            signature, mailbox = stored
+            found = Found(signature.parsed(SIGNATURE), mailbox.parsed(MAILBOX) or Mailbox())
+            batch = self._client.batch()
+            for each in stored:
+                if each.version is not None:
+                    batch.delete(each.reference, option=self._client.write_option(last_update_time=each.version))
+            if delta := delta_of(found.signature, -1):
+                self._count(batch, address.campaign, address.digest, delta)
+            if len(batch):
+                await self._commit(batch)
+            return found
+
+        return await self._until_committed(work)
+
+    async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
+        shards = self._client.collection("campaigns", campaign, "tally")
+        recount, number = Recount(), self._shards(campaign)
+
+        async def moment() -> datetime:
+            # The database's own clock: what is read as of it is one state of the whole database.
+            snapshot = await self._client.document("campaigns", campaign).get(timeout=_PAGE_TIMEOUT_SECONDS)
+            read_time: datetime = snapshot.read_time
+            return read_time
+
+        async def kept(at: datetime) -> None:
+            recount.kept.clear()
+            async for shard in shards.stream(timeout=_PAGE_TIMEOUT_SECONDS, read_time=at):
+                for name, key, value in _values(shard.to_dict() or {}):
+                    recount.kept[int(shard.id), name, key] = value
+
+        at = await self._until_committed(moment)
+        await self._until_committed(lambda: kept(at))
+        async for page in self._pages(campaign, "signatures", at=at):
+            for each in page:
+                recount.count(shard_of(each.id, number), SIGNATURE.validate_python(each.to_dict()))
+            progress(len(page))
+        return recount
+
+    async def mend(self, campaign: str, differences: Sequence[Difference]) -> None:
+        async def work() -> None:
+            batch = self._client.batch()
+            for shard in {each.shard for each in differences}:
+                document: dict[str, Any] = {}
+                for each in differences:
+                    if each.shard == shard:
+                        place = document.setdefault(_MAPS[each.field], {}) if each.key else document
+                        place[each.key or "total"] = Increment(each.counted - each.kept)
+                batch.set(self._client.document("campaigns", campaign, "tally", str(shard)), document, merge=True)
+            await self._commit(batch)
+
+        if differences:
+            await self._until_committed(work)
+
+    async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:
+        removed = 0
+        for collection in ("signatures", "mailboxes"):
+            async for page in self._pages(campaign, collection, names_only=True):
+                await self._until_committed(partial(self._delete, page))
+                removed += len(page)
+                progress(len(page))
+        return removed
+
+    async def _delete(self, page: Sequence[DocumentSnapshot[Any]]) -> None:
+        batch = self._client.batch()
+        for each in page:
+            batch.delete(each.reference)
+        await self._commit(batch)
+
+    async def _pages(
+        self,
+        campaign: str,
+        collection: str,
+        after: str = "",
+        *,
+        at: datetime | None = None,
+        names_only: bool = False,
+    ) -> AsyncIterator[Sequence[DocumentSnapshot[Any]]]:
+        """The documents of a collection in the order of their names; `at`: as of this moment, else as each is."""
+        documents = self._client.collection("campaigns", campaign, collection)
+        ordered = documents.order_by("__name__").limit(PAGE)
+        if names_only:
+            ordered = ordered.select(["__name__"])
+
+        async def read(query: AsyncQuery) -> Sequence[DocumentSnapshot[Any]]:
+            return [each async for each in query.stream(timeout=_PAGE_TIMEOUT_SECONDS, read_time=at)]
+
+        while True:
+            query = ordered.start_after({"__name__": documents.document(after)}) if after else ordered
+            page = await self._until_committed(partial(read, query))
+            if page:
+                yield page
+            if len(page) < PAGE:
+                return
+            after = page[-1].id
+
+
+def _values(shard: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Field, key and value of all that one document of the tally holds."""
+    yield "total", "", shard.get("total", 0)
+    for name, place in _MAPS.items():
+        for key, value in shard.get(place, {}).items():
+            yield name, key, value

@@ -1,0 +1,224 @@
+"""What the desk does with every store, whatever it stands on: against SQLite and Google's Firestore emulator."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.store import Address, Granted, MailKind, Status, Tally, shard_of
+from shared.store.firestore_records import FirestoreRecords
+from shared.store.records import PAGE, Difference, Records
+from shared.store.sqlite_records import SqliteRecords
+from tests.conftest import NOW
+from tests.store.test_store_contract import make_address, shards, submission
+
+
+@pytest.fixture(params=["sqlite", "firestore"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Records]:
+    adapter: SqliteRecords | FirestoreRecords
+    if request.param == "sqlite":
+        adapter = SqliteRecords(tmp_path / "store.db", shards)
+    else:
+        request.getfixturevalue("emulator")
+        adapter = FirestoreRecords("undersign-test", "(default)", shards)
+    yield adapter
+    adapter.close()
+
+
+async def pending(store: Records, campaign: str, country: str = "DE", partner: str | None = None) -> Address:
+    """An address that has signed."""
+    address = make_address(campaign)
+    given = submission(country=country, partner=partner)
+    assert isinstance(await store.admit(address, given, NOW), Granted)
+    return address
+
+
+async def confirmed(store: Records, campaign: str, country: str = "DE", partner: str | None = None) -> Address:
+    """An address that has signed and pressed the button."""
+    address = make_address(campaign)
+    given = submission(country=country, partner=partner)
+    await store.admit(address, given, NOW)
+    await store.confirm(campaign, address.digest, given.id, NOW)
+    return address
+
+
+async def digests(store: Records, campaign: str, after: str = "") -> list[str]:
+    return [record.digest async for page in store.scan(campaign, after) for record in page]
+
+
+class TestScan:
+    async def test_gives_every_document_once_in_the_order_of_digests(
+        self, store: Records, campaign_id: str
+    ) -> None:
+        """More than a page of them, and of this campaign alone."""
+        known = [await pending(store, campaign_id) for _ in range(PAGE + 3)]
+        await pending(store, f"{campaign_id}-2")
+
+        assert await digests(store, campaign_id) == sorted(address.digest for address in known)
+
+    async def test_goes_on_after_a_digest(self, store: Records, campaign_id: str) -> None:
+        """So that an export that was killed repeats nothing."""
+        known = sorted([(await confirmed(store, campaign_id)).digest for _ in range(5)])
+
+        assert await digests(store, campaign_id, after=known[2]) == known[3:]
+        assert await digests(store, campaign_id, after=known[-1]) == []
+
+    async def test_gives_what_was_signed(self, store: Records, campaign_id: str) -> None:
+        """The sealed part byte for byte, and where it stands."""
+        await confirmed(store, campaign_id, "FR", "us")
+
+        [[record]] = [page async for page in store.scan(campaign_id)]
+
+        [given] = record.signature.submissions
+        assert (given.sealed, given.country, given.partner) == (b"age-encryption.org/v1\xff\x00", "FR", "us")
+        assert (record.signature.status, record.signature.confirmed_at) == (Status.CONFIRMED, NOW)
+
+    async def test_of_a_campaign_without_signatures_gives_nothing(self, store: Records, campaign_id: str) -> None:
+        """Not even an empty page."""
+        assert [page async for page in store.scan(campaign_id)] == []
+
+
+class TestForget:
+    async def test_removes_all_that_is_stored_of_an_address(self, store: Records, campaign_id: str) -> None:
+        """And says what it was; the others stay."""
+        address, other = await confirmed(store, campaign_id), await confirmed(store, campaign_id)
+
+        found = await store.forget(address)
+
+        assert found.signature
+        assert found.signature.status is Status.CONFIRMED
+        assert len(found.mailbox.claims) == 1
+        assert not await store.find(address)
+        assert await digests(store, campaign_id) == [other.digest]
+
+    async def test_takes_it_off_the_tally(self, store: Records, campaign_id: str) -> None:
+        """Where it was counted."""
+        counted, waiting = await confirmed(store, campaign_id, "FR", "us"), await pending(store, campaign_id)
+        await confirmed(store, campaign_id, "DE")
+
+        await store.forget(waiting)
+        assert (await store.tally(campaign_id)).total == 2
+        await store.forget(counted)
+
+        assert await store.tally(campaign_id) == Tally(1, {"DE": 1}, {})
+
+    async def test_of_a_stranger_finds_nothing(self, store: Records, campaign_id: str) -> None:
+        """Nor does a second time."""
+        address = await confirmed(store, campaign_id)
+
+        assert not await store.forget(make_address(campaign_id))
+        assert await store.forget(address)
+        assert not await store.forget(address)
+        assert (await store.tally(campaign_id)).total == 0
+
+    async def test_while_the_button_is_pressed_counts_nothing_twice(
+        self, store: Records, campaign_id: str
+    ) -> None:
+        """Whoever comes first: the record is gone, and the tally knows."""
+        addresses = [make_address(campaign_id) for _ in range(10)]
+        given = submission()
+        for address in addresses:
+            await store.admit(address, given, NOW)
+
+        await asyncio.gather(
+            *(store.confirm(campaign_id, address.digest, given.id, NOW) for address in addresses),
+            *(store.forget(address) for address in addresses),
+        )
+
+        assert (await store.tally(campaign_id)).total == 0
+        assert await digests(store, campaign_id) == []
+
+    async def test_lets_the_address_sign_again(self, store: Records, campaign_id: str) -> None:
+        """Nothing is kept by which it could be refused."""
+        address = await confirmed(store, campaign_id)
+        await store.forget(address)
+
+        order = await store.admit(address, submission(), NOW)
+
+        assert isinstance(order, Granted)
+        assert order.kind is MailKind.CONFIRM
+
+
+async def spoil(store: Records, campaign: str, *differences: Difference) -> None:
+    """Make the tally wrong by kept − counted."""
+    await store.mend(campaign, [Difference(d.shard, d.field, d.key, d.kept, d.counted) for d in differences])
+
+
+class TestRecount:
+    async def test_agrees_with_a_tally_that_is_right(self, store: Records, campaign_id: str) -> None:
+        """Pending ones and withdrawn ones are read and not counted."""
+        await pending(store, campaign_id)
+        withdrawn = await confirmed(store, campaign_id)
+        await store.withdraw(campaign_id, withdrawn.digest, NOW + timedelta(minutes=1))
+        for country, partner in (("DE", "us"), ("DE", None), ("FR", "them")):
+            await confirmed(store, campaign_id, country, partner)
+        read = list[int]()
+
+        recount = await store.recount(campaign_id, read.append)
+
+        assert recount.differences() == []
+        assert recount.tally == recount.kept_tally == Tally(3, {"DE": 2, "FR": 1}, {"us": 1, "them": 1})
+        assert recount.records == sum(read) == 5
+
+    @pytest.mark.parametrize(("name", "key"), [("total", ""), ("country", "DE"), ("partner", "us")])
+    async def test_names_a_difference_and_mends_it(
+        self, store: Records, campaign_id: str, name: str, key: str
+    ) -> None:
+        """In each field: too many, and what should not be there at all."""
+        address = await confirmed(store, campaign_id, "DE", "us")
+        shard = shard_of(address.digest, shards(campaign_id))
+        elsewhere = (shard + 1) % shards(campaign_id)
+        planted = [
+            Difference(shard, name, key, counted=1, kept=4),
+            Difference(elsewhere, name, key and "xx", counted=0, kept=-2),
+        ]
+        await spoil(store, campaign_id, *planted)
+
+        found = (await store.recount(campaign_id, lambda _: None)).differences()
+        await store.mend(campaign_id, found)
+
+        assert sorted(found, key=str) == sorted(planted, key=str)
+        assert (await store.recount(campaign_id, lambda _: None)).differences() == []
+        assert await store.tally(campaign_id) == Tally(1, {"DE": 1}, {"us": 1})
+
+    async def test_mends_while_signing_goes_on(self, store: Records, campaign_id: str) -> None:
+        """What is confirmed between recount and mending, and during either, is neither lost nor doubled."""
+        first = await confirmed(store, campaign_id)
+        shard = shard_of(first.digest, shards(campaign_id))
+        await spoil(store, campaign_id, Difference(shard, "total", "", counted=1, kept=8))
+
+        during = asyncio.gather(*(confirmed(store, campaign_id) for _ in range(10)))
+        recount = await store.recount(campaign_id, lambda _: None)
+        await asyncio.gather(
+            store.mend(campaign_id, recount.differences()), *(confirmed(store, campaign_id) for _ in range(10))
+        )
+        await during
+
+        assert recount.differences() == [
+            Difference(shard, "total", "", each.counted, each.counted + 7) for each in recount.differences()
+        ]
+        assert (await store.recount(campaign_id, lambda _: None)).differences() == []
+        assert (await store.tally(campaign_id)).total == 21
+
+
+class TestPurge:
+    async def test_leaves_the_tally_alone(self, store: Records, campaign_id: str) -> None:
+        """More than a page of signatures and their mailboxes go, and the final count stays."""
+        for _ in range(PAGE + 3):
+            await pending(store, campaign_id)
+        last = await confirmed(store, campaign_id)
+        other = await confirmed(store, f"{campaign_id}-2")
+        removed = list[int]()
+
+        assert await store.purge(campaign_id, removed.append) == sum(removed) == 2 * (PAGE + 4)
+
+        assert await digests(store, campaign_id) == []
+        assert not await store.find(last)
+        assert (await store.tally(campaign_id)).total == 1
+        assert await digests(store, f"{campaign_id}-2") == [other.digest]
+
+    async def test_of_nothing_removes_nothing(self, store: Records, campaign_id: str) -> None:
+        """And may be repeated."""
+        assert await store.purge(campaign_id, lambda _: None) == 0
