@@ -97,7 +97,7 @@ def deliver() -> Deliver:
     settings = environment.load(DeliverSettings)
     known = _campaigns(settings)
     if settings.throwaway_recipient is None:
-        _refuse_throwaways(known)
+        _refuse_unready(known)
     queue = _queue(settings)
     return Deliver(
         public_url=settings.public_url,
@@ -220,22 +220,9 @@ def _mailer(settings: DeliverSettings) -> "Mailer":
     )
 
 
-def _refuse_throwaways(known: Mapping[str, Campaign]) -> None:
-    """Nobody could ever open what was sealed to a key that was made for a local run."""
-    faults = []
-    for campaign in known.values():
-        if THROWAWAY in campaign.sealing.recipients:
-            faults.append(
-                f'{campaign.id}.toml: sealing.recipients holds "{THROWAWAY}", which is for local runs: '
-                "put the age recipients (age1…) there whose identities the organisers hold"
-            )
-        faults += [
-            f'{campaign.id}.toml: partners.{slug}.recipient is "{THROWAWAY}", which is for local runs: '
-            "ask the partner for its age1… key, or remove the line"
-            for slug, partner in campaign.partners.items()
-            if partner.recipient == THROWAWAY
-        ]
-    if faults:
+def _refuse_unready(known: Mapping[str, Campaign]) -> None:
+    """Nobody could ever open what was sealed to a key that is lost, or that was made for a local run."""
+    if faults := [told for campaign in known.values() for told in campaign.not_ready]:
         faults.append("The file of a campaign that you do not run, such as the example, can be deleted.")
         raise ConfigurationError("\n".join(faults))
 

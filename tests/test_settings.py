@@ -1,14 +1,16 @@
 """What a function must be told before it starts, and what it never tells."""
 
+import json
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pyrage
 import pytest
 from pydantic import SecretStr
 
 from shared import runtime, settings
+from shared.campaigns import digest_of
 from shared.errors import ConfigurationError
 from shared.settings import ConfirmSettings, CountSettings, DeliverSettings, EmbedSettings, Settings, SignSettings
 from tests.world import REPOSITORY, Identities
@@ -271,6 +273,19 @@ def test_a_fault_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "  TOKEN_KEYS: each key needs at least 32 characters" in complaint(DeliverSettings)
 
 
+def proven(keys: int = 2, *, repeated: bool = False, answer: str | None = "what it said") -> str:
+    """The lines of a campaign file's sealing table, each key with its proof; the last one's answer may be none."""
+    recipients = [str(pyrage.x25519.Identity.generate().to_public()) for _ in range(keys)]
+    if repeated:
+        recipients[1:] = recipients[:1]
+    lines = [f"recipients = {json.dumps(recipients)}"]
+    for recipient in recipients:
+        given = "what it said" if recipient != recipients[-1] else answer
+        lines += ["[[sealing.proofs]]", f'recipient = "{recipient}"', f'challenge = "{digest_of("what it said")}"']
+        lines += [f'answer = "{given}"'] if given else []
+    return "\n".join(lines)
+
+
 class TestDeliver:
     @pytest.fixture(autouse=True)
     def _local(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -294,10 +309,10 @@ class TestDeliver:
         with pytest.raises(ConfigurationError) as refused:
             runtime.deliver()
 
-        sealing, partner, deletable = str(refused.value).splitlines()
-        assert sealing.startswith('mine.toml: sealing.recipients holds "throwaway", ')
-        assert partner.startswith('mine.toml: partners.digital-rights.recipient is "throwaway", ')
-        assert partner.endswith("ask the partner for its age1… key, or remove the line")
+        sealing, partner, number, deletable = str(refused.value).splitlines()
+        assert sealing.startswith('mine.toml: sealing.recipients: "throwaway" is for local runs')
+        assert partner.startswith('mine.toml: partners.digital-rights.recipient: "throwaway" is for local runs')
+        assert number.startswith("mine.toml: sealing.recipients: needs 2 keys at least, of two people")
         assert deletable == "The file of a campaign that you do not run, such as the example, can be deleted."
 
     def test_names_a_throwaway_key_that_was_left_with_a_partner_alone(
@@ -305,18 +320,47 @@ class TestDeliver:
     ) -> None:
         """Where the campaign's own keys are real already, and whichever file it is in."""
         monkeypatch.delenv("THROWAWAY_RECIPIENT")
-        real = f'recipients = ["{pyrage.x25519.Identity.generate().to_public()}"]'
-        mine = EXAMPLE.replace('recipients = ["throwaway"]', real)
+        mine = EXAMPLE.replace('recipients = ["throwaway"]', proven())
         self.campaigns(monkeypatch, tmp_path, mine=mine, example=EXAMPLE)
 
         with pytest.raises(ConfigurationError) as refused:
             runtime.deliver()
 
-        assert re.findall(r"^(\S+: \S+) ", str(refused.value), re.M) == [
+        assert re.findall(r"^(\S+: \S+): \"throwaway", str(refused.value), re.M) == [
             "example.toml: sealing.recipients",
             "example.toml: partners.digital-rights.recipient",
             "mine.toml: partners.digital-rights.recipient",
         ]
+        assert "mine.toml: sealing" not in str(refused.value)
+
+    @pytest.mark.parametrize(
+        ("keys", "told"),
+        [
+            ({"keys": 1}, "needs 2 keys at least"),
+            ({"repeated": True}, "needs 2 keys at least"),
+            ({"answer": None}, "nobody has shown that the key of age1"),
+            ({"answer": "a guess"}, "nobody has shown that the key of age1"),
+        ],
+        ids=["one", "the same twice", "not answered", "answered wrongly"],
+    )
+    def test_refuses_to_start_before_two_keys_are_proven(
+        self, keys: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """With a single key, or one that nobody has tried, all signatures may be lost on the last day."""
+        monkeypatch.delenv("THROWAWAY_RECIPIENT")
+        mine = EXAMPLE.replace('recipient = "throwaway"', "").replace('recipients = ["throwaway"]', proven(**keys))
+        self.campaigns(monkeypatch, tmp_path, mine=mine)
+
+        with pytest.raises(ConfigurationError, match=told):
+            runtime.deliver()
+
+    def test_starts_with_two_proven_keys(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """As a real campaign does."""
+        monkeypatch.delenv("THROWAWAY_RECIPIENT")
+        mine = EXAMPLE.replace('recipient = "throwaway"', "").replace('recipients = ["throwaway"]', proven())
+        self.campaigns(monkeypatch, tmp_path, mine=mine)
+
+        assert set(runtime.deliver().sealers) == {"mine"}
 
     @pytest.mark.parametrize("name", ["THROWAWAY_RECIPIENT", "DELIVER_RECIPIENT", "DELIVER_IDENTITIES"])
     def test_refuses_to_start_with_a_key_that_is_none(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

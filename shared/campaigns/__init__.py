@@ -11,6 +11,7 @@ Python: each fault is one sentence that names the key and the fix.
 """
 
 import csv
+import hashlib
 import re
 import tomllib
 from collections import defaultdict
@@ -44,6 +45,9 @@ CONFIRM_GRACE = timedelta(days=7)
 
 #: Stands where an age recipient belongs; replaced by a key made on this machine in local runs, refused elsewhere.
 THROWAWAY = "throwaway"
+
+#: One person's laptop falls into the sea, and the signatures are still there.
+MIN_RECIPIENTS = 2
 
 #: Initiatives registered from this day on need `min_720` (Delegated Regulation (EU) 2024/1082).
 _NEW_MINIMA_FROM = date(2024, 7, 16)
@@ -201,10 +205,39 @@ class Privacy(_Part):
         )
 
 
+class Proof(_Part):
+    """That somebody has opened what was sealed to this recipient; `undersign prove` writes it.
+
+    `challenge`: SHA-256 of the answer, in hexadecimal. `answer`: what only the holder of the identity could read.
+    """
+
+    recipient: Recipient
+    challenge: Annotated[str, _matching("[0-9a-f]{64}", "let undersign prove write this")]
+    answer: OneLine | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.answer is not None and digest_of(self.answer) == self.challenge
+
+
+def digest_of(answer: str) -> str:
+    """What a campaign file keeps of an answer before it is known."""
+    return hashlib.sha256(answer.encode()).hexdigest()
+
+
 class Sealing(_Part):
     recipients: tuple[Recipient, ...] = Field(
         min_length=1, description="the age recipients (age1…) that signers' data is sealed to"
     )
+    proofs: tuple[Proof, ...] = Field(
+        default=(), description="that each recipient's identity opens; undersign prove writes them"
+    )
+
+    @property
+    def unproven(self) -> list[str]:
+        """The recipients of which nobody has shown that what is sealed to them can be opened."""
+        proven = {proof.recipient for proof in self.proofs if proof.holds}
+        return [recipient for recipient in self.recipients if recipient not in proven]
 
 
 class Sender(_Part):
@@ -345,6 +378,37 @@ class Campaign(_Part):
             if len(self.controllers) > 1 and texts.arrangement is None:
                 wanted = Texts.model_fields["arrangement"].description
                 yield f"texts.{language}.arrangement: is missing ({wanted})"
+
+    @property
+    def not_ready(self) -> list[str]:
+        """What keeps this campaign from opening to the public, each in a sentence that names key and remedy.
+
+        One key is lost sooner than one thinks, and with the last key all signatures.
+        """
+        return [f"{self.id}.toml: {told}" for told in self._sealing_not_ready()]
+
+    def _sealing_not_ready(self) -> Iterator[str]:
+        for key, recipients in self._all_recipients():
+            if THROWAWAY in recipients:
+                yield f'{key}: "{THROWAWAY}" is for local runs: put an age recipient (age1…) there instead'
+        real = [recipient for recipient in self.sealing.recipients if recipient != THROWAWAY]
+        if len(set(real)) < MIN_RECIPIENTS:
+            yield (
+                f"sealing.recipients: needs {MIN_RECIPIENTS} keys at least, of two people: "
+                "each of them makes one with undersign keygen"
+            )
+        for recipient in real:
+            if recipient in self.sealing.unproven:
+                yield (
+                    f"sealing.recipients: nobody has shown that the key of {recipient[:12]}… opens what is sealed "
+                    f"to it: undersign prove {self.id}"
+                )
+
+    def _all_recipients(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        yield "sealing.recipients", self.sealing.recipients
+        for slug, partner in self.partners.items():
+            if partner.recipient:
+                yield f"partners.{slug}.recipient", (partner.recipient,)
 
     def text(self, language: str) -> Texts:
         """The texts in `language`, else in the campaign's own."""
