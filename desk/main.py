@@ -4,11 +4,14 @@ It stands on the same library as the functions, and reaches the same store; no f
 """
 
 import sys
+from typing import NoReturn
 
 import typer
 from rich.console import Console
 
-from shared.errors import ConfigurationError
+from desk import keys
+from desk.faults import Fault
+from shared.errors import ConfigurationError, Unavailable
 
 app = typer.Typer(
     name="undersign",
@@ -20,18 +23,24 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _desk() -> None:
-    """Without this, a command line with one command only would have no name for it."""
+app.command()(keys.keygen)
+app.command()(keys.prove)
+app.command()(keys.answer)
 
 
 def main() -> None:
     """Run one command; a fault is told in a sentence, without a traceback, and ends it with status 2."""
     try:
         app()
-    except ConfigurationError as fault:
-        Console(stderr=True, soft_wrap=True).print(str(fault), style="red", markup=False, highlight=False)
-        sys.exit(2)
+    except (ConfigurationError, Fault) as fault:
+        _complain(str(fault))
+    except Unavailable as away:
+        _complain(f"The database or the queue does not answer ({away}). Nothing is half done; try again.")
+
+
+def _complain(told: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(told, style="red", markup=False, highlight=False)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

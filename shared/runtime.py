@@ -9,6 +9,7 @@ import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from shared import campaigns as campaign_files
@@ -19,6 +20,7 @@ from shared.settings import (
     ConfirmSettings,
     CountSettings,
     DeliverSettings,
+    DeskSettings,
     EmbedSettings,
     QueueSettings,
     Settings,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from shared.envelopes import Envelopes
     from shared.mail import Mailer
     from shared.sealing import Digester, Opener, Sealer
+    from shared.store.records import Records
     from shared.tasks import TaskQueue
     from shared.tasks.sweep import Sweeper
     from shared.tokens import Tokens
@@ -79,6 +82,14 @@ class Confirm(Function):
 @dataclass(slots=True, kw_only=True)
 class Count(Function):
     store: Store
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """What the organisers' commands are given."""
+
+    campaigns: Mapping[str, Campaign]
+    records: "Records"
 
 
 def sign() -> Sign:
@@ -139,6 +150,17 @@ def embed() -> Function:
     return Function(public_url=settings.public_url, campaigns=_campaigns(settings))
 
 
+def campaigns_folder() -> Path:
+    """Where the campaign files are, for the desk."""
+    return _folder(environment.load_for_desk(Settings))
+
+
+def desk() -> Desk:
+    settings = environment.load_for_desk(DeskSettings)
+    known = _campaigns(settings)
+    return Desk(campaigns=known, records=_records(settings, known))
+
+
 def freeze_startup_objects() -> None:
     """Tell the garbage collector that what start-up made is here to stay.
 
@@ -150,20 +172,35 @@ def freeze_startup_objects() -> None:
 
 
 def _campaigns(settings: Settings) -> Mapping[str, Campaign]:
-    return campaign_files.load_all(settings.campaigns_folder or campaign_files.FOLDER)
+    return campaign_files.load_all(_folder(settings))
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.campaigns_folder or campaign_files.FOLDER
 
 
 def _store(settings: StoreSettings, known: Mapping[str, Campaign]) -> Store:
-    def shards(campaign: str) -> int:
-        return known[campaign].tally_shards
-
     if settings.store == "firestore":
         from shared.store.firestore import FirestoreStore
 
-        return FirestoreStore(_given(settings.firestore_project), settings.firestore_database, shards)
+        return FirestoreStore(_given(settings.firestore_project), settings.firestore_database, _shards(known))
     from shared.store.sqlite import SqliteStore
 
-    return SqliteStore(_given(settings.local_folder) / "store.db", shards)
+    return SqliteStore(_given(settings.local_folder) / "store.db", _shards(known))
+
+
+def _records(settings: StoreSettings, known: Mapping[str, Campaign]) -> "Records":
+    if settings.store == "firestore":
+        from shared.store.firestore_records import FirestoreRecords
+
+        return FirestoreRecords(_given(settings.firestore_project), settings.firestore_database, _shards(known))
+    from shared.store.sqlite_records import SqliteRecords
+
+    return SqliteRecords(_given(settings.local_folder) / "store.db", _shards(known))
+
+
+def _shards(known: Mapping[str, Campaign]) -> Callable[[str], int]:
+    return lambda campaign: known[campaign].tally_shards
 
 
 def _queue(settings: QueueSettings) -> "TaskQueue":

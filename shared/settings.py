@@ -4,7 +4,9 @@ A function whose settings are incomplete refuses to start and names every fault 
 could fall into by accident has a default: not where to store, not how to queue, not how to mail.
 """
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -44,14 +46,10 @@ def words(secret: SecretStr) -> list[str]:
 
 
 class Settings(BaseModel):
-    """What every function needs."""
+    """What every program needs."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    public_url: str = Field(
-        pattern=r"^https://[^/\s]+$|^http://(localhost|127\.0\.0\.1)(:\d+)?$",
-        description="where the public reaches the functions, without a path, as in https://sign.example.org",
-    )
     campaigns_folder: Path | None = Field(default=None, description="campaign files; by default those shipped")
 
     @model_validator(mode="after")
@@ -64,6 +62,15 @@ class Settings(BaseModel):
     def _faults(self) -> list[str]:
         """What does not go together with the other settings; each class adds its own."""
         return []
+
+
+class FunctionSettings(Settings):
+    """What every function needs."""
+
+    public_url: str = Field(
+        pattern=r"^https://[^/\s]+$|^http://(localhost|127\.0\.0\.1)(:\d+)?$",
+        description="where the public reaches the functions, without a path, as in https://sign.example.org",
+    )
 
 
 class QueueSettings(Settings):
@@ -107,25 +114,25 @@ class SpoolSettings(Settings):
         return super()._faults() + (["SPOOL_PROJECT and SPOOL_DATABASE go together"] if halved else [])
 
 
-class SignSettings(QueueSettings, SpoolSettings):
+class SignSettings(QueueSettings, SpoolSettings, FunctionSettings):
     """sign holds no secret."""
 
     firestore_emulator_host: str | None = Field(default=None, description="host:port of Google's emulator")
 
 
-class EmbedSettings(Settings):
+class EmbedSettings(FunctionSettings):
     """embed holds no secret."""
 
 
-class CountSettings(StoreSettings):
+class CountSettings(StoreSettings, FunctionSettings):
     """count holds no secret."""
 
 
-class ConfirmSettings(StoreSettings, QueueSettings):
+class ConfirmSettings(StoreSettings, QueueSettings, FunctionSettings):
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
 
 
-class DeliverSettings(StoreSettings, QueueSettings, SpoolSettings):
+class DeliverSettings(StoreSettings, QueueSettings, SpoolSettings, FunctionSettings):
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
     pepper: Secret = Field(description="the secret under which addresses are digested; never changes")
     deliver_identities: Keys = Field(description="age identities (AGE-SECRET-KEY-1…) that open the envelopes")
@@ -150,21 +157,50 @@ class DeliverSettings(StoreSettings, QueueSettings, SpoolSettings):
         return faults
 
 
+class DeskSettings(StoreSettings):
+    """What the desk needs to read and mend the store; it holds no secret."""
+
+
 S = TypeVar("S", bound=Settings)
 
 
 def load(kind: type[S]) -> S:
-    """The settings of one function, from the environment; variables are named like the fields, in capitals.
+    """The settings of one program, from the environment; variables are named like the fields, in capitals.
 
     Raises:
         ConfigurationError: names every variable that is missing or wrong, and what belongs there.
     """
-    given = {name: os.environ[name.upper()] for name in kind.model_fields if os.environ.get(name.upper())}
+    return _checked(kind, _given(kind))
+
+
+def load_for_desk(kind: type[S]) -> S:
+    """As `load`; where the environment names no store, that of `make run` in LOCAL_FOLDER, else in var."""
+    given = _given(kind)
+    folder = Path(given.get("local_folder", "var"))
+    if "store" not in given and (folder / "secrets.json").is_file():
+        secrets = json.loads((folder / "secrets.json").read_text())
+        made = {name.lower(): value for name, value in secrets.items()}
+        given = {
+            "store": "sqlite",
+            "tasks": "local",
+            "mail": "outbox",
+            "local_folder": str(folder),
+            **made,
+            **given,
+        }
+    return _checked(kind, given)
+
+
+def _given(kind: type[Settings]) -> dict[str, str]:
+    return {name: os.environ[name.upper()] for name in kind.model_fields if os.environ.get(name.upper())}
+
+
+def _checked(kind: type[S], given: Mapping[str, str]) -> S:
     try:
         return kind.model_validate(given)
     except ValidationError as error:
         faults = "\n".join(_explain(kind, fault) for fault in error.errors(include_input=False))
-        raise ConfigurationError(f"refusing to start, the environment is incomplete:\n{faults}") from None
+        raise ConfigurationError(f"the environment is incomplete:\n{faults}") from None
 
 
 def _missing(settings: Settings, *names: str) -> list[str]:

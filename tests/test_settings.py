@@ -127,7 +127,7 @@ def test_a_function_that_is_told_everything_starts(
     """Whatever else the environment holds."""
     put(monkeypatch, {**environment, "HOME_SWEET": "home"})
 
-    assert settings.load(kind).public_url == environment["PUBLIC_URL"]
+    assert settings.load(kind).model_dump()["public_url"] == environment["PUBLIC_URL"]
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,9 @@ def _summed(values: Mapping[tuple[int, str, str], int]) -> Tally:
 class Records(Store, Protocol):
     """A store, and what only the desk does with it. Each raises `StoreUnavailable`, as those of Store do."""
 
+    def close(self) -> None:
+        """Let go of the file, or of the connection."""
+
     def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[Record]]:
         """All documents of a campaign in the order of their digests, beginning after digest `after`.
 

@@ -1,0 +1,7 @@
+"""What the person at the desk is told, in one sentence with the remedy."""
+
+from shared.errors import UndersignError
+
+
+class Fault(UndersignError):
+    """The command cannot go on; nothing is half done unless the sentence says so."""

@@ -1,0 +1,192 @@
+"""`undersign keygen`, `prove` and `answer`: keys that are there on the day they are needed."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import tomlkit
+import typer
+
+from desk import asking, identities, where
+from desk.asking import out
+from desk.faults import Fault
+from shared import campaigns
+from shared.campaigns import THROWAWAY, Proof, Sealing, digest_of
+from shared.errors import Unopenable
+from shared.sealing import Opener, parse_recipient, seal
+
+IdentityFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--identity", "-i", help="An identity file; may be given several times.", show_default=False),
+]
+
+_KEYGEN_SAYS = """
+Made and tried: [bold]{file}[/] opens with its passphrase, and what is sealed to its public key can be opened.
+
+The public key, for the campaign file and for anybody to see:
+
+    [bold]{recipient}[/]
+
+[bold]What you have now.[/] Whoever has both the file and the passphrase can read every signature of the campaign.
+Without this file, or without its passphrase, your key opens nothing, and nobody can make it again: not we, not
+Google, not the police. When the last key of a campaign is lost, [bold]all its signatures are lost[/].
+
+  1. Copy {file} to a second place that burns down at another time: a stick in a drawer elsewhere.
+  2. Write the passphrase on paper and keep it apart from the file.
+  3. Never put the file into the cloud, into a mail or into a chat.
+  4. Somebody else makes a second key on another machine. With fewer than two, no campaign opens.
+"""
+
+
+def keygen(
+    file: Annotated[Path, typer.Argument(help="The file to make, as in ann.age.")] = Path("identity.age"),
+) -> None:
+    """Make your key: a file under a passphrase, and the public key to paste into the campaign file."""
+    if file.exists():
+        raise Fault(f"{file} exists already. Keys are never overwritten: give another name.")
+    chosen = asking.passphrase("A passphrase of 12 characters or more (press Enter, and one is made for you)")
+    if chosen:
+        if asking.passphrase("The same again") != chosen:
+            raise Fault("The two are not the same. Nothing was made.")
+    else:
+        chosen = identities.make_passphrase()
+        out.print(f"\nYour passphrase; write it down now, it is shown only here:\n\n    [bold]{chosen}[/]\n")
+    recipient = identities.create(file, chosen, datetime.now(UTC))
+    for identity in identities.read(file, lambda: chosen):
+        try_out(identity, recipient)
+    out.print(_KEYGEN_SAYS.format(file=file, recipient=recipient))
+
+
+def prove(
+    campaign: Annotated[str, typer.Argument(help="The campaign's id.")],
+    identity: IdentityFiles = None,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option("--answer", help="What a holder's `undersign answer` printed.", show_default=False),
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where the test files are written.")] = Path(),
+) -> None:
+    """Show that each of a campaign's keys opens what is sealed to it, and write that into the campaign file.
+
+    Keys at hand are tried at once (-i). For each other one a test file is written: its holder runs `undersign
+    answer` on it, and what that prints is given here (--answer).
+    """
+    file = where.campaign_file(campaign)
+    sealing = campaigns.load(file).sealing
+    if THROWAWAY in sealing.recipients:
+        raise Fault(
+            f'{file.name}: sealing.recipients: put the public keys of your people in place of "throwaway".'
+        )
+    proofs = {proof.recipient: proof for proof in sealing.proofs if proof.recipient in sealing.recipients}
+    proofs |= _answered(sealing, answers or [])
+    proofs |= _tried(sealing, identity or [])
+    for recipient in sealing.recipients:
+        test = folder / _test_name(campaign, recipient)
+        if not _holds(proofs.get(recipient)) and not answers and not (recipient in proofs and test.exists()):
+            proofs[recipient] = _write_test(test, recipient)
+    _write_proofs(file, proofs.values())
+    for recipient in dict.fromkeys(sealing.recipients):
+        _say(campaign, recipient, proofs.get(recipient), folder)
+
+
+def answer(
+    test: Annotated[Path, typer.Argument(help="The test file that you were sent.")],
+    identity: IdentityFiles = None,
+) -> None:
+    """Open a test file with your key, and print the answer to send back."""
+    if not identity:
+        raise Fault("Say which identity is to open it, as in: undersign answer test.age -i ann.age")
+    try:
+        sealed = test.read_bytes()
+    except OSError as error:
+        raise Fault(f"{test} cannot be read: {error.strerror}.") from None
+    try:
+        out.print(Opener(read_all(identity)).open(sealed).decode().strip())
+    except Unopenable:
+        raise Fault(f"{test} was not made for this key, or was damaged on its way to you.") from None
+
+
+def read_all(files: Sequence[Path]) -> list[str]:
+    """The identities in all of these files; each passphrase is asked for."""
+    return [identity for file in files for identity in identities.read(file, partial(_ask_for, file))]
+
+
+def _ask_for(file: Path) -> str:
+    return asking.passphrase(f"Passphrase of {file.name}")
+
+
+def _answered(sealing: Sealing, answers: Sequence[str]) -> dict[str, Proof]:
+    """The proofs that these answers complete."""
+    completed = {}
+    for given in map(str.strip, answers):
+        waiting = [proof for proof in sealing.proofs if proof.challenge == digest_of(given)]
+        if not waiting:
+            raise Fault("This answers no test that the campaign file waits for. Was a newer test file made since?")
+        for proof in waiting:
+            completed[proof.recipient] = proof.model_copy(update={"answer": given})
+    return completed
+
+
+def _tried(sealing: Sealing, files: Sequence[Path]) -> dict[str, Proof]:
+    """The proofs of the keys at hand."""
+    proofs = {}
+    for identity in read_all(files):
+        [recipient] = identities.recipients_of([identity])
+        if recipient not in sealing.recipients:
+            raise Fault(f"The key of {recipient[:12]}… is none of this campaign's sealing.recipients.")
+        proofs[recipient] = try_out(identity, recipient)
+    return proofs
+
+
+def try_out(identity: str, recipient: str) -> Proof:
+    """Seal something to `recipient`, and open it with `identity`."""
+    told = identities.make_passphrase()
+    opened = Opener([identity]).open(_sealed(told, recipient)).decode().strip()
+    return Proof(recipient=recipient, challenge=digest_of(told), answer=opened)
+
+
+def _write_test(file: Path, recipient: str) -> Proof:
+    """A file that only the holder of the key can read, and what it will prove; what it says is not kept."""
+    told = identities.make_passphrase()
+    file.write_bytes(_sealed(told, recipient))
+    return Proof(recipient=recipient, challenge=digest_of(told))
+
+
+def _test_name(campaign: str, recipient: str) -> str:
+    return f"{campaign}-test-{recipient[:12]}.age"
+
+
+def _sealed(told: str, recipient: str) -> bytes:
+    return seal(told, [parse_recipient(recipient)])
+
+
+def _holds(proof: Proof | None) -> bool:
+    return proof is not None and proof.holds
+
+
+def _write_proofs(file: Path, proofs: Iterable[Proof]) -> None:
+    """Put these into the campaign file in place of those that are there; the rest of it stays as it is."""
+    document = tomlkit.parse(file.read_text(encoding="utf-8-sig"))
+    tables = tomlkit.aot()
+    for proof in proofs:
+        table = tomlkit.table()
+        table.update(proof.model_dump(exclude_none=True))
+        tables.append(table)
+    document["sealing"]["proofs"] = tables
+    part = file.with_suffix(".part")
+    part.write_text(tomlkit.dumps(document), encoding="utf-8")
+    part.replace(file)
+
+
+def _say(campaign: str, recipient: str, proof: Proof | None, folder: Path) -> None:
+    if _holds(proof):
+        out.print(f"[green]proven[/]   {recipient}")
+        return
+    name = _test_name(campaign, recipient)
+    out.print(
+        f"[yellow]waiting[/]  {recipient}\n"
+        f"         Send {folder / name} to whoever has this key. They run: undersign answer {name} -i THEIR-KEY\n"
+        f"         Then you run: undersign prove {campaign} --answer WHAT-IT-PRINTED"
+    )
