@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from desk import keys
+from desk import exporting, keys, opening
 from desk.faults import Fault
 from shared.errors import ConfigurationError, Unavailable
 
@@ -26,6 +26,8 @@ app = typer.Typer(
 app.command()(keys.keygen)
 app.command()(keys.prove)
 app.command()(keys.answer)
+app.command()(exporting.export)
+app.command(name="open")(opening.open_export)
 
 
 def main() -> None:
@@ -36,6 +38,8 @@ def main() -> None:
         _complain(str(fault))
     except Unavailable as away:
         _complain(f"The database or the queue does not answer ({away}). Nothing is half done; try again.")
+    except OSError as error:
+        _complain(f"{error.filename or 'A file'}: {error.strerror}.")
 
 
 def _complain(told: str) -> NoReturn:

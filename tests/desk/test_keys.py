@@ -8,28 +8,14 @@ from pathlib import Path
 
 import pyrage
 import pytest
-from typer.testing import CliRunner, Result
 
 from desk import identities
 from desk.faults import Fault
-from desk.main import app
 from shared import campaigns
 from shared.campaigns import THROWAWAY
 from tests.conftest import NOW, missing
+from tests.desk.commands import PASSPHRASE, plain_key, told, undersign
 from tests.world import CAMPAIGN, campaign_file
-
-PASSPHRASE = "correct horse battery"
-
-
-def undersign(*command: str | Path, typed: str = "") -> Result:
-    """One command, with what is typed at it. A fault of ours comes through as the exception."""
-    return CliRunner().invoke(app, [str(part) for part in command], input=typed)
-
-
-def told(result: Result) -> str:
-    """What the person was told when the command refused."""
-    assert isinstance(result.exception, Fault), result.output
-    return str(result.exception)
 
 
 def key(file: Path) -> str:
@@ -37,13 +23,6 @@ def key(file: Path) -> str:
     made = undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
     [recipient] = re.findall(r"age1[a-z0-9]{58}", made.output)
     return str(recipient)
-
-
-def plain_key(file: Path) -> str:
-    """A key without a passphrase, as age-keygen makes them, for tests that make many. Its public part."""
-    identity = pyrage.x25519.Identity.generate()
-    file.write_text(f"# public key: {identity.to_public()}\n{identity}\n")
-    return str(identity.to_public())
 
 
 class TestKeygen:

@@ -1,0 +1,199 @@
+"""`undersign export`: all confirmed signatures, sealed as they are, into files that one can carry away.
+
+A line of `signatures.ndjson` is {"id", "confirmed_at", "sealed"}: a random id, when the button was pressed, and an
+age file in base64 that the campaign's keys open. `partner-<slug>.ndjson` holds the same for a partner with a key
+of its own: only those who said yes to its news, sealed to that key. So long as there is an `unfinished.json`, the
+export is not whole, and the same command goes on where it stopped.
+"""
+
+import asyncio
+import base64
+import json
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+from pydantic import AwareDatetime, BaseModel
+
+from desk import files, progress, where
+from desk.asking import out
+from desk.faults import Fault
+from shared.store import Signature, Status
+
+SIGNATURES = "signatures.ndjson"
+MANIFEST = "manifest.json"
+UNFINISHED = "unfinished.json"
+
+
+class PartnerFile(BaseModel):
+    """What a partner may have: those who said yes to its news."""
+
+    file: str
+    sha256: str
+    contacts: int
+
+
+class Manifest(BaseModel):
+    """What an export holds. `as_of`: signatures that were confirmed later are not in it."""
+
+    campaign: str
+    as_of: AwareDatetime
+    file: str
+    sha256: str
+    signatures: int
+    by_country: dict[str, int]
+    by_partner: dict[str, int]
+    partners: dict[str, PartnerFile]
+
+
+class Unfinished(BaseModel):
+    """How far an export has come, kept after each page, once its lines are on the disk.
+
+    `after`: the last digest that was read. `sizes`: of each file, in bytes; what follows them was written by a
+    process that was killed, and is written again.
+    """
+
+    campaign: str
+    as_of: AwareDatetime
+    after: str = ""
+    signatures: int = 0
+    by_country: Counter[str] = Counter()
+    by_partner: Counter[str] = Counter()
+    contacts: Counter[str] = Counter()
+    sizes: dict[str, int] = {}
+
+
+def export(
+    campaign: Annotated[str, typer.Argument(help="The campaign's id.")],
+    to: Annotated[
+        Path | None, typer.Option(help="The folder to write to; by default CAMPAIGN-export.", show_default=False)
+    ] = None,
+) -> None:
+    """Write all confirmed signatures, sealed to the campaign's keys, into a folder to carry to an offline machine.
+
+    If it is stopped, or the network goes away, the same command goes on where it was.
+    """
+    folder = to or Path(f"{campaign}-export")
+    manifest = asyncio.run(_export(campaign, folder, datetime.now(UTC)))
+    out.print(
+        f"[green]{manifest.signatures:,} signatures[/] as of {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC are in "
+        f"{folder}. Without a key of the campaign nobody can read them.\n\n"
+        "Carry the folder to a machine that has a key. There:\n\n"
+        f"    undersign open {folder} -i YOUR-KEY\n\n"
+        f"or open {folder / 'open.html'} in a browser. Counts and SHA-256 sums are in {folder / MANIFEST}."
+    )
+
+
+async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
+    async with where.opened(campaign) as (_, records):
+        state = _begin(campaign, folder, now)
+        total = (await records.tally(campaign)).total
+        with progress.bar() as bar, Export(folder, state) as export:
+            task = bar.add_task("Exporting", total=total, completed=state.signatures)
+            async for page in records.scan(campaign, state.after):
+                for record in page:
+                    export.add(record.signature)
+                export.keep(page[-1].digest)
+                bar.update(task, completed=state.signatures)
+    return _finish(folder, state)
+
+
+def _begin(campaign: str, folder: Path, now: datetime) -> Unfinished:
+    """The state of an export that was stopped, else of a new one."""
+    unfinished = folder / UNFINISHED
+    if not unfinished.exists():
+        files.new_folder(folder)
+        state = Unfinished(campaign=campaign, as_of=now)
+        files.replace(unfinished, state.model_dump_json())
+        return state
+    state = Unfinished.model_validate_json(unfinished.read_bytes())
+    if state.campaign != campaign:
+        raise Fault(f"{folder} holds an unfinished export of {state.campaign}: choose another folder with --to.")
+    out.print(f"Going on after {state.signatures:,} signatures.")
+    return state
+
+
+class Export:
+    """The files of one export, from where `state` says they were left. A context manager."""
+
+    def __init__(self, folder: Path, state: Unfinished) -> None:
+        self._folder = folder
+        self._state = state
+        self._opened = ExitStack()
+        self._files = dict[str, BinaryIO]()
+
+    def __enter__(self) -> "Export":
+        for name in self._state.sizes.keys() | {SIGNATURES}:
+            self._file(name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def add(self, signature: Signature) -> None:
+        """Write a signature, if it is one to export."""
+        state = self._state
+        if signature.status is not Status.CONFIRMED or not signature.confirmed_at:
+            return
+        if signature.confirmed_at > state.as_of:
+            return
+        [kept] = signature.submissions
+        common = {"id": kept.id, "confirmed_at": f"{signature.confirmed_at:%Y-%m-%dT%H:%M:%SZ}"}
+        self._write(SIGNATURES, common, kept.sealed)
+        state.signatures += 1
+        state.by_country[kept.country] += 1
+        if kept.partner:
+            state.by_partner[kept.partner] += 1
+            if kept.partner_sealed:
+                self._write(partner_file(kept.partner), common, kept.partner_sealed)
+                state.contacts[kept.partner] += 1
+
+    def keep(self, after: str) -> None:
+        """What has been added survives from here on; a later run goes on after digest `after`."""
+        self._state.sizes = {name: files.sync(file) for name, file in self._files.items()}
+        self._state.after = after
+        files.replace(self._folder / UNFINISHED, self._state.model_dump_json())
+
+    def _write(self, name: str, common: Mapping[str, str], sealed: bytes) -> None:
+        line = {**common, "sealed": base64.b64encode(sealed).decode()}
+        self._file(name).write(json.dumps(line).encode() + b"\n")
+
+    def _file(self, name: str) -> BinaryIO:
+        if name not in self._files:
+            file = files.opened(self._folder / name, self._state.sizes.get(name, 0))
+            self._files[name] = self._opened.enter_context(file)
+        return self._files[name]
+
+
+def partner_file(partner: str) -> str:
+    return f"partner-{partner}.ndjson"
+
+
+def _finish(folder: Path, state: Unfinished) -> Manifest:
+    """Say what the files hold, add the page that opens them, and forget that the export was ever unfinished."""
+    manifest = Manifest(
+        campaign=state.campaign,
+        as_of=state.as_of,
+        file=SIGNATURES,
+        sha256=files.sha256(folder / SIGNATURES),
+        signatures=state.signatures,
+        by_country=_sorted(state.by_country),
+        by_partner=_sorted(state.by_partner),
+        partners={
+            partner: PartnerFile(
+                file=partner_file(partner), sha256=files.sha256(folder / partner_file(partner)), contacts=contacts
+            )
+            for partner, contacts in sorted(state.contacts.items())
+        },
+    )
+    files.replace(folder / MANIFEST, manifest.model_dump_json(indent=2))
+    (folder / UNFINISHED).unlink(missing_ok=True)
+    return manifest
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
