@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from desk import exporting, keys, opening
+from desk import auditing, exporting, keys, opening
 from desk.faults import Fault
 from shared.errors import ConfigurationError, Unavailable
 
@@ -28,6 +28,7 @@ app.command()(keys.prove)
 app.command()(keys.answer)
 app.command()(exporting.export)
 app.command(name="open")(opening.open_export)
+app.command()(auditing.audit)
 
 
 def main() -> None:
