@@ -6,7 +6,7 @@ a function's bundle need not hold the packages of the others.
 """
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from shared.settings import (
     DeskSettings,
     EmbedSettings,
     QueueSettings,
+    RightsSettings,
     Settings,
     SignSettings,
     StoreSettings,
@@ -32,9 +33,10 @@ from shared.store import Store
 if TYPE_CHECKING:
     from shared.envelopes import Envelopes
     from shared.mail import Mailer
+    from shared.mail.outbox import Outbox
     from shared.sealing import Digester, Opener, Sealer
     from shared.store.records import Records
-    from shared.tasks import TaskQueue
+    from shared.tasks import TaskList, TaskQueue
     from shared.tasks.sweep import Sweeper
     from shared.tokens import Tokens
 
@@ -90,6 +92,16 @@ class Desk:
 
     campaigns: Mapping[str, Campaign]
     records: "Records"
+
+
+@dataclass(slots=True, kw_only=True)
+class Rights(Desk):
+    """To answer those who ask what is kept of them. `outbox`: of a local run."""
+
+    digester: "Digester"
+    opener: "Opener"
+    queues: "Sequence[TaskList]"
+    outbox: "Outbox | None"
 
 
 def sign() -> Sign:
@@ -161,6 +173,21 @@ def desk() -> Desk:
     return Desk(campaigns=known, records=_records(settings, known))
 
 
+def rights() -> Rights:
+    from shared.sealing import Digester, Opener
+
+    settings = environment.load_for_desk(RightsSettings)
+    known = _campaigns(settings)
+    return Rights(
+        campaigns=known,
+        records=_records(settings, known),
+        digester=Digester(settings.pepper.get_secret_value().encode()),
+        opener=Opener(environment.words(settings.deliver_identities)),
+        queues=list(_task_lists(settings)),
+        outbox=_outbox(settings),
+    )
+
+
 def freeze_startup_objects() -> None:
     """Tell the garbage collector that what start-up made is here to stay.
 
@@ -217,6 +244,30 @@ def _queue(settings: QueueSettings) -> "TaskQueue":
         service_account=_given(settings.tasks_service_account),
         emulator_host=settings.cloud_tasks_emulator_host,
     )
+
+
+def _task_lists(settings: RightsSettings) -> "Iterator[TaskList]":
+    if settings.tasks == "local":
+        from shared.tasks.local import LocalQueue
+
+        yield LocalQueue(_given(settings.local_folder) / "tasks.db")
+    else:
+        from shared.tasks.cloud_tasks import CloudTasksList
+
+        yield CloudTasksList(_given(settings.tasks_queue), settings.cloud_tasks_emulator_host)
+    if settings.spool_project is not None:
+        from shared.tasks.spooled import Spooled
+
+        yield Spooled(settings.spool_project, _given(settings.spool_database))
+
+
+def _outbox(settings: RightsSettings) -> "Outbox | None":
+    """That of a local run; a mail relay keeps what it keeps."""
+    if settings.local_folder is None:
+        return None
+    from shared.mail.outbox import Outbox
+
+    return Outbox(settings.local_folder / "outbox", utc_now)
 
 
 def _with_spool(queue: "TaskQueue", settings: SignSettings) -> "TaskQueue":

@@ -161,6 +161,19 @@ class DeskSettings(StoreSettings):
     """What the desk needs to read and mend the store; it holds no secret."""
 
 
+class RightsSettings(DeskSettings, SpoolSettings):
+    """What the desk needs to find all that is kept of an address: the secrets that deliver has."""
+
+    pepper: Secret = Field(description="deliver's secret under which addresses are digested")
+    deliver_identities: Keys = Field(description="deliver's age identities, which open what waits in the queue")
+    tasks: Literal["cloud_tasks", "local"] = Field(description="which queue: cloud_tasks or local")
+    tasks_queue: str | None = Field(default=None, description="projects/…/locations/…/queues/…")
+    cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port of a test server")
+
+    def _faults(self) -> list[str]:
+        return super()._faults() + _missing(self, "tasks_queue" if self.tasks == "cloud_tasks" else "local_folder")
+
+
 S = TypeVar("S", bound=Settings)
 
 

@@ -45,3 +45,18 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def overwrite(connection: sqlite3.Connection) -> None:
+    """Make a new file of what is left after something was deleted, and empty the write-ahead log.
+
+    `secure_delete` overwrites what is deleted; copies that SQLite made when it moved rows from page to page may be
+    left where no row is any more (https://sqlite.org/pragma.html#pragma_secure_delete).
+
+    Raises:
+        sqlite3.Error: somebody else keeps the file busy.
+    """
+    connection.execute("VACUUM")
+    [busy] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[:1]
+    if busy:
+        raise sqlite3.OperationalError("somebody reads the file without end")

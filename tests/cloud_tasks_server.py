@@ -1,4 +1,4 @@
-"""A gRPC server that speaks CreateTask of the Cloud Tasks API and really delivers what it accepted.
+"""A gRPC server that speaks CreateTask, ListTasks and DeleteTask of Cloud Tasks and delivers what it accepted.
 
 Google ships no emulator, and google-cloud-tasks no servicer classes; a generic handler over its message classes
 does. It refuses what the real API refuses, in
@@ -18,7 +18,15 @@ from uuid import uuid4
 import grpc
 import grpc.aio
 import httpx
-from google.cloud.tasks_v2 import CreateTaskRequest, HttpMethod, Task
+from google.cloud.tasks_v2 import (
+    CreateTaskRequest,
+    DeleteTaskRequest,
+    HttpMethod,
+    ListTasksRequest,
+    ListTasksResponse,
+    Task,
+)
+from google.protobuf import empty_pb2
 
 _PARENT = re.compile(r"projects/[A-Za-z0-9:.-]+/locations/[a-z0-9-]+/queues/[A-Za-z0-9-]{1,100}")
 _NAME = re.compile(_PARENT.pattern + r"/tasks/[A-Za-z0-9_-]{1,500}")
@@ -31,6 +39,7 @@ _HORIZON = timedelta(days=30)
 _SHORTEST_DEADLINE = timedelta(seconds=15)
 _LONGEST_DEADLINE = timedelta(minutes=30)
 
+_LIST_PAGE = 2
 _FIRST_PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.05
 
@@ -43,6 +52,7 @@ def _utc_now() -> datetime:
 class _Undelivered:
     task: Task
     due_at: datetime
+    deleted: bool = False
 
 
 class CloudTasksServer:
@@ -86,18 +96,19 @@ class CloudTasksServer:
         self._client = httpx.AsyncClient(trust_env=False)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._server = grpc.aio.server()
-        create_task = grpc.unary_unary_rpc_method_handler(
-            self._create_task,
-            request_deserializer=CreateTaskRequest.deserialize,
-            response_serializer=Task.serialize,
-        )
-        self._server.add_generic_rpc_handlers(
-            (
-                grpc.method_handlers_generic_handler(
-                    "google.cloud.tasks.v2.CloudTasks", {"CreateTask": create_task}
-                ),
-            )
-        )
+        methods = {
+            "CreateTask": grpc.unary_unary_rpc_method_handler(
+                self._create_task, CreateTaskRequest.deserialize, Task.serialize
+            ),
+            "ListTasks": grpc.unary_unary_rpc_method_handler(
+                self._list_tasks, ListTasksRequest.deserialize, ListTasksResponse.serialize
+            ),
+            "DeleteTask": grpc.unary_unary_rpc_method_handler(
+                self._delete_task, DeleteTaskRequest.deserialize, empty_pb2.Empty.SerializeToString
+            ),
+        }
+        service = "google.cloud.tasks.v2.CloudTasks"
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
         self.host = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         await self._server.start()
         return self
@@ -146,6 +157,30 @@ class CloudTasksServer:
             await asyncio.sleep(self.latency)
         return task
 
+    async def _list_tasks(
+        self, request: ListTasksRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> ListTasksResponse:
+        """Bodies only to those who ask for the full view, a page at a time, and the next page by its number."""
+        waiting = sorted((each.task for each in self._undelivered), key=lambda task: task.name)
+        start = int(request.page_token or 0)
+        page = [Task(task) for task in waiting[start : start + _LIST_PAGE]]
+        if request.response_view is not Task.View.FULL:
+            for task in page:
+                task.http_request.body = b""
+        more = str(start + _LIST_PAGE) if len(waiting) > start + _LIST_PAGE else ""
+        return ListTasksResponse(tasks=page, next_page_token=more)
+
+    async def _delete_task(
+        self, request: DeleteTaskRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> empty_pb2.Empty:
+        for undelivered in self._undelivered:
+            if undelivered.task.name == request.name:
+                undelivered.deleted = True
+                self._undelivered.remove(undelivered)
+                return empty_pb2.Empty()
+        await context.abort(grpc.StatusCode.NOT_FOUND, "no such task")
+        raise AssertionError
+
     def _fault(self, request: CreateTaskRequest) -> str | None:
         task = request.task
         http = task.http_request
@@ -173,6 +208,8 @@ class CloudTasksServer:
 
     async def _deliver(self, undelivered: _Undelivered) -> None:
         await self._wait_until_due(undelivered)
+        if undelivered.deleted:
+            return
         copies = 2 if self.deliver_twice else 1
         async with asyncio.TaskGroup() as attempts:
             for _ in range(copies):

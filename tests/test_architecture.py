@@ -18,6 +18,7 @@ ADAPTERS = {
     "shared.tasks.cloud_tasks",
     "shared.tasks.dispatcher",
     "shared.tasks.spool",
+    "shared.tasks.spooled",
     "shared.tasks.sweep",
     "shared.mail.smtp",
     "shared.mail.outbox",

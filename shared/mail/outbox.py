@@ -46,15 +46,26 @@ class Outbox:
         written.write_bytes(build(mail, now).as_bytes())
         written.rename(self._folder / f"{name}.eml")  # whoever lists the folder never sees half a mail
 
+    def forget(self, concerns: Callable[[str], bool]) -> int:
+        """Remove the mails to those addresses that `concerns` says yes to. How many there were."""
+        gone = [file for file in self._folder.glob("*.eml") if concerns(str(_parsed(file)["To"]))]
+        for file in gone:
+            file.unlink()
+        return len(gone)
+
     def messages(self) -> list[EmailMessage]:
         """All mails, newest first."""
         files = sorted(self._folder.glob("*.eml"), reverse=True)
-        # As text, for the parser of bytes takes headers in UTF-8 apart; the rest is ASCII (quoted-printable).
-        return [message_from_string(file.read_bytes().decode(), policy=default) for file in files]
+        return [_parsed(file) for file in files]
 
     def received(self) -> list[Received]:
         """All mails as their readers see them, newest first."""
         return [_received(message) for message in self.messages()]
+
+
+def _parsed(file: Path) -> EmailMessage:
+    # As text, for the parser of bytes takes headers in UTF-8 apart; the rest is ASCII (quoted-printable).
+    return message_from_string(file.read_bytes().decode(), policy=default)
 
 
 def _received(message: EmailMessage) -> Received:

@@ -40,8 +40,7 @@ class SqliteRecords(SqliteStore):
                 for table, key in _TABLES.items():
                     delete = f"DELETE FROM {table} WHERE campaign = ? AND {key} = ?"  # noqa: S608 - our own names
                     database.execute(delete, (address.campaign, getattr(address, key)))
-            if found:
-                self._overwrite()
+            sqlite.overwrite(self._connection)
             return found
 
         return await self._run(work)
@@ -76,7 +75,7 @@ class SqliteRecords(SqliteStore):
             while gone := await self._run(partial(self._change, delete, (campaign, PAGE))):
                 removed += gone
                 progress(gone)
-        await self._run(self._overwrite)
+        await self._run(lambda: sqlite.overwrite(self._connection))
         return removed
 
     def _recount(self, database: sqlite3.Connection, campaign: str, progress: Callable[[int], None]) -> Recount:
@@ -100,14 +99,3 @@ class SqliteRecords(SqliteStore):
 
     def _change(self, statement: str, values: tuple[object, ...]) -> int:
         return self._connection.execute(statement, values).rowcount
-
-    def _overwrite(self) -> None:
-        """Make a new file of what is left, and empty the write-ahead log.
-
-        `secure_delete` overwrites what is deleted; copies that SQLite made when it moved rows from page to page
-        may be left where no row is any more (https://sqlite.org/pragma.html#pragma_secure_delete).
-        """
-        self._connection.execute("VACUUM")
-        [busy] = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[:1]
-        if busy:
-            raise sqlite3.OperationalError("somebody reads the file without end")

@@ -4,6 +4,7 @@ What a queue promises: once `enqueue` returns, the body is POSTed to deliver at 
 `not_before`, and again with growing pauses until deliver answers 2xx. Tasks may come twice and out of order.
 """
 
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -27,6 +28,23 @@ class TaskQueue(Protocol):
             QueueUnavailable: it was not accepted, or nobody knows whether it was.
             ValueError: the body is too large.
         """
+
+    async def aclose(self) -> None:
+        """Let go of the connection or the file."""
+
+
+class TaskList(Protocol):
+    """What the desk does with the tasks that wait. Implemented for each queue, and for the spool."""
+
+    def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Name and body of each. Those that come or go meanwhile may be among them or not.
+
+        Raises:
+            QueueUnavailable, StoreUnavailable: not all could be read.
+        """
+
+    async def delete(self, names: Collection[str]) -> None:
+        """Remove these tasks; those that are gone by now are no fault. Raises as `tasks`."""
 
     async def aclose(self) -> None:
         """Let go of the connection or the file."""

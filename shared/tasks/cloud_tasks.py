@@ -3,15 +3,17 @@
 Tasks are not named: a name would deduplicate, but makes creation much slower, and deliver is idempotent anyway.
 """
 
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import grpc
 import grpc.aio
-from google.api_core.exceptions import DeadlineExceeded, GoogleAPIError, RetryError, ServiceUnavailable
+from google.api_core.exceptions import DeadlineExceeded, GoogleAPIError, NotFound, RetryError, ServiceUnavailable
 from google.api_core.retry import if_exception_type
 from google.api_core.retry_async import AsyncRetry
 from google.auth.exceptions import GoogleAuthError
-from google.cloud.tasks_v2 import CloudTasksAsyncClient, HttpMethod, HttpRequest, OidcToken, Task
+from google.cloud.tasks_v2 import CloudTasksAsyncClient, HttpMethod, HttpRequest, ListTasksRequest, OidcToken, Task
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcAsyncIOTransport
 
 from shared.errors import QueueUnavailable
@@ -27,6 +29,9 @@ LONGEST_PAUSE_SECONDS = 1.0
 #: How long Cloud Tasks waits for deliver's answer. Must be longer than deliver's own timeout: otherwise the task
 #: is sent again while the first delivery still runs. https://cloud.google.com/tasks/docs/creating-http-target-tasks
 DISPATCH_DEADLINE = timedelta(seconds=90)
+
+#: Tasks that are listed at a time; Cloud Tasks gives at most a thousand.
+_PAGE = 1000
 
 
 class CloudTasksQueue:
@@ -78,7 +83,7 @@ class CloudTasksQueue:
         )
         try:
             if self._client is None:
-                self._client = self._connect()
+                self._client = _connect(self._emulator_host)
             await self._client.create_task(
                 parent=self._queue, task=task, retry=self._retry, timeout=self._attempt_seconds
             )
@@ -92,10 +97,44 @@ class CloudTasksQueue:
             client, self._client = self._client, None
             await client.transport.close()  # type: ignore[no-untyped-call] # the vendor left it untyped
 
-    def _connect(self) -> CloudTasksAsyncClient:
-        # Only ever called by enqueue: a channel belongs to the loop in which it was made, and one that is made at
-        # import belongs to none that survives gunicorn's fork.
-        if self._emulator_host is None:
-            return CloudTasksAsyncClient()
-        channel = grpc.aio.insecure_channel(self._emulator_host, options=[("grpc.enable_http_proxy", 0)])
-        return CloudTasksAsyncClient(transport=CloudTasksGrpcAsyncIOTransport(channel=channel))
+
+class CloudTasksList:
+    """A `TaskList` of one Cloud Tasks queue; arguments as those of `CloudTasksQueue`."""
+
+    def __init__(self, queue: str, emulator_host: str | None) -> None:
+        self._queue = queue
+        self._emulator_host = emulator_host
+
+    async def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
+        request = ListTasksRequest(parent=self._queue, response_view=Task.View.FULL, page_size=_PAGE)
+        try:
+            async for task in await self._client.list_tasks(request):
+                yield task.name, task.http_request.body
+        except (GoogleAPIError, GoogleAuthError, grpc.RpcError) as error:
+            raise QueueUnavailable(f"Cloud Tasks: {type(error).__name__}") from error
+
+    async def delete(self, names: Collection[str]) -> None:
+        for name in names:
+            try:
+                await self._client.delete_task(name=name)
+            except NotFound:
+                continue  # it was delivered in the meantime
+            except (GoogleAPIError, GoogleAuthError, grpc.RpcError) as error:
+                raise QueueUnavailable(f"Cloud Tasks: {type(error).__name__}") from error
+
+    async def aclose(self) -> None:
+        if "_client" in self.__dict__:
+            await self._client.transport.close()  # type: ignore[no-untyped-call] # the vendor left it untyped
+
+    @cached_property
+    def _client(self) -> CloudTasksAsyncClient:
+        return _connect(self._emulator_host)
+
+
+def _connect(emulator_host: str | None) -> CloudTasksAsyncClient:
+    # Only ever called by the first request: a channel belongs to the loop in which it was made, and one that is
+    # made at import belongs to none that survives gunicorn's fork.
+    if emulator_host is None:
+        return CloudTasksAsyncClient()
+    channel = grpc.aio.insecure_channel(emulator_host, options=[("grpc.enable_http_proxy", 0)])
+    return CloudTasksAsyncClient(transport=CloudTasksGrpcAsyncIOTransport(channel=channel))

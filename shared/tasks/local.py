@@ -5,10 +5,11 @@ Any number of processes may enqueue into one file and dispatch from it.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +43,8 @@ WHERE id = (SELECT id FROM tasks WHERE due_at <= :now AND leased_until <= :now O
 RETURNING id, body, due_at, leased_until, dispatches - 1, executions
 """
 
+#: Tasks that are listed at a time.
+_PAGE = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
 
@@ -101,6 +104,24 @@ class LocalQueue:
         values = (microseconds(at), int(executed), lease.task, lease.until)
         await self._run(lambda connection: connection.execute(update, values))
 
+    async def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
+        """As `TaskList.tasks`, a page at a time."""
+        select = "SELECT id, body FROM tasks WHERE id > ? ORDER BY id LIMIT ?"
+        after = 0
+        while rows := await self._run(partial(_rows, select, (after, _PAGE))):
+            for task, body in rows:
+                yield str(task), body
+            after = rows[-1][0]
+
+    async def delete(self, names: Collection[str]) -> None:
+        """As `TaskList.delete`; what was deleted before is overwritten as well."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM tasks WHERE id = ?", [(int(name),) for name in names])
+            sqlite.overwrite(connection)
+
+        await self._run(work)
+
     async def aclose(self) -> None:
         """Close the file. The queue cannot be used afterwards."""
         loop = asyncio.get_running_loop()
@@ -118,6 +139,10 @@ class LocalQueue:
             return work(self._connection)
         except (sqlite3.Error, OSError) as error:
             raise QueueUnavailable(f"local queue: {type(error).__name__}") from error
+
+
+def _rows(select: str, values: tuple[int, ...], connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+    return connection.execute(select, values).fetchall()
 
 
 def microseconds(moment: datetime) -> int:

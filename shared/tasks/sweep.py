@@ -57,7 +57,7 @@ class Sweeper:
         # Only now: a sweep that ends here has moved it, and one that ended before moves it again.
         await task.reference.delete(timeout=_TIMEOUT_SECONDS)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Let go of the connection."""
         if "_client" in self.__dict__:
             self._client.close()  # type: ignore[no-untyped-call]

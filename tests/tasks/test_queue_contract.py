@@ -17,8 +17,8 @@ import pytest
 
 from shared import sqlite
 from shared.errors import QueueUnavailable
-from shared.tasks import HORIZON, MAX_BODY_BYTES, TaskQueue, cloud_tasks, dispatcher
-from shared.tasks.cloud_tasks import CloudTasksQueue
+from shared.tasks import HORIZON, MAX_BODY_BYTES, TaskList, TaskQueue, cloud_tasks, dispatcher
+from shared.tasks.cloud_tasks import CloudTasksList, CloudTasksQueue
 from shared.tasks.dispatcher import CONCURRENT_DELIVERIES, QUEUE_NAME, Dispatcher
 from shared.tasks.local import LEASE, LocalQueue
 from tests.cloud_tasks_server import CloudTasksServer
@@ -37,6 +37,7 @@ class Subject(Protocol):
     """A queue, and what delivers its tasks."""
 
     queue: TaskQueue
+    tasks: TaskList
 
     async def dispatch(self, now: datetime) -> None:
         """Have delivered all that is due at `now`."""
@@ -45,6 +46,7 @@ class Subject(Protocol):
 @dataclass
 class LocalSubject:
     queue: LocalQueue
+    tasks: LocalQueue
     dispatcher: Dispatcher
 
     async def dispatch(self, now: datetime) -> None:
@@ -54,6 +56,7 @@ class LocalSubject:
 @dataclass
 class CloudSubject:
     queue: CloudTasksQueue
+    tasks: CloudTasksList
     server: CloudTasksServer
 
     async def dispatch(self, now: datetime) -> None:
@@ -68,7 +71,7 @@ async def local_subject(path: Path, deliver_url: str) -> AsyncIterator[LocalSubj
         aclosing(LocalQueue(path / "queue.sqlite")) as queue,
         httpx.AsyncClient(trust_env=False) as client,
     ):
-        yield LocalSubject(queue, Dispatcher(queue, client, deliver_url))
+        yield LocalSubject(queue, queue, Dispatcher(queue, client, deliver_url))
 
 
 @asynccontextmanager
@@ -76,8 +79,9 @@ async def cloud_subject(_path: Path, deliver_url: str) -> AsyncIterator[CloudSub
     async with (
         CloudTasksServer(clock=lambda: NOW) as server,
         aclosing(cloud_queue(server.host, deliver_url)) as queue,
+        aclosing(CloudTasksList(QUEUE, server.host)) as tasks,
     ):
-        yield CloudSubject(queue, server)
+        yield CloudSubject(queue, tasks, server)
 
 
 def cloud_queue(host: str, deliver_url: str, *, queue: str = QUEUE) -> CloudTasksQueue:
@@ -212,6 +216,41 @@ class TestEveryQueue:
         await subject.dispatch(NOW)
 
         assert receiver.deliveries == []
+
+
+class TestEveryList:
+    """What the desk does with the tasks that wait."""
+
+    async def test_gives_name_and_body_of_every_task(self, subject: Subject) -> None:
+        """Also of those that are not due yet, and over several pages."""
+        bodies = [f'{{"v": {number}}}'.encode() for number in range(5)]
+        for body in bodies:
+            await subject.queue.enqueue(body, not_before=NOW + timedelta(days=1))
+
+        listed = [task async for task in subject.tasks.tasks()]
+
+        assert sorted(body for _, body in listed) == bodies
+        assert len({name for name, _ in listed}) == 5
+
+    async def test_removes_some_and_leaves_the_others(self, subject: Subject, receiver: Receiver) -> None:
+        """What is removed is never delivered."""
+        for body in (b'"keep"', b'"remove"'):
+            await subject.queue.enqueue(body, not_before=NOW + timedelta(days=1))
+
+        await subject.tasks.delete([name async for name, body in subject.tasks.tasks() if body == b'"remove"'])
+        await subject.dispatch(NOW + timedelta(days=2))
+
+        assert [delivery.body for delivery in receiver.deliveries] == [b'"keep"']
+
+    async def test_takes_no_offence_at_a_task_that_is_gone(self, subject: Subject) -> None:
+        """It was delivered while the desk looked at the others."""
+        await subject.queue.enqueue(BODY, not_before=NOW + timedelta(days=1))
+        names = [name async for name, _ in subject.tasks.tasks()]
+
+        await subject.tasks.delete(names)
+        await subject.tasks.delete(names)
+
+        assert [task async for task in subject.tasks.tasks()] == []
 
 
 class TestCloudTasks:

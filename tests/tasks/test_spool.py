@@ -1,7 +1,7 @@
 """While Cloud Tasks is away: sign accepts into the spool, a sweep enqueues it later, and nothing is lost."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -35,11 +35,11 @@ class KeepingQueue:
         pass
 
 
-@contextmanager
-def sweeping(project: str, queue: KeepingQueue) -> Iterator[Sweeper]:
+@asynccontextmanager
+async def sweeping(project: str, queue: KeepingQueue) -> AsyncIterator[Sweeper]:
     sweeper = Sweeper(project, DATABASE, queue)
     yield sweeper
-    sweeper.close()
+    await sweeper.aclose()
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def deployed(
     }
     async with world(tmp_path, monkeypatch, **environment) as made:
         yield made
-        made.functions["deliver"].service.sweeper.close()
+        await made.functions["deliver"].service.sweeper.aclose()
 
 
 async def test_what_is_kept_is_swept_into_the_queue_once(spool: FirestoreSpool, project: str) -> None:
@@ -84,7 +84,7 @@ async def test_what_is_kept_is_swept_into_the_queue_once(spool: FirestoreSpool, 
         await spool.keep(body)
     queue = KeepingQueue()
 
-    with sweeping(project, queue) as sweeper:
+    async with sweeping(project, queue) as sweeper:
         moved = [await sweeper.sweep(), await sweeper.sweep()]
 
     assert moved == [2, 0]
@@ -97,7 +97,7 @@ async def test_a_sweep_that_the_queue_cuts_short_leaves_the_rest(spool: Firestor
         await spool.keep(str(number).encode())
     queue = KeepingQueue(room=2)
 
-    with sweeping(project, queue) as sweeper:
+    async with sweeping(project, queue) as sweeper:
         with pytest.raises(QueueUnavailable):
             await sweeper.sweep()
         queue.room = 1_000
@@ -113,7 +113,7 @@ async def test_junk_in_the_spool_stands_in_nobodys_way(spool: FirestoreSpool, pr
     await spool.keep(b"task")
     queue = KeepingQueue()
 
-    with sweeping(project, queue) as sweeper:
+    async with sweeping(project, queue) as sweeper:
         await sweeper.sweep()
         left = await sweeper.sweep()
 
