@@ -5,15 +5,21 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from google.cloud.firestore_v1 import AsyncQuery, DocumentSnapshot, Increment
+from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.firestore_v1 import DocumentSnapshot, Increment
 
+from shared.errors import StoreUnavailable
 from shared.store import Address, Mailbox, shard_of
 from shared.store.documents import MAILBOX, SIGNATURE
 from shared.store.firestore import FirestoreStore
 from shared.store.records import PAGE, Difference, Found, Record, Recount, delta_of
 
-#: Seconds for one page.
-_PAGE_TIMEOUT_SECONDS = 60
+_TIMEOUT_SECONDS = 10
+#: For as much as comes in one query.
+_STREAM_TIMEOUT_SECONDS = 300
+#: How often in a row a query may break off without having given a page.
+_ATTEMPTS = 3
 #: What the tally's documents call the fields of a recount.
 _MAPS = {"country": "by_country", "partner": "by_partner"}
 
@@ -57,13 +63,13 @@ class FirestoreRecords(FirestoreStore):
 
         async def moment() -> datetime:
             # The database's own clock: what is read as of it is one state of the whole database.
-            snapshot = await self._client.document("campaigns", campaign).get(timeout=_PAGE_TIMEOUT_SECONDS)
+            snapshot = await self._client.document("campaigns", campaign).get(timeout=_TIMEOUT_SECONDS)
             read_time: datetime = snapshot.read_time
             return read_time
 
         async def kept(at: datetime) -> None:
             recount.kept.clear()
-            async for shard in shards.stream(timeout=_PAGE_TIMEOUT_SECONDS, read_time=at):
+            async for shard in shards.stream(timeout=_TIMEOUT_SECONDS, read_time=at):
                 for name, key, value in _values(shard.to_dict() or {}):
                     recount.kept[int(shard.id), name, key] = value
 
@@ -114,23 +120,33 @@ class FirestoreRecords(FirestoreStore):
         at: datetime | None = None,
         names_only: bool = False,
     ) -> AsyncIterator[Sequence[DocumentSnapshot[Any]]]:
-        """The documents of a collection in the order of their names; `at`: as of this moment, else as each is."""
+        """The documents of a collection in the order of their names; `at`: as of this moment, else as each is.
+
+        One long query, begun anew after the last page where it breaks off: a query for each page would cost a
+        round trip each.
+        """
         documents = self._client.collection("campaigns", campaign, collection)
-        ordered = documents.order_by("__name__").limit(PAGE)
+        ordered = documents.order_by("__name__")
         if names_only:
             ordered = ordered.select(["__name__"])
-
-        async def read(query: AsyncQuery) -> Sequence[DocumentSnapshot[Any]]:
-            return [each async for each in query.stream(timeout=_PAGE_TIMEOUT_SECONDS, read_time=at)]
-
+        failures = 0
         while True:
             query = ordered.start_after({"__name__": documents.document(after)}) if after else ordered
-            page = await self._until_committed(partial(read, query))
+            page = list[DocumentSnapshot[Any]]()
+            try:
+                async for each in query.stream(timeout=_STREAM_TIMEOUT_SECONDS, read_time=at):
+                    page.append(each)
+                    if len(page) == PAGE:
+                        yield page
+                        after, page, failures = page[-1].id, [], 0
+            except (GoogleAPIError, GoogleAuthError) as fault:
+                failures += 1
+                if failures == _ATTEMPTS:
+                    raise StoreUnavailable(type(fault).__name__) from fault
+                continue
             if page:
                 yield page
-            if len(page) < PAGE:
-                return
-            after = page[-1].id
+            return
 
 
 def _values(shard: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
