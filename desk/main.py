@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from desk import auditing, exporting, keys, opening
+from desk import auditing, exporting, keys, opening, rights
 from desk.faults import Fault
 from shared.errors import ConfigurationError, Unavailable
 
@@ -29,6 +29,8 @@ app.command()(keys.answer)
 app.command()(exporting.export)
 app.command(name="open")(opening.open_export)
 app.command()(auditing.audit)
+app.command()(rights.access)
+app.command()(rights.erase)
 
 
 def main() -> None:

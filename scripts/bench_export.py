@@ -10,7 +10,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -91,11 +90,14 @@ async def _write(campaign: str, number: int, sealer: Sealer) -> None:
     await asyncio.gather(*tasks, commit(batch))
 
 
-def run(command: list[str], folder: Path, environment: dict[str, str]) -> float:
-    """Seconds that a command took."""
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
+    """Seconds that a command took, and its peak of memory in MiB."""
     started = time.monotonic()
-    subprocess.run(command, cwd=folder, env=environment, check=True)  # noqa: S603 - our own command
-    return time.monotonic() - started
+    process = subprocess.Popen(command, cwd=folder, env=environment)  # noqa: S603 - our own command
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{command} failed")
+    return time.monotonic() - started, usage.ru_maxrss / 1024
 
 
 def run_and_kill(command: list[str], folder: Path, environment: dict[str, str], after: int) -> int:
@@ -137,8 +139,7 @@ def main(number: int) -> None:
             "CAMPAIGNS_FOLDER": str(folder / "campaigns"),
         }
         undersign = [sys.executable, "-m", "desk.main"]
-        seconds = run([*undersign, "export", campaign, "--to", "whole"], folder, environment)
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        seconds, peak = run([*undersign, "export", campaign, "--to", "whole"], folder, environment)
         print(f"EXPORT  {number / seconds:,.0f} signatures a second; peak memory {peak:.0f} MiB", flush=True)
         killed = [*undersign, "export", campaign, "--to", "killed"]
         kept = run_and_kill(killed, folder, environment, number // 2)
@@ -147,8 +148,8 @@ def main(number: int) -> None:
         if whole != resumed or len(set(resumed)) != number:
             raise SystemExit("the export that was killed differs")
         print(f"KILLED after {kept:,}, and went on: {len(resumed):,} signatures, each once", flush=True)
-        seconds = run([*undersign, "open", "whole", "-i", "key.txt"], folder, environment)
-        print(f"OPEN    {number / seconds:,.0f} signatures a second", flush=True)
+        seconds, peak = run([*undersign, "open", "whole", "-i", "key.txt"], folder, environment)
+        print(f"OPEN    {number / seconds:,.0f} signatures a second; peak memory {peak:.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":
