@@ -9,6 +9,7 @@ from rich.table import Table
 
 from desk import progress, where
 from desk.asking import out
+from desk.faults import Fault
 from shared.store.records import Difference, Recount
 
 
@@ -36,6 +37,10 @@ def audit(
 
 async def _audit(campaign: str, *, repair: bool) -> Recount:
     async with where.opened(campaign) as (_, records):
+        if purged := (await records.overlay(campaign)).purged:
+            raise Fault(
+                f"{campaign} was purged on {purged:%Y-%m-%d}: its count is final, and there is nothing to recount."
+            )
         with progress.bar() as bar:
             task = bar.add_task("Counting", total=None)
             recount = await records.recount(campaign, lambda number: bar.advance(task, number))

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -22,6 +22,7 @@ from pydantic import AwareDatetime, BaseModel
 from desk import files, progress, where
 from desk.asking import out
 from desk.faults import Fault
+from shared.runtime import utc_now
 from shared.store import Signature, Status
 
 SIGNATURES = "signatures.ndjson"
@@ -78,7 +79,7 @@ def export(
     If it is stopped, or the network goes away, the same command goes on where it was.
     """
     folder = to or Path(f"{campaign}-export")
-    manifest = asyncio.run(_export(campaign, folder, datetime.now(UTC)))
+    manifest = asyncio.run(_export(campaign, folder, utc_now()))
     out.print(
         f"[green]{manifest.signatures:,} signatures[/] as of {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC are in "
         f"{folder}. Without a key of the campaign nobody can read them.\n\n"

@@ -1,7 +1,6 @@
 """`undersign keygen`, `prove` and `answer`: keys that are there on the day they are needed."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from desk.faults import Fault
 from shared import campaigns
 from shared.campaigns import THROWAWAY, Proof, Sealing, digest_of
 from shared.errors import Unopenable
+from shared.runtime import utc_now
 from shared.sealing import Opener, parse_recipient, seal
 
 IdentityFiles = Annotated[
@@ -53,7 +53,7 @@ def keygen(
     else:
         chosen = identities.make_passphrase()
         out.print(f"\nYour passphrase; write it down now, it is shown only here:\n\n    [bold]{chosen}[/]\n")
-    recipient = identities.create(file, chosen, datetime.now(UTC))
+    recipient = identities.create(file, chosen, utc_now())
     for identity in identities.read(file, lambda: chosen):
         try_out(identity, recipient)
     out.print(_KEYGEN_SAYS.format(file=file, recipient=recipient))

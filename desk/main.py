@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from desk import auditing, exporting, keys, opening, rights
+from desk import auditing, exporting, keys, opening, overlays, paper, retention, rights
 from desk.faults import Fault
 from shared.errors import ConfigurationError, Unavailable
 
@@ -31,6 +31,14 @@ app.command(name="open")(opening.open_export)
 app.command()(auditing.audit)
 app.command()(rights.access)
 app.command()(rights.erase)
+app.command()(retention.hand_over)
+app.command()(retention.purge)
+app.add_typer(paper.app, name="offline")
+campaign = typer.Typer(help="Campaign files, and what changes without a deployment.", no_args_is_help=True)
+campaign.command()(overlays.pause)
+campaign.command()(overlays.resume)
+campaign.command()(overlays.admit_partner)
+app.add_typer(campaign, name="campaign")
 
 
 def main() -> None:

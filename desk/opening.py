@@ -9,7 +9,6 @@ import csv
 import json
 from collections import Counter
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -25,6 +24,7 @@ from desk.faults import Fault
 from desk.keys import IdentityFiles, read_all
 from shared.errors import Unopenable
 from shared.models import SLUG
+from shared.runtime import utc_now
 from shared.sealing import Opener
 
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
@@ -107,7 +107,7 @@ def open_export(
         campaign=manifest.campaign if manifest else None,
         source=source.name,
         source_sha256=sha256,
-        opened_at=datetime.now(UTC),
+        opened_at=utc_now(),
         signatures=tables.signatures,
         by_country=dict(sorted(tables.by_country.items())),
         by_partner=dict(sorted(tables.by_partner.items())),

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ from shared import runtime
 from shared.campaigns import Campaign
 from shared.errors import Unopenable
 from shared.models import check_email, parse_message, parse_task
-from shared.runtime import Rights
+from shared.runtime import Rights, utc_now
 from shared.sealing import Opener
 from shared.store import Address, Claim, Signature, Submission
 from shared.store.records import Found
@@ -91,7 +91,7 @@ def erase(
     if not yes:
         typer.confirm(f"Remove all that is kept of {email}? This cannot be undone.", abort=True)
     erased = asyncio.run(_erase(checked, campaign))
-    text = _receipt(erased, datetime.now(UTC))
+    text = _receipt(erased, utc_now())
     out.print(text, markup=False)
     if receipt:
         files.replace(receipt, text)

@@ -50,6 +50,7 @@ URL_MAP = {
     "/v1/campaigns/{campaign}/form": "embed",
     "/v1/campaigns/{campaign}/count": "count",
     "/v1/campaigns/{campaign}/count.svg": "count",
+    "/v1/campaigns/{campaign}/overlay": "count",
     "/c/{rest:path}": "embed",
     "/embed/{rest:path}": "embed",
     "/v1/openapi.json": "embed",

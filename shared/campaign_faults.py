@@ -86,7 +86,7 @@ def _unknown_key(root: type[BaseModel], location: _Location, *, is_table: bool) 
     if table and key in root.model_fields:
         return f"is a table of its own: [{key}]" if is_table else "belongs above the first [table]"
     model = _model_at(root, tuple(table))
-    names = [name for name in model.model_fields if name not in {"id", "share_image"}] if model else []
+    names = [name for name in model.model_fields if name not in {"id", "share_image", "paused"}] if model else []
     if alike := difflib.get_close_matches(str(key), names, n=1):
         return f"is not a key here; did you mean {alike[0]}?"
     return f"is not a key here; the keys here are {', '.join(names)}"

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
+
 from shared import log
 from shared.campaigns import Campaign, Initiative
 from shared.errors import StoreUnavailable
-from shared.models import Count, CountryThreshold, Thresholds
+from shared.models import Count, CountryThreshold, Paper, Thresholds
+from shared.overlay import Overlay
 from shared.store import Store, Tally
 
 #: Countries with fewer signatures are folded together, so that nobody is singled out.
@@ -25,15 +28,17 @@ FRESH = timedelta(seconds=5)
 _PATIENCE_SECONDS = 3
 
 
-def public(campaign: Campaign, tally: Tally, as_of: datetime) -> Count:
-    """The tally as everybody may see it."""
+def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
+    """A snapshot as everybody may see it."""
+    tally, paper = snapshot.tally, snapshot.overlay.paper_by_country
     return Count(
         campaign=campaign.id,
         total=tally.total,
         goal=campaign.goal,
         next_goal=campaign.next_goal(tally.total),
-        as_of=as_of,
-        by_country=_fold(tally),
+        as_of=snapshot.as_of,
+        by_country=fold(tally.by_country, tally.total),
+        paper=Paper(total=sum(paper.values()), by_country=fold(paper, sum(paper.values()))) if paper else None,
         thresholds=_thresholds(campaign.initiative, tally.by_country) if campaign.initiative else None,
     )
 
@@ -47,9 +52,10 @@ def etag(count: Count, variant: str = "") -> str:
     return f'W/"{hashlib.sha256(numbers.encode()).hexdigest()[:22]}"'
 
 
-def _fold(tally: Tally) -> dict[str, int]:
-    shown = {country: n for country, n in sorted(tally.by_country.items()) if n >= MIN_SHOWN}
-    other = tally.total - sum(shown.values())
+def fold(by_country: Mapping[str, int], total: int) -> dict[str, int]:
+    """By country, the small ones together; the sum is `total`."""
+    shown = {country: n for country, n in sorted(by_country.items()) if n >= MIN_SHOWN}
+    other = total - sum(shown.values())
     return {**shown, OTHER: other} if other else shown
 
 
@@ -64,9 +70,10 @@ def _thresholds(initiative: Initiative, by_country: Mapping[str, int]) -> Thresh
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A tally, and when it was read."""
+    """A tally and an overlay, and when they were read."""
 
     tally: Tally
+    overlay: Overlay
     as_of: datetime
 
 
@@ -110,9 +117,19 @@ class Snapshots:
         return reading
 
     async def _read(self, campaign: str, now: datetime) -> Snapshot:
-        snapshot = Snapshot(await self._store.tally(campaign), now)
+        tally, overlay = await asyncio.gather(self._store.tally(campaign), self._overlay(campaign))
+        snapshot = Snapshot(tally, overlay, now)
         self._last[campaign] = snapshot
         return snapshot
+
+    async def _overlay(self, campaign: str) -> Overlay:
+        """The last good copy where it cannot be read: the count goes on."""
+        try:
+            return await self._store.overlay(campaign)
+        except (StoreUnavailable, ValidationError) as fault:
+            log.fault("overlay_is_stale", fault.__cause__ or fault, campaign=campaign)
+            last = self._last.get(campaign)
+            return last.overlay if last else Overlay()
 
 
 def _look_at(reading: asyncio.Task[Snapshot]) -> None:

@@ -9,6 +9,7 @@
     │   ├── UnsupportedMediaType   415 unsupported_media_type
     │   ├── OriginNotAllowed       403 origin_not_allowed
     │   ├── CampaignClosed         410 campaign_closed
+    │   ├── CampaignPaused         409 campaign_paused
     │   ├── MalformedBody          400 (base of the three)
     │   │   ├── NotUtf8            400 not_utf8
     │   │   ├── NotJson            400 not_json
@@ -84,6 +85,12 @@ class OriginNotAllowed(PublicError):
 
 class CampaignClosed(PublicError):
     status, code = 410, "campaign_closed"
+
+
+class CampaignPaused(PublicError):
+    """For now; what was typed is worth keeping."""
+
+    status, code = 409, "campaign_paused"
 
 
 class MalformedBody(PublicError):

@@ -203,6 +203,13 @@ class Thresholds(BaseModel):
     by_country: dict[str, CountryThreshold]
 
 
+class Paper(BaseModel):
+    """Signatures on paper, as the organisers have counted them; they are in no other number."""
+
+    total: int
+    by_country: dict[str, int]
+
+
 class Count(BaseModel):
     """The public counter."""
 
@@ -215,6 +222,7 @@ class Count(BaseModel):
         description="ISO codes; countries under 10 are folded into `other`. The sum is the total."
     )
     thresholds: Thresholds | None = None
+    paper: Paper | None = Field(default=None, description="Shown apart, and only where there is some.")
 
 
 class FormSender(BaseModel):
@@ -235,7 +243,9 @@ class Form(BaseModel):
     language: str
     title: str
     admitted: bool = Field(description="Whether pages of this origin may send the form.")
-    is_open: bool
+    shut: Literal["campaign_closed", "campaign_paused"] | None = Field(
+        default=None, description="Why no signatures are taken now; absent where they are."
+    )
     partner: str | None = Field(default=None, description="Whose page it is.")
     partner_country: str | None = None
     language_country: str | None = None

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from shared.models import CheckInbox, Count, Form, Health, LinksRequest, Pressed, Problem, SignRequest
+from shared.overlay import PublishedOverlay
 from shared.settings import VERSION
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -64,6 +65,7 @@ _PROBLEMS = {
     403: "The page's origin is not registered with the campaign; `hosted_page` is where one can sign.",
     404: "No such campaign, page or link.",
     405: "Not with this method; `Allow` names those that go.",
+    409: "The campaign is paused, for now.",
     410: "The campaign is closed, or the link has expired.",
     413: "Over 16 KB.",
     415: "Neither JSON nor a plain form.",
@@ -77,7 +79,17 @@ _TAKING_BODIES = (400, 403, 404, 405, 413, 415, 422, 429, 503)
 @cache
 def document(public_url: str) -> str:
     """The document as JSON. `public_url`: where these paths are."""
-    models: list[type[BaseModel]] = [SignRequest, LinksRequest, CheckInbox, Pressed, Count, Form, Health, Problem]
+    models: list[type[BaseModel]] = [
+        SignRequest,
+        LinksRequest,
+        CheckInbox,
+        Pressed,
+        Count,
+        Form,
+        Health,
+        Problem,
+        PublishedOverlay,
+    ]
     _, schemas = models_json_schema(
         [(model, "validation" if model in (SignRequest, LinksRequest) else "serialization") for model in models],
         ref_template=_REFERENCE,
@@ -106,6 +118,7 @@ def _paths() -> dict[str, Any]:
         "/v1/withdraw/{token}": {"parameters": [_TOKEN], **_press("withdraw", "Uncount and empty the signature.")},
         "/v1/campaigns/{campaign}/count": {"parameters": [_CAMPAIGN], "get": _count()},
         "/v1/campaigns/{campaign}/count.svg": {"parameters": [_CAMPAIGN, _LANG], "get": _badge()},
+        "/v1/campaigns/{campaign}/overlay": {"parameters": [_CAMPAIGN], "get": _overlay()},
         "/v1/campaigns/{campaign}/form": {"parameters": [_CAMPAIGN, _LANG], "get": _form_for_widget()},
         "/embed/{file}": {"parameters": [_FILE], "get": _script()},
         "/c/{campaign}": {
@@ -146,7 +159,7 @@ def _sign() -> dict[str, Any]:
             "202": _json("Accepted: look into your inbox. The same for every address.", CheckInbox),
             "200": _html("To a form: the check-your-inbox page."),
             "303": {"description": "To a form: to its `return_url`, or to the hosted page."},
-            **_problems(410, *_TAKING_BODIES),
+            **_problems(409, 410, *_TAKING_BODIES),
         },
     }
 
@@ -198,6 +211,17 @@ def _badge() -> dict[str, Any]:
         "operationId": "badge",
         "summary": "The public counter as a picture.",
         "responses": {"200": picture, "304": _NOT_MODIFIED, **_problems(404, 405, 503)},
+    }
+
+
+def _overlay() -> dict[str, Any]:
+    return {
+        "operationId": "overlay",
+        "summary": "What changed about the campaign since the last deployment, for the functions themselves.",
+        "responses": {
+            "200": _json("Whether it is paused, and partners.", PublishedOverlay),
+            **_problems(404, 405, 503),
+        },
     }
 
 

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import countries, locales, mailboxes, sharing
-from shared.campaigns import Campaign
+from shared.campaigns import Campaign, Shut
 from shared.locales import Locale
 from shared.models import Sharing
 
@@ -44,7 +44,7 @@ def petition(
     headers: Mapping[str, str],
     *,
     public_url: str,
-    is_open: bool,
+    shut: Shut | None,
     moved: bool = False,
 ) -> HTMLResponse:
     """The petition with its form; 422 where the form has faults.
@@ -60,7 +60,7 @@ def petition(
         headers=headers,
         scripted=True,
         public_url=public_url,
-        is_open=is_open,
+        shut=shut,
         moved=moved,
         languages=_languages(campaign),
         hint_query=_query(form.values),
@@ -69,7 +69,7 @@ def petition(
 
 
 def framed(
-    campaign: Campaign, say: Locale, form: Filled, headers: Mapping[str, str], *, is_open: bool
+    campaign: Campaign, say: Locale, form: Filled, headers: Mapping[str, str], *, shut: Shut | None
 ) -> HTMLResponse:
     """Counter and form alone, for a frame in the pages of the partner that `form.values` names, and in our own."""
     partner = campaign.partners.get(form.values.get("partner", ""))
@@ -81,7 +81,7 @@ def framed(
         scripted=True,
         framed_by=partner.origins if partner else (),
         frame_ancestors=" ".join(["'self'", *(partner.origins if partner else ())]),
-        is_open=is_open,
+        shut=shut,
         **_form(campaign, say, form),
     )
 

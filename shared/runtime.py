@@ -16,12 +16,14 @@ from shared import campaigns as campaign_files
 from shared import settings as environment
 from shared.campaigns import THROWAWAY, Campaign
 from shared.errors import ConfigurationError
+from shared.overlay import LiveCampaigns
 from shared.settings import (
     ConfirmSettings,
     CountSettings,
     DeliverSettings,
     DeskSettings,
     EmbedSettings,
+    FunctionSettings,
     QueueSettings,
     RightsSettings,
     Settings,
@@ -109,7 +111,7 @@ def sign() -> Sign:
 
     settings = environment.load(SignSettings)
     envelopes = Envelopes(_with_spool(_queue(settings), settings), settings.deliver_recipient)
-    return Sign(public_url=settings.public_url, campaigns=_campaigns(settings), envelopes=envelopes)
+    return Sign(public_url=settings.public_url, campaigns=_live_campaigns(settings), envelopes=envelopes)
 
 
 def deliver() -> Deliver:
@@ -142,10 +144,11 @@ def confirm() -> Confirm:
 
     settings = environment.load(ConfirmSettings)
     known = _campaigns(settings)
+    store = _store(settings, known)
     return Confirm(
         public_url=settings.public_url,
-        campaigns=known,
-        store=_store(settings, known),
+        campaigns=LiveCampaigns(known, store.overlay),
+        store=store,
         envelopes=Envelopes(_queue(settings), settings.deliver_recipient),
         tokens=Tokens(environment.words(settings.token_keys)),
     )
@@ -159,7 +162,7 @@ def count() -> Count:
 
 def embed() -> Function:
     settings = environment.load(EmbedSettings)
-    return Function(public_url=settings.public_url, campaigns=_campaigns(settings))
+    return Function(public_url=settings.public_url, campaigns=_live_campaigns(settings))
 
 
 def campaigns_folder() -> Path:
@@ -200,6 +203,13 @@ def freeze_startup_objects() -> None:
 
 def _campaigns(settings: Settings) -> Mapping[str, Campaign]:
     return campaign_files.load_all(_folder(settings))
+
+
+def _live_campaigns(settings: FunctionSettings) -> LiveCampaigns:
+    """For functions that may not read the database: count publishes the overlays."""
+    from shared.published_overlay import PublishedOverlays
+
+    return LiveCampaigns(_campaigns(settings), PublishedOverlays(settings.public_url).read)
 
 
 def _folder(settings: Settings) -> Path:

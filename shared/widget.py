@@ -1,7 +1,7 @@
 """What form and counter in a partner's page are told: the petition in one language, for the page's origin."""
 
 from shared import countries, mailboxes, sharing
-from shared.campaigns import Campaign
+from shared.campaigns import Campaign, Shut
 from shared.http import hosted_page, is_admitted, is_ours
 from shared.locales import Locale
 from shared.models import Form, FormSender, Sharing
@@ -31,6 +31,8 @@ KEYS = (
     "check_inbox.wrong_hint",
     "error.dates",
     "error_titles.campaign_closed",
+    "error_titles.campaign_paused",
+    "errors.campaign_paused",
     "errors.internal",
     "errors.try_again",
     "fields.consent_required",
@@ -80,7 +82,7 @@ KEYS = (
 
 
 def form(
-    campaign: Campaign, say: Locale, *, origin: str, partner: str | None, public_url: str, is_open: bool
+    campaign: Campaign, say: Locale, *, origin: str, partner: str | None, public_url: str, shut: Shut | None
 ) -> Form:
     """
     `origin`: of the page that shows the form; it names the partner, if it is one's. `partner`: whom the page says
@@ -96,7 +98,7 @@ def form(
         language=say.language,
         title=texts.title,
         admitted=is_admitted(campaign, origin, public_url),
-        is_open=is_open,
+        shut=shut,
         partner=slug,
         partner_country=at.country if at else None,
         language_country=countries.BY_LANGUAGE.get(say.language),

@@ -11,9 +11,9 @@ _PATIENCE_SECONDS = 60
 _PAUSE_SECONDS = 0.05
 
 
-def until(look: Callable[[], T | None]) -> T:
+def until(look: Callable[[], T | None], patience: float = _PATIENCE_SECONDS) -> T:
     """What `look` finds, as soon as it finds something; an AssertionError if it never does."""
-    give_up = time.monotonic() + _PATIENCE_SECONDS
+    give_up = time.monotonic() + patience
     while time.monotonic() < give_up:
         if found := look():
             return found

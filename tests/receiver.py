@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,19 @@ class Delivery:
     body: bytes
 
 
+@asynccontextmanager
+async def serving(app: Starlette) -> AsyncIterator[str]:
+    """The address of `app`, served on a port of its own."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = _Server(uvicorn.Config(app, lifespan="off", ws="none", log_config=None))
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
 class Receiver:
     """Answers each POST to `url` with the next status of `answers`, and with 204 when there are no more."""
 
@@ -37,19 +51,16 @@ class Receiver:
         self._came = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/tasks/deliver"
         app = Starlette(routes=[Route("/v1/tasks/deliver", self._receive, methods=["POST"])])
-        self._server = _Server(uvicorn.Config(app, lifespan="off", ws="none", log_config=None))
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        self._serving = AsyncExitStack()
+        self.url = await self._serving.enter_async_context(serving(app)) + "/v1/tasks/deliver"
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.let_go()
-        self._server.should_exit = True
-        await self._serving
+        await self._serving.aclose()
 
     def hold(self) -> None:
         """Answer nothing until `let_go`."""

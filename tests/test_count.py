@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Coroutine, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
@@ -14,6 +14,7 @@ from shared import count, countries
 from shared.campaigns import Campaign, load_all
 from shared.count import FRESH, Snapshot, Snapshots
 from shared.errors import StoreUnavailable
+from shared.overlay import Overlay
 from shared.store import Store, Tally
 from tests.conftest import NOW
 from tests.world import CAMPAIGN
@@ -25,6 +26,10 @@ def campaign() -> Campaign:
 
 def tally(**by_country: int) -> Tally:
     return Tally(sum(by_country.values()), by_country)
+
+
+def snapshot(tally: Tally, as_of: datetime = NOW, overlay: Overlay | None = None) -> Snapshot:
+    return Snapshot(tally, overlay or Overlay(), as_of)
 
 
 class TestPublic:
@@ -41,12 +46,12 @@ class TestPublic:
     )
     def test_folds_countries_under_ten(self, by_country: dict[str, int], shown: dict[str, int]) -> None:
         """Nobody is singled out as the one who signed from a small country."""
-        assert count.public(campaign(), tally(**by_country), NOW).by_country == shown
+        assert count.public(campaign(), snapshot(tally(**by_country), NOW)).by_country == shown
 
     @given(st.dictionaries(st.sampled_from(sorted(countries.CODES)), st.integers(0, 2_000_000)))
     def test_always_adds_up(self, by_country: Mapping[str, int]) -> None:
         """The sum is the total, and no country shows fewer than ten."""
-        public = count.public(campaign(), tally(**by_country), NOW)
+        public = count.public(campaign(), snapshot(tally(**by_country), NOW))
 
         assert sum(public.by_country.values()) == public.total == sum(by_country.values())
         assert all(n >= 10 for country, n in public.by_country.items() if country != "other")
@@ -54,14 +59,14 @@ class TestPublic:
 
     def test_says_how_far_it_is(self) -> None:
         """Total, goal and the goal that comes next."""
-        public = count.public(campaign(), tally(DE=1_000), NOW)
+        public = count.public(campaign(), snapshot(tally(DE=1_000), NOW))
 
         assert (public.total, public.goal, public.next_goal, public.as_of) == (1_000, 1_000_000, 5_000, NOW)
 
     @pytest.mark.parametrize(("signatures", "met"), [(67_679, False), (67_680, True), (67_681, True)])
     def test_meets_a_threshold_with_its_last_signature(self, signatures: int, met: bool) -> None:
         """Germany's under the rules of the example's initiative."""
-        thresholds = count.public(campaign(), tally(DE=signatures, US=99_999), NOW).thresholds
+        thresholds = count.public(campaign(), snapshot(tally(DE=signatures, US=99_999), NOW)).thresholds
 
         assert thresholds
         assert thresholds.by_country["DE"].model_dump() == {"needed": 67_680, "met": met}
@@ -69,7 +74,7 @@ class TestPublic:
 
     def test_does_not_pass_for_statements_of_support(self) -> None:
         """The basis says what is counted."""
-        thresholds = count.public(campaign(), tally(), NOW).thresholds
+        thresholds = count.public(campaign(), snapshot(tally(), NOW)).thresholds
 
         assert thresholds
         assert "not statements of support" in thresholds.basis
@@ -78,11 +83,11 @@ class TestPublic:
         """A petition of its own has none."""
         without = campaign().model_copy(update={"initiative": None})
 
-        assert count.public(without, tally(DE=99), NOW).thresholds is None
+        assert count.public(without, snapshot(tally(DE=99), NOW)).thresholds is None
 
     def test_tells_nothing_of_partners(self) -> None:
         """Which organisation brought how many is theirs to say."""
-        public = count.public(campaign(), Tally(12, {"DE": 12}, {"digital-rights": 12}), NOW)
+        public = count.public(campaign(), snapshot(Tally(12, {"DE": 12}, {"digital-rights": 12}), NOW))
 
         assert "digital-rights" not in public.model_dump_json()
 
@@ -90,21 +95,21 @@ class TestPublic:
 class TestEtag:
     def test_ignores_when_it_was_read(self) -> None:
         """The same numbers are the same answer, and a cache need not fetch it again."""
-        first, later = (count.public(campaign(), tally(DE=12), NOW + n * FRESH) for n in range(2))
+        first, later = (count.public(campaign(), snapshot(tally(DE=12), NOW + n * FRESH)) for n in range(2))
 
         assert count.etag(first) == count.etag(later)
 
     def test_changes_with_any_number_and_with_the_language(self) -> None:
         """One signature more, from elsewhere, or another picture of it."""
         one, more, elsewhere = (
-            count.public(campaign(), tally(**n), NOW) for n in ({"DE": 12}, {"DE": 13}, {"FR": 12})
+            count.public(campaign(), snapshot(tally(**n), NOW)) for n in ({"DE": 12}, {"DE": 13}, {"FR": 12})
         )
 
         assert len({count.etag(one), count.etag(more), count.etag(elsewhere), count.etag(one, "de")}) == 4
 
     def test_is_weak(self) -> None:
         """As it stands in the header (RFC 9110, 8.8.3)."""
-        tag = count.etag(count.public(campaign(), tally(), NOW))
+        tag = count.etag(count.public(campaign(), snapshot(tally(), NOW)))
 
         assert tag.startswith('W/"')
         assert tag.endswith('"')
@@ -120,6 +125,8 @@ class FakeStore:
         self.open = asyncio.Event()
         self.open.set()
         self.reads: list[str] = []
+        self.held_overlay = Overlay()
+        self.broken_overlay: Exception | None = None
 
     async def tally(self, campaign: str) -> Tally:
         self.reads.append(campaign)
@@ -127,6 +134,11 @@ class FakeStore:
         if self.is_away:
             raise StoreUnavailable
         return self.held
+
+    async def overlay(self, campaign: str) -> Overlay:
+        if self.broken_overlay:
+            raise self.broken_overlay
+        return self.held_overlay
 
 
 async def at_once(getting: Coroutine[None, None, Snapshot]) -> Snapshot:
@@ -245,8 +257,7 @@ class TestSnapshots:
 
         slow = await snapshots.get("a", NOW + FRESH)
         store.open.set()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await snapshots._reading["a"]
         after = await snapshots.get("a", NOW + FRESH)
 
         assert slow == first

@@ -6,18 +6,16 @@ import re
 import pytest
 
 from shared import campaigns, locales, pages
-from shared.campaigns import Campaign
+from shared.campaigns import Campaign, Shut
 from shared.pages import Filled, MailLink
 from tests.world import CAMPAIGN, PUBLIC_URL
 
 ENGLISH = locales.locale("en")
 
 
-def petition(campaign: Campaign, *, is_open: bool = True, moved: bool = False, **values: str) -> str:
+def petition(campaign: Campaign, *, shut: Shut | None = None, moved: bool = False, **values: str) -> str:
     """The page in English, its form filled in with `values`."""
-    page = pages.petition(
-        campaign, ENGLISH, Filled(values), {}, public_url=PUBLIC_URL, is_open=is_open, moved=moved
-    )
+    page = pages.petition(campaign, ENGLISH, Filled(values), {}, public_url=PUBLIC_URL, shut=shut, moved=moved)
     return bytes(page.body).decode()
 
 
@@ -67,7 +65,7 @@ def test_one_language_needs_no_menu(campaign: Campaign, monkeypatch: pytest.Monk
 
 def test_a_closed_petition_says_when_one_could_sign_and_points_at_no_form(campaign: Campaign) -> None:
     """The text and the number stay."""
-    page = petition(campaign, is_open=False)
+    page = petition(campaign, shut="campaign_closed")
 
     assert "1 November 2026 to 31 October 2027" in page
     assert "<form" not in page

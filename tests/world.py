@@ -22,6 +22,7 @@ from functions import devserver
 from shared.campaigns import FOLDER as CAMPAIGNS
 from shared.mail import Mail
 from shared.mail.outbox import Outbox, Received
+from shared.overlay import LiveCampaigns, PublishedOverlay
 from shared.tasks.dispatcher import Dispatcher
 from shared.tasks.local import LocalQueue
 from tests.conftest import NOW
@@ -75,12 +76,26 @@ class World:
         self.queue = LocalQueue(folder / "tasks.db")
         for module in functions.values():
             module.service.now = lambda: self.now
+            if isinstance(module.service.campaigns, LiveCampaigns):
+                module.service.campaigns._clock = lambda: self.now.timestamp()
+        for name in ("sign", "embed"):
+            functions[name].service.campaigns._read = self._published_overlay
         functions["deliver"].service.mailer = self.outbox
         self.apps = {
             name: create_asgi_app_from_module(name, None, None, module, None)  # type: ignore[no-untyped-call]
             for name, module in functions.items()
         }
         self.client = self.client_of(Starlette(routes=devserver.routes(self.apps)))
+
+    async def _published_overlay(self, campaign: str) -> PublishedOverlay:
+        answer = await self.client.get(f"/v1/campaigns/{campaign}/overlay")
+        return PublishedOverlay.model_validate_json(answer.content)
+
+    async def overlays(self) -> None:
+        """Wait until every function has read what it is reading of the overlays."""
+        for module in self.functions.values():
+            if isinstance(module.service.campaigns, LiveCampaigns):
+                await module.service.campaigns.settled()
 
     def client_of(self, app: ASGIApp) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL)
@@ -156,6 +171,7 @@ async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: st
         made = World(folder, {name: load(name) for name in devserver.FUNCTIONS}, identities)
         closing.push_async_callback(made.queue.aclose)
         await closing.enter_async_context(made.client)
+        closing.push_async_callback(made.overlays)
         for module in made.functions.values():
             if hasattr(module.service, "store"):
                 closing.callback(module.service.store.close)

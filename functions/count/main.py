@@ -20,6 +20,12 @@ CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-while-revalidate=30, stale
 #: confirming, and has no reason to look a second time.
 BADGE_CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-if-error=86400"
 
+#: A change is to be in force within a minute, see `shared/overlay.py`.
+OVERLAY_CACHE = {
+    "Cache-Control": "public, max-age=5, s-maxage=5, stale-while-revalidate=5, stale-if-error=86400",
+    "X-Content-Type-Options": "nosniff",
+}
+
 
 async def get_count(call: Call) -> Response:
     count = await _count(call)
@@ -34,9 +40,14 @@ async def get_badge(call: Call) -> Response:
     return _cacheable(call, counter.etag(count, say.language), picture, "image/svg+xml", BADGE_CACHE_CONTROL)
 
 
-async def _count(call: Call) -> Count:
+async def get_overlay(call: Call) -> Response:
+    """For the functions that may not read the database."""
     snapshot = await snapshots.get(call.campaign.id, service.now())
-    return counter.public(call.campaign, snapshot.tally, snapshot.as_of)
+    return http.answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
+
+
+async def _count(call: Call) -> Count:
+    return counter.public(call.campaign, await snapshots.get(call.campaign.id, service.now()))
 
 
 def _cacheable(call: Call, tag: str, content: str, media_type: str, cache_control: str) -> Response:
@@ -54,6 +65,7 @@ app = http.App(
     service.public_url,
     [
         http.Route("/v1/campaigns/{campaign}/count", {"GET": get_count}, cors="any"),
+        http.Route("/v1/campaigns/{campaign}/overlay", {"GET": get_overlay}, cors="any"),
         http.Route("/v1/campaigns/{campaign}/count.svg", {"GET": get_badge}, cors="any"),
     ],
 )

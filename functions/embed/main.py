@@ -18,8 +18,9 @@ from shared.scripts import Scripts
 service = runtime.embed()
 scripts = Scripts(Path(__file__).parent / "static")
 
-#: The pages change with a deployment, and when a campaign opens or closes.
-CACHE = {"Cache-Control": "public, max-age=60, s-maxage=300, stale-while-revalidate=600, stale-if-error=86400"}
+#: The pages change with a deployment, when a campaign opens or closes, and with its overlay. That is to be in
+#: force within a minute, so these ages, those of count's answer and `overlay.FRESH_SECONDS` must not be more.
+CACHE = {"Cache-Control": "public, max-age=5, s-maxage=15, stale-while-revalidate=10, stale-if-error=86400"}
 
 NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 
@@ -91,7 +92,7 @@ async def get_form(call: Call) -> Response:
         origin=query.get("origin", ""),
         partner=query.get("partner"),
         public_url=service.public_url,
-        is_open=campaign.takes_signatures(service.now()),
+        shut=campaign.shut(service.now()),
     )
     return http.answer_json(form, headers={**CACHE, **NO_SNIFF})
 
@@ -113,7 +114,7 @@ def _framed(call: Call, values: Mapping[str, str]) -> Response:
     """Only pages of the partner that the query names may frame it, and our own, for the preview."""
     campaign = call.campaign
     form = Filled(forms.without_wrong_hints(values, campaign))
-    return pages.framed(campaign, call.say(), form, CACHE, is_open=campaign.takes_signatures(service.now()))
+    return pages.framed(campaign, call.say(), form, CACHE, shut=campaign.shut(service.now()))
 
 
 def _petition(
@@ -122,9 +123,14 @@ def _petition(
     """`values`: what the form starts with; a partner or source that cannot be is left out."""
     campaign = call.campaign
     form = Filled(forms.without_wrong_hints(values, campaign))
-    is_open = campaign.takes_signatures(service.now())
     return pages.petition(
-        campaign, call.say(), form, headers, public_url=service.public_url, is_open=is_open, moved=moved
+        campaign,
+        call.say(),
+        form,
+        headers,
+        public_url=service.public_url,
+        shut=campaign.shut(service.now()),
+        moved=moved,
     )
 
 

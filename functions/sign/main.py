@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared import forms, http, log, pages, runtime
 from shared.campaigns import Campaign
-from shared.errors import CampaignClosed, FieldFault, InvalidFields, OriginNotAllowed
+from shared.errors import CampaignClosed, CampaignPaused, FieldFault, InvalidFields, OriginNotAllowed
 from shared.http import Call
 from shared.models import CheckInbox, LinksOrder, LinksRequest, SignRequest, Submission
 
@@ -22,8 +22,8 @@ async def post_signature(call: Call) -> Response:
     campaign = call.campaign
     body = await http.read_body(call)
     _check_origin(call, campaign)
-    if not campaign.takes_signatures(service.now()):
-        raise CampaignClosed(campaign=campaign.id)
+    if shut := campaign.shut(service.now()):
+        raise (CampaignPaused if shut == "campaign_paused" else CampaignClosed)(campaign=campaign.id)
     typed = _with_partner(body.fields(), campaign, call.request)
     call.wanted_language = _locale_in(typed)
     say, as_page = call.say(campaign), body.is_form and call.wants_page
@@ -33,7 +33,7 @@ async def post_signature(call: Call) -> Response:
         if not as_page:
             raise
         form = forms.with_faults(typed, invalid, say)
-        return pages.petition(campaign, say, form, pages.PRIVATE, public_url=service.public_url, is_open=True)
+        return pages.petition(campaign, say, form, pages.PRIVATE, public_url=service.public_url, shut=None)
     await service.envelopes.send(_submission(campaign, request))
     log.event("accepted", campaign=campaign.id, partner=request.partner, country=request.country)
     if not as_page:

@@ -143,6 +143,10 @@ Address = Annotated[
 ]
 
 
+#: Why a campaign takes no signatures, as the code of an error.
+Shut = Literal["campaign_closed", "campaign_paused"]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -315,6 +319,7 @@ class Campaign(_Part):
     minimum_age: Whole = Field(ge=13, le=21, description="the age, in years, from which one may sign")
     consent_version: OneLine = Field(description="changes with every change of a consent text")
     share_image: Path | None = Field(default=None, description="found beside the translations, never named")
+    paused: bool = Field(default=False, description="told by the overlay, never in the file")
     tally_shards: Whole = Field(default=32, ge=1, le=500)
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
     asks_postal_code: StrictBool = False
@@ -414,7 +419,20 @@ class Campaign(_Part):
         """The texts in `language`, else in the campaign's own."""
         return self.texts.get(language) or self.texts[self.default_language]
 
-    def takes_signatures(self, now: datetime) -> bool:
+    def changed(self, *, partners: Mapping[str, Partner], paused: bool) -> Self:
+        """The same campaign, as its overlay has it."""
+        changed = self.model_copy(update={"partners": partners, "paused": paused})
+        changed.__dict__.pop("partner_by_origin", None)  # which the copy has from the original
+        return changed
+
+    def shut(self, now: datetime) -> Shut | None:
+        """Why it takes no signatures now; None where it takes them."""
+        if not self.is_open(now):
+            return "campaign_closed"
+        return "campaign_paused" if self.paused else None
+
+    def is_open(self, now: datetime) -> bool:
+        """From the first day to the last."""
         return self._start(self.opens) <= now < self._start(self.closes) + timedelta(days=1)
 
     def takes_confirmations(self, now: datetime) -> bool:
@@ -480,6 +498,7 @@ def load(path: Path) -> Campaign:
 _NOT_KEYS = {
     "id": "the file's name is the campaign's id",
     "share_image": "put the picture into the campaign's folder, as share.png",
+    "paused": "to pause a campaign, run undersign campaign pause",
 }
 
 

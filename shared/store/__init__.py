@@ -43,6 +43,8 @@ from typing import ClassVar, Protocol
 
 from pydantic import ConfigDict
 
+from shared.overlay import Overlay
+
 PENDING_TTL = timedelta(days=30)
 #: Longer than any task lives, so that no task can revive what was withdrawn before it.
 TOMBSTONE_TTL = timedelta(days=31)
@@ -245,6 +247,13 @@ class Store(Protocol):
 
     async def tally(self, campaign: str) -> Tally:
         """The sum over all shards."""
+
+    async def overlay(self, campaign: str) -> Overlay:
+        """What has changed about a campaign since the last deployment; an empty one where nobody changed anything.
+
+        Raises:
+            ValidationError: what is stored is no overlay of this version.
+        """
 
     async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         """Keep the body of a task that nobody can deliver, sealed as it is: 31 days for a person to look at it."""

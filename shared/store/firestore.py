@@ -18,6 +18,7 @@ from google.cloud.firestore_v1 import AsyncClient, AsyncDocumentReference, Async
 from pydantic import TypeAdapter
 
 from shared.errors import StoreUnavailable
+from shared.overlay import Overlay
 from shared.store import (
     TOMBSTONE_TTL,
     Address,
@@ -53,7 +54,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Read:
     """A document as it was read. `version`: its update_time, None where there is none."""
 
     reference: AsyncDocumentReference
@@ -62,6 +63,11 @@ class _Read:
 
     def parsed(self, kind: TypeAdapter[T]) -> T | None:
         return kind.validate_python(self.content) if self.content is not None else None
+
+
+def overlay_of(stored: Read) -> Overlay:
+    """What the document holds, which is JSON in one field, for nobody ever asks for a part of it."""
+    return Overlay.model_validate_json(stored.content["overlay"]) if stored.content else Overlay()
 
 
 class FirestoreStore:
@@ -87,11 +93,11 @@ class FirestoreStore:
     async def settle(self, granted: Granted, *, sent: bool) -> None:
         reference = self._mailbox(granted.address)
         # The mailbox as this process wrote it: a read is needed only if somebody else wrote since.
-        known = _Read(reference, MAILBOX.dump_python(granted.mailbox), granted.version)
+        known = Read(reference, MAILBOX.dump_python(granted.mailbox), granted.version)
 
         async def work() -> None:
             nonlocal known
-            stored, known = known, _Read(reference, None, None)
+            stored, known = known, Read(reference, None, None)
             if stored.version is None:
                 [stored] = await self._read(reference)
             mailbox = stored.parsed(MAILBOX) or Mailbox()
@@ -134,6 +140,13 @@ class FirestoreStore:
 
         return await self._until_committed(work)
 
+    async def overlay(self, campaign: str) -> Overlay:
+        async def work() -> Overlay:
+            [stored] = await self._read(self._overlay(campaign))
+            return overlay_of(stored)
+
+        return await self._until_committed(work)
+
     async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         async def work() -> None:
             document = {"body": body, "reason": reason, "expire_at": now + TOMBSTONE_TTL}
@@ -157,6 +170,9 @@ class FirestoreStore:
     def _mailbox(self, address: Address) -> AsyncDocumentReference:
         return self._client.document("campaigns", address.campaign, "mailboxes", address.mailbox)
 
+    def _overlay(self, campaign: str) -> AsyncDocumentReference:
+        return self._client.document("campaigns", campaign, "desk", "overlay")
+
     async def _order(
         self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailDecision]
     ) -> Order:
@@ -177,7 +193,7 @@ class FirestoreStore:
         return decision.order
 
     async def _change(
-        self, campaign: str, digest: str, stored: _Read, signature: Signature | None, delta: Delta | None
+        self, campaign: str, digest: str, stored: Read, signature: Signature | None, delta: Delta | None
     ) -> None:
         if signature is None:
             return
@@ -195,14 +211,14 @@ class FirestoreStore:
             counted["by_partner"] = {delta.partner: by}
         batch.set(self._client.document("campaigns", campaign, "tally", shard), counted, merge=True)
 
-    async def _read(self, *references: AsyncDocumentReference) -> list[_Read]:
+    async def _read(self, *references: AsyncDocumentReference) -> list[Read]:
         found = {}
         async for snapshot in self._client.get_all(list(references), timeout=_TIMEOUT_SECONDS):
             found[snapshot.reference.path] = snapshot
         snapshots = [found[reference.path] for reference in references]
-        return [_Read(shot.reference, shot.to_dict(), shot.update_time) for shot in snapshots]
+        return [Read(shot.reference, shot.to_dict(), shot.update_time) for shot in snapshots]
 
-    def _put(self, batch: AsyncWriteBatch, stored: _Read, document: dict[str, Any]) -> None:
+    def _put(self, batch: AsyncWriteBatch, stored: Read, document: dict[str, Any]) -> None:
         """Write the whole document, if nobody else has written it since it was read."""
         if stored.version is None:
             batch.create(stored.reference, document)

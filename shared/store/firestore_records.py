@@ -10,9 +10,10 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1 import DocumentSnapshot, Increment
 
 from shared.errors import StoreUnavailable
+from shared.overlay import Overlay
 from shared.store import Address, Mailbox, shard_of
 from shared.store.documents import MAILBOX, SIGNATURE
-from shared.store.firestore import FirestoreStore
+from shared.store.firestore import FirestoreStore, overlay_of
 from shared.store.records import PAGE, Difference, Found, Record, Recount, delta_of
 
 _TIMEOUT_SECONDS = 10
@@ -80,6 +81,17 @@ class FirestoreRecords(FirestoreStore):
                 recount.count(shard_of(each.id, number), SIGNATURE.validate_python(each.to_dict()))
             progress(len(page))
         return recount
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        async def work() -> Overlay:
+            [stored] = await self._read(self._overlay(campaign))
+            changed = change(overlay_of(stored))
+            batch = self._client.batch()
+            self._put(batch, stored, {"overlay": changed.model_dump_json()})
+            await self._commit(batch)
+            return changed
+
+        return await self._until_committed(work)
 
     async def mend(self, campaign: str, differences: Sequence[Difference]) -> None:
         async def work() -> None:

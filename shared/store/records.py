@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from shared.overlay import Overlay
 from shared.store import Address, Delta, Mailbox, Signature, Status, Store, Tally
 
 #: Documents that are read, or removed, at a time: what the desk holds in memory.
@@ -117,6 +118,12 @@ class Records(Store, Protocol):
 
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
         """Count the records of a campaign. `progress` is told how many more documents have been read."""
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        """Read the overlay, `change` it and write it, so that of two changes at once neither is lost.
+
+        `change` may be called several times, and raises what keeps the change from being made. The new overlay.
+        """
 
     async def mend(self, campaign: str, differences: Sequence[Difference]) -> None:
         """Add to the tally what it lacks, in one commit, whatever has been counted in the meantime."""

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from shared import sqlite
 from shared.errors import StoreUnavailable
+from shared.overlay import Overlay
 from shared.store import (
     TOMBSTONE_TTL,
     Address,
@@ -47,6 +48,7 @@ CREATE TABLE IF NOT EXISTS tally (
     campaign TEXT, shard INTEGER, field TEXT, key TEXT, value INTEGER NOT NULL,
     PRIMARY KEY (campaign, shard, field, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS overlays (campaign TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parked (
     task_id TEXT PRIMARY KEY, body BLOB NOT NULL, reason TEXT NOT NULL, expire_at REAL NOT NULL
 );
@@ -115,6 +117,9 @@ class SqliteStore:
             return Tally(total, by_country, by_partner)
 
         return await self._run(work)
+
+    async def overlay(self, campaign: str) -> Overlay:
+        return await self._run(lambda: read_overlay(self._connection, campaign))
 
     async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         def work() -> None:
@@ -207,6 +212,11 @@ def read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
         (address.campaign, address.mailbox),
     ).fetchone()
     return MAILBOX.validate_json(row[0]) if row else Mailbox()
+
+
+def read_overlay(database: sqlite3.Connection, campaign: str) -> Overlay:
+    row = database.execute("SELECT document FROM overlays WHERE campaign = ?", (campaign,)).fetchone()
+    return Overlay.model_validate_json(row[0]) if row else Overlay()
 
 
 def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mailbox) -> None:

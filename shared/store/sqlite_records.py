@@ -6,10 +6,11 @@ from contextlib import closing
 from functools import partial
 
 from shared import sqlite
+from shared.overlay import Overlay
 from shared.store import Address, shard_of
 from shared.store.documents import SIGNATURE
 from shared.store.records import PAGE, Difference, Found, Record, Recount, delta_of
-from shared.store.sqlite import SqliteStore, read_mailbox, read_signature
+from shared.store.sqlite import SqliteStore, read_mailbox, read_overlay, read_signature
 
 #: The tables that hold something of an address, and what it is found by.
 _TABLES = {"signatures": "digest", "mailboxes": "mailbox"}
@@ -51,6 +52,17 @@ class SqliteRecords(SqliteStore):
             with closing(sqlite.connect(self._path, "")) as database:
                 database.execute("BEGIN")
                 return self._recount(database, campaign, progress)
+
+        return await self._run(work)
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        def work() -> Overlay:
+            with self._transaction() as database:
+                changed = change(read_overlay(database, campaign))
+                database.execute(
+                    "INSERT OR REPLACE INTO overlays VALUES (?, ?)", (campaign, changed.model_dump_json())
+                )
+                return changed
 
         return await self._run(work)
 

@@ -117,7 +117,7 @@ async def test_the_widget_where_nobody_can_sign(
 
     async def closed(intercepted) -> None:  # type: ignore[no-untyped-def]
         answer = await intercepted.fetch()
-        await intercepted.fulfill(response=answer, json={**await answer.json(), "is_open": False})
+        await intercepted.fulfill(response=answer, json={**await answer.json(), "shut": "campaign_closed"})
 
     await page.route("**/form?*", closed)
     await page.goto(address)
@@ -184,7 +184,7 @@ async def test_our_other_pages(visit: Walk, lang: str, look: Look, address: str)
         await look(path)
 
     campaign = campaigns.load_all()[CAMPAIGN]
-    closed = pages.petition(campaign, say, Filled(), {}, public_url=PUBLIC_URL, is_open=False)
+    closed = pages.petition(campaign, say, Filled(), {}, public_url=PUBLIC_URL, shut="campaign_closed")
     await shows(page, bytes(closed.body).decode())
     await expect(page.locator("main")).to_contain_text(say("error_titles.campaign_closed"))
     await look("closed")

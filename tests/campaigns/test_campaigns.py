@@ -380,7 +380,7 @@ class TestDates:
     ) -> None:
         """From the first second of the one to the last of the other, and confirming goes on for seven days."""
         assert timedelta(days=7) == CONFIRM_GRACE
-        assert (example.takes_signatures(now), example.takes_confirmations(now)) == (signing, confirming)
+        assert (example.is_open(now), example.takes_confirmations(now)) == (signing, confirming)
 
     def test_of_the_purge_follow_from_the_close(self, example: Campaign) -> None:
         """The day that the privacy notice promises."""

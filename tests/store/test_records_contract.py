@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.overlay import AdmittedPartner, HandOver, Overlay, Paper
 from shared.store import Address, Granted, MailKind, Status, Tally, shard_of
 from shared.store.firestore_records import FirestoreRecords
 from shared.store.records import PAGE, Difference, Records
@@ -222,3 +223,47 @@ class TestPurge:
     async def test_of_nothing_removes_nothing(self, store: Records, campaign_id: str) -> None:
         """And may be repeated."""
         assert await store.purge(campaign_id, lambda _: None) == 0
+
+
+class TestOverlay:
+    async def test_is_empty_where_nobody_changed_anything(self, store: Records, campaign_id: str) -> None:
+        """As on the first day."""
+        assert await store.overlay(campaign_id) == Overlay()
+
+    async def test_is_what_it_was_changed_to(self, store: Records, campaign_id: str) -> None:
+        """Every field of it, and of this campaign alone."""
+        whole = Overlay(
+            paused=True,
+            partners={"new": AdmittedPartner(name="Nové", origins=("https://new.example.org",), country="CZ")},
+            paper=(Paper(country="DE", number=-3, note="a note", added_at=NOW),),
+            hand_overs=(HandOver(to="Commission", signatures=7, sha256="0" * 64, at=NOW),),
+            purged=NOW,
+        )
+
+        assert await store.change_overlay(campaign_id, lambda _: whole) == whole
+
+        assert await store.overlay(campaign_id) == whole
+        assert await store.overlay(f"{campaign_id}-2") == Overlay()
+
+    async def test_loses_none_of_many_changes_at_once(self, store: Records, campaign_id: str) -> None:
+        """Two people at two desks on spike day."""
+
+        async def add(number: int) -> None:
+            entry = Paper(country="DE", number=number, note="x", added_at=NOW)
+            await store.change_overlay(
+                campaign_id, lambda known: known.model_copy(update={"paper": (*known.paper, entry)})
+            )
+
+        await asyncio.gather(*(add(2**n) for n in range(8)))
+
+        assert (await store.overlay(campaign_id)).paper_by_country == {"DE": 255}
+
+    async def test_stays_as_it_was_where_a_change_is_refused(self, store: Records, campaign_id: str) -> None:
+        """And the reason reaches whoever asked for it."""
+
+        def refuse(_: Overlay) -> Overlay:
+            raise LookupError("no")
+
+        with pytest.raises(LookupError):
+            await store.change_overlay(campaign_id, refuse)
+        assert await store.overlay(campaign_id) == Overlay()

@@ -188,7 +188,12 @@ class Form extends HTMLElement {
     this.about = about;
     this.root = OWN ? this : shadow(this);
     if (!about.admitted) return this.#refuse();
-    if (!about.is_open) return OWN || this.#show("error_titles.campaign_closed", h("p", {}, this.#text("error.dates")));
+    if (about.shut) {
+      const [title, text] = about.shut === "campaign_closed"
+        ? ["error_titles.campaign_closed", "error.dates"]
+        : ["error_titles.campaign_paused", "errors.campaign_paused"];
+      return OWN || this.#show(title, h("p", {}, this.#text(text)));
+    }
     if (this.hasAttribute("partner") && about.partner !== this.getAttribute("partner")) {
       console.warn(`Undersign: this page signs for the partner "${about.partner ?? "none"}", as its origin says`);
     }

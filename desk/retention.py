@@ -1,0 +1,98 @@
+"""`undersign hand-over` and `purge`: signatures reach whom they are for, and are kept no longer than promised."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from desk import overlays, progress, where
+from desk.asking import out
+from desk.faults import Fault
+from desk.opening import Opened
+from shared.campaigns import Campaign
+from shared.overlay import HandOver, Overlay
+from shared.runtime import utc_now
+
+
+def hand_over(
+    campaign: overlays.CampaignId,
+    manifest: Annotated[Path, typer.Argument(help="manifest.json of the folder that `undersign open` made.")],
+    to: Annotated[str, typer.Option(help="Whom they were given to.", prompt="Given to whom")],
+    file: Annotated[str, typer.Option(help="Which file of that folder was given.")] = "signatures.csv",
+) -> None:
+    """Record that signatures were handed over: to whom, how many, and the sum of the very file."""
+    opened = _opened(manifest)
+    if opened.campaign != campaign:
+        raise Fault(f"{manifest} is of {opened.campaign or 'no campaign'}, not of {campaign}.")
+    if file not in opened.files:
+        raise Fault(f"{manifest} names no {file}. It names: {', '.join(opened.files)}.")
+    given = opened.files[file]
+    record = HandOver(to=to, signatures=given.signatures, sha256=given.sha256, at=utc_now())
+    asyncio.run(
+        overlays.change(
+            campaign, lambda overlay, _: overlay.model_copy(update={"hand_overs": (*overlay.hand_overs, record)})
+        )
+    )
+    out.print(f"Recorded: {record.signatures:,} signatures to {record.to}, SHA-256 {record.sha256}.")
+
+
+def purge(
+    campaign: overlays.CampaignId,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+) -> None:
+    """Remove all signatures of a campaign whose time is over. Its final count stays, and changes no more."""
+    asyncio.run(_purge(campaign, utc_now(), yes=yes))
+
+
+async def _purge(campaign: str, now: datetime, *, yes: bool) -> None:
+    async with where.opened(campaign) as (known, records):
+        overlay = await records.overlay(campaign)
+        _check(known, overlay, now)
+        final = await records.tally(campaign)
+        for record in overlay.hand_overs:
+            out.print(f"Handed over: {record.signatures:,} signatures to {record.to} on {record.at:%Y-%m-%d}.")
+        if not yes:
+            typer.confirm(f"Remove all records of {final.total:,} signatures for good?", abort=True)
+        # Frozen first: what is removed must never be recounted, even if this is interrupted.
+        await records.change_overlay(
+            campaign, lambda known: known.model_copy(update={"purged": known.purged or now})
+        )
+        with progress.bar() as bar:
+            task = bar.add_task("Removing", total=None)
+            removed = await records.purge(campaign, lambda number: bar.advance(task, number))
+            bar.update(task, total=removed)
+    out.print(f"[green]Removed[/]: {removed:,} records. The final count stays: {final.total:,}.")
+    if known.privacy.backup_days:
+        out.print(f"Backups hold them for {known.privacy.backup_days} days more.")
+    out.print("Now destroy the exports, what was opened from them, and the keys.")
+
+
+def _check(campaign: Campaign, overlay: Overlay, now: datetime) -> None:
+    """
+    Raises:
+        Fault: it is too early, or nobody has recorded a hand-over.
+    """
+    if now.date() < campaign.purged_on:
+        raise Fault(
+            f"Too early: {campaign.id} keeps its signatures until {campaign.purged_on}, "
+            f"{campaign.privacy.retention_days} days after it closes. To purge earlier, change "
+            "privacy.retention_days in its file."
+        )
+    if not overlay.hand_overs:
+        raise Fault(
+            f"Nobody has recorded that the signatures were handed over: undersign hand-over {campaign.id} …"
+        )
+
+
+def _opened(manifest: Path) -> Opened:
+    try:
+        return Opened.model_validate_json(manifest.read_bytes())
+    except FileNotFoundError:
+        raise Fault(
+            f"There is no {manifest}: name manifest.json in the folder that undersign open made."
+        ) from None
+    except ValidationError:
+        raise Fault(f"{manifest} is no manifest of opened signatures, which undersign open makes.") from None

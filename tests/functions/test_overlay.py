@@ -1,0 +1,142 @@
+"""A change in the overlay reaches every function within a minute, and no request waits for it."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.overlay import FRESH_SECONDS, AdmittedPartner, Overlay, Paper, PublishedOverlay
+from shared.store.sqlite_records import SqliteRecords
+from tests.conftest import NOW
+from tests.world import CAMPAIGN, SIGNATURES, World, signature, world
+
+NEW = "https://new.example.org"
+FORM = f"/v1/campaigns/{CAMPAIGN}/form?lang=en&origin={NEW}"
+PAGE = f"/c/{CAMPAIGN}?lang=en"
+
+
+@pytest.fixture
+async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async with world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+async def change(here: World, overlay: Overlay) -> None:
+    """As the desk does it; then time passes, and every function has looked several times.
+
+    Once is not enough: while one request reads the tally anew, count tells the others what it read last.
+    """
+    records = SqliteRecords(here.folder / "store.db", lambda _: 32)
+    await records.change_overlay(CAMPAIGN, lambda _: overlay)
+    records.close()
+    for _ in range(3):
+        here.now += timedelta(seconds=FRESH_SECONDS)
+        await here.client.get(PAGE)
+        await here.client.get(f"/v1/campaigns/{CAMPAIGN}/signatures")
+        await here.overlays()
+
+
+class TestPause:
+    async def test_refuses_signatures_and_says_that_it_is_for_now(self, here: World) -> None:
+        """Before anything is read of what was typed."""
+        await change(here, Overlay(paused=True))
+
+        refused = await here.sign()
+
+        assert (refused.status_code, refused.json()["code"]) == (409, "campaign_paused")
+        assert "come back later" in refused.json()["detail"]
+        assert await here.queue.pending() == 0
+
+    async def test_shows_on_every_form(self, here: World) -> None:
+        """The hosted page, the frame, the widget, and the answer to a plain form."""
+        await change(here, Overlay(paused=True))
+
+        for path in (PAGE, f"{PAGE}&embed=1&partner=digital-rights"):
+            page = (await here.client.get(path)).text
+            assert "This petition is paused" in page
+            assert 'name="email"' not in page
+        assert (await here.client.get(FORM)).json()["shut"] == "campaign_paused"
+        plain = await here.client.post(
+            SIGNATURES, data={"email": "ann@example.org"}, headers={"Accept": "text/html"}
+        )
+        assert plain.status_code == 409
+        assert "This petition is paused" in plain.text
+
+    async def test_leaves_links_and_counter_alone(self, here: World) -> None:
+        """Who has signed can confirm, and withdraw."""
+        mail = await here.sign_and_deliver()
+        await change(here, Overlay(paused=True))
+
+        assert (await here.press(mail)).json() == {"status": "confirmed"}
+        assert (await here.count())["total"] == 1
+        assert (await here.press(mail, "withdraw")).json() == {"status": "withdrawn"}
+
+    async def test_ends(self, here: World) -> None:
+        """As if it had never been."""
+        await change(here, Overlay(paused=True))
+        await change(here, Overlay())
+
+        assert (await here.sign()).status_code == 202
+        assert "shut" not in (await here.client.get(FORM)).json()
+
+
+class TestAdmit:
+    async def test_lets_the_new_partners_pages_sign(self, here: World) -> None:
+        """With the widget, which may read the answer, and named on the confirm page."""
+        before = await here.client.post(SIGNATURES, json=signature(), headers={"Origin": NEW})
+        partner = AdmittedPartner(name="New Partner", origins=(NEW,), country="FR")
+        await change(here, Overlay(partners={"new": partner}))
+
+        form = (await here.client.get(FORM)).json()
+        signed = await here.client.post(SIGNATURES, json=signature(newsletter=True), headers={"Origin": NEW})
+
+        assert before.status_code == 403
+        assert (form["admitted"], form["partner"], form["partner_country"]) == (True, "new", "FR")
+        assert (signed.status_code, signed.headers["access-control-allow-origin"]) == (202, NEW)
+        await here.deliver()
+        link = here.outbox.received()[0].links["confirm"]
+        await here.client.get(link)
+        await here.overlays()
+        assert "New Partner" in (await here.client.get(link)).text
+
+
+async def test_only_what_everybody_may_know_is_published(here: World) -> None:
+    """Not the notes on paper signatures."""
+    entry = Paper(country="DE", number=1200, note="counted by Ann", added_at=NOW)
+    await change(here, Overlay(paused=True, paper=(entry,)))
+
+    published = await here.client.get(f"/v1/campaigns/{CAMPAIGN}/overlay")
+
+    assert published.json() == {"paused": True, "partners": {}}
+    assert PublishedOverlay.model_validate_json(published.content).paused
+
+
+async def test_paper_is_shown_apart_and_folded(here: World) -> None:
+    """Never in the total, nor in the countries; where there is none, nothing is shown."""
+    before = await here.count()
+    entries = (("DE", 1200), ("FR", 3))
+    paper = tuple(Paper(country=country, number=number, note="x", added_at=NOW) for country, number in entries)
+    await change(here, Overlay(paper=paper))
+
+    after = await here.count()
+
+    assert "paper" not in before
+    assert after["paper"] == {"total": 1203, "by_country": {"DE": 1200, "other": 3}}
+    assert (after["total"], after["by_country"]) == (0, {})
+
+
+async def test_a_change_is_in_force_within_a_minute(here: World) -> None:
+    """What lies in caches on its way from the database to a signer, each at its oldest, added up."""
+    published = await here.client.get(f"/v1/campaigns/{CAMPAIGN}/overlay")
+    fresh_in_count = 5
+    for path in (PAGE, FORM, f"/c/{CAMPAIGN}/embed?lang=en"):
+        page = await here.client.get(path)
+        assert fresh_in_count + oldest(published.headers) + FRESH_SECONDS + oldest(page.headers) <= 60, path
+
+
+def oldest(headers: dict[str, str] | object) -> int:
+    """Seconds that an answer may be old before a reader behind a CDN sees another."""
+    told = dict(re.findall(r"([a-z-]+)=(\d+)", headers["cache-control"]))  # type: ignore[index]
+    return int(told["s-maxage"]) + int(told["stale-while-revalidate"]) + int(told["max-age"])
