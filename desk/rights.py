@@ -201,10 +201,7 @@ def _report(kept: Kept, opener: Opener | None) -> dict[str, Any]:
         "kept_until": _kept_until(kept.campaign, signature),
         "complain_to": f"{privacy.supervisory_authority}, {privacy.supervisory_authority_website}",
         "signature": _signature(signature, opener) if signature else None,
-        "mails": [
-            {"what": claim.key.split(":")[0], "at": claim.at, "sent": claim.sent}
-            for claim in kept.found.mailbox.claims
-        ],
+        "mails": [_mail(claim) for claim in kept.found.mailbox.claims],
         "waiting_in_the_queue": kept.waiting,
     }
 
@@ -235,6 +232,7 @@ def _submission(submission: Submission, opener: Opener | None) -> dict[str, Any]
         "partner": submission.partner,
         "source": submission.source,
         "locale": submission.locale,
+        "mail_provider": submission.mailbox_class,
         "newsletter": submission.newsletter,
         "consent_version": submission.consent_version,
         "sealed": _unsealed(submission.sealed, opener),

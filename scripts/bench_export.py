@@ -53,6 +53,7 @@ def signatures(number: int, sealer: Sealer) -> Iterator[Signature]:
             newsletter=None,
             consent_version="1",
             signed_at=datetime.now(UTC),
+            mailbox_class="other",
         )
         yield Signature(Status.CONFIRMED, (kept,), confirmed_at=datetime.now(UTC))
 

@@ -77,6 +77,41 @@ _WEBMAIL: Mapping[str, str] = {
 }
 
 
+#: Providers that let in or turn away all mail of their domains alike, each by the domains it is known under.
+_CLASSES: Mapping[str, str] = {
+    domain: name
+    for name, domains in {
+        "google": "gmail googlemail",
+        "microsoft": "outlook hotmail live msn",
+        "yahoo": "yahoo ymail rocketmail aol",
+        "apple": "icloud me.com mac.com",
+        "gmx-webde": "gmx web.de mail.com",
+        "t-online": "t-online magenta.de",
+        "proton": "proton.me protonmail pm.me",
+        "orange": "orange.fr wanadoo",
+        "free": "free.fr",
+        "laposte": "laposte.net",
+        "sfr": "sfr.fr neuf.fr",
+        "libero": "libero.it virgilio.it inwind.it iol.it",
+        "seznam": "seznam.cz email.cz post.cz",
+        "wp-o2": "wp.pl o2.pl",
+        "onet": "onet.pl onet.eu op.pl",
+        "interia": "interia.pl interia.eu",
+        "abv": "abv.bg",
+    }.items()
+    for domain in domains.split()
+}
+
+
+def provider_class(email: str) -> str:
+    """Whose mailbox it is, by the domain, where the provider has so many that it tells nothing about anybody.
+
+    yahoo.de and yahoo.fr are one class; all small providers and own domains together are "other".
+    """
+    domain = email.rpartition("@")[2].lower()
+    return _CLASSES.get(domain) or _CLASSES.get(domain.partition(".")[0]) or "other"
+
+
 def addresses(sender: str) -> Mapping[str, str]:
     """Where each provider shows a mailbox, by domain; "" if unknown. `sender`: whose mail to look for."""
     return {domain: url.format(sender=sender) for domain, url in _WEBMAIL.items()}

@@ -16,6 +16,7 @@ from shared import campaigns as campaign_files
 from shared import settings as environment
 from shared.campaigns import THROWAWAY, Campaign
 from shared.errors import ConfigurationError
+from shared.funnel import Funnel
 from shared.overlay import LiveCampaigns
 from shared.settings import (
     ConfirmSettings,
@@ -67,6 +68,7 @@ class Sign(Function):
 @dataclass(slots=True, kw_only=True)
 class Deliver(Function):
     store: Store
+    funnel: Funnel
     envelopes: "Envelopes"
     opener: "Opener"
     digester: "Digester"
@@ -79,6 +81,7 @@ class Deliver(Function):
 @dataclass(slots=True, kw_only=True)
 class Confirm(Function):
     store: Store
+    funnel: Funnel
     envelopes: "Envelopes"
     tokens: "Tokens"
 
@@ -123,11 +126,12 @@ def deliver() -> Deliver:
     known = _campaigns(settings)
     if settings.throwaway_recipient is None:
         _refuse_unready(known)
-    queue = _queue(settings)
+    queue, store = _queue(settings), _store(settings, known)
     return Deliver(
         public_url=settings.public_url,
         campaigns=known,
-        store=_store(settings, known),
+        store=store,
+        funnel=Funnel(store),
         envelopes=Envelopes(queue, settings.deliver_recipient),
         opener=Opener(environment.words(settings.deliver_identities)),
         digester=Digester(settings.pepper.get_secret_value().encode()),
@@ -149,6 +153,7 @@ def confirm() -> Confirm:
         public_url=settings.public_url,
         campaigns=LiveCampaigns(known, store.overlay),
         store=store,
+        funnel=Funnel(store),
         envelopes=Envelopes(_queue(settings), settings.deliver_recipient),
         tokens=Tokens(environment.words(settings.token_keys)),
     )

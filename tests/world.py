@@ -97,6 +97,12 @@ class World:
             if isinstance(module.service.campaigns, LiveCampaigns):
                 await module.service.campaigns.settled()
 
+    async def funnels(self) -> None:
+        """Wait until every function has written what it has counted for the funnel."""
+        for module in self.functions.values():
+            if hasattr(module.service, "funnel"):
+                await module.service.funnel.settled()
+
     def client_of(self, app: ASGIApp) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL)
 
@@ -175,6 +181,8 @@ async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: st
         for module in made.functions.values():
             if hasattr(module.service, "store"):
                 closing.callback(module.service.store.close)
+            if hasattr(module.service, "funnel"):
+                closing.push_async_callback(module.service.funnel.aclose)
             if hasattr(module.service, "envelopes"):
                 closing.push_async_callback(module.service.envelopes.aclose)
         yield made

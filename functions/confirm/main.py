@@ -29,6 +29,7 @@ T = TypeVar("T")
 async def get_confirm(call: Call) -> Response:
     """ "Not counted yet", and the button."""
     link, campaign = _open(call, Purpose.CONFIRM)
+    service.funnel.opened(link.campaign, link.digest, link.submission)
     newsletter = {"1": True, "0": False}.get(link.newsletter)
     return pages.confirm(
         campaign, call.say(campaign), country=link.country, partner=link.partner, newsletter=newsletter
@@ -47,6 +48,8 @@ async def post_confirm(call: Call) -> Response:
     log.event("confirm", campaign=campaign.id, country=link.country, outcome=outcome)
     if outcome is Confirmation.GONE:
         raise ExpiredToken(campaign=campaign.id)
+    if outcome is Confirmation.CONFIRMED:
+        service.funnel.confirmed(link.campaign, link.digest)
     if not call.wants_page:
         return http.answer_json(Pressed(status="confirmed"))
     say = call.say(campaign)

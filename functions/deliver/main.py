@@ -12,14 +12,15 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import countries, http, locales, log, mail, runtime, store
+from shared import countries, http, locales, log, mail, mailboxes, runtime, store
 from shared.campaigns import Campaign
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
+from shared.funnel import Stage
 from shared.http import Call
 from shared.locales import Locale
 from shared.models import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
 from shared.pages import MailLink
-from shared.store import Address, Done, Granted, MailKind, Order, Wait
+from shared.store import Address, Confirmation, Done, Granted, MailKind, Order, Wait
 from shared.tasks import HORIZON
 from shared.tokens import Link, Purpose
 
@@ -79,7 +80,11 @@ async def _admit(message: Submission) -> None:
         return
     address = service.digester.address(message.campaign, message.email)
     order = await service.store.admit(address, _sealed(message), now)
+    if isinstance(order, Granted) and order.is_new:
+        service.funnel.count(message.campaign, Stage.ACCEPTED, order.submissions[0])
     mailed = await _carry_out(order, message)
+    if isinstance(order, Granted) and mailed is MailKind.CONFIRM:
+        service.funnel.count(message.campaign, Stage.MAILED, order.submissions[0])
     if isinstance(order, Wait):
         await service.envelopes.send(message, not_before=min(_spread(order.until), now + HORIZON))
     elif mailed is MailKind.CONFIRM or order is Done.SENT:
@@ -115,7 +120,9 @@ async def _press(message: Press) -> None:
     link = service.tokens.verify(purpose, message.token, message.pressed_at)
     _campaign(link.campaign)
     if purpose is Purpose.CONFIRM:
-        await service.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
+        outcome = await service.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
+        if outcome is Confirmation.CONFIRMED:
+            service.funnel.confirmed(link.campaign, link.digest)
     else:
         await service.store.withdraw(link.campaign, link.digest, message.pressed_at)
 
@@ -175,6 +182,7 @@ def _sealed(message: Submission) -> store.Submission:
         newsletter=message.newsletter,
         consent_version=message.consent_version,
         signed_at=message.signed_at,
+        mailbox_class=mailboxes.provider_class(message.email),
     )
 
 

@@ -39,7 +39,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from pydantic import ConfigDict
 
@@ -57,6 +57,9 @@ MAILS_IN_ALL = 5
 #: "In all" forgets a mail after this long: the owner of an address that somebody else has exhausted can sign then.
 MAILS_WINDOW = timedelta(days=30)
 CLAIM_TTL = timedelta(hours=1)
+
+#: Firestore takes 500 increments for one document in one commit (https://firebase.google.com/docs/firestore/quotas).
+MAX_FUNNEL_COUNTS = 400
 
 
 class Status(StrEnum):
@@ -93,6 +96,8 @@ class Submission:
     newsletter: bool | None
     consent_version: str
     signed_at: datetime
+    #: Of the provider of the mailbox, see `mailboxes.provider_class`.
+    mailbox_class: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ class Address:
 class Granted:
     """Send this mail now, then `settle` it. `submissions`: those it links to, oldest first; none for SIGNED.
 
-    `version`: the adapter's own note of the mailbox it wrote.
+    `version`: the adapter's own note of the mailbox it wrote. `is_new`: the submission was not stored before.
     """
 
     address: Address
@@ -148,6 +153,7 @@ class Granted:
     submissions: tuple[Submission, ...]
     mailbox: Mailbox
     version: object = None
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +209,15 @@ class Delta:
     partner: str | None
 
 
+class FunnelKey(NamedTuple):
+    """What one number of the funnel counts: day of signing, stage, and along which dimension which value."""
+
+    day: str
+    stage: str
+    dimension: str
+    key: str
+
+
 def shard_of(digest: str, shards: int) -> int:
     """The shard that counts this address: by digest, so that withdraw takes off where confirm put on.
 
@@ -247,6 +262,15 @@ class Store(Protocol):
 
     async def tally(self, campaign: str) -> Tally:
         """The sum over all shards."""
+
+    async def signature(self, campaign: str, digest: str) -> Signature | None:
+        """What is stored of an address, expired or not."""
+
+    async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
+        """Add to the numbers of the funnel, in one commit: those of one day, at most `MAX_FUNNEL_COUNTS`.
+
+        Where the database is full of made-up sources, those are left out.
+        """
 
     async def overlay(self, campaign: str) -> Overlay:
         """What has changed about a campaign since the last deployment; an empty one where nobody changed anything.

@@ -6,10 +6,10 @@ document does not exist. The emulator is used where FIRESTORE_EMULATOR_HOST is s
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from google.api_core import exceptions
@@ -17,6 +17,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1 import AsyncClient, AsyncDocumentReference, AsyncWriteBatch, Increment
 from pydantic import TypeAdapter
 
+from shared import log
 from shared.errors import StoreUnavailable
 from shared.overlay import Overlay
 from shared.store import (
@@ -24,6 +25,7 @@ from shared.store import (
     Address,
     Confirmation,
     Delta,
+    FunnelKey,
     Granted,
     Mailbox,
     MailKind,
@@ -41,6 +43,7 @@ from shared.store.documents import MAILBOX, SIGNATURE
 _TIMEOUT_SECONDS = 10
 _ATTEMPTS = 20
 _PAUSE_SECONDS = 0.02
+_FUNNEL_SHARDS = 8
 
 #: Somebody else wrote first. ABORTED is contention on a shard of the tally.
 _CONFLICTS = (
@@ -139,6 +142,33 @@ class FirestoreStore:
             return Tally(total, _without_zeros(by_country), _without_zeros(by_partner))
 
         return await self._until_committed(work)
+
+    async def signature(self, campaign: str, digest: str) -> Signature | None:
+        async def work() -> Signature | None:
+            [stored] = await self._read(self._signature(campaign, digest))
+            return stored.parsed(SIGNATURE)
+
+        return await self._until_committed(work)
+
+    async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
+        [day] = {key.day for key in counts}
+        document: dict[str, Any] = {}
+        for key, number in counts.items():
+            document.setdefault(key.stage, {}).setdefault(key.dimension, {})[key.key] = Increment(number)
+        # One of a few documents: many processes write to the same day.
+        name = f"{random.randrange(_FUNNEL_SHARDS)}.{day}"  # noqa: S311 - no secret
+        await self._until_committed(partial(self._merge, campaign, name, document))
+
+    async def _merge(self, campaign: str, name: str, document: dict[str, Any]) -> None:
+        reference = self._client.document("campaigns", campaign, "funnel", name)
+        try:
+            await reference.set(document, merge=True, timeout=_TIMEOUT_SECONDS)
+        except exceptions.InvalidArgument as full:
+            # Somebody has made up sources until the document was full (1 MiB): the rest is worth more.
+            log.fault("funnel_is_full", full, campaign=campaign)
+            for stage in document.values():
+                stage.pop("source", None)
+            await reference.set(document, merge=True, timeout=_TIMEOUT_SECONDS)
 
     async def overlay(self, campaign: str) -> Overlay:
         async def work() -> Overlay:

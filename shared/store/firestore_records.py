@@ -1,6 +1,7 @@
 """The desk's side of the store on Firestore."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from google.cloud.firestore_v1 import DocumentSnapshot, Increment
 
 from shared.errors import StoreUnavailable
 from shared.overlay import Overlay
-from shared.store import Address, Mailbox, shard_of
+from shared.store import Address, FunnelKey, Mailbox, shard_of
 from shared.store.documents import MAILBOX, SIGNATURE
 from shared.store.firestore import FirestoreStore, overlay_of
 from shared.store.records import PAGE, Difference, Found, Record, Recount, delta_of
@@ -90,6 +91,20 @@ class FirestoreRecords(FirestoreStore):
             self._put(batch, stored, {"overlay": changed.model_dump_json()})
             await self._commit(batch)
             return changed
+
+        return await self._until_committed(work)
+
+    async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
+        async def work() -> Mapping[FunnelKey, int]:
+            sums = Counter[FunnelKey]()
+            documents = self._client.collection("campaigns", campaign, "funnel")
+            async for document in documents.stream(timeout=_STREAM_TIMEOUT_SECONDS):
+                day = document.id.partition(".")[2]
+                for stage, dimensions in (document.to_dict() or {}).items():
+                    for dimension, values in dimensions.items():
+                        for key, number in values.items():
+                            sums[FunnelKey(day, stage, dimension, key)] += number
+            return sums
 
         return await self._until_committed(work)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.overlay import Overlay
-from shared.store import Address, Delta, Mailbox, Signature, Status, Store, Tally
+from shared.store import Address, Delta, FunnelKey, Mailbox, Signature, Status, Store, Tally
 
 #: Documents that are read, or removed, at a time: what the desk holds in memory.
 PAGE = 500
@@ -124,6 +124,9 @@ class Records(Store, Protocol):
 
         `change` may be called several times, and raises what keeps the change from being made. The new overlay.
         """
+
+    async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
+        """All numbers of the funnel."""
 
     async def mend(self, campaign: str, differences: Sequence[Difference]) -> None:
         """Add to the tally what it lacks, in one commit, whatever has been counted in the meantime."""

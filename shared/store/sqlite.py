@@ -6,7 +6,7 @@ changing.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +22,7 @@ from shared.store import (
     Address,
     Confirmation,
     Delta,
+    FunnelKey,
     Granted,
     Mailbox,
     MailKind,
@@ -47,6 +48,10 @@ CREATE INDEX IF NOT EXISTS mailboxes_by_expire_at ON mailboxes (expire_at);
 CREATE TABLE IF NOT EXISTS tally (
     campaign TEXT, shard INTEGER, field TEXT, key TEXT, value INTEGER NOT NULL,
     PRIMARY KEY (campaign, shard, field, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS funnel (
+    campaign TEXT, day TEXT, stage TEXT, dimension TEXT, key TEXT, value INTEGER NOT NULL,
+    PRIMARY KEY (campaign, day, stage, dimension, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS overlays (campaign TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parked (
@@ -117,6 +122,20 @@ class SqliteStore:
             return Tally(total, by_country, by_partner)
 
         return await self._run(work)
+
+    async def signature(self, campaign: str, digest: str) -> Signature | None:
+        return await self._run(lambda: read_signature(self._connection, campaign, digest))
+
+    async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
+        def work() -> None:
+            with self._transaction() as database:
+                database.executemany(
+                    "INSERT INTO funnel VALUES (?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT DO UPDATE SET value = value + excluded.value",
+                    [(campaign, *key, number) for key, number in counts.items()],
+                )
+
+        await self._run(work)
 
     async def overlay(self, campaign: str) -> Overlay:
         return await self._run(lambda: read_overlay(self._connection, campaign))

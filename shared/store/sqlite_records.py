@@ -1,13 +1,13 @@
 """The desk's side of the store on SQLite."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
 from shared import sqlite
 from shared.overlay import Overlay
-from shared.store import Address, shard_of
+from shared.store import Address, FunnelKey, shard_of
 from shared.store.documents import SIGNATURE
 from shared.store.records import PAGE, Difference, Found, Record, Recount, delta_of
 from shared.store.sqlite import SqliteStore, read_mailbox, read_overlay, read_signature
@@ -63,6 +63,15 @@ class SqliteRecords(SqliteStore):
                     "INSERT OR REPLACE INTO overlays VALUES (?, ?)", (campaign, changed.model_dump_json())
                 )
                 return changed
+
+        return await self._run(work)
+
+    async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
+        select = "SELECT day, stage, dimension, key, value FROM funnel WHERE campaign = ?"
+
+        def work() -> Mapping[FunnelKey, int]:
+            rows = self._connection.execute(select, (campaign,))
+            return {FunnelKey(*key): number for *key, number in rows}
 
         return await self._run(work)
 

@@ -91,7 +91,8 @@ def _admit_pending(
         withdrawn_at=signature.withdrawn_at if signature else None,
         expire_at=now + PENDING_TTL,
     )
-    return replace(decision, signature=pending)
+    known = signature and signature.submission(submission.id)
+    return replace(decision, order=replace(decision.order, is_new=not known), signature=pending)
 
 
 def claim(

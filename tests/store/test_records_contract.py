@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.overlay import AdmittedPartner, HandOver, Overlay, Paper
-from shared.store import Address, Granted, MailKind, Status, Tally, shard_of
+from shared.store import MAX_FUNNEL_COUNTS, Address, FunnelKey, Granted, MailKind, Status, Tally, shard_of
 from shared.store.firestore_records import FirestoreRecords
 from shared.store.records import PAGE, Difference, Records
 from shared.store.sqlite_records import SqliteRecords
@@ -267,3 +267,33 @@ class TestOverlay:
         with pytest.raises(LookupError):
             await store.change_overlay(campaign_id, refuse)
         assert await store.overlay(campaign_id) == Overlay()
+
+
+class TestFunnel:
+    async def test_adds_up_what_every_process_counts(self, store: Records, campaign_id: str) -> None:
+        """Of several days, stages and dimensions; of this campaign alone."""
+        first = FunnelKey("2026-11-22", "accepted", "country", "DE")
+        source = FunnelKey("2026-11-22", "accepted", "source", "a-b.c `d")
+        second = FunnelKey("2026-11-23", "confirmed", "minutes", "10")
+
+        await store.add_to_funnel(campaign_id, {first: 2, source: 1})
+        await asyncio.gather(*(store.add_to_funnel(campaign_id, {first: 1}) for _ in range(5)))
+        await store.add_to_funnel(campaign_id, {second: 7})
+        await store.add_to_funnel(f"{campaign_id}-2", {first: 100})
+
+        assert dict(await store.funnel(campaign_id)) == {first: 7, source: 1, second: 7}
+
+    async def test_takes_as_much_at_once_as_it_says(self, store: Records, campaign_id: str) -> None:
+        """So that whoever counts knows how to divide it."""
+        counts = {
+            FunnelKey("2026-11-22", "accepted", "source", f"s{number}"): number + 1
+            for number in range(MAX_FUNNEL_COUNTS)
+        }
+
+        await store.add_to_funnel(campaign_id, counts)
+
+        assert dict(await store.funnel(campaign_id)) == counts
+
+    async def test_is_empty_where_nobody_has_signed(self, store: Records, campaign_id: str) -> None:
+        """As on the first day."""
+        assert dict(await store.funnel(campaign_id)) == {}

@@ -141,6 +141,7 @@ class StoreMachine(RuleBasedStateMachine):
             newsletter=None,
             consent_version="1",
             signed_at=self.now,
+            mailbox_class="other",
         )
         return address, submission
 

@@ -75,6 +75,7 @@ def submission(signed_at: datetime = NOW, country: str = "DE", partner: str | No
         newsletter=True,
         consent_version="1",
         signed_at=signed_at,
+        mailbox_class="google",
     )
 
 
