@@ -38,6 +38,7 @@ from shared.tasks.local import LocalQueue
 _FUNCTIONS = Path(__file__).parent
 #: The example, which / leads to if it is still there.
 _EXAMPLE = "reclaim-your-face"
+_HOUR_SECONDS, _MINUTE_SECONDS = 3600, 60
 
 #: Which function answers which path; the load balancer's URL map says the same.
 URL_MAP = {
@@ -45,12 +46,18 @@ URL_MAP = {
     "/v1/campaigns/{campaign}/links": "sign",
     "/v1/tasks/deliver": "deliver",
     "/v1/tasks/sweep": "deliver",
+    "/v1/tasks/snapshot": "deliver",
     "/v1/confirm/{token}": "confirm",
     "/v1/withdraw/{token}": "confirm",
     "/v1/campaigns/{campaign}/form": "embed",
     "/v1/campaigns/{campaign}/count": "count",
     "/v1/campaigns/{campaign}/count.svg": "count",
     "/v1/campaigns/{campaign}/overlay": "count",
+    "/v1/campaigns/{campaign}/history": "count",
+    "/v1/campaigns/{campaign}/history.csv": "count",
+    "/v1/campaigns/{campaign}/history/hours": "count",
+    "/v1/campaigns/{campaign}/history/hours.csv": "count",
+    "/c/{campaign}/progress": "count",
     "/c/{rest:path}": "embed",
     "/embed/{rest:path}": "embed",
     "/v1/openapi.json": "embed",
@@ -96,8 +103,11 @@ def create_app(folder: Path, port: int, campaign: str) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with delivering(folder / "tasks.db", f"http://127.0.0.1:{port}/v1/tasks/deliver"):
+        here = f"http://127.0.0.1:{port}"
+        async with delivering(folder / "tasks.db", f"{here}/v1/tasks/deliver"):
+            schedule = asyncio.create_task(_every_hour(f"{here}/v1/tasks/snapshot"))
             yield
+            schedule.cancel()
 
     local = [Route("/", home), Route("/dev/mail", mail_page), Route("/dev/mail.json", mail_json)]
     return Starlette(routes=[*routes({name: _load(name) for name in FUNCTIONS}), *local], lifespan=lifespan)
@@ -114,6 +124,19 @@ async def delivering(tasks: Path, deliver_url: str) -> AsyncIterator[None]:
         worker.cancel()
         await asyncio.wait([worker])
     await queue.aclose()
+
+
+async def _every_hour(url: str) -> None:
+    """Call `url` now and whenever an hour begins, as Cloud Scheduler does; what fails comes again in a minute."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        while True:
+            try:
+                (await client.post(url)).raise_for_status()
+                pause = _HOUR_SECONDS - utc_now().timestamp() % _HOUR_SECONDS
+            except httpx.HTTPError as fault:
+                log.fault("schedule_failed", fault)
+                pause = _MINUTE_SECONDS
+            await asyncio.sleep(pause)
 
 
 def _stop_unless_cancelled(worker: asyncio.Task[None]) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared import log
 from shared.campaigns import Campaign, Initiative
+from shared.copies import Copies
 from shared.errors import StoreUnavailable
 from shared.models import Count, CountryThreshold, Paper, Thresholds
 from shared.overlay import Overlay
@@ -25,7 +26,6 @@ BASIS = (
     "which are collected by the European Commission."
 )
 FRESH = timedelta(seconds=5)
-_PATIENCE_SECONDS = 3
 
 
 def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
@@ -43,7 +43,7 @@ def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
     )
 
 
-def etag(count: Count, variant: str = "") -> str:
+def etag(count: BaseModel, variant: str = "") -> str:
     """A weak entity tag (RFC 9110, 8.8.3) over the numbers: `as_of` alone changes nothing.
 
     `variant`: tells apart several representations of them.
@@ -77,62 +77,20 @@ class Snapshot:
     as_of: datetime
 
 
-class Snapshots:
-    """The last tally of each campaign; every `FRESH` one request reads it again, and the others need not wait.
+def snapshots(store: Store) -> Copies[Snapshot]:
+    """The last tally and overlay of each campaign."""
 
-    While the store is away, or slow, the last copy is served and says how old it is.
-    """
+    async def read(campaign: str, now: datetime, last: Snapshot | None) -> Snapshot:
+        tally, overlay = await asyncio.gather(store.tally(campaign), _overlay(store, campaign, last))
+        return Snapshot(tally, overlay, now)
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._last: dict[str, Snapshot] = {}
-        self._reading: dict[str, asyncio.Task[Snapshot]] = {}
-        self._begun: dict[str, datetime] = {}
-
-    async def get(self, campaign: str, now: datetime) -> Snapshot:
-        """
-        Raises:
-            StoreUnavailable: the store is away, and this process has not read this tally before.
-        """
-        last = self._last.get(campaign)
-        if last and now - self._begun[campaign] < FRESH:
-            return last
-        reading = self._read_once(campaign, now)
-        try:
-            return await asyncio.wait_for(asyncio.shield(reading), _PATIENCE_SECONDS if last else None)
-        except (StoreUnavailable, TimeoutError) as away:
-            if last is None:
-                raise
-            self._begun[campaign] = now  # one in `FRESH` loses patience with a reading that hangs, not everybody
-            log.fault("count_is_stale", away, campaign=campaign)
-            return last
-
-    def _read_once(self, campaign: str, now: datetime) -> asyncio.Task[Snapshot]:
-        """The reading that is under way, else a new one."""
-        reading = self._reading.get(campaign)
-        if reading is None or reading.done():
-            self._begun[campaign] = now
-            reading = self._reading[campaign] = asyncio.create_task(self._read(campaign, now))
-            reading.add_done_callback(_look_at)
-        return reading
-
-    async def _read(self, campaign: str, now: datetime) -> Snapshot:
-        tally, overlay = await asyncio.gather(self._store.tally(campaign), self._overlay(campaign))
-        snapshot = Snapshot(tally, overlay, now)
-        self._last[campaign] = snapshot
-        return snapshot
-
-    async def _overlay(self, campaign: str) -> Overlay:
-        """The last good copy where it cannot be read: the count goes on."""
-        try:
-            return await self._store.overlay(campaign)
-        except (StoreUnavailable, ValidationError) as fault:
-            log.fault("overlay_is_stale", fault.__cause__ or fault, campaign=campaign)
-            last = self._last.get(campaign)
-            return last.overlay if last else Overlay()
+    return Copies(read, FRESH, "count_is_stale")
 
 
-def _look_at(reading: asyncio.Task[Snapshot]) -> None:
-    """Whoever waited may have lost patience; asyncio would complain that nobody looked at the failure."""
-    if not reading.cancelled():
-        reading.exception()
+async def _overlay(store: Store, campaign: str, last: Snapshot | None) -> Overlay:
+    """The last good copy where it cannot be read: the count goes on."""
+    try:
+        return await store.overlay(campaign)
+    except (StoreUnavailable, ValidationError) as fault:
+        log.fault("overlay_is_stale", fault.__cause__ or fault, campaign=campaign)
+        return last.overlay if last else Overlay()

@@ -49,7 +49,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 NO_STORE = {"Cache-Control": "no-store"}
 
-_COMPRESSIBLE = {"text/html", "text/javascript", _JSON}
+_COMPRESSIBLE = {"text/html", "text/javascript", "text/csv", _JSON}
 _WORTH_COMPRESSING_BYTES = 1000
 
 M = TypeVar("M", bound=BaseModel)
@@ -377,6 +377,16 @@ def origin_of(url: str) -> str | None:
     except ValueError:
         return None
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} else None
+
+
+def to_language(call: Call) -> Response | None:
+    """An uncached redirect to the address that names a language we speak; None where it does already."""
+    query = dict(call.request.query_params)
+    language = call.say().language
+    if query.get("lang") == language:
+        return None
+    address = f"{call.request.scope['path']}?{urlencode({**query, 'lang': language})}"
+    return RedirectResponse(address, HTTPStatus.FOUND, NO_STORE)
 
 
 def hosted_page(campaign: Campaign, **query: str | None) -> str:

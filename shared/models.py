@@ -225,6 +225,22 @@ class Count(BaseModel):
     paper: Paper | None = Field(default=None, description="Shown apart, and only where there is some.")
 
 
+class HistoryPoint(BaseModel):
+    """The counter as it stood at one moment; `by_country` is folded like the counter's."""
+
+    at: datetime
+    total: int
+    by_country: dict[str, int]
+
+
+class History(BaseModel):
+    """How the count has grown. `points`: oldest first; an hour or a day in which nothing was kept has none."""
+
+    campaign: str
+    as_of: datetime
+    points: list[HistoryPoint]
+
+
 class FormSender(BaseModel):
     name: str
     address: str

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared.models import CheckInbox, Count, Form, Health, LinksRequest, Pressed, Problem, SignRequest
+from shared.models import CheckInbox, Count, Form, Health, History, LinksRequest, Pressed, Problem, SignRequest
 from shared.overlay import PublishedOverlay
 from shared.settings import VERSION
 
@@ -48,7 +48,7 @@ _ORIGIN = {
 _EMBED = {
     "name": "embed",
     "in": "query",
-    "description": "1: the form alone, for a frame in the partner's page.",
+    "description": "1: without what surrounds it, for a frame in another page.",
     "schema": {"type": "string"},
 }
 _FILE = {
@@ -85,6 +85,7 @@ def document(public_url: str) -> str:
         CheckInbox,
         Pressed,
         Count,
+        History,
         Form,
         Health,
         Problem,
@@ -118,6 +119,7 @@ def _paths() -> dict[str, Any]:
         "/v1/withdraw/{token}": {"parameters": [_TOKEN], **_press("withdraw", "Uncount and empty the signature.")},
         "/v1/campaigns/{campaign}/count": {"parameters": [_CAMPAIGN], "get": _count()},
         "/v1/campaigns/{campaign}/count.svg": {"parameters": [_CAMPAIGN, _LANG], "get": _badge()},
+        **_histories(),
         "/v1/campaigns/{campaign}/overlay": {"parameters": [_CAMPAIGN], "get": _overlay()},
         "/v1/campaigns/{campaign}/form": {"parameters": [_CAMPAIGN, _LANG], "get": _form_for_widget()},
         "/embed/{file}": {"parameters": [_FILE], "get": _script()},
@@ -133,6 +135,10 @@ def _paths() -> dict[str, Any]:
         "/c/{campaign}/privacy": {
             "parameters": [_CAMPAIGN, _LANG],
             "get": _page("privacy", "The privacy notice."),
+        },
+        "/c/{campaign}/progress": {
+            "parameters": [_CAMPAIGN, _LANG],
+            "get": {**_page("progress", "The numbers, for journalists."), "parameters": [_EMBED]},
         },
         "/c/{campaign}/embed": {
             "parameters": [_CAMPAIGN, _LANG],
@@ -211,6 +217,33 @@ def _badge() -> dict[str, Any]:
         "operationId": "badge",
         "summary": "The public counter as a picture.",
         "responses": {"200": picture, "304": _NOT_MODIFIED, **_problems(404, 405, 503)},
+    }
+
+
+def _histories() -> dict[str, Any]:
+    of_what = {"": ("days", "each day since the start"), "/hours": ("hours", "each hour of the last 31 days")}
+    paths: dict[str, Any] = {}
+    for path, (name, what) in of_what.items():
+        start = f"/v1/campaigns/{{campaign}}/history{path}"
+        paths[start] = {"parameters": [_CAMPAIGN], "get": _history(name, what)}
+        paths[f"{start}.csv"] = {"parameters": [_CAMPAIGN], "get": _history_csv(name, what)}
+    return paths
+
+
+def _history(name: str, what: str) -> dict[str, Any]:
+    return {
+        "operationId": f"history_{name}",
+        "summary": f"How the count has grown: {what}.",
+        "responses": {"200": _json("The numbers.", History), "304": _NOT_MODIFIED, **_problems(404, 405, 503)},
+    }
+
+
+def _history_csv(name: str, what: str) -> dict[str, Any]:
+    table = {"description": "RFC 4180.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+    return {
+        "operationId": f"history_{name}_csv",
+        "summary": f"The same as a table, for {what}.",
+        "responses": {"200": table, "304": _NOT_MODIFIED, **_problems(404, 405, 503)},
     }
 
 

@@ -19,9 +19,12 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import countries, locales, mailboxes, sharing
+from shared import progress as numbers
 from shared.campaigns import Campaign, Shut
+from shared.count import MIN_SHOWN
+from shared.history import HOURS_KEPT_DAYS, Line
 from shared.locales import Locale
-from shared.models import Sharing
+from shared.models import Count, Sharing
 
 FOLDER = Path(__file__).parent / "pages"
 
@@ -176,6 +179,38 @@ def links(campaign: Campaign, say: Locale, form: Filled) -> HTMLResponse:
 
 def links_sent(campaign: Campaign, say: Locale, email: str) -> HTMLResponse:
     return _page("links_sent.html", campaign, say, email=email)
+
+
+def progress(
+    campaign: Campaign,
+    say: Locale,
+    count: Count,
+    line: Line,
+    headers: Mapping[str, str],
+    *,
+    public_url: str,
+    framed: bool,
+) -> HTMLResponse:
+    """The numbers, for journalists. `framed`: without what surrounds them, for a frame in anybody's page."""
+    values = {"campaign": campaign, "say": say, "texts": campaign.text(say.language), "public_url": public_url}
+    return _page(
+        "progress.html",
+        campaign,
+        say,
+        headers=headers,
+        scripted=not framed,
+        frame_ancestors="*" if framed else "'none'",
+        framed=framed,
+        public_url=public_url,
+        languages=_languages(campaign),
+        count=count,
+        chart=numbers.chart(count, line),
+        days=line.by_day(),
+        countries=numbers.country_rows(count, say),
+        min_shown=MIN_SHOWN,
+        hours_days=HOURS_KEPT_DAYS,
+        snippet=_render("snippet_progress.html", **values),
+    )
 
 
 def privacy(campaign: Campaign, say: Locale, headers: Mapping[str, str]) -> HTMLResponse:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import count, countries
+from shared import copies, count, countries
 from shared.campaigns import Campaign, load_all
-from shared.count import FRESH, Snapshot, Snapshots
+from shared.copies import Copies
+from shared.count import FRESH, Snapshot
 from shared.errors import StoreUnavailable
 from shared.overlay import Overlay
 from shared.store import Store, Tally
@@ -155,19 +156,19 @@ def store() -> FakeStore:
 
 
 @pytest.fixture
-def snapshots(store: FakeStore) -> Snapshots:
-    return Snapshots(cast("Store", store))
+def snapshots(store: FakeStore) -> Copies[Snapshot]:
+    return count.snapshots(cast("Store", store))
 
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a slow store gives up at once."""
-    monkeypatch.setattr(count, "_PATIENCE_SECONDS", 0.001)
+    monkeypatch.setattr(copies, "_PATIENCE_SECONDS", 0.001)
 
 
 class TestSnapshots:
     async def test_are_read_once_for_all_who_ask_within_five_seconds(
-        self, store: FakeStore, snapshots: Snapshots
+        self, store: FakeStore, snapshots: Copies[Snapshot]
     ) -> None:
         """And a moment later once again."""
         first = await snapshots.get("a", NOW)
@@ -180,7 +181,9 @@ class TestSnapshots:
         assert (then.tally.total, then.as_of) == (11, NOW + FRESH)
         assert len(store.reads) == 2
 
-    async def test_are_read_once_for_all_who_ask_at_once(self, store: FakeStore, snapshots: Snapshots) -> None:
+    async def test_are_read_once_for_all_who_ask_at_once(
+        self, store: FakeStore, snapshots: Copies[Snapshot]
+    ) -> None:
         """A thousand readers of a process that has just started are one read."""
         store.open.clear()
         asking = [asyncio.create_task(snapshots.get("a", NOW)) for _ in range(1000)]
@@ -193,7 +196,7 @@ class TestSnapshots:
         assert store.reads == ["a"]
 
     async def test_do_not_make_others_wait_while_one_reads_again(
-        self, store: FakeStore, snapshots: Snapshots
+        self, store: FakeStore, snapshots: Copies[Snapshot]
     ) -> None:
         """They get the last copy meanwhile."""
         first = await snapshots.get("a", NOW)
@@ -207,7 +210,7 @@ class TestSnapshots:
         assert meanwhile == first
         assert (await reading).as_of == NOW + FRESH
 
-    async def test_of_campaigns_are_kept_apart(self, store: FakeStore, snapshots: Snapshots) -> None:
+    async def test_of_campaigns_are_kept_apart(self, store: FakeStore, snapshots: Copies[Snapshot]) -> None:
         """Each has a tally of its own."""
         await snapshots.get("a", NOW)
         await snapshots.get("b", NOW)
@@ -215,7 +218,7 @@ class TestSnapshots:
         assert store.reads == ["a", "b"]
 
     async def test_are_served_while_the_store_is_away_and_say_how_old_they_are(
-        self, store: FakeStore, snapshots: Snapshots, capsys: pytest.CaptureFixture[str]
+        self, store: FakeStore, snapshots: Copies[Snapshot], capsys: pytest.CaptureFixture[str]
     ) -> None:
         """An hour later still, and an operator is told."""
         first = await snapshots.get("a", NOW)
@@ -227,7 +230,7 @@ class TestSnapshots:
         events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [(each["event"], each["campaign"]) for each in events] == [("count_is_stale", "a")] * 3
 
-    async def test_recover_with_the_store(self, store: FakeStore, snapshots: Snapshots) -> None:
+    async def test_recover_with_the_store(self, store: FakeStore, snapshots: Copies[Snapshot]) -> None:
         """No restart is needed."""
         await snapshots.get("a", NOW)
         store.is_away = True
@@ -237,7 +240,7 @@ class TestSnapshots:
         assert (await snapshots.get("a", NOW + 2 * FRESH)).tally.total == 99
 
     async def test_ask_a_store_that_is_away_no_more_than_one_that_is_there(
-        self, store: FakeStore, snapshots: Snapshots
+        self, store: FakeStore, snapshots: Copies[Snapshot]
     ) -> None:
         """Once in five seconds: an outage must not become a storm."""
         await snapshots.get("a", NOW)
@@ -249,7 +252,7 @@ class TestSnapshots:
         assert len(store.reads) == 2
 
     @pytest.mark.usefixtures("_impatient")
-    async def test_are_served_while_the_store_is_slow(self, store: FakeStore, snapshots: Snapshots) -> None:
+    async def test_are_served_while_the_store_is_slow(self, store: FakeStore, snapshots: Copies[Snapshot]) -> None:
         """The reading goes on, and whoever comes after it has the new numbers."""
         first = await snapshots.get("a", NOW)
         store.open.clear()
@@ -265,14 +268,14 @@ class TestSnapshots:
         assert len(store.reads) == 2
 
     async def test_make_one_in_five_seconds_wait_for_a_store_that_hangs(
-        self, store: FakeStore, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+        self, store: FakeStore, snapshots: Copies[Snapshot], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A reading that never ends must not cost everybody their patience."""
         first = await snapshots.get("a", NOW)
         store.open.clear()
         later = NOW + timedelta(minutes=1)
         with monkeypatch.context() as patience:
-            patience.setattr(count, "_PATIENCE_SECONDS", 0.001)
+            patience.setattr(copies, "_PATIENCE_SECONDS", 0.001)
             for n in range(3):
                 await snapshots.get("a", later + n * FRESH)
 
@@ -281,7 +284,7 @@ class TestSnapshots:
         assert between == first
         store.open.set()
 
-    async def test_that_were_never_read_are_missed(self, store: FakeStore, snapshots: Snapshots) -> None:
+    async def test_that_were_never_read_are_missed(self, store: FakeStore, snapshots: Copies[Snapshot]) -> None:
         """A process that starts during an outage has nothing to show, and says so rather than zero."""
         store.is_away = True
         with pytest.raises(StoreUnavailable):
@@ -290,7 +293,7 @@ class TestSnapshots:
         store.is_away = False
         assert (await snapshots.get("a", NOW)).tally.total == 10
 
-    async def test_survive_a_reader_who_goes_away(self, store: FakeStore, snapshots: Snapshots) -> None:
+    async def test_survive_a_reader_who_goes_away(self, store: FakeStore, snapshots: Copies[Snapshot]) -> None:
         """Whoever started the reading closes the tab; the others still get theirs."""
         store.open.clear()
         gone, waiting = (asyncio.create_task(snapshots.get("a", NOW)) for _ in range(2))

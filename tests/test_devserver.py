@@ -1,15 +1,19 @@
 """The server for one's own machine: how it starts, what it says, and when it stops."""
 
+import asyncio
 import os
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import httpx
 import pytest
 
+from shared.store.sqlite import SqliteStore
 from tests.emulator import free_port
+from tests.polling import until
 from tests.servers import server
 from tests.world import REPOSITORY
 
@@ -125,3 +129,13 @@ def test_a_server_whose_queue_has_stopped_stops_as_well_and_says_so(campaigns: P
     assert ended.returncode != 0
     assert '"event": "queue_stopped", "error": "RuntimeError"' in ended.stdout
     assert "ann@example.org" not in ended.stdout + ended.stderr
+
+
+def test_the_history_begins_when_the_server_starts(campaigns: Path, tmp_path: Path) -> None:
+    """The local schedule calls at once, and then every hour."""
+    with server(tmp_path / "var", CAMPAIGNS_FOLDER=str(campaigns)) as running:
+        store = SqliteStore(running.folder / "store.db", lambda _: 1)
+        points = until(lambda: asyncio.run(store.history("ours", date.min)))
+        store.close()
+
+    assert [point.total for point in points] == [0]

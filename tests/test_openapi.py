@@ -17,7 +17,7 @@ from tests.servers import Server, server
 from tests.world import CAMPAIGN, LINKS, PUBLIC_URL, REPOSITORY, SIGNATURES, signature, world
 
 #: Called by the queue and the scheduler alone: whoever reads the public description cannot reach them.
-PRIVATE = {("/v1/tasks/deliver", "post"), ("/v1/tasks/sweep", "post")}
+PRIVATE = {("/v1/tasks/deliver", "post"), ("/v1/tasks/sweep", "post"), ("/v1/tasks/snapshot", "post")}
 
 #: JSON Schema can say neither what an address of mail is nor what a name may hold (letters, but no web address),
 #: so what fits the schema may still be refused. That the examples are accepted has a test of its own.

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from functions import devserver
 from shared.campaigns import FOLDER as CAMPAIGNS
+from shared.copies import Copies
 from shared.mail import Mail
 from shared.mail.outbox import Outbox, Received
 from shared.overlay import LiveCampaigns, PublishedOverlay
@@ -132,13 +133,23 @@ class World:
 
     async def count(self) -> dict[str, Any]:
         """The public counter, as it stands now."""
-        snapshots = self.functions["count"].snapshots
-        snapshots._begun.clear()
-        snapshots._last.clear()
+        self._forget(self.functions["count"].snapshots)
         response = await self.client.get(COUNT)
         assert response.status_code == 200
         content: dict[str, Any] = response.json()
         return content
+
+    async def snapshot(self) -> None:
+        """The schedule calls, at the hour that it is now."""
+        assert (await self.client.post("/v1/tasks/snapshot")).status_code == 204
+        self._forget(self.functions["count"].lines)
+        self._forget(self.functions["count"].snapshots)
+
+    @staticmethod
+    def _forget(copies: Copies[Any]) -> None:
+        """Read anew when next asked."""
+        copies._begun.clear()
+        copies._last.clear()
 
 
 class BrokenQueue:

@@ -11,9 +11,9 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared import count as counter
 from shared import http, log, pages, runtime, widget
 from shared.campaigns import Campaign
-from shared.count import Snapshots
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
 from shared.http import Call
 from shared.models import Press, Pressed
@@ -21,7 +21,7 @@ from shared.store import Confirmation
 from shared.tokens import Link, Purpose
 
 service = runtime.confirm()
-snapshots = Snapshots(service.store)
+snapshots = counter.snapshots(service.store)
 
 T = TypeVar("T")
 

@@ -1,24 +1,34 @@
-"""count: the public counter, as JSON and as a badge. Everything it says is cacheable and readable by any page."""
+"""count: the public counter and its history, as JSON, CSV, badge and page.
 
+Everything it says is cacheable, and any page may read it.
+"""
+
+import asyncio
 from http import HTTPStatus
 
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import badge, http, runtime
+from shared import badge, history, http, pages, runtime
 from shared import count as counter
+from shared.history import Line
 from shared.http import Call
-from shared.models import Count
+from shared.models import Count, History
 
 service = runtime.count()
-snapshots = counter.Snapshots(service.store)
+snapshots = counter.snapshots(service.store)
+lines = history.lines(service.store)
 
 #: A CDN in front answers for five seconds, serves a stale copy while it asks again, and for a day if we are away.
 CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400"
 #: A browser that may show a stale picture while it asks again shows the old number to whoever comes back from
 #: confirming, and has no reason to look a second time.
 BADGE_CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-if-error=86400"
+
+#: A point comes once an hour.
+HISTORY_CACHE_CONTROL = "public, max-age=60, s-maxage=60, stale-while-revalidate=600, stale-if-error=86400"
+PAGE_CACHE = {"Cache-Control": "public, max-age=15, s-maxage=30, stale-while-revalidate=60, stale-if-error=86400"}
 
 #: A change is to be in force within a minute, see `shared/overlay.py`.
 OVERLAY_CACHE = {
@@ -40,6 +50,37 @@ async def get_badge(call: Call) -> Response:
     return _cacheable(call, counter.etag(count, say.language), picture, "image/svg+xml", BADGE_CACHE_CONTROL)
 
 
+async def get_history(call: Call) -> Response:
+    """Each day since the start."""
+    return _history_json(call, await _days(call))
+
+
+async def get_history_csv(call: Call) -> Response:
+    """The same as a table."""
+    return _history_csv(call, await _days(call), "days")
+
+
+async def get_hours(call: Call) -> Response:
+    """Each hour of the last weeks."""
+    return _history_json(call, await _hours(call))
+
+
+async def get_hours_csv(call: Call) -> Response:
+    """The same as a table."""
+    return _history_csv(call, await _hours(call), "hours")
+
+
+async def get_progress(call: Call) -> Response:
+    """The page for journalists; with `embed=1` for a frame in any page."""
+    if moved := http.to_language(call):
+        return moved
+    count, line = await asyncio.gather(_count(call), _line(call))
+    framed = call.request.query_params.get("embed") == "1"
+    return pages.progress(
+        call.campaign, call.say(), count, line, PAGE_CACHE, public_url=service.public_url, framed=framed
+    )
+
+
 async def get_overlay(call: Call) -> Response:
     """For the functions that may not read the database."""
     snapshot = await snapshots.get(call.campaign.id, service.now())
@@ -48,6 +89,30 @@ async def get_overlay(call: Call) -> Response:
 
 async def _count(call: Call) -> Count:
     return counter.public(call.campaign, await snapshots.get(call.campaign.id, service.now()))
+
+
+async def _line(call: Call) -> Line:
+    return await lines.get(call.campaign.id, service.now())
+
+
+async def _days(call: Call) -> History:
+    line = await _line(call)
+    return history.public(call.campaign.id, line, line.by_day())
+
+
+async def _hours(call: Call) -> History:
+    line = await _line(call)
+    return history.public(call.campaign.id, line, line.by_hour())
+
+
+def _history_json(call: Call, told: History) -> Response:
+    return _cacheable(call, counter.etag(told), told.model_dump_json(), "application/json", HISTORY_CACHE_CONTROL)
+
+
+def _history_csv(call: Call, told: History, step: str) -> Response:
+    response = _cacheable(call, counter.etag(told, "csv"), history.as_csv(told), "text/csv", HISTORY_CACHE_CONTROL)
+    response.headers["Content-Disposition"] = f'attachment; filename="{told.campaign}-{step}.csv"'
+    return response
 
 
 def _cacheable(call: Call, tag: str, content: str, media_type: str, cache_control: str) -> Response:
@@ -65,6 +130,11 @@ app = http.App(
     service.public_url,
     [
         http.Route("/v1/campaigns/{campaign}/count", {"GET": get_count}, cors="any"),
+        http.Route("/v1/campaigns/{campaign}/history", {"GET": get_history}, cors="any"),
+        http.Route("/v1/campaigns/{campaign}/history.csv", {"GET": get_history_csv}, cors="any"),
+        http.Route("/v1/campaigns/{campaign}/history/hours", {"GET": get_hours}, cors="any"),
+        http.Route("/v1/campaigns/{campaign}/history/hours.csv", {"GET": get_hours_csv}, cors="any"),
+        http.Route("/c/{campaign}/progress", {"GET": get_progress}, is_page=True),
         http.Route("/v1/campaigns/{campaign}/overlay", {"GET": get_overlay}, cors="any"),
         http.Route("/v1/campaigns/{campaign}/count.svg", {"GET": get_badge}, cors="any"),
     ],

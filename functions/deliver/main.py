@@ -20,7 +20,7 @@ from shared.http import Call
 from shared.locales import Locale
 from shared.models import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
 from shared.pages import MailLink
-from shared.store import Address, Confirmation, Done, Granted, MailKind, Order, Wait
+from shared.store import Address, Confirmation, Done, Granted, MailKind, Order, Point, Wait
 from shared.tasks import HORIZON
 from shared.tokens import Link, Purpose
 
@@ -47,6 +47,16 @@ async def post_sweep(_call: Call) -> Response:
     """Called on a schedule: empty the spool into the queue."""
     moved = await service.sweeper.sweep() if service.sweeper else 0
     log.event("swept", tasks=moved)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def post_snapshot(_call: Call) -> Response:
+    """Called on a schedule: keep each campaign's tally of this hour for its history."""
+    now = service.now()
+    for campaign in service.campaigns.values():
+        if campaign.has_opened(now):
+            tally = await service.store.tally(campaign.id)
+            await service.store.add_to_history(campaign.id, Point(now, tally.total, tally.by_country))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -259,6 +269,7 @@ app = http.App(
     [
         http.Route("/v1/tasks/deliver", {"POST": post_task}),
         http.Route("/v1/tasks/sweep", {"POST": post_sweep}),
+        http.Route("/v1/tasks/snapshot", {"POST": post_snapshot}),
     ],
 )
 runtime.freeze_startup_objects()

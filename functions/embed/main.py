@@ -1,13 +1,11 @@
 """embed: the widget, the hosted pages and the description of the API. Reads no database and holds no secret."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlencode
 
 import functions_framework.aio
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, Response
 
 from shared import forms, http, openapi, pages, runtime, widget
 from shared.errors import NotFound, UnsupportedMediaType
@@ -38,7 +36,7 @@ async def get_petition(call: Call) -> Response:
     """The petition and its form; with `embed=1` the form alone, for a frame in the partner's own pages."""
     query = call.request.query_params
     values = {name: query[name] for name in _BY_LINK if name in query}
-    if moved := _to_language(call):
+    if moved := http.to_language(call):
         return moved
     if query.get("embed") == "1":
         return _framed(call, values)
@@ -56,17 +54,17 @@ async def post_petition(call: Call) -> Response:
 
 async def get_links(call: Call) -> Response:
     """Where one asks for the links of an address."""
-    return _to_language(call) or pages.links(call.campaign, call.say(), Filled())
+    return http.to_language(call) or pages.links(call.campaign, call.say(), Filled())
 
 
 async def get_privacy(call: Call) -> Response:
     """The privacy notice (GDPR, Article 13), made from the campaign file."""
-    return _to_language(call) or pages.privacy(call.campaign, call.say(), CACHE)
+    return http.to_language(call) or pages.privacy(call.campaign, call.say(), CACHE)
 
 
 async def get_embed(call: Call) -> Response:
     """Where a partner copies what to paste into a page."""
-    if moved := _to_language(call):
+    if moved := http.to_language(call):
         return moved
     campaign, say = call.campaign, call.say()
     partner = call.request.query_params.get("partner", "")
@@ -83,7 +81,7 @@ async def get_share_image(call: Call) -> Response:
 
 async def get_form(call: Call) -> Response:
     """The petition in one language, as the widget shows it on a page of the given origin."""
-    if moved := _to_language(call):
+    if moved := http.to_language(call):
         return moved
     query, campaign = call.request.query_params, call.campaign
     form = widget.form(
@@ -132,16 +130,6 @@ def _petition(
         shut=campaign.shut(service.now()),
         moved=moved,
     )
-
-
-def _to_language(call: Call) -> Response | None:
-    """An uncached redirect to the address that names a language we speak; None where it does already."""
-    query = dict(call.request.query_params)
-    language = call.say().language
-    if query.get("lang") == language:
-        return None
-    address = f"{call.request.scope['path']}?{urlencode({**query, 'lang': language})}"
-    return RedirectResponse(address, HTTPStatus.FOUND, http.NO_STORE)
 
 
 app = http.App(

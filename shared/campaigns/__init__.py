@@ -431,13 +431,17 @@ class Campaign(_Part):
             return "campaign_closed"
         return "campaign_paused" if self.paused else None
 
+    def has_opened(self, now: datetime) -> bool:
+        """Also when it has closed again."""
+        return self._start(self.opens) <= now
+
     def is_open(self, now: datetime) -> bool:
         """From the first day to the last."""
-        return self._start(self.opens) <= now < self._start(self.closes) + timedelta(days=1)
+        return self.has_opened(now) and now < self._start(self.closes) + timedelta(days=1)
 
     def takes_confirmations(self, now: datetime) -> bool:
         """Also after the close, for `CONFIRM_GRACE`."""
-        return self._start(self.opens) <= now < self._start(self.closes) + timedelta(days=1) + CONFIRM_GRACE
+        return self.has_opened(now) and now < self._start(self.closes) + timedelta(days=1) + CONFIRM_GRACE
 
     @property
     def purged_on(self) -> date:

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,14 @@ class Locale:
         from babel.dates import format_date
 
         return format_date(value, format="long", locale=self._cldr)
+
+    def mark(self, moment: datetime, span: timedelta) -> str:
+        """A moment as the label of an axis that is `span` long: the hour, or day and month (CLDR)."""
+        from babel.dates import format_skeleton
+
+        if span < timedelta(days=2):
+            return f"{moment:%H:%M}"
+        return str(format_skeleton("MMMd", moment, locale=self._cldr))
 
     @property
     def _cldr(self) -> str:

@@ -35,9 +35,9 @@ mark therefore sends no second mail within the hour, and the task that comes aga
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -201,6 +201,15 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """The tally as it was at one moment, for the history. The countries add up to the total."""
+
+    at: datetime
+    total: int
+    by_country: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """What one commit adds to one shard of the tally."""
 
@@ -262,6 +271,12 @@ class Store(Protocol):
 
     async def tally(self, campaign: str) -> Tally:
         """The sum over all shards."""
+
+    async def add_to_history(self, campaign: str, point: Point) -> None:
+        """Keep a point. Of one hour (UTC), that which is kept last holds."""
+
+    async def history(self, campaign: str, since: date) -> Sequence[Point]:
+        """The points of this day (UTC) and of those after it, oldest first."""
 
     async def signature(self, campaign: str, digest: str) -> Signature | None:
         """What is stored of an address, expired or not."""

@@ -6,9 +6,9 @@ document does not exist. The emulator is used where FIRESTORE_EMULATOR_HOST is s
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from shared.store import (
     Mailbox,
     MailKind,
     Order,
+    Point,
     Signature,
     Submission,
     Tally,
@@ -37,7 +38,7 @@ from shared.store import (
     shard_of,
     transitions,
 )
-from shared.store.documents import MAILBOX, SIGNATURE
+from shared.store.documents import MAILBOX, POINT, SIGNATURE
 
 #: Seconds for one call; a caller with a browser behind it should not wait longer.
 _TIMEOUT_SECONDS = 10
@@ -140,6 +141,30 @@ class FirestoreStore:
                 _add(by_country, counted.get("by_country", {}))
                 _add(by_partner, counted.get("by_partner", {}))
             return Tally(total, _without_zeros(by_country), _without_zeros(by_partner))
+
+        return await self._until_committed(work)
+
+    async def add_to_history(self, campaign: str, point: Point) -> None:
+        async def work() -> None:
+            # A document a day, so that a year is read at the price of 365 documents; an hour is replaced whole.
+            day = self._client.document("campaigns", campaign, "history", f"{point.at:%Y-%m-%d}")
+            hour = f"h{point.at:%H}"
+            await day.set(
+                {hour: POINT.dump_python(point)},
+                merge=[hour],  # type: ignore[arg-type] # fields to replace are documented, if not declared
+                timeout=_TIMEOUT_SECONDS,
+            )
+
+        await self._until_committed(work)
+
+    async def history(self, campaign: str, since: date) -> Sequence[Point]:
+        async def work() -> Sequence[Point]:
+            days = self._client.collection("campaigns", campaign, "history")
+            query = days.order_by("__name__").start_at({"__name__": days.document(f"{since}")})
+            points = list[Point]()
+            async for day in query.stream(timeout=_TIMEOUT_SECONDS):
+                points += [POINT.validate_python(hour) for _, hour in sorted((day.to_dict() or {}).items())]
+            return points
 
         return await self._until_committed(work)
 

@@ -6,10 +6,10 @@ changing.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +27,7 @@ from shared.store import (
     Mailbox,
     MailKind,
     Order,
+    Point,
     Signature,
     Submission,
     Tally,
@@ -34,7 +35,7 @@ from shared.store import (
     shard_of,
     transitions,
 )
-from shared.store.documents import MAILBOX, SIGNATURE
+from shared.store.documents import MAILBOX, POINT, SIGNATURE
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signatures (
@@ -52,6 +53,9 @@ CREATE TABLE IF NOT EXISTS tally (
 CREATE TABLE IF NOT EXISTS funnel (
     campaign TEXT, day TEXT, stage TEXT, dimension TEXT, key TEXT, value INTEGER NOT NULL,
     PRIMARY KEY (campaign, day, stage, dimension, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS history (
+    campaign TEXT, hour TEXT, document TEXT NOT NULL, PRIMARY KEY (campaign, hour)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS overlays (campaign TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parked (
@@ -120,6 +124,23 @@ class SqliteStore:
             by_country = {key: value for field, key, value in rows if field == "country" and value}
             by_partner = {key: value for field, key, value in rows if field == "partner" and value}
             return Tally(total, by_country, by_partner)
+
+        return await self._run(work)
+
+    async def add_to_history(self, campaign: str, point: Point) -> None:
+        row = (campaign, f"{point.at:%Y-%m-%d %H}", POINT.dump_json(point).decode())
+
+        def work() -> None:
+            self._connection.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", row)
+
+        await self._run(work)
+
+    async def history(self, campaign: str, since: date) -> Sequence[Point]:
+        select = "SELECT document FROM history WHERE campaign = ? AND hour >= ? ORDER BY hour"
+
+        def work() -> Sequence[Point]:
+            rows = self._connection.execute(select, (campaign, f"{since}"))
+            return [POINT.validate_json(document) for [document] in rows]
 
         return await self._run(work)
 

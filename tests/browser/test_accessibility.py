@@ -168,7 +168,15 @@ async def test_our_pages_from_the_form_to_the_withdrawal(
 async def test_our_other_pages(visit: Walk, lang: str, look: Look, address: str) -> None:
     """Each that a link leads to, and those that nobody wants to see."""
     page, say = visit.page, locale(lang)
-    for path in ("/links?", "/privacy?", "/embed?", f"/embed?partner={PARTNER}&", f"?partner={PARTNER}&embed=1&"):
+    for path in (
+        "/links?",
+        "/privacy?",
+        "/progress?",
+        "/progress?embed=1&",
+        "/embed?",
+        f"/embed?partner={PARTNER}&",
+        f"?partner={PARTNER}&embed=1&",
+    ):
         await page.goto(f"/c/{CAMPAIGN}{path}lang={lang}")
         await expect(page.locator("html")).to_have_attribute("lang", lang)
         await look(path)

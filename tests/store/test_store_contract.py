@@ -6,7 +6,7 @@ import sqlite3
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from shared.store import (
     Granted,
     MailKind,
     Order,
+    Point,
     Store,
     Submission,
     Tally,
@@ -606,3 +607,24 @@ async def parked(store: Store, task_id: str, folder: Path) -> tuple[bytes, str]:
     with closing(sqlite3.connect(folder / "store.db")) as database:
         [row] = database.execute("SELECT body, reason FROM parked WHERE task_id = ?", (task_id,)).fetchall()
     return bytes(row[0]), str(row[1])
+
+
+class TestHistory:
+    async def test_gives_what_was_kept_oldest_first(self, store: Store, campaign_id: str) -> None:
+        """Of this campaign alone, from a day on, across days and months."""
+        points = [Point(NOW + hours * HOUR, hours, {"DE": hours, "other": 0}) for hours in (0, 1, 2, 30, 24 * 12)]
+        for point in reversed(points):
+            await store.add_to_history(campaign_id, point)
+        await store.add_to_history(f"{campaign_id}-2", points[0])
+
+        assert await store.history(campaign_id, date(2026, 11, 22)) == points
+        assert await store.history(campaign_id, date(2026, 11, 23)) == points[3:]
+        assert await store.history(campaign_id, date(2027, 1, 1)) == []
+
+    async def test_holds_one_point_an_hour_the_last(self, store: Store, campaign_id: str) -> None:
+        """A schedule that calls twice adds nothing, and a country that is gone does not stay."""
+        await store.add_to_history(campaign_id, Point(NOW, 3, {"DE": 2, "FR": 1}))
+        last = Point(NOW + 59 * MINUTE, 2, {"DE": 2})
+        await store.add_to_history(campaign_id, last)
+
+        assert await store.history(campaign_id, NOW.date()) == [last]

@@ -1,0 +1,231 @@
+"""The history of the count: kept every hour, told to everybody, shown on a page."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from shared import runtime
+from shared.errors import StoreUnavailable
+from shared.history import HOURS_KEPT_DAYS
+from shared.overlay import Paper
+from shared.store import Point
+from tests.conftest import NOW
+from tests.world import CAMPAIGN, World
+
+HISTORY = f"/v1/campaigns/{CAMPAIGN}/history"
+PAGE = f"/c/{CAMPAIGN}/progress"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+async def grown(deployed: World, totals: Mapping[timedelta, int]) -> None:
+    """A campaign of which the schedule has kept these totals, so long before now."""
+    for before, total in totals.items():
+        by_country = {"DE": total - 3, "FR": 3}
+        point = Point(NOW - before, total, by_country)
+        await deployed.functions["deliver"].service.store.add_to_history(CAMPAIGN, point)
+
+
+class TestSnapshot:
+    async def test_keeps_the_count_of_every_campaign(self, deployed: World) -> None:
+        """Once an hour: a schedule that calls twice in one adds nothing."""
+        for number in range(12):
+            await deployed.press(await deployed.sign_and_deliver(email=f"n{number}@example.org"))
+        await deployed.snapshot()
+        await deployed.snapshot()
+        await deployed.press(await deployed.sign_and_deliver(email="late@example.org", country="FR"))
+        deployed.now += HOUR
+        await deployed.snapshot()
+
+        points = (await deployed.client.get(f"{HISTORY}/hours")).json()["points"]
+
+        assert [(point["total"], point["by_country"]) for point in points] == [
+            (12, {"DE": 12}),
+            (13, {"DE": 12, "other": 1}),
+        ]
+
+    async def test_is_put_off_while_the_database_is_away(
+        self, deployed: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """503, so that the schedule calls again."""
+
+        async def away(*_: object) -> None:
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(deployed.functions["deliver"].service.store, "tally", away)
+
+        assert (await deployed.client.post("/v1/tasks/snapshot")).status_code == 503
+
+    async def test_of_a_campaign_that_has_not_opened_is_not_kept(self, deployed: World) -> None:
+        """A line that begins with a month of nothing says nothing."""
+        deployed.now = NOW - 3650 * DAY
+        await deployed.snapshot()
+        deployed.now = NOW
+
+        assert (await deployed.client.get(HISTORY)).json()["points"] == []
+
+
+class TestHistory:
+    async def test_tells_the_last_count_of_each_day(self, deployed: World) -> None:
+        """Countries under ten folded, as in the count."""
+        await grown(deployed, {2 * DAY: 20, DAY + HOUR: 29, DAY: 30, 2 * HOUR: 40, HOUR: 41})
+
+        told = (await deployed.client.get(HISTORY)).json()
+
+        assert (told["campaign"], told["as_of"]) == (CAMPAIGN, "2026-11-22T20:00:00Z")
+        assert [point["total"] for point in told["points"]] == [20, 30, 41]
+        assert told["points"][2] == {
+            "at": "2026-11-22T19:00:00Z",
+            "total": 41,
+            "by_country": {"DE": 38, "other": 3},
+        }
+
+    async def test_tells_each_hour_of_the_last_weeks(self, deployed: World) -> None:
+        """Older ones would be thousands."""
+        long_ago = HOURS_KEPT_DAYS * DAY
+        await grown(deployed, {long_ago: 20, long_ago - HOUR: 21, 2 * HOUR: 40, HOUR: 41})
+
+        hours = (await deployed.client.get(f"{HISTORY}/hours")).json()["points"]
+        days = (await deployed.client.get(HISTORY)).json()["points"]
+
+        assert [point["total"] for point in hours] == [21, 40, 41]
+        assert [point["total"] for point in days] == [21, 41]
+
+    @pytest.mark.parametrize(("path", "step"), [(".csv", "days"), ("/hours.csv", "hours")])
+    async def test_is_a_table_as_well(self, deployed: World, path: str, step: str) -> None:
+        """To be opened in a spreadsheet: RFC 4180, and an empty cell for what was folded."""
+        await grown(deployed, {DAY: 12, HOUR: 40})
+
+        response = await deployed.client.get(f"{HISTORY}{path}")
+
+        assert response.headers["content-type"] == "text/csv; charset=utf-8"
+        assert response.headers["content-disposition"] == f'attachment; filename="{CAMPAIGN}-{step}.csv"'
+        assert response.text.startswith("at,total,DE,other\r\n")
+        assert list(csv.DictReader(io.StringIO(response.text, newline=""))) == [
+            {"at": "2026-11-21T20:00:00Z", "total": "12", "DE": "", "other": "12"},
+            {"at": "2026-11-22T19:00:00Z", "total": "40", "DE": "37", "other": "3"},
+        ]
+
+    @pytest.mark.parametrize("path", ["", ".csv", "/hours", "/hours.csv"])
+    async def test_may_be_read_by_any_page_and_kept_by_a_cdn(self, deployed: World, path: str) -> None:
+        """Open CORS; the same numbers are not sent twice."""
+        await grown(deployed, {HOUR: 40})
+        first = await deployed.client.get(HISTORY + path, headers={"Origin": "https://anybody.example"})
+        known = {"If-None-Match": first.headers["etag"]}
+
+        deployed.now += HOUR
+        same = await deployed.client.get(HISTORY + path, headers=known)
+        await grown(deployed, {-HOUR: 41})
+        deployed.now += HOUR
+        changed = await deployed.client.get(HISTORY + path, headers=known)
+
+        assert first.headers["access-control-allow-origin"] == "*"
+        assert first.headers["cache-control"].startswith("public, max-age=60")
+        assert "set-cookie" not in first.headers
+        assert (same.status_code, same.content) == (304, b"")
+        assert changed.status_code == 200
+
+    async def test_reads_what_is_over_only_once(self, deployed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A year of days costs a year of reads, and not again every minute; what comes late is not missed."""
+        store = deployed.functions["count"].service.store
+        asked, read = list[str](), store.history
+
+        async def noting(campaign: str, since: object) -> object:
+            asked.append(str(since))
+            return await read(campaign, since)
+
+        monkeypatch.setattr(store, "history", noting)
+        await grown(deployed, {3 * DAY: 20, DAY: 30})
+        await deployed.client.get(HISTORY)
+        await grown(deployed, {HOUR: 41, DAY - HOUR: 31})
+        deployed.now += timedelta(minutes=1)
+
+        told = (await deployed.client.get(HISTORY)).json()
+
+        assert asked == ["0001-01-01", "2026-11-21"]
+        assert [point["total"] for point in told["points"]] == [20, 31, 41]
+
+    async def test_is_told_from_memory_while_the_database_is_away(
+        self, deployed: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And says when it was read."""
+        await grown(deployed, {HOUR: 41})
+        await deployed.client.get(HISTORY)
+
+        async def away(*_: object) -> None:
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(deployed.functions["count"].service.store, "history", away)
+        deployed.now += DAY
+        told = (await deployed.client.get(HISTORY)).json()
+
+        assert told["as_of"] == "2026-11-22T20:00:00Z"
+        assert [point["total"] for point in told["points"]] == [41]
+
+
+class TestPage:
+    async def test_shows_total_line_and_thresholds(self, deployed: World) -> None:
+        """What a journalist looks for, and when it was so."""
+        await grown(deployed, {3 * DAY: 20, 2 * DAY: 30, DAY: 40})
+        for number in range(12):
+            await deployed.press(await deployed.sign_and_deliver(email=f"n{number}@example.org"))
+        await deployed.count()
+
+        page = await deployed.client.get(f"{PAGE}?lang=en")
+
+        assert page.status_code == 200
+        assert "12 people have signed" in page.text
+        assert "As of 22 November 2026, 20:00 UTC" in page.text
+        assert re.search(r'aria-label="Line chart: 20 on 19 November 2026, 12 on 22 November 2026\."', page.text)
+        assert "not statements of support" in page.text
+        assert re.search(r">Germany<svg.*?>12</td><td[^>]*>67,680", page.text, re.S)
+        assert re.search(r">France<svg.*?>under 10</td><td[^>]*>55,695", page.text, re.S)
+        assert page.text.count('<th scope="row">') == 27 + 3
+
+    async def test_on_the_first_day_says_that_there_is_no_line_yet(self, deployed: World) -> None:
+        """And shows everything else."""
+        page = await deployed.client.get(f"{PAGE}?lang=en")
+
+        assert "The line is drawn as soon as" in page.text
+        assert "0 people have signed" in page.text
+
+    async def test_is_cacheable_in_one_language(self, deployed: World) -> None:
+        """Without one it leads to the reader's, uncached."""
+        moved = await deployed.client.get(PAGE)
+        page = await deployed.client.get(moved.headers["location"])
+
+        assert (moved.status_code, moved.headers["cache-control"]) == (302, "no-store")
+        assert moved.headers["location"] == f"{PAGE}?lang=en"
+        assert page.headers["cache-control"].startswith("public")
+        assert "set-cookie" not in page.headers
+
+    async def test_may_be_framed_by_anybody_where_it_is_made_for_that(self, deployed: World) -> None:
+        """There is nothing on it to press but a link that leads out of the frame."""
+        page = await deployed.client.get(f"{PAGE}?lang=en")
+        framed = await deployed.client.get(f"{PAGE}?lang=en&embed=1")
+
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+        assert "frame-ancestors *" in framed.headers["content-security-policy"]
+        assert "embed=1" in page.text
+        assert 'target="_top"' in framed.text
+        assert "<script" not in framed.text
+        assert "<form" not in page.text + framed.text
+
+    async def test_shows_paper_apart(self, deployed: World) -> None:
+        """Never in another number."""
+        before = (await deployed.client.get(f"{PAGE}?lang=en")).text
+        records = runtime.desk().records
+        entry = Paper(country="DE", number=1204, note="a stall in Cologne", added_at=NOW)
+        await records.change_overlay(CAMPAIGN, lambda overlay: overlay.model_copy(update={"paper": (entry,)}))
+        records.close()
+        await deployed.count()
+
+        page = (await deployed.client.get(f"{PAGE}?lang=en")).text
+
+        assert "On paper" not in before
+        assert "counted them: 1,204." in page
+        assert "0 people have signed" in page
+        assert "Cologne" not in page
