@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from desk import auditing, exporting, keys, opening, overlays, paper, retention, rights
+from desk import auditing, exporting, keys, opening, overlays, paper, retention, rights, stats
 from desk.faults import Fault
 from shared.errors import ConfigurationError, Unavailable
 
@@ -28,6 +28,7 @@ app.command()(keys.prove)
 app.command()(keys.answer)
 app.command()(exporting.export)
 app.command(name="open")(opening.open_export)
+app.command()(stats.stats)
 app.command()(auditing.audit)
 app.command()(rights.access)
 app.command()(rights.erase)
