@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 from pydantic import AwareDatetime, BaseModel, computed_field
+from rich.markup import escape
 from rich.table import Table
 
 from desk import files, report, where
@@ -147,7 +148,7 @@ def _rows(numbers: Mapping[FunnelKey, int], by: By) -> list[Row]:
 
 
 def _print(found: Stats, by: Sequence[By]) -> None:
-    out.print(f"[bold]{found.title}[/], {found.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+    out.print(f"[bold]{escape(found.title)}[/], {found.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
     for line in _progress(found.count):
         out.print(line)
     out.print(_funnel(found.funnel))

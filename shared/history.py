@@ -14,7 +14,7 @@ from shared.store import Point, Store
 #: A new point comes once an hour.
 FRESH = timedelta(minutes=1)
 #: For so long each hour can be asked for; before that, the last hour of each day.
-HOURS_KEPT_DAYS = 31
+HOURS_KEPT_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)

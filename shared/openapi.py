@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.history import HOURS_KEPT_DAYS
 from shared.models import CheckInbox, Count, Form, Health, History, LinksRequest, Pressed, Problem, SignRequest
 from shared.overlay import PublishedOverlay
 from shared.settings import VERSION
@@ -221,7 +222,10 @@ def _badge() -> dict[str, Any]:
 
 
 def _histories() -> dict[str, Any]:
-    of_what = {"": ("days", "each day since the start"), "/hours": ("hours", "each hour of the last 31 days")}
+    of_what = {
+        "": ("days", "each day since the start"),
+        "/hours": ("hours", f"each hour of the last {HOURS_KEPT_DAYS} days"),
+    }
     paths: dict[str, Any] = {}
     for path, (name, what) in of_what.items():
         start = f"/v1/campaigns/{{campaign}}/history{path}"

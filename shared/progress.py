@@ -62,4 +62,4 @@ def _others(count: Count, names: dict[str, str], say: "Locale") -> Iterator[Coun
         percent = 0 if thresholds else 100 * total / most
         yield CountryRow(names[code], total, None, met=False, percent=percent)
     if OTHER in count.by_country:
-        yield CountryRow(say("progress.other"), count.by_country[OTHER], None, met=False, percent=0)
+        yield CountryRow(say("progress.others"), count.by_country[OTHER], None, met=False, percent=0)

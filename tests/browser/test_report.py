@@ -1,0 +1,60 @@
+"""The organisers' report, opened from a disk: read by axe-core, on a phone and on a desk."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ViewportSize
+
+from desk import report
+from desk.stats import By, Row, Stats
+from shared import count
+from shared.campaigns import load_all
+from shared.history import Line
+from shared.overlay import Overlay
+from shared.store import Point, Tally
+from tests.browser.conftest import NARROW, WIDE
+from tests.conftest import NOW
+from tests.world import CAMPAIGN
+
+
+def a_report() -> str:
+    """Of a campaign in full swing."""
+    campaign = load_all()[CAMPAIGN]
+    tally = Tally(141_204, {"DE": 70_000, "FR": 50_000, "BR": 21_200, "MT": 4})
+    row = Row(key="somewhere-with-a-name-of-forty-characters", accepted=200_000, mailed=190_000, confirmed=141_204)
+    stats = Stats(
+        title=campaign.text("en").title,
+        since=None,
+        until=NOW.date(),
+        as_of=NOW,
+        count=count.public(campaign, count.Snapshot(tally, Overlay(), NOW)),
+        funnel=row,
+        median_minutes_to_confirm=7,
+        by={kind: [row, Row(key="DE")] for kind in By},
+    )
+    points = [Point(NOW - timedelta(days=n), 140_000 - 9_000 * n, {}) for n in range(10, 0, -1)]
+    return report.html(stats, campaign, Line(points, NOW))
+
+
+@pytest.mark.parametrize("viewport", [NARROW, WIDE], ids=["narrow", "wide"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_report_reads_well(
+    browser: Browser, tmp_path: Path, viewport: ViewportSize, scheme: str
+) -> None:
+    """No violation of WCAG 2.2 that axe-core can tell, no request, no complaint, nothing too wide."""
+    (tmp_path / "report.html").write_text(a_report(), encoding="utf-8")
+    context = await browser.new_context(viewport=viewport, color_scheme=scheme, offline=True)  # type: ignore[arg-type]
+    page = await context.new_page()
+    asked, complaints = list[str](), list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+
+    await page.goto((tmp_path / "report.html").as_uri())
+    results = await Axe().run(page)
+
+    assert [violation["id"] for violation in results.response["violations"]] == []
+    assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert len(asked) == 1
+    assert complaints == []
