@@ -25,7 +25,7 @@ IdentityFiles = Annotated[
 _KEYGEN_SAYS = """
 Made and tried: [bold]{file}[/] opens with its passphrase, and what is sealed to its public key can be opened.
 
-The public key, for the campaign file and for anybody to see:
+The public key, for the campaign file and for anybody to see; it is in {public}, too:
 
     [bold]{recipient}[/]
 
@@ -56,7 +56,9 @@ def keygen(
     recipient = identities.create(file, chosen, utc_now())
     for identity in identities.read(file, lambda: chosen):
         try_out(identity, recipient)
-    out.print(_KEYGEN_SAYS.format(file=file, recipient=recipient))
+    public = file.with_name(f"{file.name}.pub")
+    public.write_text(f"{recipient}\n")
+    out.print(_KEYGEN_SAYS.format(file=file, public=public, recipient=recipient))
 
 
 def prove(

@@ -33,7 +33,9 @@ class TestKeygen:
         made = undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
 
         [identity] = identities.read(file, lambda: PASSPHRASE)
-        assert identities.recipients_of([identity])[0] in made.output
+        [recipient] = identities.recipients_of([identity])
+        assert recipient in made.output
+        assert (tmp_path / "ann.age.pub").read_text() == f"{recipient}\n"
         assert "AGE-SECRET-KEY" not in made.output + file.read_text()
         assert file.stat().st_mode & 0o777 == 0o600
         with pytest.raises(Fault, match=r"ann\.age does not open with this passphrase"):
