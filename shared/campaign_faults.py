@@ -1,28 +1,91 @@
-"""What is wrong with a campaign file, in sentences that name key and fix, for who need not know Python."""
+"""What is wrong with a campaign file: sentences that name file, line, key and fix.
+
+Their reader need not know Python.
+"""
 
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from shared.errors import ConfigurationError
+from shared.toml_lines import Lines, unclosed_quote
+
+#: A key, from the top of the file, with a number for an entry of a list.
+Location = tuple[int | str, ...]
+
+
+class MisfitError(ValueError):
+    """Keys that are right alone and wrong together. `told`: of which key, and a sentence."""
+
+    def __init__(self, told: Sequence[tuple[Location, str]]) -> None:
+        super().__init__("\n".join(named(location, sentence) for location, sentence in told))
+        self.told = told
+
+
+@dataclass(frozen=True)
+class File:
+    """One TOML file. `name`: as its writer knows it."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """
+        Raises:
+            ConfigurationError: it is no TOML.
+        """
+        try:
+            # With a line break, for tomllib names no line for what it finds at the very end.
+            return tomllib.loads(f"{self.text}\n")
+        except tomllib.TOMLDecodeError as fault:
+            raise ConfigurationError(f"{self.name}{_of_syntax(self.text, str(fault))}") from None
+
+    @cached_property
+    def lines(self) -> Lines:
+        return Lines(self.text)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The file of a campaign, and by language those that hold a translation."""
+
+    main: File
+    translations: Mapping[str, File] = field(default_factory=dict)
+
+    def tell(self, location: Location, sentence: str) -> str:
+        """What is wrong with a key, with the file and the line that it stands in or is missing from."""
+        file, key = self._place(location)
+        is_file_name = key == ("id",) and "id" not in file.content
+        line = "" if is_file_name else f":{file.lines.of(key)}"
+        return f"{file.name}{line}: {named(key, sentence)}"
+
+    def _place(self, location: Location) -> tuple[File, Location]:
+        match location:
+            case ("texts", str(language), *below) if language in self.translations:
+                return self.translations[language], tuple(below)
+        return self.main, location
+
+
 _TOML_HINT = "straight quotes; dates 2026-11-01; numbers 1_000; true/false in lower case"
 
 
-def of_syntax(text: str, fault: tomllib.TOMLDecodeError) -> str:
+def _of_syntax(text: str, told: str) -> str:
     """What makes `text` no TOML, with the line it is in, unless that could hold a secret."""
-    return f"{_place(text, str(fault))} ({_TOML_HINT})"
-
-
-def _place(text: str, told: str) -> str:
-    found = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", told, re.S)
-    if not found:
-        return f"is no TOML: {told}; look for a quote or a bracket that is not closed"
-    line = text.split("\n")[int(found[2]) - 1].strip()
+    found = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", told, re.DOTALL)
+    number = int(found[2]) if found else unclosed_quote(text)
+    if number is None:
+        return f": is no TOML: {told}; look for a quote or a bracket that is not closed ({_TOML_HINT})"
+    line = text.split("\n")[number - 1].strip()
     quoted = "" if "SECRET" in line.upper() else f": {line[:80]}"
-    return f"line {found[2]} is no TOML{quoted}: {found[1]}"
+    reason = found[1] if found else "nothing closes this quote"
+    return f":{number}: is no TOML{quoted}: {reason} ({_TOML_HINT})"
 
 
 #: What pydantic finds, by its type of error, and what the writer of the file is told.
@@ -45,13 +108,16 @@ _SENTENCES: Mapping[str, str] = {
 _DOUBLE_BRACKETS = "write [[{key}]], with double brackets: there may be several"
 _SINGLE_BRACKETS = "write [{key}], with single brackets: there is one"
 
-_Location = tuple[int | str, ...]
-
 
 def of_keys(root: type[BaseModel], fault: ValidationError) -> Iterator[str]:
     """One sentence for each key that is wrong in what was to become a `root`."""
+    return (named(location, sentence) for location, sentence in located(root, fault))
+
+
+def located(root: type[BaseModel], fault: ValidationError) -> Iterator[tuple[Location, str]]:
+    """Each key that is wrong in what was to become a `root`, and the sentence about it."""
     errors = fault.errors(include_url=False)
-    told = set[_Location]()
+    told = set[Location]()
     for error in errors:
         location = tuple(part for part in error["loc"] if part != "[key]")
         # A list is "too short" when the faulty entries, which are told anyway, are taken out of it.
@@ -61,11 +127,13 @@ def of_keys(root: type[BaseModel], fault: ValidationError) -> Iterator[str]:
         if follows or location in told:
             continue
         told.add(location)
-        for sentence in _sentence(root, error, location).splitlines():
-            yield ": ".join(filter(None, (_dotted(location), sentence)))
+        if isinstance(misfit := error.get("ctx", {}).get("error"), MisfitError):
+            yield from misfit.told
+        else:
+            yield location, _sentence(root, error, location)
 
 
-def _sentence(root: type[BaseModel], error: Any, location: _Location) -> str:
+def _sentence(root: type[BaseModel], error: Any, location: Location) -> str:
     kind, given = error["type"], error["input"]
     if kind == "value_error":
         return str(error["ctx"]["error"])
@@ -81,7 +149,7 @@ def _sentence(root: type[BaseModel], error: Any, location: _Location) -> str:
     return f"{sentence} ({wanted})" if wanted else sentence
 
 
-def _unknown_key(root: type[BaseModel], location: _Location, *, is_table: bool) -> str:
+def _unknown_key(root: type[BaseModel], location: Location, *, is_table: bool) -> str:
     *table, key = location
     if table and key in root.model_fields:
         return f"is a table of its own: [{key}]" if is_table else "belongs above the first [table]"
@@ -92,18 +160,28 @@ def _unknown_key(root: type[BaseModel], location: _Location, *, is_table: bool) 
     return f"is not a key here; the keys here are {', '.join(names)}"
 
 
-def _dotted(location: _Location) -> str:
-    return ".".join(str(part) for part in location)
+def named(location: Location, sentence: str) -> str:
+    """The sentence, with the key that it is about."""
+    return ": ".join(filter(None, (_dotted(location), sentence)))
 
 
-def _description(root: type[BaseModel], location: _Location) -> str | None:
+def _dotted(location: Location) -> str:
+    """As one writes it in the file, but for the numbers; the first entry of a list is 0."""
+    return ".".join(_part(part) for part in location)
+
+
+def _part(part: int | str) -> str:
+    return str(part) if re.fullmatch("[A-Za-z0-9_-]+", str(part)) else f'"{part}"'
+
+
+def _description(root: type[BaseModel], location: Location) -> str | None:
     """What the field at `location` is for, from the models below `root`."""
     model = _model_at(root, location[:-1])
     field = model.model_fields.get(str(location[-1])) if model and location else None
     return field.description if field else None
 
 
-def _model_at(root: type[BaseModel], location: _Location) -> type[BaseModel] | None:
+def _model_at(root: type[BaseModel], location: Location) -> type[BaseModel] | None:
     """The model whose keys stand below `location`; None for a list, or where no model is."""
     annotation: Any = root
     for part in location:

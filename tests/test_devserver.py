@@ -92,8 +92,9 @@ class TestRefusal:
 
         told = refusal(tmp_path, CAMPAIGNS_FOLDER=str(campaigns))
 
-        assert "ours.toml: min_age: is not a key here; did you mean minimum_age?\n" in told
-        assert all(line.startswith("ours.toml: ") for line in told.splitlines())
+        line = text.count("\n", 0, text.index("min_age")) + 1
+        assert f"ours.toml:{line}: min_age: is not a key here; did you mean minimum_age?\n" in told
+        assert all(line.startswith("ours.toml:") for line in told.splitlines())
 
     def test_of_a_setting_is_its_sentence_alone(self, campaigns: Path, tmp_path: Path) -> None:
         """Also where one function alone reads it."""

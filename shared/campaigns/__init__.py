@@ -7,14 +7,12 @@ to the petition may lie there, too: reclaim-your-face/share.png, 1200 x 630 pixe
 Because they are files, `sign` reads no database to know a campaign, and survives a database outage. A file that
 lacks what signers must be told (controllers, contact, retention, recipients, consent text, minimum age) does not
 load, and the error names every missing key and says what belongs there. Whoever writes such a file need not know
-Python: each fault is one sentence that names the key and the fix.
+Python: each fault is one sentence that names the line, the key and the fix.
 """
 
 import csv
 import hashlib
 import re
-import tomllib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -36,6 +34,7 @@ from pydantic import (
 
 from shared import campaign_faults as faults
 from shared import countries, locales
+from shared.campaign_faults import File, Files, Location, MisfitError, named
 from shared.errors import ConfigurationError
 
 FOLDER = Path(__file__).parent
@@ -337,52 +336,53 @@ class Campaign(_Part):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if told := [*self._own_faults(), *self._partner_faults(), *self._text_faults()]:
-            raise ValueError("\n".join(told))
+            raise MisfitError(told)
         return self
 
-    def _own_faults(self) -> Iterator[str]:
+    def _own_faults(self) -> Iterator[tuple[Location, str]]:
         if self.closes < self.opens:
-            yield "closes lies before opens"
+            yield ("closes",), "lies before opens"
         for earlier, later in pairwise(self.goal_steps):
             if later <= earlier:
-                yield f"goal_steps must rise and end with goal: {later} comes after {earlier}"
+                yield ("goal_steps",), f"must rise and end with goal: {later} comes after {earlier}"
         if self.goal_steps[-1] != self.goal:
-            yield (
-                "goal_steps must rise and end with goal: "
-                f"they end with {self.goal_steps[-1]}, and goal is {self.goal}"
-            )
+            told = f"must rise and end with goal: they end with {self.goal_steps[-1]}, and goal is {self.goal}"
+            yield ("goal_steps",), told
         if "postal_code" in self.required_fields and not self.asks_postal_code:
-            yield "required_fields names postal_code, but asks_postal_code is not true"
+            yield ("required_fields",), "names postal_code, but asks_postal_code is not true"
 
-    def _partner_faults(self) -> Iterator[str]:
-        owners = defaultdict[str, list[str]](list)
+    def _partner_faults(self) -> Iterator[tuple[Location, str]]:
+        owners = dict[str, str]()
         for slug, partner in self.partners.items():
-            for origin in partner.origins:
-                owners[origin].append(slug)
-        for origin, slugs in owners.items():
-            if len(slugs) > 1:
-                where = " and ".join(f"partners.{slug}" for slug in dict.fromkeys(slugs))
-                yield f"{where}: the origin {origin} stands there twice: leave it with one partner, once"
+            for index, origin in enumerate(partner.origins):
+                if owner := owners.get(origin):
+                    where = "twice" if owner == slug else f"with partners.{owner}, too"
+                    told = f"the origin {origin} stands there {where}: leave it with one partner, once"
+                    yield ("partners", slug, "origins", index), told
+                owners[origin] = slug
 
-    def _text_faults(self) -> Iterator[str]:
+    def _text_faults(self) -> Iterator[tuple[Location, str]]:
         if self.default_language not in self.texts:
-            yield f"texts.{self.default_language} is missing, the default language"
+            yield ("texts", self.default_language), "is missing, the default language"
         elif self.default_language not in self.vouched_languages:
-            yield f"vouched_languages: must name the default language, too: add {self.default_language}"
+            yield ("vouched_languages",), f"must name the default language, too: add {self.default_language}"
         for language in set(self.vouched_languages) - self.texts.keys():
-            yield f"vouched_languages: there are no texts in {language}"
+            yield ("vouched_languages",), f"there are no texts in {language}"
         for language, texts in self.texts.items():
-            for word in texts.glossary.keys() - self.privacy.words:
-                yield f"texts.{language}.glossary: {word}: stands nowhere in the privacy table; copy it from there"
-            consent = " ".join(texts.consent.split())
-            if not re.search(rf"(?<![0-9]){self.minimum_age}(?![0-9])", consent):
-                yield f"texts.{language}.consent: does not say the minimum_age: add the number {self.minimum_age}"
-            for controller in self.controllers:
-                if " ".join(controller.name.split()) not in consent:
-                    yield f"texts.{language}.consent: does not name every controller: add {controller.name}"
-            if len(self.controllers) > 1 and texts.arrangement is None:
-                wanted = Texts.model_fields["arrangement"].description
-                yield f"texts.{language}.arrangement: is missing ({wanted})"
+            for key, told in self._faults_of(texts):
+                yield ("texts", language, *key), told
+
+    def _faults_of(self, texts: Texts) -> Iterator[tuple[Location, str]]:
+        for word in texts.glossary.keys() - self.privacy.words:
+            yield ("glossary", word), "stands nowhere in the privacy table; copy it from there"
+        consent = " ".join(texts.consent.split())
+        if not re.search(rf"(?<![0-9]){self.minimum_age}(?![0-9])", consent):
+            yield ("consent",), f"does not say the minimum_age: add the number {self.minimum_age}"
+        for controller in self.controllers:
+            if " ".join(controller.name.split()) not in consent:
+                yield ("consent",), f"does not name every controller: add {controller.name}"
+        if len(self.controllers) > 1 and texts.arrangement is None:
+            yield ("arrangement",), f"is missing ({Texts.model_fields['arrangement'].description})"
 
     @property
     def not_ready(self) -> list[str]:
@@ -390,30 +390,27 @@ class Campaign(_Part):
 
         One key is lost sooner than one thinks, and with the last key all signatures.
         """
-        return [f"{self.id}.toml: {told}" for told in self._sealing_not_ready()]
+        return [f"{self.id}.toml: {named(location, told)}" for location, told in self.unready_keys()]
 
-    def _sealing_not_ready(self) -> Iterator[str]:
+    def unready_keys(self) -> Iterator[tuple[Location, str]]:
+        """As `not_ready`, with the key apart from what is told of it."""
         for key, recipients in self._all_recipients():
             if THROWAWAY in recipients:
-                yield f'{key}: "{THROWAWAY}" is for local runs: put an age recipient (age1…) there instead'
+                yield key, f'"{THROWAWAY}" is for local runs: put an age recipient (age1…) there instead'
         real = [recipient for recipient in self.sealing.recipients if recipient != THROWAWAY]
         if len(set(real)) < MIN_RECIPIENTS:
-            yield (
-                f"sealing.recipients: needs {MIN_RECIPIENTS} keys at least, of two people: "
-                "each of them makes one with undersign keygen"
-            )
+            told = f"needs {MIN_RECIPIENTS} keys at least, of two people: each of them makes one with undersign keygen"
+            yield ("sealing", "recipients"), told
         for recipient in real:
             if recipient in self.sealing.unproven:
-                yield (
-                    f"sealing.recipients: nobody has shown that the key of {recipient[:12]}… opens what is sealed "
-                    f"to it: undersign prove {self.id}"
-                )
+                told = f"nobody has shown that the key of {recipient[:12]}… opens what is sealed to it"
+                yield ("sealing", "recipients"), f"{told}: undersign prove {self.id}"
 
-    def _all_recipients(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        yield "sealing.recipients", self.sealing.recipients
+    def _all_recipients(self) -> Iterator[tuple[Location, tuple[str, ...]]]:
+        yield ("sealing", "recipients"), self.sealing.recipients
         for slug, partner in self.partners.items():
             if partner.recipient:
-                yield f"partners.{slug}.recipient", (partner.recipient,)
+                yield ("partners", slug, "recipient"), (partner.recipient,)
 
     def text(self, language: str) -> Texts:
         """The texts in `language`, else in the campaign's own."""
@@ -465,8 +462,8 @@ def load_all(folder: Path = FOLDER) -> Mapping[str, Campaign]:
     """All campaigns by id; there is at least one.
 
     Raises:
-        ConfigurationError: a file does not load, or there is none; names file and key of every fault, and what
-            belongs there.
+        ConfigurationError: a file does not load, or there is none; names file, line and key of every fault, and
+            what belongs there.
     """
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: there is no such folder, and campaign files are looked for in it")
@@ -485,36 +482,47 @@ def load_all(folder: Path = FOLDER) -> Mapping[str, Campaign]:
 
 def load(path: Path) -> Campaign:
     """One campaign with its translations; its id is the file's name. Raises like `load_all`."""
-    content = _read(path, path.name)
+    files = read(path)
     for key, told in _NOT_KEYS.items():
-        if key in content:
-            raise ConfigurationError(f"{path.name}: {key}: is not a key here: {told}")
-    if translations := _translations(path, content.get("texts", {})):
-        content["texts"] = {**content.get("texts", {}), **translations}
+        if key in files.main.content:
+            raise ConfigurationError(files.tell((key,), told))
     share_image = _share_image(path.with_suffix("") / "share.png")
+    content = {**files.main.content, "id": path.stem, "share_image": share_image}
+    if files.translations:
+        content["texts"] = _texts(files)
     try:
-        return Campaign.model_validate({**content, "id": path.stem, "share_image": share_image})
+        return Campaign.model_validate(content)
     except ValidationError as fault:
-        sentences = faults.of_keys(Campaign, fault)
-        raise ConfigurationError("\n".join(f"{path.name}: {sentence}" for sentence in sentences)) from None
+        sentences = (files.tell(*each) for each in faults.located(Campaign, fault))
+        raise ConfigurationError("\n".join(sentences)) from None
 
 
 _NOT_KEYS = {
-    "id": "the file's name is the campaign's id",
-    "share_image": "put the picture into the campaign's folder, as share.png",
-    "paused": "to pause a campaign, run undersign campaign pause",
+    "id": "is not a key here: the file's name is the campaign's id",
+    "share_image": "is not a key here: put the picture into the campaign's folder, as share.png",
+    "paused": "is not a key here: to pause a campaign, run undersign campaign pause",
 }
 
 
-def _translations(path: Path, texts: Any) -> dict[str, Any]:
-    """The texts in the folder of the campaign in `path`, by language; `texts`: those in the campaign's file."""
-    found = {}
-    for file in sorted(path.with_suffix("").glob("*.toml")):
-        name = f"{path.stem}/{file.name}"
-        if not isinstance(texts, dict) or file.stem in texts:
-            raise ConfigurationError(f"{path.name}: texts.{file.stem}: is in {name}, too: leave one of the two")
-        found[file.stem] = _read(file, name)
-    return found
+def read(path: Path) -> Files:
+    """The file of a campaign, and what lies in the folder of its name, as they are written.
+
+    Raises:
+        ConfigurationError: one of them is not in UTF-8.
+    """
+    folder = sorted(path.with_suffix("").glob("*.toml"))
+    translations = {file.stem: _read(file, f"{path.stem}/{file.name}") for file in folder}
+    return Files(_read(path, path.name), translations)
+
+
+def _texts(files: Files) -> dict[str, Any]:
+    """By language: those in the campaign's file, and its translations."""
+    texts = files.main.content.get("texts", {})
+    for language, file in files.translations.items():
+        if not isinstance(texts, dict) or language in texts:
+            told = f"is in {file.name}, too: leave one of the two"
+            raise ConfigurationError(Files(files.main).tell(("texts", language), told))
+    return {**texts, **{language: file.content for language, file in files.translations.items()}}
 
 
 _PNG = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})", re.DOTALL)
@@ -531,13 +539,8 @@ def _share_image(file: Path) -> Path | None:
     return file
 
 
-def _read(path: Path, name: str) -> dict[str, Any]:
+def _read(path: Path, name: str) -> File:
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Windows' Notepad puts a byte order mark in front
+        return File(name, path.read_text(encoding="utf-8-sig"))  # Windows' Notepad puts a byte order mark in front
     except UnicodeDecodeError:
         raise ConfigurationError(f"{name}: is not in UTF-8; let your editor save it in that encoding") from None
-    try:
-        # With a line break, for tomllib names no line for what it finds at the very end.
-        return tomllib.loads(f"{text}\n")
-    except tomllib.TOMLDecodeError as fault:
-        raise ConfigurationError(f"{name}: {faults.of_syntax(text, fault)}") from None

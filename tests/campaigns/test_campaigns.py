@@ -35,10 +35,21 @@ def campaign(folder: Path, *changes: tuple[str, str]) -> Campaign:
     return load(write(folder, changed(*changes)))
 
 
-def complaint(folder: Path, text: str) -> str:
+def placed_complaint(folder: Path, text: str) -> str:
     with pytest.raises(ConfigurationError) as refused:
         load(write(folder, text))
     return str(refused.value)
+
+
+def complaint(folder: Path, text: str) -> str:
+    """Without the lines, after which other tests ask."""
+    return re.sub(r"^([a-z/]+\.toml):[0-9]+: ", r"\1: ", placed_complaint(folder, text), flags=re.M)
+
+
+def line_of(text: str, start: str) -> int:
+    """Where `start` begins a line, counted from 1."""
+    [line] = [number for number, line in enumerate(text.split("\n"), 1) if line.startswith(start)]
+    return line
 
 
 @pytest.fixture
@@ -103,9 +114,12 @@ class TestIncomplete:
         self, key: str, pattern: str, wanted: str, tmp_path: Path
     ) -> None:
         """The person who writes the file needs no documentation beside it."""
-        told = complaint(tmp_path, changed((pattern, "")))
+        text = changed((pattern, ""))
+        told = placed_complaint(tmp_path, text)
+        table = re.search(rf"^\[{re.escape(key.rpartition('.')[0])}\]$", text, re.M)
 
-        assert told.startswith(f"mine.toml: {key}: is missing (")
+        line = line_of(text, table[0]) if table else 1
+        assert told.startswith(f"mine.toml:{line}: {key}: is missing (")
         assert wanted in told
         assert "\n" not in told
 
@@ -136,7 +150,7 @@ class TestIncomplete:
         write(tmp_path, changed((r"^minimum_age = [^\n]*\n", "")))
         (tmp_path / "good.toml").write_text(EXAMPLE, encoding="utf-8")
 
-        with pytest.raises(ConfigurationError, match=r"mine\.toml: minimum_age"):
+        with pytest.raises(ConfigurationError, match=r"mine\.toml:1: minimum_age"):
             load_all(tmp_path)
 
     def test_in_several_files_is_told_of_each(self, tmp_path: Path) -> None:
@@ -144,7 +158,7 @@ class TestIncomplete:
         for name in ("first", "second"):
             (tmp_path / f"{name}.toml").write_text(changed((r"^goal = [^\n]*\n", "")), encoding="utf-8")
 
-        with pytest.raises(ConfigurationError, match=r"first\.toml: goal: .*\nsecond\.toml: goal: "):
+        with pytest.raises(ConfigurationError, match=r"first\.toml:1: goal: .*\nsecond\.toml:1: goal: "):
             load_all(tmp_path)
 
     @pytest.mark.parametrize("name", ["", "elsewhere"])
@@ -171,19 +185,20 @@ class TestWrong:
     @pytest.mark.parametrize(
         ("text", "place"),
         [
-            ("goal = = 3", "line 1 is no TOML: goal = = 3: "),
-            ("[texts", "line 1 is no TOML: [texts: "),
-            ("\r\nname = “Ann”\r\n", "line 2 is no TOML: name = “Ann”: "),
-            ("goal = 1\ngoal = 2", "line 2 is no TOML: goal = 2: "),
-            ("opens = 1.11.2026", "line 1 is no TOML: opens = 1.11.2026: "),
-            ('a = """b\n', "is no TOML: Unterminated string (at end of document); look for a quote"),
+            ("goal = = 3", ":1: is no TOML: goal = = 3: "),
+            ("[texts", ":1: is no TOML: [texts: "),
+            ("\r\nname = “Ann”\r\n", ":2: is no TOML: name = “Ann”: "),
+            ("goal = 1\ngoal = 2", ":2: is no TOML: goal = 2: "),
+            ("opens = 1.11.2026", ":1: is no TOML: opens = 1.11.2026: "),
+            ('x = """a"""\r\na = [\r\n  """b\r\n\r\n', ':3: is no TOML: """b: nothing closes this quote ('),
+            ("a = {x = '''b\n", ":1: is no TOML: a = {x = '''b: nothing closes this quote ("),
         ],
     )
     def test_toml_is_quoted_with_a_hint(self, text: str, place: str, tmp_path: Path) -> None:
         """The line itself, and what goes wrong most often."""
-        told = complaint(tmp_path, text)
+        told = placed_complaint(tmp_path, text)
 
-        assert told.startswith(f"mine.toml: {place}")
+        assert told.startswith(f"mine.toml{place}")
         assert "straight quotes; dates 2026-11-01; numbers 1_000; true/false in lower case" in told
 
     def test_toml_with_a_secret_key_is_not_quoted(self, tmp_path: Path) -> None:
@@ -273,26 +288,28 @@ class TestWrong:
         ("told", "changes"),
         [
             (
-                "partners.digital-rights and partners.libertes-ouvertes: the origin https://digital-rights.example.org",
+                "partners.libertes-ouvertes.origins.0: the origin https://digital-rights.example.org stands there "
+                "with partners.digital-rights, too: leave it with one partner, once",
                 [(r"https://libertes-ouvertes\.example\.com", "SAME")],
             ),
             (
-                "partners.digital-rights: the origin https://digital-rights.example.org stands there twice",
+                "partners.digital-rights.origins.1: the origin https://digital-rights.example.org stands there "
+                "twice: leave it with one partner, once",
                 [(r"https://www\.digital-rights\.example\.org", "SAME")],
             ),
             (
-                "goal_steps must rise and end with goal: they end with 750000, and goal is 1000000",
+                "goal_steps: must rise and end with goal: they end with 750000, and goal is 1000000",
                 [(r"750_000, 1_000_000\]", "750_000]")],
             ),
             (
-                "goal_steps must rise and end with goal: 1000 comes after 5000",
+                "goal_steps: must rise and end with goal: 1000 comes after 5000",
                 [(r"\[1_000, 5_000", "[5_000, 1_000")],
             ),
             (
-                "goal_steps must rise and end with goal: 1000 comes after 1000",
+                "goal_steps: must rise and end with goal: 1000 comes after 1000",
                 [(r"\[1_000, 5_000", "[1_000, 1_000")],
             ),
-            ("closes lies before opens", [(r"^closes = 2027-10-31", "closes = 2026-10-31")]),
+            ("closes: lies before opens", [(r"^closes = 2027-10-31", "closes = 2026-10-31")]),
             (
                 "texts.en.consent: does not say the minimum_age: add the number 17",
                 [(r"^minimum_age = 16", "minimum_age = 17")],
@@ -306,7 +323,7 @@ class TestWrong:
                 [(r'^name = "Stichting Vrije Blik"', 'name = "Stichting Wijde Blik"')],
             ),
             (
-                "required_fields names postal_code, but asks_postal_code is not true",
+                "required_fields: names postal_code, but asks_postal_code is not true",
                 [(r"^required_fields = \[\]", 'required_fields = ["postal_code"]')],
             ),
         ],
@@ -324,7 +341,7 @@ class TestWrong:
             changed((r"^closes = 2027-10-31", "closes = 2026-10-31"), (r"^minimum_age = 16", "minimum_age = 17")),
         )
 
-        assert [line.split(" ")[1] for line in told.splitlines()] == ["closes", "texts.en.consent:"]
+        assert [line.split(": ")[1] for line in told.splitlines()] == ["closes", "texts.en.consent"]
 
     def test_a_consent_may_be_written_over_several_lines(self, tmp_path: Path) -> None:
         """A name that is broken there is still the name."""
@@ -338,7 +355,7 @@ class TestWrong:
 
         told = complaint(tmp_path, changed((r'^default_language = "en"', 'default_language = "de"')))
 
-        assert told == "mine.toml: texts.de is missing, the default language"
+        assert told == "mine.toml: texts.de: is missing, the default language"
 
     @pytest.mark.parametrize(
         ("key", "pattern", "replacement"),
@@ -527,10 +544,14 @@ def test_a_slip_is_answered_by_a_sentence_that_names_the_fix(
     pattern: str, replacement: str, told: str, tmp_path: Path
 ) -> None:
     """No pydantic, no pattern, nothing twice, and nothing that follows from it alone."""
-    complaints = complaint(tmp_path, changed((pattern, replacement))).splitlines()
+    text = changed((pattern, replacement))
+    [begin] = [found.start() for found in [re.search(pattern, EXAMPLE, re.M | re.S)] if found]
+    changed_lines = {text.count("\n", 0, begin + offset) + 1 for offset in range(len(replacement) + 2)}
+    complaints = placed_complaint(tmp_path, text).splitlines()
 
     keys = [line.split(": ")[1] for line in complaints]
-    assert f"mine.toml: {told}" in {line[: len(f"mine.toml: {told}")] for line in complaints}
+    [place] = {line.split(": ")[0] for line in complaints if line.split(": ", 1)[1].startswith(told)}
+    assert int(place.removeprefix("mine.toml:")) in changed_lines
     assert len(keys) == len(set(keys))
     assert not re.search(r"Value error|Input should|String should|Tuple|QQQ", "".join(complaints), re.I)
 
@@ -569,13 +590,13 @@ class TestTranslations:
         text = re.sub(r"^consent = [^\n]*\n", "", GERMAN, flags=re.M)
         (tmp_path / "mine" / "de.toml").write_text(text, encoding="utf-8")
 
-        assert complaint(tmp_path, EXAMPLE).startswith("mine.toml: texts.de.consent: is missing (")
+        assert placed_complaint(tmp_path, EXAMPLE).startswith("mine/de.toml:1: consent: is missing (")
 
     def test_are_named_where_they_are_no_toml(self, tmp_path: Path) -> None:
         """The file, and the line."""
         (tmp_path / "mine" / "de.toml").write_text("title = “Verbietet”", encoding="utf-8")
 
-        assert complaint(tmp_path, EXAMPLE).startswith("mine/de.toml: line 1 is no TOML: ")
+        assert placed_complaint(tmp_path, EXAMPLE).startswith("mine/de.toml:1: is no TOML: ")
 
     def test_are_refused_where_there_are_two(self, tmp_path: Path) -> None:
         """Nobody could tell which of them signers read."""
@@ -599,7 +620,7 @@ class TestTranslations:
         assert notice.supervisory_authority == loaded.privacy.supervisory_authority
         file.write_text(GERMAN + glossary.replace("Germany", "Gremany"), encoding="utf-8")
         assert complaint(tmp_path, EXAMPLE) == (
-            "mine.toml: texts.de.glossary: Gremany: stands nowhere in the privacy table; copy it from there"
+            "mine/de.toml: glossary.Gremany: stands nowhere in the privacy table; copy it from there"
         )
 
     @pytest.mark.parametrize(

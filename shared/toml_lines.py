@@ -1,0 +1,199 @@
+"""In which line of a TOML file each key stands, which tomllib does not tell.
+
+For a file that tomllib has read: whatever it accepts is found here, and nothing is checked twice. A key is a path
+from the top of the file, with a number for an entry of a list: ("partners", "digital-rights", "origins", 0).
+"""
+
+import re
+import tomllib
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+
+Path = tuple[int | str, ...]
+
+_BLANK = re.compile(r"(?:\s|#[^\n]*)+")
+_COMMENT = re.compile(r"#[^\n]*")
+_STRING = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*"""(?:"{0,2})'  # up to two quotes more belong to what is quoted
+    r"|'''(?:[^']|'(?!''))*'''(?:'{0,2})"
+    r'|"(?!"")(?:[^"\\\n]|\\.)*"'
+    r"|'(?!'')[^'\n]*'",
+    re.DOTALL,
+)
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+#: A number, a boolean or a moment, whose day and time a space may part.
+_PLAIN_VALUE = re.compile(r"[^\s,\]}#\"'\[{]+(?: [0-9][^\s,\]}#]*)?")
+
+
+class Lines:
+    """The lines of one file, counted from 1. `comments`: what each one says, by its line."""
+
+    def __init__(self, text: str) -> None:
+        scanner = _Scanner(text)
+        scanner.scan()
+        self._lines: Mapping[Path, int] = scanner.lines
+        self.comments: Mapping[int, str] = scanner.comments
+
+    def of(self, path: Sequence[int | str]) -> int:
+        """The line of a key; of one that is missing, that of the table it belongs to, or the first line."""
+        for length in range(len(path), 0, -1):
+            if line := self._lines.get(tuple(path[:length])):
+                return line
+        return 1
+
+
+def unclosed_quote(text: str) -> int | None:
+    """The line of the quotes after which `text` ends without their likes; None where there are none such."""
+    scanner = _Scanner(text)
+    try:
+        scanner.scan()
+    except _UnclosedError as unclosed:
+        return scanner.line_at(unclosed.at)
+    except _LostError:
+        return None
+    return None
+
+
+class _LostError(Exception):
+    """This is no TOML."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+
+class _UnclosedError(_LostError):
+    """Quotes that nothing closes."""
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.text = text.replace("\r\n", "\n")
+        self.at = 0
+        self.lines = dict[Path, int]()
+        self.comments = dict[int, str]()
+        self._entries = dict[Path, int]()  # how many each [[list of tables]] has so far
+        self._line_ends = [found.start() for found in re.finditer("\n", self.text)]
+
+    def scan(self) -> None:
+        """
+        Raises:
+            _LostError: this is no TOML.
+        """
+        table: Path = ()
+        self._skip_blank()
+        while self.at < len(self.text):
+            if self._takes("["):
+                table = self._header()
+            else:
+                self._pair(table)
+            self._skip_blank()
+
+    def line_at(self, at: int) -> int:
+        return bisect_left(self._line_ends, at) + 1
+
+    def _header(self) -> Path:
+        """[a.b] or [[a.b]], after its first bracket. The table that what follows belongs to."""
+        line = self.line_at(self.at)
+        is_entry = self._takes("[")
+        table = self._tables(self._key(), line)
+        if is_entry:
+            self.lines.setdefault(table, line)
+            self._entries[table] = self._entries.get(table, 0) + 1
+            table = (*table, self._entries[table] - 1)
+            self._expect("]")
+        self._expect("]")
+        self.lines[table] = line
+        return table
+
+    def _tables(self, key: Sequence[str], line: int) -> Path:
+        """The path of a header's key: [a.b] below [[a]] belongs to the last entry of a."""
+        table: Path = ()
+        for part in key[:-1]:
+            table = (*table, part)
+            self.lines.setdefault(table, line)
+            if table in self._entries:
+                table = (*table, self._entries[table] - 1)
+        return (*table, key[-1])
+
+    def _pair(self, table: Path) -> None:
+        line = self.line_at(self.at)
+        for part in self._key():
+            table = (*table, part)
+            self.lines.setdefault(table, line)
+        self._expect("=")
+        self._skip_blank()
+        self._value(table)
+
+    def _value(self, path: Path) -> None:
+        if self._takes("["):
+            self._list(path)
+        elif self._takes("{"):
+            self._inline_table(path)
+        elif not self._match(_STRING):
+            self._refuse_unclosed()
+            if not self._match(_PLAIN_VALUE):
+                raise _LostError(self.at)
+
+    def _list(self, path: Path) -> None:
+        index = 0
+        self._skip_blank()
+        while not self._takes("]"):
+            self.lines[(*path, index)] = self.line_at(self.at)
+            self._value((*path, index))
+            index += 1
+            self._skip_blank()
+            self._takes(",")
+            self._skip_blank()
+
+    def _inline_table(self, path: Path) -> None:
+        self._skip_blank()
+        while not self._takes("}"):
+            self._pair(path)
+            self._skip_blank()
+            self._takes(",")
+            self._skip_blank()
+
+    def _key(self) -> list[str]:
+        """A dotted key, up to what follows it."""
+        parts = [self._key_part()]
+        while self._takes("."):
+            parts.append(self._key_part())
+        return parts
+
+    def _key_part(self) -> str:
+        self._skip_blank()
+        if bare := self._match(_BARE_KEY):
+            part = bare
+        elif quoted := self._match(_STRING):
+            part = str(tomllib.loads(f"x = {quoted}")["x"])
+        else:
+            raise _LostError(self.at)
+        self._skip_blank()
+        return part
+
+    def _skip_blank(self) -> None:
+        start = self.at
+        blank = self._match(_BLANK)
+        for comment in _COMMENT.finditer(blank):
+            self.comments[self.line_at(start + comment.start())] = comment[0].removeprefix("#").strip()
+
+    def _refuse_unclosed(self) -> None:
+        if self.text[self.at : self.at + 1] in {'"', "'"}:
+            raise _UnclosedError(self.at)
+
+    def _match(self, pattern: re.Pattern[str]) -> str:
+        found = pattern.match(self.text, self.at)
+        if not found:
+            return ""
+        self.at = found.end()
+        return found[0]
+
+    def _takes(self, mark: str) -> bool:
+        if self.text.startswith(mark, self.at):
+            self.at += 1
+            return True
+        return False
+
+    def _expect(self, mark: str) -> None:
+        if not self._takes(mark):
+            raise _LostError(self.at)
