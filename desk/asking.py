@@ -10,13 +10,18 @@ from desk.faults import Fault
 out = Console(soft_wrap=True, highlight=False)
 
 
+def at_terminal() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty()
+
+
 def passphrase(prompt: str) -> str:
     """A passphrase, unseen; where no terminal is, one line of standard input.
 
     Raises:
         Fault: there is neither.
     """
-    if sys.stdin.isatty():
+    if at_terminal():
         typed: str = typer.prompt(prompt, hide_input=True, default="", show_default=False, err=True)
         return typed
     line = sys.stdin.readline()

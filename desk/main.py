@@ -9,7 +9,20 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from desk import auditing, exporting, keys, opening, overlays, paper, retention, rights, stats
+from desk import (
+    auditing,
+    checking,
+    exporting,
+    keys,
+    listing,
+    opening,
+    overlays,
+    paper,
+    retention,
+    rights,
+    starting,
+    stats,
+)
 from desk.faults import Fault
 from shared.errors import ConfigurationError, Unavailable
 
@@ -36,6 +49,9 @@ app.command()(retention.hand_over)
 app.command()(retention.purge)
 app.add_typer(paper.app, name="offline")
 campaign = typer.Typer(help="Campaign files, and what changes without a deployment.", no_args_is_help=True)
+campaign.command()(starting.new)
+campaign.command()(checking.check)
+campaign.command(name="list")(listing.list_all)
 campaign.command()(overlays.pause)
 campaign.command()(overlays.resume)
 campaign.command()(overlays.admit_partner)

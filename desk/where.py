@@ -10,13 +10,13 @@ from shared.campaigns import Campaign
 from shared.store.records import Records
 
 
-def campaign_file(campaign: str) -> Path:
-    """The file of a campaign.
+def campaign_file(campaign: str, folder: Path | None = None) -> Path:
+    """The file of a campaign. `folder`: where the campaign files are, unless it is the usual one.
 
     Raises:
         Fault: there is none; says which there are.
     """
-    folder = runtime.campaigns_folder()
+    folder = folder or runtime.campaigns_folder()
     path = folder / f"{campaign}.toml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.toml"))) or "none"

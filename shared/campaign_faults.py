@@ -95,6 +95,7 @@ _SENTENCES: Mapping[str, str] = {
     "string_too_short": "is empty",
     "string_type": 'write it in quotes, as in "…"',
     "int_type": "write a whole number, without quotes, as in 1_000",
+    "int_parsing": "write a whole number, as in 1_000",
     "bool_type": "write true or false, without quotes",
     "date_type": "write 2026-11-01, without quotes",
     "greater_than_equal": "must be {ge} at least",

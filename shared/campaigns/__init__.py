@@ -399,8 +399,8 @@ class Campaign(_Part):
                 yield key, f'"{THROWAWAY}" is for local runs: put an age recipient (age1…) there instead'
         real = [recipient for recipient in self.sealing.recipients if recipient != THROWAWAY]
         if len(set(real)) < MIN_RECIPIENTS:
-            told = f"needs {MIN_RECIPIENTS} keys at least, of two people: each of them makes one with undersign keygen"
-            yield ("sealing", "recipients"), told
+            told = f"needs {MIN_RECIPIENTS} keys at least, of two people"
+            yield ("sealing", "recipients"), f"{told}: each of them makes one with undersign keygen"
         for recipient in real:
             if recipient in self.sealing.unproven:
                 told = f"nobody has shown that the key of {recipient[:12]}… opens what is sealed to it"

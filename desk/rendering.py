@@ -1,0 +1,38 @@
+"""What the desk writes for people to edit, from the templates in templates/. A missing value is an error."""
+
+from functools import cache
+from pathlib import Path
+
+import tomlkit
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+FOLDER = Path(__file__).parent / "templates"
+
+
+def render(template: str, **values: object) -> str:
+    """The text that the template makes of these values."""
+    return _templates().get_template(template).render(values)
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=False,  # noqa: S701 - TOML and Markdown, for an editor and not for a browser
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters |= {"toml": _quoted, "number": _number}
+    return templates
+
+
+def _quoted(text: str) -> str:
+    """As a TOML string in one line."""
+    return tomlkit.string(text).as_string()
+
+
+def _number(number: int) -> str:
+    """As TOML has it, with thousands apart: 1_000."""
+    return f"{number:_}"
