@@ -12,6 +12,7 @@ from rich.console import Console
 from desk import (
     auditing,
     checking,
+    drafts,
     exporting,
     keys,
     listing,
@@ -52,6 +53,7 @@ campaign = typer.Typer(help="Campaign files, and what changes without a deployme
 campaign.command()(starting.new)
 campaign.command()(checking.check)
 campaign.command(name="list")(listing.list_all)
+campaign.command()(drafts.drafts)
 campaign.command()(overlays.pause)
 campaign.command()(overlays.resume)
 campaign.command()(overlays.admit_partner)
