@@ -13,7 +13,7 @@ import typer
 from desk import files, overlays, rendering, where
 from desk.asking import out
 from shared import campaigns, log, store
-from shared.campaigns import CONFIRM_GRACE, THROWAWAY, Campaign
+from shared.campaigns import CONFIRM_GRACE, MIN_RECIPIENTS, THROWAWAY, Campaign
 from shared.count import MIN_SHOWN
 from shared.runtime import utc_now
 from shared.settings import VERSION
@@ -55,6 +55,7 @@ def _facts(campaign: Campaign) -> Mapping[str, Any]:
         "today": utc_now().date(),
         "version": VERSION,
         "throwaway": THROWAWAY,
+        "min_recipients": MIN_RECIPIENTS,
         "proven": len(set(campaign.sealing.recipients)) - len(set(campaign.sealing.unproven)),
         "confirmed_until": campaign.closes + CONFIRM_GRACE,
         "pending_days": store.PENDING_TTL.days,

@@ -153,7 +153,8 @@ def _sentence(root: type[BaseModel], error: Any, location: Location) -> str:
 def _unknown_key(root: type[BaseModel], location: Location, *, is_table: bool) -> str:
     *table, key = location
     if table and key in root.model_fields:
-        return f"is a table of its own: [{key}]" if is_table else "belongs above the first [table]"
+        above = "belongs above the first [table] of the campaign's file"
+        return f"is a table of its own: [{key}]" if is_table else above
     model = _model_at(root, tuple(table))
     names = [name for name in model.model_fields if name not in {"id", "share_image", "paused"}] if model else []
     if alike := difflib.get_close_matches(str(key), names, n=1):
