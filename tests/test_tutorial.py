@@ -45,7 +45,7 @@ def checkout(folder: Path) -> Path:
 
 
 class Reader:
-    """Somebody who types the chapter's lines into one shell, and `make run` into another. `port`: for the server."""
+    """Somebody who types the lines into one shell, and `make run` into another. `port`: for the server."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
