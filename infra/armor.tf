@@ -1,0 +1,105 @@
+locals {
+  # Requests a minute from one address. An office, a university or a mobile carrier is one address with thousands of
+  # people behind it, so these only stop machines; what one mailbox can be sent is capped by deliver anyway.
+  throttles = { sign = 1200, confirm = 1200, count = 6000, embed = 6000 }
+}
+
+resource "google_compute_security_policy" "public" {
+  for_each = local.throttles
+
+  name        = each.key
+  description = "Throttles one address at ${each.value} requests a minute"
+
+  dynamic "rule" {
+    for_each = length(var.blocked_ranges) > 0 ? [1] : []
+    content {
+      action      = "deny(403)"
+      priority    = 500
+      description = "Blocked by hand"
+
+      match {
+        versioned_expr = "SRC_IPS_V1"
+        config {
+          src_ip_ranges = var.blocked_ranges
+        }
+      }
+    }
+  }
+
+  rule {
+    action      = "throttle"
+    priority    = 1000
+    description = "Machines, not offices"
+
+    match {
+      versioned_expr = "SRC_IPS_V1"
+      config {
+        src_ip_ranges = ["*"]
+      }
+    }
+
+    rate_limit_options {
+      conform_action = "allow"
+      exceed_action  = "deny(429)"
+      enforce_on_key = "IP"
+
+      rate_limit_threshold {
+        count        = each.value
+        interval_sec = 60
+      }
+    }
+  }
+
+  rule {
+    action      = "allow"
+    priority    = 2147483647
+    description = "Everybody else"
+
+    match {
+      versioned_expr = "SRC_IPS_V1"
+      config {
+        src_ip_ranges = ["*"]
+      }
+    }
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# Cached answers never reach the policies above; only one at the edge sees who asks for them.
+resource "google_compute_security_policy" "edge" {
+  name        = "edge"
+  description = "Blocks by hand what asks for cached answers"
+  type        = "CLOUD_ARMOR_EDGE"
+
+  dynamic "rule" {
+    for_each = length(var.blocked_ranges) > 0 ? [1] : []
+    content {
+      action      = "deny(403)"
+      priority    = 500
+      description = "Blocked by hand"
+
+      match {
+        versioned_expr = "SRC_IPS_V1"
+        config {
+          src_ip_ranges = var.blocked_ranges
+        }
+      }
+    }
+  }
+
+  rule {
+    action      = "allow"
+    priority    = 2147483647
+    description = "Everybody else"
+
+    match {
+      versioned_expr = "SRC_IPS_V1"
+      config {
+        src_ip_ranges = ["*"]
+      }
+    }
+  }
+
+  depends_on = [google_project_service.this]
+}

@@ -1,0 +1,195 @@
+# One address for everything: HTTPS, paths to functions, and a cache for what everybody may read.
+locals {
+  # Which function answers which path. functions/devserver.py has the same map; a test holds the two together. What
+  # is not here is embed's, which answers 404; deliver is not reachable from outside at all.
+  routes = {
+    sign = [
+      "/v1/campaigns/{campaign=*}/signatures",
+      "/v1/campaigns/{campaign=*}/links",
+      "/v1/health/sign",
+    ]
+    confirm = [
+      "/v1/confirm/{token=*}",
+      "/v1/withdraw/{token=*}",
+      "/v1/health/confirm",
+    ]
+    count = [
+      "/v1/campaigns/{campaign=*}/count",
+      "/v1/campaigns/{campaign=*}/count.svg",
+      "/v1/campaigns/{campaign=*}/overlay",
+      "/v1/campaigns/{campaign=*}/history",
+      "/v1/campaigns/{campaign=*}/history.csv",
+      "/v1/campaigns/{campaign=*}/history/hours",
+      "/v1/campaigns/{campaign=*}/history/hours.csv",
+      "/c/{campaign=*}/progress",
+      "/v1/health/count",
+    ]
+    embed = [
+      "/v1/campaigns/{campaign=*}/form",
+      "/c/**",
+      "/embed/**",
+      "/v1/openapi.json",
+      "/v1/health/embed",
+    ]
+  }
+
+  # In the order of the map above: /c/{campaign}/progress comes before /c/**.
+  route_order = ["sign", "confirm", "count", "embed"]
+
+  # The query parameters that make another answer; any other is no part of the cache's key, so that nobody can make
+  # the cache ask again and again with made-up ones.
+  cache_keys = {
+    count = ["lang", "embed"]
+    embed = ["lang", "partner", "source", "embed", "moved", "origin"]
+  }
+}
+
+resource "google_compute_global_address" "public" {
+  name = "undersign"
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_compute_region_network_endpoint_group" "function" {
+  for_each = local.public_functions
+
+  name                  = each.key
+  region                = var.region
+  network_endpoint_type = "SERVERLESS"
+
+  cloud_run {
+    service = google_cloudfunctions2_function.this[each.key].name
+  }
+}
+
+resource "google_compute_backend_service" "function" {
+  for_each = local.public_functions
+
+  name                  = each.key
+  load_balancing_scheme = "EXTERNAL_MANAGED"
+  protocol              = "HTTPS"
+  security_policy       = google_compute_security_policy.public[each.key].id
+  edge_security_policy  = each.value.cached ? google_compute_security_policy.edge.id : null
+
+  # Only what everybody may read: sign takes POSTs alone, and the pages of confirm belong to one signer each.
+  enable_cdn = each.value.cached
+
+  backend {
+    group = google_compute_region_network_endpoint_group.function[each.key].id
+  }
+
+  dynamic "cdn_policy" {
+    for_each = each.value.cached ? [local.cache_keys[each.key]] : []
+    content {
+      # What the functions say of each answer holds: only what they call public is kept.
+      cache_mode        = "USE_ORIGIN_HEADERS"
+      serve_while_stale = 86400
+      # So that one slow minute is not told to a hundred thousand readers.
+      negative_caching = false
+
+      cache_key_policy {
+        include_host           = true
+        include_protocol       = false
+        include_query_string   = true
+        query_string_whitelist = cdn_policy.value
+      }
+    }
+  }
+
+  # Request logs would hold tokens and clients' addresses.
+  log_config {
+    enable = false
+  }
+}
+
+resource "google_compute_url_map" "https" {
+  name            = "undersign"
+  default_service = google_compute_backend_service.function["embed"].id
+
+  host_rule {
+    hosts        = [var.domain]
+    path_matcher = "paths"
+  }
+
+  path_matcher {
+    name            = "paths"
+    default_service = google_compute_backend_service.function["embed"].id
+
+    dynamic "route_rules" {
+      for_each = local.route_order
+      content {
+        priority = route_rules.key + 1
+        service  = google_compute_backend_service.function[route_rules.value].id
+
+        dynamic "match_rules" {
+          for_each = local.routes[route_rules.value]
+          content {
+            path_template_match = match_rules.value
+          }
+        }
+      }
+    }
+  }
+}
+
+resource "google_compute_managed_ssl_certificate" "public" {
+  name = "undersign-${replace(var.domain, ".", "-")}"
+
+  managed {
+    domains = [var.domain]
+  }
+
+  # A new domain gets a new certificate before the old one goes.
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "google_compute_ssl_policy" "modern" {
+  name            = "undersign"
+  profile         = "MODERN"
+  min_tls_version = "TLS_1_2"
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_compute_target_https_proxy" "public" {
+  name             = "undersign"
+  url_map          = google_compute_url_map.https.id
+  ssl_certificates = [google_compute_managed_ssl_certificate.public.id]
+  ssl_policy       = google_compute_ssl_policy.modern.id
+}
+
+resource "google_compute_global_forwarding_rule" "https" {
+  name                  = "undersign-https"
+  target                = google_compute_target_https_proxy.public.id
+  ip_address            = google_compute_global_address.public.id
+  port_range            = "443"
+  load_balancing_scheme = "EXTERNAL_MANAGED"
+}
+
+# http:// leads to https://, and does nothing else.
+resource "google_compute_url_map" "http" {
+  name = "undersign-http"
+
+  default_url_redirect {
+    https_redirect         = true
+    redirect_response_code = "MOVED_PERMANENTLY_DEFAULT"
+    strip_query            = false
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_compute_target_http_proxy" "public" {
+  name    = "undersign"
+  url_map = google_compute_url_map.http.id
+}
+
+resource "google_compute_global_forwarding_rule" "http" {
+  name                  = "undersign-http"
+  target                = google_compute_target_http_proxy.public.id
+  ip_address            = google_compute_global_address.public.id
+  port_range            = "80"
+  load_balancing_scheme = "EXTERNAL_MANAGED"
+}

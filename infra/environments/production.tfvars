@@ -1,0 +1,19 @@
+# What is yours in production. Change every line; `make deploy ENV=production` tells what is missing.
+environment    = "production"
+project        = "your-undersign-production"
+project_number = "100000000001"
+domain         = "petition.example.org"
+
+relays = {
+  first  = { host = "smtp.first-relay.example", user = "undersign" }
+  second = { host = "smtp.second-relay.example", user = "undersign" }
+}
+relay = "first"
+
+page_emails    = ["on-call@example.org"]
+notice_emails  = ["petition@example.org"]
+monthly_budget = 200
+backup_days    = 14
+
+# On for an announced broadcast, an hour before; off the morning after.
+spike = false

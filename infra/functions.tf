@@ -1,0 +1,227 @@
+# The one map that drives the rest: what each function is given, may read and may do. `make matrix` prints it.
+locals {
+  # Where the queue calls deliver. The address that Cloud Run makes of name and project number is known before the
+  # function exists; its own attribute would make a circle, for deliver is told it as well.
+  deliver_address = "https://deliver-${var.project_number}.${var.region}.run.app"
+
+  store_environment = {
+    STORE              = "firestore"
+    FIRESTORE_PROJECT  = var.project
+    FIRESTORE_DATABASE = google_firestore_database.main.name
+  }
+
+  queue_environment = {
+    TASKS                 = "cloud_tasks"
+    TASKS_QUEUE           = google_cloud_tasks_queue.deliver.id
+    DELIVER_URL           = "${local.deliver_address}/v1/tasks/deliver"
+    DELIVER_AUDIENCE      = local.deliver_address
+    TASKS_SERVICE_ACCOUNT = google_service_account.queue.email
+    DELIVER_RECIPIENT     = var.deliver_recipient
+  }
+
+  spool_environment = {
+    SPOOL_PROJECT  = var.project
+    SPOOL_DATABASE = google_firestore_database.spool.name
+  }
+
+  mail_environment = {
+    MAIL      = "smtp"
+    SMTP_HOST = var.relays[var.relay].host
+    SMTP_PORT = tostring(var.relays[var.relay].port)
+    SMTP_USER = var.relays[var.relay].user
+  }
+
+  # public: the world may call it, through the balancer alone. store, spool: what it may do with each database.
+  # instances: at rest, and in spike mode. Memory: measured peaks are below half of it.
+  functions = {
+    sign = {
+      public      = true
+      cached      = false
+      environment = merge(local.queue_environment, local.spool_environment)
+      secrets     = {}
+      enqueues    = true
+      store       = null
+      spool       = "create"
+      memory      = "512Mi"
+      concurrency = 200
+      timeout     = 30
+      instances   = { rest = { min = 0, max = 20 }, spike = { min = 3, max = 60 } }
+    }
+    deliver = {
+      public      = false
+      cached      = false
+      environment = merge(local.store_environment, local.queue_environment, local.spool_environment, local.mail_environment)
+      secrets = {
+        DELIVER_IDENTITIES = "deliver-identities"
+        PEPPER             = "pepper"
+        TOKEN_KEYS         = "token-keys"
+        SMTP_PASSWORD      = "smtp-password-${var.relay}"
+      }
+      enqueues    = true
+      store       = "write"
+      spool       = "write"
+      memory      = "512Mi"
+      concurrency = 40
+      # Below the 90 seconds that the queue waits: otherwise a task comes again while it is still being delivered.
+      timeout   = 80
+      instances = { rest = { min = 0, max = 20 }, spike = { min = 2, max = 50 } }
+    }
+    confirm = {
+      public      = true
+      cached      = false
+      environment = merge(local.store_environment, local.queue_environment)
+      secrets     = { TOKEN_KEYS = "token-keys" }
+      enqueues    = true
+      store       = "write"
+      spool       = null
+      memory      = "512Mi"
+      concurrency = 80
+      timeout     = 60
+      instances   = { rest = { min = 0, max = 20 }, spike = { min = 2, max = 50 } }
+    }
+    count = {
+      public      = true
+      cached      = true
+      environment = local.store_environment
+      secrets     = {}
+      enqueues    = false
+      store       = "read"
+      spool       = null
+      memory      = "512Mi"
+      concurrency = 200
+      timeout     = 60
+      instances   = { rest = { min = 0, max = 10 }, spike = { min = 1, max = 20 } }
+    }
+    embed = {
+      public      = true
+      cached      = true
+      environment = {}
+      secrets     = {}
+      enqueues    = false
+      store       = null
+      spool       = null
+      memory      = "512Mi"
+      concurrency = 200
+      timeout     = 30
+      instances   = { rest = { min = 0, max = 10 }, spike = { min = 1, max = 20 } }
+    }
+  }
+
+  public_functions = { for name, function in local.functions : name => function if function.public }
+  mode             = var.spike ? "spike" : "rest"
+}
+
+resource "google_service_account" "function" {
+  for_each = local.functions
+
+  account_id   = "fn-${each.key}"
+  display_name = "Runs the function ${each.key}"
+}
+
+resource "google_cloudfunctions2_function" "this" {
+  for_each = local.functions
+
+  name        = each.key
+  location    = var.region
+  description = "Undersign: ${each.key}"
+
+  build_config {
+    runtime         = "python311"
+    entry_point     = each.key
+    service_account = google_service_account.build.id
+
+    source {
+      storage_source {
+        bucket = var.bundles_bucket
+        object = var.bundles[each.key]
+      }
+    }
+  }
+
+  service_config {
+    # More than one request at a time needs a whole processor.
+    available_cpu                    = "1"
+    available_memory                 = each.value.memory
+    max_instance_request_concurrency = each.value.concurrency
+    timeout_seconds                  = each.value.timeout
+    min_instance_count               = each.value.instances[local.mode].min
+    max_instance_count               = each.value.instances[local.mode].max
+    # The public ones through the balancer alone: their own address would bypass Cloud Armor and the CDN.
+    ingress_settings               = each.value.public ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_INTERNAL_ONLY"
+    service_account_email          = google_service_account.function[each.key].email
+    all_traffic_on_latest_revision = true
+
+    environment_variables = merge(
+      {
+        FUNCTION_USE_ASGI = "true"
+        PUBLIC_URL        = local.public_url
+        # The platform logs to its own project what the framework prints; execution ids would be one header more.
+        LOG_EXECUTION_ID = "false"
+      },
+      each.value.environment,
+    )
+
+    dynamic "secret_environment_variables" {
+      for_each = each.value.secrets
+      content {
+        key        = secret_environment_variables.key
+        project_id = var.project
+        secret     = google_secret_manager_secret.this[secret_environment_variables.value].secret_id
+        version    = "latest"
+      }
+    }
+  }
+
+  # A new revision starts only if it may read what it is told to, and deliver goes first: an older revision may
+  # meet tasks of a newer one, never the other way round.
+  depends_on = [
+    google_project_service.this,
+    google_project_iam_member.build,
+    google_secret_manager_secret_iam_member.function,
+    google_project_iam_member.store,
+    google_project_iam_member.spool,
+  ]
+}
+
+# Everybody may call the public ones; that they come through the balancer is ensured by ingress_settings.
+resource "google_cloud_run_service_iam_member" "public" {
+  for_each = var.public_by_all_users ? local.public_functions : {}
+
+  location = var.region
+  service  = google_cloudfunctions2_function.this[each.key].name
+  role     = "roles/run.invoker"
+  member   = "allUsers"
+}
+
+# deliver: the queue and the scheduler, and nobody else.
+resource "google_cloud_run_service_iam_member" "deliver" {
+  for_each = {
+    queue     = google_service_account.queue.email
+    scheduler = google_service_account.scheduler.email
+  }
+
+  location = var.region
+  service  = google_cloudfunctions2_function.this["deliver"].name
+  role     = "roles/run.invoker"
+  member   = "serviceAccount:${each.value}"
+}
+
+# Builds the bundles into images. Its own account: the default one may write everywhere.
+resource "google_service_account" "build" {
+  account_id   = "undersign-build"
+  display_name = "Builds the functions"
+}
+
+resource "google_project_iam_member" "build" {
+  for_each = toset(["roles/artifactregistry.writer", "roles/logging.logWriter"])
+
+  project = var.project
+  role    = each.value
+  member  = "serviceAccount:${google_service_account.build.email}"
+}
+
+resource "google_storage_bucket_iam_member" "build" {
+  bucket = var.bundles_bucket
+  role   = "roles/storage.objectViewer"
+  member = "serviceAccount:${google_service_account.build.email}"
+}

@@ -1,0 +1,56 @@
+locals {
+  # Tasks a second. Cloud Tasks takes 500 at most (https://cloud.google.com/tasks/docs/quotas); the relay must be
+  # able to take as many mails, so the quiet rate is far below.
+  queue_rates = { rest = { second = 50, at_once = 200 }, spike = { second = 400, at_once = 1500 } }
+}
+
+resource "google_cloud_tasks_queue" "deliver" {
+  name     = "deliver"
+  location = var.region
+
+  rate_limits {
+    max_dispatches_per_second = local.queue_rates[local.mode].second
+    max_concurrent_dispatches = local.queue_rates[local.mode].at_once
+  }
+
+  # Retrying ends only when both are over. deliver itself puts aside what nobody can open after 30 attempts, and
+  # drops what is older than 30 days.
+  retry_config {
+    max_attempts       = 100
+    max_retry_duration = "2592000s"
+    min_backoff        = "5s"
+    max_backoff        = "3600s"
+    max_doublings      = 10
+  }
+
+  # A log line a task would cost more than the task.
+  stackdriver_logging_config {
+    sampling_ratio = 0.001
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# As whom the queue calls deliver.
+resource "google_service_account" "queue" {
+  account_id   = "undersign-queue"
+  display_name = "As whom the queue calls deliver"
+}
+
+resource "google_cloud_tasks_queue_iam_member" "enqueuer" {
+  for_each = { for name, function in local.functions : name => function if function.enqueues }
+
+  name     = google_cloud_tasks_queue.deliver.name
+  location = var.region
+  role     = "roles/cloudtasks.enqueuer"
+  member   = "serviceAccount:${google_service_account.function[each.key].email}"
+}
+
+# Whoever enqueues a task that carries the queue's token must be allowed to act as the queue.
+resource "google_service_account_iam_member" "acts_as_queue" {
+  for_each = { for name, function in local.functions : name => function if function.enqueues }
+
+  service_account_id = google_service_account.queue.name
+  role               = "roles/iam.serviceAccountUser"
+  member             = "serviceAccount:${google_service_account.function[each.key].email}"
+}

@@ -1,0 +1,183 @@
+variable "environment" {
+  description = "Which of the two this is; each has a project of its own."
+  type        = string
+
+  validation {
+    condition     = contains(["staging", "production"], var.environment)
+    error_message = "environment: write staging or production."
+  }
+}
+
+variable "project" {
+  description = "The Google Cloud project's id."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project: write the project's id, as in undersign-production, not its name or number."
+  }
+}
+
+variable "project_number" {
+  description = "The Google Cloud project's number, which its functions' own addresses are made of."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{6,20}$", var.project_number))
+    error_message = "project_number: write the number that `gcloud projects describe` prints."
+  }
+}
+
+variable "region" {
+  description = "Where the functions, the queue and the logs are; in the European Union."
+  type        = string
+  default     = "europe-west1"
+
+  validation {
+    # Zurich and London are in Europe and not in the Union.
+    condition     = contains(["europe-central2", "europe-north1", "europe-southwest1", "europe-west1", "europe-west3", "europe-west4", "europe-west8", "europe-west9", "europe-west10", "europe-west12"], var.region)
+    error_message = "region: choose one in the European Union, as in europe-west1."
+  }
+}
+
+variable "firestore_location" {
+  description = "Where signatures are kept: a multi-region of the European Union."
+  type        = string
+  default     = "eur3"
+
+  validation {
+    condition     = var.firestore_location == "eur3"
+    error_message = "firestore_location: eur3 is Firestore's multi-region in the European Union."
+  }
+}
+
+variable "domain" {
+  description = "The host under which the public reaches everything, as in petition.example.org."
+  type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9-]+\\.)+[a-z]{2,}$", var.domain))
+    error_message = "domain: write a host alone, in small letters, as in petition.example.org."
+  }
+}
+
+variable "bundles_bucket" {
+  description = "The bucket that holds the functions' bundles; `make bootstrap` makes it."
+  type        = string
+}
+
+variable "bundles" {
+  description = "The bundle of each function, an object of the bundles' bucket that is named by its content."
+  type        = map(string)
+
+  validation {
+    condition     = alltrue([for function in ["sign", "deliver", "confirm", "count", "embed"] : can(regex("^${function}-[0-9a-f]{64}\\.zip$", var.bundles[function]))])
+    error_message = "bundles: name a bundle for each function, as in sign = \"sign-<SHA-256>.zip\"; scripts/deploy.py does."
+  }
+}
+
+variable "deliver_recipient" {
+  description = "The age public key of deliver, to which what is accepted is sealed; `make secrets` prints it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^age1[02-9ac-hj-np-z]{58}$", var.deliver_recipient))
+    error_message = "deliver_recipient: write the public key (age1…). The secret key belongs into Secret Manager alone."
+  }
+}
+
+variable "relays" {
+  description = "The mail relays by name, each with host, port and user; its password is the secret smtp-password-<name>. Two, so that mail goes on when one of them turns away."
+  type = map(object({
+    host = string
+    port = optional(number, 587)
+    user = string
+  }))
+
+  validation {
+    condition     = length(var.relays) >= 1 && alltrue([for name in keys(var.relays) : can(regex("^[a-z0-9-]{1,20}$", name))])
+    error_message = "relays: name one at least, with small letters, digits and hyphens."
+  }
+}
+
+variable "relay" {
+  description = "Which of the relays mails now."
+  type        = string
+
+  validation {
+    condition     = contains(keys(var.relays), var.relay)
+    error_message = "relay: is none of relays."
+  }
+}
+
+variable "spike" {
+  description = "True for an announced broadcast: warm instances, higher caps, a faster queue. Costs by the hour: see `make cost`."
+  type        = bool
+  default     = false
+}
+
+variable "backup_days" {
+  description = "How many days a daily backup of the signatures is kept. Campaign files must promise no less (privacy.backup_days)."
+  type        = number
+  default     = 14
+
+  validation {
+    condition     = var.backup_days >= 7 && var.backup_days <= 98
+    error_message = "backup_days: 7 (point-in-time recovery keeps so long in any case) to 98 (Firestore's most)."
+  }
+}
+
+variable "log_days" {
+  description = "How many days log lines are kept. They hold no address, name, token or IP address."
+  type        = number
+  default     = 14
+
+  validation {
+    condition     = var.log_days >= 1 && var.log_days <= 90
+    error_message = "log_days: 1 to 90."
+  }
+}
+
+variable "page_emails" {
+  description = "Who is woken when signatures may be lost."
+  type        = set(string)
+
+  validation {
+    condition     = length(var.page_emails) > 0
+    error_message = "page_emails: name somebody; an alert that nobody reads is none."
+  }
+}
+
+variable "notice_emails" {
+  description = "Who is written to for the rest."
+  type        = set(string)
+}
+
+variable "billing_account" {
+  description = "The billing account's id, for the budget; empty where you may not see it."
+  type        = string
+  default     = ""
+}
+
+variable "monthly_budget" {
+  description = "In the billing account's currency: half of it, nine tenths and all of it are told to notice_emails."
+  type        = number
+  default     = 100
+}
+
+variable "blocked_ranges" {
+  description = "Addresses (CIDR, ten at most) that get 403 everywhere, cached answers included. For an attack under way."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = length(var.blocked_ranges) <= 10 && alltrue([for range in var.blocked_ranges : can(cidrhost(range, 0))])
+    error_message = "blocked_ranges: ten CIDR ranges at most, as in 192.0.2.0/24."
+  }
+}
+
+variable "public_by_all_users" {
+  description = "False where an organisation's policy forbids allUsers (constraints/iam.allowedPolicyMemberDomains): then the invoker check of the public functions is switched off by `make deploy` instead."
+  type        = bool
+  default     = true
+}
