@@ -1,0 +1,46 @@
+# Staging is production on a smaller bill: it may be thrown away, and nothing else differs.
+variables {
+  environment       = "staging"
+  project           = "undersign-test"
+  project_number    = "100000000002"
+  domain            = "staging.petition.example.org"
+  bundles_bucket    = "undersign-test-bundles"
+  deliver_recipient = "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq"
+  relays            = { first = { host = "smtp.first-relay.example", user = "undersign" } }
+  relay             = "first"
+  page_emails       = ["on-call@example.org"]
+  notice_emails     = []
+  bundles = {
+    sign    = "sign-0000000000000000000000000000000000000000000000000000000000000001.zip"
+    deliver = "deliver-0000000000000000000000000000000000000000000000000000000000000001.zip"
+    confirm = "confirm-0000000000000000000000000000000000000000000000000000000000000001.zip"
+    count   = "count-0000000000000000000000000000000000000000000000000000000000000001.zip"
+    embed   = "embed-0000000000000000000000000000000000000000000000000000000000000001.zip"
+  }
+}
+
+run "staging_can_be_thrown_away" {
+  command = plan
+
+  assert {
+    condition     = google_firestore_database.main.delete_protection_state == "DELETE_PROTECTION_DISABLED" && google_firestore_database.main.deletion_policy == "DELETE"
+    error_message = "staging cannot be thrown away"
+  }
+  assert {
+    condition     = google_firestore_database.main.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED" && google_firestore_database.main.location_id == "eur3"
+    error_message = "staging rehearses another database than production's"
+  }
+}
+
+run "an_organisation_that_forbids_all_users_is_served_as_well" {
+  command = plan
+
+  variables {
+    public_by_all_users = false
+  }
+
+  assert {
+    condition     = length(google_cloud_run_service_iam_member.public) == 0
+    error_message = "allUsers is bound although it is forbidden"
+  }
+}
