@@ -54,13 +54,17 @@ const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')
 /** One line of CSV (RFC 4180). */
 const csvLine = (values) => `${values.map(cell).map(quoted).join(",")}\r\n`;
 
+const UNREADABLE = "the file cannot be read";
+/** The next part of a file; browsers differ in what they call it when the file is gone. */
+const readFrom = (reader) => reader.read().catch(() => { throw new Error(UNREADABLE); });
+
 /** The lines of a file, some at a time, so that only these are in memory. */
 async function* linesOf(blob, atOnce) {
   const reader = blob.stream().pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   try {
     for (let ended = false; !ended; ) {
-      const { done, value = "" } = await reader.read();
+      const { done, value = "" } = await readFrom(reader);
       const lines = (rest + value).split("\n");
       rest = lines.pop();
       if (done && rest) lines.push(rest);
@@ -113,7 +117,7 @@ const TASKS = {
     const sha256 = age.sha256.create();
     const reader = file.stream().getReader();
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await readFrom(reader);
       if (done) break;
       sha256.update(value);
     }
@@ -137,7 +141,7 @@ const work = () => {
     try {
       answer.postMessage({ result: await TASKS[task](argument) });
     } catch (error) {
-      answer.postMessage({ error: `${error.name}: ${error.message}` });
+      answer.postMessage({ error: error.message });
     }
   };
 };

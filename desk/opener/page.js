@@ -47,12 +47,12 @@ class Crew {
     this.size = Math.max(1, Math.min(navigator.hardwareConcurrency || 2, MOST_WORKERS));
     this.turn = 0;
     const script = new Blob([document.querySelector("script").textContent], { type: "text/javascript" });
-    const address = URL.createObjectURL(script);
+    this.address = URL.createObjectURL(script);
     this.failed = new Promise((_, reject) => { this.fail = reject; });
     this.failed.catch(() => {});
-    this.workers = Array.from({ length: this.size }, () => new Worker(address));
+    this.workers = Array.from({ length: this.size }, () => new Worker(this.address));
     for (const worker of this.workers) {
-      worker.onerror = () => this.fail(new Fault("This browser cannot do it. Update it, or take another one.", null));
+      worker.onerror = () => this.fail(new Fault("This browser cannot do it. Update it, or take another.", null));
     }
   }
 
@@ -78,6 +78,7 @@ class Crew {
 
   stop() {
     for (const worker of this.workers) worker.terminate();
+    URL.revokeObjectURL(this.address);
     this.fail(new Stopped());
   }
 }
@@ -290,10 +291,11 @@ const openLines = async (file, crew) => {
   return opened;
 };
 
-const openWith = async (crew) => {
-  const file = chosenExport();
-  const manifest = await chosenManifest();
-  const key = await chosenKey();
+/** All that was chosen; the first thing that is missing or wrong is a fault. */
+const allChosen = async () =>
+  ({ file: chosenExport(), manifest: await chosenManifest(), key: await chosenKey() });
+
+const openWith = async ({ file, manifest, key }, crew) => {
   begin(file, crew);
   const identities = await identitiesOf(key, byId("passphrase").value, crew);
   const whole = await crew.askAll("take", identities);
@@ -314,12 +316,14 @@ const begin = (file, crew) => {
   byId("working-heading").focus();
 };
 
+let crew;
 const open = async (event) => {
   event.preventDefault();
+  if (crew) return;
   clearFaults();
-  const crew = new Crew();
+  crew = new Crew();
   try {
-    await openWith(crew);
+    await openWith(await allChosen(), crew);
     byId("passphrase").value = "";
   } catch (error) {
     show("form");
@@ -327,6 +331,7 @@ const open = async (event) => {
     else showFault(asFault(error));
   } finally {
     crew.stop();
+    crew = null;
   }
 };
 
@@ -337,8 +342,9 @@ const stopped = () => {
 
 const asFault = (error) => {
   if (error instanceof Fault) return error;
-  if (/NotReadableError|NotFoundError/.test(`${error.name}: ${error.message}`)) {
-    return new Fault("A file could not be read to its end. Was it moved or changed, or the stick pulled? Choose it again.");
+  if (error.message === UNREADABLE || error instanceof DOMException) {
+    return new Fault(
+      "A file could not be read to its end. Was it moved or changed, or the stick pulled? Choose it again.");
   }
   return new Fault(`Something went wrong that should not: ${error.message}. Use undersign open.`, null);
 };
@@ -384,7 +390,8 @@ const expectationOf = (opened, manifest) => {
 };
 
 const isSame = (counter, expected) =>
-  !expected || (counter.size === Object.keys(expected).length && [...counter].every(([key, count]) => expected[key] === count));
+  !expected ||
+  (counter.size === Object.keys(expected).length && [...counter].every(([key, count]) => expected[key] === count));
 
 const isAsExpected = (opened, expected) =>
   opened.signatures === expected.signatures &&
@@ -394,7 +401,9 @@ const isAsExpected = (opened, expected) =>
 const verdict = (opened, expected, manifest) => {
   if (!expected) {
     const why = manifest ? `does not name ${opened.name}` : "was not chosen";
-    return h("p", {}, `It was not compared with the export, for manifest.json ${why}. Whether anything is missing, this page cannot tell.`);
+    return h("p", {},
+      `It was not compared with the export, for manifest.json ${why}. Whether anything is missing, this page ` +
+        "cannot tell.");
   }
   if (!isAsExpected(opened, expected)) {
     return h("p", { class: "verdict differs" },
@@ -409,10 +418,12 @@ const verdict = (opened, expected, manifest) => {
 const damage = ({ name, damaged }) => {
   if (!damaged.length) return null;
   const more = damaged.length > SHOWN_LINES ? ` and ${number(damaged.length - SHOWN_LINES)} more` : "";
+  const plural = damaged.length === 1 ? "line" : "lines";
   return h("div", { class: "faults" },
-    h("p", { class: "title" }, `Not opened: ${number(damaged.length)} ${damaged.length === 1 ? "line" : "lines"}`),
-    h("p", {}, `${name}, ${damaged.length === 1 ? "line" : "lines"} ${damaged.slice(0, SHOWN_LINES).join(", ")}${more}. ` +
-      "All else is there. Copy the file once more from where it was exported, and open it again."));
+    h("p", { class: "title" }, `Not opened: ${number(damaged.length)} ${plural}`),
+    h("p", {},
+      `${name}, ${plural} ${damaged.slice(0, SHOWN_LINES).join(", ")}${more}. All else is there. Copy the file once ` +
+        "more from where it was exported, and open it again."));
 };
 
 /** Which signatures, in what form: from the choices on the page. */
@@ -467,67 +478,68 @@ const choices = () =>
     h("label", { class: "choice" },
       h("input", { type: "checkbox", id: "excel" }), "Begin tables with the mark that Excel needs"));
 
-const byCount = (counter, expected = {}) => {
-  const all = new Set([...counter.keys(), ...Object.keys(expected)]);
-  return [...all].map((key) => [key, counter.get(key) ?? 0]).sort(([, one], [, other]) => other - one);
-};
+/** Every key with its number, the largest first. */
+const byCount = (counter, expected = {}) =>
+  [...new Set([...counter.keys(), ...Object.keys(expected)])]
+    .sort()
+    .map((key) => [key, counter.get(key) ?? 0])
+    .sort(([, one], [, other]) => other - one);
 
-/** Each row: what it is about, how many, whether that is wrong, and a button where there is something to download. */
-const table = (caption, about, counted, rows) =>
-  h("table", {},
-    h("caption", {}, caption),
-    h("thead", {}, h("tr", {},
-      h("th", { scope: "col" }, about), h("th", { scope: "col", class: "number" }, counted),
-      h("th", { scope: "col" }, h("span", { class: "unseen" }, "File")))),
-    h("tbody", {}, rows.map(({ name, count, differs, button }) => h("tr", {},
-      h("th", { scope: "row" }, name), h("td", { class: differs ? "number differs" : "number" }, count),
-      h("td", {}, button)))));
+/** Each entry: what it is about, how many, whether that is wrong, and a button where there is something to save. */
+const listOf = (entries) =>
+  h("ul", { class: "files" }, entries.map(({ name, count, differs, button }) =>
+    h("li", {}, h("span", { class: "name" }, name), " ",
+      h("span", { class: differs ? "differs" : null }, count), " ", button)));
 
-const countryTable = (opened, { countries }, all) => {
-  const compared = countries && !isSame(opened.countries, countries);
-  const rows = byCount(opened.countries, countries).map(([code, count]) => {
-    const differs = compared && count !== (countries[code] ?? 0);
+const countryList = (opened, expectation, all) => {
+  const expected = expectation?.countries;
+  return listOf(byCount(opened.countries, expected).map(([code, count]) => {
+    const differs = expected && count !== (expected[code] ?? 0);
     return {
       name: `${regions.of(code)} (${code})`,
-      count: differs ? `${number(count)} (manifest: ${number(countries[code] ?? 0)})` : number(count),
+      count: differs ? `${number(count)}, not ${number(expected[code] ?? 0)}` : number(count),
       differs,
       button: count > 0 &&
         downloadButton(all, `country-${code}`, { country: code }, "Download", `Download ${regions.of(code)}`),
     };
-  });
-  return table("A file for each country holds those who signed there.", "Country", "Signatures", rows);
+  }));
 };
 
-const partnerTable = (opened, all) => {
-  const rows = byCount(opened.partners).map(([slug, count]) => ({
+const partnerList = (opened, all) =>
+  listOf(byCount(opened.partners).map(([slug, count]) => ({
     name: slug,
-    count: `${number(opened.contacts.get(slug) ?? 0)} of ${number(count)}`,
+    count: `${number(opened.contacts.get(slug) ?? 0)} of ${number(count)} said yes`,
     button: opened.contacts.has(slug) &&
       downloadButton(all, `partner-${slug}`, { partner: slug }, "Download", `Download ${slug}`),
-  }));
-  return table(
-    "A file for each partner holds those who said yes to its news, and nobody else.", "Partner", "Said yes", rows);
-};
+  })));
 
-const card = (heading, ...children) => h("section", { class: "card" }, h("h2", {}, heading), ...children);
+const card = (heading, hint, content) =>
+  h("section", { class: "card" }, h("h2", {}, heading), h("p", { class: "hint" }, hint), content);
+
+const downloads = (opened, expected, all) => [
+  h("p", { class: "notice" }, h("strong", {}, "What you download can be read by anybody. "),
+    "It holds names and addresses. Delete each file as soon as it has served its purpose, from your downloads and " +
+      "from the bin; then close this page, too."),
+  h("section", { class: "card" }, h("h2", {}, "Download"), choices(),
+    downloadButton(
+      all, "signatures", {}, `Download ${opened.signatures > 1 ? "all " : ""}${signatures(opened.signatures)}`)),
+  card("By country", "A file for each country holds those who signed there.", countryList(opened, expected, all)),
+  opened.partners.size > 0 && card(
+    "By partner", "A file for each partner holds those who said yes to its news, and nobody else.",
+    partnerList(opened, all)),
+];
 
 const showResult = (opened, manifest) => {
   const all = opened.parts.whole("application/x-ndjson");
   const expected = expectationOf(opened, manifest);
   const heading = h("h2", { tabindex: "-1" }, `${signatures(opened.signatures)} opened`);
-  byId("result").replaceChildren(
+  byId("result").replaceChildren(...[
     heading,
-    ...[
-      damage(opened),
-      verdict(opened, expected, manifest),
-      opened.signatures > 0 && card("Download", choices(),
-        downloadButton(all, "signatures", {}, `Download ${opened.signatures === 1 ? "" : "all "}${signatures(opened.signatures)}`)),
-      h("p", { class: "notice" }, h("strong", {}, "What you download can be read by anybody. "),
-        "It holds names and addresses. Delete each file as soon as it has served its purpose, from your downloads and from the bin; then close this page, too."),
-      (opened.countries.size > 0 || expected?.countries) && card("By country", countryTable(opened, expected ?? {}, all)),
-      opened.partners.size > 0 && card("By partner", partnerTable(opened, all)),
-      h("button", { type: "button", class: "quiet", onclick: again }, "Open another file"),
-    ].filter(Boolean));
+    damage(opened),
+    verdict(opened, expected, manifest),
+    ...(opened.signatures ? downloads(opened, expected, all) : []),
+    h("button", { type: "button", class: "quiet", onclick: again }, "Open another file"),
+  ].filter(Boolean));
   show("result");
   say("");
   heading.focus();
