@@ -253,7 +253,7 @@ class TestKey:
     async def test_of_another_campaign_is_found_out_early(self, visit: Walk) -> None:
         """After a hundred lines, not after a million."""
         plain_key(Path("other.age"))
-        Path("long.ndjson").write_bytes(Path("out/signatures.ndjson").read_bytes().splitlines(True)[0] * 5_000)
+        Path("long.ndjson").write_bytes(Path("out/signatures.ndjson").read_bytes().splitlines(True)[0] * 40_000)
 
         await opens(visit.page, "other.age", "long.ndjson")
 
@@ -416,6 +416,7 @@ async def test_the_page_may_ask_nobody_for_anything(visit: Walk, directive: str)
     refused = await visit.page.evaluate(
         f"""new Promise((resolve) => {{
             addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective));
+            setTimeout(resolve, 2000, "nothing");
             const asked = {_ASKS[directive]};
             asked?.catch?.(() => {{}});
         }})"""
@@ -435,6 +436,7 @@ async def test_its_workers_may_ask_nobody_for_anything(visit: Walk) -> None:
                 fetch("https://example.org/").catch(() => {});`;
             const worker = new Worker(URL.createObjectURL(new Blob([asks])));
             worker.onmessage = ({ data }) => resolve(data);
+            setTimeout(resolve, 2000, "nothing");
         })"""
     )
 
