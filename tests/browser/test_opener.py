@@ -1,9 +1,11 @@
 """The page beside an export: it opens the export as `undersign open` does, and sends nothing to anybody."""
 
+import asyncio
 import base64
 import json
 import shutil
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from tests.browser.conftest import NARROW, WIDE, Walk
 from tests.conftest import NOW
 from tests.desk.commands import PASSPHRASE, plain_key
 from tests.desk.test_export import PARTNER, run, signed
-from tests.world import CAMPAIGN, World, world
+from tests.world import CAMPAIGN, world
 
 #: Unlocking takes seconds of a processor (scrypt), and workers start beside it.
 _PATIENCE_MILLISECONDS = 60_000
@@ -32,20 +34,40 @@ SIGNERS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture
-async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an export in out/ of what the signers signed, and the campaign's key in ann.age."""
-    async with world(tmp_path / "var", monkeypatch) as made:
-        monkeypatch.chdir(tmp_path)
-        (tmp_path / "ann.age").write_text(f"# public key: not needed\n{made.identities.campaign}\n")
+    folder = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as monkeypatch, ThreadPoolExecutor() as beside:
+        monkeypatch.chdir(folder)
+        beside.submit(asyncio.run, _sign_and_export(folder, monkeypatch)).result()
+    return folder
+
+
+async def _sign_and_export(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(folder / "var", monkeypatch) as made:
         for signer in SIGNERS:
             await signed(made, **signer)
         await run("export", CAMPAIGN, "--to", "out")
-        yield made
+        Path("ann.age").write_text(
+            f"# public key: {made.identities.campaign.to_public()}\n{made.identities.campaign}\n"
+        )
+
+
+@pytest.fixture
+def here(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pyrage.x25519.Identity:
+    """A copy of that folder of one's own, to be in. The campaign's key."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(exported / "out", "out")
+    shutil.copy(exported / "ann.age", "ann.age")
+    [identity] = identities.read(Path("ann.age"), str)
+    return pyrage.x25519.Identity.from_str(identity)
 
 
 @pytest.fixture(params=[WIDE], ids=["wide"])
-async def visit(request: pytest.FixtureRequest, browser: Browser, here: World) -> AsyncIterator[Walk]:
+async def visit(
+    request: pytest.FixtureRequest, browser: Browser, here: pyrage.x25519.Identity
+) -> AsyncIterator[Walk]:
     """At the page, offline. At its end: no request left it, it kept nothing, and the browser had no complaint."""
     context = await browser.new_context(offline=True, locale="en-GB", viewport=request.param)
     context.set_default_timeout(_PATIENCE_MILLISECONDS)
@@ -187,11 +209,13 @@ class TestResult:
         ],
         ids=["no text", "empty", "nothing", "no object", "not sealed", "sealed nonsense"],
     )
-    async def test_lacks_no_line_but_the_damaged_one(self, visit: Walk, here: World, damage: bytes) -> None:
+    async def test_lacks_no_line_but_the_damaged_one(
+        self, visit: Walk, here: pyrage.x25519.Identity, damage: bytes
+    ) -> None:
         """And names it, as the command does."""
         page = visit.page
         climbs = json.dumps({"email": "a@b", "name": "A", "locale": "en", "country": "DE", "partner": "../up"})
-        sealed = base64.b64encode(pyrage.encrypt(climbs.encode(), [here.identities.campaign.to_public()]))
+        sealed = base64.b64encode(pyrage.encrypt(climbs.encode(), [here.to_public()]))
         lines = Path("out/signatures.ndjson").read_bytes().splitlines()
         lines[1] = damage.replace(b"%s", sealed)
         Path("damaged.ndjson").write_bytes(b"\n".join(lines))  # nor is its last line ended
@@ -217,7 +241,7 @@ class TestResult:
 
 
 class TestKey:
-    async def test_opens_with_its_passphrase(self, visit: Walk, here: World) -> None:
+    async def test_opens_with_its_passphrase(self, visit: Walk, here: pyrage.x25519.Identity) -> None:
         """A file that keygen made; and the page forgets the passphrase."""
         page = visit.page
         public = identities.create(Path("mine.age"), PASSPHRASE, NOW)
@@ -282,13 +306,13 @@ class TestKey:
         await expect(alert(visit.page)).to_contain_text(told)
 
 
-def seal_again(here: World, public: str) -> None:
+def seal_again(identity: pyrage.x25519.Identity, public: str) -> None:
     """The export as it were if the campaign had this key, too, as again.ndjson."""
-    recipients = [here.identities.campaign.to_public(), pyrage.x25519.Recipient.from_str(public)]
+    recipients = [identity.to_public(), pyrage.x25519.Recipient.from_str(public)]
     with Path("again.ndjson").open("w") as again:
         for line in Path("out/signatures.ndjson").read_text().splitlines():
             exported = json.loads(line)
-            opened = pyrage.decrypt(base64.b64decode(exported["sealed"]), [here.identities.campaign])
+            opened = pyrage.decrypt(base64.b64decode(exported["sealed"]), [identity])
             sealed = base64.b64encode(pyrage.encrypt(opened, recipients)).decode()
             again.write(json.dumps({**exported, "sealed": sealed}) + "\n")
 
@@ -447,7 +471,7 @@ async def test_its_workers_may_ask_nobody_for_anything(visit: Walk) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("visit", [NARROW, WIDE], ids=["narrow", "wide"], indirect=True)
-async def test_every_state_is_accessible(visit: Walk, scheme: str, here: World) -> None:
+async def test_every_state_is_accessible(visit: Walk, scheme: str) -> None:
     """WCAG 2.2 as far as axe-core can tell, and nothing is wider than a narrow phone."""
     page = visit.page
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
