@@ -501,6 +501,11 @@ async def test_every_state_is_accessible(visit: Walk, scheme: str) -> None:
     await look("working")
     await page.get_by_role("button", name="Stop").click()
 
+    await opens(page, "ann.age", *WHOLE)
+    await is_opened(page, len(SIGNERS))
+    await look("result")
+    await page.get_by_role("button", name="Open another file").click()
+
     manifest = json.loads(Path("out/manifest.json").read_text())
     lines = b"{}\n" + Path("out/signatures.ndjson").read_bytes()
     Path("out/signatures.ndjson").write_bytes(lines)
