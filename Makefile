@@ -39,6 +39,12 @@ lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 	$(foreach f,$(FUNCTIONS),$(BIN)/uv pip compile --quiet pyproject.toml --extra $(f) -c requirements/dev.txt $(LOCK) -o functions/$(f)/requirements.txt && ) true
 LOCK := --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate
 
+# Packages stay under build/; no script of theirs runs.
+vendor: ## Make desk/opener/age.js again, which decrypts exports in a browser; needs npm
+	@rm -rf build/vendor && mkdir -p build && cp -r desk/opener/vendor build/vendor
+	@cd build/vendor && npm ci --silent --ignore-scripts && node bundle.js
+	@cp build/vendor/age.js desk/opener/age.js
+
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -55,4 +61,4 @@ $(VENV)/dev.stamp: requirements/dev.txt
 	@$(INSTALL_COMMAND)
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test check format build lock clean
+.PHONY: help run test check format build lock vendor clean

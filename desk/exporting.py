@@ -19,7 +19,7 @@ from typing import Annotated, BinaryIO
 import typer
 from pydantic import AwareDatetime, BaseModel
 
-from desk import files, progress, where
+from desk import files, offline_page, progress, where
 from desk.asking import out
 from desk.faults import Fault
 from shared.runtime import utc_now
@@ -85,7 +85,7 @@ def export(
         f"{folder}. Without a key of the campaign nobody can read them.\n\n"
         "Carry the folder to a machine that has a key. There:\n\n"
         f"    undersign open {folder} -i YOUR-KEY\n\n"
-        f"or open {folder / 'open.html'} in a browser. Counts and SHA-256 sums are in {folder / MANIFEST}."
+        f"or open {folder / offline_page.NAME} in a browser. Counts and SHA-256 sums are in {folder / MANIFEST}."
     )
 
 
@@ -192,6 +192,7 @@ def _finish(folder: Path, state: Unfinished) -> Manifest:
         },
     )
     files.replace(folder / MANIFEST, manifest.model_dump_json(indent=2))
+    files.replace(folder / offline_page.NAME, offline_page.page())
     (folder / UNFINISHED).unlink(missing_ok=True)
     return manifest
 

@@ -11,7 +11,7 @@ from collections import Counter
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -179,11 +179,20 @@ def _signature(line: bytes, opener: Opener) -> Signature:
     Raises:
         Unopenable, ValueError: the line is not as it was exported.
     """
-    exported = json.loads(line)
-    if not isinstance(exported, dict):
-        raise ValueError("no object")
-    personal = json.loads(opener.open(base64.b64decode(str(exported.get("sealed")), validate=True)))
+    exported = _object(line)
+    personal = _object(opener.open(base64.b64decode(str(exported.get("sealed")), validate=True)))
     return Signature.model_validate({**personal, "confirmed_at": exported.get("confirmed_at")})
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    """
+    Raises:
+        ValueError: it holds something else.
+    """
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise ValueError("no object")
+    return content
 
 
 class Tables:

@@ -3,18 +3,15 @@
 import base64
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from desk.numbers import Stats
 from shared import countries, locales, pages, progress
 from shared.campaigns import Campaign
 from shared.funnel import Stage
 from shared.history import Line
-
-if TYPE_CHECKING:
-    from desk.stats import Stats
 
 _FOLDER = Path(__file__).parent / "pages"
 _STAGES = {
@@ -25,7 +22,7 @@ _STAGES = {
 }
 
 
-def html(stats: "Stats", campaign: Campaign, line: Line) -> str:
+def html(stats: Stats, campaign: Campaign, line: Line) -> str:
     """The whole page; it loads nothing."""
     say = locales.locale("en")
     style = (pages.FOLDER / "style.css").read_text(encoding="utf-8")

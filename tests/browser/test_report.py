@@ -8,7 +8,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ViewportSize
 
 from desk import report
-from desk.stats import By, Row, Stats
+from desk.numbers import By, Row, Stats
 from shared import count
 from shared.campaigns import load_all
 from shared.history import Line

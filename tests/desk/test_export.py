@@ -250,8 +250,9 @@ class TestOpen:
             b"[]",
             b'{"sealed": "YWdl", "confirmed_at": ""}',
             b'{"sealed": "%s", "confirmed_at": "2026"}',
+            b'{"sealed": "%l", "confirmed_at": "2026"}',
         ],
-        ids=["no text", "empty", "no object", "not sealed", "sealed nonsense"],
+        ids=["no text", "empty", "no object", "not sealed", "sealed nonsense", "sealed list"],
     )
     async def test_loses_no_line_but_the_damaged_one(self, here: World, damage: bytes) -> None:
         """And names it, loudly, once everything else is safe."""
@@ -259,9 +260,12 @@ class TestOpen:
             await signed(here, email=f"n{number}@example.org")
         await run("export", CAMPAIGN, "--to", "out")
         climbs = json.dumps({"email": "a@b", "name": "A", "locale": "en", "country": "DE", "partner": "../up"})
-        sealed = base64.b64encode(pyrage.encrypt(climbs.encode(), [here.identities.campaign.to_public()]))
+        recipients = [here.identities.campaign.to_public()]
+        sealed, listed = (base64.b64encode(pyrage.encrypt(text.encode(), recipients)) for text in (climbs, "[1]"))
         first, _, third = Path("out/signatures.ndjson").read_bytes().splitlines()
-        Path("damaged.ndjson").write_bytes(b"\n".join([first, damage.replace(b"%s", sealed), third]) + b"\n")
+        Path("damaged.ndjson").write_bytes(
+            b"\n".join([first, damage.replace(b"%s", sealed).replace(b"%l", listed), third]) + b"\n"
+        )
 
         opened = await run("open", "damaged.ndjson", "-i", "ann.age", "--to", "read")
 

@@ -1,0 +1,571 @@
+/** The page around opening.js: what was chosen, how far it is, what came of it, and the files to download. */
+
+const LINES_AT_ONCE = 100;
+/** When none of so many lines opens, no other will. */
+const HOPELESS = 100;
+const SHOWN_LINES = 10;
+const MOST_WORKERS = 8;
+const KEY_FILE_BYTES = 1_000_000;
+/** Text is handed to the browser in parts of about this many characters, which it may keep on the disk. */
+const PART = 1_000_000;
+const UNFINISHED = "unfinished.json";
+
+/** What the person can mend; `field`: the id of the field in which. */
+class Fault extends Error {
+  constructor(message, field = "files") {
+    super(message);
+    this.field = field;
+  }
+}
+class Stopped extends Error {}
+
+const byId = (id) => document.getElementById(id);
+const number = (value) => value.toLocaleString("en");
+const signatures = (count) => `${number(count)} ${count === 1 ? "signature" : "signatures"}`;
+const regions = new Intl.DisplayNames(["en"], { type: "region" });
+
+/** An element; `on…` attributes are listeners. */
+const h = (tag, attributes = {}, ...children) => {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value != null && value !== false) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child));
+  return made;
+};
+
+const say = (text) => { byId("said").textContent = text; };
+/** Show one part of the page and no other. */
+const show = (id) => {
+  for (const part of ["form", "working", "result"]) byId(part).hidden = part !== id;
+};
+
+/** Workers that share the work. What they are asked fails, too, once one of them is broken or all are stopped. */
+class Crew {
+  constructor() {
+    this.size = Math.max(1, Math.min(navigator.hardwareConcurrency || 2, MOST_WORKERS));
+    this.turn = 0;
+    const script = new Blob([document.querySelector("script").textContent], { type: "text/javascript" });
+    this.address = URL.createObjectURL(script);
+    this.failed = new Promise((_, reject) => { this.fail = reject; });
+    this.failed.catch(() => {});
+    this.workers = Array.from({ length: this.size }, () => new Worker(this.address));
+    for (const worker of this.workers) {
+      worker.onerror = () => this.fail(new Fault("This browser cannot do it. Update it, or take another.", null));
+    }
+  }
+
+  /** Ask the one whose turn it is. */
+  ask(task, argument) {
+    return this.askOf(this.workers[this.turn++ % this.size], task, argument);
+  }
+
+  askAll(task, argument) {
+    return Promise.all(this.workers.map((worker) => this.askOf(worker, task, argument)));
+  }
+
+  askOf(worker, task, argument) {
+    const { port1, port2 } = new MessageChannel();
+    const answered = new Promise((resolve, reject) => {
+      port1.onmessage = ({ data: { result, error } }) => (error ? reject(new Error(error)) : resolve(result));
+    });
+    worker.postMessage({ task, argument }, [port2]);
+    const first = Promise.race([answered, this.failed]);
+    first.catch(() => {}); // whoever awaits it hears of it
+    return first;
+  }
+
+  stop() {
+    for (const worker of this.workers) worker.terminate();
+    URL.revokeObjectURL(this.address);
+    this.fail(new Stopped());
+  }
+}
+
+/** Text that grows and grows, in parts that need not stay in memory. */
+class Parts {
+  constructor(...begin) {
+    this.blobs = begin;
+    this.texts = [];
+    this.length = 0;
+  }
+
+  add(text) {
+    this.texts.push(text);
+    this.length += text.length;
+    if (this.length > PART) this.pack();
+  }
+
+  pack() {
+    this.blobs.push(new Blob(this.texts));
+    this.texts = [];
+    this.length = 0;
+  }
+
+  whole(type) {
+    this.pack();
+    return new Blob(this.blobs, { type });
+  }
+}
+
+/** How often each key was counted. */
+class Counter extends Map {
+  count(key) {
+    this.set(key, (this.get(key) ?? 0) + 1);
+  }
+}
+
+/** What has been opened of a file so far. */
+class Opened {
+  constructor(name) {
+    this.name = name;
+    this.parts = new Parts();
+    this.signatures = 0;
+    this.damaged = [];
+    this.countries = new Counter();
+    this.partners = new Counter();
+    /** Of each partner, those who said yes to its news. */
+    this.contacts = new Counter();
+  }
+
+  add({ text, origins, damaged }) {
+    this.parts.add(text);
+    this.damaged.push(...damaged);
+    this.signatures += origins.length;
+    for (const { country, partner, newsletter } of origins) {
+      this.countries.count(country);
+      if (partner) this.partners.count(partner);
+      if (partner && newsletter) this.contacts.count(partner);
+    }
+    if (!this.signatures && this.damaged.length >= HOPELESS) throw this.foreign();
+  }
+
+  foreign() {
+    return new Fault(
+      `This key opens nothing in ${this.name}: it is not a key that the signatures were sealed to. ` +
+        "Choose the key of this campaign, or, for the file of a partner, the key of that partner.", "key");
+  }
+}
+
+// What was chosen
+
+const chosenExports = () => [...byId("files").files].filter((file) => file.name.endsWith(".ndjson"));
+
+const chosenExport = () => {
+  const [first, ...more] = chosenExports();
+  if ([...byId("files").files].some((file) => file.name === UNFINISHED)) {
+    throw new Fault(
+      "The export is not finished, for there is an unfinished.json in it. On the machine where it was made, say " +
+        "undersign export again: it will go on. Then copy the folder once more.");
+  }
+  if (!first) {
+    throw new Fault(
+      byId("files").files.length
+        ? "None of these files holds signatures. Choose the files in the folder of the export, not the folder: " +
+          "signatures.ndjson and manifest.json."
+        : "Choose the files of the export: signatures.ndjson and manifest.json.");
+  }
+  return more.length ? chosenExports()[document.querySelector("[name=export]:checked").value] : first;
+};
+
+/** Ask which one, if there are several. */
+const offerExports = () => {
+  const exports = chosenExports();
+  byId("which").hidden = exports.length < 2;
+  const preferred = Math.max(0, exports.findIndex((file) => file.name === "signatures.ndjson"));
+  byId("exports").replaceChildren(...exports.map((file, index) =>
+    h("label", { class: "choice" },
+      h("input", { type: "radio", name: "export", value: index, checked: index === preferred }), file.name)));
+};
+
+const chosenManifest = async () => {
+  const file = [...byId("files").files].find(({ name }) => name.endsWith(".json"));
+  if (!file) return null;
+  try {
+    const manifest = JSON.parse(await file.text());
+    const entries = [[manifest.file, manifest], ...Object.values(manifest.partners).map((each) => [each.file, each])];
+    return { manifest, entries: new Map(entries) };
+  } catch {
+    throw new Fault(
+      `${file.name} is not the manifest of an export. Choose the manifest.json that lies beside the signatures, ` +
+        "or choose the signatures alone.");
+  }
+};
+
+/** What the key file holds, without what editors and mail programs put in front. */
+const chosenKey = async () => {
+  const [file] = byId("key").files;
+  if (!file) throw new Fault("Choose your key file: the one that undersign keygen made.", "key");
+  const bytes = new Uint8Array(await file.slice(0, KEY_FILE_BYTES).arrayBuffer());
+  const start = bytes.findIndex((byte) => ![0xef, 0xbb, 0xbf, 0x20, 0x09, 0x0d, 0x0a].includes(byte));
+  return { name: file.name, bytes: bytes.subarray(Math.max(0, start)) };
+};
+
+const UNLOCKING_FAULTS = {
+  wrong: (name) => [
+    `${name} does not open with this passphrase. Mind capitals, hyphens and spaces; “Show the passphrase” lets you ` +
+      "see what you typed.", "passphrase"],
+  costly: (name) => [
+    `${name} needs more memory to open than this browser gives. Use undersign open, or another computer.`, "key"],
+  damaged: (name) => [
+    `${name} is damaged, or is no key file. Choose the file that undersign keygen made, or your second copy of it.`,
+    "key"],
+};
+
+/** The keys in the key file, which a passphrase may lock. */
+const identitiesOf = async ({ name, bytes }, passphrase, crew) => {
+  let text = new TextDecoder().decode(bytes);
+  if (text.startsWith(ARMOR) || text.startsWith(BINARY)) {
+    if (!passphrase) throw new Fault(`${name} is under a passphrase: type it.`, "passphrase");
+    const { unlocked, fault } = await crew.ask("unlock", { locked: bytes, passphrase });
+    if (fault) throw new Fault(...UNLOCKING_FAULTS[fault](name));
+    text = unlocked;
+  }
+  const identities = text.match(/^AGE-SECRET-KEY-1[0-9A-Z]+/gim);
+  if (!identities) {
+    throw new Fault(
+      `There is no key in ${name}. Choose the file that undersign keygen made, such as ann.age. The public key, ` +
+        "which begins with age1, opens nothing.", "key");
+  }
+  return identities.map((identity) => identity.toUpperCase());
+};
+
+// The work
+
+const check = async (file, entry, crew) => {
+  if (!entry) return;
+  say(`Comparing ${file.name} with manifest.json.`);
+  byId("speed").textContent = `Comparing ${file.name} with manifest.json …`;
+  if ((await crew.ask("digest", file)) !== entry.sha256) {
+    throw new Fault(
+      `${file.name} is not what was exported: its SHA-256 is not the one in manifest.json. Copy it once more from ` +
+        "where it was exported. To open it as it is, choose it without manifest.json.");
+  }
+};
+
+const duration = (seconds) =>
+  seconds < 90 ? `${Math.ceil(seconds)} seconds` : `${Math.ceil(seconds / 60)} minutes`;
+
+/** Shows how far the work is; tells it aloud at each tenth. */
+class Progress {
+  constructor() {
+    this.began = performance.now();
+    this.shown = 0;
+    this.told = 0;
+  }
+
+  at(lines, share) {
+    const now = performance.now();
+    if (now - this.shown < 200) return;
+    this.shown = now;
+    const seconds = (now - this.began) / 1000;
+    const left = share ? `, about ${duration(seconds / share - seconds)} left` : "";
+    byId("bar").value = share;
+    byId("speed").textContent = `${signatures(lines)}, ${number(Math.round(lines / seconds))} per second${left}`;
+    if (share - this.told < 0.1) return;
+    this.told = share;
+    say(`${Math.floor(100 * share)} percent are open.`);
+  }
+}
+
+/** Open a file line by line, in its order, with as much under way as the workers can do. */
+const openLines = async (file, crew) => {
+  const opened = new Opened(file.name);
+  const progress = new Progress();
+  const asked = [];
+  let read = 0;
+  let lineNumber = 1;
+  const take = async () => {
+    opened.add(await asked.shift());
+    progress.at(opened.signatures + opened.damaged.length, Math.min(1, read / file.size));
+  };
+  for await (const lines of linesOf(file, LINES_AT_ONCE)) {
+    asked.push(crew.ask("open", { first: lineNumber, lines }));
+    lineNumber += lines.length;
+    for (const line of lines) read += line.length + 1;
+    if (asked.length > 2 * crew.size) await take();
+  }
+  while (asked.length) await take();
+  if (opened.damaged.length && !opened.signatures) throw opened.foreign();
+  return opened;
+};
+
+/** All that was chosen; the first thing that is missing or wrong is a fault. */
+const allChosen = async () =>
+  ({ file: chosenExport(), manifest: await chosenManifest(), key: await chosenKey() });
+
+const openWith = async ({ file, manifest, key }, crew) => {
+  begin(file, crew);
+  const identities = await identitiesOf(key, byId("passphrase").value, crew);
+  const whole = await crew.askAll("take", identities);
+  if (!whole.every(Boolean)) {
+    throw new Fault(
+      `The key in ${key.name} is damaged: a character of it was changed or is missing. Use your second copy.`, "key");
+  }
+  await check(file, manifest?.entries.get(file.name), crew);
+  showResult(await openLines(file, crew), manifest);
+};
+
+const begin = (file, crew) => {
+  byId("working-heading").textContent = `Opening ${file.name}`;
+  byId("bar").removeAttribute("value");
+  byId("speed").textContent = "Unlocking your key …";
+  byId("stop").onclick = () => crew.stop();
+  show("working");
+  byId("working-heading").focus();
+};
+
+let crew;
+const open = async (event) => {
+  event.preventDefault();
+  if (crew) return;
+  clearFaults();
+  crew = new Crew();
+  try {
+    await openWith(await allChosen(), crew);
+    byId("passphrase").value = "";
+  } catch (error) {
+    show("form");
+    if (error instanceof Stopped) stopped();
+    else showFault(asFault(error));
+  } finally {
+    crew.stop();
+    crew = null;
+  }
+};
+
+const stopped = () => {
+  say("Stopped. Nothing was kept.");
+  byId("open").focus();
+};
+
+const asFault = (error) => {
+  if (error instanceof Fault) return error;
+  if (error.message === UNREADABLE || error instanceof DOMException) {
+    return new Fault(
+      "A file could not be read to its end. Was it moved or changed, or the stick pulled? Choose it again.");
+  }
+  return new Fault(`Something went wrong that should not: ${error.message}. Use undersign open.`, null);
+};
+
+// What came of it
+
+const clearFaults = () => {
+  byId("faults").hidden = true;
+  for (const field of document.querySelectorAll("[aria-invalid]")) {
+    field.removeAttribute("aria-invalid");
+    field.setAttribute("aria-describedby", `${field.id}-hint`);
+    byId(`${field.id}-fault`).remove();
+  }
+};
+
+const showFault = ({ message, field }) => {
+  say("");
+  const leads = (event) => {
+    event.preventDefault();
+    byId(field).focus();
+  };
+  byId("faults").replaceChildren(
+    h("p", { class: "title" }, "It could not be opened"),
+    field ? h("ul", {}, h("li", {}, h("a", { href: `#${field}`, onclick: leads }, message))) : h("p", {}, message));
+  if (field) markFault(byId(field), message);
+  byId("faults").hidden = false;
+  byId("faults").focus();
+};
+
+const markFault = (field, message) => {
+  field.before(h("p", { class: "fault", id: `${field.id}-fault` }, message));
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", `${field.id}-fault ${field.id}-hint`);
+};
+
+/** What the manifest of the export expects of the opened file; null where it cannot be compared. */
+const expectationOf = (opened, manifest) => {
+  const entry = manifest?.entries.get(opened.name);
+  if (!entry) return null;
+  if (entry !== manifest.manifest) return { signatures: entry.contacts };
+  const { signatures, by_country, by_partner } = entry;
+  return { signatures, countries: by_country, partners: by_partner };
+};
+
+const isSame = (counter, expected) =>
+  !expected ||
+  (counter.size === Object.keys(expected).length && [...counter].every(([key, count]) => expected[key] === count));
+
+const isAsExpected = (opened, expected) =>
+  opened.signatures === expected.signatures &&
+  isSame(opened.countries, expected.countries) &&
+  isSame(opened.partners, expected.partners);
+
+const verdict = (opened, expected, manifest) => {
+  if (!expected) {
+    const why = manifest ? `does not name ${opened.name}` : "was not chosen";
+    return h("p", {},
+      `It was not compared with the export, for manifest.json ${why}. Whether anything is missing, this page ` +
+        "cannot tell.");
+  }
+  if (!isAsExpected(opened, expected)) {
+    return h("p", { class: "verdict differs" },
+      "It is NOT what the manifest of the export says: compare the numbers below, and ask whoever made the export.");
+  }
+  return h("p", { class: "verdict same" },
+    expected.countries
+      ? "It is what the manifest of the export says, country by country."
+      : "It is as many as the manifest of the export says.");
+};
+
+const damage = ({ name, damaged }) => {
+  if (!damaged.length) return null;
+  const more = damaged.length > SHOWN_LINES ? ` and ${number(damaged.length - SHOWN_LINES)} more` : "";
+  const plural = damaged.length === 1 ? "line" : "lines";
+  return h("div", { class: "faults" },
+    h("p", { class: "title" }, `Not opened: ${number(damaged.length)} ${plural}`),
+    h("p", {},
+      `${name}, ${plural} ${damaged.slice(0, SHOWN_LINES).join(", ")}${more}. All else is there. Copy the file once ` +
+        "more from where it was exported, and open it again."));
+};
+
+/** Which signatures, in what form: from the choices on the page. */
+const wanted = (only) => ({
+  ...only,
+  kind: document.querySelector("[name=kind]:checked").value,
+  excel: byId("excel").checked,
+});
+
+const belongs = ({ country, partner }, signature) =>
+  (!country || signature.country === country) &&
+  (!partner || (signature.partner === partner && signature.newsletter === true));
+
+/** A table of some of the signatures, made when it is asked for: `all` is NDJSON. */
+const tableOf = async (all, { kind, excel, ...only }) => {
+  const parts = new Parts(...(kind === "csv" && excel ? ["\ufeff"] : []));
+  if (kind === "csv") parts.add(csvLine(Object.keys(COLUMNS)));
+  for await (const lines of linesOf(all, LINES_AT_ONCE)) {
+    for (const line of lines) {
+      const signature = JSON.parse(line);
+      if (belongs(only, signature)) parts.add(kind === "csv" ? csvLine(Object.values(signature)) : `${line}\n`);
+    }
+  }
+  return parts.whole(kind === "csv" ? "text/csv" : "application/x-ndjson");
+};
+
+let lastAddress;
+const save = (blob, name) => {
+  URL.revokeObjectURL(lastAddress);
+  lastAddress = URL.createObjectURL(blob);
+  h("a", { href: lastAddress, download: name }).click();
+  say(`${name} is made. Look among your downloads.`);
+};
+
+const downloadButton = (all, stem, only, label, spoken) =>
+  h("button", {
+    type: "button", class: stem === "signatures" ? null : "quiet", "aria-label": spoken,
+    async onclick() {
+      const choice = wanted(only);
+      say(`Making ${stem}.${choice.kind}.`);
+      save(await tableOf(all, choice), `${stem}.${choice.kind}`);
+    },
+  }, label);
+
+const choices = () =>
+  h("fieldset", { class: "field" },
+    h("legend", {}, "In which form?"),
+    h("label", { class: "choice" },
+      h("input", { type: "radio", name: "kind", value: "csv", checked: true }), "Table (CSV), for spreadsheets"),
+    h("label", { class: "choice" },
+      h("input", { type: "radio", name: "kind", value: "ndjson" }), "Lines (NDJSON), for programs"),
+    h("label", { class: "choice" },
+      h("input", { type: "checkbox", id: "excel" }), "Begin tables with the mark that Excel needs"));
+
+/** Every key with its number, the largest first. */
+const byCount = (counter, expected = {}) =>
+  [...new Set([...counter.keys(), ...Object.keys(expected)])]
+    .sort()
+    .map((key) => [key, counter.get(key) ?? 0])
+    .sort(([, one], [, other]) => other - one);
+
+/** Each entry: what it is about, how many, whether that is wrong, and a button where there is something to save. */
+const listOf = (entries) =>
+  h("ul", { class: "files" }, entries.map(({ name, count, differs, button }) =>
+    h("li", {}, h("span", { class: "name" }, name), " ",
+      h("span", { class: differs ? "differs" : null }, count), " ", button)));
+
+const countryList = (opened, expectation, all) => {
+  const expected = expectation?.countries;
+  return listOf(byCount(opened.countries, expected).map(([code, count]) => {
+    const differs = expected && count !== (expected[code] ?? 0);
+    return {
+      name: `${regions.of(code)} (${code})`,
+      count: differs ? `${number(count)}, not ${number(expected[code] ?? 0)}` : number(count),
+      differs,
+      button: count > 0 &&
+        downloadButton(all, `country-${code}`, { country: code }, "Download", `Download ${regions.of(code)}`),
+    };
+  }));
+};
+
+const partnerList = (opened, all) =>
+  listOf(byCount(opened.partners).map(([slug, count]) => ({
+    name: slug,
+    count: `${number(opened.contacts.get(slug) ?? 0)} of ${number(count)} said yes`,
+    button: opened.contacts.has(slug) &&
+      downloadButton(all, `partner-${slug}`, { partner: slug }, "Download", `Download ${slug}`),
+  })));
+
+const card = (heading, hint, content) =>
+  h("section", { class: "card" }, h("h2", {}, heading), h("p", { class: "hint" }, hint), content);
+
+const downloads = (opened, expected, all) => [
+  h("p", { class: "notice" }, h("strong", {}, "What you download can be read by anybody. "),
+    "It holds names and addresses. Delete each file as soon as it has served its purpose, from your downloads and " +
+      "from the bin; then close this page, too."),
+  h("section", { class: "card" }, h("h2", {}, "Download"), choices(),
+    downloadButton(
+      all, "signatures", {}, `Download ${opened.signatures > 1 ? "all " : ""}${signatures(opened.signatures)}`)),
+  card("By country", "A file for each country holds those who signed there.", countryList(opened, expected, all)),
+  opened.partners.size > 0 && card(
+    "By partner", "A file for each partner holds those who said yes to its news, and nobody else.",
+    partnerList(opened, all)),
+];
+
+const showResult = (opened, manifest) => {
+  const all = opened.parts.whole("application/x-ndjson");
+  const expected = expectationOf(opened, manifest);
+  const heading = h("h2", { tabindex: "-1" }, `${signatures(opened.signatures)} opened`);
+  byId("result").replaceChildren(...[
+    heading,
+    damage(opened),
+    verdict(opened, expected, manifest),
+    ...(opened.signatures ? downloads(opened, expected, all) : []),
+    h("button", { type: "button", class: "quiet", onclick: again }, "Open another file"),
+  ].filter(Boolean));
+  show("result");
+  say("");
+  heading.focus();
+};
+
+const again = () => {
+  URL.revokeObjectURL(lastAddress);
+  byId("result").replaceChildren();
+  show("form");
+  byId("files").focus();
+};
+
+const begun = () => {
+  byId("form").addEventListener("submit", open);
+  byId("files").addEventListener("change", offerExports);
+  byId("show").addEventListener("change", ({ target }) => {
+    byId("passphrase").type = target.checked ? "text" : "password";
+  });
+  // A file that is dropped beside a field would otherwise be shown instead of the page.
+  for (const dragging of ["dragover", "drop"]) {
+    addEventListener(dragging, (event) => {
+      if (event.target.type !== "file") event.preventDefault();
+    });
+  }
+  show("form");
+};
+
+if (globalThis.document) begun();
+else work();
