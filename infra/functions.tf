@@ -12,7 +12,7 @@ locals {
 
   queue_environment = {
     TASKS                 = "cloud_tasks"
-    TASKS_QUEUE           = google_cloud_tasks_queue.deliver.id
+    TASKS_QUEUE           = "projects/${var.project}/locations/${var.region}/queues/${google_cloud_tasks_queue.deliver.name}"
     DELIVER_URL           = "${local.deliver_address}/v1/tasks/deliver"
     DELIVER_AUDIENCE      = local.deliver_address
     TASKS_SERVICE_ACCOUNT = google_service_account.queue.email
@@ -156,8 +156,6 @@ resource "google_cloudfunctions2_function" "this" {
       {
         FUNCTION_USE_ASGI = "true"
         PUBLIC_URL        = local.public_url
-        # The platform logs to its own project what the framework prints; execution ids would be one header more.
-        LOG_EXECUTION_ID = "false"
       },
       each.value.environment,
     )

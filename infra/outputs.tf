@@ -20,27 +20,6 @@ output "deliver_address" {
   value       = local.deliver_address
 }
 
-output "functions" {
-  description = "What each function is given, may read and may do: the source of the matrix in README.md."
-  value = {
-    for name, function in local.functions : name => {
-      public   = function.public
-      cached   = function.cached
-      secrets  = function.secrets
-      enqueues = function.enqueues
-      store    = function.store
-      spool    = function.spool
-      account  = google_service_account.function[name].email
-    }
-  }
-}
-
-# For the rehearsal on one's own machine, and for nobody's eyes but tests': no value in it is secret.
-output "environment" {
-  description = "The environment variables of each function, secrets left out."
-  value       = { for name in keys(local.functions) : name => google_cloudfunctions2_function.this[name].service_config[0].environment_variables }
-}
-
 output "routes" {
   description = "Which function answers which path, in the order in which they are tried."
   value       = [for name in local.route_order : { function = name, paths = local.routes[name] }]

@@ -94,7 +94,7 @@ async def _write(campaign: str, number: int, sealer: Sealer) -> None:
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
     """Seconds that a command took, and its peak of memory in MiB."""
     started = time.monotonic()
-    process = subprocess.Popen(command, cwd=folder, env=environment)  # noqa: S603 - our own command
+    process = subprocess.Popen(command, cwd=folder, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{command} failed")
@@ -104,7 +104,7 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[
 def run_and_kill(command: list[str], folder: Path, environment: dict[str, str], after: int) -> int:
     """Kill the export once it has `after` signatures. How many it had kept by then."""
     state = folder / "killed" / "unfinished.json"
-    with subprocess.Popen(command, cwd=folder, env=environment) as process:  # noqa: S603 - our own command
+    with subprocess.Popen(command, cwd=folder, env=environment) as process:
         while not state.exists() or json.loads(state.read_text())["signatures"] < after:
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)

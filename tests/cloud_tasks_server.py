@@ -68,6 +68,7 @@ class CloudTasksServer:
         fail_times: how many calls `fail_with` still refuses; None refuses all.
         latency: in seconds, between accepting a task and answering so.
         deliver_twice: deliver each task twice at the same time, as Cloud Tasks now and then does.
+        transport: how its calls find their way, where the addresses in tasks are none of this machine.
     """
 
     host: str
@@ -80,6 +81,7 @@ class CloudTasksServer:
         fail_times: int | None = None,
         latency: float = 0,
         deliver_twice: bool = False,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.created: list[Task] = []
         self.calls = 0
@@ -88,12 +90,13 @@ class CloudTasksServer:
         self.latency = latency
         self.deliver_twice = deliver_twice
         self._clock = clock
+        self._transport = transport
         self._released = datetime.min.replace(tzinfo=UTC)
         self._undelivered: set[_Undelivered] = set()
         self._changed = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
-        self._client = httpx.AsyncClient(trust_env=False)
+        self._client = httpx.AsyncClient(trust_env=False, transport=self._transport)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._server = grpc.aio.server()
         methods = {

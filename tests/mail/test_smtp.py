@@ -35,8 +35,8 @@ MAIL = Mail(
 )
 USER, PASSWORD = "petition", "hunter2hunter2"
 
-_AUTHORITY = trustme.CA()
-_CERTIFICATE = _AUTHORITY.issue_cert("localhost", "127.0.0.1")
+AUTHORITY = trustme.CA()
+_CERTIFICATE = AUTHORITY.issue_cert("localhost", "127.0.0.1")
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Relay:
     at_rcpt: str | None = None
     at_data: str | None = None
     drops_at_data: bool = False
+    user: str = USER
     taken: list[Envelope] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     logins: list[Any] = field(default_factory=list)
@@ -56,7 +57,7 @@ class Relay:
         self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, given: Any
     ) -> AuthResult:
         self.logins.append(given)
-        return AuthResult(success=given == LoginPassword(USER.encode(), PASSWORD.encode()), handled=False)
+        return AuthResult(success=given == LoginPassword(self.user.encode(), PASSWORD.encode()), handled=False)
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd finds it by this name
         self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -84,7 +85,7 @@ class Relay:
         return "250 2.0.0 queued"
 
 
-def _server_tls(certificate: trustme.LeafCert = _CERTIFICATE) -> ssl.SSLContext:
+def server_tls(certificate: trustme.LeafCert = _CERTIFICATE) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context
@@ -119,7 +120,7 @@ async def relay(tls: ssl.SSLContext | None = None, **behaviour: Any) -> AsyncIte
 
 
 def mailer(
-    port: int, *, password: str = PASSWORD, starttls: bool = True, trusts: trustme.CA = _AUTHORITY
+    port: int, *, password: str = PASSWORD, starttls: bool = True, trusts: trustme.CA = AUTHORITY
 ) -> SmtpMailer:
     context = ssl.create_default_context()
     trusts.configure_trust(context)
@@ -137,7 +138,7 @@ def mailer(
 class TestDelivers:
     async def test_over_tls_and_logged_in(self) -> None:
         """From the campaign's sender, to the signer alone."""
-        async with relay(_server_tls()) as server:
+        async with relay(server_tls()) as server:
             await mailer(server.port).send(MAIL)
 
         (envelope,) = server.taken
@@ -153,7 +154,7 @@ class TestDelivers:
 
     async def test_every_mail_by_itself(self) -> None:
         """Fifty at once, each over a connection of its own."""
-        async with relay(_server_tls()) as server:
+        async with relay(server_tls()) as server:
             sender = mailer(server.port)
             await asyncio.gather(*(sender.send(replace(MAIL, to=f"ann{n}@example.org")) for n in range(50)))
 
@@ -171,7 +172,7 @@ class TestDelivers:
     )
     async def test_to_addresses_of_any_script(self, to: str, recipient: str, utf8: bool) -> None:
         """The domain as an A-label; SMTPUTF8 (RFC 6531) only where the local part needs it."""
-        async with relay(_server_tls()) as server:
+        async with relay(server_tls()) as server:
             await mailer(server.port).send(replace(MAIL, to=to))
 
         (envelope,) = server.taken
@@ -182,7 +183,7 @@ class TestDelivers:
 
     async def test_lines_that_are_a_dot(self) -> None:
         """A dot alone ends a mail in SMTP; one in the text must not."""
-        async with relay(_server_tls()) as server:
+        async with relay(server_tls()) as server:
             await mailer(server.port).send(replace(MAIL, text="one\n.\n..two\n"))
 
         (envelope,) = server.taken
@@ -210,7 +211,7 @@ class TestDoesNotSend:
 
     async def test_to_somebody_who_says_to_be_the_relay(self) -> None:
         """A certificate of an authority that we do not trust."""
-        async with relay(_server_tls()) as server:
+        async with relay(server_tls()) as server:
             with pytest.raises(MailDeferred):
                 await mailer(server.port, trusts=trustme.CA()).send(MAIL)
 
@@ -218,7 +219,7 @@ class TestDoesNotSend:
 
     async def test_to_a_relay_with_a_certificate_of_another(self) -> None:
         """A trusted authority, and the wrong name."""
-        async with relay(_server_tls(_AUTHORITY.issue_cert("evil.example.com"))) as server:
+        async with relay(server_tls(AUTHORITY.issue_cert("evil.example.com"))) as server:
             with pytest.raises(MailDeferred):
                 await mailer(server.port).send(MAIL)
 
@@ -226,7 +227,7 @@ class TestDoesNotSend:
 
     async def test_with_a_wrong_password(self) -> None:
         """An operator mends it; the mail waits meanwhile."""
-        async with relay(_server_tls()) as server:
+        async with relay(server_tls()) as server:
             with pytest.raises(MailDeferred):
                 await mailer(server.port, password="wrong").send(MAIL)
 
@@ -271,7 +272,7 @@ async def test_what_the_relay_answers_decides_what_becomes_of_the_mail(
     behaviour: dict[str, Any], error: type[MailError], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Only a bad address at RCPT is for good; and nothing of the address is logged, though relays repeat it."""
-    async with relay(_server_tls(), **behaviour) as server:
+    async with relay(server_tls(), **behaviour) as server:
         with pytest.raises(MailError) as failed:
             await mailer(server.port).send(MAIL)
 
@@ -285,7 +286,7 @@ async def test_what_the_relay_answers_decides_what_becomes_of_the_mail(
 
 async def test_the_relays_number_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     """An operator sees what is wrong without seeing with whom."""
-    async with relay(_server_tls(), at_rcpt="451 4.7.1 {address} is greylisted") as server:
+    async with relay(server_tls(), at_rcpt="451 4.7.1 {address} is greylisted") as server:
         with pytest.raises(MailDeferred):
             await mailer(server.port).send(MAIL)
 
@@ -295,7 +296,7 @@ async def test_the_relays_number_is_logged(capsys: pytest.CaptureFixture[str]) -
 
 async def test_a_relay_that_has_failed_may_be_tried_again() -> None:
     """Nothing of the failure is left in the mailer."""
-    async with relay(_server_tls(), at_rcpt="451 4.7.1 later") as server:
+    async with relay(server_tls(), at_rcpt="451 4.7.1 later") as server:
         sender = mailer(server.port)
         with pytest.raises(MailDeferred):
             await sender.send(MAIL)

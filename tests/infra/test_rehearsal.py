@@ -1,0 +1,180 @@
+"""The deployed shape on this machine: staged bundles, the plan's variables, the plan's paths, the plan's schedule.
+
+Each function runs as a process of its own from its bundle, with the environment that Terraform would give it and
+nothing else, but for the hosts of Google's parts and of the relay, which stand here. A variable that Terraform
+forgets keeps it from starting.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+
+import httpx
+import pyrage
+import pytest
+
+from scripts import terraform
+from scripts.build import build
+from tests.cloud_tasks_server import CloudTasksServer
+from tests.conftest import missing
+from tests.desk.commands import plain_key, undersign
+from tests.infra.balancer import Balancer, Paths
+from tests.mail.test_smtp import AUTHORITY, PASSWORD, Relay, relay, server_tls
+from tests.processes import function
+from tests.world import signature
+
+CAMPAIGN = "save-the-swifts"
+START = f"/v1/campaigns/{CAMPAIGN}"
+AS_PROGRAM = {"Accept": "application/json"}
+
+
+def begin(folder: Path) -> None:
+    """A campaign that may open to the public: with two keys that were shown to open."""
+    keys = [folder.parent / name for name in ("ann.age", "bob.age")]
+    given = {
+        "title": "Save the swifts",
+        "addressee": "European Commission",
+        "organisation": "Friends of Swifts",
+        "postal-address": "Mauerseglerweg 1, 10115 Berlin, Germany",
+        "email": "info@swifts.example.org",
+        "website": "https://swifts.example.org",
+        "mail-provider": "Mail Example GmbH",
+        "mail-place": "Germany",
+        "recipient": " ".join(plain_key(key) for key in keys),
+    }
+    options = [part for name, value in given.items() for part in (f"--{name}", value)]
+    made = undersign("campaign", "new", CAMPAIGN, "--folder", folder, *options)
+    assert made.exit_code == 0, made.output
+
+
+@dataclass
+class Deployment:
+    """What a person reaches, and what stands around it. `jobs`: the schedule's addresses, by name."""
+
+    public: httpx.AsyncClient
+    tasks: CloudTasksServer
+    relay: Relay
+    jobs: Mapping[str, str]
+
+    def links(self) -> dict[str, str]:
+        """Of the newest mail."""
+        content = self.relay.taken[-1].content
+        assert isinstance(content, bytes)
+        text = message_from_bytes(content, policy=default).get_body(("plain",))
+        assert text
+        words = text.get_content().split()
+        return {kind: next(word for word in words if f"/v1/{kind}/" in word) for kind in ("confirm", "withdraw")}
+
+    async def total(self) -> int:
+        return int((await self.public.get(f"{START}/count")).json()["total"])
+
+
+def values_of_secrets() -> dict[str, str]:
+    """What `make secrets` would have put into Secret Manager, by name."""
+    return {
+        "deliver-identities": str(pyrage.x25519.Identity.generate()),
+        "pepper": secrets.token_urlsafe(32),
+        "token-keys": secrets.token_urlsafe(32),
+        "smtp-password-first": PASSWORD,
+    }
+
+
+def here(environment: Mapping[str, str], emulator: str, tasks: str, relay_port: int) -> dict[str, str]:
+    """The same, with the hosts of Google's parts and of the relay swapped for those on this machine."""
+    swapped = dict(environment)
+    if {"FIRESTORE_PROJECT", "SPOOL_PROJECT"} & environment.keys():
+        swapped["FIRESTORE_EMULATOR_HOST"] = emulator
+    if "TASKS_QUEUE" in environment:
+        swapped["CLOUD_TASKS_EMULATOR_HOST"] = tasks
+    if "SMTP_HOST" in environment:
+        swapped |= {"SMTP_HOST": "localhost", "SMTP_PORT": str(relay_port)}
+    return swapped
+
+
+@pytest.fixture
+async def deployment(
+    tmp_path: Path, emulator: str, project: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Deployment]:
+    values = values_of_secrets()
+    identity = pyrage.x25519.Identity.from_str(values["deliver-identities"])
+    try:
+        with terraform.workspace() as folder:
+            plan = terraform.planned(
+                folder, "production", project=project, deliver_recipient=str(identity.to_public())
+            )
+    except terraform.Unavailable as unavailable:
+        missing(str(unavailable))
+    build(tmp_path / "build")
+    begin(tmp_path / "campaigns")
+    monkeypatch.setenv("CAMPAIGNS_FOLDER", str(tmp_path / "campaigns"))
+    keys = [part for name in ("ann.age", "bob.age") for part in ("-i", tmp_path / name)]
+    assert undersign("prove", CAMPAIGN, *keys).exit_code == 0
+    (tmp_path / "ca.pem").write_bytes(AUTHORITY.cert_pem.bytes())
+
+    addresses = dict[str, str]()
+    given = terraform.outputs(plan)
+    balancer = Balancer(given["routes"])
+    paths = Paths(balancer, given["public_url"].removeprefix("https://"), addresses)
+    async with AsyncExitStack() as running:
+        post = await running.enter_async_context(relay(server_tls(), user="undersign"))
+        tasks = await running.enter_async_context(CloudTasksServer(transport=paths))
+        for planned in terraform.resources(plan, "google_cloudfunctions2_function"):
+            name, service = planned["name"], planned["service_config"][0]
+            shared = tmp_path / "build" / name / "shared" / "campaigns"
+            for shipped in shared.glob("*.toml"):
+                shipped.unlink()
+            (shared / f"{CAMPAIGN}.toml").write_bytes((tmp_path / "campaigns" / f"{CAMPAIGN}.toml").read_bytes())
+            environment = here(service["environment_variables"], emulator, tasks.host, post.port)
+            for secret in service["secret_environment_variables"]:
+                environment[secret["key"]] = values[secret["secret"]]
+            if "SMTP_HOST" in environment:
+                environment["SSL_CERT_FILE"] = str(tmp_path / "ca.pem")
+            addresses[name] = running.enter_context(
+                function(
+                    planned["build_config"][0]["entry_point"],
+                    environment,
+                    tmp_path / f"{name}.log",
+                    source=tmp_path / "build" / name,
+                )
+            )
+        public = httpx.AsyncClient(transport=paths, base_url=given["public_url"], timeout=30)
+        jobs = {
+            job["name"]: job["http_target"][0]["uri"]
+            for job in terraform.resources(plan, "google_cloud_scheduler_job")
+        }
+        yield Deployment(await running.enter_async_context(public), tasks, post, jobs)
+
+
+async def test_a_signature_goes_all_the_way(deployment: Deployment) -> None:
+    """Petition, form, queue, mail, button, count, schedule, withdrawal: through the balancer's own map."""
+    public = deployment.public
+    for name in ("sign", "confirm", "count", "embed"):
+        assert (await public.get(f"/v1/health/{name}")).json()["function"] == name
+    petition = await public.get(f"/c/{CAMPAIGN}?lang=en")
+    assert "Save the swifts" in petition.text
+
+    signed = await public.post(f"{START}/signatures", json=signature(email="ann@example.org"))
+    await deployment.tasks.drain()
+    links = deployment.links()
+    page = await public.get(links["confirm"])
+    pressed = await public.post(links["confirm"], headers=AS_PROGRAM)
+
+    assert (signed.status_code, page.status_code, pressed.json()) == (202, 200, {"status": "confirmed"})
+    assert links["confirm"].startswith("https://petition.example.org/")
+    assert await deployment.total() == 1
+
+    for address in deployment.jobs.values():
+        assert (await public.post(address)).status_code == 204
+    assert [point["total"] for point in (await public.get(f"{START}/history")).json()["points"]] == [1]
+    assert "1 person has signed" in (await public.get(f"/c/{CAMPAIGN}/progress?lang=en")).text
+    assert (await public.post(links["withdraw"], headers=AS_PROGRAM)).json() == {"status": "withdrawn"}
+
+
+async def test_deliver_cannot_be_reached_from_outside(deployment: Deployment) -> None:
+    """Its paths lead to embed, which knows nothing of them."""
+    for path in ("/v1/tasks/deliver", "/v1/tasks/snapshot", "/v1/health/deliver"):
+        assert (await deployment.public.post(path)).status_code == 404
