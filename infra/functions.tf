@@ -166,7 +166,7 @@ resource "google_cloudfunctions2_function" "this" {
         key        = secret_environment_variables.key
         project_id = var.project
         secret     = google_secret_manager_secret.this[secret_environment_variables.value].secret_id
-        version    = "latest"
+        version    = var.secret_versions[secret_environment_variables.value]
       }
     }
   }

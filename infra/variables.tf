@@ -86,6 +86,16 @@ variable "deliver_recipient" {
   }
 }
 
+variable "secret_versions" {
+  description = "The version of each secret that is in force, by its name; `make secrets` writes it. Named, so that a rotated key makes new revisions."
+  type        = map(string)
+
+  validation {
+    condition     = alltrue([for version in values(var.secret_versions) : can(regex("^[1-9][0-9]*$", version))])
+    error_message = "secret_versions: write the number of a version, as in token-keys = \"1\"."
+  }
+}
+
 variable "relays" {
   description = "The mail relays by name, each with host, port and user; its password is the secret smtp-password-<name>. Two, so that mail goes on when one of them turns away."
   type = map(object({

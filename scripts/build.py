@@ -1,16 +1,22 @@
 """Stage each function in build/<function>/: its main.py, what it shares with the others, its locked requirements.
 
-Deterministic: the same sources give the same bytes, so a bundle can be named by its content.
+Deterministic: the same sources give the same bytes, so each bundle is named by its content:
+build/<function>-<SHA-256>.zip.
 """
 
+import hashlib
 import os
 import shutil
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+BUILD = ROOT / "build"
 FUNCTIONS = ("sign", "deliver", "confirm", "count", "embed")
 #: One moment for every file, so that an archive of them depends on their content alone: 2020-01-01 in UTC.
 _MTIME = 1577836800
+_ZIP_DATE = (2020, 1, 1, 0, 0, 0)
 
 
 def build(target: Path) -> None:
@@ -22,7 +28,25 @@ def build(target: Path) -> None:
         shutil.copytree(ROOT / "shared", folder / "shared", ignore=_litter)
         for path in (folder, *folder.rglob("*")):
             _normalise(path)
-        print(f"{function}: {folder}")
+
+
+def bundle(target: Path) -> Mapping[str, Path]:
+    """Pack what is staged under `target`: the bundle of each function."""
+    return {function: _pack(target, function) for function in FUNCTIONS}
+
+
+def _pack(target: Path, function: str) -> Path:
+    for old in target.glob(f"{function}-*.zip"):
+        old.unlink()
+    part = target / f"{function}.part"
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in (target / function).rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(target / function).as_posix(), _ZIP_DATE)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    packed = target / f"{function}-{hashlib.sha256(part.read_bytes()).hexdigest()}.zip"
+    part.rename(packed)
+    return packed
 
 
 _litter = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
@@ -34,4 +58,6 @@ def _normalise(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(ROOT / "build")
+    build(BUILD)
+    for packed in bundle(BUILD).values():
+        print(packed.relative_to(ROOT))

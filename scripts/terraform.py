@@ -23,6 +23,9 @@ INFRA = ROOT / "infra"
 #: A release that no bucket holds, for plans that are looked at and never applied.
 NO_RELEASE: Mapping[str, object] = {
     "deliver_recipient": "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq",
+    "secret_versions": dict.fromkeys(
+        ("deliver-identities", "pepper", "token-keys", "smtp-password-first", "smtp-password-second"), "1"
+    ),
     "bundles_bucket": "no-bundles",
     "bundles": {name: f"{name}-{'0' * 64}.zip" for name in ("sign", "deliver", "confirm", "count", "embed")},
 }

@@ -174,6 +174,12 @@ class RightsSettings(DeskSettings, SpoolSettings):
         return super()._faults() + _missing(self, "tasks_queue" if self.tasks == "cloud_tasks" else "local_folder")
 
 
+class CanarySettings(Settings):
+    """What whoever deploys needs to make a link as deliver does."""
+
+    token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
+
+
 S = TypeVar("S", bound=Settings)
 
 

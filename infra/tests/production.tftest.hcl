@@ -10,9 +10,10 @@ variables {
     first  = { host = "smtp.first-relay.example", user = "undersign" }
     second = { host = "smtp.second-relay.example", port = 2525, user = "undersign" }
   }
-  relay         = "first"
-  page_emails   = ["on-call@example.org"]
-  notice_emails = ["petition@example.org"]
+  secret_versions = { deliver-identities = "1", pepper = "1", token-keys = "1", smtp-password-first = "1", smtp-password-second = "1" }
+  relay           = "first"
+  page_emails     = ["on-call@example.org"]
+  notice_emails   = ["petition@example.org"]
   bundles = {
     sign    = "sign-0000000000000000000000000000000000000000000000000000000000000001.zip"
     deliver = "deliver-0000000000000000000000000000000000000000000000000000000000000001.zip"

@@ -7,6 +7,7 @@ variables {
   bundles_bucket    = "undersign-test-bundles"
   deliver_recipient = "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq"
   relays            = { first = { host = "smtp.first-relay.example", user = "undersign" } }
+  secret_versions   = { deliver-identities = "1", pepper = "1", token-keys = "1", smtp-password-first = "1", smtp-password-second = "1" }
   relay             = "first"
   page_emails       = ["on-call@example.org"]
   notice_emails     = []

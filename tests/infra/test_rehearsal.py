@@ -17,8 +17,10 @@ import httpx
 import pyrage
 import pytest
 
-from scripts import terraform
+from scripts import canary, terraform
 from scripts.build import build
+from shared import runtime
+from shared.tokens import Tokens
 from tests.cloud_tasks_server import CloudTasksServer
 from tests.conftest import missing
 from tests.desk.commands import plain_key, undersign
@@ -27,7 +29,7 @@ from tests.mail.test_smtp import AUTHORITY, PASSWORD, Relay, relay, server_tls
 from tests.processes import function
 from tests.world import signature
 
-CAMPAIGN = "save-the-swifts"
+CAMPAIGN = canary.CAMPAIGN
 START = f"/v1/campaigns/{CAMPAIGN}"
 AS_PROGRAM = {"Accept": "application/json"}
 
@@ -53,12 +55,16 @@ def begin(folder: Path) -> None:
 
 @dataclass
 class Deployment:
-    """What a person reaches, and what stands around it. `jobs`: the schedule's addresses, by name."""
+    """What a person reaches, and what stands around it.
+
+    `jobs`: the schedule's addresses, by name. `settings`: of the desk, for these databases and this queue.
+    """
 
     public: httpx.AsyncClient
     tasks: CloudTasksServer
     relay: Relay
     jobs: Mapping[str, str]
+    settings: Mapping[str, str]
 
     def links(self) -> dict[str, str]:
         """Of the newest mail."""
@@ -131,6 +137,8 @@ async def deployment(
             environment = here(service["environment_variables"], emulator, tasks.host, post.port)
             for secret in service["secret_environment_variables"]:
                 environment[secret["key"]] = values[secret["secret"]]
+            if name == "deliver":
+                desk = dict(environment)
             if "SMTP_HOST" in environment:
                 environment["SSL_CERT_FILE"] = str(tmp_path / "ca.pem")
             addresses[name] = running.enter_context(
@@ -146,7 +154,8 @@ async def deployment(
             job["name"]: job["http_target"][0]["uri"]
             for job in terraform.resources(plan, "google_cloud_scheduler_job")
         }
-        yield Deployment(await running.enter_async_context(public), tasks, post, jobs)
+        settings = {**desk, "CLOUD_TASKS_EMULATOR_HOST": tasks.host}
+        yield Deployment(await running.enter_async_context(public), tasks, post, jobs, settings)
 
 
 async def test_a_signature_goes_all_the_way(deployment: Deployment) -> None:
@@ -172,6 +181,44 @@ async def test_a_signature_goes_all_the_way(deployment: Deployment) -> None:
     assert [point["total"] for point in (await public.get(f"{START}/history")).json()["points"]] == [1]
     assert "1 person has signed" in (await public.get(f"/c/{CAMPAIGN}/progress?lang=en")).text
     assert (await public.post(links["withdraw"], headers=AS_PROGRAM)).json() == {"status": "withdrawn"}
+
+
+async def test_the_canary_flies_and_leaves_nothing_behind(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `make deploy` does to try out what it has deployed."""
+    for name, value in deployment.settings.items():
+        monkeypatch.setenv(name, value)
+    rights = runtime.rights()
+    tokens = Tokens([deployment.settings["TOKEN_KEYS"]])
+    email = "canary@petition.example.org"
+
+    await canary.fly(deployment.public, rights, tokens, email, pause=0.1)
+
+    assert await deployment.total() == 0
+    assert not await rights.records.find(rights.digester.address(CAMPAIGN, email))
+    assert len(deployment.relay.taken) == 1
+    rights.records.close()
+    for queue in rights.queues:
+        await queue.aclose()
+
+
+async def test_a_canary_that_cannot_fly_says_where_it_fell(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the relay turns it away."""
+    for name, value in deployment.settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(canary, "_PATIENCE_SECONDS", 1)
+    deployment.relay.at_rcpt = "451 4.7.1 come again later"
+    rights = runtime.rights()
+    tokens = Tokens([deployment.settings["TOKEN_KEYS"]])
+
+    with pytest.raises(canary.Silent, match="until deliver stores it and the relay takes its mail"):
+        await canary.fly(deployment.public, rights, tokens, "canary@petition.example.org", pause=0.1)
+    rights.records.close()
+    for queue in rights.queues:
+        await queue.aclose()
 
 
 async def test_deliver_cannot_be_reached_from_outside(deployment: Deployment) -> None:
