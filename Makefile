@@ -21,21 +21,42 @@ run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 unless told 
 test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/dev.stamp ## Check format, lint and types
+check: $(VENV)/dev.stamp $(VENV)/checkov.stamp ## Check format, lint, types and Terraform
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/terraform.py
+	$(VENV)/checkov/bin/checkov --directory infra --quiet --compact --skip-download
 
 format: $(VENV)/dev.stamp ## Format the code, and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-build: ## Stage each function in build/, ready to deploy
+build: ## Stage and pack each function in build/, ready to deploy
 	$(PYTHON) scripts/build.py
+
+bootstrap: $(VENV)/run.stamp ## Make what Terraform itself needs, once; ENV=staging or ENV=production, as for all below
+	@$(BIN)/python scripts/bootstrap.py $(ENV)
+
+secrets: $(VENV)/run.stamp ## Put in the secrets that are missing; ROTATE=token-keys, RETIRE=token-keys
+	@$(BIN)/python scripts/put_secrets.py $(ENV) $(if $(ROTATE),--rotate $(ROTATE)) $(if $(RETIRE),--retire $(RETIRE))
+
+deploy: $(VENV)/run.stamp ## Build, plan, apply, and try out with one signature
+	@$(BIN)/python scripts/deploy.py deploy $(ENV)
+
+apply: $(VENV)/run.stamp ## Apply changed settings, such as spike mode, to what is live
+	@$(BIN)/python scripts/deploy.py apply $(ENV)
+
+rollback: $(VENV)/run.stamp ## Go back to what was live before; TO=RELEASE for another
+	@$(BIN)/python scripts/deploy.py rollback $(ENV) $(if $(TO),--to $(TO))
+
+matrix: $(VENV)/run.stamp ## Write who may do what into infra/README.md, from the plan
+	@$(BIN)/python scripts/matrix.py --write
 
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet requirements/checkov.in $(LOCK) -o requirements/checkov.txt
 	$(foreach f,$(FUNCTIONS),$(BIN)/uv pip compile --quiet pyproject.toml --extra $(f) -c requirements/dev.txt $(LOCK) -o functions/$(f)/requirements.txt && ) true
 LOCK := --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate
 
@@ -61,4 +82,12 @@ $(VENV)/dev.stamp: requirements/dev.txt
 	@$(INSTALL_COMMAND)
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test check format build lock vendor clean
+# Apart: it needs other versions of many packages.
+$(VENV)/checkov.stamp: requirements/checkov.txt
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what looks over infra/ …"
+	@$(PYTHON) -m venv $(VENV)/checkov
+	@$(VENV)/checkov/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: help run test check format build bootstrap secrets deploy apply rollback matrix lock vendor clean

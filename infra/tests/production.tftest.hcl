@@ -211,6 +211,23 @@ run "the_cache_keeps_nothing_private" {
   }
 }
 
+run "who_is_blocked_gets_no_cached_answer_either" {
+  command = apply
+
+  variables {
+    blocked_ranges = ["192.0.2.0/24"]
+  }
+
+  assert {
+    condition     = alltrue([for name, backend in google_compute_backend_service.function : backend.edge_security_policy != null if local.functions[name].cached])
+    error_message = "cached answers go to whoever is blocked"
+  }
+  assert {
+    condition     = alltrue([for policy in values(google_compute_security_policy.public) : anytrue([for rule in policy.rule : rule.action == "deny(403)"])])
+    error_message = "a function answers whoever is blocked"
+  }
+}
+
 run "only_modern_https" {
   command = plan
 
