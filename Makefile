@@ -33,6 +33,11 @@ format: $(VENV)/dev.stamp ## Format the code, and mend what the linter can
 build: ## Stage each function in build/, ready to deploy
 	$(PYTHON) scripts/build.py
 
+cost: SIGNATURES ?= 1000000
+cost: VIEWERS ?= 5000000
+cost: ## Estimate a month's bill; SIGNATURES=1000000 VIEWERS=5000000, and ARGS="--help" for the rest
+	@$(PYTHON) -m scripts.cost --signatures $(SIGNATURES) --viewers $(VIEWERS) $(ARGS)
+
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
@@ -55,4 +60,4 @@ $(VENV)/dev.stamp: requirements/dev.txt
 	@$(INSTALL_COMMAND)
 	@touch $@ $(VENV)/run.stamp
 
-.PHONY: help run test check format build lock clean
+.PHONY: help run test check format build cost lock clean
