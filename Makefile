@@ -53,6 +53,11 @@ rollback: $(VENV)/run.stamp ## Go back to what was live before; TO=RELEASE for a
 matrix: $(VENV)/run.stamp ## Write who may do what into infra/README.md, from the plan
 	@$(BIN)/python scripts/matrix.py --write
 
+cost: SIGNATURES ?= 1000000
+cost: VIEWERS ?= 5000000
+cost: ## Estimate a month's bill; SIGNATURES=1000000 VIEWERS=5000000, and ARGS="--help" for the rest
+	@$(PYTHON) -m scripts.cost --signatures $(SIGNATURES) --viewers $(VIEWERS) $(ARGS)
+
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
@@ -90,4 +95,4 @@ $(VENV)/checkov.stamp: requirements/checkov.txt
 	@$(VENV)/checkov/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.PHONY: help run test check format build bootstrap secrets deploy apply rollback matrix lock vendor clean
+.PHONY: help run test check format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost
