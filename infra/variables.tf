@@ -191,3 +191,25 @@ variable "public_by_all_users" {
   type        = bool
   default     = true
 }
+
+variable "runbook_url" {
+  description = "Where RUNBOOK.md can be read at 8 pm, by those who are woken: each alert links to its paragraph. Name your fork."
+  type        = string
+  default     = "https://github.com/undersign/undersign/blob/main/infra/RUNBOOK.md"
+
+  validation {
+    condition     = can(regex("^https://[^#\\s]+$", var.runbook_url))
+    error_message = "runbook_url: write an https address without a #."
+  }
+}
+
+variable "watched_campaign" {
+  description = "The campaign whose count is asked for from outside every minute: the largest."
+  type        = string
+  default     = "reclaim-your-face"
+
+  validation {
+    condition     = fileexists("${path.module}/../shared/campaigns/${var.watched_campaign}.toml")
+    error_message = "watched_campaign: shared/campaigns holds no such campaign; name the largest that you run."
+  }
+}

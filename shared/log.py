@@ -28,6 +28,9 @@ FIELDS = frozenset(
         "seconds",
         "reply",
         "tasks",
+        "stage",
+        # The class of the mailbox's provider as `mailboxes.provider_class` tells it, never a domain.
+        "provider",
     }
 )
 

@@ -1,5 +1,6 @@
 """The funnel of one process: what it adds up, and that nothing waits for it or fails with it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -65,6 +66,22 @@ class TestFunnel:
         assert store.of("language") == {"en": 1, "de": 1}
         assert store.of("mailbox") == {"google": 2}
         assert {key.day for key in store.sums} == {TODAY}
+
+    async def test_tells_the_log_of_the_class_of_the_provider(
+        self, funnel: Funnel, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Which is what the alerts on one provider's confirmations live on; of the address, nothing else."""
+        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        await funnel.aclose()
+
+        (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert line == {
+            "severity": "INFO",
+            "event": "funnel",
+            "campaign": CAMPAIGN,
+            "stage": "mailed",
+            "provider": "google",
+        }
 
     async def test_keeps_what_the_database_cannot_take_now(self, funnel: Funnel, store: Store) -> None:
         """It is written the next time, once."""

@@ -143,17 +143,19 @@ async def _carry_out(order: Order, message: Submission | LinksOrder | Reminder) 
     if not isinstance(order, Granted):
         return None
     mailed: MailKind | None = order.kind
+    provider = mailboxes.provider_class(message.email)
     try:
         await service.mailer.send(_mail(order, message))
     except MailRefused:
         # For good, so the claim counts as used: neither this mail nor a reminder is tried again.
-        log.event("mail_refused", "WARNING", campaign=message.campaign, kind=order.kind)
+        log.event("mail_refused", "WARNING", campaign=message.campaign, kind=order.kind, provider=provider)
         mailed = None
     except MailDeferred:
         await service.store.settle(order, sent=False)
         raise TryAgain from None
     except MailUnresolved:
         # The claim stays: whether or not the mail went out, none follows within the hour.
+        log.event("mail_unresolved", "WARNING", campaign=message.campaign, kind=order.kind, provider=provider)
         raise TryAgain from None
     await service.store.settle(order, sent=True)
     return mailed

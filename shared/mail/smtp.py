@@ -8,7 +8,7 @@ from datetime import datetime
 
 import aiosmtplib
 
-from shared import log
+from shared import log, mailboxes
 from shared.errors import MailDeferred, MailRefused, MailUnresolved
 from shared.mail import Mail
 from shared.mail.message import ascii_recipient, build
@@ -55,7 +55,7 @@ class SmtpMailer:
         )
         try:
             await self._open(relay, mail)
-            await self._hand_over(relay, content)
+            await self._hand_over(relay, mail, content)
         finally:
             relay.close()
 
@@ -74,22 +74,23 @@ class SmtpMailer:
         except aiosmtplib.SMTPRecipientRefused as fault:
             if fault.code >= 500 and _BAD_ADDRESS.match(fault.message):
                 raise MailRefused(str(fault.code)) from None
-            raise self._deferred(fault) from None
+            raise _deferred(fault, mail) from None
         except (aiosmtplib.SMTPException, OSError) as fault:
-            raise self._deferred(fault) from None
+            raise _deferred(fault, mail) from None
 
-    async def _hand_over(self, relay: aiosmtplib.SMTP, content: bytes) -> None:
+    async def _hand_over(self, relay: aiosmtplib.SMTP, mail: Mail, content: bytes) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await relay.data(content)
         except aiosmtplib.SMTPResponseException as fault:
-            raise self._deferred(fault) from None
+            raise _deferred(fault, mail) from None
         except (aiosmtplib.SMTPException, OSError) as fault:
             # The relay may have taken the mail and lost the connection before it could say so.
             raise MailUnresolved(type(fault).__name__) from None
 
-    @staticmethod
-    def _deferred(fault: Exception) -> MailDeferred:
-        """The relay's words stay out of the log, for relays quote addresses; its number does not."""
-        log.event("mail_deferred", "WARNING", error=type(fault).__name__, reply=getattr(fault, "code", None))
-        return MailDeferred(type(fault).__name__)
+
+def _deferred(fault: Exception, mail: Mail) -> MailDeferred:
+    """The relay's words stay out of the log, for relays quote addresses; its number does not."""
+    reply, provider = getattr(fault, "code", None), mailboxes.provider_class(mail.to)
+    log.event("mail_deferred", "WARNING", error=type(fault).__name__, reply=reply, provider=provider)
+    return MailDeferred(type(fault).__name__)

@@ -1,5 +1,6 @@
 """deliver: stores and mails, once, whatever the queue, the relay and the clock do."""
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
@@ -8,7 +9,7 @@ import httpx
 import pyrage
 import pytest
 
-from shared.errors import MailDeferred, MailRefused, MailUnresolved
+from shared.errors import MailDeferred, MailError, MailRefused, MailUnresolved
 from shared.models import Press, Submission
 from shared.store import PENDING_TTL, TASK_TTL
 from shared.store.documents import SIGNATURE
@@ -315,6 +316,24 @@ class TestRelay:
         await deployed.deliver()
 
         assert refused.given == 1
+
+    @pytest.mark.parametrize(
+        ("failure", "event"),
+        [(MailRefused("550"), "mail_refused"), (MailUnresolved("connection lost"), "mail_unresolved")],
+    )
+    async def test_the_log_tells_whose_provider_turned_a_mail_away(
+        self, deployed: World, failure: MailError, event: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """By its class, as alerts want to know it; not with whom."""
+        deployed.functions["deliver"].service.mailer = BrokenMailer(failure)
+        await deployed.sign(email="canary@gmx.at")
+
+        await deployed.deliver()
+
+        printed = capsys.readouterr().out
+        [line] = [line for line in map(json.loads, printed.splitlines()) if line["event"] == event]
+        assert (line["severity"], line["provider"]) == ("WARNING", "gmx-webde")
+        assert "canary" not in printed
 
 
 class TestPoison:

@@ -292,6 +292,7 @@ async def test_the_relays_number_is_logged(capsys: pytest.CaptureFixture[str]) -
 
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (line["event"], line["reply"]) == ("mail_deferred", 451)
+    assert line["provider"] == "other"
 
 
 async def test_a_relay_that_has_failed_may_be_tried_again() -> None:

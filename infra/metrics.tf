@@ -1,0 +1,151 @@
+# Counts what the functions log: one line of JSON an event, see shared/log.py.
+#
+# That almost nothing is stored (logging.tf) takes nothing away from these: log-based metrics of a project count all
+# entries that Cloud Logging receives, whatever its sinks include or exclude
+# (https://cloud.google.com/logging/docs/logs-based-metrics). Only metrics of a bucket would not.
+#
+# Labels are kept for two years, much longer than the lines. So there is none for the country: "one from Malta at
+# 20:03" is nothing that we have to remember, and the public count says as much as it may. Which function it was is
+# told by the resource (service_name). Each label multiplies the number of series, of which a metric may have 30,000:
+# there are a few campaigns, 18 classes of providers, and a few dozen of the rest.
+locals {
+  metrics = {
+    accepted = {
+      filter = "jsonPayload.event=\"accepted\""
+      labels = ["campaign"]
+      why    = "Signatures that sign has accepted"
+    }
+    confirmed = {
+      # Not those that were confirmed already, nor links that have expired.
+      filter = "jsonPayload.event=\"confirm\" AND jsonPayload.outcome=\"confirmed\""
+      labels = ["campaign"]
+      why    = "Signatures that were confirmed, those among them that wait in the queue for the database"
+    }
+    withdrawn = {
+      filter = "jsonPayload.event=\"withdraw\" AND jsonPayload.outcome=(\"uncounted\" OR \"cancelled\" OR \"later\")"
+      labels = ["campaign", "outcome"]
+      why    = "Signatures that were withdrawn"
+    }
+    funnel = {
+      filter = "jsonPayload.event=\"funnel\""
+      labels = ["campaign", "stage", "provider"]
+      why    = "How far signatures have come, by class of mail provider"
+    }
+    orders = {
+      filter = "jsonPayload.event=\"order\""
+      labels = ["kind", "outcome"]
+      why    = "What became of each task: a mail (confirm, reminder, signed), or why none"
+    }
+    mail_refused = {
+      filter = "jsonPayload.event=\"mail_refused\""
+      labels = ["kind", "provider"]
+      why    = "Mails that were refused for good, because there is no such mailbox"
+    }
+    mail_deferred = {
+      filter = "jsonPayload.event=\"mail_deferred\""
+      labels = ["error", "reply", "provider"]
+      why    = "Mails that the relay did not take for now, by its SMTP reply"
+    }
+    mail_unresolved = {
+      filter = "jsonPayload.event=\"mail_unresolved\""
+      labels = ["kind", "provider"]
+      why    = "Mails of which nobody knows whether the relay has taken them"
+    }
+    poison = {
+      filter = "jsonPayload.event=\"poison\""
+      labels = ["error"]
+      why    = "Attempts at tasks that deliver cannot open"
+    }
+    unavailable = {
+      filter = "jsonPayload.event=\"unavailable\""
+      labels = ["error"]
+      why    = "Requests answered with 503, because the queue or the database was away"
+    }
+    unexpected = {
+      filter = "jsonPayload.event=\"unexpected\""
+      labels = ["error"]
+      why    = "Requests answered with 500: faults of ours"
+    }
+    store_unavailable = {
+      filter = "jsonPayload.event=\"store_unavailable\""
+      labels = ["error"]
+      why    = "Presses of a button that confirm queued, because the database was away"
+    }
+    spooled = {
+      filter = "jsonPayload.event=\"spooled\""
+      labels = ["error"]
+      why    = "Tasks that went into the spool, because Cloud Tasks did not take them"
+    }
+    spool_holds_junk = {
+      filter = "jsonPayload.event=\"spool_holds_junk\""
+      labels = []
+      why    = "Documents in the spool that are no tasks"
+    }
+    swept = {
+      filter = "jsonPayload.event=\"swept\""
+      labels = []
+      why    = "Sweeps of the spool: deliver's heartbeat"
+    }
+    count_is_stale = {
+      filter = "jsonPayload.event=\"count_is_stale\""
+      labels = ["campaign"]
+      why    = "Times that count served an old total"
+    }
+    history_is_stale = {
+      filter = "jsonPayload.event=\"history_is_stale\""
+      labels = ["campaign"]
+      why    = "Times that count served an old history"
+    }
+    overlay_is_stale = {
+      filter = "jsonPayload.event=\"overlay_is_stale\""
+      labels = ["campaign"]
+      why    = "Times that a function did not learn whether a campaign is paused"
+    }
+    funnel_not_written = {
+      filter = "jsonPayload.event=(\"funnel_not_written\" OR \"funnel_not_counted\" OR \"funnel_is_full\")"
+      labels = []
+      why    = "Numbers of the funnel that are late or lost; never the count"
+    }
+  }
+}
+
+resource "google_logging_metric" "event" {
+  for_each = local.metrics
+
+  name        = each.key
+  description = each.value.why
+  filter      = "resource.type=\"cloud_run_revision\" AND ${each.value.filter}"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+
+    dynamic "labels" {
+      for_each = each.value.labels
+      content {
+        key        = labels.value
+        value_type = "STRING"
+      }
+    }
+  }
+
+  label_extractors = { for label in each.value.labels : label => "EXTRACT(jsonPayload.${label})" }
+
+  depends_on = [google_project_service.this]
+}
+
+# The scheduler's own log, which is counted without being stored. Which job it was is told by the resource (job_id).
+resource "google_logging_metric" "schedule_failed" {
+  name        = "schedule_failed"
+  description = "Attempts of the scheduler that failed"
+  filter      = "resource.type=\"cloud_scheduler_job\" AND severity>=ERROR"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+  }
+
+  depends_on = [google_project_service.this]
+}
