@@ -65,6 +65,7 @@ def workspace() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "infra"
         shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        (folder.parent / "shared").symlink_to(ROOT / "shared")  # whose campaigns infra/ looks at
         (folder / "local_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
         try:
             run(folder, "init", "-no-color")

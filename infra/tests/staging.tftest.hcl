@@ -1,23 +1,8 @@
 # Staging is production on a smaller bill: it may be thrown away, and nothing else differs.
 variables {
-  environment       = "staging"
-  project           = "undersign-test"
-  project_number    = "100000000002"
-  domain            = "staging.petition.example.org"
-  bundles_bucket    = "undersign-test-bundles"
-  deliver_recipient = "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq"
-  relays            = { first = { host = "smtp.first-relay.example", user = "undersign" } }
-  secret_versions   = { deliver-identities = "1", pepper = "1", token-keys = "1", smtp-password-first = "1", smtp-password-second = "1" }
-  relay             = "first"
-  page_emails       = ["on-call@example.org"]
-  notice_emails     = []
-  bundles = {
-    sign    = "sign-0000000000000000000000000000000000000000000000000000000000000001.zip"
-    deliver = "deliver-0000000000000000000000000000000000000000000000000000000000000001.zip"
-    confirm = "confirm-0000000000000000000000000000000000000000000000000000000000000001.zip"
-    count   = "count-0000000000000000000000000000000000000000000000000000000000000001.zip"
-    embed   = "embed-0000000000000000000000000000000000000000000000000000000000000001.zip"
-  }
+  environment    = "staging"
+  project_number = "100000000002"
+  domain         = "staging.petition.example.org"
 }
 
 run "staging_can_be_thrown_away" {
