@@ -13,7 +13,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from scripts import build, canary, cloud, terraform
 from shared import campaigns
+from shared.campaigns import Campaign
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,10 @@ def before(releases: Sequence[Release]) -> Release | None:
     return next((each for each in reversed(releases) if each.bundles != releases[-1].bundles), None)
 
 
-def check_promises(environment: cloud.Environment) -> None:
+def check_promises(environment: cloud.Environment, known: Iterable[Campaign]) -> None:
     """No backup outlives what a campaign promises its signers, and every campaign is ready to open."""
     faults = []
-    for campaign in campaigns.load_all().values():
+    for campaign in known:
         faults += campaign.not_ready
         kept = int(environment.settings.get("backup_days", 14))
         if campaign.privacy.backup_days < kept:
@@ -136,7 +137,7 @@ def try_out(environment: cloud.Environment) -> bool:
 
 
 def deploy(environment: cloud.Environment, *, ask: bool) -> None:
-    check_promises(environment)
+    check_promises(environment, campaigns.load_all().values())
     releases = Releases(environment.bundles)
     known = releases.all()
     build.build(build.BUILD)
