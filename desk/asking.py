@@ -1,13 +1,24 @@
-"""What the desk asks its user, at a terminal or through a pipe."""
+"""What the desk asks its user and tells them, at a terminal or through a pipe."""
 
 import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from desk.faults import Fault
 
+#: What a pipe or a file is given does not depend on how wide somebody's window is.
+_PIPE_COLUMNS = 200
+
 out = Console(soft_wrap=True, highlight=False)
+if not out.is_terminal:
+    out.width = _PIPE_COLUMNS
+
+
+def say(template: str, **values: object) -> None:
+    """Print a template with rich's markup in it. What `values` hold is shown as it is, brackets and all."""
+    out.print(template.format_map({name: escape(str(value)) for name, value in values.items()}))
 
 
 def at_terminal() -> bool:
