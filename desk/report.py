@@ -41,7 +41,6 @@ def html(stats: Stats, campaign: Campaign, line: Line) -> str:
         style=Markup(style),  # noqa: S704 - our own file
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         chart=progress.chart(stats.count, line),
-        days=line.by_day(),
         countries=progress.country_rows(stats.count, say),
         stages=_STAGES,
         names=names,
