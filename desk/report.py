@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from desk.numbers import Stats
+from desk.numbers import Stats, duration
 from shared import countries, locales, pages, progress
 from shared.campaigns import Campaign
 from shared.funnel import Stage
@@ -44,4 +44,5 @@ def html(stats: Stats, campaign: Campaign, line: Line) -> str:
         countries=progress.country_rows(stats.count, say),
         stages=_STAGES,
         names=names,
+        duration=duration,
     )

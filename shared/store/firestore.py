@@ -5,6 +5,7 @@ document does not exist. The emulator is used where FIRESTORE_EMULATOR_HOST is s
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -193,7 +194,8 @@ class FirestoreStore:
             log.fault("funnel_is_full", full, campaign=campaign)
             for stage in document.values():
                 stage.pop("source", None)
-            await reference.set(document, merge=True, timeout=_TIMEOUT_SECONDS)
+            with contextlib.suppress(exceptions.InvalidArgument):  # what is full stays full: there is no later
+                await reference.set(document, merge=True, timeout=_TIMEOUT_SECONDS)
 
     async def overlay(self, campaign: str) -> Overlay:
         async def work() -> Overlay:

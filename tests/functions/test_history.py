@@ -182,7 +182,9 @@ class TestPage:
         assert page.status_code == 200
         assert "12 people have signed" in page.text
         assert "As of 22 November 2026, 20:00 UTC" in page.text
-        assert re.search(r'aria-label="Line chart: 20 on 19 November 2026, 12 on 22 November 2026\."', page.text)
+        assert re.search(
+            r'aria-label="Line chart: 20 on 19 November 2026, 20:00, 12 on 22 November 2026, 20:00\."', page.text
+        )
         assert "not statements of support" in page.text
         assert re.search(r">Germany<svg.*?>12</td><td[^>]*>67,680", page.text, re.S)
         assert re.search(r">France<svg.*?>under 10</td><td[^>]*>55,695", page.text, re.S)
