@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from desk import progress, where
+from desk import asking, progress, where
 from desk.asking import out
 from desk.faults import Fault
 from shared.store.records import Difference, Recount
@@ -52,7 +52,7 @@ async def _audit(campaign: str, *, repair: bool) -> Recount:
 
 def _sums(recount: Recount) -> Table:
     """What is wrong as everybody sees it."""
-    table = Table("what", "records", "tally", "too many", title="In all")
+    table = asking.table("what", "records", "tally", "too many", title="In all")
     for name, counted, kept in _values(recount):
         if counted != kept:
             table.add_row(name, f"{counted:,}", f"{kept:,}", f"{kept - counted:+,}")

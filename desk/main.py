@@ -7,9 +7,11 @@ import sys
 from typing import NoReturn
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from desk import (
+    asking,
     auditing,
     checking,
     drafts,
@@ -57,15 +59,21 @@ campaign.command()(drafts.drafts)
 campaign.command()(overlays.pause)
 campaign.command()(overlays.resume)
 campaign.command()(overlays.admit_partner)
+campaign.command()(overlays.dismiss_partner)
 app.add_typer(campaign, name="campaign")
 
 
 def main() -> None:
     """Run one command; a fault is told in a sentence, without a traceback, and ends it with status 2."""
+    asking.speak_in_any_terminal()
     try:
         app()
     except (ConfigurationError, Fault) as fault:
         _complain(str(fault))
+    except ValidationError:
+        _complain(
+            "What is stored was written by a newer undersign, or is damaged. Update this one, and try again."
+        )
     except Unavailable as away:
         _complain(f"The database or the queue does not answer ({away}). Nothing is half done; try again.")
     except OSError as error:

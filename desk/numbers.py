@@ -84,6 +84,12 @@ async def gather(
     return found, known, Line(points, now)
 
 
+def duration(minutes: int) -> str:
+    """As people say it: "1 minute", "3 hours"."""
+    number, unit = (minutes, "minute") if minutes < 120 else (round(minutes / 60), "hour")
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
+
+
 def _whole(numbers: Mapping[FunnelKey, int]) -> Row:
     stages = Counter[str]()
     for key, number in numbers.items():

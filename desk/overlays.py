@@ -8,9 +8,9 @@ import typer
 from pydantic import ValidationError
 
 from desk import where
-from desk.asking import out
+from desk.asking import out, say
 from desk.faults import Fault
-from shared import campaign_faults
+from shared import campaign_faults, runtime
 from shared.campaigns import Campaign
 from shared.overlay import AdmittedPartner, Overlay, applied
 
@@ -47,6 +47,9 @@ def admit_partner(
     For a partner's own key to its newsletter contacts, write it into the campaign file and deploy that.
     """
 
+    if any(given.startswith("http:") for given in origin) and not runtime.desk().is_local:
+        raise Fault("Pages on http:// are for this machine alone: give the partner's https:// origin.")
+
     def admit(overlay: Overlay, known: Campaign) -> Overlay:
         before = overlay.partners.get(partner)
         in_file = known.partners.get(partner)
@@ -59,8 +62,34 @@ def admit_partner(
         return _checked({**overlay.model_dump(), "partners": {**overlay.partners, partner: added}})
 
     asyncio.run(change(campaign, admit))
-    out.print(f"Pages of {', '.join(origin)} may show the form of {campaign} within a minute, as {partner}.")
+    say(
+        "Pages of {origins} may show the form of {campaign} within a minute, as {partner}.",
+        origins=", ".join(origin),
+        campaign=campaign,
+        partner=partner,
+    )
     out.print("Write it into the campaign file, too, for those who read that.")
+
+
+def dismiss_partner(
+    campaign: CampaignId,
+    partner: Annotated[str, typer.Argument(help="The partner's short name.")],
+) -> None:
+    """Take back what `admit-partner` has admitted. What the campaign file says stays until it is deployed anew."""
+
+    def dismiss(overlay: Overlay, _: Campaign) -> Overlay:
+        if partner not in overlay.partners:
+            admitted = ", ".join(sorted(overlay.partners)) or "none"
+            raise Fault(f"{partner} was not admitted by this command. Admitted were: {admitted}.")
+        left = {slug: known for slug, known in overlay.partners.items() if slug != partner}
+        return overlay.model_copy(update={"partners": left})
+
+    asyncio.run(change(campaign, dismiss))
+    say(
+        "Pages of {partner} may no longer show the form of {campaign}, within a minute.",
+        partner=partner,
+        campaign=campaign,
+    )
 
 
 async def change(campaign: str, changed: Callable[[Overlay, Campaign], Overlay]) -> Overlay:

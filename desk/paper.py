@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from rich.markup import escape
 from rich.table import Table
 
 from desk import overlays, where
-from desk.asking import out
+from desk.asking import out, say
 from desk.faults import Fault
 from shared import campaign_faults
 from shared.campaigns import Campaign
@@ -18,7 +19,8 @@ from shared.runtime import utc_now
 app = typer.Typer(help="Signatures on paper, by country.", no_args_is_help=True)
 
 
-@app.command()
+# A number below nought is no option of this command.
+@app.command(context_settings={"ignore_unknown_options": True})
 def add(
     campaign: overlays.CampaignId,
     country: Annotated[str, typer.Argument(help="ISO 3166-1, as in DE.")],
@@ -41,8 +43,11 @@ def add(
     changed = asyncio.run(overlays.change(campaign, with_it))
     total = sum(changed.paper_by_country.values())
     here = changed.paper_by_country.get(added.country, 0)
-    out.print(
-        f"{here:,} on paper from {added.country} now, {total:,} in all; the counter shows them within a minute."
+    say(
+        "{here} on paper from {country} now, {total} in all; the counter shows them within a minute.",
+        here=f"{here:,}",
+        country=added.country,
+        total=f"{total:,}",
     )
 
 
@@ -52,7 +57,7 @@ def list_all(campaign: overlays.CampaignId) -> None:
     overlay = asyncio.run(_overlay(campaign))
     table = Table("added", "country", "number", "note")
     for entry in overlay.paper:
-        table.add_row(f"{entry.added_at:%Y-%m-%d %H:%M}", entry.country, f"{entry.number:+,}", entry.note)
+        table.add_row(f"{entry.added_at:%Y-%m-%d %H:%M}", entry.country, f"{entry.number:+,}", escape(entry.note))
     out.print(table, f"{sum(overlay.paper_by_country.values()):,} in all.")
 
 

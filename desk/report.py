@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from desk.numbers import Stats
+from desk.numbers import Stats, duration
 from shared import countries, locales, pages, progress
 from shared.campaigns import Campaign
 from shared.funnel import Stage
@@ -41,8 +41,8 @@ def html(stats: Stats, campaign: Campaign, line: Line) -> str:
         style=Markup(style),  # noqa: S704 - our own file
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         chart=progress.chart(stats.count, line),
-        days=line.by_day(),
         countries=progress.country_rows(stats.count, say),
         stages=_STAGES,
         names=names,
+        duration=duration,
     )

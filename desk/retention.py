@@ -9,9 +9,10 @@ import typer
 from pydantic import ValidationError
 
 from desk import overlays, progress, where
-from desk.asking import out
+from desk.asking import out, say
 from desk.faults import Fault
 from desk.opening import Opened
+from shared import campaign_faults
 from shared.campaigns import Campaign
 from shared.overlay import HandOver, Overlay
 from shared.runtime import utc_now
@@ -30,32 +31,53 @@ def hand_over(
     if file not in opened.files:
         raise Fault(f"{manifest} names no {file}. It names: {', '.join(opened.files)}.")
     given = opened.files[file]
-    record = HandOver(to=to, signatures=given.signatures, sha256=given.sha256, at=utc_now())
+    if opened.damaged or not given.signatures:
+        raise Fault(f"{file} holds {given.signatures:,} signatures, and {len(opened.damaged):,} were not opened.")
+    try:
+        record = HandOver(to=to, signatures=given.signatures, sha256=given.sha256, at=utc_now())
+    except ValidationError as fault:
+        raise Fault("\n".join(campaign_faults.of_keys(HandOver, fault))) from None
     asyncio.run(
         overlays.change(
             campaign, lambda overlay, _: overlay.model_copy(update={"hand_overs": (*overlay.hand_overs, record)})
         )
     )
-    out.print(f"Recorded: {record.signatures:,} signatures to {record.to}, SHA-256 {record.sha256}.")
+    say(
+        "Recorded: {number} signatures to {to}, SHA-256 {sha256}.",
+        number=f"{record.signatures:,}",
+        to=record.to,
+        sha256=record.sha256,
+    )
 
 
 def purge(
     campaign: overlays.CampaignId,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    unhanded: Annotated[
+        bool,
+        typer.Option("--although-not-handed-over", help="Also what nobody has recorded as handed over."),
+    ] = False,
 ) -> None:
     """Remove all signatures of a campaign whose time is over. Its final count stays, and changes no more."""
-    asyncio.run(_purge(campaign, utc_now(), yes=yes))
+    asyncio.run(_purge(campaign, utc_now(), yes=yes, unhanded=unhanded))
 
 
-async def _purge(campaign: str, now: datetime, *, yes: bool) -> None:
+async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> None:
     async with where.opened(campaign) as (known, records):
         overlay = await records.overlay(campaign)
-        _check(known, overlay, now)
-        final = await records.tally(campaign)
+        total = (await records.tally(campaign)).total
+        _check_time(known, now)
+        if not unhanded:
+            _check_hand_over(known, overlay, total)
         for record in overlay.hand_overs:
-            out.print(f"Handed over: {record.signatures:,} signatures to {record.to} on {record.at:%Y-%m-%d}.")
+            say(
+                "Handed over: {number} signatures to {to} on {at}.",
+                number=f"{record.signatures:,}",
+                to=record.to,
+                at=f"{record.at:%Y-%m-%d}",
+            )
         if not yes:
-            typer.confirm(f"Remove all records of {final.total:,} signatures for good?", abort=True)
+            typer.confirm(f"Remove all records of {total:,} signatures for good?", abort=True)
         # Frozen first: what is removed must never be recounted, even if this is interrupted.
         await records.change_overlay(
             campaign, lambda known: known.model_copy(update={"purged": known.purged or now})
@@ -64,16 +86,17 @@ async def _purge(campaign: str, now: datetime, *, yes: bool) -> None:
             task = bar.add_task("Removing", total=None)
             removed = await records.purge(campaign, lambda number: bar.advance(task, number))
             bar.update(task, total=removed)
-    out.print(f"[green]Removed[/]: {removed:,} records. The final count stays: {final.total:,}.")
+        final = (await records.tally(campaign)).total
+    out.print(f"[green]Removed[/]: {removed:,} records. The final count stays: {final:,}.")
     if known.privacy.backup_days:
         out.print(f"Backups hold them for {known.privacy.backup_days} days more.")
     out.print("Now destroy the exports, what was opened from them, and the keys.")
 
 
-def _check(campaign: Campaign, overlay: Overlay, now: datetime) -> None:
+def _check_time(campaign: Campaign, now: datetime) -> None:
     """
     Raises:
-        Fault: it is too early, or nobody has recorded a hand-over.
+        Fault: it is too early.
     """
     if now.date() < campaign.purged_on:
         raise Fault(
@@ -81,9 +104,18 @@ def _check(campaign: Campaign, overlay: Overlay, now: datetime) -> None:
             f"{campaign.privacy.retention_days} days after it closes. To purge earlier, change "
             "privacy.retention_days in its file."
         )
-    if not overlay.hand_overs:
+
+
+def _check_hand_over(campaign: Campaign, overlay: Overlay, total: int) -> None:
+    """
+    Raises:
+        Fault: no hand-over that was recorded holds as many signatures as there are.
+    """
+    handed = max((record.signatures for record in overlay.hand_overs), default=0)
+    if handed < total:
         raise Fault(
-            f"Nobody has recorded that the signatures were handed over: undersign hand-over {campaign.id} …"
+            f"{total - handed:,} of {total:,} signatures were never recorded as handed over: "
+            f"undersign hand-over {campaign.id} …, or add --although-not-handed-over."
         )
 
 

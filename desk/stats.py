@@ -10,8 +10,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from desk import files, numbers, report
+from desk import asking, files, numbers, report
 from desk.asking import out
+from desk.faults import Fault
 from desk.numbers import By, Row, Stats
 from shared.funnel import Stage
 from shared.models import Count
@@ -35,11 +36,13 @@ def stats(
     ] = None,
 ) -> None:
     """Show how far a campaign is, and how many were accepted, mailed, opened the link and confirmed."""
+    if since and until and until < since:
+        raise Fault("--until lies before --since: nobody signed on no day.")
     days = (since and since.date(), until and until.date())
     found, known, line = asyncio.run(numbers.gather(campaign, days, utc_now()))
     if html:
         files.replace(html, report.html(found, known, line))
-        out.print(f"Written to {html}. It holds small numbers, too: it is for the organisers' eyes.")
+        asking.say("Written to {file}. It holds small numbers, too: it is for the organisers' eyes.", file=html)
     elif as_json:
         out.print(found.model_dump_json(indent=2), markup=False)
     else:
@@ -52,7 +55,7 @@ def _print(found: Stats, by: Sequence[By]) -> None:
         out.print(line)
     out.print(_funnel(found.funnel))
     if found.median_minutes_to_confirm is not None:
-        out.print(f"Half of those who confirm do so within {found.median_minutes_to_confirm:,} minutes.")
+        out.print(f"Half of those who confirm do so within {numbers.duration(found.median_minutes_to_confirm)}.")
     for kind in by:
         out.print(_divided(kind, found.by[kind]))
     if not by:
@@ -71,25 +74,18 @@ def _progress(count: Count) -> Iterator[str]:
 
 
 def _funnel(whole: Row) -> Table:
-    table = Table("stage", "submissions", "of accepted", title="From the form to the count")
+    table = asking.table("stage", "submissions", "of accepted", title="From the form to the count")
     for stage in Stage:
         number: int = getattr(whole, stage)
         table.add_row(stage, f"{number:,}", _percent(number, whole.accepted))
-    return _right(table)
+    return table
 
 
 def _divided(by: By, rows: Sequence[Row]) -> Table:
-    table = Table(by, *Stage, "rate", title=f"By {by}")
+    table = asking.table(by, *Stage, "rate", title=f"By {by}")
     for row in rows:
         numbers = (f"{getattr(row, stage):,}" for stage in Stage)
         table.add_row(row.key, *numbers, _percent(row.confirmed, row.accepted))
-    return _right(table)
-
-
-def _right(table: Table) -> Table:
-    """Numbers stand on the right."""
-    for column in table.columns[1:]:
-        column.justify = "right"
     return table
 
 

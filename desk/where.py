@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from desk.asking import aside
 from desk.faults import Fault
 from shared import runtime
 from shared.campaigns import Campaign
@@ -34,6 +35,7 @@ async def opened(campaign: str) -> AsyncIterator[tuple[Campaign, Records]]:
     """
     campaign_file(campaign)
     desk = runtime.desk()
+    aside("Working on {place}.", place=desk.place)
     try:
         yield desk.campaigns[campaign], desk.records
     finally:

@@ -66,6 +66,7 @@ FUNCTIONS = ("sign", "deliver", "confirm", "count", "embed")
 
 
 def main() -> None:
+    os.umask(0o077)  # addresses and live links lie in its folder, for nobody else on this machine
     port = _port(os.environ.get("PORT", "8080"))
     folder = Path(os.environ.get("LOCAL_FOLDER", "var"))
     for name, value in _local_environment(folder, port).items():

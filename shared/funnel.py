@@ -9,21 +9,25 @@ here, never in the tally.
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 
 from shared import log
 from shared.errors import StoreUnavailable
-from shared.store import MAX_FUNNEL_COUNTS, FunnelKey, Store, Submission
+from shared.store import MAX_FUNNEL_COUNTS, FunnelKey, Signature, Store, Submission
 
 WRITE_SECONDS = 5
 #: Anybody can write anything into `source`; a process counts so many of them a day, and the others together.
 MAX_SOURCES = 300
 #: Links that a process remembers as opened, so that a page that is loaded anew counts once.
 _MAX_OPENED = 10_000
-OTHER = "other"
-NONE = "none"
+#: Records that a process reads for the funnel at a time.
+_MAX_LOOKING = 100
+_COMPLAIN_SECONDS = 300
+#: Not what anybody could write into `source`.
+OTHER = "(other)"
+NONE = "(none)"
 ALL = "all"
 
 
@@ -46,9 +50,9 @@ class Dimension(StrEnum):
 
 
 def bucket(minutes: int) -> str:
-    """Minutes from signing to confirming: exact for an hour, then to ten minutes, from a day on to hours."""
+    """Within how many minutes of signing: exact for an hour, then to ten minutes, from a day on to hours."""
     step = 1 if minutes < 60 else 10 if minutes < 24 * 60 else 60
-    return str(max(0, minutes // step * step))
+    return str((max(0, minutes) // step + 1) * step)
 
 
 def median_minutes(minutes: Mapping[str, int]) -> int | None:
@@ -71,6 +75,7 @@ class Funnel:
         self._sources = dict[str, set[str]]()
         self._opened = OrderedDict[str, None]()
         self._written = -float(WRITE_SECONDS)
+        self._complained = -float(_COMPLAIN_SECONDS)
         self._tasks = set[asyncio.Task[None]]()
         self._writing: asyncio.Task[None] | None = None
         self._one_writer = asyncio.Lock()
@@ -105,20 +110,34 @@ class Funnel:
         if len(self._opened) > _MAX_OPENED:
             self._opened.popitem(last=False)
 
-        async def look() -> None:
-            signature = await self._store.signature(campaign, digest)
-            if signature and (submission := signature.submission(submission_id)):
+        def count(signature: Signature) -> None:
+            if submission := signature.submission(submission_id):
                 self.count(campaign, Stage.OPENED, submission)
 
-        self._start(look)
+        self._look(campaign, digest, count)
 
     def confirmed(self, campaign: str, digest: str) -> None:
         """This address has just been counted."""
 
-        async def look() -> None:
-            signature = await self._store.signature(campaign, digest)
-            if signature and signature.confirmed_at:
+        def count(signature: Signature) -> None:
+            if signature.confirmed_at:
                 self.count(campaign, Stage.CONFIRMED, signature.submissions[0], signature.confirmed_at)
+
+        self._look(campaign, digest, count)
+
+    def _look(self, campaign: str, digest: str, count: Callable[[Signature], None]) -> None:
+        """Read a record, which nobody waits for. While the database does not keep up, go without."""
+        if len(self._tasks) >= _MAX_LOOKING:
+            return
+
+        async def look() -> None:
+            try:
+                signature = await self._store.signature(campaign, digest)
+            except StoreUnavailable as away:
+                self._complain("funnel_not_counted", away, campaign)
+            else:
+                if signature:
+                    count(signature)
 
         self._start(look)
 
@@ -135,7 +154,7 @@ class Funnel:
         try:
             await self._store.add_to_funnel(campaign, counts)
         except StoreUnavailable as away:
-            log.fault("funnel_not_written", away.__cause__ or away, campaign=campaign)
+            self._complain("funnel_not_written", away, campaign)
             self._counts.setdefault(campaign, Counter()).update(counts)
 
     async def settled(self) -> None:
@@ -166,11 +185,18 @@ class Funnel:
         await asyncio.sleep(max(0, self._written + WRITE_SECONDS - self._clock()))
         await self.write()
 
-    def _start(self, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-        task = asyncio.create_task(_quietly(work))
+    def _start(self, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def _complain(self, name: str, away: StoreUnavailable, campaign: str) -> None:
+        """Once in a while: a database that is away is away for everybody."""
+        now = self._clock()
+        if now - self._complained >= _COMPLAIN_SECONDS:
+            self._complained = now
+            log.fault(name, away.__cause__ or away, campaign=campaign)
 
 
 def _parts(counts: Mapping[FunnelKey, int]) -> Iterator[dict[FunnelKey, int]]:
@@ -179,10 +205,3 @@ def _parts(counts: Mapping[FunnelKey, int]) -> Iterator[dict[FunnelKey, int]]:
         of_day = [(key, number) for key, number in counts.items() if key.day == day]
         for start in range(0, len(of_day), MAX_FUNNEL_COUNTS):
             yield dict(of_day[start : start + MAX_FUNNEL_COUNTS])
-
-
-async def _quietly(work: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await work()
-    except StoreUnavailable as away:
-        log.fault("funnel_not_counted", away.__cause__ or away)

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from shared.copies import Copies
 from shared.count import fold
 from shared.models import History, HistoryPoint
-from shared.store import Point, Store
+from shared.store import Day, Hour, Point, Store
 
 #: A new point comes once an hour.
 FRESH = timedelta(minutes=1)
@@ -19,18 +19,22 @@ HOURS_KEPT_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """All points of a campaign, oldest first, and when they were read."""
+    """All days of a campaign, oldest first, and when they were read."""
 
-    points: Sequence[Point]
+    kept: Sequence[Day]
     as_of: datetime
 
-    def by_day(self) -> Sequence[Point]:
+    @property
+    def days(self) -> Sequence[Point]:
         """The last point of each day (UTC)."""
-        return list({point.at.date(): point for point in self.points}.values())
+        return [day.last for day in self.kept]
 
-    def by_hour(self) -> Sequence[Point]:
-        """Each of the last `HOURS_KEPT_DAYS`."""
-        return [point for point in self.points if point.at > self.as_of - timedelta(days=HOURS_KEPT_DAYS)]
+    @property
+    def hours(self) -> Sequence[Hour]:
+        """The last of each hour of the last `HOURS_KEPT_DAYS`."""
+        since = self.as_of - timedelta(days=HOURS_KEPT_DAYS)
+        every = (hour for day in self.kept for _, hour in sorted(day.hours.items()))
+        return [hour for hour in every if hour.at > since]
 
 
 def lines(store: Store) -> Copies[Line]:
@@ -38,28 +42,34 @@ def lines(store: Store) -> Copies[Line]:
 
     async def read(campaign: str, now: datetime, last: Line | None) -> Line:
         since = (last.as_of - timedelta(days=1)).date() if last else date.min
-        known = [point for point in last.points if point.at.date() < since] if last else []
+        known = [day for day in last.kept if day.last.at.date() < since] if last else []
         return Line([*known, *await store.history(campaign, since)], now)
 
     return Copies(read, FRESH, "history_is_stale")
 
 
-def public(campaign: str, line: Line, points: Sequence[Point]) -> History:
-    """`points` of the line as everybody may see them."""
-    shown = [
+def by_day(campaign: str, line: Line) -> History:
+    """With the countries, folded like the counter's."""
+    points = [
         HistoryPoint(at=point.at, total=point.total, by_country=fold(point.by_country, point.total))
-        for point in points
+        for point in line.days
     ]
-    return History(campaign=campaign, as_of=line.as_of, points=shown)
+    return History(campaign=campaign, as_of=line.as_of, points=points)
+
+
+def by_hour(campaign: str, line: Line) -> History:
+    """Totals alone."""
+    points = [HistoryPoint(at=hour.at, total=hour.total) for hour in line.hours]
+    return History(campaign=campaign, as_of=line.as_of, points=points)
 
 
 def as_csv(history: History) -> str:
     """A row for each point, a column for each country (RFC 4180); empty where it was folded into `other`."""
-    countries = sorted({country for point in history.points for country in point.by_country})
+    countries = sorted({country for point in history.points for country in point.by_country or {}})
     written = io.StringIO(newline="")
     table = csv.writer(written)
     table.writerow(["at", "total", *countries])
     for point in history.points:
-        numbers = (point.by_country.get(country, "") for country in countries)
+        numbers = ((point.by_country or {}).get(country, "") for country in countries)
         table.writerow([f"{point.at:%Y-%m-%dT%H:%M:%SZ}", point.total, *numbers])
     return written.getvalue()

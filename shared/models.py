@@ -226,11 +226,13 @@ class Count(BaseModel):
 
 
 class HistoryPoint(BaseModel):
-    """The counter as it stood at one moment; `by_country` is folded like the counter's."""
+    """The counter as it stood at one moment."""
 
     at: datetime
     total: int
-    by_country: dict[str, int]
+    by_country: dict[str, int] | None = Field(
+        default=None, description="Folded like the counter's; told of days alone."
+    )
 
 
 class History(BaseModel):

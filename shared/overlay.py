@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared import log
 from shared.campaigns import Campaign, Country, OneLine, Origin, Partner, Slug
@@ -22,7 +22,14 @@ from shared.errors import Unavailable
 #: Seconds after which a copy is read anew.
 FRESH_SECONDS = 10
 _MOST = 1000
+_MOST_ON_PAPER = 10_000_000
 _COMPLAIN_SECONDS = 300
+
+
+def _check_number(number: int) -> int:
+    if number == 0 or abs(number) > _MOST_ON_PAPER:
+        raise ValueError(f"write a whole number up to {_MOST_ON_PAPER:,}, below nought to take some off")
+    return number
 
 
 class _Part(BaseModel):
@@ -41,7 +48,7 @@ class Paper(_Part):
     """Signatures on paper: `number` people of `country`, or fewer than was thought where it is negative."""
 
     country: Country
-    number: int
+    number: Annotated[int, AfterValidator(_check_number)]
     note: OneLine
     added_at: AwareDatetime
 

@@ -205,7 +205,7 @@ def progress(
         languages=_languages(campaign),
         count=count,
         chart=numbers.chart(count, line),
-        days=line.by_day(),
+        days=line.days,
         countries=numbers.country_rows(count, say),
         min_shown=MIN_SHOWN,
         hours_days=HOURS_KEPT_DAYS,

@@ -9,6 +9,7 @@ from shared import charts, countries
 from shared.count import OTHER
 from shared.history import Line
 from shared.models import Count
+from shared.store import Hour, Point
 
 if TYPE_CHECKING:
     from shared.locales import Locale
@@ -31,9 +32,8 @@ class CountryRow:
 
 def chart(count: Count, line: Line) -> charts.Chart | None:
     """The total over time, up to the count of this moment."""
-    points = line.points
-    if points and count.as_of - points[0].at > _DRAWN_BY_HOUR:
-        points = line.by_day()
+    is_young = not line.kept or count.as_of - line.days[0].at < _DRAWN_BY_HOUR
+    points: Sequence[Point | Hour] = line.hours if is_young else line.days
     kept = [(point.at, point.total) for point in points if point.at < count.as_of]
     return charts.line([*kept, (count.as_of, count.total)])
 

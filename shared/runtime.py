@@ -93,10 +93,12 @@ class Count(Function):
 
 @dataclass(slots=True, kw_only=True)
 class Desk:
-    """What the organisers' commands are given."""
+    """What the organisers' commands are given. `place`: where the records are, in words."""
 
     campaigns: Mapping[str, Campaign]
     records: "Records"
+    place: str
+    is_local: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -178,7 +180,12 @@ def campaigns_folder() -> Path:
 def desk() -> Desk:
     settings = environment.load_for_desk(DeskSettings)
     known = _campaigns(settings)
-    return Desk(campaigns=known, records=_records(settings, known))
+    return Desk(
+        campaigns=known,
+        records=_records(settings, known),
+        place=_place(settings),
+        is_local=settings.store == "sqlite",
+    )
 
 
 def rights() -> Rights:
@@ -189,6 +196,8 @@ def rights() -> Rights:
     return Rights(
         campaigns=known,
         records=_records(settings, known),
+        place=_place(settings),
+        is_local=settings.store == "sqlite",
         digester=Digester(settings.pepper.get_secret_value().encode()),
         opener=Opener(environment.words(settings.deliver_identities)),
         queues=list(_task_lists(settings)),
@@ -239,6 +248,12 @@ def _records(settings: StoreSettings, known: Mapping[str, Campaign]) -> "Records
     from shared.store.sqlite_records import SqliteRecords
 
     return SqliteRecords(_given(settings.local_folder) / "store.db", _shards(known))
+
+
+def _place(settings: StoreSettings) -> str:
+    if settings.store == "firestore":
+        return f"the database {settings.firestore_database} of the project {settings.firestore_project}"
+    return f"{_given(settings.local_folder) / 'store.db'} on this machine"
 
 
 def _shards(known: Mapping[str, Campaign]) -> Callable[[str], int]:

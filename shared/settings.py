@@ -192,11 +192,16 @@ def load(kind: type[S]) -> S:
     return _checked(kind, _given(kind))
 
 
+#: Whoever sets one of these means a deployment, and must not be given what lies on their own machine instead.
+_OF_A_DEPLOYMENT = ("FIRESTORE_PROJECT", "FIRESTORE_DATABASE", "TASKS_QUEUE", "SPOOL_PROJECT", "SPOOL_DATABASE")
+
+
 def load_for_desk(kind: type[S]) -> S:
-    """As `load`; where the environment names no store, that of `make run` in LOCAL_FOLDER, else in var."""
+    """As `load`; where the environment names no deployment, what `make run` keeps in LOCAL_FOLDER, else in var."""
     given = _given(kind)
     folder = Path(given.get("local_folder", "var"))
-    if "store" not in given and (folder / "secrets.json").is_file():
+    is_local = not any(os.environ.get(name) for name in ("STORE", *_OF_A_DEPLOYMENT))
+    if is_local and (folder / "secrets.json").is_file():
         secrets = json.loads((folder / "secrets.json").read_text())
         made = {name.lower(): value for name, value in secrets.items()}
         given = {

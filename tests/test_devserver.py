@@ -136,7 +136,7 @@ def test_the_history_begins_when_the_server_starts(campaigns: Path, tmp_path: Pa
     """The local schedule calls at once, and then every hour."""
     with server(tmp_path / "var", CAMPAIGNS_FOLDER=str(campaigns)) as running:
         store = SqliteStore(running.folder / "store.db", lambda _: 1)
-        points = until(lambda: asyncio.run(store.history("ours", date.min)))
+        days = until(lambda: asyncio.run(store.history("ours", date.min)))
         store.close()
 
-    assert [point.total for point in points] == [0]
+    assert [day.last.total for day in days] == [0]

@@ -10,8 +10,9 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import badge, history, http, pages, runtime
+from shared import badge, history, http, log, pages, runtime
 from shared import count as counter
+from shared.errors import StoreUnavailable
 from shared.history import Line
 from shared.http import Call
 from shared.models import Count, History
@@ -52,29 +53,29 @@ async def get_badge(call: Call) -> Response:
 
 async def get_history(call: Call) -> Response:
     """Each day since the start."""
-    return _history_json(call, await _days(call))
+    return _history_json(call, history.by_day(call.campaign.id, await _line(call)))
 
 
 async def get_history_csv(call: Call) -> Response:
     """The same as a table."""
-    return _history_csv(call, await _days(call), "days")
+    return _history_csv(call, history.by_day(call.campaign.id, await _line(call)), "days")
 
 
 async def get_hours(call: Call) -> Response:
     """Each hour of the last weeks."""
-    return _history_json(call, await _hours(call))
+    return _history_json(call, history.by_hour(call.campaign.id, await _line(call)))
 
 
 async def get_hours_csv(call: Call) -> Response:
     """The same as a table."""
-    return _history_csv(call, await _hours(call), "hours")
+    return _history_csv(call, history.by_hour(call.campaign.id, await _line(call)), "hours")
 
 
 async def get_progress(call: Call) -> Response:
     """The page for journalists; with `embed=1` for a frame in any page."""
     if moved := http.to_language(call):
         return moved
-    count, line = await asyncio.gather(_count(call), _line(call))
+    count, line = await asyncio.gather(_count(call), _line_or_none(call))
     framed = call.request.query_params.get("embed") == "1"
     return pages.progress(
         call.campaign, call.say(), count, line, PAGE_CACHE, public_url=service.public_url, framed=framed
@@ -95,18 +96,23 @@ async def _line(call: Call) -> Line:
     return await lines.get(call.campaign.id, service.now())
 
 
-async def _days(call: Call) -> History:
-    line = await _line(call)
-    return history.public(call.campaign.id, line, line.by_day())
-
-
-async def _hours(call: Call) -> History:
-    line = await _line(call)
-    return history.public(call.campaign.id, line, line.by_hour())
+async def _line_or_none(call: Call) -> Line:
+    """The count is worth showing without its history."""
+    try:
+        return await _line(call)
+    except StoreUnavailable as away:
+        log.fault("history_unavailable", away.__cause__ or away, campaign=call.campaign.id)
+        return Line([], service.now())
 
 
 def _history_json(call: Call, told: History) -> Response:
-    return _cacheable(call, counter.etag(told), told.model_dump_json(), "application/json", HISTORY_CACHE_CONTROL)
+    return _cacheable(
+        call,
+        counter.etag(told),
+        told.model_dump_json(exclude_none=True),
+        "application/json",
+        HISTORY_CACHE_CONTROL,
+    )
 
 
 def _history_csv(call: Call, told: History, step: str) -> Response:

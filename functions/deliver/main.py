@@ -3,6 +3,7 @@
 Answers 2xx when a task is done or has been put off; anything else makes the queue bring it again.
 """
 
+import asyncio
 import random
 import re
 from datetime import datetime, timedelta
@@ -53,11 +54,14 @@ async def post_sweep(_call: Call) -> Response:
 async def post_snapshot(_call: Call) -> Response:
     """Called on a schedule: keep each campaign's tally of this hour for its history."""
     now = service.now()
-    for campaign in service.campaigns.values():
-        if campaign.has_opened(now):
-            tally = await service.store.tally(campaign.id)
-            await service.store.add_to_history(campaign.id, Point(now, tally.total, tally.by_country))
+    running = [campaign.id for campaign in service.campaigns.values() if campaign.has_opened(now)]
+    await asyncio.gather(*(_keep_snapshot(campaign, now) for campaign in running))
     return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def _keep_snapshot(campaign: str, now: datetime) -> None:
+    tally = await service.store.tally(campaign)
+    await service.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
 
 
 async def _do(message: Message) -> None:

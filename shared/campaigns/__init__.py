@@ -179,7 +179,10 @@ class Privacy(_Part):
         min_length=1, description="who handles the data on your behalf: cloud, mail provider"
     )
     retention_days: Whole = Field(
-        ge=1, le=3650, description="how many days after the close signatures are kept before they are purged"
+        # Confirming goes on for seven days, and what is confirmed then must not come after the purge.
+        ge=8,
+        le=3650,
+        description="how many days after the close signatures are kept before they are purged",
     )
     backup_days: Whole = Field(
         ge=0, le=98, description="how many days backups keep what was erased (0: there are none)"

@@ -54,6 +54,10 @@ class Locale:
 
         return format_date(value, format="long", locale=self._cldr)
 
+    def moment(self, value: datetime) -> str:
+        """A day and the time in UTC."""
+        return f"{self.date(value)}, {value:%H:%M}"
+
     def mark(self, moment: datetime, span: timedelta) -> str:
         """A moment as the label of an axis that is `span` long: the hour, or day and month (CLDR)."""
         from babel.dates import format_skeleton

@@ -210,6 +210,26 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Hour:
+    """The total as it was at one moment."""
+
+    at: datetime
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day (UTC) of the history: its last point, and of each hour the last total.
+
+    Countries are kept once a day: hour by hour, one could read back when each of a few people of a small country
+    signed, once its number is told.
+    """
+
+    last: Point
+    hours: Mapping[str, Hour]
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """What one commit adds to one shard of the tally."""
 
@@ -273,10 +293,10 @@ class Store(Protocol):
         """The sum over all shards."""
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
-        """Keep a point. Of one hour (UTC), that which is kept last holds."""
+        """Keep a point. Of one hour (UTC), and of one day, that which is kept last holds."""
 
-    async def history(self, campaign: str, since: date) -> Sequence[Point]:
-        """The points of this day (UTC) and of those after it, oldest first."""
+    async def history(self, campaign: str, since: date) -> Sequence[Day]:
+        """This day (UTC) and those after it, oldest first; a day without a point is left out."""
 
     async def signature(self, campaign: str, digest: str) -> Signature | None:
         """What is stored of an address, expired or not."""

@@ -5,6 +5,7 @@ document does not exist. The emulator is used where FIRESTORE_EMULATOR_HOST is s
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,9 +25,11 @@ from shared.store import (
     TOMBSTONE_TTL,
     Address,
     Confirmation,
+    Day,
     Delta,
     FunnelKey,
     Granted,
+    Hour,
     Mailbox,
     MailKind,
     Order,
@@ -38,7 +41,7 @@ from shared.store import (
     shard_of,
     transitions,
 )
-from shared.store.documents import MAILBOX, POINT, SIGNATURE
+from shared.store.documents import DAY, MAILBOX, SIGNATURE
 
 #: Seconds for one call; a caller with a browser behind it should not wait longer.
 _TIMEOUT_SECONDS = 10
@@ -146,25 +149,23 @@ class FirestoreStore:
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
         async def work() -> None:
-            # A document a day, so that a year is read at the price of 365 documents; an hour is replaced whole.
             day = self._client.document("campaigns", campaign, "history", f"{point.at:%Y-%m-%d}")
-            hour = f"h{point.at:%H}"
+            name = f"h{point.at:%H}"
+            content = DAY.dump_python(Day(point, {name: Hour(point.at, point.total)}))
             await day.set(
-                {hour: POINT.dump_python(point)},
-                merge=[hour],  # type: ignore[arg-type] # fields to replace are documented, if not declared
+                content,
+                merge=["last", f"hours.{name}"],  # type: ignore[arg-type] # documented, if not declared
                 timeout=_TIMEOUT_SECONDS,
             )
 
         await self._until_committed(work)
 
-    async def history(self, campaign: str, since: date) -> Sequence[Point]:
-        async def work() -> Sequence[Point]:
+    async def history(self, campaign: str, since: date) -> Sequence[Day]:
+        async def work() -> Sequence[Day]:
             days = self._client.collection("campaigns", campaign, "history")
             query = days.order_by("__name__").start_at({"__name__": days.document(f"{since}")})
-            points = list[Point]()
-            async for day in query.stream(timeout=_TIMEOUT_SECONDS):
-                points += [POINT.validate_python(hour) for _, hour in sorted((day.to_dict() or {}).items())]
-            return points
+            documents = query.stream(timeout=_TIMEOUT_SECONDS)
+            return [DAY.validate_python(day.to_dict()) async for day in documents]
 
         return await self._until_committed(work)
 
@@ -193,7 +194,8 @@ class FirestoreStore:
             log.fault("funnel_is_full", full, campaign=campaign)
             for stage in document.values():
                 stage.pop("source", None)
-            await reference.set(document, merge=True, timeout=_TIMEOUT_SECONDS)
+            with contextlib.suppress(exceptions.InvalidArgument):  # what is full stays full: there is no later
+                await reference.set(document, merge=True, timeout=_TIMEOUT_SECONDS)
 
     async def overlay(self, campaign: str) -> Overlay:
         async def work() -> Overlay:

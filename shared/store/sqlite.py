@@ -21,9 +21,11 @@ from shared.store import (
     TOMBSTONE_TTL,
     Address,
     Confirmation,
+    Day,
     Delta,
     FunnelKey,
     Granted,
+    Hour,
     Mailbox,
     MailKind,
     Order,
@@ -35,7 +37,7 @@ from shared.store import (
     shard_of,
     transitions,
 )
-from shared.store.documents import MAILBOX, POINT, SIGNATURE
+from shared.store.documents import DAY, MAILBOX, SIGNATURE
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signatures (
@@ -55,7 +57,7 @@ CREATE TABLE IF NOT EXISTS funnel (
     PRIMARY KEY (campaign, day, stage, dimension, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS history (
-    campaign TEXT, hour TEXT, document TEXT NOT NULL, PRIMARY KEY (campaign, hour)
+    campaign TEXT, day TEXT, document TEXT NOT NULL, PRIMARY KEY (campaign, day)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS overlays (campaign TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parked (
@@ -128,19 +130,28 @@ class SqliteStore:
         return await self._run(work)
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
-        row = (campaign, f"{point.at:%Y-%m-%d %H}", POINT.dump_json(point).decode())
+        day, name = f"{point.at:%Y-%m-%d}", f"h{point.at:%H}"
 
         def work() -> None:
-            self._connection.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", row)
+            with self._transaction() as database:
+                row = database.execute(
+                    "SELECT document FROM history WHERE campaign = ? AND day = ?", (campaign, day)
+                ).fetchone()
+                hours = DAY.validate_json(row[0]).hours if row else {}
+                kept = Day(point, {**hours, name: Hour(point.at, point.total)})
+                database.execute(
+                    "INSERT OR REPLACE INTO history VALUES (?, ?, ?)",
+                    (campaign, day, DAY.dump_json(kept).decode()),
+                )
 
         await self._run(work)
 
-    async def history(self, campaign: str, since: date) -> Sequence[Point]:
-        select = "SELECT document FROM history WHERE campaign = ? AND hour >= ? ORDER BY hour"
+    async def history(self, campaign: str, since: date) -> Sequence[Day]:
+        select = "SELECT document FROM history WHERE campaign = ? AND day >= ? ORDER BY day"
 
-        def work() -> Sequence[Point]:
+        def work() -> Sequence[Day]:
             rows = self._connection.execute(select, (campaign, f"{since}"))
-            return [POINT.validate_json(document) for [document] in rows]
+            return [DAY.validate_json(document) for [document] in rows]
 
         return await self._run(work)
 

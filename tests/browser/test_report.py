@@ -13,7 +13,7 @@ from shared import count
 from shared.campaigns import load_all
 from shared.history import Line
 from shared.overlay import Overlay
-from shared.store import Point, Tally
+from shared.store import Day, Point, Tally
 from tests.browser.conftest import NARROW, WIDE
 from tests.conftest import NOW
 from tests.world import CAMPAIGN
@@ -34,8 +34,8 @@ def a_report() -> str:
         median_minutes_to_confirm=7,
         by={kind: [row, Row(key="DE")] for kind in By},
     )
-    points = [Point(NOW - timedelta(days=n), 140_000 - 9_000 * n, {}) for n in range(10, 0, -1)]
-    return report.html(stats, campaign, Line(points, NOW))
+    days = [Day(Point(NOW - timedelta(days=n), 140_000 - 6_000 * n, {}), {}) for n in range(20, 0, -1)]
+    return report.html(stats, campaign, Line(days, NOW))
 
 
 @pytest.mark.parametrize("viewport", [NARROW, WIDE], ids=["narrow", "wide"])

@@ -81,6 +81,28 @@ class TestAdmitPartner:
         """In the words of the campaign file's own errors."""
         assert reason in told(undersign("campaign", "admit-partner", CAMPAIGN, *command))
 
+    def test_can_be_taken_back(self, var: Path) -> None:
+        """What the file says cannot; and whoever was not admitted is named."""
+        undersign("campaign", "admit-partner", CAMPAIGN, "new", "--origin", NEW, "--name", "New")
+
+        dismissed = undersign("campaign", "dismiss-partner", CAMPAIGN, "new")
+
+        assert "may no longer show the form" in dismissed.output
+        assert "Admitted were: none" in told(undersign("campaign", "dismiss-partner", CAMPAIGN, "new"))
+        assert "Admitted were: none" in told(undersign("campaign", "dismiss-partner", CAMPAIGN, "digital-rights"))
+
+    def test_admits_no_unencrypted_page_to_a_deployment(self, var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On one's own machine there is nothing else."""
+        origin = "http://localhost:9000"
+        admitted = undersign("campaign", "admit-partner", CAMPAIGN, "dev", "--origin", origin, "--name", "Dev")
+        monkeypatch.setenv("STORE", "firestore")
+        monkeypatch.setenv("FIRESTORE_PROJECT", "nowhere")
+
+        refused = undersign("campaign", "admit-partner", CAMPAIGN, "dev", "--origin", origin, "--name", "Dev")
+
+        assert admitted.exit_code == 0, admitted.output
+        assert "http:// are for this machine alone" in told(refused)
+
     def test_needs_a_campaign_that_there_is(self, var: Path) -> None:
         """And says which there are."""
         assert "There are: reclaim-your-face" in told(undersign("campaign", "pause", "yours"))
@@ -90,20 +112,23 @@ class TestPaper:
     def test_is_added_corrected_and_listed(self, var: Path) -> None:
         """Each entry with its note."""
         undersign("offline", "add", CAMPAIGN, "de", "1200", "--note", "Sheets from Berlin")
-        added = undersign("offline", "add", CAMPAIGN, "DE", "--note", "counted twice", "--", "-200")
+        added = undersign("offline", "add", CAMPAIGN, "DE", "-200", "--note", "counted twice [/]")
 
         listed = undersign("offline", "list", CAMPAIGN)
 
         assert "1,000 on paper from DE now, 1,000 in all" in added.output
         assert "Sheets from Berlin" in listed.output
         assert "-200" in listed.output
+        assert "counted twice [/]" in listed.output
 
     @pytest.mark.parametrize(
         ("command", "reason"),
         [
             (["Germany", "5", "--note", "x"], "two capital letters"),
             (["DE", "5", "--note", ""], "note: is empty"),
-            (["DE", "--note", "x", "--", "-1"], "There are 0 for DE"),
+            (["DE", "-1", "--note", "x"], "There are 0 for DE"),
+            (["DE", "0", "--note", "x"], "write a whole number up to 10,000,000"),
+            (["FR", "1" + "0" * 32, "--note", "x"], "write a whole number up to 10,000,000"),
         ],
     )
     def test_says_what_is_wrong(self, var: Path, command: list[str], reason: str) -> None:
@@ -155,8 +180,48 @@ class TestPurge:
             undersign("purge", CAMPAIGN, "--yes")
         )
         self.in_time(monkeypatch)
-        assert "Nobody has recorded" in told(undersign("purge", CAMPAIGN, "--yes"))
+        assert "2 of 2 signatures were never recorded as handed over" in told(
+            undersign("purge", CAMPAIGN, "--yes")
+        )
         assert "The tally is right" in undersign("audit", CAMPAIGN).output
+
+    def test_is_not_satisfied_by_a_hand_over_of_some(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """What was given to nobody is removed only where somebody says so."""
+        given = json.loads(Path("read/manifest.json").read_text())
+        given["files"]["signatures.csv"]["signatures"] = 1
+        Path("read/manifest.json").write_text(json.dumps(given))
+        undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "European Commission")
+        self.in_time(monkeypatch)
+
+        assert "1 of 2 signatures" in told(undersign("purge", CAMPAIGN, "--yes"))
+        assert undersign("purge", CAMPAIGN, "--yes", "--although-not-handed-over").exit_code == 0
+
+    def test_is_not_kept_back_by_what_somebody_typed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Brackets mean something to what prints it, and nothing to the desk."""
+        handed = undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "Parliament [/] [bold]")
+        self.in_time(monkeypatch)
+
+        purged = undersign("purge", CAMPAIGN, "--yes")
+
+        assert "to Parliament [/] [bold]" in handed.output
+        assert purged.exit_code == 0, purged.output
+        assert "to Parliament [/] [bold]" in purged.output
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"damaged": [3]}, "1 were not opened"),
+            ({"files": {"signatures.csv": {"signatures": 0, "sha256": "0"}}}, "0 sig"),
+        ],
+    )
+    def test_records_no_hand_over_of_what_is_not_whole(self, change: dict[str, object], reason: str) -> None:
+        """Lines that did not open would be purged as delivered."""
+        given = json.loads(Path("read/manifest.json").read_text())
+        Path("read/manifest.json").write_text(json.dumps({**given, **change}))
+
+        assert reason in told(undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "X"))
 
     def test_records_the_very_file_that_was_handed_over(self) -> None:
         """By its sum; a manifest of something else is refused."""
@@ -169,6 +234,7 @@ class TestPurge:
             ("nowhere.json", "There is no nowhere.json"),
         ):
             assert reason in told(undersign("hand-over", CAMPAIGN, manifest, "--to", "X"))
+        assert "to: is empty" in told(undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", ""))
         assert "names no all.csv" in told(
             undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "X", "--file", "all.csv")
         )

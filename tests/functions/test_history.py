@@ -42,10 +42,12 @@ class TestSnapshot:
 
         points = (await deployed.client.get(f"{HISTORY}/hours")).json()["points"]
 
-        assert [(point["total"], point["by_country"]) for point in points] == [
-            (12, {"DE": 12}),
-            (13, {"DE": 12, "other": 1}),
+        assert points == [
+            {"at": "2026-11-22T20:00:00Z", "total": 12},
+            {"at": "2026-11-22T21:00:00Z", "total": 13},
         ]
+        days = (await deployed.client.get(HISTORY)).json()["points"]
+        assert [(point["total"], point["by_country"]) for point in days] == [(13, {"DE": 12, "other": 1})]
 
     async def test_is_put_off_while_the_database_is_away(
         self, deployed: World, monkeypatch: pytest.MonkeyPatch
@@ -94,15 +96,16 @@ class TestHistory:
         assert [point["total"] for point in hours] == [21, 40, 41]
         assert [point["total"] for point in days] == [21, 41]
 
-    @pytest.mark.parametrize(("path", "step"), [(".csv", "days"), ("/hours.csv", "hours")])
-    async def test_is_a_table_as_well(self, deployed: World, path: str, step: str) -> None:
+    async def test_is_a_table_as_well(self, deployed: World) -> None:
         """To be opened in a spreadsheet: RFC 4180, and an empty cell for what was folded."""
         await grown(deployed, {DAY: 12, HOUR: 40})
 
-        response = await deployed.client.get(f"{HISTORY}{path}")
+        response = await deployed.client.get(f"{HISTORY}.csv")
+        hours = await deployed.client.get(f"{HISTORY}/hours.csv")
 
         assert response.headers["content-type"] == "text/csv; charset=utf-8"
-        assert response.headers["content-disposition"] == f'attachment; filename="{CAMPAIGN}-{step}.csv"'
+        assert response.headers["content-disposition"] == f'attachment; filename="{CAMPAIGN}-days.csv"'
+        assert hours.text == "at,total\r\n2026-11-21T20:00:00Z,12\r\n2026-11-22T19:00:00Z,40\r\n"
         assert response.text.startswith("at,total,DE,other\r\n")
         assert list(csv.DictReader(io.StringIO(response.text, newline=""))) == [
             {"at": "2026-11-21T20:00:00Z", "total": "12", "DE": "", "other": "12"},
@@ -179,11 +182,28 @@ class TestPage:
         assert page.status_code == 200
         assert "12 people have signed" in page.text
         assert "As of 22 November 2026, 20:00 UTC" in page.text
-        assert re.search(r'aria-label="Line chart: 20 on 19 November 2026, 12 on 22 November 2026\."', page.text)
+        assert re.search(
+            r'aria-label="Line chart: 20 on 19 November 2026, 20:00, 12 on 22 November 2026, 20:00\."', page.text
+        )
         assert "not statements of support" in page.text
         assert re.search(r">Germany<svg.*?>12</td><td[^>]*>67,680", page.text, re.S)
         assert re.search(r">France<svg.*?>under 10</td><td[^>]*>55,695", page.text, re.S)
         assert page.text.count('<th scope="row">') == 27 + 3
+
+    async def test_shows_the_count_while_its_history_is_away(
+        self, deployed: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The line is missing; what matters most is there."""
+
+        async def away(*_: object) -> None:
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(deployed.functions["count"].service.store, "history", away)
+
+        page = await deployed.client.get(f"{PAGE}?lang=en")
+
+        assert page.status_code == 200
+        assert "0 people have signed" in page.text
 
     async def test_on_the_first_day_says_that_there_is_no_line_yet(self, deployed: World) -> None:
         """And shows everything else."""

@@ -16,8 +16,10 @@ from shared.store import (
     PENDING_TTL,
     Address,
     Confirmation,
+    Day,
     Done,
     Granted,
+    Hour,
     MailKind,
     Order,
     Point,
@@ -610,15 +612,18 @@ async def parked(store: Store, task_id: str, folder: Path) -> tuple[bytes, str]:
 
 
 class TestHistory:
-    async def test_gives_what_was_kept_oldest_first(self, store: Store, campaign_id: str) -> None:
+    async def test_gives_each_day_with_its_hours_oldest_first(self, store: Store, campaign_id: str) -> None:
         """Of this campaign alone, from a day on, across days and months."""
         points = [Point(NOW + hours * HOUR, hours, {"DE": hours, "other": 0}) for hours in (0, 1, 2, 30, 24 * 12)]
-        for point in reversed(points):
+        for point in points:
             await store.add_to_history(campaign_id, point)
         await store.add_to_history(f"{campaign_id}-2", points[0])
 
-        assert await store.history(campaign_id, date(2026, 11, 22)) == points
-        assert await store.history(campaign_id, date(2026, 11, 23)) == points[3:]
+        days = await store.history(campaign_id, date(2026, 11, 22))
+
+        assert [day.last for day in days] == points[2:]
+        assert [[hour.total for _, hour in sorted(day.hours.items())] for day in days] == [[0, 1, 2], [30], [288]]
+        assert await store.history(campaign_id, date(2026, 11, 23)) == days[1:]
         assert await store.history(campaign_id, date(2027, 1, 1)) == []
 
     async def test_holds_one_point_an_hour_the_last(self, store: Store, campaign_id: str) -> None:
@@ -627,4 +632,4 @@ class TestHistory:
         last = Point(NOW + 59 * MINUTE, 2, {"DE": 2})
         await store.add_to_history(campaign_id, last)
 
-        assert await store.history(campaign_id, NOW.date()) == [last]
+        assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": Hour(last.at, 2)})]
