@@ -134,7 +134,8 @@ class Funnel:
             try:
                 signature = await self._store.signature(campaign, digest)
             except StoreUnavailable as away:
-                self._complain("funnel_not_counted", away, campaign)
+                if self._may_complain():
+                    log.fault("funnel_not_counted", away.__cause__ or away, campaign=campaign)
             else:
                 if signature:
                     count(signature)
@@ -154,7 +155,8 @@ class Funnel:
         try:
             await self._store.add_to_funnel(campaign, counts)
         except StoreUnavailable as away:
-            self._complain("funnel_not_written", away, campaign)
+            if self._may_complain():
+                log.fault("funnel_not_written", away.__cause__ or away, campaign=campaign)
             self._counts.setdefault(campaign, Counter()).update(counts)
 
     async def settled(self) -> None:
@@ -191,12 +193,13 @@ class Funnel:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _complain(self, name: str, away: StoreUnavailable, campaign: str) -> None:
+    def _may_complain(self) -> bool:
         """Once in a while: a database that is away is away for everybody."""
         now = self._clock()
-        if now - self._complained >= _COMPLAIN_SECONDS:
-            self._complained = now
-            log.fault(name, away.__cause__ or away, campaign=campaign)
+        if now - self._complained < _COMPLAIN_SECONDS:
+            return False
+        self._complained = now
+        return True
 
 
 def _parts(counts: Mapping[FunnelKey, int]) -> Iterator[dict[FunnelKey, int]]:
