@@ -157,14 +157,27 @@ def codes(kind: type[errors.PublicError]) -> set[str]:
     return {kind.code}.union(*(codes(below) for below in kind.__subclasses__()))
 
 
-def test_every_link_within_the_repository_leads_somewhere() -> None:
+def headings(page: Path) -> set[str]:
+    """What links into a page may name."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("name", ["README.md", "infra/README.md", "infra/RUNBOOK.md"])
+def test_every_link_within_the_repository_leads_somewhere(name: str) -> None:
     """Files and headings."""
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
-        if target.startswith("#"):
-            headings = {
-                re.sub(r"[^a-z0-9 -]", "", h.lower()).replace(" ", "-")
-                for h in re.findall(r"^#+ (.*)$", README, re.M)
-            }
-            assert target[1:] in headings
-        else:
-            assert (REPOSITORY / target).exists(), target
+    page = REPOSITORY / name
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
+        file, _, heading = target.partition("#")
+        led_to = page.parent / file if file else page
+        assert led_to.exists(), target
+        assert not heading or heading in headings(led_to), target
+
+
+def test_every_target_of_the_makefile_that_is_named_is_there() -> None:
+    """In the three pages that tell people what to type."""
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.M))
+
+    for name in ("README.md", "infra/README.md", "infra/RUNBOOK.md"):
+        named = set(re.findall(r"`?make ([a-z]+)", (REPOSITORY / name).read_text(encoding="utf-8")))
+        assert {word for word in named if word not in {"a", "the", "it", "sure", "them"}} <= targets, name
