@@ -84,18 +84,11 @@ def check_promises(environment: cloud.Environment, known: Iterable[Campaign]) ->
 
 def put_live(environment: cloud.Environment, release: Release, *, ask: bool) -> None:
     """deliver first: an older revision may meet tasks of a newer one, never the other way round."""
-    terraform.run(
-        terraform.INFRA,
-        "init",
-        "-reconfigure",
-        f"-backend-config=bucket={environment.state}",
-        f"-backend-config=prefix={environment.name}",
-        quiet=False,
-    )
     given = terraform.INFRA / "release.auto.tfvars.json"
     given.write_text(json.dumps({"bundles": dict(release.bundles), "bundles_bucket": environment.bundles}))
     files = [f"-var-file={file}" for file in environment.files]
     try:
+        terraform.init(environment.state, environment.name)
         terraform.run(terraform.INFRA, "plan", "-out=release.plan", *files, quiet=False)
         if ask and input(f"Apply this to {environment.name}? Type yes: ") != "yes":
             cloud.stop("Nothing was changed.")
@@ -137,7 +130,13 @@ def try_out(environment: cloud.Environment) -> bool:
 
 
 def deploy(environment: cloud.Environment, *, ask: bool) -> None:
-    check_promises(environment, campaigns.load_all().values())
+    shipped = campaigns.load_all()
+    if canary.CAMPAIGN not in shipped:
+        cloud.stop(
+            f"There is no campaign {canary.CAMPAIGN}, with which a deployment is tried out: "
+            f"undersign campaign new {canary.CAMPAIGN} …, with the keys of your campaign"
+        )
+    check_promises(environment, shipped.values())
     releases = Releases(environment.bundles)
     known = releases.all()
     build.build(build.BUILD)
@@ -177,7 +176,7 @@ def rollback(environment: cloud.Environment, to: str | None, *, ask: bool) -> No
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["deploy", "apply", "rollback"])
-    parser.add_argument("environment")
+    parser.add_argument("environment", nargs="?", default="")
     parser.add_argument("--to", help="a release's id; by default the one before")
     asked = parser.parse_args()
     environment = cloud.environment(asked.environment)

@@ -11,6 +11,7 @@ import argparse
 import getpass
 import json
 import secrets
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -66,9 +67,7 @@ def declare(environment: cloud.Environment) -> None:
     given = terraform.INFRA / "no-release.auto.tfvars.json"
     given.write_text(json.dumps(terraform.NO_RELEASE))
     try:
-        terraform.run(
-            terraform.INFRA, "init", f"-backend-config=bucket={environment.state}", "-reconfigure", quiet=False
-        )
+        terraform.init(environment.state, environment.name)
         terraform.run(
             terraform.INFRA,
             "apply",
@@ -76,6 +75,10 @@ def declare(environment: cloud.Environment) -> None:
             "-target=google_secret_manager_secret.this",
             *arguments,
             quiet=False,
+        )
+    except subprocess.CalledProcessError as failed:
+        cloud.stop(
+            f"terraform failed (status {failed.returncode}); what it said stands above. Run the same again."
         )
     finally:
         given.unlink()
@@ -130,7 +133,7 @@ def write_keys(environment: cloud.Environment, kept: Secrets) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("environment")
+    parser.add_argument("environment", nargs="?", default="")
     parser.add_argument("--rotate")
     parser.add_argument("--retire")
     asked = parser.parse_args()

@@ -53,6 +53,12 @@ def run(folder: Path, *arguments: str, quiet: bool = True) -> str:
     return done.stdout or ""
 
 
+def init(bucket: str, prefix: str) -> None:
+    """Use the state of one environment in infra/."""
+    backend = (f"-backend-config=bucket={bucket}", f"-backend-config=prefix={prefix}")
+    run(INFRA, "init", "-reconfigure", *backend, quiet=False)
+
+
 @contextmanager
 def workspace() -> Iterator[Path]:
     """A copy of infra/ with its providers and a state of its own, empty and on this machine.
