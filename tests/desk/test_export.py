@@ -158,6 +158,113 @@ class TestExport:
 
         assert "unfinished export of another" in told(await run("export", CAMPAIGN, "--to", "out"))
 
+    async def test_is_not_made_whole_with_what_was_never_written(self, here: World) -> None:
+        """A file that was lost or cut short is not filled up with zeros, nor called complete."""
+        state = Unfinished(campaign=CAMPAIGN, as_of=NOW, signatures=1, sizes={"signatures.ndjson": 100})
+        for content in (None, b"half of it"):
+            folder = Path("gone" if content is None else "short")
+            folder.mkdir()
+            (folder / "unfinished.json").write_text(state.model_dump_json())
+            if content is not None:
+                (folder / "signatures.ndjson").write_bytes(content)
+
+            refused = await run("export", CAMPAIGN, "--to", folder)
+
+            assert told(refused) == (
+                "signatures.ndjson is shorter than unfinished.json says: delete the folder and export anew."
+            )
+            assert not (folder / "manifest.json").exists()
+
+    async def test_is_not_whole_if_something_else_wrote_to_it(self, here: World) -> None:
+        """As many lines as signatures, in each file."""
+        for name in ("signatures.ndjson", "partner-digital-rights.ndjson"):
+            folder = Path(name)
+            folder.mkdir()
+            (folder / name).write_bytes(b"{}\n")
+            state = Unfinished(campaign=CAMPAIGN, as_of=NOW, sizes={name: 3})
+            state.contacts["digital-rights"] = 0
+            (folder / "unfinished.json").write_text(state.model_dump_json())
+
+            refused = await run("export", CAMPAIGN, "--to", folder)
+
+            assert f"{name} holds 1 line and not 0" in told(refused)
+            assert (folder / "unfinished.json").exists()
+
+    async def test_is_written_by_one_command_at_a_time(self, here: World) -> None:
+        """Another one is sent away, also before the first line is there; then it may go on."""
+        await signed(here)
+        Path("out").mkdir()
+        begun = subprocess.Popen(
+            [sys.executable, "-c", _LOCKS, "out/export.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        with begun as other:
+            assert other.stdout
+            assert other.stdout.readline() == b"locked\n"
+
+            assert "Another export is writing to out" in told(await run("export", CAMPAIGN, "--to", "out"))
+            assert [file.name for file in Path("out").iterdir()] == ["export.lock"]
+            other.kill()
+
+        assert (await run("export", CAMPAIGN, "--to", "out")).exit_code == 0
+        assert not Path("out/export.lock").exists()
+        assert len(lines(Path("out/signatures.ndjson"))) == 1
+
+    @pytest.mark.parametrize("name", ["../victim.txt", "manifest.json", "partner-../victim.ndjson"])
+    async def test_writes_no_file_but_its_own(self, here: World, name: str) -> None:
+        """Whatever the state that lies in the folder says."""
+        Path("victim.txt").write_text("precious")
+        Path("out").mkdir()
+        state = {"campaign": CAMPAIGN, "as_of": NOW.isoformat(), "sizes": {name: 0}}
+        Path("out/unfinished.json").write_text(json.dumps(state))
+
+        refused = await run("export", CAMPAIGN, "--to", "out")
+
+        assert told(refused) == "out/unfinished.json is damaged: delete the folder and export anew."
+        assert Path("victim.txt").read_text() == "precious"
+        assert [file.name for file in Path("out").iterdir()] == ["unfinished.json"]
+
+    @pytest.mark.parametrize(
+        "content", ["", "{", "[]", '{"campaign": "a"}', '{"sizes": {"signatures.ndjson": -1}}']
+    )
+    async def test_with_a_damaged_state_says_what_to_do(self, here: World, content: str) -> None:
+        """And shows nobody the inside of a library."""
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(content)
+
+        assert "delete the folder and export anew" in told(await run("export", CAMPAIGN, "--to", "out"))
+
+    async def test_writes_through_no_link(self, here: World) -> None:
+        """Which somebody may have laid into the folder."""
+        Path("victim.txt").write_text("precious")
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
+        Path("out/signatures.ndjson").symlink_to("../victim.txt")
+
+        assert "is a link" in told(await run("export", CAMPAIGN, "--to", "out"))
+        assert Path("victim.txt").read_text() == "precious"
+
+    @pytest.mark.parametrize("folder", ["exp[a]x", "exp[/]"])
+    async def test_names_a_folder_as_it_is_called(self, here: World, folder: str) -> None:
+        """Brackets are no markup."""
+        await signed(here)
+
+        exported = await run("export", CAMPAIGN, "--to", folder)
+
+        assert exported.exit_code == 0, exported.exception
+        assert f"UTC, to {folder}. Without a key" in exported.output
+        assert "1 signature exported" in exported.output
+        assert f"undersign open {folder} -i YOUR-KEY" in exported.output
+
+
+#: Another process that has a lock until it ends.
+_LOCKS = """
+import fcntl, sys
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
 
 def records_of(here: World) -> Any:
     """The store as the desk has it."""
