@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Self
 
 import typer
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from desk import files, offline_page, progress, where
 from desk.asking import say
@@ -45,7 +45,7 @@ class PartnerFile(BaseModel):
 
     model_config = _UNTRUSTED
 
-    file: Annotated[str, Field(pattern=rf"^partner-{SLUG}\.ndjson$")]
+    file: str
     sha256: _Sha256
     contacts: NonNegativeInt
 
@@ -63,6 +63,12 @@ class Manifest(BaseModel):
     by_country: dict[Country, NonNegativeInt]
     by_partner: dict[Partner, NonNegativeInt]
     partners: dict[Partner, PartnerFile]
+
+    @model_validator(mode="after")
+    def _partners_have_files_of_their_own(self) -> Self:
+        if any(each.file != partner_file(partner) for partner, each in self.partners.items()):
+            raise ValueError("another file than a partner's")
+        return self
 
 
 class Unfinished(BaseModel):

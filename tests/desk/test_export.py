@@ -6,13 +6,16 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +276,36 @@ def records_of(here: World) -> Any:
     return runtime.desk().records
 
 
+OPENED = b'{"name": "Ann", "email": "ann@example.org", "country": "DE", "locale": "en"}'
+
+
+def line_of(recipient: pyrage.x25519.Recipient, inner: str = "", outer: str = "") -> bytes:
+    """A line of an export as somebody may have made it who knows the public key; its JSON ends with these."""
+    opened = OPENED.removesuffix(b"}") + inner.encode() + b"}"
+    sealed = base64.b64encode(pyrage.encrypt(opened, [recipient])).decode()
+    return f'{{"id": "{uuid.uuid4()}", "confirmed_at": "2026", "sealed": "{sealed}"{outer}}}\n'.encode()
+
+
+_NESTED = "[" * 100_000 + "]" * 100_000
+HOSTILE = {
+    "half a letter": (', "name": "\\ud800"', ""),
+    "half a letter outside": ("", ', "confirmed_at": "\\udfff"'),
+    "half a letter as id": ("", ', "id": "\\udfff"'),
+    "nested": (f', "more": {_NESTED}', ""),
+    "nested outside": ("", f', "more": {_NESTED}'),
+    "nested a little": (f', "more": {"[" * 400}{"]" * 400}', ""),
+    "not a number": (', "more": NaN', ""),
+    "number for yes": (', "newsletter": 1', ""),
+    "long country": (', "country": "DE\\n"', ""),
+    "other partner": (', "partner": "a/b"', ""),
+    "no id": ("", ', "id": null'),
+    "spaces in the seal": ("", ', "sealed": "YWdl LWVu"'),
+}
+
+
+_OTHERS = {"file": "signatures.ndjson", "sha256": "0" * 64, "contacts": 1}
+
+
 class TestOpen:
     async def test_gives_back_what_was_typed(self, here: World) -> None:
         """Whatever the script, and whatever a name holds that a table must quote."""
@@ -300,6 +333,25 @@ class TestOpen:
         assert rows(Path("csv/signatures.csv"))[0]["email"] == "'=cmd+1@example.org"
         assert lines(Path("json/signatures.ndjson"))[0]["email"] == "=cmd+1@example.org"
 
+    async def test_makes_no_formula_of_part_of_a_name(self, here: World) -> None:
+        """Much of Europe divides lists by semicolons, and some programs do not mind the quotes around a cell."""
+        parts = product(";,\t", ["", " ", '"', " ' ", "\u00a0"], "=+-@＝")
+        names = {f"Ann{separator}{between}{formula}1": formula for separator, between, formula in parts}
+        recipient = here.identities.campaign.to_public()
+        exported = [line_of(recipient, f', "name": {json.dumps(name)}') for name in names]
+        Path("some.ndjson").write_bytes(b"".join(exported))
+
+        await run("open", "some.ndjson", "-i", "ann.age", "--to", "read")
+        await run("open", "some.ndjson", "-i", "ann.age", "--to", "json", "--kind", "ndjson")
+
+        table = Path("read/signatures.csv").read_text(encoding="utf-8")
+        cells = {cell.strip(' "\u00a0')[:1] for cell in re.split("[;,\t\r\n]", table)}
+        assert [row["name"] for row in rows(Path("read/signatures.csv"))] == [
+            name.replace(formula, f"'{formula}") for name, formula in names.items()
+        ]
+        assert cells & set("=+-@＝") == set()
+        assert [line["name"] for line in lines(Path("json/signatures.ndjson"))] == list(names)
+
     async def test_begins_with_the_mark_that_excel_needs(self, here: World) -> None:
         """Only where it is asked for: other programs would show it."""
         await signed(here)
@@ -308,8 +360,8 @@ class TestOpen:
         await run("open", "out", "-i", "ann.age", "--to", "plain")
         await run("open", "out", "-i", "ann.age", "--to", "excel", "--excel")
 
-        assert Path("plain/signatures.csv").read_bytes().startswith(b"confirmed_at,")
-        assert Path("excel/signatures.csv").read_bytes().startswith(b"\xef\xbb\xbfconfirmed_at,")
+        assert Path("plain/signatures.csv").read_bytes().startswith(b'"confirmed_at",')
+        assert Path("excel/signatures.csv").read_bytes().startswith(b'\xef\xbb\xbf"confirmed_at",')
 
     async def test_divides_by_country_and_by_partner(self, here: World) -> None:
         """Each country for its authority; each partner those who said yes to it, and no one else."""
@@ -358,8 +410,9 @@ class TestOpen:
             b'{"sealed": "YWdl", "confirmed_at": ""}',
             b'{"sealed": "%s", "confirmed_at": "2026"}',
             b'{"sealed": "%l", "confirmed_at": "2026"}',
+            b"[" * 100_000,
         ],
-        ids=["no text", "empty", "no object", "not sealed", "sealed nonsense", "sealed list"],
+        ids=["no text", "empty", "no object", "not sealed", "sealed nonsense", "sealed list", "nested"],
     )
     async def test_loses_no_line_but_the_damaged_one(self, here: World, damage: bytes) -> None:
         """And names it, loudly, once everything else is safe."""
@@ -376,8 +429,108 @@ class TestOpen:
 
         opened = await run("open", "damaged.ndjson", "-i", "ann.age", "--to", "read")
 
-        assert "NOT OPENED: 1 lines of damaged.ndjson, numbers 2." in told(opened)
+        assert "NOT OPENED: 1 line of damaged.ndjson, number 2." in told(opened)
         assert len(rows(Path("read/signatures.csv"))) == 2
+
+    @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+    async def test_loses_no_line_but_the_hostile_one(self, here: World, hostile: tuple[str, str]) -> None:
+        """Whoever can sign can seal what they like; it is counted nowhere."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        with Path("out/signatures.ndjson").open("ab") as file:
+            file.write(line_of(here.identities.campaign.to_public(), *hostile))
+        shutil.copy("out/signatures.ndjson", "hostile.ndjson")
+
+        opened = await run("open", "hostile.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert told(opened) == "NOT OPENED: 1 line of hostile.ndjson, number 2."
+        manifest = json.loads(Path("read/manifest.json").read_text())
+        assert (manifest["signatures"], manifest["by_country"]) == (1, {"DE": 1})
+        assert len(rows(Path("read/signatures.csv"))) == 1
+
+    async def test_counts_a_signature_once(self, here: World) -> None:
+        """Whoever repeats a line is told of it; a stolen id before the real one is told, too."""
+        for number in range(2):
+            await signed(here, email=f"n{number}@example.org")
+        await run("export", CAMPAIGN, "--to", "out")
+        whole = Path("out/signatures.ndjson").read_bytes()
+        first = whole.splitlines(keepends=True)[0]
+        broken = json.dumps({**json.loads(first), "sealed": "YWdl"}).encode() + b"\n"
+        Path("repeated.ndjson").write_bytes(broken + whole + first * 12)
+
+        opened = await run("open", "repeated.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert told(opened) == (
+            "NOT OPENED: 1 line of repeated.ndjson, number 1.\n"
+            "REPEATED, and counted once: 12 lines of repeated.ndjson, numbers 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 "
+            "and 2 more."
+        )
+        assert len(rows(Path("read/signatures.csv"))) == 2
+        manifest = json.loads(Path("read/manifest.json").read_text())
+        assert (manifest["signatures"], manifest["repeated"]) == (2, list(range(4, 16)))
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            {"by_country": {"de": 1}},
+            {"by_partner": {"../up": 1}},
+            {"signatures": -1},
+            {"sha256": ""},
+            {"partners": {"a": _OTHERS}},
+        ],
+        ids=["country", "partner", "count", "sum", "file"],
+    )
+    async def test_takes_no_damaged_manifest(self, here: World, damage: dict[str, Any]) -> None:
+        """As if there were none: then nothing would be compared."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        manifest = json.loads(Path("out/manifest.json").read_text())
+
+        for content in (json.dumps({**manifest, **damage}), json.dumps(manifest)[:-1], "[]", ""):
+            Path("out/manifest.json").write_text(content)
+            refused = await run("open", "out", "-i", "ann.age", "--to", "read")
+            assert "out/manifest.json is damaged" in told(refused)
+
+    async def test_says_what_it_cannot_compare(self, here: World) -> None:
+        """A file that came alone opens; nobody is to believe that it was looked at."""
+        await signed(here, **PARTNER)
+        await run("export", CAMPAIGN, "--to", "out")
+        shutil.copy("out/signatures.ndjson", "alone.ndjson")
+        shutil.copy("out/signatures.ndjson", "out/renamed.ndjson")
+
+        alone = await run("open", "alone.ndjson", "-i", "ann.age", "--to", "a")
+        renamed = await run("open", "out/renamed.ndjson", "-i", "ann.age", "--to", "b")
+        partner = await run("open", "out/partner-digital-rights.ndjson", "-i", "ann.age", "--to", "c")
+
+        assert [each.exit_code for each in (alone, renamed, partner)] == [0, 0, 0]
+        assert "Not compared: alone.ndjson, for there is no manifest.json beside it." in alone.output
+        assert "Not compared: renamed.ndjson, for manifest.json does not name it." in renamed.output
+        assert "Not compared" not in partner.output
+        assert "It is as many as the manifest of the export says." in partner.output
+
+    async def test_says_that_the_counts_differ(self, here: World) -> None:
+        """Of all, and of a partner's contacts, although the sums agree."""
+        await signed(here, **PARTNER)
+        await run("export", CAMPAIGN, "--to", "out")
+        manifest = json.loads(Path("out/manifest.json").read_text())
+        manifest["by_country"] = {"FR": 1}
+        manifest["partners"]["digital-rights"]["contacts"] = 2
+        Path("out/manifest.json").write_text(json.dumps(manifest))
+
+        for number, name in enumerate(("signatures.ndjson", "partner-digital-rights.ndjson")):
+            refused = await run("open", f"out/{name}", "-i", "ann.age", "--to", f"read{number}")
+            assert "is not what manifest.json of the export says" in told(refused)
+
+    @pytest.mark.parametrize("folder", ["exp[a]x", "exp[/]"])
+    async def test_names_a_folder_as_it_is_called(self, here: World, folder: str) -> None:
+        """Brackets are no markup."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+
+        opened = await run("open", "out", "-i", "ann.age", "--to", folder)
+
+        assert opened.exit_code == 0, opened.exception
+        assert f"1 signature opened, in {folder}, readable: signatures.csv." in opened.output
 
     async def test_takes_no_network_and_no_settings(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """A folder, a key, and a machine that knows nothing else."""
