@@ -1,5 +1,6 @@
 """`undersign keygen`, `prove` and `answer`: keys that are there on the day they are needed."""
 
+import re
 import shutil
 import stat
 import tempfile
@@ -27,6 +28,9 @@ IdentityFiles = Annotated[
     list[Path] | None,
     typer.Option("--identity", "-i", help="An identity file; may be given several times.", show_default=False),
 ]
+
+#: What a test file holds.
+_ANSWER = re.compile(rb"[a-z2-9]{4}(-[a-z2-9]{4}){5}")
 
 _KEYGEN_SAYS = """
 Made and tried: [bold]{file}[/] opens with its passphrase, and what is sealed to its public key can be opened.
@@ -106,7 +110,10 @@ def answer(
     test: Annotated[Path, typer.Argument(help="The test file that you were sent.")],
     identity: IdentityFiles = None,
 ) -> None:
-    """Open a test file with your key, and print the answer to send back."""
+    """Open a test file with your key, and print the answer to send back.
+
+    Nothing but such an answer is printed: somebody could send a signature for a test, and have it read to them.
+    """
     if not identity:
         raise Fault("Say which identity is to open it, as in: undersign answer test.age -i ann.age")
     try:
@@ -114,9 +121,12 @@ def answer(
     except OSError as error:
         raise Fault(f"{test} cannot be read: {error.strerror}.") from None
     try:
-        out.print(Opener(read_all(identity)).open(sealed).decode().strip(), markup=False, emoji=False)
+        told = Opener(read_all(identity)).open(sealed).strip()
     except Unopenable:
         raise Fault(f"{test} was not made for this key, or was damaged on its way to you.") from None
+    if not _ANSWER.fullmatch(told):
+        raise Fault(f"{test} is no test file that undersign prove makes. Do not answer whoever sent it to you.")
+    out.print(told.decode())
 
 
 def read_all(paths: Sequence[Path]) -> list[str]:

@@ -336,6 +336,17 @@ class TestProve:
         assert THROWAWAY in told(undersign("prove", CAMPAIGN))
         assert "There are: mine, reclaim-your-face" in told(undersign("prove", "yours"))
 
+    @pytest.mark.parametrize("sealed", [b'{"name": "Ann"}', b"\xff", b"abcd-efgh\n", b"\x1b[2J"])
+    def test_answers_nothing_but_a_test(self, sealed: bytes) -> None:
+        """Somebody could send a signature instead, and be told what it says."""
+        recipient = pyrage.x25519.Recipient.from_str(self.recipients[0])
+        Path("test.age").write_bytes(pyrage.encrypt(sealed, [recipient]))
+
+        answered = undersign("answer", "test.age", "-i", self.ann)
+
+        assert "is no test file" in told(answered)
+        assert answered.stdout == ""
+
     def test_a_test_is_opened_by_its_own_key_alone(self) -> None:
         """Whoever else finds it reads nothing."""
         undersign("prove", "mine")
