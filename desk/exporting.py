@@ -175,6 +175,9 @@ class Export:
             opened.push(self._opened)
             for name in self._state.sizes.keys() | {SIGNATURES}:
                 self._file(name)
+            for file in self._folder.glob(partner_file("*")):
+                if file.name not in self._files:  # begun by a process that was killed before it had kept a line
+                    file.unlink()
             opened.pop_all()
         return self
 

@@ -144,6 +144,17 @@ class TestExport:
         assert (manifest["signatures"], manifest["partners"]["digital-rights"]["contacts"]) == (9, 9)
         assert (await run("open", "out", "-i", "ann.age")).exit_code == 0
 
+    async def test_keeps_no_contacts_that_were_not_kept(self, here: World) -> None:
+        """Whoever withdraws before a killed export goes on is in none of its files."""
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
+        Path("out/partner-digital-rights.ndjson").write_text("withdrawn\n")
+
+        await run("export", CAMPAIGN, "--to", "out")
+
+        assert json.loads(Path("out/manifest.json").read_text())["partners"] == {}
+        assert sorted(path.name for path in Path("out").glob("partner-*")) == []
+
     async def test_leaves_out_what_was_confirmed_after_it_began(self, here: World) -> None:
         """So that a long one ends, and means one moment."""
         state = Unfinished(campaign=CAMPAIGN, as_of=NOW)
