@@ -123,6 +123,8 @@ def counted(number: int, noun: str) -> str:
 
 async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
     async with where.opened(campaign) as (_, records):
+        if purged := (await records.overlay(campaign)).purged:
+            raise Fault(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to export.")
         _begin_folder(folder)
         with files.locked(folder / LOCK):
             state = _begin(campaign, folder, now)
