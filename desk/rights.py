@@ -123,6 +123,9 @@ async def _erase(email: str, campaign: str | None) -> list[Kept]:
             await _remove(rights, left)
         if rights.outbox:
             _empty_outbox(rights, email)
+        await rights.records.overwrite()
+        for queue in rights.queues:
+            await queue.overwrite()
         return erased
 
 

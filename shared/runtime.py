@@ -271,9 +271,10 @@ def _task_lists(settings: RightsSettings) -> "Iterator[TaskList]":
 
         yield CloudTasksList(_given(settings.tasks_queue), settings.cloud_tasks_emulator_host)
     if settings.spool_project is not None:
-        from shared.tasks.spooled import Spooled
+        from shared.tasks.firestore_tasks import FirestoreTasks
+        from shared.tasks.spool import COLLECTION
 
-        yield Spooled(settings.spool_project, _given(settings.spool_database))
+        yield FirestoreTasks(settings.spool_project, _given(settings.spool_database), COLLECTION)
 
 
 def _outbox(settings: RightsSettings) -> "Outbox | None":
