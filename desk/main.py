@@ -67,7 +67,10 @@ def main() -> None:
     except (ConfigurationError, Fault) as fault:
         _complain(str(fault))
     except Unavailable as away:
-        _complain(f"The database or the queue does not answer ({away}). Nothing is half done; try again.")
+        _complain(
+            f"The database or the queue does not answer ({away}). Run the same command again; "
+            "it goes on where it stopped."
+        )
     except OSError as error:
         _complain(f"{error.filename or 'A file'}: {error.strerror}.")
 
