@@ -13,7 +13,7 @@ from desk.faults import Fault
 #: What a pipe or a file is given does not depend on how wide somebody's window is.
 _PIPE_COLUMNS = 200
 
-out = Console(soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, highlight=False, emoji=False)
 if not out.is_terminal:
     out.width = _PIPE_COLUMNS
 
@@ -33,7 +33,7 @@ def say(template: str, **values: object) -> None:
 def aside(template: str, **values: object) -> None:
     """The same on standard error, for what is no part of an answer that a program may read."""
     shown = template.format_map({name: escape(str(value)) for name, value in values.items()})
-    Console(stderr=True, soft_wrap=True, highlight=False).print(shown, style="dim")
+    Console(stderr=True, soft_wrap=True, highlight=False, emoji=False).print(shown, style="dim")
 
 
 def table(*columns: str, title: str | None = None) -> Table:

@@ -14,41 +14,61 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Self
 
 import typer
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from desk import files, offline_page, progress, where
-from desk.asking import out
+from desk.asking import say
 from desk.faults import Fault
+from shared.models import SLUG
 from shared.runtime import utc_now
 from shared.store import Signature, Status
 
 SIGNATURES = "signatures.ndjson"
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"
+#: Lies in the folder for as long as an export writes to it.
+LOCK = "export.lock"
+
+# What lies beside the signatures may have been changed by anybody, and much of it becomes names of files.
+Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+Partner = Annotated[str, Field(pattern=f"^{SLUG}$")]
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+_File = Annotated[str, Field(pattern=rf"^(signatures|partner-{SLUG})\.ndjson$")]
+_UNTRUSTED = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class PartnerFile(BaseModel):
     """What a partner may have: those who said yes to its news."""
 
+    model_config = _UNTRUSTED
+
     file: str
-    sha256: str
-    contacts: int
+    sha256: _Sha256
+    contacts: NonNegativeInt
 
 
 class Manifest(BaseModel):
     """What an export holds. `as_of`: signatures that were confirmed later are not in it."""
 
+    model_config = _UNTRUSTED
+
     campaign: str
     as_of: AwareDatetime
-    file: str
-    sha256: str
-    signatures: int
-    by_country: dict[str, int]
-    by_partner: dict[str, int]
-    partners: dict[str, PartnerFile]
+    file: Annotated[str, Field(pattern=r"^signatures\.ndjson$")]
+    sha256: _Sha256
+    signatures: NonNegativeInt
+    by_country: dict[Country, NonNegativeInt]
+    by_partner: dict[Partner, NonNegativeInt]
+    partners: dict[Partner, PartnerFile]
+
+    @model_validator(mode="after")
+    def _partners_have_files_of_their_own(self) -> Self:
+        if any(each.file != partner_file(partner) for partner, each in self.partners.items()):
+            raise ValueError("another file than a partner's")
+        return self
 
 
 class Unfinished(BaseModel):
@@ -58,14 +78,16 @@ class Unfinished(BaseModel):
     process that was killed, and is written again.
     """
 
+    model_config = _UNTRUSTED
+
     campaign: str
     as_of: AwareDatetime
     after: str = ""
-    signatures: int = 0
-    by_country: Counter[str] = Counter()
-    by_partner: Counter[str] = Counter()
-    contacts: Counter[str] = Counter()
-    sizes: dict[str, int] = {}
+    signatures: NonNegativeInt = 0
+    by_country: Counter[Country] = Counter()
+    by_partner: Counter[Partner] = Counter()
+    contacts: Counter[Partner] = Counter()
+    sizes: dict[_File, NonNegativeInt] = {}
 
 
 def export(
@@ -80,41 +102,64 @@ def export(
     """
     folder = to or Path(f"{campaign}-export")
     manifest = asyncio.run(_export(campaign, folder, utc_now()))
-    out.print(
-        f"[green]{manifest.signatures:,} signatures[/] as of {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC are in "
-        f"{folder}. Without a key of the campaign nobody can read them.\n\n"
+    say(
+        "[green]{signatures}[/] exported, as of {as_of} UTC, to {folder}. Without a key of the campaign nobody "
+        "can read them.\n\n"
         "Carry the folder to a machine that has a key. There:\n\n"
-        f"    undersign open {folder} -i YOUR-KEY\n\n"
-        f"or open {folder / offline_page.NAME} in a browser. Counts and SHA-256 sums are in {folder / MANIFEST}."
+        "    undersign open {folder} -i YOUR-KEY\n\n"
+        "or open {page} in a browser. Counts and SHA-256 sums are in {manifest}.",
+        signatures=counted(manifest.signatures, "signature"),
+        as_of=f"{manifest.as_of:%Y-%m-%d %H:%M:%S}",
+        folder=folder,
+        page=folder / offline_page.NAME,
+        manifest=folder / MANIFEST,
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """As in 1 signature, 2,000 signatures."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
     async with where.opened(campaign) as (_, records):
-        state = _begin(campaign, folder, now)
-        total = (await records.tally(campaign)).total
-        with progress.bar() as bar, Export(folder, state) as export:
-            task = bar.add_task("Exporting", total=total, completed=state.signatures)
-            async for page in records.scan(campaign, state.after):
-                for record in page:
-                    export.add(record.signature)
-                export.keep(page[-1].digest)
-                bar.update(task, completed=state.signatures)
-    return _finish(folder, state)
+        if purged := (await records.overlay(campaign)).purged:
+            raise Fault(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to export.")
+        _begin_folder(folder)
+        with files.locked(folder / LOCK):
+            state = _begin(campaign, folder, now)
+            total = (await records.tally(campaign)).total
+            with progress.bar() as bar, Export(folder, state) as export:
+                task = bar.add_task("Exporting", total=total, completed=state.signatures)
+                async for page in records.scan(campaign, state.after):
+                    for record in page:
+                        export.add(record.signature)
+                    export.keep(page[-1].digest)
+                    bar.update(task, completed=state.signatures)
+            return _finish(folder, state)
+
+
+def _begin_folder(folder: Path) -> None:
+    """See to it that the folder holds nothing, or an export that was stopped."""
+    if not (folder / UNFINISHED).exists():
+        files.new_folder(folder, but=LOCK)
 
 
 def _begin(campaign: str, folder: Path, now: datetime) -> Unfinished:
     """The state of an export that was stopped, else of a new one."""
+    _begin_folder(folder)  # once more, for another export may have ended since
     unfinished = folder / UNFINISHED
     if not unfinished.exists():
-        files.new_folder(folder)
         state = Unfinished(campaign=campaign, as_of=now)
         files.replace(unfinished, state.model_dump_json())
         return state
-    state = Unfinished.model_validate_json(unfinished.read_bytes())
+    try:
+        state = Unfinished.model_validate_json(unfinished.read_bytes())
+    except ValidationError:
+        raise Fault(f"{unfinished} is damaged: delete the folder and export anew.") from None
     if state.campaign != campaign:
         raise Fault(f"{folder} holds an unfinished export of {state.campaign}: choose another folder with --to.")
-    out.print(f"Going on after {state.signatures:,} signatures.")
+    say("Going on after {signatures}.", signatures=counted(state.signatures, "signature"))
     return state
 
 
@@ -128,8 +173,14 @@ class Export:
         self._files = dict[str, BinaryIO]()
 
     def __enter__(self) -> "Export":
-        for name in self._state.sizes.keys() | {SIGNATURES}:
-            self._file(name)
+        with ExitStack() as opened:
+            opened.push(self._opened)
+            for name in self._state.sizes.keys() | {SIGNATURES}:
+                self._file(name)
+            for file in self._folder.glob(partner_file("*")):
+                if file.name not in self._files:  # begun by a process that was killed before it had kept a line
+                    file.unlink()
+            opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -165,7 +216,12 @@ class Export:
 
     def _file(self, name: str) -> BinaryIO:
         if name not in self._files:
-            file = files.opened(self._folder / name, self._state.sizes.get(name, 0))
+            try:
+                file = files.opened(self._folder / name, self._state.sizes.get(name, 0))
+            except EOFError:
+                raise Fault(
+                    f"{name} is shorter than {UNFINISHED} says: delete the folder and export anew."
+                ) from None
             self._files[name] = self._opened.enter_context(file)
         return self._files[name]
 
@@ -175,18 +231,24 @@ def partner_file(partner: str) -> str:
 
 
 def _finish(folder: Path, state: Unfinished) -> Manifest:
-    """Say what the files hold, add the page that opens them, and forget that the export was ever unfinished."""
+    """Say what the files hold, add the page that opens them, and forget that the export was ever unfinished.
+
+    Raises:
+        Fault: a file does not hold as many lines as were written to it.
+    """
     manifest = Manifest(
         campaign=state.campaign,
         as_of=state.as_of,
         file=SIGNATURES,
-        sha256=files.sha256(folder / SIGNATURES),
+        sha256=_sha256(folder / SIGNATURES, state.signatures),
         signatures=state.signatures,
         by_country=_sorted(state.by_country),
         by_partner=_sorted(state.by_partner),
         partners={
             partner: PartnerFile(
-                file=partner_file(partner), sha256=files.sha256(folder / partner_file(partner)), contacts=contacts
+                file=partner_file(partner),
+                sha256=_sha256(folder / partner_file(partner), contacts),
+                contacts=contacts,
             )
             for partner, contacts in sorted(state.contacts.items())
         },
@@ -195,6 +257,16 @@ def _finish(folder: Path, state: Unfinished) -> Manifest:
     files.replace(folder / offline_page.NAME, offline_page.page())
     (folder / UNFINISHED).unlink(missing_ok=True)
     return manifest
+
+
+def _sha256(file: Path, written: int) -> str:
+    """Of a file that holds a line for each of the signatures that were written to it."""
+    if (found := files.lines(file)) != written:
+        raise Fault(
+            f"{file.name} holds {counted(found, 'line')} and not {written:,}: something else wrote to it. Delete "
+            "the folder and export anew."
+        )
+    return files.sha256(file)
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:

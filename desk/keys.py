@@ -1,19 +1,26 @@
 """`undersign keygen`, `prove` and `answer`: keys that are there on the day they are needed."""
 
-from collections.abc import Iterable, Sequence
+import re
+import shutil
+import stat
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tomlkit
 import typer
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT, Array
 
-from desk import asking, identities, where
-from desk.asking import out
+from desk import asking, files, identities, where
+from desk.asking import out, say
 from desk.faults import Fault
 from shared import campaigns
 from shared.campaigns import THROWAWAY, Proof, Sealing, digest_of
-from shared.errors import Unopenable
+from shared.errors import ConfigurationError, Unopenable
 from shared.runtime import utc_now
 from shared.sealing import Opener, parse_recipient, seal
 
@@ -21,6 +28,9 @@ IdentityFiles = Annotated[
     list[Path] | None,
     typer.Option("--identity", "-i", help="An identity file; may be given several times.", show_default=False),
 ]
+
+#: What a test file holds.
+_ANSWER = re.compile(rb"[a-z2-9]{4}(-[a-z2-9]{4}){5}")
 
 _KEYGEN_SAYS = """
 Made and tried: [bold]{file}[/] opens with its passphrase, and what is sealed to its public key can be opened.
@@ -52,13 +62,16 @@ def keygen(
             raise Fault("The two are not the same. Nothing was made.")
     else:
         chosen = identities.make_passphrase()
-        out.print(f"\nYour passphrase; write it down now, it is shown only here:\n\n    [bold]{chosen}[/]\n")
+        say(
+            "\nYour passphrase; write it down now, it is shown only here:\n\n    [bold]{chosen}[/]\n",
+            chosen=chosen,
+        )
     recipient = identities.create(file, chosen, utc_now())
     for identity in identities.read(file, lambda: chosen):
         try_out(identity, recipient)
     public = file.with_name(f"{file.name}.pub")
     public.write_text(f"{recipient}\n")
-    out.print(_KEYGEN_SAYS.format(file=file, public=public, recipient=recipient))
+    say(_KEYGEN_SAYS, file=file, public=public, recipient=recipient)
 
 
 def prove(
@@ -97,7 +110,10 @@ def answer(
     test: Annotated[Path, typer.Argument(help="The test file that you were sent.")],
     identity: IdentityFiles = None,
 ) -> None:
-    """Open a test file with your key, and print the answer to send back."""
+    """Open a test file with your key, and print the answer to send back.
+
+    Nothing but such an answer is printed: somebody could send a signature for a test, and have it read to them.
+    """
     if not identity:
         raise Fault("Say which identity is to open it, as in: undersign answer test.age -i ann.age")
     try:
@@ -105,14 +121,17 @@ def answer(
     except OSError as error:
         raise Fault(f"{test} cannot be read: {error.strerror}.") from None
     try:
-        out.print(Opener(read_all(identity)).open(sealed).decode().strip())
+        told = Opener(read_all(identity)).open(sealed).strip()
     except Unopenable:
         raise Fault(f"{test} was not made for this key, or was damaged on its way to you.") from None
+    if not _ANSWER.fullmatch(told):
+        raise Fault(f"{test} is no test file that undersign prove makes. Do not answer whoever sent it to you.")
+    out.print(told.decode())
 
 
-def read_all(files: Sequence[Path]) -> list[str]:
+def read_all(paths: Sequence[Path]) -> list[str]:
     """The identities in all of these files; each passphrase is asked for."""
-    return [identity for file in files for identity in identities.read(file, partial(_ask_for, file))]
+    return [identity for file in paths for identity in identities.read(file, partial(_ask_for, file))]
 
 
 def _ask_for(file: Path) -> str:
@@ -131,10 +150,10 @@ def _answered(sealing: Sealing, answers: Sequence[str]) -> dict[str, Proof]:
     return completed
 
 
-def _tried(sealing: Sealing, files: Sequence[Path]) -> dict[str, Proof]:
+def _tried(sealing: Sealing, paths: Sequence[Path]) -> dict[str, Proof]:
     """The proofs of the keys at hand."""
     proofs = {}
-    for identity in read_all(files):
+    for identity in read_all(paths):
         [recipient] = identities.recipients_of([identity])
         if recipient not in sealing.recipients:
             raise Fault(f"The key of {recipient[:12]}… is none of this campaign's sealing.recipients.")
@@ -169,17 +188,82 @@ def _holds(proof: Proof | None) -> bool:
 
 
 def _write_proofs(file: Path, proofs: Iterable[Proof]) -> None:
-    """Put these into the campaign file in place of those that are there; the rest of it stays as it is."""
-    document = tomlkit.parse(file.read_text(encoding="utf-8-sig"))
+    """Put these into the campaign file in place of those that are there; the rest of it stays as it is.
+
+    Raises:
+        Fault: it could not be done so that the file still loads, and was not; says what to write into it.
+    """
+    given = [proof.model_dump(exclude_none=True) for proof in proofs]
+    old = file.read_bytes().decode()
+    new = _with_proofs(old, given)
+    if new is None or not _loads(file, new):
+        tables = "\n".join(f"[[sealing.proofs]]\n{tomlkit.dumps(proof)}" for proof in given)
+        raise Fault(
+            f"{file.name} was left as it is, for what it says of sealing is written in an uncommon way. Write "
+            f"[sealing] as a table of its own, and in place of the proofs that it has:\n\n{tables}"
+        )
+    # What a link leads to is replaced, not the link.
+    files.replace(file.resolve(), new, mode=stat.S_IMODE(file.stat().st_mode))
+
+
+def _with_proofs(text: str, proofs: Sequence[Mapping[str, str]]) -> str | None:
+    """The text of a campaign file with these proofs and all else as it was; None where that cannot be written.
+
+    As tables of their own if `sealing` is one, else as a list, which may stand wherever a key may.
+    """
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    only_crlf = "\r\n" in text and "\n" not in text.replace("\r\n", "")
+    for as_tables in (True, False):
+        written = _written(text.removeprefix(mark), proofs, as_tables=as_tables)
+        if written is not None:
+            return mark + (written.replace("\r\n", "\n").replace("\n", "\r\n") if only_crlf else written)
+    return None
+
+
+def _written(text: str, proofs: Sequence[Mapping[str, str]], *, as_tables: bool) -> str | None:
+    """None if it says something else then than it should."""
+    try:
+        wanted: dict[str, Any] = tomllib.loads(text)
+        wanted["sealing"]["proofs"] = proofs
+        document = tomlkit.parse(text)
+        document["sealing"]["proofs"] = _tables(proofs) if as_tables else _list(proofs)
+        written = tomlkit.dumps(document)
+        return written if tomllib.loads(written) == wanted else None
+    except (TOMLKitError, tomllib.TOMLDecodeError):
+        return None
+
+
+def _tables(proofs: Sequence[Mapping[str, str]]) -> AoT:
     tables = tomlkit.aot()
     for proof in proofs:
         table = tomlkit.table()
-        table.update(proof.model_dump(exclude_none=True))
+        table.update(proof)
         tables.append(table)
-    document["sealing"]["proofs"] = tables
-    part = file.with_suffix(".part")
-    part.write_text(tomlkit.dumps(document), encoding="utf-8")
-    part.replace(file)
+    return tables
+
+
+def _list(proofs: Sequence[Mapping[str, str]]) -> Array:
+    entries = tomlkit.array().multiline(True)
+    for proof in proofs:
+        entry = tomlkit.inline_table()
+        entry.update(proof)
+        entries.append(entry)
+    return entries
+
+
+def _loads(file: Path, text: str) -> bool:
+    """Whether a campaign file would load with this text, beside the translations that it has."""
+    with tempfile.TemporaryDirectory() as folder:
+        tried = Path(folder) / file.name
+        tried.write_text(text, encoding="utf-8", newline="")
+        beside = file.with_suffix("")
+        if beside.is_dir():
+            shutil.copytree(beside, tried.with_suffix(""))
+        try:
+            campaigns.load(tried)
+        except ConfigurationError:
+            return False
+    return True
 
 
 def _say(campaign: str, recipient: str, proof: Proof | None, folder: Path) -> None:
@@ -187,8 +271,12 @@ def _say(campaign: str, recipient: str, proof: Proof | None, folder: Path) -> No
         out.print(f"[green]proven[/]   {recipient}")
         return
     name = _test_name(campaign, recipient)
-    out.print(
-        f"[yellow]waiting[/]  {recipient}\n"
-        f"         Send {folder / name} to whoever has this key. They run: undersign answer {name} -i THEIR-KEY\n"
-        f"         Then you run: undersign prove {campaign} --answer WHAT-IT-PRINTED"
+    say(
+        "[yellow]waiting[/]  {recipient}\n"
+        "         Send {test} to whoever has this key. They run: undersign answer {name} -i THEIR-KEY\n"
+        "         Then you run: undersign prove {campaign} --answer WHAT-IT-PRINTED",
+        recipient=recipient,
+        test=folder / name,
+        name=name,
+        campaign=campaign,
     )

@@ -75,7 +75,10 @@ def main() -> None:
             "What is stored was written by a newer undersign, or is damaged. Update this one, and try again."
         )
     except Unavailable as away:
-        _complain(f"The database or the queue does not answer ({away}). Nothing is half done; try again.")
+        _complain(
+            f"The database or the queue does not answer ({away}). Run the same command again; "
+            "it goes on where it stopped."
+        )
     except OSError as error:
         _complain(f"{error.filename or 'A file'}: {error.strerror}.")
 

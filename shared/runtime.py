@@ -6,7 +6,7 @@ a function's bundle need not hold the packages of the others.
 """
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,11 +103,17 @@ class Desk:
 
 @dataclass(slots=True, kw_only=True)
 class Rights(Desk):
-    """To answer those who ask what is kept of them. `outbox`: of a local run."""
+    """To answer those who ask what is kept of them.
 
+    `campaigns`: those whose files load; `broken`: what is wrong with the others, by id. The keys of `queues`:
+    what people call these places. `parked`: the tasks that nobody could open. `outbox`: of a local run.
+    """
+
+    broken: Mapping[str, str]
     digester: "Digester"
     opener: "Opener"
-    queues: "Sequence[TaskList]"
+    queues: "Mapping[str, TaskList]"
+    parked: "TaskList"
     outbox: "Outbox | None"
 
 
@@ -182,7 +188,7 @@ def desk() -> Desk:
     known = _campaigns(settings)
     return Desk(
         campaigns=known,
-        records=_records(settings, known),
+        records=_records(settings, _shards(known)),
         place=_place(settings),
         is_local=settings.store == "sqlite",
     )
@@ -192,15 +198,18 @@ def rights() -> Rights:
     from shared.sealing import Digester, Opener
 
     settings = environment.load_for_desk(RightsSettings)
-    known = _campaigns(settings)
+    known, broken = _those_that_load(_folder(settings))
+    shards = _shards_also_without_file(known)
     return Rights(
         campaigns=known,
-        records=_records(settings, known),
+        records=_records(settings, shards),
         place=_place(settings),
         is_local=settings.store == "sqlite",
+        broken=broken,
         digester=Digester(settings.pepper.get_secret_value().encode()),
         opener=Opener(environment.words(settings.deliver_identities)),
-        queues=list(_task_lists(settings)),
+        queues=dict(_task_lists(settings)),
+        parked=_parked(settings, shards),
         outbox=_outbox(settings),
     )
 
@@ -217,6 +226,19 @@ def freeze_startup_objects() -> None:
 
 def _campaigns(settings: Settings) -> Mapping[str, Campaign]:
     return campaign_files.load_all(_folder(settings))
+
+
+def _those_that_load(folder: Path) -> tuple[Mapping[str, Campaign], Mapping[str, str]]:
+    """By id the campaigns, and what is wrong with those whose files do not load."""
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: there is no such folder, and campaign files are looked for in it")
+    loaded, broken = dict[str, Campaign](), dict[str, str]()
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            loaded[path.stem] = campaign_files.load(path)
+        except (ConfigurationError, OSError) as fault:
+            broken[path.stem] = str(fault)
+    return loaded, broken
 
 
 def _live_campaigns(settings: FunctionSettings) -> LiveCampaigns:
@@ -240,24 +262,31 @@ def _store(settings: StoreSettings, known: Mapping[str, Campaign]) -> Store:
     return SqliteStore(_given(settings.local_folder) / "store.db", _shards(known))
 
 
-def _records(settings: StoreSettings, known: Mapping[str, Campaign]) -> "Records":
+def _records(settings: StoreSettings, shards: Callable[[str], int]) -> "Records":
     if settings.store == "firestore":
         from shared.store.firestore_records import FirestoreRecords
 
-        return FirestoreRecords(_given(settings.firestore_project), settings.firestore_database, _shards(known))
+        return FirestoreRecords(_given(settings.firestore_project), settings.firestore_database, shards)
     from shared.store.sqlite_records import SqliteRecords
 
-    return SqliteRecords(_given(settings.local_folder) / "store.db", _shards(known))
+    return SqliteRecords(_given(settings.local_folder) / "store.db", shards)
 
 
 def _place(settings: StoreSettings) -> str:
     if settings.store == "firestore":
-        return f"the database {settings.firestore_database} of the project {settings.firestore_project}"
-    return f"{_given(settings.local_folder) / 'store.db'} on this machine"
+        return f"the database {settings.firestore_database} of project {settings.firestore_project}"
+    return f"{_given(settings.local_folder) / 'store.db'} of this machine"
 
 
 def _shards(known: Mapping[str, Campaign]) -> Callable[[str], int]:
     return lambda campaign: known[campaign].tally_shards
+
+
+def _shards_also_without_file(known: Mapping[str, Campaign]) -> Callable[[str], int]:
+    # The count is the sum of all shards, so it is right whichever of them something is taken off. Where a file
+    # that is back again names another number of them, `undersign audit` finds two that differ, and mends them.
+    usual: int = Campaign.model_fields["tally_shards"].default
+    return lambda campaign: known[campaign].tally_shards if campaign in known else usual
 
 
 def _queue(settings: QueueSettings) -> "TaskQueue":
@@ -276,19 +305,34 @@ def _queue(settings: QueueSettings) -> "TaskQueue":
     )
 
 
-def _task_lists(settings: RightsSettings) -> "Iterator[TaskList]":
+def _task_lists(settings: RightsSettings) -> "Iterator[tuple[str, TaskList]]":
     if settings.tasks == "local":
         from shared.tasks.local import LocalQueue
 
-        yield LocalQueue(_given(settings.local_folder) / "tasks.db")
+        file = _given(settings.local_folder) / "tasks.db"
+        yield f"the queue in {file}", LocalQueue(file)
     else:
         from shared.tasks.cloud_tasks import CloudTasksList
 
-        yield CloudTasksList(_given(settings.tasks_queue), settings.cloud_tasks_emulator_host)
+        queue = _given(settings.tasks_queue)
+        yield f"the queue {queue}", CloudTasksList(queue, settings.cloud_tasks_emulator_host)
     if settings.spool_project is not None:
-        from shared.tasks.spooled import Spooled
+        from shared.tasks.firestore_tasks import FirestoreTasks
+        from shared.tasks.spool import COLLECTION
 
-        yield Spooled(settings.spool_project, _given(settings.spool_database))
+        project, database = settings.spool_project, _given(settings.spool_database)
+        yield f"the spool in {database} of project {project}", FirestoreTasks(project, database, COLLECTION)
+
+
+def _parked(settings: RightsSettings, shards: Callable[[str], int]) -> "TaskList":
+    """They lie in the store."""
+    if settings.store == "firestore":
+        from shared.tasks.firestore_tasks import FirestoreTasks
+
+        return FirestoreTasks(_given(settings.firestore_project), settings.firestore_database, "parked")
+    from shared.store.sqlite_parked import SqliteParked
+
+    return SqliteParked(_given(settings.local_folder) / "store.db", shards)
 
 
 def _outbox(settings: RightsSettings) -> "Outbox | None":

@@ -14,6 +14,7 @@ const isLike = (pattern) => (value) => isText(value) && pattern.test(value);
 const optional = (isValid) => (value) => value === null || isValid(value);
 
 const isSlug = isLike(/^[a-z0-9-]{1,40}$/);
+const isCountry = isLike(/^[A-Z]{2}$/);
 
 /** The columns of a table, in their order. Country and partner become names of files. */
 const COLUMNS = {
@@ -21,7 +22,7 @@ const COLUMNS = {
   signed_at: optional(isText),
   name: isText,
   email: isText,
-  country: isLike(/^[A-Z]{2}$/),
+  country: isCountry,
   postal_code: optional(isText),
   locale: isText,
   partner: optional(isSlug),
@@ -44,14 +45,22 @@ const jsonLine = (signature) => {
   return `{${fields.join(", ")}}\n`;
 };
 
+/**
+ * Where a cell begins for one program or another, with the spaces and quotes that it may strip, and what it runs.
+ * The last is optional so that a run of spaces is looked at once, however long somebody made it.
+ */
+const BEGINNING =
+  /((?:^|[;,\t\r\n])[;,\x00-\x20\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"']*)([=+\-@＝＋－＠]?)/g;
+
 /** As a spreadsheet shows it, without running it as a formula. */
 const cell = (value) => {
   if (value === null) return "";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  return /^[=+\-@\t\r\n＝＋－＠]/.test(value) ? `'${value}` : value;
+  const shown = value.replace(BEGINNING, (found, before, formula) => (formula ? `${before}'${formula}` : found));
+  return /^[\t\r\n]/.test(value) ? `'${shown}` : shown;
 };
-const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-/** One line of CSV (RFC 4180). */
+const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+/** One line of CSV (RFC 4180), with quotes around all: some programs divide a line where nobody else would. */
 const csvLine = (values) => `${values.map(cell).map(quoted).join(",")}\r\n`;
 
 const UNREADABLE = "the file cannot be read";
@@ -76,13 +85,29 @@ async function* linesOf(blob, atOnce) {
   }
 }
 
+/** More than names and addresses can hold. So many brackets in one another would be more than Python can read. */
+const MOST_BRACKETS = 400;
+
+const parsed = (text) => {
+  if ((text.match(/[[{]/g) ?? []).length > MOST_BRACKETS) throw new TypeError("too deep");
+  return JSON.parse(text);
+};
+
+/** atob alone would take spaces, too, and what was cut off. */
+const isBase64 = (text) => /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0;
+
 let decrypter;
 
+/** The signature in a line, with the line's id and the country, partner and newsletter that files are named after. */
 const openLine = async (line) => {
   if (line.includes("\ufffd")) throw new TypeError("no text");
-  const { sealed, confirmed_at } = JSON.parse(line);
+  const { id, sealed, confirmed_at } = parsed(line);
+  if (!isText(id) || !isBase64(sealed)) throw new TypeError("not as it was exported");
   const bytes = Uint8Array.from(atob(sealed), (character) => character.charCodeAt(0));
-  return signatureOf({ ...JSON.parse(await decrypter.decrypt(bytes, "text")), confirmed_at });
+  const opened = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await decrypter.decrypt(bytes));
+  const signature = signatureOf({ ...parsed(opened), confirmed_at });
+  const { country, partner, newsletter } = signature;
+  return { id, country, partner, newsletter, text: jsonLine(signature) };
 };
 
 /** What workers are asked for, by its name. */
@@ -124,15 +149,9 @@ const TASKS = {
     return Array.from(sha256.digest(), (byte) => byte.toString(16).padStart(2, "0")).join("");
   },
 
-  /** The signatures in these lines as NDJSON, whose they are, and the numbers of the lines that did not open. */
-  async open({ first, lines }) {
-    const opened = await Promise.all(lines.map((line) => openLine(line).catch(() => null)));
-    const signatures = opened.filter(Boolean);
-    return {
-      text: signatures.map(jsonLine).join(""),
-      origins: signatures.map(({ country, partner, newsletter }) => ({ country, partner, newsletter })),
-      damaged: opened.flatMap((signature, index) => (signature ? [] : [first + index])),
-    };
+  /** The signatures in these lines as NDJSON, with whose they are; null for each line that did not open. */
+  async open(lines) {
+    return Promise.all(lines.map((line) => openLine(line).catch(() => null)));
   },
 };
 

@@ -21,7 +21,8 @@ class Stopped extends Error {}
 
 const byId = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
-const signatures = (count) => `${number(count)} ${count === 1 ? "signature" : "signatures"}`;
+const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+const signatures = (count) => counted(count, "signature");
 const regions = new Intl.DisplayNames(["en"], { type: "region" });
 
 /** An element; `on…` attributes are listeners. */
@@ -122,23 +123,36 @@ class Opened {
     this.name = name;
     this.parts = new Parts();
     this.signatures = 0;
+    this.ids = new Set();
+    /** The numbers of the lines that did not open, and of those whose id an earlier line had. */
     this.damaged = [];
+    this.repeated = [];
     this.countries = new Counter();
     this.partners = new Counter();
     /** Of each partner, those who said yes to its news. */
     this.contacts = new Counter();
   }
 
-  add({ text, origins, damaged }) {
-    this.parts.add(text);
-    this.damaged.push(...damaged);
-    this.signatures += origins.length;
-    for (const { country, partner, newsletter } of origins) {
-      this.countries.count(country);
-      if (partner) this.partners.count(partner);
-      if (partner && newsletter) this.contacts.count(partner);
+  get lines() {
+    return this.signatures + this.damaged.length + this.repeated.length;
+  }
+
+  add(lines) {
+    for (const signature of lines) {
+      if (!signature) this.damaged.push(this.lines + 1);
+      else if (this.ids.has(signature.id)) this.repeated.push(this.lines + 1);
+      else this.addSignature(signature);
     }
     if (!this.signatures && this.damaged.length >= HOPELESS) throw this.foreign();
+  }
+
+  addSignature({ id, text, country, partner, newsletter }) {
+    this.ids.add(id);
+    this.parts.add(text);
+    this.signatures += 1;
+    this.countries.count(country);
+    if (partner) this.partners.count(partner);
+    if (partner && newsletter) this.contacts.count(partner);
   }
 
   foreign() {
@@ -179,11 +193,24 @@ const offerExports = () => {
       h("input", { type: "radio", name: "export", value: index, checked: index === preferred }), file.name)));
 };
 
+const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
+const isDigest = isLike(/^[0-9a-f]{64}$/);
+const every = (object, isValid) => Object.entries(object).every(([key, value]) => isValid(key, value));
+
+/** Whether it says what undersign export says. Anybody may have changed it. */
+const isManifest = ({ file, sha256, signatures, by_country, by_partner, partners }) =>
+  file === "signatures.ndjson" && isDigest(sha256) && isCount(signatures) &&
+  every(by_country, (country, count) => isCountry(country) && isCount(count)) &&
+  every(by_partner, (partner, count) => isSlug(partner) && isCount(count)) &&
+  every(partners, (partner, { file, sha256, contacts }) =>
+    isSlug(partner) && file === `partner-${partner}.ndjson` && isDigest(sha256) && isCount(contacts));
+
 const chosenManifest = async () => {
   const file = [...byId("files").files].find(({ name }) => name.endsWith(".json"));
   if (!file) return null;
   try {
     const manifest = JSON.parse(await file.text());
+    if (!isManifest(manifest)) throw new TypeError("no manifest");
     const entries = [[manifest.file, manifest], ...Object.values(manifest.partners).map((each) => [each.file, each])];
     return { manifest, entries: new Map(entries) };
   } catch {
@@ -245,7 +272,7 @@ const check = async (file, entry, crew) => {
 };
 
 const duration = (seconds) =>
-  seconds < 90 ? `${Math.ceil(seconds)} seconds` : `${Math.ceil(seconds / 60)} minutes`;
+  seconds < 90 ? counted(Math.ceil(seconds), "second") : counted(Math.ceil(seconds / 60), "minute");
 
 /** Shows how far the work is; tells it aloud at each tenth. */
 class Progress {
@@ -275,14 +302,12 @@ const openLines = async (file, crew) => {
   const progress = new Progress();
   const asked = [];
   let read = 0;
-  let lineNumber = 1;
   const take = async () => {
     opened.add(await asked.shift());
-    progress.at(opened.signatures + opened.damaged.length, Math.min(1, read / file.size));
+    progress.at(opened.lines, Math.min(1, read / file.size));
   };
   for await (const lines of linesOf(file, LINES_AT_ONCE)) {
-    asked.push(crew.ask("open", { first: lineNumber, lines }));
-    lineNumber += lines.length;
+    asked.push(crew.ask("open", lines));
     for (const line of lines) read += line.length + 1;
     if (asked.length > 2 * crew.size) await take();
   }
@@ -415,16 +440,22 @@ const verdict = (opened, expected, manifest) => {
       : "It is as many as the manifest of the export says.");
 };
 
-const damage = ({ name, damaged }) => {
-  if (!damaged.length) return null;
-  const more = damaged.length > SHOWN_LINES ? ` and ${number(damaged.length - SHOWN_LINES)} more` : "";
-  const plural = damaged.length === 1 ? "line" : "lines";
+/** What is said of lines that are in no table, if there are such. */
+const leftOut = (name, title, lines, told) => {
+  if (!lines.length) return null;
+  const more = lines.length > SHOWN_LINES ? ` and ${number(lines.length - SHOWN_LINES)} more` : "";
+  const noun = lines.length === 1 ? "line" : "lines";
   return h("div", { class: "faults" },
-    h("p", { class: "title" }, `Not opened: ${number(damaged.length)} ${plural}`),
-    h("p", {},
-      `${name}, ${plural} ${damaged.slice(0, SHOWN_LINES).join(", ")}${more}. All else is there. Copy the file once ` +
-        "more from where it was exported, and open it again."));
+    h("p", { class: "title" }, `${title}: ${counted(lines.length, "line")}`),
+    h("p", {}, `${name}, ${noun} ${lines.slice(0, SHOWN_LINES).join(", ")}${more}. ${told}`));
 };
+
+const damage = ({ name, damaged, repeated }) => [
+  leftOut(name, "Not opened", damaged,
+    "All else is there. Copy the file once more from where it was exported, and open it again."),
+  leftOut(name, "Repeated, and counted once", repeated,
+    "An earlier line has the same id, which no export does twice: ask whoever made the export."),
+];
 
 /** Which signatures, in what form: from the choices on the page. */
 const wanted = (only) => ({
@@ -535,7 +566,7 @@ const showResult = (opened, manifest) => {
   const heading = h("h2", { tabindex: "-1" }, `${signatures(opened.signatures)} opened`);
   byId("result").replaceChildren(...[
     heading,
-    damage(opened),
+    ...damage(opened),
     verdict(opened, expected, manifest),
     ...(opened.signatures ? downloads(opened, expected, all) : []),
     h("button", { type: "button", class: "quiet", onclick: again }, "Open another file"),

@@ -33,6 +33,14 @@ class FirestoreRecords(FirestoreStore):
         async for page in self._pages(campaign, "signatures", after):
             yield [Record(each.id, SIGNATURE.validate_python(each.to_dict())) for each in page]
 
+    async def campaigns(self) -> Sequence[str]:
+        async def work() -> Sequence[str]:
+            # Listed, not queried: a campaign is a document that is not there, with collections below it.
+            documents = self._client.collection("campaigns").list_documents(PAGE, timeout=_STREAM_TIMEOUT_SECONDS)
+            return sorted([document.id async for document in documents])
+
+        return await self._until_committed(work)
+
     async def find(self, address: Address) -> Found:
         async def work() -> Found:
             signature, mailbox = await self._read(
@@ -58,6 +66,9 @@ class FirestoreRecords(FirestoreStore):
             return found
 
         return await self._until_committed(work)
+
+    async def overwrite(self) -> None:
+        """Nothing to do: what is deleted is Google's to overwrite."""
 
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
         shards = self._client.collection("campaigns", campaign, "tally")

@@ -107,14 +107,23 @@ class Records(Store, Protocol):
         In pages of at most `PAGE`, each as it is when it is read. What has expired may still be among them.
         """
 
+    async def campaigns(self) -> Sequence[str]:
+        """Every campaign of which signatures or mailboxes are stored, by id, whether it has a file or not.
+
+        There may be some more, of which nothing but a count is left.
+        """
+
     async def find(self, address: Address) -> Found:
         """All that is stored of one address, expired or not."""
 
     async def forget(self, address: Address) -> Found:
         """Remove all that is stored of one address, and what it added to the tally, in one commit.
 
-        What was there.
+        What was there. Traces of it may be left until the next `overwrite`.
         """
+
+    async def overwrite(self) -> None:
+        """Leave no trace of what was removed, where the database keeps one. May be repeated."""
 
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
         """Count the records of a campaign. `progress` is told how many more documents have been read."""

@@ -184,7 +184,8 @@ class SqliteStore:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._thread.submit(lambda: self._connection.close()).result()
+        if "_connection" in self.__dict__:
+            self._thread.submit(lambda: self._connection.close()).result()
         self._thread.shutdown()
 
     def _order(

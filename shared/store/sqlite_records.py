@@ -1,7 +1,7 @@
 """The desk's side of the store on SQLite."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
@@ -30,6 +30,9 @@ class SqliteRecords(SqliteStore):
             yield [Record(digest, SIGNATURE.validate_json(document)) for digest, document in rows]
             after = rows[-1][0]
 
+    async def campaigns(self) -> Sequence[str]:
+        return await self._run(lambda: sorted({each for table in _TABLES for each in self._campaigns_in(table)}))
+
     async def find(self, address: Address) -> Found:
         return await self._run(lambda: self._find(self._connection, address))
 
@@ -41,10 +44,12 @@ class SqliteRecords(SqliteStore):
                 for table, key in _TABLES.items():
                     delete = f"DELETE FROM {table} WHERE campaign = ? AND {key} = ?"  # noqa: S608 - our own names
                     database.execute(delete, (address.campaign, getattr(address, key)))
-            sqlite.overwrite(self._connection)
-            return found
+                return found
 
         return await self._run(work)
+
+    async def overwrite(self) -> None:
+        await self._run(lambda: sqlite.overwrite(self._connection))
 
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
         def work() -> Recount:
@@ -96,7 +101,7 @@ class SqliteRecords(SqliteStore):
             while gone := await self._run(partial(self._change, delete, (campaign, PAGE))):
                 removed += gone
                 progress(gone)
-        await self._run(lambda: sqlite.overwrite(self._connection))
+        await self.overwrite()
         return removed
 
     def _recount(self, database: sqlite3.Connection, campaign: str, progress: Callable[[int], None]) -> Recount:
@@ -110,6 +115,13 @@ class SqliteRecords(SqliteStore):
                 recount.count(shard_of(digest, shards), SIGNATURE.validate_json(document))
             progress(len(rows))
         return recount
+
+    def _campaigns_in(self, table: str) -> Iterator[str]:
+        # One look into the primary key for each, where SELECT DISTINCT would read the whole table.
+        select = f"SELECT min(campaign) FROM {table} WHERE campaign > ?"  # noqa: S608 - our own names
+        campaign = ""
+        while campaign := self._connection.execute(select, (campaign,)).fetchone()[0]:
+            yield campaign
 
     @staticmethod
     def _find(database: sqlite3.Connection, address: Address) -> Found:

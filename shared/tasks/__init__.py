@@ -34,7 +34,7 @@ class TaskQueue(Protocol):
 
 
 class TaskList(Protocol):
-    """What the desk does with the tasks that wait. Implemented for each queue, and for the spool."""
+    """What the desk does with tasks that lie somewhere. Implemented for each queue, the spool and parked tasks."""
 
     def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
         """Name and body of each. Those that come or go meanwhile may be among them or not.
@@ -44,7 +44,13 @@ class TaskList(Protocol):
         """
 
     async def delete(self, names: Collection[str]) -> None:
-        """Remove these tasks; those that are gone by now are no fault. Raises as `tasks`."""
+        """Remove these tasks; those that are gone by now are no fault. Raises as `tasks`.
+
+        Traces of them may be left until the next `overwrite`.
+        """
+
+    async def overwrite(self) -> None:
+        """Leave no trace of what was removed, where this place keeps one. May be repeated. Raises as `tasks`."""
 
     async def aclose(self) -> None:
         """Let go of the connection or the file."""

@@ -122,6 +122,9 @@ class CloudTasksList:
             except (GoogleAPIError, GoogleAuthError, grpc.RpcError) as error:
                 raise QueueUnavailable(f"Cloud Tasks: {type(error).__name__}") from error
 
+    async def overwrite(self) -> None:
+        """Nothing to do: what is deleted is Google's to overwrite."""
+
     async def aclose(self) -> None:
         if "_client" in self.__dict__:
             await self._client.transport.close()  # type: ignore[no-untyped-call] # the vendor left it untyped

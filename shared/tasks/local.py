@@ -114,13 +114,13 @@ class LocalQueue:
             after = rows[-1][0]
 
     async def delete(self, names: Collection[str]) -> None:
-        """As `TaskList.delete`; what was deleted before is overwritten as well."""
+        """As `TaskList.delete`."""
+        rows = [(int(name),) for name in names]
+        await self._run(lambda connection: connection.executemany("DELETE FROM tasks WHERE id = ?", rows))
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany("DELETE FROM tasks WHERE id = ?", [(int(name),) for name in names])
-            sqlite.overwrite(connection)
-
-        await self._run(work)
+    async def overwrite(self) -> None:
+        """As `TaskList.overwrite`; what was delivered before is overwritten as well."""
+        await self._run(sqlite.overwrite)
 
     async def aclose(self) -> None:
         """Close the file. The queue cannot be used afterwards."""

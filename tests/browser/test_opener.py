@@ -18,7 +18,7 @@ from desk import files, identities
 from tests.browser.conftest import NARROW, WIDE, Walk
 from tests.conftest import NOW
 from tests.desk.commands import PASSPHRASE, plain_key
-from tests.desk.test_export import PARTNER, run, signed
+from tests.desk.test_export import HOSTILE, OPENED, PARTNER, line_of, run, signed
 from tests.world import CAMPAIGN, world
 
 #: Unlocking takes seconds of a processor (scrypt), and workers start beside it.
@@ -229,6 +229,50 @@ class TestResult:
         content = Path("read/signatures.csv").read_bytes()
         assert await download(page, "Download all 4 signatures") == ("signatures.csv", content)
 
+    async def test_of_hostile_lines_is_what_the_command_writes_to_the_byte(
+        self, visit: Walk, here: pyrage.x25519.Identity
+    ) -> None:
+        """No formula, wherever it begins; what is not as it was exported is told, and so is what is repeated."""
+        page = visit.page
+        names = [
+            "a;=1;b",
+            "a, \u00a0+1",
+            '"; "@b',
+            "\t=1",
+            "\r\n-1",
+            "tab\tonly",
+            "𝒵,＝1",
+            "\0;-",
+            "a=b",
+            "'=1",
+            ";=;+",
+        ]
+        good = [line_of(here.to_public(), f', "name": {json.dumps(name)}') for name in names]
+        bad = [line_of(here.to_public(), *hostile) for hostile in HOSTILE.values()]
+        mark = base64.b64encode(pyrage.encrypt(b"\xef\xbb\xbf" + OPENED, [here.to_public()])).decode()
+        cut = base64.b64encode(pyrage.encrypt(OPENED.replace(b"Ann", b"\xff"), [here.to_public()])).decode()
+        bad += [
+            json.dumps({"id": "x", "confirmed_at": "", "sealed": sealed}).encode() + b"\n"
+            for sealed in (mark, cut)
+        ]
+        Path("hostile.ndjson").write_bytes(b"".join([*good, *bad, good[0], good[1]]))
+        await run("open", "hostile.ndjson", "-i", "ann.age", "--to", "csv")
+        await run("open", "hostile.ndjson", "-i", "ann.age", "--to", "ndjson", "--kind", "ndjson")
+
+        await opens(page, "ann.age", "hostile.ndjson")
+
+        await is_opened(page, len(names))
+        await expect(page.get_by_text(f"Not opened: {len(bad)} lines")).to_be_visible()
+        await expect(page.get_by_text("Repeated, and counted once: 2 lines")).to_be_visible()
+        last = len(names) + len(bad)
+        await expect(page.get_by_text(f"hostile.ndjson, lines {last + 1}, {last + 2}.")).to_be_visible()
+        for kind, label in (("csv", "Table (CSV)"), ("ndjson", "Lines (NDJSON)")):
+            await page.get_by_label(label).check()
+            written = Path(kind, f"signatures.{kind}").read_bytes()
+            assert written.count(b"\n") >= len(names)
+            button = f"Download all {len(names)} signatures"
+            assert await download(page, button) == (f"signatures.{kind}", written)
+
     async def test_of_an_empty_export_offers_no_file(self, visit: Walk) -> None:
         """There is nothing to download, and that is no fault."""
         page = visit.page
@@ -382,6 +426,30 @@ class TestChoice:
         await opens(visit.page, "ann.age", "out/signatures.ndjson", "manifest.json")
 
         await expect(alert(visit.page)).to_contain_text("manifest.json is not the manifest of an export")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"by_country": {"no region": 1}},
+        {"by_country": {"DE": "1"}},
+        {"by_partner": {"../up": 1}},
+        {"signatures": -1},
+        {"sha256": ""},
+        {"partners": {"a": {"file": "signatures.ndjson", "sha256": "0" * 64, "contacts": 1}}},
+    ],
+    ids=["region", "number", "partner", "count", "sum", "file"],
+)
+async def test_a_hostile_manifest_is_refused_before_anything_is_opened(
+    visit: Walk, damage: dict[str, Any]
+) -> None:
+    """It would come to nothing after all the work."""
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    Path("out/manifest.json").write_text(json.dumps({**manifest, **damage}))
+
+    await opens(visit.page, "ann.age", *WHOLE)
+
+    await expect(alert(visit.page)).to_contain_text("manifest.json is not the manifest of an export")
 
 
 async def test_a_long_work_shows_how_far_it_is_and_can_be_stopped(visit: Walk) -> None:

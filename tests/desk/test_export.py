@@ -6,13 +6,16 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +144,17 @@ class TestExport:
         assert (manifest["signatures"], manifest["partners"]["digital-rights"]["contacts"]) == (9, 9)
         assert (await run("open", "out", "-i", "ann.age")).exit_code == 0
 
+    async def test_keeps_no_contacts_that_were_not_kept(self, here: World) -> None:
+        """Whoever withdraws before a killed export goes on is in none of its files."""
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
+        Path("out/partner-digital-rights.ndjson").write_text("withdrawn\n")
+
+        await run("export", CAMPAIGN, "--to", "out")
+
+        assert json.loads(Path("out/manifest.json").read_text())["partners"] == {}
+        assert sorted(path.name for path in Path("out").glob("partner-*")) == []
+
     async def test_leaves_out_what_was_confirmed_after_it_began(self, here: World) -> None:
         """So that a long one ends, and means one moment."""
         state = Unfinished(campaign=CAMPAIGN, as_of=NOW)
@@ -158,12 +172,149 @@ class TestExport:
 
         assert "unfinished export of another" in told(await run("export", CAMPAIGN, "--to", "out"))
 
+    async def test_is_not_made_whole_with_what_was_never_written(self, here: World) -> None:
+        """A file that was lost or cut short is not filled up with zeros, nor called complete."""
+        state = Unfinished(campaign=CAMPAIGN, as_of=NOW, signatures=1, sizes={"signatures.ndjson": 100})
+        for content in (None, b"half of it"):
+            folder = Path("gone" if content is None else "short")
+            folder.mkdir()
+            (folder / "unfinished.json").write_text(state.model_dump_json())
+            if content is not None:
+                (folder / "signatures.ndjson").write_bytes(content)
+
+            refused = await run("export", CAMPAIGN, "--to", folder)
+
+            assert told(refused) == (
+                "signatures.ndjson is shorter than unfinished.json says: delete the folder and export anew."
+            )
+            assert not (folder / "manifest.json").exists()
+
+    async def test_is_not_whole_if_something_else_wrote_to_it(self, here: World) -> None:
+        """As many lines as signatures, in each file."""
+        for name in ("signatures.ndjson", "partner-digital-rights.ndjson"):
+            folder = Path(name)
+            folder.mkdir()
+            (folder / name).write_bytes(b"{}\n")
+            state = Unfinished(campaign=CAMPAIGN, as_of=NOW, sizes={name: 3})
+            state.contacts["digital-rights"] = 0
+            (folder / "unfinished.json").write_text(state.model_dump_json())
+
+            refused = await run("export", CAMPAIGN, "--to", folder)
+
+            assert f"{name} holds 1 line and not 0" in told(refused)
+            assert (folder / "unfinished.json").exists()
+
+    async def test_is_written_by_one_command_at_a_time(self, here: World) -> None:
+        """Another one is sent away, also before the first line is there; then it may go on."""
+        await signed(here)
+        Path("out").mkdir()
+        begun = subprocess.Popen(
+            [sys.executable, "-c", _LOCKS, "out/export.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        with begun as other:
+            assert other.stdout
+            assert other.stdout.readline() == b"locked\n"
+
+            assert "Another export is writing to out" in told(await run("export", CAMPAIGN, "--to", "out"))
+            assert [file.name for file in Path("out").iterdir()] == ["export.lock"]
+            other.kill()
+
+        assert (await run("export", CAMPAIGN, "--to", "out")).exit_code == 0
+        assert not Path("out/export.lock").exists()
+        assert len(lines(Path("out/signatures.ndjson"))) == 1
+
+    @pytest.mark.parametrize("name", ["../victim.txt", "manifest.json", "partner-../victim.ndjson"])
+    async def test_writes_no_file_but_its_own(self, here: World, name: str) -> None:
+        """Whatever the state that lies in the folder says."""
+        Path("victim.txt").write_text("precious")
+        Path("out").mkdir()
+        state = {"campaign": CAMPAIGN, "as_of": NOW.isoformat(), "sizes": {name: 0}}
+        Path("out/unfinished.json").write_text(json.dumps(state))
+
+        refused = await run("export", CAMPAIGN, "--to", "out")
+
+        assert told(refused) == "out/unfinished.json is damaged: delete the folder and export anew."
+        assert Path("victim.txt").read_text() == "precious"
+        assert [file.name for file in Path("out").iterdir()] == ["unfinished.json"]
+
+    @pytest.mark.parametrize(
+        "content", ["", "{", "[]", '{"campaign": "a"}', '{"sizes": {"signatures.ndjson": -1}}']
+    )
+    async def test_with_a_damaged_state_says_what_to_do(self, here: World, content: str) -> None:
+        """And shows nobody the inside of a library."""
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(content)
+
+        assert "delete the folder and export anew" in told(await run("export", CAMPAIGN, "--to", "out"))
+
+    async def test_writes_through_no_link(self, here: World) -> None:
+        """Which somebody may have laid into the folder."""
+        Path("victim.txt").write_text("precious")
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
+        Path("out/signatures.ndjson").symlink_to("../victim.txt")
+
+        assert "is a link" in told(await run("export", CAMPAIGN, "--to", "out"))
+        assert Path("victim.txt").read_text() == "precious"
+
+    @pytest.mark.parametrize("folder", ["exp[a]x", "exp[/]"])
+    async def test_names_a_folder_as_it_is_called(self, here: World, folder: str) -> None:
+        """Brackets are no markup."""
+        await signed(here)
+
+        exported = await run("export", CAMPAIGN, "--to", folder)
+
+        assert exported.exit_code == 0, exported.exception
+        assert f"UTC, to {folder}. Without a key" in exported.output
+        assert "1 signature exported" in exported.output
+        assert f"undersign open {folder} -i YOUR-KEY" in exported.output
+
+
+#: Another process that has a lock until it ends.
+_LOCKS = """
+import fcntl, sys
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
 
 def records_of(here: World) -> Any:
     """The store as the desk has it."""
     from shared import runtime
 
     return runtime.desk().records
+
+
+OPENED = b'{"name": "Ann", "email": "ann@example.org", "country": "DE", "locale": "en"}'
+
+
+def line_of(recipient: pyrage.x25519.Recipient, inner: str = "", outer: str = "") -> bytes:
+    """A line of an export as somebody may have made it who knows the public key; its JSON ends with these."""
+    opened = OPENED.removesuffix(b"}") + inner.encode() + b"}"
+    sealed = base64.b64encode(pyrage.encrypt(opened, [recipient])).decode()
+    return f'{{"id": "{uuid.uuid4()}", "confirmed_at": "2026", "sealed": "{sealed}"{outer}}}\n'.encode()
+
+
+_NESTED = "[" * 100_000 + "]" * 100_000
+HOSTILE = {
+    "half a letter": (', "name": "\\ud800"', ""),
+    "half a letter outside": ("", ', "confirmed_at": "\\udfff"'),
+    "half a letter as id": ("", ', "id": "\\udfff"'),
+    "nested": (f', "more": {_NESTED}', ""),
+    "nested outside": ("", f', "more": {_NESTED}'),
+    "nested a little": (f', "more": {"[" * 400}{"]" * 400}', ""),
+    "not a number": (', "more": NaN', ""),
+    "number for yes": (', "newsletter": 1', ""),
+    "long country": (', "country": "DE\\n"', ""),
+    "other partner": (', "partner": "a/b"', ""),
+    "no id": ("", ', "id": null'),
+    "spaces in the seal": ("", ', "sealed": "YWdl LWVu"'),
+}
+
+
+_OTHERS = {"file": "signatures.ndjson", "sha256": "0" * 64, "contacts": 1}
 
 
 class TestOpen:
@@ -193,6 +344,25 @@ class TestOpen:
         assert rows(Path("csv/signatures.csv"))[0]["email"] == "'=cmd+1@example.org"
         assert lines(Path("json/signatures.ndjson"))[0]["email"] == "=cmd+1@example.org"
 
+    async def test_makes_no_formula_of_part_of_a_name(self, here: World) -> None:
+        """Much of Europe divides lists by semicolons, and some programs do not mind the quotes around a cell."""
+        parts = product(";,\t", ["", " ", '"', " ' ", "\u00a0"], "=+-@＝")
+        names = {f"Ann{separator}{between}{formula}1": formula for separator, between, formula in parts}
+        recipient = here.identities.campaign.to_public()
+        exported = [line_of(recipient, f', "name": {json.dumps(name)}') for name in names]
+        Path("some.ndjson").write_bytes(b"".join(exported))
+
+        await run("open", "some.ndjson", "-i", "ann.age", "--to", "read")
+        await run("open", "some.ndjson", "-i", "ann.age", "--to", "json", "--kind", "ndjson")
+
+        table = Path("read/signatures.csv").read_text(encoding="utf-8")
+        cells = {cell.strip(' "\u00a0')[:1] for cell in re.split("[;,\t\r\n]", table)}
+        assert [row["name"] for row in rows(Path("read/signatures.csv"))] == [
+            name.replace(formula, f"'{formula}") for name, formula in names.items()
+        ]
+        assert cells & set("=+-@＝") == set()
+        assert [line["name"] for line in lines(Path("json/signatures.ndjson"))] == list(names)
+
     async def test_begins_with_the_mark_that_excel_needs(self, here: World) -> None:
         """Only where it is asked for: other programs would show it."""
         await signed(here)
@@ -201,8 +371,8 @@ class TestOpen:
         await run("open", "out", "-i", "ann.age", "--to", "plain")
         await run("open", "out", "-i", "ann.age", "--to", "excel", "--excel")
 
-        assert Path("plain/signatures.csv").read_bytes().startswith(b"confirmed_at,")
-        assert Path("excel/signatures.csv").read_bytes().startswith(b"\xef\xbb\xbfconfirmed_at,")
+        assert Path("plain/signatures.csv").read_bytes().startswith(b'"confirmed_at",')
+        assert Path("excel/signatures.csv").read_bytes().startswith(b'\xef\xbb\xbf"confirmed_at",')
 
     async def test_divides_by_country_and_by_partner(self, here: World) -> None:
         """Each country for its authority; each partner those who said yes to it, and no one else."""
@@ -251,8 +421,9 @@ class TestOpen:
             b'{"sealed": "YWdl", "confirmed_at": ""}',
             b'{"sealed": "%s", "confirmed_at": "2026"}',
             b'{"sealed": "%l", "confirmed_at": "2026"}',
+            b"[" * 100_000,
         ],
-        ids=["no text", "empty", "no object", "not sealed", "sealed nonsense", "sealed list"],
+        ids=["no text", "empty", "no object", "not sealed", "sealed nonsense", "sealed list", "nested"],
     )
     async def test_loses_no_line_but_the_damaged_one(self, here: World, damage: bytes) -> None:
         """And names it, loudly, once everything else is safe."""
@@ -269,8 +440,108 @@ class TestOpen:
 
         opened = await run("open", "damaged.ndjson", "-i", "ann.age", "--to", "read")
 
-        assert "NOT OPENED: 1 lines of damaged.ndjson, numbers 2." in told(opened)
+        assert "NOT OPENED: 1 line of damaged.ndjson, number 2." in told(opened)
         assert len(rows(Path("read/signatures.csv"))) == 2
+
+    @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+    async def test_loses_no_line_but_the_hostile_one(self, here: World, hostile: tuple[str, str]) -> None:
+        """Whoever can sign can seal what they like; it is counted nowhere."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        with Path("out/signatures.ndjson").open("ab") as file:
+            file.write(line_of(here.identities.campaign.to_public(), *hostile))
+        shutil.copy("out/signatures.ndjson", "hostile.ndjson")
+
+        opened = await run("open", "hostile.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert told(opened) == "NOT OPENED: 1 line of hostile.ndjson, number 2."
+        manifest = json.loads(Path("read/manifest.json").read_text())
+        assert (manifest["signatures"], manifest["by_country"]) == (1, {"DE": 1})
+        assert len(rows(Path("read/signatures.csv"))) == 1
+
+    async def test_counts_a_signature_once(self, here: World) -> None:
+        """Whoever repeats a line is told of it; a stolen id before the real one is told, too."""
+        for number in range(2):
+            await signed(here, email=f"n{number}@example.org")
+        await run("export", CAMPAIGN, "--to", "out")
+        whole = Path("out/signatures.ndjson").read_bytes()
+        first = whole.splitlines(keepends=True)[0]
+        broken = json.dumps({**json.loads(first), "sealed": "YWdl"}).encode() + b"\n"
+        Path("repeated.ndjson").write_bytes(broken + whole + first * 12)
+
+        opened = await run("open", "repeated.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert told(opened) == (
+            "NOT OPENED: 1 line of repeated.ndjson, number 1.\n"
+            "REPEATED, and counted once: 12 lines of repeated.ndjson, numbers 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 "
+            "and 2 more."
+        )
+        assert len(rows(Path("read/signatures.csv"))) == 2
+        manifest = json.loads(Path("read/manifest.json").read_text())
+        assert (manifest["signatures"], manifest["repeated"]) == (2, list(range(4, 16)))
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            {"by_country": {"de": 1}},
+            {"by_partner": {"../up": 1}},
+            {"signatures": -1},
+            {"sha256": ""},
+            {"partners": {"a": _OTHERS}},
+        ],
+        ids=["country", "partner", "count", "sum", "file"],
+    )
+    async def test_takes_no_damaged_manifest(self, here: World, damage: dict[str, Any]) -> None:
+        """As if there were none: then nothing would be compared."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        manifest = json.loads(Path("out/manifest.json").read_text())
+
+        for content in (json.dumps({**manifest, **damage}), json.dumps(manifest)[:-1], "[]", ""):
+            Path("out/manifest.json").write_text(content)
+            refused = await run("open", "out", "-i", "ann.age", "--to", "read")
+            assert "out/manifest.json is damaged" in told(refused)
+
+    async def test_says_what_it_cannot_compare(self, here: World) -> None:
+        """A file that came alone opens; nobody is to believe that it was looked at."""
+        await signed(here, **PARTNER)
+        await run("export", CAMPAIGN, "--to", "out")
+        shutil.copy("out/signatures.ndjson", "alone.ndjson")
+        shutil.copy("out/signatures.ndjson", "out/renamed.ndjson")
+
+        alone = await run("open", "alone.ndjson", "-i", "ann.age", "--to", "a")
+        renamed = await run("open", "out/renamed.ndjson", "-i", "ann.age", "--to", "b")
+        partner = await run("open", "out/partner-digital-rights.ndjson", "-i", "ann.age", "--to", "c")
+
+        assert [each.exit_code for each in (alone, renamed, partner)] == [0, 0, 0]
+        assert "Not compared: alone.ndjson, for there is no manifest.json beside it." in alone.output
+        assert "Not compared: renamed.ndjson, for manifest.json does not name it." in renamed.output
+        assert "Not compared" not in partner.output
+        assert "It is as many as the manifest of the export says." in partner.output
+
+    async def test_says_that_the_counts_differ(self, here: World) -> None:
+        """Of all, and of a partner's contacts, although the sums agree."""
+        await signed(here, **PARTNER)
+        await run("export", CAMPAIGN, "--to", "out")
+        manifest = json.loads(Path("out/manifest.json").read_text())
+        manifest["by_country"] = {"FR": 1}
+        manifest["partners"]["digital-rights"]["contacts"] = 2
+        Path("out/manifest.json").write_text(json.dumps(manifest))
+
+        for number, name in enumerate(("signatures.ndjson", "partner-digital-rights.ndjson")):
+            refused = await run("open", f"out/{name}", "-i", "ann.age", "--to", f"read{number}")
+            assert "is not what manifest.json of the export says" in told(refused)
+
+    @pytest.mark.parametrize("folder", ["exp[a]x", "exp[/]"])
+    async def test_names_a_folder_as_it_is_called(self, here: World, folder: str) -> None:
+        """Brackets are no markup."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+
+        opened = await run("open", "out", "-i", "ann.age", "--to", folder)
+
+        assert opened.exit_code == 0, opened.exception
+        assert f"1 signature opened, in {folder}, readable: signatures.csv." in opened.output
 
     async def test_takes_no_network_and_no_settings(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """A folder, a key, and a machine that knows nothing else."""

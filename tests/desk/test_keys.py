@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pyrage
@@ -56,6 +57,16 @@ class TestKeygen:
 
         [chosen] = re.findall(r"(?:[a-z2-9]{4}-){5}[a-z2-9]{4}", made.output)
         assert identities.read(file, lambda: chosen)
+
+    def test_names_the_file_as_it_is_called(self, tmp_path: Path) -> None:
+        """Brackets are no markup."""
+        file = tmp_path / "ann[/][b].age"
+        file.parent.mkdir()
+
+        made = undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+
+        assert made.exit_code == 0, made.exception
+        assert f"Copy {file} to a second place" in made.output
 
     def test_never_overwrites_a_key(self, tmp_path: Path) -> None:
         """Signatures may be sealed to it."""
@@ -187,6 +198,86 @@ class TestProve:
         assert self.unproven() == []
         assert [line for line in before.splitlines() if line not in self.file.read_text(encoding="utf-8")] == []
 
+    @pytest.mark.parametrize(
+        ("common", "uncommon"),
+        [
+            ("[sealing]\nrecipients = [{}]\n", "sealing = {{ recipients = [{}] }}\n"),
+            ("[sealing]\nrecipients = [{}]\n", "sealing.recipients = [{}]\n"),
+            ("[sealing]\nrecipients = [{}]\n", "sealing = {{ recipients = [{}], proofs = [] }} # ours\n"),
+            ("[sealing]\nrecipients = [{}]\n", '"sealing" . recipients = [{}]\n'),
+        ],
+        ids=["inline", "dotted", "inline with proofs", "quoted"],
+    )
+    def test_leaves_a_file_that_loads(self, common: str, uncommon: str) -> None:
+        """However one wrote it, and also when it is run again."""
+        listed = ", ".join(f'"{recipient}"' for recipient in self.recipients)
+        text = self.file.read_text(encoding="utf-8")
+        without = text.replace(common.format(listed), "")
+        assert without != text
+        self.file.write_text(uncommon.format(listed) + without, encoding="utf-8")
+        before = campaigns.load(self.file)
+
+        for _ in range(2):
+            done = undersign("prove", "mine", "-i", self.ann, "-i", self.bob)
+            assert done.exit_code == 0, done.exception
+
+        after = campaigns.load(self.file)
+        assert self.unproven() == []
+        assert after.model_copy(update={"sealing": before.sealing}) == before
+        assert self.file.read_text(encoding="utf-8").count(without[:100]) == 1
+
+    def test_leaves_a_file_alone_that_it_cannot_write(self) -> None:
+        """And says which lines to write into it."""
+        text = self.file.read_bytes().replace(b"\n", b"\r")  # line ends of the last century
+        self.file.write_bytes(text)
+
+        told_ = told(undersign("prove", "mine", "-i", self.ann, "-i", self.bob))
+
+        assert "mine.toml was left as it is" in told_
+        assert self.file.read_bytes() == text
+        proofs = tomllib.loads(told_[told_.index("[[") :])["sealing"]["proofs"]
+        assert [proof["recipient"] for proof in proofs] == self.recipients
+
+    def test_needs_the_translations_for_it(self) -> None:
+        """Texts and languages are looked at together."""
+        text = self.file.read_text(encoding="utf-8")
+        texts = text[text.index("[texts.en]") :].split("\n\n[")[0]
+        self.file.write_text(text.replace(texts, ""), encoding="utf-8")
+        self.file.with_suffix("").mkdir()
+        self.file.with_suffix("").joinpath("en.toml").write_text(texts.replace("[texts.en]", ""), encoding="utf-8")
+
+        undersign("prove", "mine", "-i", self.ann, "-i", self.bob)
+
+        assert self.unproven() == []
+
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "mark"])
+    @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["lf", "crlf"])
+    def test_leaves_lines_and_mark_as_they_were(self, mark: bytes, line_end: bytes) -> None:
+        """Else a version control would show every line as another one; nor does anybody else get to read it."""
+        before = mark + self.file.read_bytes().replace(b"\n", line_end)
+        self.file.write_bytes(before)
+        self.file.chmod(0o640)
+
+        undersign("prove", "mine", "-i", self.ann, "-i", self.bob)
+
+        after = self.file.read_bytes()
+        assert self.unproven() == []
+        assert [line for line in before.splitlines(True) if line not in after] == []
+        assert (after.count(b"\n"), after.count(b"\xef\xbb\xbf")) == (
+            after.count(line_end),
+            before.count(b"\xef\xbb\xbf"),
+        )
+        assert self.file.stat().st_mode & 0o777 == 0o640
+        assert [file.name for file in self.folder.iterdir() if "part" in file.name] == []
+
+    def test_names_files_as_they_are_called(self) -> None:
+        """Brackets are no markup."""
+        Path("tests[/]").mkdir(parents=True)
+
+        asked = undersign("prove", "mine", "--folder", "tests[/]")
+
+        assert f"Send tests[/]/mine-test-{self.recipients[0][:12]}.age to" in asked.output
+
     def test_sends_a_test_to_whoever_holds_the_other_key(self) -> None:
         """Whose answer, and no other, proves it."""
         asked = undersign("prove", "mine", "-i", self.ann)
@@ -244,6 +335,17 @@ class TestProve:
 
         assert THROWAWAY in told(undersign("prove", CAMPAIGN))
         assert "There are: mine, reclaim-your-face" in told(undersign("prove", "yours"))
+
+    @pytest.mark.parametrize("sealed", [b'{"name": "Ann"}', b"\xff", b"abcd-efgh\n", b"\x1b[2J"])
+    def test_answers_nothing_but_a_test(self, sealed: bytes) -> None:
+        """Somebody could send a signature instead, and be told what it says."""
+        recipient = pyrage.x25519.Recipient.from_str(self.recipients[0])
+        Path("test.age").write_bytes(pyrage.encrypt(sealed, [recipient]))
+
+        answered = undersign("answer", "test.age", "-i", self.ann)
+
+        assert "is no test file" in told(answered)
+        assert answered.stdout == ""
 
     def test_a_test_is_opened_by_its_own_key_alone(self) -> None:
         """Whoever else finds it reads nothing."""

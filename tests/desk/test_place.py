@@ -40,7 +40,7 @@ def test_says_where_it_works(var: Path) -> None:
     """On standard error, so that what a program reads stays what it is."""
     done = undersign("stats", CAMPAIGN, "--json")
 
-    assert "Working on var/store.db on this machine." in done.stderr
+    assert "Working on var/store.db of this machine." in done.stderr
     assert done.stdout.startswith("{")
 
 

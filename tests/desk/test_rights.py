@@ -3,8 +3,11 @@
 import asyncio
 import base64
 import json
+import os
 import re
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,15 +16,21 @@ import httpx
 import pytest
 from typer.testing import Result
 
-from shared import runtime
+from desk import asking
+from desk.main import main
+from shared import runtime, sqlite
+from shared.errors import StoreUnavailable
 from shared.models import Press
+from shared.runtime import utc_now
+from shared.store import Address
+from shared.store.records import Found
 from shared.store.sqlite_records import SqliteRecords
 from tests.cloud_tasks_server import CloudTasksServer
 from tests.conftest import NOW
 from tests.desk.commands import told, undersign
 from tests.servers import Server, server
 from tests.tasks.test_queue_contract import QUEUE
-from tests.world import CAMPAIGN, PUBLIC_URL, SIGNATURES, World, signature, world
+from tests.world import CAMPAIGN, PUBLIC_URL, SIGNATURES, Identities, World, campaign_file, signature, world
 
 ANN = "Ann.Smith+petition@example.org"
 
@@ -71,8 +80,8 @@ async def confirmed(here: World, **fields: Any) -> None:
 async def waiting() -> AsyncIterator[tuple[str, bytes]]:
     """Every task in any queue, as the desk lists them."""
     rights = runtime.rights()
-    listed = [task for queue in rights.queues async for task in queue.tasks()]
-    for queue in rights.queues:
+    listed = [task for queue in rights.queues.values() async for task in queue.tasks()]
+    for queue in rights.queues.values():
         await queue.aclose()
     for task in listed:
         yield task
@@ -195,6 +204,310 @@ class TestErase:
         assert (await here.count())["total"] == 0
 
 
+@contextmanager
+def held(file: Path, begin: str) -> Iterator[None]:
+    """Somebody else is in the file: BEGIN reads it as it is now, BEGIN IMMEDIATE is about to write."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute(begin)
+        other.execute("SELECT * FROM sqlite_schema").fetchone()
+        yield
+
+
+@pytest.fixture
+async def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """A deployment on one's own machine, whose desk has little patience with files that are busy."""
+    monkeypatch.chdir(tmp_path)
+    async with world(tmp_path / "var", monkeypatch) as made:
+        await confirmed(made, email=ANN)
+        monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+        yield made
+
+
+class TestErasureThatIsHeldUp:
+    """Whatever is in the way: what is gone is told, what is left is told, and the same command goes on."""
+
+    async def test_says_that_traces_are_left_until_they_are_gone(self, local: World) -> None:
+        """While somebody reads, as a long audit does, removed bytes cannot be overwritten."""
+        digest = runtime.rights().digester.address(CAMPAIGN, ANN).digest.encode()
+        with held(local.folder / "store.db", "BEGIN"):
+            first = await run("erase", ANN, "--yes", "--receipt", "first.txt")
+            second = await run("erase", ANN, "--yes", "--receipt", "second.txt")
+            left = [file for file in local.folder.glob("store.db*") if digest in file.read_bytes()]
+
+        third = await run("erase", ANN, "--yes", "--receipt", "third.txt")
+
+        receipts = [Path(f"{name}.txt").read_text() for name in ("first", "second", "third")]
+        assert [done.exit_code for done in (first, second, third)] == [1, 1, 0]
+        assert ["signature was removed" in receipt for receipt in receipts] == [True, False, False]
+        assert ["has left traces in" in receipt for receipt in receipts] == [True, True, False]
+        assert ["Nothing was kept" in receipt for receipt in receipts] == [False, False, True]
+        assert "Run the same command again, with another file" in first.stderr
+        assert left
+        assert [file for file in local.folder.glob("store.db*") if digest in file.read_bytes()] == []
+
+    async def test_removes_from_the_store_while_the_queue_is_away(self, local: World) -> None:
+        """And finds the rest when it is back."""
+        with held(local.folder / "tasks.db", "BEGIN IMMEDIATE"):
+            first = await run("erase", ANN, "--yes")
+        waits = [task async for task in waiting()]
+
+        second = await run("erase", ANN, "--yes")
+
+        assert (first.exit_code, second.exit_code) == (1, 0)
+        assert "confirmed signature was removed, and taken off the count" in first.stdout
+        assert re.search("NOT finished.*\n  - the queue in .*tasks.db: ", first.stdout)
+        assert "that waited" not in first.stdout
+        assert "that waited in the queue w" in second.stdout
+        assert (len(waits) > 0, [task async for task in waiting()]) == (True, [])
+
+    async def test_removes_from_the_queue_while_the_store_is_away(self, local: World) -> None:
+        """What was seen and may be there still is named."""
+        with held(local.folder / "store.db", "BEGIN IMMEDIATE"):
+            first = await run("erase", ANN, "--yes")
+
+        second = await run("erase", ANN, "--yes")
+
+        assert (first.exit_code, second.exit_code) == (1, 0)
+        assert f"campaign {CAMPAIGN}: the confirmed signature was found, and may be there still" in first.stdout
+        assert "signature was removed" not in first.stdout
+        assert "that waited in the queue w" in first.stdout
+        assert "confirmed signature was removed, and taken off the count" in second.stdout
+        assert (await local.count())["total"] == 0
+
+    async def test_finds_that_a_commit_without_an_answer_went_through(
+        self, local: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is told as removed, for it was seen before and is not there now."""
+        forget = SqliteRecords.forget
+        answers = [StoreUnavailable("DeadlineExceeded")]
+
+        async def silent(records: SqliteRecords, address: Address) -> Found:
+            found = await forget(records, address)
+            if answers:
+                raise answers.pop()
+            return found
+
+        monkeypatch.setattr(SqliteRecords, "forget", silent)
+
+        done = await run("erase", ANN, "--yes")
+
+        assert (done.exit_code, answers) == (0, [])
+        assert "confirmed signature was removed, and taken off the count" in done.stdout
+
+    async def test_tells_what_is_gone_also_when_it_is_broken_off(
+        self, local: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Somebody loses patience, and presses Ctrl-C."""
+
+        async def interrupted(_: SqliteRecords) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(SqliteRecords, "overwrite", interrupted)
+
+        done = await run("erase", ANN, "--yes", "--receipt", "receipt.txt")
+
+        assert done.exit_code != 0
+        assert "confirmed signature was removed" in Path("receipt.txt").read_text()
+        assert "it was broken off" in Path("receipt.txt").read_text()
+
+    def test_says_what_to_do_where_nothing_answers(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nothing was done then, and no receipt is left behind."""
+        (tmp_path / "store.db").mkdir()
+        local = {"STORE": "sqlite", "TASKS": "local", "LOCAL_FOLDER": str(tmp_path), **Identities().environment()}
+        for name, value in local.items():
+            monkeypatch.setenv(name, value)
+        receipt = tmp_path / "receipt.txt"
+        monkeypatch.setattr("sys.argv", ["undersign", "erase", ANN, "--yes", "--receipt", str(receipt)])
+
+        with pytest.raises(SystemExit) as ended:
+            main()
+
+        assert ended.value.code == 2
+        assert "Run the same command again; it goes on where it stopped." in capsys.readouterr().err
+        assert not receipt.exists()
+
+
+class TestParked:
+    async def test_is_found_and_removed_like_what_waits(self, here: World) -> None:
+        """A task that nobody could open for a day lies in the store; that of others stays."""
+        await here.sign(email=ANN)
+        await here.sign(email="bob@example.org")
+        store = here.functions["deliver"].service.store
+        bodies = [body async for _, body in waiting()]
+        for number, body in enumerate(bodies):
+            await store.park(f"t{number}", body, "Unopenable", NOW)
+
+        kept = await run("access", ANN)
+        done = await run("erase", ANN, "--yes")
+
+        [answer] = json.loads(kept.stdout)
+        assert (answer["waiting_in_the_queue"], answer["put_aside"]) == (1, 1)
+        assert "1 task that waited in the queue was removed" in done.stdout
+        assert "1 task that had been put aside was removed" in done.stdout
+        rights = runtime.rights()
+        async with aclosing(rights.parked):
+            assert len([task async for task in rights.parked.tasks()]) == len(bodies) - 1
+
+    async def test_is_told_where_nobody_can_open_it(self, here: World) -> None:
+        """How many, and until when; it is no reason to run the command again."""
+        await here.functions["deliver"].service.store.park("t", b"poison", "Unopenable", NOW)
+        await here.functions["sign"].service.envelopes._queue.enqueue(b"poison")
+
+        kept = await run("access", ANN)
+        done = await run("erase", ANN, "--yes")
+
+        assert done.exit_code == 0
+        until = (utc_now() + timedelta(days=31)).date()
+        for text in (kept.stderr, done.stdout):
+            assert re.search("In the queue .*: 1 task that no key of deliver's opens.* kept for 31 days", text)
+            assert re.search(f"put aside: 1 task that no key of deliver's opens.* until {until} at most", text)
+
+
+class TestCampaignFile:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Where the desk looks for campaign files, with one in it that is nobody's."""
+        folder = tmp_path / "campaigns"
+        campaign_file(folder, "other")
+        return folder
+
+    async def test_that_is_missing_keeps_nothing_from_being_found(
+        self, here: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is stored is found by its campaign's id; who receives it is in the file."""
+        await confirmed(here, email=ANN)
+        monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
+
+        kept = await run("access", ANN)
+        done = await run("erase", ANN, "--yes")
+
+        [answer] = json.loads(kept.stdout)
+        assert (answer["campaign"], answer["signature"]["status"]) == (CAMPAIGN, "confirmed")
+        assert "The file of this campaign is missing" in answer["note"]
+        assert f"Campaign {CAMPAIGN}, whose file is missing:" in done.stdout
+        assert "signature was removed, and taken off the count" in done.stdout
+        assert (await here.count())["total"] == 0
+        assert "Nothing is kept" in (await run("access", ANN)).stdout
+
+    async def test_that_is_missing_may_be_asked_for_by_its_id(
+        self, here: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As every campaign; a fault names it among those there are."""
+        await confirmed(here, email=ANN)
+        monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
+
+        assert "There are: other, reclaim-your-face." in told(await run("access", ANN, "--campaign", "yours"))
+        assert json.loads((await run("access", ANN, "--campaign", CAMPAIGN)).stdout)
+        assert "signature" not in (await run("erase", ANN, "--yes", "--campaign", "other")).stdout
+        assert "signature was removed" in (await run("erase", ANN, "--yes", "--campaign", CAMPAIGN)).stdout
+
+    async def test_that_is_missing_is_known_from_a_task(
+        self, here: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where nothing was stored yet."""
+        await here.sign(email=ANN)
+        monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
+
+        done = await run("erase", ANN, "--yes")
+
+        assert f"Campaign {CAMPAIGN}, whose file is missing:" in done.stdout
+        assert [task async for task in waiting()] == []
+
+    async def test_that_does_not_load_is_named_and_stands_in_nobodys_way(
+        self, here: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither in its own campaign nor in others."""
+        await confirmed(here, email=ANN)
+        campaign_file(folder, CAMPAIGN).write_text("goal = many\n")
+        monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
+
+        kept = await run("access", ANN)
+        done = await run("erase", ANN, "--yes")
+
+        assert "does not load" in json.loads(kept.stdout)[0]["note"]
+        assert f"The file of campaign {CAMPAIGN} does not load" in kept.stderr
+        assert f"{CAMPAIGN}.toml:1" in done.stderr
+        assert f"Campaign {CAMPAIGN}, whose file does not load:" in done.stdout
+        assert "Nothing is kept" in (await run("access", ANN)).stdout
+
+
+class TestFiles:
+    async def test_that_are_there_are_not_written_over(self, here: World) -> None:
+        """A key, for instance; and nothing is erased without the receipt that was asked for."""
+        await confirmed(here, email=ANN)
+        Path("key.txt").write_text("secret")
+        Path("key.txt").chmod(0o644)
+
+        assert "exists already: choose another name" in told(await run("access", ANN, "--to", "key.txt"))
+        assert "exists already: choose another name" in told(
+            await run("erase", ANN, "--yes", "--receipt", "key.txt")
+        )
+
+        assert Path("key.txt").read_text() == "secret"
+        assert (await here.count())["total"] == 1
+
+    async def test_are_for_their_owners_eyes_only(self, here: World) -> None:
+        """A receipt, too."""
+        await run("erase", ANN, "--yes", "--receipt", "receipt.txt")
+
+        assert Path("receipt.txt").stat().st_mode & 0o077 == 0
+
+    async def test_are_not_left_empty(self, here: World) -> None:
+        """Where the command could not begin."""
+        await run("erase", ANN, "--yes", "--campaign", "yours", "--receipt", "receipt.txt")
+
+        assert not Path("receipt.txt").exists()
+
+
+class TestAddress:
+    async def test_may_come_by_standard_input(self, here: World) -> None:
+        """Others on this machine see what stands on the command line."""
+        await confirmed(here, email=ANN)
+
+        kept = await run("access", "-", typed=f"{ANN}\n")
+        done = await run("erase", "-", typed=f"{ANN}\ny\n")
+
+        assert json.loads(kept.stdout)[0]["campaign"] == CAMPAIGN
+        assert "signature was removed" in done.stdout
+        assert "example.org" not in done.stdout
+
+    async def test_is_asked_for_at_a_terminal(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not on standard output, which may be a file."""
+        await confirmed(here, email=ANN)
+        monkeypatch.setattr(asking, "at_terminal", lambda: True)
+
+        kept = await run("access", "-", typed=f"{ANN}\n")
+
+        assert "The email address" in kept.stderr
+        assert "The email address" not in kept.stdout
+        assert '"status": "confirmed"' in kept.stdout
+
+    async def test_that_nobody_gives_is_missed(self, here: World) -> None:
+        """There is no terminal, and nothing on standard input."""
+        assert "no terminal to ask for the address at" in told(await run("access", "-"))
+
+
+async def test_a_receipt_names_what_was_searched(here: World, campaign_id: str) -> None:
+    """So that nobody certifies for one deployment what was done in another."""
+    done = await run("erase", ANN, "--yes")
+
+    [searched] = [line for line in done.stdout.splitlines() if line.startswith("Searched: ")]
+    if os.environ["STORE"] == "sqlite":
+        assert f"{here.folder}/store.db of this machine; the queue in {here.folder}/tasks.db" in searched
+    else:
+        assert f"the database (default) of project {campaign_id}; the queue {QUEUE}; the spool in" in searched
+
+
+async def test_a_receipt_counts_in_english(local: World) -> None:
+    """One mail is no "1 mails", one task was removed, two were."""
+    done = await run("erase", ANN, "--yes")
+
+    assert "the record of 1 mail was removed" in done.stdout
+    assert not re.search(r"\b1 \w+s\b", done.stdout)
+
+
 def traces(running: Server) -> dict[str, bytes]:
     """Everything by which the address could be found again: as typed, digested, and each way it was sealed."""
     environment = json.loads((running.folder / "secrets.json").read_text())
@@ -212,7 +525,7 @@ def traces(running: Server) -> dict[str, bytes]:
         for submission in kept.signature.submissions:
             found["sealed"] = base64.urlsafe_b64encode(submission.sealed)[:200]
             found["submission"] = submission.id.encode()
-        for queue in rights.queues:
+        for queue in rights.queues.values():
             async for name, body in queue.tasks():
                 found[f"task {name}"] = body[20:200]
             await queue.aclose()

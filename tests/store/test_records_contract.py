@@ -1,17 +1,24 @@
 """What the desk does with every store, whatever it stands on: against SQLite and Google's Firestore emulator."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from shared import sqlite
+from shared.errors import StoreUnavailable
 from shared.overlay import AdmittedPartner, HandOver, Overlay, Paper
 from shared.store import MAX_FUNNEL_COUNTS, Address, FunnelKey, Granted, MailKind, Status, Tally, shard_of
 from shared.store.firestore_records import FirestoreRecords
 from shared.store.records import PAGE, Difference, Records
+from shared.store.sqlite_parked import SqliteParked
 from shared.store.sqlite_records import SqliteRecords
+from shared.tasks import TaskList
+from shared.tasks.firestore_tasks import FirestoreTasks
 from tests.conftest import NOW
 from tests.store.test_store_contract import make_address, shards, submission
 
@@ -140,6 +147,102 @@ class TestForget:
 
         assert isinstance(order, Granted)
         assert order.kind is MailKind.CONFIRM
+
+
+async def test_the_campaigns_are_those_of_which_something_is_stored(store: Records, campaign_id: str) -> None:
+    """Whether a signature or only a mailbox is left of one; many signatures make one campaign."""
+    for _ in range(3):
+        await pending(store, campaign_id)
+    withdrawn = await confirmed(store, f"{campaign_id}-2")
+    await store.withdraw(f"{campaign_id}-2", withdrawn.digest, NOW)
+
+    campaigns = await store.campaigns()
+
+    assert [each for each in campaigns if each.startswith(campaign_id)] == [campaign_id, f"{campaign_id}-2"]
+
+
+class TestOverwrite:
+    async def test_takes_nothing_that_is_there(self, store: Records, campaign_id: str) -> None:
+        """However often."""
+        address = await confirmed(store, campaign_id)
+
+        await store.overwrite()
+        await store.overwrite()
+
+        assert await store.find(address)
+
+    async def test_leaves_no_byte_of_what_was_removed(self, tmp_path: Path, campaign_id: str) -> None:
+        """As soon as nobody reads an older state of the file any more; until then it says that it could not."""
+        with closing(SqliteRecords(tmp_path / "store.db", shards)) as store:
+            address = await confirmed(store, campaign_id)
+            with reading(tmp_path / "store.db"), pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+                with closing(SqliteRecords(tmp_path / "store.db", shards)) as hurried:
+                    assert await hurried.forget(address)
+                    with pytest.raises(StoreUnavailable):
+                        await hurried.overwrite()
+            left = traces(tmp_path, address.digest)
+
+            await store.overwrite()
+
+            assert left
+            assert traces(tmp_path, address.digest) == []
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Somebody reads the file, and goes on seeing it as it is now."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM signatures").fetchone()
+        yield
+
+
+def traces(folder: Path, text: str) -> list[str]:
+    """The files that hold it."""
+    return [file.name for file in sorted(folder.iterdir()) if text.encode() in file.read_bytes()]
+
+
+class TestParked:
+    """Tasks that nobody could open, as a list of tasks like that of a queue."""
+
+    @pytest.fixture
+    async def parked(self, store: Records, tmp_path: Path) -> AsyncIterator[TaskList]:
+        adapter: SqliteParked | FirestoreTasks
+        if isinstance(store, SqliteRecords):
+            adapter = SqliteParked(tmp_path / "store.db", shards)
+        else:
+            adapter = FirestoreTasks("undersign-test", "(default)", "parked")
+        async with aclosing(adapter):
+            yield adapter
+
+    async def test_are_listed_by_name_and_body(self, store: Records, parked: TaskList, campaign_id: str) -> None:
+        """All of them, byte for byte, over several pages."""
+        kept = {f"{campaign_id}-{number}": b"\xff\x00%d" % number for number in range(PAGE + 3)}
+        for name, body in kept.items():
+            await store.park(name, body, "Unopenable", NOW)
+
+        listed = [task async for task in parked.tasks() if task[0].startswith(campaign_id)]
+
+        assert len(listed) == len(kept)
+        assert dict(listed) == kept
+
+    async def test_are_removed_by_name(self, store: Records, parked: TaskList, campaign_id: str) -> None:
+        """The others stay; what is gone already gives no offence."""
+        for name in ("one", "two", "three"):
+            await store.park(f"{campaign_id}-{name}", b"sealed", "Unopenable", NOW)
+
+        for _ in range(2):
+            await parked.delete([f"{campaign_id}-one", f"{campaign_id}-three"])
+            await parked.overwrite()
+
+        listed = [name async for name, _ in parked.tasks() if name.startswith(campaign_id)]
+        assert listed == [f"{campaign_id}-two"]
+
+    async def test_are_none_at_first(self, tmp_path: Path) -> None:
+        """In a store that nobody has opened yet."""
+        async with aclosing(SqliteParked(tmp_path / "new" / "store.db", shards)) as parked:
+            assert [task async for task in parked.tasks()] == []
 
 
 async def spoil(store: Records, campaign: str, *differences: Difference) -> None:

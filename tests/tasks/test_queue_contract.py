@@ -252,6 +252,15 @@ class TestEveryList:
 
         assert [task async for task in subject.tasks.tasks()] == []
 
+    async def test_overwrites_nothing_that_still_waits(self, subject: Subject, receiver: Receiver) -> None:
+        """Also where nothing was removed before."""
+        await subject.queue.enqueue(BODY, not_before=NOW + timedelta(days=1))
+
+        await subject.tasks.overwrite()
+        await subject.dispatch(NOW + timedelta(days=1))
+
+        assert receiver.bodies == [BODY]
+
 
 class TestCloudTasks:
     async def test_asks_for_a_token_that_delivers_ingress_accepts(self, on_cloud: CloudSubject) -> None:
@@ -650,6 +659,15 @@ class TestLocal:
                 await queue.enqueue(BODY)
 
         assert "sealed" not in str(caught.value)
+
+    async def test_leaves_no_byte_of_a_removed_task(self, on_file: LocalSubject, tmp_path: Path) -> None:
+        """Neither in the file nor in its log, which a plain DELETE leaves as it was."""
+        await on_file.queue.enqueue(BODY, not_before=NOW + timedelta(days=1))
+        await on_file.tasks.delete([name async for name, _ in on_file.tasks.tasks()])
+
+        await on_file.tasks.overwrite()
+
+        assert [file.name for file in tmp_path.iterdir() if BODY in file.read_bytes()] == []
 
     async def test_reports_a_file_that_stays_locked(
         self, on_file: LocalSubject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

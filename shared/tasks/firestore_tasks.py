@@ -1,4 +1,4 @@
-"""What waits in the spool, for the desk."""
+"""Tasks that lie in a Firestore collection, for the desk: those in the spool, and those that were parked."""
 
 from collections.abc import AsyncIterator, Collection
 from functools import cached_property
@@ -8,21 +8,21 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1 import AsyncClient
 
 from shared.errors import StoreUnavailable
-from shared.tasks.spool import COLLECTION
 
 _TIMEOUT_SECONDS = 60
 
 
-class Spooled:
-    """A `TaskList` of the spool in `database` of `project`."""
+class FirestoreTasks:
+    """A `TaskList` of a top-level `collection` in `database` of `project`; each document holds a `body`."""
 
-    def __init__(self, project: str, database: str) -> None:
+    def __init__(self, project: str, database: str, collection: str) -> None:
         self._project = project
         self._database = database
+        self._collection = collection
 
     async def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
         try:
-            async for task in self._client.collection(COLLECTION).stream(timeout=_TIMEOUT_SECONDS):
+            async for task in self._client.collection(self._collection).stream(timeout=_TIMEOUT_SECONDS):
                 body = (task.to_dict() or {}).get("body")
                 if isinstance(body, bytes):
                     yield task.id, body
@@ -32,9 +32,12 @@ class Spooled:
     async def delete(self, names: Collection[str]) -> None:
         try:
             for name in names:
-                await self._client.document(COLLECTION, name).delete(timeout=_TIMEOUT_SECONDS)
+                await self._client.document(self._collection, name).delete(timeout=_TIMEOUT_SECONDS)
         except (GoogleAPIError, GoogleAuthError) as fault:
             raise StoreUnavailable(type(fault).__name__) from fault
+
+    async def overwrite(self) -> None:
+        """Nothing to do: what is deleted is Google's to overwrite."""
 
     async def aclose(self) -> None:
         if "_client" in self.__dict__:
