@@ -129,7 +129,8 @@ def try_out(environment: cloud.Environment) -> bool:
     return True
 
 
-def deploy(environment: cloud.Environment, *, ask: bool) -> None:
+def check_shipped(environment: cloud.Environment) -> None:
+    """The campaigns that this checkout would deploy."""
     shipped = campaigns.load_all()
     if canary.CAMPAIGN not in shipped:
         cloud.stop(
@@ -137,6 +138,10 @@ def deploy(environment: cloud.Environment, *, ask: bool) -> None:
             f"undersign campaign new {canary.CAMPAIGN} …, with the keys of your campaign"
         )
     check_promises(environment, shipped.values())
+
+
+def deploy(environment: cloud.Environment, *, ask: bool) -> None:
+    check_shipped(environment)
     releases = Releases(environment.bundles)
     known = releases.all()
     build.build(build.BUILD)

@@ -1,16 +1,20 @@
 """What is decided before and after Terraform: what is live, what one goes back to, what is refused."""
 
+import json
 import os
+import shutil
 import stat
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from scripts import build, cloud, deploy
+from scripts import build, cloud, deploy, terraform
 from scripts.deploy import Release, Releases, before
 from shared import campaigns
+from tests.conftest import missing
 from tests.world import campaign_file
 
 OLD, NEW = {"sign": "sign-1.zip"}, {"sign": "sign-2.zip"}
@@ -131,3 +135,77 @@ def test_a_bundle_is_named_by_its_content(tmp_path: Path) -> None:
     with zipfile.ZipFile(one["sign"]) as archive:
         assert {"main.py", "requirements.txt", "shared/models.py"} <= set(archive.namelist())
         assert not [name for name in archive.namelist() if "__pycache__" in name]
+
+
+@pytest.fixture
+def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> cloud.Environment:
+    """A production of one's own, whose state is on this machine."""
+    infra = tmp_path / "tree" / "infra"
+    shutil.copytree(terraform.INFRA, infra, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    (infra.parent / "shared").symlink_to(terraform.ROOT / "shared")
+    (infra / "local_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
+    file = infra / "environments" / "production.tfvars"
+    text = file.read_text().replace("your-undersign-production", "swifts")
+    file.write_text(text.replace("petition.example.org", "petition.swifts.example"))
+    keys = {name: terraform.NO_RELEASE[name] for name in ("deliver_recipient", "secret_versions")}
+    (infra / "environments" / "production.keys.tfvars.json").write_text(json.dumps(keys))
+    for module in (cloud, terraform):
+        monkeypatch.setattr(module, "INFRA", infra)
+    monkeypatch.setattr(terraform, "init", lambda *_: terraform.run(infra, "init"))
+    try:
+        terraform.run(infra, "init")
+    except (FileNotFoundError, subprocess.CalledProcessError) as failed:
+        missing(f"terraform, or its providers ({failed})")
+    return cloud.environment("production")
+
+
+def live() -> dict[str, str]:
+    """The bundle that each function runs, by Terraform's own state."""
+    state = json.loads(terraform.run(cloud.INFRA, "show", "-json"))
+    return {
+        each["values"]["name"]: each["values"]["build_config"][0]["source"][0]["storage_source"][0]["object"]
+        for each in state["values"]["root_module"]["resources"]
+        if each["type"] == "google_cloudfunctions2_function"
+    }
+
+
+def release_of(digit: str) -> Release:
+    return Release("", {name: f"{name}-{digit * 64}.zip" for name in build.FUNCTIONS})
+
+
+def test_what_is_released_is_live_until_one_goes_back(
+    ours: cloud.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Applied for real, against the provider's schema; nothing of a release is left in the folder."""
+    monkeypatch.setattr(deploy, "try_out", lambda _: True)
+    recorded = tmp_path / ours.bundles / "releases"
+    recorded.mkdir(parents=True)
+    for digit in ("1", "2"):
+        deploy.put_live(ours, release_of(digit), ask=False)
+        assert live() == release_of(digit).bundles
+        (recorded / f"2026-11-2{digit}T10-00-00Z.json").write_text(
+            json.dumps({"bundles": dict(release_of(digit).bundles)})
+        )
+
+    deploy.rollback(ours, None, ask=False)
+
+    assert live() == release_of("1").bundles
+    assert Releases(ours.bundles).all()[-1].bundles == release_of("1").bundles
+    assert not list(cloud.INFRA.glob("release*"))
+
+
+def test_a_release_that_cannot_be_tried_out_is_taken_back(
+    ours: cloud.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was live is live again, and the failed one is not recorded."""
+    recorded = tmp_path / ours.bundles / "releases"
+    recorded.mkdir(parents=True)
+    (recorded / "2026-11-21T10-00-00Z.json").write_text(json.dumps({"bundles": dict(release_of("1").bundles)}))
+    monkeypatch.setattr(deploy, "try_out", lambda _: False)
+    monkeypatch.setattr(deploy, "check_shipped", lambda _: None)
+
+    with pytest.raises(SystemExit, match="Went back to 2026-11-21T10-00-00Z"):
+        deploy.deploy(ours, ask=False)
+
+    assert live() == release_of("1").bundles
+    assert len(list(recorded.iterdir())) == 1

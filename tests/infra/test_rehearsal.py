@@ -199,7 +199,7 @@ async def test_the_canary_flies_and_leaves_nothing_behind(
     assert not await rights.records.find(rights.digester.address(CAMPAIGN, email))
     assert len(deployment.relay.taken) == 1
     rights.records.close()
-    for queue in rights.queues:
+    for queue in (*rights.queues.values(), rights.parked):
         await queue.aclose()
 
 
@@ -217,7 +217,7 @@ async def test_a_canary_that_cannot_fly_says_where_it_fell(
     with pytest.raises(canary.Silent, match="until deliver stores it and the relay takes its mail"):
         await canary.fly(deployment.public, rights, tokens, "canary@petition.example.org", pause=0.1)
     rights.records.close()
-    for queue in rights.queues:
+    for queue in (*rights.queues.values(), rights.parked):
         await queue.aclose()
 
 
