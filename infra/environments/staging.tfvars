@@ -10,6 +10,9 @@ relays = {
 }
 relay = "first"
 
+# The largest campaign: its count is asked for from outside every minute.
+watched_campaign = "reclaim-your-face"
+
 page_emails    = ["on-call@example.org"]
 notice_emails  = ["petition@example.org"]
 monthly_budget = 50
