@@ -75,6 +75,7 @@ async def confirmed(here: World, **fields: Any) -> None:
     async for _, body in waiting():
         await here.client.post("/v1/tasks/deliver", content=body)
     await here.press(here.outbox.received()[0])
+    await here.funnels()  # whose log would come between what the desk prints
 
 
 async def waiting() -> AsyncIterator[tuple[str, bytes]]:
