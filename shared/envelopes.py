@@ -1,10 +1,9 @@
 """Messages to deliver, sealed to its public key before they enter the queue."""
 
-import base64
 from datetime import datetime
 
 from shared import sealing
-from shared.models import Message, TaskBody
+from shared.models import Message, task_body
 from shared.tasks import TaskQueue
 
 
@@ -22,8 +21,7 @@ class Envelopes:
             QueueUnavailable: it was not accepted, or nobody knows whether it was.
         """
         sealed = sealing.seal(message.model_dump_json(), [self._recipient])
-        body = TaskBody(sealed=base64.b64encode(sealed))
-        await self._queue.enqueue(body.model_dump_json().encode(), not_before=not_before)
+        await self._queue.enqueue(task_body(sealed), not_before=not_before)
 
     async def aclose(self) -> None:
         """Let go of the queue."""

@@ -4,13 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared import locales
 from shared.errors import Unopenable
-from shared.models import LinksRequest, SignRequest, faults_of, parse_message, parse_task
+from shared.models import LinksRequest, SignRequest, check_email, faults_of, parse_message, parse_task, task_body
 from tests.world import signature
 
 FIELDS = tuple(SignRequest.model_fields)
@@ -348,6 +349,37 @@ def test_whatever_comes_is_a_request_or_has_faults_with_a_text(body: Any) -> Non
         assert all(len(fault.field) <= 40 for fault in found)
     else:
         assert SignRequest.model_validate(request.model_dump()) == request
+
+
+_ATEXT = "abcXYZ019!#$%&'*+/=?^_`{|}~-."
+
+
+@given(
+    local=st.one_of(st.text(_ATEXT, max_size=70), st.text(max_size=20)),
+    domain=st.one_of(
+        st.text("abC1-.", max_size=70), st.sampled_from(["example.org", "x.test", "localhost", "ex-.org", "[::1]"])
+    ),
+)
+def test_an_address_is_judged_as_the_library_judges_it(local: str, domain: str) -> None:
+    """Also where the library is asked for the domain alone, because the rest is plain."""
+    typed = f"{local}@{domain}"
+
+    try:
+        expected: str | None = validate_email(typed.strip(), check_deliverability=False, strict=True).normalized
+    except EmailNotValidError:
+        expected = None
+    try:
+        judged: str | None = check_email(typed)
+    except ValueError:
+        judged = None
+
+    assert judged == expected
+
+
+@given(st.binary(max_size=2000))
+def test_a_task_is_opened_as_it_was_made(sealed: bytes) -> None:
+    """Whatever bytes are sealed in it."""
+    assert parse_task(task_body(sealed)).sealed == sealed
 
 
 @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
