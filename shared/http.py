@@ -44,12 +44,12 @@ MAX_BODY_BYTES = 16 * 1024
 _MAX_FORM_FIELDS = 100
 _PREFLIGHT_SECONDS = 7200
 
-_JSON = "application/json"
+JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 
 NO_STORE = {"Cache-Control": "no-store"}
 
-_COMPRESSIBLE = {"text/html", "text/javascript", "text/csv", _JSON}
+_COMPRESSIBLE = {"text/html", "text/javascript", "text/csv", JSON}
 _WORTH_COMPRESSING_BYTES = 1000
 
 M = TypeVar("M", bound=BaseModel)
@@ -296,7 +296,7 @@ async def read_body(call: Call) -> Body:
         if len(content) > MAX_BODY_BYTES:
             raise TooLarge
     media_type = _media_type(call.request)
-    if media_type not in {_JSON, _FORM}:
+    if media_type not in {JSON, _FORM}:
         raise UnsupportedMediaType
     return Body(bytes(content), is_form=media_type == _FORM)
 
@@ -319,7 +319,7 @@ def _media_type(request: Request) -> str:
 def answer_json(
     content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] = NO_STORE
 ) -> Response:
-    return Response(content.model_dump_json(exclude_none=True), status, dict(headers), media_type=_JSON)
+    return Response(content.model_dump_json(exclude_none=True), status, dict(headers), media_type=JSON)
 
 
 def problem(call: Call, error: PublicError) -> Response:

@@ -16,6 +16,9 @@ from shared.models import CheckInbox, LinksOrder, LinksRequest, SignRequest, Sub
 
 service = runtime.sign()
 
+#: The same for everybody, byte for byte.
+_CHECK_INBOX = CheckInbox().model_dump_json()
+
 
 async def post_signature(call: Call) -> Response:
     """Validate, seal, enqueue, answer; the answer never depends on who has signed before."""
@@ -26,21 +29,34 @@ async def post_signature(call: Call) -> Response:
         raise (CampaignPaused if shut == "campaign_paused" else CampaignClosed)(campaign=campaign.id)
     typed = _with_partner(body.fields(), campaign, call.request)
     call.wanted_language = _locale_in(typed)
-    say, as_page = call.say(campaign), body.is_form and call.wants_page
+    if body.is_form:
+        return await _post_form(call, campaign, typed)
+    await _accept(campaign, _parse(typed, campaign))
+    return _accepted()
+
+
+async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> Response:
+    """The same from a plain form, whose answers are pages, unless a script has sent it."""
+    say, as_page = call.say(campaign), call.wants_page
     try:
-        request = _parse(forms.signature(typed, campaign, say.language) if body.is_form else typed, campaign)
+        request = _parse(forms.signature(typed, campaign, say.language), campaign)
     except InvalidFields as invalid:
         if not as_page:
             raise
         form = forms.with_faults(typed, invalid, say)
         return pages.petition(campaign, say, form, pages.PRIVATE, public_url=service.public_url, shut=None)
-    await service.envelopes.send(_submission(campaign, request))
-    log.event("accepted", campaign=campaign.id, partner=request.partner, country=request.country)
+    await _accept(campaign, request)
     if not as_page:
         return _accepted()
     if _may_return_to(campaign, typed.get("return_url", "")):
         return RedirectResponse(typed["return_url"], HTTPStatus.SEE_OTHER, http.NO_STORE)
     return pages.check_inbox(campaign, say, typed)
+
+
+async def _accept(campaign: Campaign, request: SignRequest) -> None:
+    """Seal and enqueue; from then on it cannot be lost."""
+    await service.envelopes.send(_submission(campaign, request))
+    log.event("accepted", campaign=campaign.id, partner=request.partner, country=request.country)
 
 
 async def post_links(call: Call) -> Response:
@@ -140,7 +156,7 @@ def _may_return_to(campaign: Campaign, url: str) -> bool:
 
 
 def _accepted() -> Response:
-    return http.answer_json(CheckInbox(), HTTPStatus.ACCEPTED)
+    return Response(_CHECK_INBOX, HTTPStatus.ACCEPTED, http.NO_STORE, http.JSON)
 
 
 app = http.App(
