@@ -9,6 +9,7 @@ import gzip
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -36,6 +37,7 @@ from shared.errors import (
     UnknownCampaign,
     UnsupportedMediaType,
 )
+from shared.kept import Kept
 from shared.locales import Locale
 from shared.models import FieldProblem, Health, Problem, faults_of
 from shared.settings import VERSION
@@ -148,15 +150,23 @@ class App:
     """One function: its routes, and its health."""
 
     def __init__(
-        self, function: str, campaigns: Mapping[str, Campaign], public_url: str, routes: Sequence[Route]
+        self,
+        function: str,
+        campaigns: Mapping[str, Campaign],
+        public_url: str,
+        routes: Sequence[Route],
+        now: Callable[[], datetime],
     ) -> None:
         self._function = function
         self._campaigns = campaigns
         self._public_url = public_url
+        self._kept = Kept(now)
         self._routes = [*routes, Route(f"/v1/health/{function}", {"GET": self._health}, cors="any")]
 
     async def answer(self, request: Request) -> Response:
         """Whatever the request is, an answer; never an exception."""
+        if kept := self._kept.get(request):
+            return kept
         call = Call(request, {}, self._campaigns)
         try:
             return await self._answer(call)
@@ -181,6 +191,7 @@ class App:
             response = problem(call, TryAgain())
         self._add_cors(route, call, response)
         _compress(call, response)
+        self._kept.keep(call.request, response)
         return response
 
     def _find(self, request: Request) -> tuple[Route, Mapping[str, str]]:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from functions import devserver
 from shared.campaigns import FOLDER as CAMPAIGNS
 from shared.copies import Copies
+from shared.kept import Kept
 from shared.mail import Mail
 from shared.mail.outbox import Outbox, Received
 from shared.overlay import LiveCampaigns, PublishedOverlay
@@ -134,6 +135,7 @@ class World:
     async def count(self) -> dict[str, Any]:
         """The public counter, as it stands now."""
         self._forget(self.functions["count"].snapshots)
+        self.functions["count"].app._kept = Kept(lambda: self.now)
         response = await self.client.get(COUNT)
         assert response.status_code == 200
         content: dict[str, Any] = response.json()

@@ -137,6 +137,7 @@ app = http.App(
         http.Route("/v1/confirm/{token}", {"GET": get_confirm, "POST": post_confirm}, is_page=True),
         http.Route("/v1/withdraw/{token}", {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
     ],
+    lambda: service.now(),
 )
 runtime.freeze_startup_objects()
 

@@ -144,6 +144,7 @@ app = http.App(
         http.Route("/v1/campaigns/{campaign}/overlay", {"GET": get_overlay}, cors="any"),
         http.Route("/v1/campaigns/{campaign}/count.svg", {"GET": get_badge}, cors="any"),
     ],
+    lambda: service.now(),
 )
 runtime.freeze_startup_objects()
 

@@ -277,6 +277,7 @@ app = http.App(
         http.Route("/v1/tasks/sweep", {"POST": post_sweep}),
         http.Route("/v1/tasks/snapshot", {"POST": post_snapshot}),
     ],
+    lambda: service.now(),
 )
 runtime.freeze_startup_objects()
 

@@ -146,6 +146,7 @@ app = http.App(
         http.Route("/embed/{file}", {"GET": get_script}, cors="any"),
         http.Route("/v1/openapi.json", {"GET": get_openapi}, cors="any"),
     ],
+    lambda: service.now(),
 )
 runtime.freeze_startup_objects()
 

@@ -167,6 +167,7 @@ app = http.App(
         http.Route("/v1/campaigns/{campaign}/signatures", {"POST": post_signature}, cors="partners"),
         http.Route("/v1/campaigns/{campaign}/links", {"POST": post_links}, cors="partners"),
     ],
+    lambda: service.now(),
 )
 runtime.freeze_startup_objects()
 

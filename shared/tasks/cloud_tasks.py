@@ -82,7 +82,7 @@ class CloudTasksQueue:
                 "dispatch_deadline": DISPATCH_DEADLINE,
             },
         )
-        self._metadata = [to_grpc_metadata({"parent": queue})]
+        self._metadata = [to_grpc_metadata({"parent": queue})]  # type: ignore[no-untyped-call]
         self._emulator_host = emulator_host
         self._channel: grpc.aio.Channel | None = None
         self._retry = AsyncRetry(
@@ -125,7 +125,7 @@ class CloudTasksQueue:
         try:
             await self._call(request, timeout=self._attempt_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise from_grpc_error(error) from error
+            raise from_grpc_error(error) from error  # type: ignore[no-untyped-call]
 
     @cached_property
     def _call(self) -> "grpc.aio.UnaryUnaryMultiCallable[Any, Any]":
