@@ -20,7 +20,23 @@ def function(
     source: Path | None = None,
     python: Path = Path(sys.executable),
 ) -> Iterator[str]:
-    """The address of one running function. `source`: the folder that holds its main.py, by default the checkout's.
+    """The address of one running function; arguments as those of `running`."""
+    with running(name, environment, log, source=source, python=python) as (_, url):
+        yield url
+
+
+@contextmanager
+def running(
+    name: str,
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    source: Path | None = None,
+    python: Path = Path(sys.executable),
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """One function: its process, and its address.
+
+    `source`: the folder that holds its main.py, by default the checkout's.
 
     Nothing of this process's environment reaches it but the PATH: what it needs must be in `environment`.
     """
@@ -42,7 +58,7 @@ def function(
         )
     try:
         assert wait_for_port(port, process), log.read_text()
-        yield f"http://127.0.0.1:{port}"
+        yield process, f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait()

@@ -1,0 +1,42 @@
+"""make bench: measure every function, with what it stands beside, on this machine.
+
+python -m tests.bench --only signing reading
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from scripts.build import ROOT
+from tests.bench import cold, memory, reading, served, signing, writing
+from tests.bench.figures import Figures, against, as_json, as_table, machine
+from tests.bench.targets import TARGETS
+
+PARTS = {
+    "signing": signing.measure,
+    "reading": reading.measure,
+    "writing": writing.measure,
+    "cold": cold.measure,
+    "memory": memory.measure,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure these alone")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
+    parser.add_argument("--seconds", type=float, default=4, help="how long each time")
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json", help="where the figures go")
+    given = parser.parse_args()
+    served.stage()
+    served.step_aside()
+    figures = Figures()
+    for name in given.only:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        PARTS[name](figures, given.rounds, given.seconds)
+    given.json.write_text(as_json(figures), encoding="utf-8")
+    print(as_table(figures), against(TARGETS, figures), machine(), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()

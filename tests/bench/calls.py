@@ -1,0 +1,70 @@
+"""What a signature costs in calls: tasks, calls to Firestore, documents read and written, counted on the way."""
+
+import asyncio
+
+import httpx
+
+from tests.bench.figures import Figures
+from tests.bench.served import serving
+from tests.bench.settings import BASE, firestore, queue
+from tests.bench.signers import signer
+from tests.bench.writing import CONFIRM, DELIVER, PAGE, deployed, send
+from tests.cloud_tasks_server import CloudTasksServer
+from tests.counting_proxy import CountingProxy
+from tests.emulator import firestore_emulator
+from tests.world import COUNT, SIGNATURES, signature
+
+SIGNERS = 20
+READERS = 500
+
+
+def measure(figures: Figures, _rounds: int, _seconds: float) -> None:
+    """Once: a number of calls has no spread. What the funnel writes, every few seconds, is counted apart."""
+    with firestore_emulator() as host:
+        if host is None:
+            raise SystemExit("Google's Firestore emulator is needed: see the README")
+        asyncio.run(_measure(figures, host))
+
+
+async def _measure(figures: Figures, emulator: str) -> None:
+    nowhere = httpx.MockTransport(lambda _request: httpx.Response(204))
+    async with CountingProxy(emulator) as proxy, CloudTasksServer(transport=nowhere) as tasks:
+        await _sign(figures, tasks, proxy)
+        await _deliver_and_confirm(figures, proxy)
+        await _count(figures, proxy)
+
+
+async def _sign(figures: Figures, tasks: CloudTasksServer, proxy: CountingProxy) -> None:
+    with serving("sign", {**BASE, **queue(tasks.host), **firestore(proxy.host, "p-calls")}) as sign:
+        asked = [
+            httpx.Request("POST", f"http://x{SIGNATURES}", json=signature(email=f"signer-{n}@example.org"))
+            for n in range(SIGNERS)
+        ]
+        await send(sign, asked, 1)
+    figures.add("calls/sign/tasks", tasks.calls / SIGNERS, "calls")
+    _note(figures, "sign", proxy, SIGNERS)
+
+
+async def _deliver_and_confirm(figures: Figures, proxy: CountingProxy) -> None:
+    with deployed(proxy.host) as functions:
+        signers = [signer() for _ in range(SIGNERS)]
+        await send(functions["deliver"], map(DELIVER.request, signers), 1)
+        _note(figures, "deliver", proxy, SIGNERS)
+        for step in (PAGE, CONFIRM):
+            await send(functions["confirm"], map(step.request, signers), 1)
+        _note(figures, "confirm", proxy, SIGNERS)
+
+
+async def _count(figures: Figures, proxy: CountingProxy) -> None:
+    with serving("count", {**BASE, **firestore(proxy.host, "p-calls")}) as count:
+        await send(count, [httpx.Request("GET", f"http://x{COUNT}") for _ in range(READERS)], 1)
+    _note(figures, "count", proxy, READERS)
+
+
+def _note(figures: Figures, name: str, proxy: CountingProxy, times: int) -> None:
+    """For each of `times`, and count anew from here."""
+    calls = sum(number for call, number in proxy.calls.items() if call.collections != "funnel")
+    figures.add(f"calls/{name}/firestore", calls / times, "calls")
+    figures.add(f"calls/{name}/reads", (proxy.reads.total() - proxy.reads["funnel"]) / times, "documents")
+    figures.add(f"calls/{name}/writes", (proxy.writes.total() - proxy.writes["funnel"]) / times, "documents")
+    proxy.forget()

@@ -1,0 +1,117 @@
+"""What was measured: each figure over several rounds, as a table and as JSON."""
+
+import json
+import platform
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The median of all rounds, and the lowest and the highest."""
+
+    unit: str
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{_short(self.median)} {self.unit} ({_short(self.low)} to {_short(self.high)})"
+
+
+@dataclass(slots=True)
+class Figures:
+    """Figures by name, `part/condition/what`; every round adds a value to each."""
+
+    _values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _units: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, value: float, unit: str) -> None:
+        self._units[name] = unit
+        self._values[name].append(value)
+
+    def last(self, name: str) -> float:
+        """The value of the latest round."""
+        return self._values[name][-1]
+
+    def all(self) -> Mapping[str, Figure]:
+        return {name: self[name] for name in self._values}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def __getitem__(self, name: str) -> Figure:
+        values = self._values[name]
+        return Figure(self._units[name], statistics.median(values), min(values), max(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure is to be. `at_most`: else at least."""
+
+    name: str
+    bound: float
+    says: str
+    at_most: bool = True
+
+    def is_met(self, figure: Figure) -> bool:
+        return figure.median <= self.bound if self.at_most else figure.median >= self.bound
+
+    def row(self, figure: Figure) -> str:
+        sign = "≤" if self.at_most else "≥"
+        met = "yes" if self.is_met(figure) else "**no**"
+        bound = f"{sign} {_short(self.bound)} {figure.unit}".strip()
+        return f"| {self.says} | {bound} | {figure} | {met} |"
+
+
+def machine() -> dict[str, Any]:
+    """Where and when this was measured."""
+    return {
+        "processor": _processor(),
+        "cores": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "python": platform.python_version(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+    }
+
+
+def as_json(figures: Figures) -> str:
+    shown = {
+        name: {"unit": each.unit, "median": each.median, "low": each.low, "high": each.high}
+        for name, each in figures.all().items()
+    }
+    return json.dumps({"machine": machine(), "figures": shown}, indent=1) + "\n"
+
+
+def as_table(figures: Figures) -> str:
+    """One line a figure, for a terminal."""
+    shown = figures.all()
+    width = max(map(len, shown), default=0)
+    return "\n".join(f"{name:{width}}  {figure}" for name, figure in shown.items())
+
+
+def against(targets: Iterable[Target], figures: Figures) -> str:
+    """The figures that have a target, as a Markdown table; those that were not measured are left out."""
+    rows = [target.row(figures[target.name]) for target in targets if target.name in figures]
+    return "\n".join(
+        ["| figure | target | median (lowest to highest) | met |", "| --- | --- | --- | --- |", *rows]
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _short(number: float) -> str:
+    """Three figures, which is more than such a measurement is good for."""
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"

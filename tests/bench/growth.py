@@ -1,0 +1,166 @@
+"""What becomes slower as records pile up: confirming, reading the tally, an export, an audit."""
+
+import asyncio
+import os
+import secrets
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from google.cloud.firestore_v1 import AsyncClient
+
+from scripts.build import ROOT
+from shared.store import Signature, Status, Store
+from shared.store.documents import SIGNATURE
+from shared.store.sqlite import SqliteStore
+from tests.bench.figures import Figures
+from tests.bench.settings import TALLY_SHARDS, firestore, firestore_store
+from tests.bench.signers import admit, signer
+from tests.emulator import firestore_emulator
+from tests.world import CAMPAIGN
+
+IN_FIRESTORE = (1_000, 10_000, 100_000)
+IN_SQLITE = 1_000_000
+#: How many signers confirm, and how often the tally is read, for one median.
+_CONFIRMING, _READING = 200, 50
+#: A commit may hold 10 MiB (https://firebase.google.com/docs/firestore/quotas), and several are under way.
+_BATCH, _BATCHES_AT_ONCE = 400, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A database that holds `records` confirmed signatures; `environment`: where the desk finds it."""
+
+    records: int
+    where: str
+    environment: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        return f"growth/{self.where}/{self.records}"
+
+
+def measure(figures: Figures, rounds: int, _seconds: float) -> None:
+    """Google's emulator with ever more records, then SQLite with a million. Exports and audits run once."""
+    with firestore_emulator() as host, tempfile.TemporaryDirectory() as folder:
+        if host is None:
+            raise SystemExit("Google's Firestore emulator is needed: see the README")
+        databases = [_filled_firestore(host, records) for records in IN_FIRESTORE]
+        for round_ in range(rounds + 1):
+            kept = figures if round_ else Figures()
+            for filled in databases:
+                with firestore_store(host, filled.environment["FIRESTORE_PROJECT"]) as store:
+                    asyncio.run(_confirm_and_count(kept, filled, store))
+        databases.append(_filled_sqlite(Path(folder), IN_SQLITE))
+        for _ in range(rounds):
+            local = SqliteStore(Path(folder) / "store.db", lambda _campaign: TALLY_SHARDS)
+            asyncio.run(_confirm_and_count(figures, databases[-1], local))
+        for filled in databases:
+            _run_the_desk(figures, filled)
+    _compare(figures)
+
+
+def _compare(figures: Figures) -> None:
+    """The largest with the smallest on the emulator."""
+    least, most = (f"growth/emulator/{records}" for records in (IN_FIRESTORE[0], IN_FIRESTORE[-1]))
+    for what in ("confirm", "tally"):
+        ratio = figures[f"{most}/{what}_ms"].median / figures[f"{least}/{what}_ms"].median
+        figures.add(f"growth/{what}", ratio, "×")
+
+
+async def _confirm_and_count(figures: Figures, filled: Filled, store: Store) -> None:
+    signers = [signer() for _ in range(_CONFIRMING)]
+    await admit(store, signers)
+    confirming, reading = list[float](), list[float]()
+    for each in signers:
+        started = time.perf_counter()
+        await store.confirm(CAMPAIGN, each.address.digest, each.submission.id, datetime.now(UTC))
+        confirming.append(time.perf_counter() - started)
+    for _ in range(_READING):
+        started = time.perf_counter()
+        await store.tally(CAMPAIGN)
+        reading.append(time.perf_counter() - started)
+    figures.add(f"{filled.name}/confirm_ms", 1000 * statistics.median(confirming), "ms")
+    figures.add(f"{filled.name}/tally_ms", 1000 * statistics.median(reading), "ms")
+
+
+def _run_the_desk(figures: Figures, filled: Filled) -> None:
+    """The commands as an organiser runs them."""
+    with tempfile.TemporaryDirectory() as folder:
+        # The records were put in without a tally.
+        _desk(filled, "audit", CAMPAIGN, "--repair")
+        for command in (["audit", CAMPAIGN], ["export", CAMPAIGN, "--to", f"{folder}/export"]):
+            seconds, peak_mib = _desk(filled, *command)
+            figures.add(f"{filled.name}/{command[0]}_per_second", filled.records / seconds, "signatures/s")
+            figures.add(f"{filled.name}/{command[0]}_peak", peak_mib, "MiB")
+
+
+def _desk(filled: Filled, *command: str) -> tuple[float, float]:
+    """Seconds and peak of memory of one command.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "desk.main", *command],
+        cwd=ROOT,
+        env={**os.environ, **filled.environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if status:
+        raise SystemExit(f"undersign {' '.join(command)} failed on {filled.name}")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
+
+
+def _filled_firestore(host: str, records: int) -> Filled:
+    project = f"p-{uuid4().hex[:12]}"
+    with firestore_store(host, project):
+        asyncio.run(_fill_firestore(project, records))
+    return Filled(records, "emulator", firestore(host, project))
+
+
+async def _fill_firestore(project: str, records: int) -> None:
+    client = AsyncClient(project=project, database="(default)")
+    slots = asyncio.Semaphore(_BATCHES_AT_ONCE)
+
+    async def commit(number: int) -> None:
+        async with slots:
+            batch = client.batch()
+            for digest, signature in _confirmed(number):
+                document = client.document("campaigns", CAMPAIGN, "signatures", digest)
+                batch.create(document, SIGNATURE.dump_python(signature))
+            await batch.commit()
+
+    await asyncio.gather(*(commit(min(_BATCH, records - done)) for done in range(0, records, _BATCH)))
+
+
+def _filled_sqlite(folder: Path, records: int) -> Filled:
+    file = folder / "store.db"
+    # Whoever reads first makes the tables.
+    asyncio.run(SqliteStore(file, lambda _campaign: TALLY_SHARDS).tally(CAMPAIGN))
+    with closing(sqlite3.connect(file)) as database, database:
+        database.executemany(
+            "INSERT INTO signatures VALUES (?, ?, ?, NULL)",
+            ((CAMPAIGN, digest, SIGNATURE.dump_json(each).decode()) for digest, each in _confirmed(records)),
+        )
+    return Filled(records, "sqlite", {"STORE": "sqlite", "LOCAL_FOLDER": str(folder)})
+
+
+def _confirmed(number: int) -> Iterator[tuple[str, Signature]]:
+    """A digest and its signature; the signatures are alike but for that."""
+    signature = Signature(Status.CONFIRMED, (signer().submission,), confirmed_at=datetime.now(UTC))
+    for _ in range(number):
+        yield secrets.token_hex(26), signature

@@ -1,0 +1,10 @@
+"""The least an asynchronous function can do: what all others are measured against."""
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+@functions_framework.aio.http
+async def empty(_request: Request) -> Response:
+    return Response("ok", media_type="text/plain")

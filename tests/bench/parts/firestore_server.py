@@ -1,0 +1,77 @@
+"""Firestore as the functions see it, answering at once: documents in memory, conditions not looked at.
+
+    python -m tests.bench.parts.firestore_server
+
+Prints its port. Google's emulator is so slow that beside it nothing is seen of what the functions cost.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.cloud.firestore_v1.types import firestore
+from google.protobuf.timestamp_pb2 import Timestamp
+
+_documents = dict[str, Any]()
+
+
+def _now() -> Timestamp:
+    now = Timestamp()
+    now.GetCurrentTime()
+    return now
+
+
+async def _batch_get(request: Any, _context: object) -> AsyncIterator[Any]:
+    answer = firestore.BatchGetDocumentsResponse.pb()
+    for name in request.documents:
+        found = _documents.get(name)
+        known = {"found": found} if found else {"missing": name}
+        yield answer(**known, read_time=_now())
+
+
+async def _commit(request: Any, _context: object) -> Any:
+    now = _now()
+    for write in request.writes:
+        if not write.HasField("update_mask"):  # not the shards of the tally, which are added to
+            write.update.update_time.CopyFrom(now)
+            write.update.create_time.CopyFrom(now)
+            _documents[write.update.name] = write.update
+    return firestore.CommitResponse.pb()(
+        write_results=[{"update_time": now} for _ in request.writes], commit_time=now
+    )
+
+
+async def _run_query(_request: Any, _context: object) -> AsyncIterator[Any]:
+    """Nothing is found."""
+    yield firestore.RunQueryResponse.pb()(read_time=_now())
+
+
+async def main() -> None:
+    server = grpc.aio.server()
+    get, commit, query = (
+        kind.pb()
+        for kind in (firestore.BatchGetDocumentsRequest, firestore.CommitRequest, firestore.RunQueryRequest)
+    )
+    methods: dict[str, Any] = {
+        "BatchGetDocuments": grpc.unary_stream_rpc_method_handler(
+            _batch_get, get.FromString, lambda answer: answer.SerializeToString()
+        ),
+        "Commit": grpc.unary_unary_rpc_method_handler(
+            _commit, commit.FromString, lambda answer: answer.SerializeToString()
+        ),
+        "RunQuery": grpc.unary_stream_rpc_method_handler(
+            _run_query, query.FromString, lambda answer: answer.SerializeToString()
+        ),
+    }
+    service = grpc.method_handlers_generic_handler("google.firestore.v1.Firestore", methods)
+    server.add_generic_rpc_handlers((service,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(port, flush=True)
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

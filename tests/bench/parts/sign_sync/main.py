@@ -1,0 +1,60 @@
+"""What sign does, written for the framework's synchronous default: the same checks, seal and task.
+
+For comparison alone; it knows JSON only, and answers faults with 500.
+"""
+
+import os
+from functools import cache
+
+import flask
+import functions_framework
+import grpc
+from google.cloud.tasks_v2 import CloudTasksClient, HttpMethod, HttpRequest, OidcToken, Task
+from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
+from pydantic_core import from_json
+
+from shared import campaigns, log, sealing
+from shared.models import CheckInbox, SignRequest, Submission, task_body
+from shared.runtime import utc_now
+
+known = campaigns.load_all(campaigns.FOLDER)
+recipient = sealing.parse_recipient(os.environ["DELIVER_RECIPIENT"])
+
+
+@functions_framework.http
+def sign_sync(request: flask.Request) -> flask.Response:
+    campaign = known[request.path.split("/")[3]]
+    signed = SignRequest.model_validate(from_json(request.get_data(), allow_inf_nan=False))
+    submission = Submission(
+        id=os.urandom(16).hex(),
+        campaign=campaign.id,
+        consent_version=campaign.consent_version,
+        signed_at=utc_now(),
+        **signed.model_dump(exclude={"consent"}),
+    )
+    sealed = sealing.seal(submission.model_dump_json(), [recipient])
+    _enqueue(task_body(sealed))
+    log.event("accepted", campaign=campaign.id, country=signed.country)
+    return flask.Response(CheckInbox().model_dump_json(), 202, mimetype="application/json")
+
+
+def _enqueue(body: bytes) -> None:
+    task = Task(
+        http_request=HttpRequest(
+            url=os.environ["DELIVER_URL"],
+            http_method=HttpMethod.POST,
+            headers={"Content-Type": "application/json"},
+            body=body,
+            oidc_token=OidcToken(
+                service_account_email=os.environ["TASKS_SERVICE_ACCOUNT"], audience=os.environ["DELIVER_AUDIENCE"]
+            ),
+        )
+    )
+    _client().create_task(parent=os.environ["TASKS_QUEUE"], task=task)
+
+
+@cache
+def _client() -> CloudTasksClient:
+    # In the worker: a channel does not survive gunicorn's fork.
+    channel = grpc.insecure_channel(os.environ["CLOUD_TASKS_EMULATOR_HOST"])
+    return CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))

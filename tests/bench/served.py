@@ -1,0 +1,98 @@
+"""A function as the platform serves it: its staged bundle, what its own lock installs, one processor."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+from scripts.build import BUILD, build
+from tests.processes import running
+
+STAGED = BUILD / "bench"
+PARTS = Path(__file__).parent / "parts"
+#: What stands in for a function that is not deployed: whose packages it uses.
+_VENV_OF = {"empty": "embed", "empty_sync": "embed", "sign_sync": "sign"}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running function."""
+
+    url: str
+    process: psutil.Process
+
+    @property
+    def cpu_ms(self) -> float:
+        """Processor time of all its processes since it was started."""
+        times = [each.cpu_times() for each in self.processes()]
+        return 1000 * sum(float(each.user + each.system) for each in times)
+
+    @property
+    def memory_mib(self) -> float:
+        """Memory of all its processes; what they share is counted once."""
+        return sum(float(each.memory_full_info().pss) for each in self.processes()) / 2**20
+
+    def processes(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
+
+
+@contextmanager
+def serving(name: str, environment: Mapping[str, str], *, is_async: bool = True) -> Iterator[Served]:
+    """A function, or one of the parts beside it that it is compared with."""
+    given = {**environment, **environment_of(name), "FUNCTION_USE_ASGI": "true" if is_async else "false"}
+    log = STAGED / f"{name}.log"
+    with running(name, given, log, source=source_of(name), python=python_of(name)) as (process, url):
+        served = Served(url, psutil.Process(process.pid))
+        for each in served.processes():
+            each.cpu_affinity(processors()[0])
+        yield served
+
+
+def source_of(name: str) -> Path:
+    """The folder that holds its main.py."""
+    return PARTS / name if name in _VENV_OF else STAGED / name
+
+
+def environment_of(name: str) -> dict[str, str]:
+    """What is the same whatever it is told."""
+    shared = {"PYTHONPATH": str(STAGED / _VENV_OF[name])} if name in _VENV_OF else {}
+    return {**shared, "THREADS": "4"}  # as many as the synchronous default starts on one vCPU
+
+
+@cache
+def python_of(name: str) -> Path:
+    """The interpreter of a function's own environment, made if need be."""
+    function = _VENV_OF.get(name, name)
+    venv, lock = STAGED / f"venv-{function}", STAGED / function / "requirements.txt"
+    python, installed = venv / "bin" / "python", venv / "installed.txt"
+    if not installed.exists() or installed.read_text() != lock.read_text():
+        uv = [sys.executable, "-m", "uv", "--quiet"]
+        subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, str(venv)], check=True)
+        install = [*uv, "pip", "install", "--python", str(python), "--require-hashes", "--compile-bytecode"]
+        subprocess.run([*install, "-r", str(lock)], check=True, env={**os.environ, "UV_LINK_MODE": "copy"})
+        installed.write_text(lock.read_text())
+    return python
+
+
+def stage() -> None:
+    """Build what is measured, compiled as the platform's build compiles it."""
+    build(STAGED)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(STAGED), str(PARTS)], check=True)
+
+
+@cache
+def processors() -> tuple[list[int], list[int]]:
+    """That of what is measured, and those of all else; a function is given one vCPU."""
+    first, *rest = sorted(os.sched_getaffinity(0))
+    return [first], rest or [first]
+
+
+def step_aside() -> None:
+    """Leave the measured processor to what is measured: whatever is started from now on runs on the others."""
+    os.sched_setaffinity(0, processors()[1])

@@ -1,0 +1,58 @@
+"""What the measured functions are told: keys of this run, and where their parts are."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+from shared.campaigns import Campaign
+from shared.store.firestore import FirestoreStore
+from tests.world import PUBLIC_URL, Identities
+
+IDENTITIES = Identities()
+QUEUE = "projects/undersign-bench/locations/europe-west1/queues/deliver"
+DELIVER_URL = "https://deliver.example.org/v1/tasks/deliver"
+
+TALLY_SHARDS: int = Campaign.model_fields["tally_shards"].default
+
+BASE = {"PUBLIC_URL": PUBLIC_URL, **IDENTITIES.environment()}
+
+
+def queue(host: str) -> dict[str, str]:
+    """Cloud Tasks at `host`."""
+    return {
+        "TASKS": "cloud_tasks",
+        "TASKS_QUEUE": QUEUE,
+        "DELIVER_URL": DELIVER_URL,
+        "DELIVER_AUDIENCE": "https://deliver.example.org",
+        "TASKS_SERVICE_ACCOUNT": "queue@undersign-bench.iam.gserviceaccount.com",
+        "CLOUD_TASKS_EMULATOR_HOST": host,
+    }
+
+
+def firestore(host: str, project: str) -> dict[str, str]:
+    """Firestore at `host`."""
+    return {"STORE": "firestore", "FIRESTORE_PROJECT": project, "FIRESTORE_EMULATOR_HOST": host}
+
+
+@contextmanager
+def part(module: str) -> Iterator[str]:
+    """host:port of a server beside the functions, in a process of its own."""
+    command = [sys.executable, "-m", f"tests.bench.parts.{module}"]
+    root = Path(__file__).parent.parent.parent
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield f"127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def firestore_store(host: str, project: str) -> Iterator[FirestoreStore]:
+    """The store itself, at `host`."""
+    with mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=host):
+        yield FirestoreStore(project, "(default)", lambda _campaign: TALLY_SHARDS)

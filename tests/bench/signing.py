@@ -1,0 +1,53 @@
+"""sign, against an empty handler, and against itself on the framework's synchronous default."""
+
+from tests.bench import load
+from tests.bench.figures import Figures
+from tests.bench.served import Served, serving
+from tests.bench.settings import BASE, part, queue
+from tests.world import SIGNATURES
+
+CONNECTIONS = (1, 16, 64, 256)
+COMPARED = 64
+
+
+def measure(figures: Figures, rounds: int, seconds: float) -> None:
+    """One after the other in every round, so that each ratio compares what was measured side by side."""
+    with part("tasks_server") as tasks:
+        signing = {**BASE, **queue(tasks)}
+        with (
+            serving("empty", {}) as empty,
+            serving("sign", signing) as sign,
+            serving("sign_sync", signing, is_async=False) as sync,
+        ):
+            for round_ in range(rounds + 1):
+                # The first round warms up.
+                kept = figures if round_ else Figures()
+                for connections in CONNECTIONS:
+                    _compare(kept, empty, sign, connections, seconds)
+                _compare_with_sync(kept, sync, seconds)
+
+
+def _compare(figures: Figures, empty: Served, sign: Served, connections: int, seconds: float) -> None:
+    least = _run(figures, "empty", empty, connections, seconds)
+    most = _run(figures, "sign", sign, connections, seconds)
+    figures.add(f"sign/{connections}/rate_to_empty", most[0] / least[0], "×")
+    figures.add(f"sign/{connections}/cpu_to_empty", most[1] / least[1], "×")
+
+
+def _compare_with_sync(figures: Figures, sync: Served, seconds: float) -> None:
+    per_second, _ = _run(figures, "sign_sync", sync, COMPARED, seconds)
+    figures.add("sign/64/rate_to_sync", figures.last(f"sign/{COMPARED}/per_second") / per_second, "×")
+
+
+def _run(figures: Figures, name: str, served: Served, connections: int, seconds: float) -> tuple[float, float]:
+    """Requests a second, and processor milliseconds a request."""
+    before = served.cpu_ms
+    if name == "empty":
+        done = load.get(served.url + "/", connections, seconds)
+    else:
+        done = load.sign(served.url + SIGNATURES, connections, seconds)
+    cpu_ms = (served.cpu_ms - before) / done.requests
+    figures.add(f"{name}/{connections}/per_second", done.per_second, "requests/s")
+    figures.add(f"{name}/{connections}/cpu_ms", cpu_ms, "ms")
+    figures.add(f"{name}/{connections}/p99_ms", done.p99, "ms")
+    return done.per_second, cpu_ms
