@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from shared import log
 from shared.errors import StoreUnavailable
-from shared.store import MAX_FUNNEL_COUNTS, FunnelKey, Signature, Store, Submission
+from shared.store import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey, Signature, Store, Submission
 
 WRITE_SECONDS = 5
 #: Anybody can write anything into `source`; a process counts so many of them a day, and the others together.
@@ -116,14 +116,9 @@ class Funnel:
 
         self._look(campaign, digest, count)
 
-    def confirmed(self, campaign: str, digest: str) -> None:
+    def confirmed(self, campaign: str, confirmed: Confirmed) -> None:
         """This address has just been counted."""
-
-        def count(signature: Signature) -> None:
-            if signature.confirmed_at:
-                self.count(campaign, Stage.CONFIRMED, signature.submissions[0], signature.confirmed_at)
-
-        self._look(campaign, digest, count)
+        self.count(campaign, Stage.CONFIRMED, confirmed.submission, confirmed.at)
 
     def _look(self, campaign: str, digest: str, count: Callable[[Signature], None]) -> None:
         """Read a record, which nobody waits for. While the database does not keep up, go without."""

@@ -118,9 +118,8 @@ class TestFunnel:
         made: Any = store
         made.signature = signature
         funnel = Funnel(made, clock=lambda: 0)
-        for number in range(5000):
+        for number in range(10_000):
             funnel.opened(CAMPAIGN, f"d{number}", f"s{number}")
-            funnel.confirmed(CAMPAIGN, f"d{number}")
         await asyncio.sleep(0)
         away.set()
         await funnel.aclose()

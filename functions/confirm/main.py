@@ -17,7 +17,7 @@ from shared.campaigns import Campaign
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
 from shared.http import Call
 from shared.models import Press, Pressed
-from shared.store import Confirmation
+from shared.store import Confirmation, Confirmed, Status, Unchanged
 from shared.tokens import Link, Purpose
 
 service = runtime.confirm()
@@ -42,18 +42,21 @@ async def post_confirm(call: Call) -> Response:
     if not campaign.takes_confirmations(service.now()):
         raise CampaignClosed(campaign=campaign.id)
     try:
-        outcome = await service.store.confirm(link.campaign, link.digest, link.submission, service.now())
+        outcome: Confirmation | None = await service.store.confirm(
+            link.campaign, link.digest, link.submission, service.now()
+        )
     except StoreUnavailable as away:
-        outcome = await _press_later(call, Purpose.CONFIRM, away, Confirmation.CONFIRMED)
-    log.event("confirm", campaign=campaign.id, country=link.country, outcome=outcome)
-    if outcome is Confirmation.GONE:
+        outcome = await _press_later(call, Purpose.CONFIRM, away, None)  # deliver counts it, in the funnel too
+    said = outcome if isinstance(outcome, Unchanged) else Status.CONFIRMED
+    log.event("confirm", campaign=campaign.id, country=link.country, outcome=said)
+    if outcome is Unchanged.GONE:
         raise ExpiredToken(campaign=campaign.id)
-    if outcome is Confirmation.CONFIRMED:
-        service.funnel.confirmed(link.campaign, link.digest)
+    if isinstance(outcome, Confirmed):
+        service.funnel.confirmed(link.campaign, outcome)
     if not call.wants_page:
         return http.answer_json(Pressed(status="confirmed"))
     say = call.say(campaign)
-    already = outcome is Confirmation.ALREADY
+    already = outcome is Unchanged.ALREADY
     return pages.confirmed(
         campaign,
         say,

@@ -21,7 +21,7 @@ from shared.http import Call
 from shared.locales import Locale
 from shared.models import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
 from shared.pages import MailLink
-from shared.store import Address, Confirmation, Done, Granted, MailKind, Order, Point, Wait
+from shared.store import Address, Confirmed, Done, Granted, MailKind, Order, Point, Wait
 from shared.tasks import HORIZON
 from shared.tokens import Link, Purpose
 
@@ -135,8 +135,8 @@ async def _press(message: Press) -> None:
     _campaign(link.campaign)
     if purpose is Purpose.CONFIRM:
         outcome = await service.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
-        if outcome is Confirmation.CONFIRMED:
-            service.funnel.confirmed(link.campaign, link.digest)
+        if isinstance(outcome, Confirmed):
+            service.funnel.confirmed(link.campaign, outcome)
     else:
         await service.store.withdraw(link.campaign, link.digest, message.pressed_at)
 

@@ -175,12 +175,24 @@ class Done(StrEnum):
 Order = Granted | Wait | Done
 
 
-class Confirmation(StrEnum):
-    CONFIRMED = "confirmed"
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Counted by this press. `submission`: the one that is kept; `at`: when the button was pressed."""
+
+    submission: Submission
+    at: datetime
+
+
+class Unchanged(StrEnum):
+    """Nothing was counted by this press."""
+
     #: This link or another of the same address was pressed before.
     ALREADY = "already"
     #: Expired, withdrawn or never there.
     GONE = "gone"
+
+
+Confirmation = Confirmed | Unchanged
 
 
 class Withdrawal(StrEnum):
