@@ -310,9 +310,6 @@ class Store(Protocol):
     async def history(self, campaign: str, since: date) -> Sequence[Day]:
         """This day (UTC) and those after it, oldest first; a day without a point is left out."""
 
-    async def signature(self, campaign: str, digest: str) -> Signature | None:
-        """What is stored of an address, expired or not."""
-
     async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
         """Add to the numbers of the funnel, in one commit: those of one day, at most `MAX_FUNNEL_COUNTS`.
 
