@@ -102,7 +102,7 @@ locals {
       why    = "Times that a function did not learn whether a campaign is paused"
     }
     funnel_not_written = {
-      filter = "jsonPayload.event=(\"funnel_not_written\" OR \"funnel_not_counted\" OR \"funnel_is_full\")"
+      filter = "jsonPayload.event=(\"funnel_not_written\" OR \"funnel_is_full\")"
       labels = []
       why    = "Numbers of the funnel that are late or lost; never the count"
     }

@@ -32,8 +32,6 @@ ADMIT_READS, ADMIT_WRITES, SETTLE_WRITES = 2, 2, 1
 REMINDER_READS, REMINDER_WRITES = 2, 1
 #: confirm: reads the signature, writes it and a shard of the tally; so does withdrawing.
 CONFIRM_READS, CONFIRM_WRITES = 1, 2
-#: The funnel looks up what was opened, and what was confirmed.
-OPENED_READS, CONFIRMED_READS = 1, 1
 #: The desk goes through all of them: `audit`, `export`, `purge`.
 DESK_READS = 3
 
@@ -259,8 +257,7 @@ def _signing(people: _People, deployed: Deployed) -> _Uses:
 
     reads = (
         submissions * (ADMIT_READS + REMINDER_READS)
-        + people.opened * OPENED_READS
-        + signatures * (CONFIRM_READS + CONFIRMED_READS + DESK_READS)
+        + signatures * (CONFIRM_READS + DESK_READS)
         + people.withdrawn * CONFIRM_READS
     )
     writes = (

@@ -9,21 +9,20 @@ here, never in the tally.
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from shared import log
 from shared.errors import StoreUnavailable
-from shared.store import MAX_FUNNEL_COUNTS, FunnelKey, Signature, Store, Submission
+from shared.store import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey, Store, Submission
 
 WRITE_SECONDS = 5
 #: Anybody can write anything into `source`; a process counts so many of them a day, and the others together.
 MAX_SOURCES = 300
 #: Links that a process remembers as opened, so that a page that is loaded anew counts once.
 _MAX_OPENED = 10_000
-#: Records that a process reads for the funnel at a time.
-_MAX_LOOKING = 100
 _COMPLAIN_SECONDS = 300
 #: Not what anybody could write into `source`.
 OTHER = "(other)"
@@ -47,6 +46,32 @@ class Dimension(StrEnum):
     MAILBOX = "mailbox"
     #: From signing to confirming, see `bucket`; of CONFIRMED alone.
     MINUTES = "minutes"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a submission is counted by. `day`: on which it was signed (UTC), as in 2026-11-22.
+
+    `language`: of the signer's locale, without its region. `mailbox`: the class of its provider.
+    """
+
+    day: str
+    country: str
+    partner: str | None
+    source: str | None
+    language: str
+    mailbox: str
+
+    @classmethod
+    def of(cls, submission: Submission) -> Self:
+        return cls(
+            day=f"{submission.signed_at:%Y-%m-%d}",
+            country=submission.country,
+            partner=submission.partner,
+            source=submission.source,
+            language=submission.locale.split("-")[0].lower(),
+            mailbox=submission.mailbox_class,
+        )
 
 
 def bucket(minutes: int) -> str:
@@ -76,71 +101,50 @@ class Funnel:
         self._opened = OrderedDict[str, None]()
         self._written = -float(WRITE_SECONDS)
         self._complained = -float(_COMPLAIN_SECONDS)
-        self._tasks = set[asyncio.Task[None]]()
         self._writing: asyncio.Task[None] | None = None
         self._one_writer = asyncio.Lock()
 
-    def count(self, campaign: str, stage: Stage, submission: Submission, at: datetime | None = None) -> None:
-        """One submission has come so far. `at`: for CONFIRMED, when the button was pressed."""
-        # For the alerts, which must hear the same hour that one provider turns our mail away. A line is 1 KiB
-        # as Cloud Logging counts: four stages of a million signatures are 4 GiB, of which 50 a month are free, and
-        # each further one costs 0.50 dollars (https://cloud.google.com/stackdriver/pricing).
-        log.event("funnel", campaign=campaign, stage=stage, provider=submission.mailbox_class)
-        day = f"{submission.signed_at:%Y-%m-%d}"
-        reached = {
-            Dimension.ALL: ALL,
-            Dimension.COUNTRY: submission.country,
-            Dimension.PARTNER: submission.partner or NONE,
-            Dimension.SOURCE: self._source(day, submission.source),
-            Dimension.LANGUAGE: submission.locale.split("-")[0].lower(),
-            Dimension.MAILBOX: submission.mailbox_class,
-        }
-        if at:
-            reached[Dimension.MINUTES] = bucket(int((at - submission.signed_at).total_seconds() // 60))
-        counts = self._counts.setdefault(campaign, Counter())
-        counts.update(FunnelKey(day, stage, dimension, key) for dimension, key in reached.items())
-        if self._writing is None or self._writing.done():
-            self._writing = self._start(self._write_when_due)
+    def count(self, campaign: str, stage: Stage, submission: Submission) -> None:
+        """One submission has come so far: ACCEPTED or MAILED."""
+        self._count(campaign, stage, Counted.of(submission))
 
-    def opened(self, campaign: str, digest: str, submission_id: str) -> None:
-        """A link was opened, by its reader or by a scanner of mail. What this process has seen counts once."""
+    def opened(self, campaign: str, submission_id: str, counted: Counted) -> None:
+        """A link was opened, by its reader or by a scanner of mail. What this process has seen counts once.
+
+        No record is read for it: whatever has become of the signature since the mail, its link was opened.
+        """
         if submission_id in self._opened:
             return
         self._opened[submission_id] = None
         if len(self._opened) > _MAX_OPENED:
             self._opened.popitem(last=False)
+        self._count(campaign, Stage.OPENED, counted)
 
-        def count(signature: Signature) -> None:
-            if submission := signature.submission(submission_id):
-                self.count(campaign, Stage.OPENED, submission)
-
-        self._look(campaign, digest, count)
-
-    def confirmed(self, campaign: str, digest: str) -> None:
+    def confirmed(self, campaign: str, confirmed: Confirmed) -> None:
         """This address has just been counted."""
+        submission = confirmed.submission
+        minutes = int((confirmed.at - submission.signed_at).total_seconds() // 60)
+        self._count(campaign, Stage.CONFIRMED, Counted.of(submission), minutes)
 
-        def count(signature: Signature) -> None:
-            if signature.confirmed_at:
-                self.count(campaign, Stage.CONFIRMED, signature.submissions[0], signature.confirmed_at)
-
-        self._look(campaign, digest, count)
-
-    def _look(self, campaign: str, digest: str, count: Callable[[Signature], None]) -> None:
-        """Read a record, which nobody waits for. While the database does not keep up, go without."""
-        if len(self._tasks) >= _MAX_LOOKING:
-            return
-
-        async def look() -> None:
-            try:
-                signature = await self._store.signature(campaign, digest)
-            except StoreUnavailable as away:
-                if self._may_complain():
-                    log.fault("funnel_not_counted", away.__cause__ or away, campaign=campaign)
-            else:
-                if signature:
-                    count(signature)
-
-        self._start(look)
+    def _count(self, campaign: str, stage: Stage, counted: Counted, minutes: int | None = None) -> None:
+        # For the alerts, which must hear the same hour that one provider turns our mail away. A line is 1 KiB
+        # as Cloud Logging counts: four stages of a million signatures are 4 GiB, of which 50 a month are free, and
+        # each further one costs 0.50 dollars (https://cloud.google.com/stackdriver/pricing).
+        log.event("funnel", campaign=campaign, stage=stage, provider=counted.mailbox)
+        reached = {
+            Dimension.ALL: ALL,
+            Dimension.COUNTRY: counted.country,
+            Dimension.PARTNER: counted.partner or NONE,
+            Dimension.SOURCE: self._source(counted.day, counted.source),
+            Dimension.LANGUAGE: counted.language,
+            Dimension.MAILBOX: counted.mailbox,
+        }
+        if minutes is not None:
+            reached[Dimension.MINUTES] = bucket(minutes)
+        counts = self._counts.setdefault(campaign, Counter())
+        counts.update(FunnelKey(counted.day, stage, dimension, key) for dimension, key in reached.items())
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_when_due())
 
     async def write(self) -> None:
         """Write what has been counted; what cannot be written now is kept for the next time."""
@@ -159,14 +163,9 @@ class Funnel:
                 log.fault("funnel_not_written", away.__cause__ or away, campaign=campaign)
             self._counts.setdefault(campaign, Counter()).update(counts)
 
-    async def settled(self) -> None:
-        """Wait for what is being looked up, and write."""
-        await asyncio.gather(*(task for task in self._tasks if task is not self._writing))
-        await self.write()
-
     async def aclose(self) -> None:
         """Write what is left, and end."""
-        await self.settled()
+        await self.write()
         if self._writing:
             self._writing.cancel()
             await asyncio.wait([self._writing])
@@ -186,12 +185,6 @@ class Funnel:
         # At once after a quiet while: an instance without requests is hardly given a processor to write later.
         await asyncio.sleep(max(0, self._written + WRITE_SECONDS - self._clock()))
         await self.write()
-
-    def _start(self, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     def _may_complain(self) -> bool:
         """Once in a while: a database that is away is away for everybody."""

@@ -9,17 +9,27 @@ punctuation at the end of an address and Cloud Run keeps paths that end in z to 
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from itsdangerous import BadSignature, TimestampSigner
+from itsdangerous import BadData, BadSignature, TimestampSigner
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from shared.errors import ExpiredToken, InvalidToken
 
 _END = "~u"
+#: What a field may hold: "~" parts the fields, and anything else would be quoted in URLs. Ours are digests, ids,
+#: days, and words that passed a narrower check before they were stored (`models.SLUG` for partner and source).
+_FIELD = re.compile(r"[A-Za-z0-9._-]*")
+#: How many of a link's fields its token shows; the others are in one of their own, in base64.
+_SHOWN = 7
+#: Campaign and partner 40, digest 52, submission 32, locale and country 2, newsletter 1; 94 for day 10, source 40,
+#: language 8 and mailbox 9 in base64; 7 to part them, 6 of time, 43 of signature, 4 around these. A line of a mail
+#: takes 998 characters (RFC 5322, 2.1.1), a browser's address thousands.
+MAX_CHARACTERS = 323
 
 
 class Purpose(StrEnum):
@@ -35,7 +45,16 @@ _TTL = {Purpose.CONFIRM: timedelta(days=30), Purpose.WITHDRAW: timedelta(days=3 
 class Link:
     """What a token names. `newsletter`: "1", "0" or "" (not asked); empty strings for what is not there.
 
-    Country, partner and newsletter are for the confirm page, which says them back without asking a database.
+    Country, partner and newsletter are for the confirm page, which says them back without asking a database. The
+    last four are for the funnel (see `funnel.Counted`), which counts without asking one that the link was opened;
+    links that were mailed before there were such have none.
+
+    Source and language can be anybody's words. A mail that showed them would carry a message of 48 characters to
+    whoever's address was typed into the form, so the last four are written in base64, in which they spell nothing.
+
+    Whoever has the link can read all of this: the signer, whose it is, and whomever the signer shows it to. So it
+    holds what many have in common, such as "other" for a mailbox that is with none of the large providers, and
+    nothing that is stored sealed.
     """
 
     campaign: str
@@ -45,6 +64,10 @@ class Link:
     country: str = ""
     partner: str = ""
     newsletter: str = ""
+    day: str = ""
+    source: str = ""
+    language: str = ""
+    mailbox: str = ""
 
 
 class Tokens:
@@ -54,8 +77,16 @@ class Tokens:
         self._keys = list(keys)
 
     def issue(self, purpose: Purpose, link: Link, now: datetime) -> str:
+        """At most `MAX_CHARACTERS` long, if each field is as long as it may be.
+
+        Raises:
+            ValueError: a field has a character that would part it in two, or that a link may not hold.
+        """
+        fields = astuple(link)
+        if not all(_FIELD.fullmatch(field) for field in fields):
+            raise ValueError("a field of the link has a character that a token cannot hold")
         signer = _SignerAt(now, self._keys, purpose)
-        return signer.sign("~".join(astuple(link))).decode() + _END
+        return signer.sign(_written(fields)).decode() + _END
 
     def verify(self, purpose: Purpose, token: str, now: datetime) -> Link:
         """
@@ -69,12 +100,26 @@ class Tokens:
         try:
             value, issued_at = _SignerAt(now, self._keys, purpose).unsign(signed, return_timestamp=True)
             _check_canonical(signed)
-            link = Link(*value.decode().split("~"))
-        except (BadSignature, TypeError, ValueError):
+            link = _read(value.decode())
+        except (BadData, TypeError, ValueError):
             raise InvalidToken from None
         if now - issued_at > _TTL[purpose]:
             raise ExpiredToken(campaign=link.campaign)
         return link
+
+
+def _written(fields: Sequence[str]) -> str:
+    return "~".join([*fields[:_SHOWN], base64_encode("~".join(fields[_SHOWN:]).rstrip("~").encode()).decode()])
+
+
+def _read(written: str) -> Link:
+    fields = written.split("~")
+    if len(fields) <= _SHOWN:
+        return Link(*fields)
+    *shown, others = fields
+    if len(shown) > _SHOWN:
+        raise ValueError("more fields than there are")
+    return Link(*shown, *base64_decode(others).decode().split("~"))
 
 
 class _SignerAt(TimestampSigner):

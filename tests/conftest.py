@@ -2,11 +2,12 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import pytest
 
+from tests.counting_proxy import CountingProxy
 from tests.emulator import firestore_emulator
 
 #: The moment at which most tests take place.
@@ -34,6 +35,14 @@ def emulator(_emulator: str | None, monkeypatch: pytest.MonkeyPatch) -> str:
     assert _emulator
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", _emulator)
     return _emulator
+
+
+@pytest.fixture
+async def proxy(emulator: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CountingProxy]:
+    """In front of the emulator, for every client that is made after it."""
+    async with CountingProxy(emulator) as made:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", made.host)
+        yield made
 
 
 @pytest.fixture

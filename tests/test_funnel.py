@@ -1,6 +1,5 @@
 """The funnel of one process: what it adds up, and that nothing waits for it or fails with it."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,9 +11,10 @@ import pytest
 
 from shared import runtime
 from shared.errors import StoreUnavailable
-from shared.funnel import MAX_SOURCES, Funnel, Stage, bucket, median_minutes
+from shared.funnel import MAX_SOURCES, Counted, Funnel, Stage, bucket, median_minutes
 from shared.mailboxes import provider_class
-from shared.store import MAX_FUNNEL_COUNTS, FunnelKey
+from shared.store import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey
+from shared.tokens import Link, Purpose
 from tests.conftest import NOW
 from tests.store.test_store_contract import submission
 from tests.world import CAMPAIGN, World, world
@@ -104,29 +104,29 @@ class TestFunnel:
         assert max(store.sizes) <= MAX_FUNNEL_COUNTS
         assert sum(store.of("partner").values()) == MAX_FUNNEL_COUNTS + 10
 
-    async def test_reads_no_more_at_once_than_the_database_keeps_up_with(
-        self, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """A rush on links while it is away costs a hundred readings and one line of log."""
-        asked, away = list[str](), asyncio.Event()
-
-        async def signature(_campaign: str, digest: str) -> None:
-            asked.append(digest)
-            await away.wait()
-            raise StoreUnavailable("away")
-
-        made: Any = store
-        made.signature = signature
-        funnel = Funnel(made, clock=lambda: 0)
-        for number in range(5000):
-            funnel.opened(CAMPAIGN, f"d{number}", f"s{number}")
-            funnel.confirmed(CAMPAIGN, f"d{number}")
-        await asyncio.sleep(0)
-        away.set()
+    async def test_counts_a_link_once_however_often_it_is_opened(self, funnel: Funnel, store: Store) -> None:
+        """In one process; a page is loaded anew by those who come back to it."""
+        given = submission(country="FR")
+        for link in ("first", "second", "first", "first"):
+            funnel.opened(CAMPAIGN, link, Counted.of(given))
         await funnel.aclose()
 
-        assert len(asked) == 100
-        assert capsys.readouterr().out.count("funnel_not_counted") == 1
+        assert {
+            (key.stage, key.key): number for key, number in store.sums.items() if key.dimension == "country"
+        } == {("opened", "FR"): 2}
+
+    @pytest.mark.parametrize(("took", "minutes"), [(timedelta(seconds=40), "1"), (timedelta(hours=5), "310")])
+    async def test_counts_what_was_confirmed_with_the_time_it_took(
+        self, funnel: Funnel, store: Store, took: timedelta, minutes: str
+    ) -> None:
+        """By the day of signing, though it was confirmed on the next."""
+        given = submission()
+        funnel.confirmed(CAMPAIGN, Confirmed(given, given.signed_at + took))
+        await funnel.aclose()
+
+        assert store.of("all") == {"all": 1}
+        assert store.of("minutes") == {minutes: 1}
+        assert {(key.day, key.stage) for key in store.sums} == {(TODAY, "confirmed")}
 
     async def test_is_not_flooded_by_made_up_sources(self, funnel: Funnel, store: Store) -> None:
         """Anybody can write anything there."""
@@ -185,13 +185,18 @@ async def here(
         yield made
 
 
-async def reached(here: World) -> dict[str, int]:
-    """How many have come to each stage."""
+async def numbers(here: World) -> Mapping[FunnelKey, int]:
+    """All that has been counted."""
     await here.funnels()
     records = runtime.desk().records
-    numbers = await records.funnel(CAMPAIGN)
+    kept = await records.funnel(CAMPAIGN)
     records.close()
-    return {key.stage: number for key, number in numbers.items() if key.dimension == "all"}
+    return kept
+
+
+async def reached(here: World) -> dict[str, int]:
+    """How many have come to each stage."""
+    return {key.stage: number for key, number in (await numbers(here)).items() if key.dimension == "all"}
 
 
 class TestJourney:
@@ -218,12 +223,70 @@ class TestJourney:
         mail = await here.sign_and_deliver()
         here.now += timedelta(minutes=12)
         await here.press(mail)
-        await here.funnels()
 
-        records = runtime.desk().records
-        numbers = await records.funnel(CAMPAIGN)
-        records.close()
-        assert numbers[FunnelKey(TODAY, "confirmed", "minutes", "13")] == 1
+        assert (await numbers(here))[FunnelKey(TODAY, "confirmed", "minutes", "13")] == 1
+
+    async def test_counts_each_stage_of_a_signature_by_the_same_words(self, here: World) -> None:
+        """Also through the link of a reminder, and in a language that nobody speaks here."""
+        await here.sign_and_deliver(
+            email="ann@gmx.at", country="MT", partner="digital-rights", source="radio-1", locale="tlh-AQ"
+        )
+        here.now += timedelta(hours=25)
+        await here.deliver()
+        reminder = here.outbox.received()[0]
+        await here.client.get(reminder.links["confirm"])
+        await here.press(reminder)
+
+        by_stage = dict[str, set[tuple[str, str, str]]]()
+        for (day, stage, dimension, key), number in (await numbers(here)).items():
+            assert number == 1
+            if dimension != "minutes":
+                by_stage.setdefault(stage, set()).add((day, dimension, key))
+        assert by_stage["accepted"] == {
+            (TODAY, "all", "all"),
+            (TODAY, "country", "MT"),
+            (TODAY, "partner", "digital-rights"),
+            (TODAY, "source", "radio-1"),
+            (TODAY, "language", "tlh"),
+            (TODAY, "mailbox", "gmx-webde"),
+        }
+        assert by_stage["accepted"] == by_stage["mailed"] == by_stage["opened"] == by_stage["confirmed"]
+
+    @pytest.mark.parametrize("purpose", ["confirm", "withdraw"])
+    async def test_counts_a_link_that_is_opened_when_all_is_done(self, here: World, purpose: str) -> None:
+        """It was opened, whatever has become of the signature."""
+        mail = await here.sign_and_deliver()
+        await here.press(mail, purpose)
+        await here.client.get(mail.links["confirm"])
+
+        assert (await reached(here))["opened"] == 1
+
+    async def test_leaves_out_a_link_that_does_not_say_what_to_count(self, here: World) -> None:
+        """As those that were mailed before links did: their page is shown all the same."""
+        tokens = here.functions["confirm"].service.tokens
+        token = tokens.issue(Purpose.CONFIRM, Link(CAMPAIGN, "d" * 52, "en", "0" * 32, "DE"), NOW)
+
+        assert (await here.client.get(f"/v1/confirm/{token}")).status_code == 200
+        assert await reached(here) == {}
+
+    async def test_counts_a_press_that_had_to_wait_for_the_database_once(
+        self, here: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By deliver, which carries it out, and with the time until it was made."""
+
+        async def away(*_: object) -> None:
+            raise StoreUnavailable("away")
+
+        mail = await here.sign_and_deliver()
+        monkeypatch.setattr(here.functions["confirm"].service.store, "confirm", away)
+        here.now += timedelta(minutes=12)
+        await here.press(mail)
+        here.now += timedelta(hours=2)
+        await here.deliver()
+
+        counted = await numbers(here)
+        assert counted[FunnelKey(TODAY, "confirmed", "all", "all")] == 1
+        assert counted[FunnelKey(TODAY, "confirmed", "minutes", "13")] == 1
 
     async def test_goes_on_where_it_cannot_be_counted(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Statistics that are away keep nobody from signing."""
@@ -232,9 +295,7 @@ class TestJourney:
             raise StoreUnavailable("away")
 
         for name in ("deliver", "confirm"):
-            store = here.functions[name].service.funnel._store
-            monkeypatch.setattr(store, "add_to_funnel", away)
-            monkeypatch.setattr(store, "signature", away)
+            monkeypatch.setattr(here.functions[name].service.funnel._store, "add_to_funnel", away)
         answer = await here.press(await here.sign_and_deliver())
         await here.funnels()
 

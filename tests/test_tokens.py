@@ -2,15 +2,16 @@
 
 import base64
 import string
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from shared import mailboxes
 from shared.errors import ExpiredToken, InvalidToken
-from shared.tokens import Link, Purpose, Tokens
+from shared.tokens import MAX_CHARACTERS, Link, Purpose, Tokens, _SignerAt
 from tests.conftest import NOW
 
 OLD, NEW = "o" * 32, "n" * 32
@@ -22,6 +23,10 @@ LINK = Link(
     country="DE",
     partner="digital-rights",
     newsletter="1",
+    day="2026-11-22",
+    source="radio-1",
+    language="de",
+    mailbox="gmx-webde",
 )
 BARE = Link(campaign="a", digest="b", locale="en")
 LIFETIME = {Purpose.CONFIRM: timedelta(days=30), Purpose.WITHDRAW: timedelta(days=3 * 365)}
@@ -42,7 +47,7 @@ def assert_refused(
 
 @pytest.mark.parametrize("purpose", Purpose)
 @pytest.mark.parametrize(
-    "link", [LINK, BARE, replace(LINK, partner="", newsletter="")], ids=["full", "bare", "some"]
+    "link", [LINK, BARE, replace(LINK, partner="", newsletter="", day="")], ids=["full", "bare", "some"]
 )
 class TestIssued:
     def test_tells_what_was_put_in_as_often_as_it_is_shown(self, purpose: Purpose, link: Link) -> None:
@@ -130,12 +135,83 @@ class TestIssued:
         assert_refused(after, purpose, by=Tokens([OLD]))
 
 
-@pytest.mark.parametrize("campaign", ["a~b", "a~b~c~d", "a" + "~" * 1000])
-def test_a_token_of_another_number_of_fields_is_refused(campaign: str) -> None:
-    """Signed by us, perhaps by a version that is to come: no link, and no error that nobody catches."""
-    token = tokens.issue(Purpose.CONFIRM, replace(BARE, campaign=campaign), NOW)
+def test_a_token_shows_nothing_that_somebody_typed() -> None:
+    """Else whoever knows an address could write to it, through our mail."""
+    typed = replace(LINK, source="we-will-find-you", language="zebulon")
 
-    assert_refused(token)
+    token = tokens.issue(Purpose.CONFIRM, typed, NOW).lower()
+
+    assert "find" not in token
+    assert "zebu" not in token
+
+
+def signed(written: str) -> str:
+    """A token of ours, whatever it holds."""
+    return _SignerAt(NOW, [OLD, NEW], Purpose.CONFIRM).sign(written).decode() + "~u"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "a",
+        "a~b",
+        "a~b~c~d~e~f~g~h",
+        "a~b~c~d~e~f~g~h~aQ",
+        "a~b~c~d~e~f~g~YX5ifmN-ZH5l",
+        "~".join("abcdefghijkl"),
+        "a" + "~" * 1000,
+    ],
+)
+def test_a_token_of_another_number_of_fields_is_refused(written: str) -> None:
+    """Signed by us, perhaps by a version that is to come: no link, and no error that nobody catches."""
+    assert_refused(signed(written))
+
+
+def test_a_token_from_before_links_told_what_to_count_is_good() -> None:
+    """Such links are in mails; a withdraw link for three years."""
+    token = signed("a~b~en~c~DE~ngo~1")
+
+    assert tokens.verify(Purpose.CONFIRM, token, NOW) == Link("a", "b", "en", "c", "DE", "ngo", "1")
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Link)])
+@pytest.mark.parametrize("wrong", ["a~b", "a b", "a/b", "a?b", "a%7Eb", "ä", "a\n", "a=", "a\x00"])
+def test_no_token_is_issued_whose_link_would_break(field: str, wrong: str) -> None:
+    """A mail with a dead link would be worse than none, which is tried again and complained of."""
+    with pytest.raises(ValueError, match="cannot hold") as refused:
+        tokens.issue(Purpose.CONFIRM, replace(LINK, **{field: wrong}), NOW)
+    assert wrong not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "mailbox", sorted({*mailboxes._CLASSES.values(), mailboxes.provider_class("a@b.example")})
+)
+def test_every_class_of_a_mailbox_fits_into_a_link(mailbox: str) -> None:
+    """And what it is called fits into the length that is reckoned with."""
+    link = replace(LINK, mailbox=mailbox)
+
+    assert tokens.verify(Purpose.CONFIRM, tokens.issue(Purpose.CONFIRM, link, NOW), NOW) == link
+    assert len(mailbox) <= len("microsoft")
+
+
+def test_the_longest_token_is_as_long_as_is_said() -> None:
+    """A line of a mail takes more than three times as much."""
+    longest = Link(
+        campaign="c" * 40,
+        digest="d" * 52,
+        locale="en",
+        submission="0" * 32,
+        country="DE",
+        partner="p" * 40,
+        newsletter="1",
+        day="2026-11-22",
+        source="s" * 40,
+        language="abcdefgh",
+        mailbox="microsoft",
+    )
+
+    assert len(tokens.issue(Purpose.CONFIRM, longest, NOW)) == MAX_CHARACTERS < 998 / 3
 
 
 @given(

@@ -103,7 +103,7 @@ class World:
         """Wait until every function has written what it has counted for the funnel."""
         for module in self.functions.values():
             if hasattr(module.service, "funnel"):
-                await module.service.funnel.settled()
+                await module.service.funnel.write()
 
     def client_of(self, app: ASGIApp) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL)

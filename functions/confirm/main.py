@@ -15,9 +15,10 @@ from shared import count as counter
 from shared import http, log, pages, runtime, widget
 from shared.campaigns import Campaign
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
+from shared.funnel import Counted
 from shared.http import Call
 from shared.models import Press, Pressed
-from shared.store import Confirmation
+from shared.store import Confirmation, Confirmed, Status, Unchanged
 from shared.tokens import Link, Purpose
 
 service = runtime.confirm()
@@ -29,7 +30,7 @@ T = TypeVar("T")
 async def get_confirm(call: Call) -> Response:
     """ "Not counted yet", and the button."""
     link, campaign = _open(call, Purpose.CONFIRM)
-    service.funnel.opened(link.campaign, link.digest, link.submission)
+    _count_opened(link)
     newsletter = {"1": True, "0": False}.get(link.newsletter)
     return pages.confirm(
         campaign, call.say(campaign), country=link.country, partner=link.partner, newsletter=newsletter
@@ -42,18 +43,21 @@ async def post_confirm(call: Call) -> Response:
     if not campaign.takes_confirmations(service.now()):
         raise CampaignClosed(campaign=campaign.id)
     try:
-        outcome = await service.store.confirm(link.campaign, link.digest, link.submission, service.now())
+        outcome: Confirmation | None = await service.store.confirm(
+            link.campaign, link.digest, link.submission, service.now()
+        )
     except StoreUnavailable as away:
-        outcome = await _press_later(call, Purpose.CONFIRM, away, Confirmation.CONFIRMED)
-    log.event("confirm", campaign=campaign.id, country=link.country, outcome=outcome)
-    if outcome is Confirmation.GONE:
+        outcome = await _press_later(call, Purpose.CONFIRM, away, None)  # deliver counts it, in the funnel too
+    said = outcome if isinstance(outcome, Unchanged) else Status.CONFIRMED
+    log.event("confirm", campaign=campaign.id, country=link.country, outcome=said)
+    if outcome is Unchanged.GONE:
         raise ExpiredToken(campaign=campaign.id)
-    if outcome is Confirmation.CONFIRMED:
-        service.funnel.confirmed(link.campaign, link.digest)
+    if isinstance(outcome, Confirmed):
+        service.funnel.confirmed(link.campaign, outcome)
     if not call.wants_page:
         return http.answer_json(Pressed(status="confirmed"))
     say = call.say(campaign)
-    already = outcome is Confirmation.ALREADY
+    already = outcome is Unchanged.ALREADY
     return pages.confirmed(
         campaign,
         say,
@@ -63,6 +67,16 @@ async def post_confirm(call: Call) -> Response:
         already=already,
         withdraw_path=_withdraw_path(link),
     )
+
+
+def _count_opened(link: Link) -> None:
+    """From the link alone: anybody may open it as often as they like, and no database has to keep up with that."""
+    if not link.day:
+        return  # mailed before links told what to count
+    counted = Counted(
+        link.day, link.country, link.partner or None, link.source or None, link.language, link.mailbox
+    )
+    service.funnel.opened(link.campaign, link.submission, counted)
 
 
 async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:

@@ -16,12 +16,12 @@ from starlette.responses import Response
 from shared import countries, http, locales, log, mail, mailboxes, runtime, store
 from shared.campaigns import Campaign
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
-from shared.funnel import Stage
+from shared.funnel import Counted, Stage
 from shared.http import Call
 from shared.locales import Locale
 from shared.models import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
 from shared.pages import MailLink
-from shared.store import Address, Confirmation, Done, Granted, MailKind, Order, Point, Wait
+from shared.store import Address, Confirmed, Done, Granted, MailKind, Order, Point, Wait
 from shared.tasks import HORIZON
 from shared.tokens import Link, Purpose
 
@@ -135,8 +135,8 @@ async def _press(message: Press) -> None:
     _campaign(link.campaign)
     if purpose is Purpose.CONFIRM:
         outcome = await service.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
-        if outcome is Confirmation.CONFIRMED:
-            service.funnel.confirmed(link.campaign, link.digest)
+        if isinstance(outcome, Confirmed):
+            service.funnel.confirmed(link.campaign, outcome)
     else:
         await service.store.withdraw(link.campaign, link.digest, message.pressed_at)
 
@@ -238,19 +238,21 @@ def _label(submission: store.Submission, say: Locale) -> str:
 
 
 def _confirm_url(address: Address, submission: store.Submission, language: str) -> str:
-    newsletter = {None: "", True: "1", False: "0"}[submission.newsletter]
-    return _url(
-        Purpose.CONFIRM,
-        Link(
-            address.campaign,
-            address.digest,
-            language,
-            submission.id,
-            submission.country,
-            submission.partner or "",
-            newsletter,
-        ),
+    counted = Counted.of(submission)
+    link = Link(
+        address.campaign,
+        address.digest,
+        language,
+        submission=submission.id,
+        country=counted.country,
+        partner=counted.partner or "",
+        newsletter={None: "", True: "1", False: "0"}[submission.newsletter],
+        day=counted.day,
+        source=counted.source or "",
+        language=counted.language,
+        mailbox=counted.mailbox,
     )
+    return _url(Purpose.CONFIRM, link)
 
 
 def _url(purpose: Purpose, link: Link) -> str:

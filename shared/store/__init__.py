@@ -175,12 +175,24 @@ class Done(StrEnum):
 Order = Granted | Wait | Done
 
 
-class Confirmation(StrEnum):
-    CONFIRMED = "confirmed"
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Counted by this press. `submission`: the one that is kept; `at`: when the button was pressed."""
+
+    submission: Submission
+    at: datetime
+
+
+class Unchanged(StrEnum):
+    """Nothing was counted by this press."""
+
     #: This link or another of the same address was pressed before.
     ALREADY = "already"
     #: Expired, withdrawn or never there.
     GONE = "gone"
+
+
+Confirmation = Confirmed | Unchanged
 
 
 class Withdrawal(StrEnum):
@@ -297,9 +309,6 @@ class Store(Protocol):
 
     async def history(self, campaign: str, since: date) -> Sequence[Day]:
         """This day (UTC) and those after it, oldest first; a day without a point is left out."""
-
-    async def signature(self, campaign: str, digest: str) -> Signature | None:
-        """What is stored of an address, expired or not."""
 
     async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
         """Add to the numbers of the funnel, in one commit: those of one day, at most `MAX_FUNNEL_COUNTS`.

@@ -169,13 +169,6 @@ class FirestoreStore:
 
         return await self._until_committed(work)
 
-    async def signature(self, campaign: str, digest: str) -> Signature | None:
-        async def work() -> Signature | None:
-            [stored] = await self._read(self._signature(campaign, digest))
-            return stored.parsed(SIGNATURE)
-
-        return await self._until_committed(work)
-
     async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
         [day] = {key.day for key in counts}
         document: dict[str, Any] = {}

@@ -155,9 +155,6 @@ class SqliteStore:
 
         return await self._run(work)
 
-    async def signature(self, campaign: str, digest: str) -> Signature | None:
-        return await self._run(lambda: read_signature(self._connection, campaign, digest))
-
     async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
         def work() -> None:
             with self._transaction() as database:

@@ -18,6 +18,7 @@ from shared.store import (
     Address,
     Claim,
     Confirmation,
+    Confirmed,
     Delta,
     Done,
     Granted,
@@ -27,6 +28,7 @@ from shared.store import (
     Signature,
     Status,
     Submission,
+    Unchanged,
     Wait,
     Withdrawal,
 )
@@ -175,15 +177,15 @@ def settle(mailbox: Mailbox, key: str, *, sent: bool) -> Mailbox:
 def confirm(
     stored: Signature | None, submission_id: str, at: datetime
 ) -> tuple[Confirmation, Signature | None, Delta | None]:
-    """The outcome, and where it is CONFIRMED what to write and to count."""
+    """The outcome, and where it is Confirmed what to write and to count."""
     signature = live(stored, at)
     if signature and signature.status is Status.CONFIRMED:
-        return Confirmation.ALREADY, None, None
+        return Unchanged.ALREADY, None, None
     kept = signature.submission(submission_id) if signature else None
     if kept is None:
-        return Confirmation.GONE, None, None
+        return Unchanged.GONE, None, None
     confirmed = Signature(Status.CONFIRMED, (kept,), confirmed_at=at)
-    return Confirmation.CONFIRMED, confirmed, Delta(+1, kept.country, kept.partner)
+    return Confirmed(kept, at), confirmed, Delta(+1, kept.country, kept.partner)
 
 
 def withdraw(stored: Signature | None, at: datetime) -> tuple[Withdrawal, Signature | None, Delta | None]:

@@ -13,7 +13,7 @@ import pytest
 
 from shared import log
 from shared.funnel import Stage
-from shared.store import Confirmation, MailKind, Withdrawal
+from shared.store import MailKind, Status, Withdrawal
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -141,7 +141,7 @@ def test_outcomes_kinds_and_stages_are_those_of_the_code() -> None:
         re.findall(r"[a-z_]+", " ".join(re.findall(r'outcome=[~(]?"([a-z|_" OR]+)"', asked)).replace("OR", ""))
     )
 
-    assert outcomes == {Confirmation.CONFIRMED, *MailKind, Withdrawal.UNCOUNTED, Withdrawal.CANCELLED, "later"}
+    assert outcomes == {Status.CONFIRMED, *MailKind, Withdrawal.UNCOUNTED, Withdrawal.CANCELLED, "later"}
     assert set(re.findall(r'stage="(.+?)"', asked)) <= set(Stage)
 
 

@@ -44,7 +44,8 @@ PRIVACY = f"{PUBLIC_URL}/c/{CAMPAIGN}/privacy?lang=en"
 
 
 def url(purpose: Purpose = Purpose.CONFIRM, submission: str = "0" * 32) -> str:
-    link = Link(CAMPAIGN, "d" * 52, "en", submission, "DE", "digital-rights", "1")
+    day, language, mailbox = "2026-11-22", "abcdefgh", "microsoft"
+    link = Link(CAMPAIGN, "d" * 52, "en", submission, "DE", "p" * 40, "1", day, "s" * 40, language, mailbox)
     return f"{PUBLIC_URL}/v1/{purpose}/{TOKENS.issue(purpose, link, NOW)}"
 
 

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from shared.store import TOMBSTONE_TTL, Confirmation, Granted
+from shared.store import TOMBSTONE_TTL, Granted, Unchanged
 from shared.store.sqlite import SqliteStore
 from tests.conftest import NOW
 from tests.store.test_store_contract import confirmed, make_address, pending, submission
@@ -23,7 +23,7 @@ async def test_what_has_expired_is_deleted_and_nothing_else(tmp_path: Path) -> N
     at = NOW + TOMBSTONE_TTL
     assert isinstance(await store.admit(new, submission(at), at), Granted)
 
-    assert await store.confirm("c", kept.digest, signed.id, at) is Confirmation.ALREADY
+    assert await store.confirm("c", kept.digest, signed.id, at) is Unchanged.ALREADY
     store.close()
     with closing(sqlite3.connect(tmp_path / "store.db")) as database:
         left = {

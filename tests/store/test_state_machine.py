@@ -18,7 +18,7 @@ from shared.store import (
     PENDING_TTL,
     TASK_TTL,
     Address,
-    Confirmation,
+    Confirmed,
     Done,
     Granted,
     MailKind,
@@ -27,6 +27,7 @@ from shared.store import (
     Status,
     Submission,
     Tally,
+    Unchanged,
     Wait,
     Withdrawal,
 )
@@ -243,14 +244,14 @@ class StoreMachine(RuleBasedStateMachine):
 
         waits = before.submission(submission_id) if before and before.status is Status.PENDING else None
         if address.digest in self.confirmed:
-            assert outcome is Confirmation.ALREADY
+            assert outcome is Unchanged.ALREADY
         elif waits:
-            assert outcome is Confirmation.CONFIRMED
+            assert outcome == Confirmed(waits, self.now)
             assert after
             assert (after.status, after.submissions, after.expire_at) == (Status.CONFIRMED, (waits,), None)
             self.confirmed[address.digest] = waits
         else:
-            assert outcome is Confirmation.GONE
+            assert outcome is Unchanged.GONE
             assert after == before
 
     @rule(address=WHOSE)

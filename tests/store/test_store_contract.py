@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from shared.store import (
     MAX_SUBMISSIONS,
     PENDING_TTL,
     Address,
-    Confirmation,
+    Confirmed,
     Day,
     Done,
     Granted,
@@ -26,6 +26,7 @@ from shared.store import (
     Store,
     Submission,
     Tally,
+    Unchanged,
     Wait,
     Withdrawal,
 )
@@ -94,9 +95,14 @@ async def pending(store: Store, address: Address, country: str = "DE", partner: 
     return signed
 
 
+def confirmations(outcomes: Iterable[object]) -> int:
+    """How many of these say that they counted."""
+    return sum(isinstance(outcome, Confirmed) for outcome in outcomes)
+
+
 async def confirmed(store: Store, address: Address, country: str = "DE", partner: str | None = None) -> Submission:
     signed = await pending(store, address, country, partner)
-    assert await store.confirm(address.campaign, address.digest, signed.id, NOW) is Confirmation.CONFIRMED
+    assert await store.confirm(address.campaign, address.digest, signed.id, NOW) == Confirmed(signed, NOW)
     return signed
 
 
@@ -105,9 +111,9 @@ class TestConfirm:
         """pending → confirmed raises the tally in one commit."""
         signed = await pending(store, address, "FR", "digital-rights")
 
-        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW)
+        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + MINUTE)
 
-        assert outcome is Confirmation.CONFIRMED
+        assert outcome == Confirmed(signed, NOW + MINUTE)
         assert await store.tally(address.campaign) == Tally(1, {"FR": 1}, {"digital-rights": 1})
 
     async def test_a_repeat_counts_nothing(self, store: Store, address: Address) -> None:
@@ -116,12 +122,12 @@ class TestConfirm:
 
         outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + HOUR)
 
-        assert outcome is Confirmation.ALREADY
+        assert outcome is Unchanged.ALREADY
         assert (await store.tally(address.campaign)).total == 1
 
     async def test_what_is_not_there_is_gone(self, store: Store, address: Address) -> None:
         """A link whose document is deleted counts nothing."""
-        assert await store.confirm(address.campaign, address.digest, "nothing", NOW) is Confirmation.GONE
+        assert await store.confirm(address.campaign, address.digest, "nothing", NOW) is Unchanged.GONE
         assert (await store.tally(address.campaign)).total == 0
 
     async def test_what_has_expired_is_gone_at_once(self, store: Store, address: Address) -> None:
@@ -130,7 +136,7 @@ class TestConfirm:
 
         outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + PENDING_TTL)
 
-        assert outcome is Confirmation.GONE
+        assert outcome is Unchanged.GONE
 
     @pytest.mark.parametrize("own_is_first", [True, False])
     async def test_a_link_confirms_exactly_the_submission_that_mailed_it(
@@ -140,8 +146,9 @@ class TestConfirm:
         first, second = await pending(store, address, "DE"), await pending(store, address, "RU")
         own = first if own_is_first else second
 
-        await store.confirm(address.campaign, address.digest, own.id, NOW)
+        outcome = await store.confirm(address.campaign, address.digest, own.id, NOW)
 
+        assert outcome == Confirmed(own, NOW)
         assert (await store.tally(address.campaign)).by_country == {own.country: 1}
 
     async def test_the_other_link_of_a_confirmed_address_counts_nothing(
@@ -154,7 +161,7 @@ class TestConfirm:
 
         outcome = await store.confirm(address.campaign, address.digest, other.id, NOW)
 
-        assert outcome is Confirmation.ALREADY
+        assert outcome is Unchanged.ALREADY
         assert (await store.tally(address.campaign)).by_country == {"DE": 1}
 
     async def test_fifty_at_once_count_one(self, store: Store, address: Address) -> None:
@@ -165,7 +172,8 @@ class TestConfirm:
             *(store.confirm(address.campaign, address.digest, signed.id, NOW) for _ in range(50))
         )
 
-        assert sorted(outcomes) == [Confirmation.ALREADY] * 49 + [Confirmation.CONFIRMED]
+        assert outcomes.count(Confirmed(signed, NOW)) == 1
+        assert outcomes.count(Unchanged.ALREADY) == 49
         assert (await store.tally(address.campaign)).total == 1
 
     async def test_two_hundred_signatures_sent_twice_count_two_hundred(
@@ -187,7 +195,7 @@ class TestConfirm:
         )
 
         tally = await store.tally(campaign_id)
-        assert outcomes.count(Confirmation.CONFIRMED) == 200
+        assert confirmations(outcomes) == 200
         assert tally == Tally(200, dict.fromkeys(["DE", "FR", "IT", "MT"], 50), {"ngo": 200})
 
 
@@ -220,7 +228,7 @@ class TestWithdraw:
         outcome = await store.withdraw(address.campaign, address.digest, NOW)
 
         assert outcome is Withdrawal.CANCELLED
-        assert await store.confirm(address.campaign, address.digest, signed.id, NOW) is Confirmation.GONE
+        assert await store.confirm(address.campaign, address.digest, signed.id, NOW) is Unchanged.GONE
         assert await store.tally(address.campaign) == Tally()
 
     async def test_of_nothing_is_no_fault(self, store: Store, address: Address) -> None:
@@ -254,8 +262,8 @@ class TestWithdraw:
             )
         )
 
-        assert outcomes.count(Confirmation.CONFIRMED) == outcomes.count(Withdrawal.UNCOUNTED)
-        assert outcomes.count(Withdrawal.CANCELLED) == outcomes.count(Confirmation.GONE)
+        assert confirmations(outcomes) == outcomes.count(Withdrawal.UNCOUNTED)
+        assert outcomes.count(Withdrawal.CANCELLED) == outcomes.count(Unchanged.GONE)
         assert await store.tally(campaign_id) == Tally()
 
     async def test_that_comes_late_leaves_what_was_signed_after_it(self, store: Store, address: Address) -> None:
@@ -268,7 +276,7 @@ class TestWithdraw:
 
         with_first = await store.confirm(address.campaign, address.digest, first.id, NOW + 3 * MINUTE)
         with_second = await store.confirm(address.campaign, address.digest, second.id, NOW + 3 * MINUTE)
-        assert (with_first, with_second) == (Confirmation.GONE, Confirmation.CONFIRMED)
+        assert (with_first, with_second) == (Unchanged.GONE, Confirmed(second, NOW + 3 * MINUTE))
 
     async def test_that_comes_late_does_not_undo_a_later_signature(self, store: Store, address: Address) -> None:
         """It was signed and confirmed after the button was pressed."""
@@ -303,7 +311,7 @@ class TestWithdraw:
         with_old = await store.confirm(address.campaign, address.digest, old.id, NOW + MINUTE)
         with_new = await store.confirm(address.campaign, address.digest, new.id, NOW + MINUTE)
 
-        assert (with_old, with_new) == (Confirmation.GONE, Confirmation.CONFIRMED)
+        assert (with_old, with_new) == (Unchanged.GONE, Confirmed(new, NOW + MINUTE))
         assert (await store.tally(address.campaign)).by_country == {"FR": 1}
 
     async def test_confirm_and_withdraw_of_a_revived_one_interleave(self, store: Store, campaign_id: str) -> None:
@@ -326,7 +334,7 @@ class TestWithdraw:
             )
         )
 
-        counted = outcomes.count(Confirmation.CONFIRMED) - outcomes.count(Withdrawal.UNCOUNTED)
+        counted = confirmations(outcomes) - outcomes.count(Withdrawal.UNCOUNTED)
         assert (await store.tally(campaign_id)).total == counted
 
 
@@ -378,7 +386,7 @@ class TestAdmit:
         order = await store.admit(address, third, NOW + 2 * MINUTE)
 
         assert order == Wait(NOW + HOUR)
-        assert await store.confirm(address.campaign, address.digest, third.id, NOW) is Confirmation.GONE
+        assert await store.confirm(address.campaign, address.digest, third.id, NOW) is Unchanged.GONE
 
     async def test_a_sixth_mail_waits_for_thirty_days(self, store: Store, address: Address) -> None:
         """Five in all."""
@@ -475,7 +483,7 @@ class TestAdmit:
             await store.confirm(campaign_id, each.digest, one.id, NOW)
             for each, one in zip(addresses, signed, strict=True)
         ]
-        assert again == [Confirmation.ALREADY] * 30
+        assert again == [Unchanged.ALREADY] * 30
         assert (await store.tally(campaign_id)).total == 30
 
     async def test_racing_withdraw_revives_nothing(self, store: Store, campaign_id: str) -> None:
@@ -499,7 +507,7 @@ class TestAdmit:
             await store.confirm(campaign_id, each.digest, one.id, NOW + MINUTE)
             for each, one in zip(addresses * 2, first + late, strict=True)
         ]
-        assert outcomes == [Confirmation.GONE] * 60
+        assert outcomes == [Unchanged.GONE] * 60
 
     async def test_a_full_document_makes_the_next_submission_wait(self, store: Store, address: Address) -> None:
         """Five submissions wait for their owner; the sixth has to, too."""
@@ -588,7 +596,7 @@ async def test_campaigns_do_not_see_each_other(store: Store, campaign_id: str) -
     second = Address(f"{campaign_id}-b", first.digest, first.mailbox)
     signed = await confirmed(store, first)
 
-    assert await store.confirm(second.campaign, second.digest, signed.id, NOW) is Confirmation.GONE
+    assert await store.confirm(second.campaign, second.digest, signed.id, NOW) is Unchanged.GONE
     assert await store.tally(second.campaign) == Tally()
 
 
