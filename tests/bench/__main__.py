@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from scripts.build import ROOT
-from tests.bench import cold, memory, reading, served, signing, writing
+from tests.bench import calls, cold, growth, memory, reading, served, signing, writing
 from tests.bench.figures import Figures, against, as_json, as_table, machine
 from tests.bench.targets import TARGETS
 
@@ -18,6 +18,8 @@ PARTS = {
     "writing": writing.measure,
     "cold": cold.measure,
     "memory": memory.measure,
+    "growth": growth.measure,
+    "calls": calls.measure,
 }
 
 

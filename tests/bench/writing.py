@@ -90,13 +90,17 @@ async def send(served: Served, requests: Iterable[httpx.Request], at_once: int) 
         SystemExit: one of them was not answered 2xx.
     """
     left = iter(list(requests))
-    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once, keepalive_expiry=2)
+    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
     async with httpx.AsyncClient(trust_env=False, limits=limits, timeout=60) as client:
 
         async def work() -> None:
             for request in left:
                 request.url = request.url.copy_with(netloc=httpx.URL(served.url).netloc)
-                answer = await client.send(request)
+                try:
+                    answer = await client.send(request)
+                except httpx.ReadError:
+                    # gunicorn closes a connection on which it has read nothing for 2 seconds, be it for want of time.
+                    answer = await client.send(request)
                 if not answer.is_success:
                     raise SystemExit(f"{request.method} {request.url}: {answer.status_code} {answer.text[:300]}")
 
