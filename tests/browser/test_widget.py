@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 from playwright.async_api import Route as Intercepted
 
@@ -337,7 +338,7 @@ async def test_the_form_starts_with_the_likely_country(
 
 
 class TestWhenTheServerIsAway:
-    @pytest.fixture
+    @pytest_asyncio.fixture(loop_scope="module")
     async def page(self, browser: Browser) -> AsyncIterator[Page]:
         context = await browser.new_context(locale="en-GB", viewport=WIDE)
         page = await context.new_page()
