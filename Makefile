@@ -19,7 +19,9 @@ run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 unless told 
 	@$(BIN)/python -m functions.devserver
 
 test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),$(ALL))
+# A few tests are done in one process before others would have started: each has its own emulator and browser.
+ALL := --numprocesses logical --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/dev.stamp $(VENV)/checkov.stamp ## Check format, lint, types and Terraform
 	$(BIN)/ruff format --check .

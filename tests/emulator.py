@@ -1,6 +1,9 @@
 """Google's own Firestore emulator, started through gcloud for the length of a test run."""
 
+import atexit
 import contextlib
+import functools
+import itertools
 import os
 import shutil
 import signal
@@ -11,13 +14,42 @@ from collections.abc import Iterator
 from tempfile import TemporaryFile
 
 _START_SECONDS = 60
+#: Below what systems give to those who let them choose (Linux from 32768, others from 49152).
+_PORTS = range(20_000, 32_000)
+_PORTS_OF_A_PROCESS = 200
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A port of this machine that nobody listens on.
+
+    Between here and whoever is to listen, no other process can come by it: systems do not give it away, and
+    processes that choose in this way each have ports of their own.
+    """
+    return next(port for port in _ours() if _is_free(port))
+
+
+@functools.cache
+def _ours() -> Iterator[int]:
+    """The ports of this process, over and over. What keeps them its own is that it holds the one before them."""
+    for held in _PORTS[::_PORTS_OF_A_PROCESS]:
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", held))
+        except OSError:
+            holder.close()
+            continue
+        atexit.register(holder.close)
+        return itertools.cycle(range(held + 1, held + _PORTS_OF_A_PROCESS))
+    raise OSError(f"every {_PORTS_OF_A_PROCESS}th port from {_PORTS.start} on is taken")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = _START_SECONDS) -> bool:

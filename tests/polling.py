@@ -7,11 +7,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 60
 _PAUSE_SECONDS = 0.05
 
 
-def until(look: Callable[[], T | None], patience: float = _PATIENCE_SECONDS) -> T:
+def until(look: Callable[[], T | None], patience: float = PATIENCE_SECONDS) -> T:
     """What `look` finds, as soon as it finds something; an AssertionError if it never does."""
     give_up = time.monotonic() + patience
     while time.monotonic() < give_up:
@@ -23,7 +23,7 @@ def until(look: Callable[[], T | None], patience: float = _PATIENCE_SECONDS) -> 
 
 async def until_async(look: Callable[[], Awaitable[T | None]]) -> T:
     """The same for what has to be awaited."""
-    give_up = time.monotonic() + _PATIENCE_SECONDS
+    give_up = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up:
         if found := await look():
             return found

@@ -13,7 +13,7 @@ import httpx
 
 from shared.mail.outbox import Received
 from tests.emulator import free_port, wait_for_port
-from tests.polling import until
+from tests.polling import PATIENCE_SECONDS, until
 from tests.world import REPOSITORY
 
 
@@ -31,9 +31,9 @@ class Server:
         content = httpx.get(f"{self.url}/dev/mail.json", trust_env=False).raise_for_status().json()
         return [Received.model_validate(mail) for mail in content]
 
-    def mail_to(self, address: str) -> Received:
+    def mail_to(self, address: str, patience: float = PATIENCE_SECONDS) -> Received:
         """The newest mail to `address`, as soon as there is one."""
-        return until(lambda: next((mail for mail in self.mails() if mail.to == address), None))
+        return until(lambda: next((mail for mail in self.mails() if mail.to == address), None), patience)
 
     def kill(self) -> None:
         """As the kernel does it: no clean-up, no warning."""

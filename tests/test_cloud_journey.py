@@ -59,8 +59,9 @@ async def cloud(
             "TASKS_SERVICE_ACCOUNT": "queue@undersign-test.iam.gserviceaccount.com",
         }
         with server(tmp_path, **environment) as running:
-            async with httpx.AsyncClient(base_url=running.url, trust_env=False) as client:
+            async with httpx.AsyncClient(base_url=running.url, trust_env=False, timeout=30) as client:
                 yield Cloud(running, tasks, client)
+                await tasks.drain()  # or the server would be at a task when it is told to end
 
 
 async def test_a_signature_is_mailed_once_and_counted_once(cloud: Cloud) -> None:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import (
     Browser,
     ConsoleMessage,
@@ -46,8 +47,15 @@ def address() -> str:
     return f"ann-{uuid.uuid4().hex[:12]}@example.org"
 
 
-@pytest.fixture
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The tests of a file share the loop that their browser was started in."""
+    if pytest_asyncio.is_async_test(item):
+        item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
+    """Started once for a file: what one test leaves behind is gone with its context."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         missing("Chromium (apt-get install chromium)")
@@ -121,7 +129,7 @@ _NAMELESS_FIELDS = """
 _PIXELS_TOO_WIDE = "document.documentElement.scrollWidth - window.innerWidth"
 
 
-@pytest.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"])
+@pytest_asyncio.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"], loop_scope="module")
 async def walk(
     request: pytest.FixtureRequest, browser: Browser, running: Server, partner: Site
 ) -> AsyncIterator[Walk]:
@@ -138,7 +146,7 @@ async def walk(
     await made.ends()
 
 
-@pytest.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"])
+@pytest_asyncio.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"], loop_scope="module")
 async def visit(
     request: pytest.FixtureRequest, browser: Browser, running: Server, partner: Site
 ) -> AsyncIterator[Walk]:

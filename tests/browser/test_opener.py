@@ -11,6 +11,7 @@ from typing import Any
 
 import pyrage
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Locator, Page, expect
 
@@ -64,7 +65,7 @@ def here(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pyr
     return pyrage.x25519.Identity.from_str(identity)
 
 
-@pytest.fixture(params=[WIDE], ids=["wide"])
+@pytest_asyncio.fixture(params=[WIDE], ids=["wide"], loop_scope="module")
 async def visit(
     request: pytest.FixtureRequest, browser: Browser, here: pyrage.x25519.Identity
 ) -> AsyncIterator[Walk]:

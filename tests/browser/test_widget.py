@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 from playwright.async_api import Route as Intercepted
 
@@ -25,6 +26,7 @@ from tests.browser.steps import (
     total,
 )
 from tests.emulator import free_port
+from tests.polling import until_async
 from tests.servers import Server, server
 from tests.world import CAMPAIGN, COUNT, SIGNATURES
 
@@ -337,7 +339,7 @@ async def test_the_form_starts_with_the_likely_country(
 
 
 class TestWhenTheServerIsAway:
-    @pytest.fixture
+    @pytest_asyncio.fixture(loop_scope="module")
     async def page(self, browser: Browser) -> AsyncIterator[Page]:
         context = await browser.new_context(locale="en-GB", viewport=WIDE)
         page = await context.new_page()
@@ -459,15 +461,21 @@ class TestCounter:
         self, visit: Walk, embedded: str, hidden: bool, fewest: int, most: int
     ) -> None:
         """Within ten minutes; a forgotten tab costs next to nothing."""
-        asked: list[str] = []
+        asked, answered = list[str](), list[str]()
         await visit.page.add_init_script(
             f"Object.defineProperty(document, 'hidden', {{get: () => {str(hidden).lower()}}})"
         )
-        visit.page.on("response", lambda response: asked.append(response.url) if COUNT in response.url else None)
+        visit.page.on("request", lambda request: asked.append(request.url) if COUNT in request.url else None)
+        visit.page.on("response", lambda answer: answered.append(answer.url) if COUNT in answer.url else None)
+
+        async def all_are_answered() -> bool:
+            return len(answered) == len(asked)
+
         await visit.page.clock.install()
         await opens(visit.page, embedded)
         for _ in range(120):
             await visit.page.clock.run_for(5_000)
+            await until_async(all_are_answered)  # the server's time does not run with the page's
 
         assert fewest <= len(asked) <= most
 

@@ -151,6 +151,7 @@ def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> cloud
     (infra / "environments" / "production.keys.tfvars.json").write_text(json.dumps(keys))
     for module in (cloud, terraform):
         monkeypatch.setattr(module, "INFRA", infra)
+    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
     monkeypatch.setattr(terraform, "init", lambda *_: terraform.run(infra, "init"))
     try:
         terraform.run(infra, "init")

@@ -6,12 +6,14 @@ forgets keeps it from starting.
 """
 
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pyrage
@@ -31,6 +33,8 @@ from tests.world import signature
 
 CAMPAIGN = canary.CAMPAIGN
 START = f"/v1/campaigns/{CAMPAIGN}"
+#: That of the plan.
+PROJECT = "rehearsed-project"
 AS_PROGRAM = {"Accept": "application/json"}
 
 
@@ -89,9 +93,11 @@ def values_of_secrets() -> dict[str, str]:
     }
 
 
-def here(environment: Mapping[str, str], emulator: str, tasks: str, relay_port: int) -> dict[str, str]:
-    """The same, with the hosts of Google's parts and of the relay swapped for those on this machine."""
-    swapped = dict(environment)
+def here(
+    environment: Mapping[str, str], project: str, emulator: str, tasks: str, relay_port: int
+) -> dict[str, str]:
+    """The same, with the project and the hosts of Google's parts and of the relay swapped for those here."""
+    swapped = {name: value.replace(PROJECT, project) for name, value in environment.items()}
     if {"FIRESTORE_PROJECT", "SPOOL_PROJECT"} & environment.keys():
         swapped["FIRESTORE_EMULATOR_HOST"] = emulator
     if "TASKS_QUEUE" in environment:
@@ -101,58 +107,75 @@ def here(environment: Mapping[str, str], emulator: str, tasks: str, relay_port: 
     return swapped
 
 
-@pytest.fixture
-async def deployment(
-    tmp_path: Path, emulator: str, project: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Deployment]:
+@dataclass(frozen=True)
+class Prepared:
+    """What is there before anything runs, and is not written to. `folder`: build/, campaigns/ and ca.pem."""
+
+    folder: Path
+    plan: dict[str, Any]
+    secrets: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Planned for `PROJECT`, which each deployment swaps for one of its own."""
     values = values_of_secrets()
     identity = pyrage.x25519.Identity.from_str(values["deliver-identities"])
     try:
-        with terraform.workspace() as folder:
+        with terraform.workspace() as infra:
             plan = terraform.planned(
-                folder, "production", project=project, deliver_recipient=str(identity.to_public())
+                infra, "production", project=PROJECT, deliver_recipient=str(identity.to_public())
             )
     except terraform.Unavailable as unavailable:
         missing(str(unavailable))
-    build(tmp_path / "build")
-    begin(tmp_path / "campaigns")
-    monkeypatch.setenv("CAMPAIGNS_FOLDER", str(tmp_path / "campaigns"))
-    keys = [part for name in ("ann.age", "bob.age") for part in ("-i", tmp_path / name)]
-    assert undersign("prove", CAMPAIGN, *keys).exit_code == 0
-    (tmp_path / "ca.pem").write_bytes(AUTHORITY.cert_pem.bytes())
+    folder = tmp_path_factory.mktemp("prepared")
+    (folder / "ca.pem").write_bytes(AUTHORITY.cert_pem.bytes())
+    begin(folder / "campaigns")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder / "campaigns"))
+        keys = [part for name in ("ann.age", "bob.age") for part in ("-i", folder / name)]
+        assert undersign("prove", CAMPAIGN, *keys).exit_code == 0
+    build(folder / "build")
+    for staged in (folder / "build").iterdir():
+        for shipped in (staged / "shared" / "campaigns").glob("*.toml"):
+            shipped.unlink()
+        shutil.copy(folder / "campaigns" / f"{CAMPAIGN}.toml", staged / "shared" / "campaigns")
+    return Prepared(folder, plan, values)
 
+
+@pytest.fixture
+async def deployment(
+    prepared: Prepared, tmp_path: Path, emulator: str, project: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Deployment]:
+    monkeypatch.setenv("CAMPAIGNS_FOLDER", str(prepared.folder / "campaigns"))
     addresses = dict[str, str]()
-    given = terraform.outputs(plan)
+    given = terraform.outputs(prepared.plan)
     balancer = Balancer(given["routes"])
     paths = Paths(balancer, given["public_url"].removeprefix("https://"), addresses)
     async with AsyncExitStack() as running:
         post = await running.enter_async_context(relay(server_tls(), user="undersign"))
         tasks = await running.enter_async_context(CloudTasksServer(transport=paths))
-        for planned in terraform.resources(plan, "google_cloudfunctions2_function"):
+        for planned in terraform.resources(prepared.plan, "google_cloudfunctions2_function"):
             name, service = planned["name"], planned["service_config"][0]
-            shared = tmp_path / "build" / name / "shared" / "campaigns"
-            for shipped in shared.glob("*.toml"):
-                shipped.unlink()
-            (shared / f"{CAMPAIGN}.toml").write_bytes((tmp_path / "campaigns" / f"{CAMPAIGN}.toml").read_bytes())
-            environment = here(service["environment_variables"], emulator, tasks.host, post.port)
+            environment = here(service["environment_variables"], project, emulator, tasks.host, post.port)
             for secret in service["secret_environment_variables"]:
-                environment[secret["key"]] = values[secret["secret"]]
+                environment[secret["key"]] = prepared.secrets[secret["secret"]]
             if name == "deliver":
                 desk = dict(environment)
             if "SMTP_HOST" in environment:
-                environment["SSL_CERT_FILE"] = str(tmp_path / "ca.pem")
+                environment["SSL_CERT_FILE"] = str(prepared.folder / "ca.pem")
             addresses[name] = running.enter_context(
                 function(
                     planned["build_config"][0]["entry_point"],
                     environment,
                     tmp_path / f"{name}.log",
-                    source=tmp_path / "build" / name,
+                    source=prepared.folder / "build" / name,
                 )
             )
         public = httpx.AsyncClient(transport=paths, base_url=given["public_url"], timeout=30)
         jobs = {
             job["name"]: job["http_target"][0]["uri"]
-            for job in terraform.resources(plan, "google_cloud_scheduler_job")
+            for job in terraform.resources(prepared.plan, "google_cloud_scheduler_job")
         }
         settings = {**desk, "CLOUD_TASKS_EMULATOR_HOST": tasks.host}
         yield Deployment(await running.enter_async_context(public), tasks, post, jobs, settings)
@@ -216,6 +239,8 @@ async def test_a_canary_that_cannot_fly_says_where_it_fell(
 
     with pytest.raises(canary.Silent, match="until deliver stores it and the relay takes its mail"):
         await canary.fly(deployment.public, rights, tokens, "canary@petition.example.org", pause=0.1)
+    deployment.relay.at_rcpt = None
+    await deployment.tasks.drain()  # or deliver would wait for the relay, in this loop, when it is told to end
     rights.records.close()
     for queue in (*rights.queues.values(), rights.parked):
         await queue.aclose()
