@@ -99,7 +99,7 @@ async def send(served: Served, requests: Iterable[httpx.Request], at_once: int) 
                 try:
                     answer = await client.send(request)
                 except httpx.ReadError:
-                    # gunicorn closes a connection on which it has read nothing for 2 seconds, be it for want of time.
+                    # gunicorn closes a connection on which it has read nothing for 2 seconds, if for want of time.
                     answer = await client.send(request)
                 if not answer.is_success:
                     raise SystemExit(f"{request.method} {request.url}: {answer.status_code} {answer.text[:300]}")
