@@ -5,7 +5,6 @@ would belong to a loop that gunicorn's fork leaves behind. Each adapter is impor
 a function's bundle need not hold the packages of the others.
 """
 
-import gc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -212,16 +211,6 @@ def rights() -> Rights:
         parked=_parked(settings, shards),
         outbox=_outbox(settings),
     )
-
-
-def freeze_startup_objects() -> None:
-    """Tell the garbage collector that what start-up made is here to stay.
-
-    Otherwise it walks every imported module again and again while it looks for one request's litter.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
 
 
 def _campaigns(settings: Settings) -> Mapping[str, Campaign]:

@@ -149,3 +149,16 @@ def test_a_function_that_holds_no_secret_does_not_import_the_tokens(function: st
 
     assert "shared.http" in reached
     assert "shared.tokens" not in reached
+
+
+@pytest.mark.parametrize("function", ["sign", "deliver", "confirm", "count", "embed"])
+def test_a_function_starts_without_the_garbage_collector(function: str) -> None:
+    """It is off before anything of ours is imported, and on again when all is made."""
+    body = _tree(f"functions.{function}.main").body
+    ours = [
+        node for node in body if "shared" in ast.unparse(node) and isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    statements = [ast.unparse(node) for node in body]
+
+    assert ast.unparse(ours[0]) == "import shared.startup as startup"
+    assert statements.index("startup.over()") == len(statements) - 2

@@ -11,6 +11,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+import shared.startup as startup
 from shared import count as counter
 from shared import http, log, pages, runtime, widget
 from shared.campaigns import Campaign
@@ -138,7 +139,7 @@ app = http.App(
         http.Route("/v1/withdraw/{token}", {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
     ],
 )
-runtime.freeze_startup_objects()
+startup.over()
 
 
 @functions_framework.aio.http

@@ -7,6 +7,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+import shared.startup as startup
 from shared import forms, http, openapi, pages, runtime, widget
 from shared.errors import NotFound, UnsupportedMediaType
 from shared.http import Call
@@ -147,7 +148,7 @@ app = http.App(
         http.Route("/v1/openapi.json", {"GET": get_openapi}, cors="any"),
     ],
 )
-runtime.freeze_startup_objects()
+startup.over()
 
 
 @functions_framework.aio.http
