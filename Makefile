@@ -71,6 +71,10 @@ vendor: ## Make desk/opener/age.js again, which decrypts exports in a browser; n
 	@cd build/vendor && npm ci --silent --ignore-scripts && node bundle.js
 	@cp build/vendor/age.js desk/opener/age.js
 
+proto: $(VENV)/dev.stamp ## Make shared/store/firestore_pb2.py again from firestore.proto
+	@$(BIN)/uv run --quiet --isolated --no-project --with grpcio-tools==1.85.1 python -m grpc_tools.protoc \
+	  --proto_path=. --python_out=. --pyi_out=. shared/store/firestore.proto
+
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -95,4 +99,4 @@ $(VENV)/checkov.stamp: requirements/checkov.txt
 	@$(VENV)/checkov/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.PHONY: help run test check format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost
+.PHONY: help run test check format build bootstrap secrets deploy apply rollback matrix lock vendor proto clean cost

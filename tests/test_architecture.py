@@ -9,13 +9,16 @@ import pytest
 from tests.world import REPOSITORY
 
 ADAPTERS = {
+    "shared.access",
     "shared.published_overlay",
     "shared.sqlite",
     "shared.store.sqlite",
     "shared.store.sqlite_parked",
     "shared.store.sqlite_records",
     "shared.store.firestore",
+    "shared.store.firestore_pb2",
     "shared.store.firestore_records",
+    "shared.store.firestore_rpc",
     "shared.tasks.firestore_tasks",
     "shared.tasks.local",
     "shared.tasks.cloud_tasks",

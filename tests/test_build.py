@@ -116,9 +116,10 @@ def test_a_bundle_holds_no_litter_and_no_other_function(staged: Path) -> None:
     ("name", "absent"),
     [
         ("sign", {"google-cloud-firestore", "aiosmtplib", "itsdangerous-keys"}),
-        ("count", {"google-cloud-tasks", "pyrage", "aiosmtplib"}),
+        ("count", {"google-cloud-tasks", "google-cloud-firestore", "google-auth", "pyrage", "aiosmtplib"}),
         ("embed", {"google-cloud-tasks", "google-cloud-firestore", "pyrage", "aiosmtplib"}),
-        ("confirm", {"aiosmtplib", "email-validator"}),
+        ("confirm", {"aiosmtplib", "email-validator", "google-cloud-firestore"}),
+        ("deliver", {"email-validator", "google-cloud-firestore"}),
     ],
 )
 def test_each_lock_holds_only_what_its_function_needs(staged: Path, name: str, absent: set[str]) -> None:

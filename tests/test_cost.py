@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from google.cloud.firestore_v1 import AsyncDocumentReference, AsyncWriteBatch
 
 from scripts import cost, cost_usage, deployed
 from scripts.cost import Charge, Price
@@ -17,7 +16,9 @@ from scripts.deployed import Deployed, Function
 from shared import count, funnel, overlay
 from shared.campaigns import Campaign
 from shared.store import Address, Granted, MailKind
-from shared.store.firestore import FirestoreStore, Read
+from shared.store.firestore import FirestoreStore
+from shared.store.firestore_pb2 import Write
+from shared.store.firestore_rpc import Read
 from tests.conftest import NOW
 from tests.store.test_store_contract import make_address, submission
 from tests.world import REPOSITORY
@@ -256,13 +257,13 @@ class CountingStore(FirestoreStore):
     reads = 0
     writes = 0
 
-    async def _read(self, *references: AsyncDocumentReference) -> list[Read]:
-        self.reads += len(references)
-        return await super()._read(*references)
+    async def _read(self, *names: str) -> list[Read]:
+        self.reads += len(names)
+        return await super()._read(*names)
 
-    async def _commit(self, batch: AsyncWriteBatch) -> Any:
-        self.writes += len(batch)
-        return await super()._commit(batch)
+    async def _commit(self, *writes: Write) -> list[Any]:
+        self.writes += len(writes)
+        return await super()._commit(*writes)
 
     def taken(self) -> tuple[int, int]:
         """Reads and writes since the last time."""
