@@ -48,7 +48,7 @@ def words(secret: SecretStr) -> list[str]:
 class Settings(BaseModel):
     """What every program needs."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
     campaigns_folder: Path | None = Field(default=None, description="campaign files; by default those shipped")
 
