@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -19,12 +19,12 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import countries, locales, mailboxes, sharing
-from shared import progress as numbers
 from shared.campaigns import Campaign, Shut
-from shared.count import MIN_SHOWN
-from shared.history import HOURS_KEPT_DAYS, Line
 from shared.locales import Locale
 from shared.models import Count, Sharing
+
+if TYPE_CHECKING:
+    from shared.history import Line
 
 FOLDER = Path(__file__).parent / "pages"
 
@@ -185,13 +185,18 @@ def progress(
     campaign: Campaign,
     say: Locale,
     count: Count,
-    line: Line,
+    line: "Line",
     headers: Mapping[str, str],
     *,
     public_url: str,
     framed: bool,
 ) -> HTMLResponse:
     """The numbers, for journalists. `framed`: without what surrounds them, for a frame in anybody's page."""
+    # Here: only count has numbers to show, and what they are made from.
+    from shared import progress as numbers
+    from shared.count import MIN_SHOWN
+    from shared.history import HOURS_KEPT_DAYS
+
     values = {"campaign": campaign, "say": say, "texts": campaign.text(say.language), "public_url": public_url}
     return _page(
         "progress.html",

@@ -1,11 +1,14 @@
 """The shape of the code: imports go one way, vendors stay behind adapters, one module reads the environment."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.test_build import environment_of
 from tests.world import REPOSITORY
 
 ADAPTERS = {
@@ -165,3 +168,14 @@ def test_a_function_starts_without_the_garbage_collector(function: str) -> None:
 
     assert ast.unparse(ours[0]) == "import shared.startup as startup"
     assert statements.index("startup.over()") == len(statements) - 2
+
+
+@pytest.mark.parametrize("function", ["sign", "embed"])
+def test_a_function_without_a_database_imports_nothing_of_it(function: str) -> None:
+    """Each module that a function need not import is time until its first answer."""
+    code = f"import functions.{function}.main, sys; print(*sys.modules)"
+    environment = environment_of(function, Path("var"))
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+
+    assert not {"shared.store", "shared.funnel", "shared.count", "shared.openapi"} & set(run.stdout.split())

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 import shared.startup as startup
-from shared import forms, http, openapi, pages, runtime, widget
+from shared import forms, http, pages, runtime, widget
 from shared.errors import NotFound, UnsupportedMediaType
 from shared.http import Call
 from shared.pages import Filled, Snippets
@@ -106,6 +106,8 @@ async def get_script(call: Call) -> Response:
 
 
 async def get_openapi(_call: Call) -> Response:
+    from shared import openapi  # here: it is seldom asked for, and describes what only other functions need
+
     return Response(openapi.document(service.public_url), headers=CACHE, media_type="application/json")
 
 
