@@ -32,8 +32,8 @@ format: $(VENV)/dev.stamp ## Format the code, and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-build: ## Stage and pack each function in build/, ready to deploy
-	$(PYTHON) scripts/build.py
+build: $(VENV)/run.stamp ## Stage and pack each function in build/, ready to deploy
+	@$(BIN)/python -m scripts.build
 
 bootstrap: $(VENV)/run.stamp ## Make what Terraform itself needs, once; ENV=staging or ENV=production, as for all below
 	@$(BIN)/python scripts/bootstrap.py $(ENV)

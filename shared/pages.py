@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from shared.history import Line
 
 FOLDER = Path(__file__).parent / "pages"
+#: Where the build puts the templates as Python: the first page of a process need not wait until they are compiled.
+COMPILED = "compiled"
 
 #: A page that shows what somebody typed, or that belongs to one link, is kept nowhere.
 PRIVATE = {"Cache-Control": "no-store"}
@@ -366,10 +368,21 @@ def _style() -> Markup:
     return Markup((FOLDER / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
 
 
+def compile_templates(folder: Path) -> None:
+    """Put every template, as Python, into `folder`."""
+    templates = _environment(FileSystemLoader(FOLDER))
+    templates.compile_templates(folder, extensions=["html", "txt"], zip=None, ignore_errors=False)
+
+
 @cache
 def _templates() -> Environment:
+    compiled = FOLDER / COMPILED
+    return _environment(ModuleLoader(compiled) if compiled.is_dir() else FileSystemLoader(FOLDER))
+
+
+def _environment(loader: BaseLoader) -> Environment:
     return Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=loader,
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,

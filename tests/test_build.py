@@ -85,6 +85,8 @@ def test_a_staged_function_runs_from_its_folder_alone(running: tuple[str, str], 
     if name == "sign":
         assert httpx.post(url + SIGNATURES, json=signature(), trust_env=False).status_code == 202
         assert (tmp_path / "tasks.db").exists()
+    if name == "embed":
+        assert "<form" in httpx.get(f"{url}/c/reclaim-your-face?lang=en", trust_env=False).text
     for late in LATE.get(name, ()):
         subprocess.run([tmp_path / "venv" / "bin" / "python", "-c", f"import {late}"], check=True)
     if name in {"count", "confirm"}:
@@ -116,6 +118,13 @@ def test_a_bundle_holds_no_litter_and_no_other_function(staged: Path) -> None:
 
     assert not names & {"__pycache__", "devserver.py", ".env", "var"}
     assert {path.name for path in (staged / "sign").iterdir()} == {"main.py", "requirements.txt", "shared"}
+
+
+def test_a_bundle_holds_each_template_compiled(staged: Path) -> None:
+    """Nothing is left to compile when the first page is asked for."""
+    folder = staged / "embed" / "shared" / "pages"
+
+    assert len(list(folder.glob("compiled/tmpl_*.py"))) == len([*folder.glob("*.html"), *folder.glob("*.txt")])
 
 
 @pytest.mark.parametrize(
