@@ -34,8 +34,8 @@ format: $(VENV)/dev.stamp ## Format the code, and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-build: ## Stage and pack each function in build/, ready to deploy
-	$(PYTHON) scripts/build.py
+build: $(VENV)/run.stamp ## Stage and pack each function in build/, ready to deploy
+	@$(BIN)/python -m scripts.build
 
 bootstrap: $(VENV)/run.stamp ## Make what Terraform itself needs, once; ENV=staging or ENV=production, as for all below
 	@$(BIN)/python scripts/bootstrap.py $(ENV)
@@ -73,6 +73,10 @@ vendor: ## Make desk/opener/age.js again, which decrypts exports in a browser; n
 	@cd build/vendor && npm ci --silent --ignore-scripts && node bundle.js
 	@cp build/vendor/age.js desk/opener/age.js
 
+proto: $(VENV)/dev.stamp ## Make shared/store/firestore_pb2.py again from firestore.proto
+	@$(BIN)/uv run --quiet --isolated --no-project --with grpcio-tools==1.85.1 python -m grpc_tools.protoc \
+	  --proto_path=. --python_out=. --pyi_out=. shared/store/firestore.proto
+
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -97,4 +101,4 @@ $(VENV)/checkov.stamp: requirements/checkov.txt
 	@$(VENV)/checkov/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.PHONY: help run test check format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost
+.PHONY: help run test check format build bootstrap secrets deploy apply rollback matrix lock vendor proto clean cost

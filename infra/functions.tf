@@ -152,10 +152,12 @@ resource "google_cloudfunctions2_function" "this" {
     service_account_email          = google_service_account.function[each.key].email
     all_traffic_on_latest_revision = true
 
+    # Without the last, pydantic reads the metadata of every package to find plugins of its own, and there are none.
     environment_variables = merge(
       {
-        FUNCTION_USE_ASGI = "true"
-        PUBLIC_URL        = local.public_url
+        FUNCTION_USE_ASGI        = "true"
+        PUBLIC_URL               = local.public_url
+        PYDANTIC_DISABLE_PLUGINS = "__all__"
       },
       each.value.environment,
     )

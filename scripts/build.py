@@ -11,6 +11,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from shared import pages
+
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
 FUNCTIONS = ("sign", "deliver", "confirm", "count", "embed")
@@ -26,6 +28,7 @@ def build(target: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(ROOT / "functions" / function, folder, ignore=_litter)
         shutil.copytree(ROOT / "shared", folder / "shared", ignore=_litter)
+        pages.compile_templates(folder / "shared" / "pages" / pages.COMPILED)
         for path in (folder, *folder.rglob("*")):
             _normalise(path)
 

@@ -170,7 +170,12 @@ PostalCode = Annotated[
 ]
 
 
-class _Strict(BaseModel):
+# Built when first used: no function uses all of them, and building one takes as long as answering a request.
+class _Model(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
+
+class _Strict(_Model):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -195,24 +200,24 @@ class LinksRequest(_Strict):
     locale: Bcp47
 
 
-class CheckInbox(BaseModel):
+class CheckInbox(_Model):
     """The same for every address, byte for byte."""
 
     status: Literal["check_inbox"] = "check_inbox"
 
 
-class Pressed(BaseModel):
+class Pressed(_Model):
     """What a link did."""
 
     status: Literal["confirmed", "withdrawn"]
 
 
-class CountryThreshold(BaseModel):
+class CountryThreshold(_Model):
     needed: int
     met: bool
 
 
-class Thresholds(BaseModel):
+class Thresholds(_Model):
     """Progress against the minima of a European Citizens' Initiative."""
 
     basis: str = Field(description="What is counted, in words.")
@@ -221,14 +226,14 @@ class Thresholds(BaseModel):
     by_country: dict[str, CountryThreshold]
 
 
-class Paper(BaseModel):
+class Paper(_Model):
     """Signatures on paper, as the organisers have counted them; they are in no other number."""
 
     total: int
     by_country: dict[str, int]
 
 
-class Count(BaseModel):
+class Count(_Model):
     """The public counter."""
 
     campaign: str
@@ -243,7 +248,7 @@ class Count(BaseModel):
     paper: Paper | None = Field(default=None, description="Shown apart, and only where there is some.")
 
 
-class HistoryPoint(BaseModel):
+class HistoryPoint(_Model):
     """The counter as it stood at one moment."""
 
     at: datetime
@@ -253,7 +258,7 @@ class HistoryPoint(BaseModel):
     )
 
 
-class History(BaseModel):
+class History(_Model):
     """How the count has grown. `points`: oldest first; an hour or a day in which nothing was kept has none."""
 
     campaign: str
@@ -261,18 +266,18 @@ class History(BaseModel):
     points: list[HistoryPoint]
 
 
-class FormSender(BaseModel):
+class FormSender(_Model):
     name: str
     address: str
 
 
-class Sharing(BaseModel):
+class Sharing(_Model):
     url: str = Field(description="The link to pass on; it keeps partner and language.")
     services: Mapping[str, str] = Field(description="Each service's address with text and link filled in.")
     primary: Mapping[str, str] = Field(description="The service to offer first, by country; else WhatsApp.")
 
 
-class Form(BaseModel):
+class Form(_Model):
     """A petition's form in one language, as the widget shows it on one origin's pages."""
 
     campaign: str
@@ -303,19 +308,19 @@ class Form(BaseModel):
     texts: Mapping[str, str]
 
 
-class Health(BaseModel):
+class Health(_Model):
     status: Literal["ok"] = "ok"
     function: str
     version: str
 
 
-class FieldProblem(BaseModel):
+class FieldProblem(_Model):
     field: str
     code: str
     message: str
 
 
-class Problem(BaseModel):
+class Problem(_Model):
     """RFC 9457, with our stable `code`."""
 
     type: Literal["about:blank"] = "about:blank"
@@ -331,7 +336,7 @@ class Problem(BaseModel):
 Personal = Annotated[str, Field(repr=False)]
 
 
-class _Message(BaseModel):
+class _Message(_Model):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -384,7 +389,9 @@ class Press(_Message):
 
 
 Message = Submission | LinksOrder | Reminder | Press
-_MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Discriminator("kind")])
+_MESSAGE: TypeAdapter[Message] = TypeAdapter(
+    Annotated[Message, Discriminator("kind")], config=ConfigDict(defer_build=True)
+)
 
 
 class TaskBody(_Message):

@@ -11,22 +11,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import countries, locales, mailboxes, sharing
-from shared import progress as numbers
 from shared.campaigns import Campaign, Shut
-from shared.count import MIN_SHOWN
-from shared.history import HOURS_KEPT_DAYS, Line
 from shared.locales import Locale
 from shared.models import Count, Sharing
 
+if TYPE_CHECKING:
+    from shared.history import Line
+
 FOLDER = Path(__file__).parent / "pages"
+#: Where the build puts the templates as Python: the first page of a process need not wait until they are compiled.
+COMPILED = "compiled"
 
 #: A page that shows what somebody typed, or that belongs to one link, is kept nowhere.
 PRIVATE = {"Cache-Control": "no-store"}
@@ -185,13 +187,18 @@ def progress(
     campaign: Campaign,
     say: Locale,
     count: Count,
-    line: Line,
+    line: "Line",
     headers: Mapping[str, str],
     *,
     public_url: str,
     framed: bool,
 ) -> HTMLResponse:
     """The numbers, for journalists. `framed`: without what surrounds them, for a frame in anybody's page."""
+    # Here: only count has numbers to show, and what they are made from.
+    from shared import progress as numbers
+    from shared.count import MIN_SHOWN
+    from shared.history import HOURS_KEPT_DAYS
+
     values = {"campaign": campaign, "say": say, "texts": campaign.text(say.language), "public_url": public_url}
     return _page(
         "progress.html",
@@ -361,10 +368,21 @@ def _style() -> Markup:
     return Markup((FOLDER / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
 
 
+def compile_templates(folder: Path) -> None:
+    """Put every template, as Python, into `folder`."""
+    templates = _environment(FileSystemLoader(FOLDER))
+    templates.compile_templates(folder, extensions=["html", "txt"], zip=None, ignore_errors=False)
+
+
 @cache
 def _templates() -> Environment:
+    compiled = FOLDER / COMPILED
+    return _environment(ModuleLoader(compiled) if compiled.is_dir() else FileSystemLoader(FOLDER))
+
+
+def _environment(loader: BaseLoader) -> Environment:
     return Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=loader,
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,

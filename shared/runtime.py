@@ -5,7 +5,6 @@ would belong to a loop that gunicorn's fork leaves behind. Each adapter is impor
 a function's bundle need not hold the packages of the others.
 """
 
-import gc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from shared import campaigns as campaign_files
 from shared import settings as environment
 from shared.campaigns import THROWAWAY, Campaign
 from shared.errors import ConfigurationError
-from shared.funnel import Funnel
 from shared.overlay import LiveCampaigns
 from shared.settings import (
     ConfirmSettings,
@@ -31,13 +29,14 @@ from shared.settings import (
     SignSettings,
     StoreSettings,
 )
-from shared.store import Store
 
 if TYPE_CHECKING:
     from shared.envelopes import Envelopes
+    from shared.funnel import Funnel
     from shared.mail import Mailer
     from shared.mail.outbox import Outbox
     from shared.sealing import Digester, Opener, Sealer
+    from shared.store import Store
     from shared.store.records import Records
     from shared.tasks import TaskList, TaskQueue
     from shared.tasks.sweep import Sweeper
@@ -67,8 +66,8 @@ class Sign(Function):
 
 @dataclass(slots=True, kw_only=True)
 class Deliver(Function):
-    store: Store
-    funnel: Funnel
+    store: "Store"
+    funnel: "Funnel"
     envelopes: "Envelopes"
     opener: "Opener"
     digester: "Digester"
@@ -80,15 +79,15 @@ class Deliver(Function):
 
 @dataclass(slots=True, kw_only=True)
 class Confirm(Function):
-    store: Store
-    funnel: Funnel
+    store: "Store"
+    funnel: "Funnel"
     envelopes: "Envelopes"
     tokens: "Tokens"
 
 
 @dataclass(slots=True, kw_only=True)
 class Count(Function):
-    store: Store
+    store: "Store"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,6 +126,7 @@ def sign() -> Sign:
 
 def deliver() -> Deliver:
     from shared.envelopes import Envelopes
+    from shared.funnel import Funnel
     from shared.sealing import Digester, Opener
     from shared.tokens import Tokens
 
@@ -152,6 +152,7 @@ def deliver() -> Deliver:
 
 def confirm() -> Confirm:
     from shared.envelopes import Envelopes
+    from shared.funnel import Funnel
     from shared.tokens import Tokens
 
     settings = environment.load(ConfirmSettings)
@@ -214,16 +215,6 @@ def rights() -> Rights:
     )
 
 
-def freeze_startup_objects() -> None:
-    """Tell the garbage collector that what start-up made is here to stay.
-
-    Otherwise it walks every imported module again and again while it looks for one request's litter.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
-
-
 def _campaigns(settings: Settings) -> Mapping[str, Campaign]:
     return campaign_files.load_all(_folder(settings))
 
@@ -252,7 +243,7 @@ def _folder(settings: Settings) -> Path:
     return settings.campaigns_folder or campaign_files.FOLDER
 
 
-def _store(settings: StoreSettings, known: Mapping[str, Campaign]) -> Store:
+def _store(settings: StoreSettings, known: Mapping[str, Campaign]) -> "Store":
     if settings.store == "firestore":
         from shared.store.firestore import FirestoreStore
 

@@ -13,12 +13,15 @@ import hmac
 import json
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import idna
 import pyrage
 
 from shared.errors import ConfigurationError, Unopenable
-from shared.store import Address
+
+if TYPE_CHECKING:
+    from shared.store import Address
 
 #: How far `name+tag@` and dots are known to lead to the same mailbox, and which domains are one provider's: from
 #: the help pages of Google, Microsoft, Apple, Proton, Fastmail and Yandex. Two mailboxes taken for one would keep
@@ -116,8 +119,10 @@ class Digester:
     def __init__(self, pepper: bytes) -> None:
         self._pepper = pepper
 
-    def address(self, campaign: str, email: str) -> Address:
+    def address(self, campaign: str, email: str) -> "Address":
         """`email` must have passed `models.check_email`; digests are base32, lower case, 52 characters."""
+        from shared.store import Address  # here: sign seals, and has no store
+
         local, domain = canonical(email)
         mailbox = local.split("+")[0] or local
         return Address(

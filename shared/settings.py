@@ -48,7 +48,7 @@ def words(secret: SecretStr) -> list[str]:
 class Settings(BaseModel):
     """What every program needs."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
     campaigns_folder: Path | None = Field(default=None, description="campaign files; by default those shipped")
 
@@ -178,6 +178,11 @@ class CanarySettings(Settings):
     """What whoever deploys needs to make a link as deliver does."""
 
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
+
+
+def firestore_emulator() -> str | None:
+    """host:port of Google's emulator, from the variable that Google's own client reads; None in production."""
+    return os.environ.get("FIRESTORE_EMULATOR_HOST")
 
 
 S = TypeVar("S", bound=Settings)

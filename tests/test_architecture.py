@@ -1,21 +1,27 @@
 """The shape of the code: imports go one way, vendors stay behind adapters, one module reads the environment."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.test_build import environment_of
 from tests.world import REPOSITORY
 
 ADAPTERS = {
+    "shared.access",
     "shared.published_overlay",
     "shared.sqlite",
     "shared.store.sqlite",
     "shared.store.sqlite_parked",
     "shared.store.sqlite_records",
     "shared.store.firestore",
+    "shared.store.firestore_pb2",
     "shared.store.firestore_records",
+    "shared.store.firestore_rpc",
     "shared.tasks.firestore_tasks",
     "shared.tasks.local",
     "shared.tasks.cloud_tasks",
@@ -149,3 +155,27 @@ def test_a_function_that_holds_no_secret_does_not_import_the_tokens(function: st
 
     assert "shared.http" in reached
     assert "shared.tokens" not in reached
+
+
+@pytest.mark.parametrize("function", ["sign", "deliver", "confirm", "count", "embed"])
+def test_a_function_starts_without_the_garbage_collector(function: str) -> None:
+    """It is off before anything of ours is imported, and on again when all is made."""
+    body = _tree(f"functions.{function}.main").body
+    ours = [
+        node for node in body if "shared" in ast.unparse(node) and isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    statements = [ast.unparse(node) for node in body]
+
+    assert ast.unparse(ours[0]) == "import shared.startup as startup"
+    assert statements.index("startup.over()") == len(statements) - 2
+
+
+@pytest.mark.parametrize("function", ["sign", "embed"])
+def test_a_function_without_a_database_imports_nothing_of_it(function: str) -> None:
+    """Each module that a function need not import is time until its first answer."""
+    code = f"import functions.{function}.main, sys; print(*sys.modules)"
+    environment = environment_of(function, Path("var"))
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+
+    assert not {"shared.store", "shared.funnel", "shared.count", "shared.openapi"} & set(run.stdout.split())

@@ -368,6 +368,10 @@ class TestEachLanguage:
                 assert getattr(texts, name) != getattr(original, name)
             assert not {*texts.paragraphs, *texts.demands} & {*original.paragraphs, *original.demands}
 
+    def test_is_called_what_its_readers_call_it(self, language: str) -> None:
+        """As CLDR has it, though nothing asks CLDR."""
+        assert locales.native_name(language) == locales.cldr_name(language)
+
 
 def test_english_is_that_of_europe() -> None:
     """Day before month."""

@@ -11,6 +11,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+import shared.startup as startup
 from shared import count as counter
 from shared import http, log, pages, runtime, widget
 from shared.campaigns import Campaign
@@ -153,7 +154,7 @@ app = http.App(
     ],
     lambda: service.now(),
 )
-runtime.freeze_startup_objects()
+startup.over()
 
 
 @functions_framework.aio.http

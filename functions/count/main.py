@@ -10,6 +10,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+import shared.startup as startup
 from shared import badge, history, http, log, pages, runtime
 from shared import count as counter
 from shared.errors import StoreUnavailable
@@ -146,7 +147,7 @@ app = http.App(
     ],
     lambda: service.now(),
 )
-runtime.freeze_startup_objects()
+startup.over()
 
 
 @functions_framework.aio.http

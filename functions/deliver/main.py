@@ -13,6 +13,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+import shared.startup as startup
 from shared import countries, http, locales, log, mail, mailboxes, runtime, store
 from shared.campaigns import Campaign
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
@@ -281,7 +282,7 @@ app = http.App(
     ],
     lambda: service.now(),
 )
-runtime.freeze_startup_objects()
+startup.over()
 
 
 @functions_framework.aio.http

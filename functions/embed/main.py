@@ -7,7 +7,8 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from shared import forms, http, openapi, pages, runtime, widget
+import shared.startup as startup
+from shared import forms, http, pages, runtime, widget
 from shared.errors import NotFound, UnsupportedMediaType
 from shared.http import Call
 from shared.pages import Filled, Snippets
@@ -105,6 +106,8 @@ async def get_script(call: Call) -> Response:
 
 
 async def get_openapi(_call: Call) -> Response:
+    from shared import openapi  # here: it is seldom asked for, and describes what only other functions need
+
     return Response(openapi.document(service.public_url), headers=CACHE, media_type="application/json")
 
 
@@ -148,7 +151,7 @@ app = http.App(
     ],
     lambda: service.now(),
 )
-runtime.freeze_startup_objects()
+startup.over()
 
 
 @functions_framework.aio.http

@@ -8,6 +8,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+import shared.startup as startup
 from shared import forms, http, log, pages, runtime
 from shared.campaigns import Campaign
 from shared.errors import CampaignClosed, CampaignPaused, FieldFault, InvalidFields, OriginNotAllowed
@@ -169,7 +170,7 @@ app = http.App(
     ],
     lambda: service.now(),
 )
-runtime.freeze_startup_objects()
+startup.over()
 
 
 @functions_framework.aio.http

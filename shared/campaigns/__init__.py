@@ -147,7 +147,7 @@ Shut = Literal["campaign_closed", "campaign_paused"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Controller(_Part):

@@ -1,20 +1,26 @@
 """The desk's side of the store on Firestore."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
+import google.auth
 from google.api_core.exceptions import GoogleAPIError
+from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
-from google.cloud.firestore_v1 import DocumentSnapshot, Increment
+from google.auth.transport.requests import Request
+from google.cloud.firestore_v1 import AsyncClient, DocumentSnapshot
 
+from shared.access import Access, AccessUnavailable
 from shared.errors import StoreUnavailable
 from shared.overlay import Overlay
 from shared.store import Address, FunnelKey, Mailbox, shard_of
+from shared.store import firestore_rpc as rpc
 from shared.store.documents import MAILBOX, SIGNATURE
-from shared.store.firestore import FirestoreStore, overlay_of
+from shared.store.firestore import FirestoreStore, overlay_of, parsed
 from shared.store.records import PAGE, Difference, Found, Record, Recount, delta_of
 
 _TIMEOUT_SECONDS = 10
@@ -24,6 +30,29 @@ _STREAM_TIMEOUT_SECONDS = 300
 _ATTEMPTS = 3
 #: What the tally's documents call the fields of a recount.
 _MAPS = {"country": "by_country", "partner": "by_partner"}
+_SCOPE = "https://www.googleapis.com/auth/datastore"
+
+T = TypeVar("T")
+
+
+class ApplicationDefault:
+    """Implements `access.Access` for whoever sits at this machine (gcloud auth application-default login)."""
+
+    async def token(self) -> str:
+        try:
+            return await asyncio.to_thread(self._fresh)
+        except GoogleAuthError as fault:
+            raise AccessUnavailable(type(fault).__name__) from fault
+
+    def _fresh(self) -> str:
+        if not self._credentials.valid:
+            self._credentials.refresh(Request())  # type: ignore[no-untyped-call]
+        return str(self._credentials.token)
+
+    @cached_property
+    def _credentials(self) -> Credentials:
+        credentials, _ = google.auth.default(scopes=[_SCOPE])
+        return credentials
 
 
 class FirestoreRecords(FirestoreStore):
@@ -46,7 +75,7 @@ class FirestoreRecords(FirestoreStore):
             signature, mailbox = await self._read(
                 self._signature(address.campaign, address.digest), self._mailbox(address)
             )
-            return Found(signature.parsed(SIGNATURE), mailbox.parsed(MAILBOX) or Mailbox())
+            return Found(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())
 
         return await self._until_committed(work)
 
@@ -54,15 +83,12 @@ class FirestoreRecords(FirestoreStore):
         async def work() -> Found:
             stored = await self._read(self._signature(address.campaign, address.digest), self._mailbox(address))
             signature, mailbox = stored
-            found = Found(signature.parsed(SIGNATURE), mailbox.parsed(MAILBOX) or Mailbox())
-            batch = self._client.batch()
-            for each in stored:
-                if each.version is not None:
-                    batch.delete(each.reference, option=self._client.write_option(last_update_time=each.version))
+            found = Found(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())
+            writes = [rpc.delete(each.name, each.version) for each in stored if each.version is not None]
             if delta := delta_of(found.signature, -1):
-                self._count(batch, address.campaign, address.digest, delta)
-            if len(batch):
-                await self._commit(batch)
+                writes.append(self._count(address.campaign, address.digest, delta))
+            if writes:
+                await self._commit(*writes)
             return found
 
         return await self._until_committed(work)
@@ -98,9 +124,7 @@ class FirestoreRecords(FirestoreStore):
         async def work() -> Overlay:
             [stored] = await self._read(self._overlay(campaign))
             changed = change(overlay_of(stored))
-            batch = self._client.batch()
-            self._put(batch, stored, {"overlay": changed.model_dump_json()})
-            await self._commit(batch)
+            await self._commit(rpc.replace(stored, {"overlay": changed.model_dump_json()}))
             return changed
 
         return await self._until_committed(work)
@@ -121,15 +145,15 @@ class FirestoreRecords(FirestoreStore):
 
     async def mend(self, campaign: str, differences: Sequence[Difference]) -> None:
         async def work() -> None:
-            batch = self._client.batch()
+            writes = []
             for shard in {each.shard for each in differences}:
                 document: dict[str, Any] = {}
                 for each in differences:
                     if each.shard == shard:
                         place = document.setdefault(_MAPS[each.field], {}) if each.key else document
-                        place[each.key or "total"] = Increment(each.counted - each.kept)
-                batch.set(self._client.document("campaigns", campaign, "tally", str(shard)), document, merge=True)
-            await self._commit(batch)
+                        place[each.key or "total"] = each.counted - each.kept
+                writes.append(rpc.add(self._database.name("campaigns", campaign, "tally", str(shard)), document))
+            await self._commit(*writes)
 
         if differences:
             await self._until_committed(work)
@@ -138,16 +162,30 @@ class FirestoreRecords(FirestoreStore):
         removed = 0
         for collection in ("signatures", "mailboxes"):
             async for page in self._pages(campaign, collection, names_only=True):
-                await self._until_committed(partial(self._delete, page))
+                names = [self._database.name("campaigns", campaign, collection, each.id) for each in page]
+                await self._until_committed(partial(self._commit, *map(rpc.delete, names)))
                 removed += len(page)
                 progress(len(page))
         return removed
 
-    async def _delete(self, page: Sequence[DocumentSnapshot[Any]]) -> None:
-        batch = self._client.batch()
-        for each in page:
-            batch.delete(each.reference)
-        await self._commit(batch)
+    def close(self) -> None:
+        super().close()
+        if "_client" in self.__dict__:
+            self._client.close()  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def _client(self) -> AsyncClient:
+        """Google's own, for what reads whole collections: it uses the emulator where that is named, too."""
+        return AsyncClient(project=self._project, database=self._name)
+
+    def _access(self) -> Access:
+        return ApplicationDefault()
+
+    async def _until_committed(self, work: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await super()._until_committed(work)
+        except (GoogleAPIError, GoogleAuthError) as fault:
+            raise StoreUnavailable(type(fault).__name__) from fault
 
     async def _pages(
         self,

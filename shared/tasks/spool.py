@@ -1,20 +1,19 @@
 """The spool: tasks that Cloud Tasks could not take, in a Firestore database of their own.
 
 It is a database of its own, because roles are given per database: sign may create there and do nothing else. sign
-writes through REST, so that it need not carry Firestore's client, and its slow start, for a day that may never
-come (https://cloud.google.com/firestore/docs/reference/rest).
+writes through REST (https://cloud.google.com/firestore/docs/reference/rest), and imports what that needs on a day
+that may never come: at the start it would take a fifth of it.
 """
 
 import asyncio
 import base64
 from functools import cached_property
-
-import google.auth
-import requests
-from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
+from typing import TYPE_CHECKING
 
 from shared.errors import QueueUnavailable
+
+if TYPE_CHECKING:
+    import requests
 
 COLLECTION = "spool"
 _TIMEOUT_SECONDS = 5
@@ -31,16 +30,23 @@ class FirestoreSpool:
 
     async def keep(self, body: bytes) -> None:
         document = {"fields": {"body": {"bytesValue": base64.b64encode(body).decode()}}}
+        await asyncio.to_thread(self._create, document)
+
+    def _create(self, document: object) -> None:
+        import requests
+        from google.auth.exceptions import GoogleAuthError
+
         try:
-            await asyncio.to_thread(self._create, document)
+            self._session.post(self._url, json=document, timeout=_TIMEOUT_SECONDS).raise_for_status()
         except (requests.RequestException, GoogleAuthError) as fault:
             raise QueueUnavailable(f"spool: {type(fault).__name__}") from fault
 
-    def _create(self, document: object) -> None:
-        self._session.post(self._url, json=document, timeout=_TIMEOUT_SECONDS).raise_for_status()
-
     @cached_property
-    def _session(self) -> requests.Session:
+    def _session(self) -> "requests.Session":
+        import google.auth
+        import requests
+        from google.auth.transport.requests import AuthorizedSession
+
         if self._emulator_host:
             session = requests.Session()
             session.headers["Authorization"] = "Bearer owner"

@@ -2,21 +2,18 @@
 
 import asyncio
 from functools import cached_property
-from typing import Any
-
-from google.api_core.exceptions import GoogleAPIError
-from google.auth.exceptions import GoogleAuthError
-from google.cloud.firestore_v1 import AsyncClient, DocumentSnapshot
 
 from shared import log
+from shared import settings as environment
+from shared.access import AccessUnavailable, MetadataServer
 from shared.errors import StoreUnavailable
+from shared.store import firestore_rpc as rpc
 from shared.tasks import MAX_BODY_BYTES, TaskQueue
 from shared.tasks.spool import COLLECTION
 
 #: In one sweep; the next one goes on. Well within deliver's time for one request.
 _MOST = 500
 _AT_ONCE = 20
-_TIMEOUT_SECONDS = 10
 
 
 class Sweeper:
@@ -24,7 +21,7 @@ class Sweeper:
 
     def __init__(self, project: str, database: str, queue: TaskQueue) -> None:
         self._project = project
-        self._database = database
+        self._name = database
         self._queue = queue
 
     async def sweep(self) -> int:
@@ -35,33 +32,31 @@ class Sweeper:
             StoreUnavailable: the spool does not answer.
         """
         try:
-            kept = self._client.collection(COLLECTION).limit(_MOST)
-            tasks = [task async for task in kept.stream(timeout=_TIMEOUT_SECONDS)]
+            tasks = await self._database.query(COLLECTION, limit=_MOST)
             for start in range(0, len(tasks), _AT_ONCE):
                 moves = (self._move(task) for task in tasks[start : start + _AT_ONCE])
                 # All of them to their end: one that was left behind would go on while nobody looks.
                 for outcome in await asyncio.gather(*moves, return_exceptions=True):
                     if isinstance(outcome, BaseException):
                         raise outcome
-        except (GoogleAPIError, GoogleAuthError) as fault:
+        except (rpc.Fault, AccessUnavailable) as fault:
             raise StoreUnavailable(type(fault).__name__) from fault
         return len(tasks)
 
-    async def _move(self, task: DocumentSnapshot[Any]) -> None:
-        body = (task.to_dict() or {}).get("body")
+    async def _move(self, task: rpc.Read) -> None:
+        body = (task.content or {}).get("body")
         if isinstance(body, bytes) and len(body) <= MAX_BODY_BYTES:
             await self._queue.enqueue(body)
         else:
             # Not of sign's making. It must not stand in the way of the others for ever.
             log.event("spool_holds_junk", "ERROR")
         # Only now: a sweep that ends here has moved it, and one that ended before moves it again.
-        await task.reference.delete(timeout=_TIMEOUT_SECONDS)
+        await self._database.commit([rpc.delete(task.name)])
 
     async def aclose(self) -> None:
         """Let go of the connection."""
-        if "_client" in self.__dict__:
-            self._client.close()  # type: ignore[no-untyped-call]
+        self.__dict__.pop("_database", None)
 
     @cached_property
-    def _client(self) -> AsyncClient:
-        return AsyncClient(project=self._project, database=self._database)
+    def _database(self) -> rpc.Database:
+        return rpc.Database(self._project, self._name, MetadataServer(), environment.firestore_emulator())
