@@ -15,6 +15,7 @@ import pytest
 from shared.envelopes import Envelopes
 from shared.mail.outbox import Outbox, Received
 from shared.models import Submission
+from shared.store import Confirmed
 from shared.store.firestore import FirestoreStore
 from shared.tasks.local import LEASE, LocalQueue
 from shared.tokens import Purpose, Tokens
@@ -185,4 +186,4 @@ async def _confirmable(project: str, environment: dict[str, str], link: str) -> 
     store = FirestoreStore(project, "(default)", lambda _: 8)
     outcome = await store.confirm(named.campaign, named.digest, named.submission, datetime.now(UTC))
     store.close()
-    return outcome == "confirmed"
+    return isinstance(outcome, Confirmed)
