@@ -1,5 +1,7 @@
 """Stage each function in build/<function>/: its main.py, what it shares with the others, its locked requirements.
 
+Campaigns are checked, and they and the pages' templates compiled: a function that starts has that behind it.
+
 Deterministic: the same sources give the same bytes, so each bundle is named by its content:
 build/<function>-<SHA-256>.zip.
 """
@@ -11,7 +13,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared import pages
+from shared import campaigns, pages
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
@@ -28,6 +30,7 @@ def build(target: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(ROOT / "functions" / function, folder, ignore=_litter)
         shutil.copytree(ROOT / "shared", folder / "shared", ignore=_litter)
+        campaigns.compile_all(folder / "shared" / "campaigns")
         pages.compile_templates(folder / "shared" / "pages" / pages.COMPILED)
         for path in (folder, *folder.rglob("*")):
             _normalise(path)

@@ -21,7 +21,7 @@ import pytest
 
 from scripts import canary, terraform
 from scripts.build import build
-from shared import runtime
+from shared import campaigns, runtime
 from shared.tokens import Tokens
 from tests.cloud_tasks_server import CloudTasksServer
 from tests.conftest import missing
@@ -140,6 +140,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         for shipped in (staged / "shared" / "campaigns").glob("*.toml"):
             shipped.unlink()
         shutil.copy(folder / "campaigns" / f"{CAMPAIGN}.toml", staged / "shared" / "campaigns")
+        campaigns.compile_all(staged / "shared" / "campaigns")
     return Prepared(folder, plan, values)
 
 
