@@ -303,7 +303,7 @@ def _task_lists(settings: RightsSettings) -> "Iterator[tuple[str, TaskList]]":
         file = _given(settings.local_folder) / "tasks.db"
         yield f"the queue in {file}", LocalQueue(file)
     else:
-        from shared.tasks.cloud_tasks import CloudTasksList
+        from shared.tasks.cloud_tasks_list import CloudTasksList
 
         queue = _given(settings.tasks_queue)
         yield f"the queue {queue}", CloudTasksList(queue, settings.cloud_tasks_emulator_host)

@@ -19,6 +19,7 @@ from shared import log
 from shared import settings as environment
 from shared.access import Access, AccessUnavailable, MetadataServer
 from shared.errors import StoreUnavailable
+from shared.google_rpc import Fault, InvalidArgument
 from shared.overlay import Overlay
 from shared.store import (
     TOMBSTONE_TTL,
@@ -157,12 +158,12 @@ class FirestoreStore:
         funnel = self._database.name("campaigns", campaign, "funnel", name)
         try:
             await self._commit(rpc.add(funnel, document))
-        except rpc.InvalidArgument as full:
+        except InvalidArgument as full:
             # Somebody has made up sources until the document was full (1 MiB): the rest is worth more.
             log.fault("funnel_is_full", full, campaign=campaign)
             for stage in document.values():
                 stage.pop("source", None)
-            with contextlib.suppress(rpc.InvalidArgument):  # what is full stays full: there is no later
+            with contextlib.suppress(InvalidArgument):  # what is full stays full: there is no later
                 await self._commit(rpc.add(funnel, document))
 
     async def overlay(self, campaign: str) -> Overlay:
@@ -248,7 +249,7 @@ class FirestoreStore:
                 return await work()
             except rpc.Conflict:
                 await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * (attempt + 1)))  # noqa: S311 - no secret
-            except (rpc.Fault, AccessUnavailable) as fault:
+            except (Fault, AccessUnavailable) as fault:
                 raise StoreUnavailable(type(fault).__name__) from fault
         raise StoreUnavailable("contention")
 

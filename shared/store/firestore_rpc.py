@@ -5,10 +5,7 @@ does what a function needs of it, with the same headers, deadlines and attempts.
 https://firebase.google.com/docs/firestore/reference/rpc/google.firestore.v1
 """
 
-import asyncio
-import random
 import re
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,23 +18,16 @@ import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared.access import Access
+from shared.google_rpc import Fault, attempted, channel, fault_of
 from shared.store import firestore_pb2 as pb
 from shared.store.firestore_pb2 import Write
 
 #: For one call with all its attempts; a caller with a browser behind it should not wait longer.
 TIMEOUT_SECONDS = 10
-_FIRST_PAUSE_SECONDS = 0.1
-_PAUSE_FACTOR = 1.3
-
 _HOST = "firestore.googleapis.com:443"
 _SERVICE = "/google.firestore.v1.Firestore/"
-#: What Google's client sets: no cap on the size of an answer, and a ping every half minute, for something on the
-#: way may forget a connection that is silent.
-_OPTIONS = (
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.keepalive_time_ms", 30_000),
-)
+
+T = TypeVar("T")
 
 _Code = grpc.StatusCode
 #: What is worth another attempt, as Google's client has it: a commit that may have been done is not repeated, but
@@ -45,53 +35,12 @@ _Code = grpc.StatusCode
 _AGAIN_READ = frozenset({_Code.UNAVAILABLE, _Code.INTERNAL, _Code.DEADLINE_EXCEEDED})
 _AGAIN_COMMIT = frozenset({_Code.UNAVAILABLE, _Code.RESOURCE_EXHAUSTED})
 
-T = TypeVar("T")
-
-
-class Fault(Exception):
-    """Firestore did not do what it was asked. Named like Google's own, for logs tell the name."""
-
 
 class Conflict(Fault):
     """Somebody else wrote first. ABORTED is contention on a document that many write to."""
 
 
-class InvalidArgument(Fault):
-    """It will never do this, as when a document would grow too large."""
-
-
-class DeadlineExceeded(Fault):
-    pass
-
-
-class PermissionDenied(Fault):
-    pass
-
-
-class ResourceExhausted(Fault):
-    pass
-
-
-class ServiceUnavailable(Fault):
-    pass
-
-
-class Unauthenticated(Fault):
-    pass
-
-
-_FAULTS: Mapping[grpc.StatusCode, type[Fault]] = {
-    _Code.FAILED_PRECONDITION: Conflict,
-    _Code.ALREADY_EXISTS: Conflict,
-    _Code.NOT_FOUND: Conflict,
-    _Code.ABORTED: Conflict,
-    _Code.INVALID_ARGUMENT: InvalidArgument,
-    _Code.DEADLINE_EXCEEDED: DeadlineExceeded,
-    _Code.PERMISSION_DENIED: PermissionDenied,
-    _Code.RESOURCE_EXHAUSTED: ResourceExhausted,
-    _Code.UNAVAILABLE: ServiceUnavailable,
-    _Code.UNAUTHENTICATED: Unauthenticated,
-}
+_CONFLICTS = frozenset({_Code.FAILED_PRECONDITION, _Code.ALREADY_EXISTS, _Code.NOT_FOUND, _Code.ABORTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +100,7 @@ class Database:
             answer: pb.CommitResponse = await self._commit(request, timeout=seconds, metadata=headers)
             return answer
 
-        written = await _attempted(attempt, _AGAIN_COMMIT)
+        written = await self._attempted(attempt, _AGAIN_COMMIT)
         return [each.update_time for each in written.write_results]
 
     async def _answers(self, call: Any, request: Any, routing: str) -> list[Any]:
@@ -159,7 +108,14 @@ class Database:
             headers = await self._headers(routing)
             return [answer async for answer in call(request, timeout=seconds, metadata=headers)]
 
-        return await _attempted(attempt, _AGAIN_READ)
+        return await self._attempted(attempt, _AGAIN_READ)
+
+    async def _attempted(self, attempt: Callable[[float], Awaitable[T]], again: frozenset[grpc.StatusCode]) -> T:
+        try:
+            return await attempted(attempt, again, TIMEOUT_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            conflict = error.code() in _CONFLICTS
+            raise (Conflict(error.code().name) if conflict else fault_of(error)) from error
 
     async def _headers(self, routing: str) -> tuple[tuple[str, str], ...]:
         token = "owner" if self._emulator_host else await self._access.token()
@@ -172,9 +128,7 @@ class Database:
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
         # Made by the first call: a channel belongs to the loop in which it was made.
-        if self._emulator_host:
-            return grpc.aio.insecure_channel(self._emulator_host, [*_OPTIONS, ("grpc.enable_http_proxy", 0)])
-        return grpc.aio.secure_channel(_HOST, grpc.ssl_channel_credentials(), _OPTIONS)
+        return channel(_HOST, self._emulator_host)
 
     @cached_property
     def _batch_get(self) -> Any:
@@ -194,20 +148,6 @@ class Database:
 
 def _serialized(request: Any) -> bytes:
     return bytes(request.SerializeToString())
-
-
-async def _attempted(attempt: Callable[[float], Awaitable[T]], again: frozenset[grpc.StatusCode]) -> T:
-    """The outcome of the first attempt that is not to be made `again`; each is given the seconds that are left."""
-    until, pause = time.monotonic() + TIMEOUT_SECONDS, _FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            return await attempt(until - time.monotonic())
-        except grpc.aio.AioRpcError as error:
-            pause_now = random.uniform(0, pause)  # noqa: S311 - no secret
-            if error.code() not in again or time.monotonic() + pause_now >= until:
-                raise _FAULTS.get(error.code(), Fault)(error.code().name) from error
-        await asyncio.sleep(pause_now)
-        pause *= _PAUSE_FACTOR
 
 
 def create(name: str, content: Mapping[str, Any]) -> Write:

@@ -7,6 +7,7 @@ from shared import log
 from shared import settings as environment
 from shared.access import AccessUnavailable, MetadataServer
 from shared.errors import StoreUnavailable
+from shared.google_rpc import Fault
 from shared.store import firestore_rpc as rpc
 from shared.tasks import MAX_BODY_BYTES, TaskQueue
 from shared.tasks.spool import COLLECTION
@@ -39,7 +40,7 @@ class Sweeper:
                 for outcome in await asyncio.gather(*moves, return_exceptions=True):
                     if isinstance(outcome, BaseException):
                         raise outcome
-        except (rpc.Fault, AccessUnavailable) as fault:
+        except (Fault, AccessUnavailable) as fault:
             raise StoreUnavailable(type(fault).__name__) from fault
         return len(tasks)
 

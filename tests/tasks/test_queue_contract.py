@@ -16,12 +16,15 @@ import httpx
 import pytest
 
 from shared import sqlite
+from shared.access import MetadataServer
 from shared.errors import QueueUnavailable
 from shared.tasks import HORIZON, MAX_BODY_BYTES, TaskList, TaskQueue, cloud_tasks, dispatcher
-from shared.tasks.cloud_tasks import CloudTasksList, CloudTasksQueue
+from shared.tasks.cloud_tasks import CloudTasksQueue
+from shared.tasks.cloud_tasks_list import CloudTasksList
 from shared.tasks.dispatcher import CONCURRENT_DELIVERIES, QUEUE_NAME, Dispatcher
 from shared.tasks.local import LEASE, LocalQueue
 from tests.cloud_tasks_server import CloudTasksServer
+from tests.emulator import free_port
 from tests.receiver import PATIENCE_SECONDS, Receiver
 
 REPOSITORY = Path(__file__).parents[2]
@@ -355,11 +358,10 @@ class TestCloudTasks:
             async with asyncio.timeout(PATIENCE_SECONDS), aclosing(queue):
                 await queue.enqueue(BODY)
 
-    async def test_reports_credentials_that_are_not_there(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Without an emulator the client asks for Google's credentials; lacking them is unavailable."""
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
+    async def test_reports_credentials_that_are_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without an emulator Google is asked as the function's account; lacking that is unavailable."""
+        nobody = f"127.0.0.1:{free_port()}"
+        monkeypatch.setattr(cloud_tasks, "MetadataServer", lambda: MetadataServer(nobody))
         queue = CloudTasksQueue(
             queue=QUEUE,
             deliver_url="https://deliver.example/",
@@ -367,7 +369,7 @@ class TestCloudTasks:
             service_account=SERVICE_ACCOUNT,
         )
 
-        with pytest.raises(QueueUnavailable, match="DefaultCredentialsError"):
+        with pytest.raises(QueueUnavailable, match="AccessUnavailable"):
             await queue.enqueue(BODY)
 
     @pytest.mark.parametrize(
