@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared import sealing, store
+from shared.funnel import Counted
 from shared.models import Submission, task_body
 from shared.sealing import Digester
 from shared.tokens import Link, Purpose, Tokens
@@ -56,10 +57,22 @@ def signer() -> Signer:
         signed_at=datetime.now(UTC),
     )
     address = _digester.address(CAMPAIGN, email)
-    confirm = Link(CAMPAIGN, address.digest, "en", submission=submission.id, country="DE")
+    stored = _stored(submission)
+    counted = Counted.of(stored)
+    confirm = Link(
+        CAMPAIGN,
+        address.digest,
+        "en",
+        submission=submission.id,
+        country=counted.country,
+        day=counted.day,
+        source=counted.source or "",
+        language=counted.language,
+        mailbox=counted.mailbox,
+    )
     return Signer(
         address,
-        _stored(submission),
+        stored,
         task_body(sealing.seal(submission.model_dump_json(), [_recipient])),
         f"/v1/confirm/{_tokens.issue(Purpose.CONFIRM, confirm, datetime.now(UTC))}",
         f"/v1/withdraw/{_tokens.issue(Purpose.WITHDRAW, Link(CAMPAIGN, address.digest, 'en'), datetime.now(UTC))}",
