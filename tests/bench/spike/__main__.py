@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from random import Random
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     JSON.parent.mkdir(exist_ok=True)
     JSON.write_text(json.dumps(report.as_json(found, compared)), encoding="utf-8")
     picture.draw([found[scenario] for scenario in picture.SCENARIOS], PICTURE)
-    sys.stdout.write(text(measured, found, compared, cost.markdown_table if given.markdown else cost.table))
+    sys.stdout.write(text(measured, found, compared, markdown=given.markdown))
 
 
 def _simulate_all(measured: Figures, seed: int) -> dict[Scenario, Result]:
@@ -75,12 +75,15 @@ def text(
     measured: Figures,
     found: Mapping[Scenario, Result],
     compared: Comparison | None,
-    table: Callable[..., str],
+    *,
+    markdown: bool,
 ) -> str:
     """For a terminal, or for the README."""
+    table = cost.markdown_table if markdown else cost.table
+    columns = [found[scenario] for scenario in SCENARIOS]
     parts = [
         f"Simulated with what `make bench` measured on {measured.measured}, and with the sizes of infra/.",
-        table(report.results([found[scenario] for scenario in SCENARIOS]), words=1),
+        table(report.short(columns) if markdown else report.results(columns), words=1),
         "What holds up the evening news in spike mode: in each row, one limit more is thought away.",
         table(report.what_if({title: found[scenario] for title, scenario in WHAT_IF.items()}), words=1),
     ]

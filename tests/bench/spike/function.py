@@ -4,6 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from random import Random
 
 from simpy import Environment
@@ -39,6 +40,9 @@ class Instance:
     def busy_until(self, now: float) -> float:
         """Seconds for which it had something to do."""
         return self.busy_seconds + (now - self.since if self.in_flight else 0)
+
+
+_in_flight = attrgetter("in_flight")
 
 
 @dataclass(slots=True)
@@ -128,9 +132,8 @@ class Function:
 
     def _with_room(self) -> Instance | None:
         """The one with least to do of those that are wanted, or else any."""
-        room = self._scaling.concurrency
         for some in (self.instances[: self._wanted], self.instances[self._wanted :]):
-            if some and (least := min(some, key=lambda each: each.in_flight)).in_flight < room:
+            if some and (least := min(some, key=_in_flight)).in_flight < self._scaling.concurrency:
                 return least
         return None
 

@@ -54,6 +54,32 @@ def results(found: Sequence[Result]) -> Rows:
     return rows
 
 
+def short(found: Sequence[Result]) -> Rows:
+    """The same for the README: a row for each scenario, and what its readers ask first."""
+    waits = {"accepted": "accepted after", "mailed": "mailed after", BUTTON: "button to counted"}
+    rows: Rows = [("", "presses", *waits.values(), "most waiting", "queue empty after", "US dollars")]
+    for result in found:
+        scenario = result.scenario
+        mode = " (spike mode)" if scenario.mode == "spike" else ""
+        shards = f", {result.shards} documents" if scenario.shards else ""
+        rows.append(
+            (
+                f"{scenario.title}{mode}{shards}",
+                _number(result.sum(lambda journal: journal.pressed)),
+                *(_in_one_cell(result.times(stage)) for stage in waits),
+                _number(_backlog(result)),
+                seconds(_drained(result)),
+                f"{result.dollars:,.0f}",
+            )
+        )
+    return rows
+
+
+def _in_one_cell(times: Times) -> str:
+    """Median, 95 % and longest."""
+    return " / ".join(map(seconds, times.quantiles([0.5, 0.95, 1])))
+
+
 def what_if(found: Mapping[str, Result]) -> Rows:
     """The evening news in spike mode, with one limit more thought away in each row; by what the row is called."""
     head = (
