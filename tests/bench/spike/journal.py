@@ -2,7 +2,6 @@
 
 import bisect
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -58,7 +57,7 @@ class Journal:
     #: When nothing was due in the queue any more, in seconds from the begin.
     drained_at: float = 0
     times: dict[str, Times] = field(default_factory=lambda: {stage: Times() for stage in (*STAGES, BUTTON)})
-    series: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
+    series: dict[str, dict[int, float]] = field(default_factory=dict)
 
     def press(self, now: float, signers: int) -> None:
         self.pressed += signers
@@ -71,7 +70,7 @@ class Journal:
         self._sum(stage, now, signers)
 
     def level(self, name: str, now: float, value: float) -> None:
-        self.series[name][int(now // self.bin_seconds)] = value
+        self.series.setdefault(name, {})[int(now // self.bin_seconds)] = value
 
     def backlog(self, now: float, tasks: int) -> None:
         """So many tasks are due, and not done."""
@@ -80,4 +79,5 @@ class Journal:
             self.drained_at = now
 
     def _sum(self, name: str, now: float, signers: int) -> None:
-        self.series[name][int(now // self.bin_seconds)] += signers
+        series, step = self.series.setdefault(name, {}), int(now // self.bin_seconds)
+        series[step] = series.get(step, 0) + signers

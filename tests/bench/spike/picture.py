@@ -64,7 +64,7 @@ _MODES = {"rest": "At rest", "spike": "Spike mode"}
 def _column(axes: Sequence[Any], journal: Journal) -> None:
     rates, waiting, instances = axes
     for name, (color, line) in _RATES.items():
-        hours, values = _smooth(journal.series[name], journal)
+        hours, values = _smooth(journal.series.get(name, {}), journal)
         rates.plot(
             hours, [value / journal.bin_seconds for value in values], color=color, linestyle=line, label=name
         )

@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -453,6 +454,13 @@ def test_days_weigh_as_often_as_they_happen() -> None:
 def test_times_are_told_in_the_unit_that_a_person_would_use(seconds: float, said: str) -> None:
     """Milliseconds to days."""
     assert report.seconds(seconds) == said
+
+
+def test_an_outcome_travels_between_processes() -> None:
+    """For scenarios are simulated side by side."""
+    outcome = simulated(rush(5, 5), there())
+
+    assert pickle.loads(pickle.dumps(outcome)) == outcome  # noqa: S301 - our own
 
 
 def test_the_report_has_a_column_for_each_scenario() -> None:
