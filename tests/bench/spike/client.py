@@ -6,14 +6,17 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-_Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+#: Servers hang up after two seconds (gunicorn) or five (uvicorn) in which nothing was asked.
+_KEPT_SECONDS = 1
+#: Since when, and the two ends.
+_Idle = tuple[float, asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Client:
     """Keeps connections open, and opens another when all are in use. Only for answers with a Content-Length."""
 
     def __init__(self) -> None:
-        self._idle: dict[str, list[_Connection]] = defaultdict(list)
+        self._idle: dict[str, list[_Idle]] = defaultdict(list)
 
     async def __aenter__(self) -> Self:
         return self
@@ -22,7 +25,7 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for connections in self._idle.values():
-            for _, writer in connections:
+            for _, _, writer in connections:
                 writer.close()
 
     async def get(self, url: str) -> int:
@@ -35,20 +38,23 @@ class Client:
 
     async def _ask(self, method: str, url: str, body: bytes) -> int:
         parts = urlsplit(url)
-        reader, writer = await self._connection(parts.netloc)
         head = (
             f"{method} {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
+        reader, writer = await self._connection(parts.netloc)
         writer.write(head.encode() + body)
         answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = answer.partition("content-length:")[2].partition("\r\n")[0]
-        await reader.readexactly(int(length))
-        self._idle[parts.netloc].append((reader, writer))
+        await reader.readexactly(int(length or 0))
+        self._idle[parts.netloc].append((asyncio.get_running_loop().time(), reader, writer))
         return int(answer.split()[1])
 
-    async def _connection(self, place: str) -> _Connection:
-        if self._idle[place]:
-            return self._idle[place].pop()
+    async def _connection(self, place: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle[place]:
+            since, reader, writer = self._idle[place].pop()
+            if asyncio.get_running_loop().time() - since < _KEPT_SECONDS:
+                return reader, writer
+            writer.close()
         host, _, port = place.partition(":")
         return await asyncio.open_connection(host, int(port))

@@ -54,7 +54,7 @@ class Journal:
     reads: float = 0
     filled: float = 0
     backlog_peak: float = 0
-    #: When nothing was due in the queue any more, in seconds from the begin.
+    #: When the queue was down to a hundredth of its peak, for the first time since; in seconds from the begin.
     drained_at: float = 0
     times: dict[str, Times] = field(default_factory=lambda: {stage: Times() for stage in (*STAGES, BUTTON)})
     series: dict[str, dict[int, float]] = field(default_factory=dict)
@@ -74,8 +74,9 @@ class Journal:
 
     def backlog(self, now: float, tasks: int) -> None:
         """So many tasks are due, and not done."""
-        self.backlog_peak = max(self.backlog_peak, tasks)
-        if tasks == 0:
+        if tasks > self.backlog_peak:
+            self.backlog_peak, self.drained_at = tasks, math.inf
+        elif tasks <= self.backlog_peak / 100 and self.drained_at == math.inf:
             self.drained_at = now
 
     def _sum(self, name: str, now: float, signers: int) -> None:

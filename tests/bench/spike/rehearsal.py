@@ -32,7 +32,7 @@ QUEUE = "projects/undersign-test/locations/europe-west1/queues/deliver"
 PUBLIC_URL = "http://localhost:1"
 PARTS = ("sign", "deliver", "confirm", "tasks", "load")
 _LINK = re.compile(rb"/v1/confirm/[\w.~-]+")
-_TO = re.compile(rb"^To: signer-(\d+)@", re.M)
+_TO = re.compile(rb"^To: (\w+-\d+)@", re.M)
 #: Where quoted-printable breaks a line (RFC 2045, 6.7). Links hold nothing that it would have to quote.
 _SOFT_BREAK = re.compile(rb"=\r?\n")
 _LOOK_SECONDS = 0.05
@@ -57,6 +57,9 @@ class Run:
     others: float
 
 
+_FIRST = [Signer(0.05 * number, opens_after=0) for number in range(40)]
+
+
 def run(signers: Sequence[Signer]) -> Run:
     """Start everything, let all of them sign, and stop it."""
     with _deployment() as there:
@@ -74,23 +77,22 @@ class _Deployment:
     async def load(self, signers: Sequence[Signer]) -> Run:
         journal = Journal(bin_seconds=1)
         async with Client() as client:
-            # The first request of each function is slower, and nobody's.
-            await client.post(self.sign + SIGNATURES, _body("first@example.org"))
-            await asyncio.sleep(1)
+            # The first requests of each function are slower.
+            await _Crowd(self, client, Journal(bin_seconds=1), _FIRST, "first").come()
             before, machine, started = self._cpu_seconds(), processes.machine_seconds(), time.monotonic()
-            await _Crowd(self, client, journal, signers).come()
+            await _Crowd(self, client, journal, signers, "signer").come()
             used = {name: after - before[name] for name, after in self._cpu_seconds().items()}
             others = processes.machine_seconds() - machine - sum(used.values())
         return Run(journal, used, max(0, others / (time.monotonic() - started)))
 
-    def mails(self) -> Iterator[tuple[int, str, float]]:
-        """New ones: to which signer, the path of the link, and when it was written."""
+    def mails(self) -> Iterator[tuple[str, str, float]]:
+        """New ones: to whom, the path of the link, and when it was written."""
         for file in (self.folder / "outbox").glob("*.eml"):
             written, content = file.stat().st_mtime, _SOFT_BREAK.sub(b"", file.read_bytes())
             file.unlink()
             to, link = _TO.search(content), _LINK.search(content)
             if to and link:
-                yield int(to[1]), link[0].decode(), written
+                yield to[1].decode(), link[0].decode(), written
 
     def _cpu_seconds(self) -> dict[str, float]:
         return {
@@ -102,36 +104,44 @@ class _Deployment:
 class _Crowd:
     """All signers of a run. Times are those of the wall clock, for the outbox's files have no other."""
 
-    def __init__(self, there: _Deployment, client: Client, journal: Journal, signers: Sequence[Signer]) -> None:
+    def __init__(
+        self, there: _Deployment, client: Client, journal: Journal, signers: Sequence[Signer], name: str
+    ) -> None:
         self._there = there
         self._client = client
         self._journal = journal
         self._signers = signers
-        self._begin = time.time() + 0.5
-        self._mailed = [asyncio.Event() for _ in signers]
-        self._links = [("", 0.0)] * len(signers)
+        self._begin = time.time()
+        self._names = [f"{name}-{number}" for number in range(len(signers))]
+        loop = asyncio.get_running_loop()
+        self._mails: dict[str, asyncio.Future[tuple[str, float]]] = {
+            each: loop.create_future() for each in self._names
+        }
 
     async def come(self) -> None:
         postman = asyncio.create_task(self._bring_mail())
         all_of_them = [asyncio.create_task(self._sign(number)) for number in range(len(self._signers))]
         last = self._signers[-1].press_at
         await asyncio.wait(all_of_them, timeout=last + _PATIENCE_SECONDS)
-        for one in (postman, *all_of_them):
-            one.cancel()
-        await asyncio.gather(postman, *all_of_them, return_exceptions=True)
+        late = [one for one in (postman, *all_of_them) if one.cancel()]
+        await asyncio.gather(*late, return_exceptions=True)
+        for one in all_of_them:
+            if not one.cancelled():
+                one.result()  # raises what it died of
 
     async def _sign(self, number: int) -> None:
         signer = self._signers[number]
         pressed_at = self._begin + signer.press_at
         await asyncio.sleep(pressed_at - time.time())
         self._journal.press(signer.press_at, 1)
-        status = await self._client.post(self._there.sign + SIGNATURES, _body(f"signer-{number}@example.org"))
+        status = await self._client.post(
+            self._there.sign + SIGNATURES, _body(f"{self._names[number]}@example.org")
+        )
         if status != HTTPStatus.ACCEPTED:
             self._journal.refused += 1
             return
         self._reach("accepted", signer, time.time())
-        await self._mailed[number].wait()
-        path, mailed_at = self._links[number]
+        path, mailed_at = await self._mails[self._names[number]]
         self._reach("mailed", signer, mailed_at)
         if signer.opens_after is not None:
             await asyncio.sleep(mailed_at + signer.opens_after - time.time())
@@ -150,9 +160,8 @@ class _Crowd:
 
     async def _bring_mail(self) -> None:
         while True:
-            for number, path, written in self._there.mails():
-                self._links[number] = (path, written)
-                self._mailed[number].set()
+            for name, path, written in self._there.mails():
+                self._mails[name].set_result((path, written))
                 await asyncio.sleep(0)
             await asyncio.sleep(_LOOK_SECONDS)
 

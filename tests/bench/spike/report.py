@@ -47,7 +47,7 @@ def results(found: Sequence[Result]) -> Rows:
     for label, number in _COUNTS.items():
         rows.append((label, *(_number(result.sum(number)) for result in found)))
     rows.append(("most tasks waiting", *(_number(_backlog(result)) for result in found)))
-    rows.append(("queue empty, after the first press", *(seconds(_drained(result)) for result in found)))
+    rows.append(("peak worked off, after the first press", *(seconds(_drained(result)) for result in found)))
     for name in FUNCTIONS:
         rows.append((f"most instances of {name}", *(_number(_peak(result, name)) for result in found)))
     rows.append(("US dollars, without mail", *(f"{result.dollars:,.2f}" for result in found)))
@@ -57,7 +57,7 @@ def results(found: Sequence[Result]) -> Rows:
 def short(found: Sequence[Result]) -> Rows:
     """The same for the README: a row for each scenario, and what its readers ask first."""
     waits = {"accepted": "accepted after", "mailed": "mailed after", BUTTON: "button to counted"}
-    rows: Rows = [("", "presses", *waits.values(), "most waiting", "queue empty after", "US dollars")]
+    rows: Rows = [("", "presses", *waits.values(), "most waiting", "peak worked off after", "US dollars")]
     for result in found:
         scenario = result.scenario
         mode = " (spike mode)" if scenario.mode == "spike" else ""
@@ -88,7 +88,7 @@ def what_if(found: Mapping[str, Result]) -> Rows:
         "mailed, median",
         "mailed, 95 %",
         "button, 95 %",
-        "queue empty",
+        "peak worked off",
     )
     return [head, *(_what_if(title, result) for title, result in found.items())]
 
@@ -144,7 +144,7 @@ def _result(result: Result) -> dict[str, Any]:
         "wait_seconds": _waits({stage: result.times(stage) for stage in (*STAGES, BUTTON)}),
         **{label.replace(" ", "_"): result.sum(number) for label, number in _COUNTS.items()},
         "most_tasks_waiting": _backlog(result),
-        "queue_empty_after_seconds": _drained(result),
+        "peak_worked_off_after_seconds": _drained(result),
         "most_instances": {name: _peak(result, name) for name in FUNCTIONS},
         "us_dollars": result.dollars,
         "series": [_series(days, outcome.journal) for days, outcome in result.outcomes],

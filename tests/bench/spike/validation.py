@@ -25,9 +25,9 @@ from tests.bench.spike.traces import Trace
 
 SECONDS = 20.0
 #: To measure what each part costs.
-FEW_SECONDS, FEW_PER_SECOND = 8.0, 15.0
-#: So many times what deliver can do, or all parts together can on all cores.
-TOO_MANY = 1.3
+FEW_SECONDS, FEW_PER_SECOND = 10.0, 25.0
+#: So many times what deliver can do, or all parts together can on the cores that are free.
+TOO_MANY = 1.2
 #: People are this much faster here than in `People`.
 HURRY = 600.0
 PEOPLE = People(
@@ -74,7 +74,8 @@ def compare(figures: Figures, seed: int) -> Comparison:
     costs = _costs(few, figures)
     cores = os.cpu_count() or 1
     together = sum(few.cpu_seconds.values()) / few.journal.pressed
-    per_second = TOO_MANY * min(1 / costs.figures.cpu_seconds["deliver"], cores / together)
+    free = max(cores / 2, cores - few.others)
+    per_second = TOO_MANY * min(1 / costs.figures.cpu_seconds["deliver"], free / together)
     measured = rehearsal.run(_signers(per_second, SECONDS, Random(seed + 1)))
     modelled = _simulate(costs, per_second, cores, measured.others, Random(seed + 2))
     return Comparison(measured.journal, modelled, per_second, cores, measured.others, costs)
