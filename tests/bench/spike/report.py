@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from tests.bench.spike import simulate
 from tests.bench.spike.facts import GOOGLE
 from tests.bench.spike.figures import FUNCTIONS
 from tests.bench.spike.journal import BUTTON, STAGES, Journal, Times
@@ -144,7 +145,7 @@ def _result(result: Result) -> dict[str, Any]:
         "wait_seconds": _waits({stage: result.times(stage) for stage in (*STAGES, BUTTON)}),
         **{label.replace(" ", "_"): result.sum(number) for label, number in _COUNTS.items()},
         "most_tasks_waiting": _backlog(result),
-        "peak_worked_off_after_seconds": _drained(result),
+        "peak_worked_off_after_seconds": _finite(_drained(result)),
         "most_instances": {name: _peak(result, name) for name in FUNCTIONS},
         "us_dollars": result.dollars,
         "series": [_series(days, outcome.journal) for days, outcome in result.outcomes],
@@ -184,6 +185,10 @@ def _peak(result: Result, function: str) -> float:
 
 
 def _drained(result: Result) -> float:
+    """Seconds from the first press; NaN where the queue never held more than a minute's work."""
+    rate = simulate.deployment(result.scenario.mode).queue.tasks_per_second
+    if _backlog(result) < 60 * rate:
+        return math.nan
     return result.most(lambda outcome: outcome.journal.drained_at - outcome.journal.first_press_at)
 
 

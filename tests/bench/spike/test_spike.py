@@ -447,6 +447,22 @@ def test_days_weigh_as_often_as_they_happen() -> None:
     assert result.times("accepted").signers == presses
 
 
+def test_a_queue_that_hardly_holds_anything_is_not_said_to_drain() -> None:
+    """A minute's work of it is what counts as waiting."""
+    small, large = (
+        simulate.Result(
+            Scenario("a rush", "rest", ()), 32, ((1, simulated(rush(rate, 40, 10), there(rate=50))),), 0
+        )
+        for rate in (10, 200)
+    )
+
+    rows = {label: cells for label, *cells in report.results([small, large])}
+
+    held_back, worked_off = rows["peak worked off, after the first press"]
+    assert held_back == "–"
+    assert worked_off.endswith("min")
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(0.0204, "20 ms"), (1.26, "1.3 s"), (119, "119.0 s"), (240, "4.0 min"), (9000, "2.5 h"), (math.nan, "–")],
