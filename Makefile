@@ -60,10 +60,19 @@ cost: VIEWERS ?= 5000000
 cost: ## Estimate a month's bill; SIGNATURES=1000000 VIEWERS=5000000, and ARGS="--help" for the rest
 	@$(PYTHON) -m scripts.cost --signatures $(SIGNATURES) --viewers $(VIEWERS) $(ARGS)
 
+# Takes all cores for half an hour: nothing else should run.
+bench: $(VENV)/bench.stamp ## Measure every function beside an empty one; needs wrk; ARGS="--only signing" for a part
+	@$(VENV)/bench/bin/python -m tests.bench $(ARGS)
+
+# Simulates for a minute or two, and then runs the real functions for another, which takes all cores.
+spike: $(VENV)/bench.stamp ## Simulate a rush on the deployed system; ARGS="--help" for the rest
+	@$(VENV)/bench/bin/python -m tests.bench.spike $(ARGS)
+
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet requirements/checkov.in $(LOCK) -o requirements/checkov.txt
+	$(BIN)/uv pip compile --quiet requirements/bench.in -c requirements/dev.txt $(LOCK) -o requirements/bench.txt
 	$(foreach f,$(FUNCTIONS),$(BIN)/uv pip compile --quiet pyproject.toml --extra $(f) -c requirements/dev.txt $(LOCK) -o functions/$(f)/requirements.txt && ) true
 LOCK := --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate
 
@@ -101,4 +110,12 @@ $(VENV)/checkov.stamp: requirements/checkov.txt
 	@$(VENV)/checkov/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.PHONY: help run test check format build bootstrap secrets deploy apply rollback matrix lock vendor proto clean cost
+# Apart: what draws pictures is large, and no test needs it.
+$(VENV)/bench.stamp: requirements/bench.txt
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what measures and simulates …"
+	@$(PYTHON) -m venv $(VENV)/bench
+	@$(VENV)/bench/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: help run test check format build bootstrap secrets deploy apply rollback matrix lock vendor proto clean cost bench spike

@@ -34,6 +34,30 @@ class Deployed:
     backup_days: int
 
 
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How far a function goes in one mode. `concurrency`: requests that an instance takes at a time."""
+
+    concurrency: int
+    warm: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How fast the queue hands out tasks in one mode, and how it brings one again that was refused.
+
+    The pause doubles `doublings` times, and then grows by as much again and again, up to the longest
+    (https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues#RetryConfig).
+    """
+
+    tasks_per_second: float
+    at_once: int
+    shortest_pause_seconds: float
+    longest_pause_seconds: float
+    doublings: int
+
+
 class NotFound(Exception):
     """Terraform's files are laid out otherwise than this module knows."""
 
@@ -65,6 +89,36 @@ def read(infra: Path) -> Deployed:
     )
 
 
+def scaling(infra: Path, mode: str) -> dict[str, Scaling]:
+    """By function. `mode`: rest or spike.
+
+    Raises:
+        NotFound: as `read`.
+    """
+    declared = _file(infra / "functions.tf").block(r"^  functions = ")
+    return {name: _scaling(declared.block(rf"^    {name}\s*= "), mode) for name in declared.names()}
+
+
+def _scaling(declared: "_Block", mode: str) -> Scaling:
+    return Scaling(int(declared.find(r"concurrency\s*= (\d+)")), *_instances(declared, mode))
+
+
+def queue(infra: Path, mode: str) -> Queue:
+    """
+    Raises:
+        NotFound: as `read`.
+    """
+    file = _file(infra / "queue.tf")
+    rates = file.block(r"^  queue_rates = ").block(rf"\b{mode} = ")
+    return Queue(
+        tasks_per_second=float(rates.find(r"\bsecond = ([\d.]+)")),
+        at_once=int(rates.find(r"\bat_once = (\d+)")),
+        shortest_pause_seconds=float(file.find(r'min_backoff\s*= "([\d.]+)s"')),
+        longest_pause_seconds=float(file.find(r'max_backoff\s*= "([\d.]+)s"')),
+        doublings=int(file.find(r"max_doublings\s*= (\d+)")),
+    )
+
+
 def _functions(file: "_Block") -> tuple[Function, ...]:
     cpu = float(file.find(r'^\s*available_cpu\s*= "([\d.]+)"'))
     declared = file.block(r"^  functions = ")
@@ -72,9 +126,15 @@ def _functions(file: "_Block") -> tuple[Function, ...]:
 
 
 def _function(name: str, declared: "_Block", cpu: float) -> Function:
-    instances = declared.find(r"spike = (\{[^}]*\})")
-    warm, most = (int(found) for found in re.findall(r"(?:min|max) = (\d+)", instances))
+    warm, most = _instances(declared, "spike")
     return Function(name, cpu, int(declared.find(r'memory\s*= "(\d+)Mi"')) / 1024, warm, most)
+
+
+def _instances(declared: "_Block", mode: str) -> tuple[int, int]:
+    """At least, and at most."""
+    found = declared.find(rf"\b{mode} = (\{{[^}}]*\}})")
+    warm, most = (int(number) for number in re.findall(r"(?:min|max) = (\d+)", found))
+    return warm, most
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """What Terraform declares is read from its own files, as it stands there."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from scripts import deployed
-from scripts.deployed import Function
+from scripts.deployed import Function, Queue, Scaling
 from tests.world import REPOSITORY
 
 INFRA = REPOSITORY / "infra"
@@ -61,6 +62,27 @@ def test_another_number_of_warm_instances_is_seen(tmp_path: Path) -> None:
 
     assert [(each.warm, each.most) for each in functions if each.name == "sign"] == [(7, 80)]
     assert [each for each in functions if each.warm == 7] == [functions[0]]
+
+
+def test_each_mode_has_its_own_instances() -> None:
+    """With the requests that one of them takes at a time, which are the same in both."""
+    rest, spike = (deployed.scaling(INFRA, mode) for mode in ("rest", "spike"))
+
+    assert (rest["sign"], spike["sign"]) == (Scaling(200, 0, 20), Scaling(200, 3, 60))
+    assert set(rest) == set(spike) == {"sign", "deliver", "confirm", "count", "embed"}
+
+
+def test_each_mode_has_its_own_rate_of_the_queue() -> None:
+    """And the pauses after a refusal, which are the same in both."""
+    assert deployed.queue(INFRA, "rest") == Queue(50, 200, 5, 3600, 10)
+    assert deployed.queue(INFRA, "spike") == Queue(400, 1500, 5, 3600, 10)
+
+
+@pytest.mark.parametrize("read", [deployed.scaling, deployed.queue])
+def test_a_mode_that_is_not_declared_is_named(read: Callable[[Path, str], object]) -> None:
+    """Instead of a guess."""
+    with pytest.raises(deployed.NotFound, match="broadcast"):
+        read(INFRA, "broadcast")
 
 
 def test_a_layout_that_nobody_knows_is_named(tmp_path: Path) -> None:

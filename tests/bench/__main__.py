@@ -4,6 +4,7 @@ python -m tests.bench --only signing reading
 """
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -30,6 +31,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="how long each time")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json", help="where the figures go")
     given = parser.parse_args()
+    if not shutil.which("wrk"):
+        raise SystemExit(
+            "wrk is missing, which makes the requests: apt-get install wrk, or https://github.com/wg/wrk"
+        )
     served.stage()
     served.step_aside()
     figures = Figures()

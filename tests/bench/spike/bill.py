@@ -1,0 +1,66 @@
+"""What a simulated run costs by infra/prices.toml, without mail and without free tiers, which a rush uses up."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from scripts import cost_usage
+from scripts.cost import Price
+from scripts.cost_usage import Assumptions, Driver, Use
+from scripts.deployed import Deployed
+from tests.bench.spike.simulate import Outcome
+
+#: What comes and goes with signers and viewers; the rest of a month's bill is there in any case.
+_DRIVERS = {Driver.SIGNATURES, Driver.VIEWERS}
+
+
+def dollars(outcome: Outcome, shards: int, prices: Mapping[str, Price], there: Deployed) -> float:
+    """While the run lasts; storage is counted for a month."""
+    uses = [*_instances(outcome, there), *_copies(outcome, shards), *_others(outcome, there)]
+    return sum(prices[use.price].cost(use.quantity) for use in uses)
+
+
+def standing(months: float, prices: Mapping[str, Price], there: Deployed) -> float:
+    """What is charged whether anybody comes or not."""
+    uses = cost_usage.month(0, 0, there, Assumptions())
+    return months * sum(prices[use.price].cost(use.quantity) for use in uses if use.driver is Driver.MONTH)
+
+
+def _others(outcome: Outcome, there: Deployed) -> Iterator[Use]:
+    """As `make cost` counts them, for those who came; Cloud Run is known better here."""
+    journal = outcome.journal
+    counted, mailed = journal.times["counted"].signers, journal.times["mailed"].signers
+    if not counted:
+        return
+    usual = Assumptions()
+    looked_up = journal.reads + journal.views * cost_usage.PAGE_REQUESTS
+    assumed = replace(
+        usual,
+        confirmed_share=counted / mailed,
+        hit_ratio=1 - min(1, journal.filled / looked_up) if looked_up else usual.hit_ratio,
+    )
+    for use in cost_usage.month(counted, journal.views, there, assumed):
+        if use.driver in _DRIVERS and use.service != "Cloud Run":
+            yield use
+
+
+def _instances(outcome: Outcome, there: Deployed) -> Iterator[Use]:
+    for function in there.functions:
+        busy, idle = outcome.busy_seconds[function.name], outcome.idle_seconds[function.name]
+        for price, seconds in (("run_", busy), ("run_idle_", idle)):
+            yield _run(f"{price}cpu", seconds * function.cpu)
+            yield _run(f"{price}memory", seconds * function.memory_gib)
+        yield _run("run_requests", outcome.served[function.name])
+
+
+def _run(price: str, quantity: float) -> Use:
+    return Use("Cloud Run", "instances", price, quantity, Driver.SIGNATURES)
+
+
+def _copies(outcome: Outcome, shards: int) -> Iterator[Use]:
+    """Each process of count and confirm reads the tally and the overlay anew for as long as it is asked."""
+    renewals = sum(
+        cost_usage.renewals(outcome.served[name], outcome.alive_seconds[name], cost_usage.COUNT_FRESH_SECONDS)
+        for name in ("count", "confirm")
+    )
+    reads = renewals * (shards + 1)
+    yield Use("Firestore", "reads for fresh copies", "firestore_reads", reads, Driver.AWAKE)

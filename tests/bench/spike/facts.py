@@ -1,0 +1,105 @@
+"""What the simulation takes for true: of Google's platform, and of people."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """Of Google's platform in Europe. Latencies are medians, spread lognormally with `latency_sigma`.
+
+    Google promises none of the latencies. Its limits are soft where it calls them so; here they all are hard, so
+    that the simulation errs towards waiting.
+    """
+
+    # Cloud Run. https://docs.cloud.google.com/run/docs/about-instance-autoscaling
+
+    #: Ours: until an instance has been placed and its image is there, before our process starts. No page of
+    #: Google's says; third parties see 0.5 to 3 s with the process in it.
+    placing_seconds: float = 1.5
+    #: "Cloud Run autoscaler evaluates these every 5 seconds", an older version of the page; now "periodically".
+    autoscaler_period_seconds: float = 5
+    #: "over a one minute window".
+    autoscaler_window_seconds: float = 60
+    #: "targeting to keep scheduled instances to a 60% CPU utilization", and 60 % of the maximum concurrency.
+    target_utilization: float = 0.6
+    #: "up to 3.5 times average startup time of container instances of this service, or 10 seconds, whichever is
+    #: greater": so long a request waits for an instance, then it is answered with 429.
+    pending_seconds: float = 10
+    pending_starts: float = 3.5
+    #: "idle for up to 15 minutes". https://docs.cloud.google.com/run/docs/about-instance-autoscaling
+    idle_seconds: float = 900
+    #: Ours: a vCPU works as fast as a core of the machine on which the figures were measured.
+    vcpu_speed: float = 1
+
+    # Cloud Tasks.
+
+    #: The round trip of a creation; 20 ms is what the project's measurements of sign assume, too.
+    create_task_seconds: float = 0.020
+    #: From when a task may go until its request is on the way. Ours; no page says.
+    dispatch_seconds: float = 0.050
+    #: The client in shared/tasks/cloud_tasks.py gives up after so long, and sign turns to the spool.
+    create_patience_seconds: float = 8
+    #: The sweep of the spool, infra/scheduler.tf.
+    sweep_seconds: float = 300
+    #: "no more than 500 operations per second to a cold queue", and 50 % more each 5 minutes, for creations and
+    #: dispatches each. https://cloud.google.com/tasks/docs/manage-cloud-task-scaling
+    queue_ramp_per_second: float = 500
+    #: Tokens that the queue saves up while nothing is due, as a share of its rate a second: `gcloud tasks queues
+    #: describe` tells maxBurstSize 100 at 500 a second.
+    queue_burst_seconds: float = 0.2
+
+    # Firestore, eur3.
+
+    #: Ours: a read by key, and a commit to a quorum in two regions.
+    read_seconds: float = 0.012
+    commit_seconds: float = 0.040
+    #: "500 operations per second to a new collection, then increase traffic by 50% every 5 minutes".
+    #: https://firebase.google.com/docs/firestore/best-practices#ramping_up_traffic
+    collection_ramp_per_second: float = 500
+    ramp_growth: float = 1.5
+    ramp_period_seconds: float = 300
+    #: "sustained": https://firebase.google.com/docs/firestore/solutions/counters
+    document_writes_per_second: float = 1
+    #: Ours: so many writes a document takes in a burst before the rule above holds it back.
+    document_burst_writes: float = 5
+    #: `TIMEOUT_SECONDS` of shared/store/firestore_rpc.py.
+    call_patience_seconds: float = 10
+
+    # The mail relay.
+
+    #: Connection, STARTTLS and its answer; as in scripts/cost_usage.py. It takes as many mails a second as the
+    #: queue sends, for that is what infra/RUNBOOK.md has one agree on with it.
+    relay_seconds: float = 0.6
+
+    latency_sigma: float = 0.4
+
+    # Cloud CDN. https://cloud.google.com/cdn/docs/caching
+
+    #: Ours: caches that each ask for their own copy: some in each of the dozens of places in and around Europe.
+    #: Concurrent misses in one of them become one request ("request coalescing", on by default).
+    cache_places: int = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Ours, all of it, beside what scripts/cost_usage.py assumes already: who confirms, how often links are
+    opened.
+    """
+
+    #: From mail to opened link, lognormal. Seven in ten within five minutes, and nearly all within twelve hours:
+    #: what Maître, a service for waiting lists, reports of 3.7 million mails
+    #: (https://smmhacks.com/success-stories/maitre-found-some-pretty-intriguing-conclusions-after-analysing-3691345-sent-emails/).
+    opening_median_seconds: float = 120
+    opening_sigma: float = 1.75
+    opening_longest_seconds: float = 12 * 3600
+    #: On the page with the button.
+    reading_seconds: float = 8
+    #: Somebody whose button answered "try again" presses it again after so long.
+    again_seconds: float = 30
+    #: Pages with the count that are opened for each signature: in March 2019 ten thousand reads a second came with
+    #: 33 signatures, and one view reads the count ten times (scripts/cost_usage.py).
+    views_a_press: float = 30
+
+
+GOOGLE = Platform()
+PEOPLE = People()

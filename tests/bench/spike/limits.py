@@ -1,0 +1,84 @@
+"""What holds requests back: rates that may only grow slowly, and documents that take one write at a time.
+
+Each limit tells at once how long somebody who comes now has to wait, and keeps that place for them; whoever has no
+patience for so long gets no place.
+"""
+
+import math
+from random import Random
+
+
+class Rate:
+    """So many a second, first come, first served. `burst`: how many may pass at once after a quiet time."""
+
+    def __init__(self, per_second: float, burst: float = 0) -> None:
+        self.per_second = per_second
+        self._burst = burst
+        #: When the next one is due if all before it had come evenly.
+        self._next = 0.0
+
+    def wait(self, now: float, number: float, patience: float = math.inf) -> float | None:
+        """Seconds until `number` may pass; None if that is longer than `patience`."""
+        seconds = max(0.0, self._next - now - self._burst / self.per_second)
+        if seconds > patience:
+            return None
+        self._next = max(self._next, now) + number / self.per_second
+        return seconds
+
+    def change(self, now: float, per_second: float) -> None:
+        """Another rate from now on; those who wait are let through at it, too."""
+        waiting = max(0.0, self._next - now) * self.per_second
+        self.per_second = per_second
+        self._next = now + waiting / per_second
+
+
+class Ramp:
+    """The rule 500/50/5: a rate that each period may become half as much again as it was used.
+
+    Never below `start_per_second`; what has not been used for a period has to begin anew.
+    """
+
+    def __init__(self, start_per_second: float, growth: float, period_seconds: float) -> None:
+        self._start = start_per_second
+        self._growth = growth
+        self._period = period_seconds
+        self._rate = Rate(start_per_second)
+        self._ends = -math.inf
+        self._used = 0.0
+
+    def wait(self, now: float, number: float, patience: float = math.inf) -> float | None:
+        """Like `Rate.wait`."""
+        if now >= self._ends:
+            self._begin_period(now)
+        seconds = self._rate.wait(now, number, patience)
+        if seconds is not None:
+            self._used += number
+        return seconds
+
+    def _begin_period(self, now: float) -> None:
+        quiet = now >= self._ends + self._period
+        used = 0 if quiet else min(self._used / self._period, self._rate.per_second)
+        self._rate.change(now, max(self._start, self._growth * used))
+        self._ends = now + self._period if quiet else self._ends + self._period
+        self._used = 0
+
+
+class Shards:
+    """The documents of a tally. Each takes so many writes a second, and a few more in a burst."""
+
+    def __init__(self, number: int, writes_per_second: float, burst: float) -> None:
+        self._seconds = 1 / writes_per_second
+        self._burst_seconds = burst / writes_per_second
+        #: As `Rate._next`, of each document; a rush asks for them millions of times.
+        self._next = [0.0] * number
+
+    def wait(self, now: float, writes: int, patience: float, rng: Random) -> list[float]:
+        """Seconds for each of the writes that find a place, each to a document of its own chance."""
+        waits = []
+        for _ in range(writes):
+            document = int(rng.random() * len(self._next))
+            seconds = max(0.0, self._next[document] - now - self._burst_seconds)
+            if seconds <= patience:
+                self._next[document] = max(self._next[document], now) + self._seconds
+                waits.append(seconds)
+        return waits

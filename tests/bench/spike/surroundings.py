@@ -1,0 +1,132 @@
+"""What the functions depend on: Cloud Tasks, Firestore, the mail relay. Google's here, this machine's in
+validation.py.
+"""
+
+from collections.abc import Mapping
+from random import Random
+from typing import Protocol
+
+from simpy import Environment
+
+from scripts import cost_usage
+from tests.bench.spike import chance
+from tests.bench.spike.facts import Platform
+from tests.bench.spike.limits import Ramp, Rate, Shards
+from tests.bench.spike.processor import OwnCore, Processor, Steps
+
+SIGNATURES, MAILBOXES = "signatures", "mailboxes"
+
+
+class Unavailable(Exception):
+    """It did not answer in time."""
+
+
+class Surroundings(Protocol):
+    """Each step waits for as long as a group of `signers` has to.
+
+    Raises:
+        Unavailable: from those steps that have a timeout.
+    """
+
+    def processor(self) -> Processor:
+        """Of a new instance."""
+
+    def send(self, signers: int) -> Steps[None]:
+        """The request is on its way to a function."""
+
+    def enqueue(self, signers: int) -> Steps[None]: ...
+
+    def remind(self, signers: int) -> Steps[None]:
+        """A reminder for each is put off until tomorrow."""
+
+    def dispatch(self, signers: int) -> Steps[None]: ...
+
+    def admit(self, signers: int) -> Steps[None]: ...
+
+    def mail(self, signers: int) -> Steps[None]: ...
+
+    def settle(self, signers: int) -> Steps[None]: ...
+
+    def count(self, signers: int) -> Steps[int]:
+        """How many of them are in the tally afterwards; the others had no patience."""
+
+
+class Google:
+    """The platform's parts, as documented; `relay_per_second`: what the relay takes."""
+
+    def __init__(
+        self, env: Environment, platform: Platform, relay_per_second: float, shards: int, rng: Random
+    ) -> None:
+        self._env = env
+        self._platform = platform
+        self._rng = rng
+        self._creations = Ramp(platform.queue_ramp_per_second, platform.ramp_growth, platform.ramp_period_seconds)
+        self._collections = {
+            name: Ramp(platform.collection_ramp_per_second, platform.ramp_growth, platform.ramp_period_seconds)
+            for name in (SIGNATURES, MAILBOXES)
+        }
+        self._tally = Shards(shards, platform.document_writes_per_second, platform.document_burst_writes)
+        self._relay = Rate(relay_per_second, relay_per_second)
+
+    def processor(self) -> Processor:
+        return OwnCore(self._env)
+
+    def send(self, signers: int) -> Steps[None]:
+        """The signer's own line is none of ours."""
+        yield from ()
+
+    def enqueue(self, signers: int) -> Steps[None]:
+        patience = self._platform.create_patience_seconds
+        waiting = self._creations.wait(self._env.now, signers, patience)
+        yield from self._answer(waiting, patience, self._platform.create_task_seconds)
+
+    def remind(self, signers: int) -> Steps[None]:
+        """It is put into the same queue."""
+        yield from self.enqueue(signers)
+
+    def dispatch(self, signers: int) -> Steps[None]:
+        yield self._env.timeout(self._latency(self._platform.dispatch_seconds))
+
+    def admit(self, signers: int) -> Steps[None]:
+        """One read of two documents, one commit to both."""
+        each = signers * cost_usage.ADMIT_READS / 2
+        yield from self._call(self._platform.read_seconds, {SIGNATURES: each, MAILBOXES: each})
+        each = signers * cost_usage.ADMIT_WRITES / 2
+        yield from self._call(self._platform.commit_seconds, {SIGNATURES: each, MAILBOXES: each})
+
+    def mail(self, signers: int) -> Steps[None]:
+        waiting = self._relay.wait(self._env.now, signers) or 0
+        yield self._env.timeout(waiting + self._latency(self._platform.relay_seconds))
+
+    def settle(self, signers: int) -> Steps[None]:
+        yield from self._call(self._platform.commit_seconds, {MAILBOXES: signers * cost_usage.SETTLE_WRITES})
+
+    def count(self, signers: int) -> Steps[int]:
+        """One read, and one commit to the signature and a shard of the tally; the slowest holds up the group."""
+        yield from self._call(self._platform.read_seconds, {SIGNATURES: signers * cost_usage.CONFIRM_READS})
+        patience = self._platform.call_patience_seconds
+        waits = self._tally.wait(self._env.now, signers, patience, self._rng)
+        if not waits:
+            yield self._env.timeout(patience)
+            return 0
+        yield self._env.timeout(max(waits))
+        writes = len(waits) * (cost_usage.CONFIRM_WRITES - 1)
+        yield from self._call(self._platform.commit_seconds, {SIGNATURES: writes})
+        return len(waits)
+
+    def _call(self, latency: float, operations: Mapping[str, float]) -> Steps[None]:
+        patience = self._platform.call_patience_seconds
+        waits = [
+            self._collections[name].wait(self._env.now, number, patience) for name, number in operations.items()
+        ]
+        late = [seconds for seconds in waits if seconds is not None]
+        yield from self._answer(max(late) if len(late) == len(waits) else None, patience, latency)
+
+    def _answer(self, waiting: float | None, patience: float, latency: float) -> Steps[None]:
+        if waiting is None:
+            yield self._env.timeout(patience)
+            raise Unavailable
+        yield self._env.timeout(waiting + self._latency(latency))
+
+    def _latency(self, median: float) -> float:
+        return chance.around(self._rng, median, self._platform.latency_sigma)
