@@ -17,14 +17,15 @@ def measure(figures: Figures, rounds: int, seconds: float) -> None:
         with (
             serving("empty", {}) as empty,
             serving("sign", signing) as sign,
-            serving("sign_sync", signing, is_async=False) as sync,
+            serving("empty_sync", {}, is_async=False) as empty_sync,
+            serving("sign_sync", signing, is_async=False) as sign_sync,
         ):
             for round_ in range(rounds + 1):
                 # The first round warms up.
                 kept = figures if round_ else Figures()
                 for connections in CONNECTIONS:
                     _compare(kept, empty, sign, connections, seconds)
-                _compare_with_sync(kept, sync, seconds)
+                _compare_with_sync(kept, empty_sync, sign_sync, seconds)
 
 
 def _compare(figures: Figures, empty: Served, sign: Served, connections: int, seconds: float) -> None:
@@ -34,15 +35,17 @@ def _compare(figures: Figures, empty: Served, sign: Served, connections: int, se
     figures.add(f"sign/{connections}/cpu_to_empty", most[1] / least[1], "×")
 
 
-def _compare_with_sync(figures: Figures, sync: Served, seconds: float) -> None:
-    per_second, _ = _run(figures, "sign_sync", sync, COMPARED, seconds)
-    figures.add("sign/64/rate_to_sync", figures.last(f"sign/{COMPARED}/per_second") / per_second, "×")
+def _compare_with_sync(figures: Figures, empty: Served, sign: Served, seconds: float) -> None:
+    for name, served in (("empty", empty), ("sign", sign)):
+        per_second, _ = _run(figures, f"{name}_sync", served, COMPARED, seconds)
+        ours = figures.last(f"{name}/{COMPARED}/per_second")
+        figures.add(f"{name}/{COMPARED}/rate_to_sync", ours / per_second, "×")
 
 
 def _run(figures: Figures, name: str, served: Served, connections: int, seconds: float) -> tuple[float, float]:
     """Requests a second, and processor milliseconds a request."""
     before = served.cpu_ms
-    if name == "empty":
+    if name.startswith("empty"):
         done = load.get(served.url + "/", connections, seconds)
     else:
         done = load.sign(served.url + SIGNATURES, connections, seconds)
