@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 #: Adds to the age that the answer's own source allows, so it must stay small beside it.
 FOR = timedelta(seconds=1)
-#: At most 20 KB each; who makes up queries gains nothing but that answers are made anew.
+#: Of tens of kilobytes at most; who makes up queries gains nothing but that answers are made anew.
 MOST = 200
+
+#: Those that hold their content, and can be sent more than once; a file is read as it is sent.
+_WHOLE = (Response, HTMLResponse)
 
 Key = tuple[str, bytes, bool]
 
@@ -37,7 +40,7 @@ class Kept:
     def keep(self, request: Request, response: Response) -> None:
         """Keep it, if any cache may."""
         is_public = "public" in response.headers.get("cache-control", "")
-        key = _key(request) if is_public and type(response) is Response else None
+        key = _key(request) if is_public and type(response) in _WHOLE else None
         if key is None or response.status_code != HTTPStatus.OK:
             return
         now = self._now()

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 
 from shared.kept import FOR, MOST, Kept
 from tests.conftest import NOW
@@ -36,10 +36,9 @@ def request(method: str = "GET", path: str = "/count", query: str = "", **header
     )
 
 
-def test_a_public_answer_is_there_for_the_next_reader(kept: Kept) -> None:
+@pytest.mark.parametrize("answer", [Response("7", headers=PUBLIC), HTMLResponse("<p>7", headers=PUBLIC)])
+def test_a_public_answer_is_there_for_the_next_reader(kept: Kept, answer: Response) -> None:
     """Whatever else the two send along."""
-    answer = Response("7", headers=PUBLIC)
-
     kept.keep(request(accept_language="de"), answer)
 
     assert kept.get(request(accept_language="fr", origin="https://a.example")) is answer
