@@ -43,12 +43,12 @@ class Ramp:
         self._growth = growth
         self._period = period_seconds
         self._rate = Rate(start_per_second)
-        self._ends = -math.inf
+        self._begun = -math.inf
         self._used = 0.0
 
     def wait(self, now: float, number: float, patience: float = math.inf) -> float | None:
         """Like `Rate.wait`."""
-        if now >= self._ends:
+        if now >= self._begun + self._period:
             self._begin_period(now)
         seconds = self._rate.wait(now, number, patience)
         if seconds is not None:
@@ -56,11 +56,9 @@ class Ramp:
         return seconds
 
     def _begin_period(self, now: float) -> None:
-        quiet = now >= self._ends + self._period
-        used = 0 if quiet else min(self._used / self._period, self._rate.per_second)
+        used = min(self._used / (now - self._begun), self._rate.per_second)
         self._rate.change(now, max(self._start, self._growth * used))
-        self._ends = now + self._period if quiet else self._ends + self._period
-        self._used = 0
+        self._begun, self._used = now, 0
 
 
 class Shards:

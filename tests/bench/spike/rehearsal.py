@@ -30,12 +30,13 @@ from tests.world import REPOSITORY, SIGNATURES, Identities, signature
 QUEUE = "projects/undersign-test/locations/europe-west1/queues/deliver"
 #: Nobody listens there: links are opened where confirm really is.
 PUBLIC_URL = "http://localhost:1"
-PARTS = ("sign", "deliver", "confirm", "tasks", "load")
 _LINK = re.compile(rb"/v1/confirm/[\w.~-]+")
 _TO = re.compile(rb"^To: (\w+-\d+)@", re.M)
 #: Where quoted-printable breaks a line (RFC 2045, 6.7). Links hold nothing that it would have to quote.
 _SOFT_BREAK = re.compile(rb"=\r?\n")
 _LOOK_SECONDS = 0.05
+#: In which nobody signs, to see what else is going on.
+_PAUSE_SECONDS = 3
 #: After the last press; then whoever is not counted yet is left out.
 _PATIENCE_SECONDS = 120
 
@@ -50,13 +51,17 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was measured. `cpu_seconds`: of each of `PARTS`. `others`: cores that were busy with anything else."""
+    """What was measured. `cpu_seconds`: of each part, which are the functions, `tasks` and `load`.
+
+    `others`: cores that anything else kept busy just before.
+    """
 
     journal: Journal
     cpu_seconds: Mapping[str, float]
     others: float
 
 
+#: With whom everything warms up.
 _FIRST = [Signer(0.05 * number, opens_after=0) for number in range(40)]
 
 
@@ -79,11 +84,13 @@ class _Deployment:
         async with Client() as client:
             # The first requests of each function are slower.
             await _Crowd(self, client, Journal(bin_seconds=1), _FIRST, "first").come()
-            before, machine, started = self._cpu_seconds(), processes.machine_seconds(), time.monotonic()
+            machine = processes.machine_seconds()
+            await asyncio.sleep(_PAUSE_SECONDS)
+            others = (processes.machine_seconds() - machine) / _PAUSE_SECONDS
+            before = self._cpu_seconds()
             await _Crowd(self, client, journal, signers, "signer").come()
             used = {name: after - before[name] for name, after in self._cpu_seconds().items()}
-            others = processes.machine_seconds() - machine - sum(used.values())
-        return Run(journal, used, max(0, others / (time.monotonic() - started)))
+        return Run(journal, used, others)
 
     def mails(self) -> Iterator[tuple[str, str, float]]:
         """New ones: to whom, the path of the link, and when it was written."""

@@ -111,19 +111,21 @@ def comparison(compared: Comparison) -> Rows:
             )
             ratio = f"{modelled / measured:.2f}" if measured else ""
             rows.append((f"{label}, {name}", seconds(measured), seconds(modelled), ratio))
-    rows.append(("signers", *(_number(journal.pressed) for journal in (compared.measured, compared.modelled)), ""))
+    journals = (compared.measured, compared.modelled)
+    rows.append(("presses", *(_number(journal.pressed) for journal in journals), ""))
+    rows.append(("refused", *(_number(journal.refused) for journal in journals), ""))
     return rows
 
 
 def comparison_notes(compared: Comparison) -> str:
     costs = ", ".join(f"{kind} {ms:.2f} ms" for kind, ms in summary(compared).items())
-    busy = compared.others / compared.cores
-    warning = " That is too much to compare anything: run it on a quiet machine." if busy > 0.2 else ""
+    busy = compared.others
+    warning = " That is much: run it on a quiet machine." if busy > 0.2 else ""
     return (
         f"One process each of sign, deliver and confirm on {compared.cores} cores, {compared.per_second:.0f} "
         f"presses a second for {SECONDS:.0f} seconds, people {HURRY:.0f} times as fast. CPU of each request, "
-        f"measured with few signers: {costs}. Other programs took {busy:.0%} of the machine meanwhile, by which "
-        f"the model slows it down.{warning}"
+        f"measured with few signers: {costs}. Other programs kept {busy:.1f} cores busy; in "
+        f"the model, {round(busy)} go on doing so.{warning}"
     )
 
 

@@ -18,10 +18,11 @@ from tests.bench.spike.limits import Ramp
 from tests.bench.spike.processor import Steps
 from tests.bench.spike.surroundings import Surroundings, Unavailable
 from tests.bench.spike.tasks import CloudTasks, Kind, Task
-from tests.bench.spike.traces import Trace
+from tests.bench.spike.traces import DAY, Trace
 
 #: Readers come in groups of this many; each of them costs little.
 READERS_AT_ONCE = 100
+_GIVE_UP_SECONDS = 3 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,18 @@ class System:
         self._under_way = 0
 
     def run(self, trace: Trace) -> None:
-        """Until everybody who came has been counted, or is known not to confirm."""
+        """Until everybody who came has been counted, or is known not to confirm.
+
+        Raises:
+            RuntimeError: some have come to neither in days.
+        """
         self._env.process(self._presses(trace))
         self._env.process(self._readers(trace))
         self._env.process(self._watch())
         self._env.run(trace.seconds)
         while self._under_way:
+            if self._env.now > trace.seconds + _GIVE_UP_SECONDS:
+                raise RuntimeError(f"{self._under_way} signers got lost")
             self._env.run(self._env.now + self._journal.bin_seconds)
 
     def _presses(self, trace: Trace) -> Steps[None]:

@@ -12,8 +12,8 @@ from random import Random
 import pytest
 from simpy import Environment, Resource
 
-from scripts import cost, deployed
-from scripts.cost_usage import Assumptions
+from scripts import cost, cost_usage, deployed
+from scripts.cost_usage import Assumptions, Driver
 from scripts.deployed import Queue, Scaling
 from tests.bench.spike import bill, figures, report, simulate, traces
 from tests.bench.spike.facts import GOOGLE, PEOPLE, Platform
@@ -352,6 +352,20 @@ def test_twice_as_many_cost_more() -> None:
     few, many = (bill.dollars(simulated(rush(rate, 60), there()), 32, prices, infra) for rate in (10, 20))
 
     assert few < many < 2.2 * few
+
+
+def test_signers_cost_what_make_cost_says() -> None:
+    """Beside the instances, of which the simulation knows more."""
+    prices, infra = cost.load_prices(), deployed.read(simulate.INFRA)
+    outcome = simulated(rush(20, 60), there())
+
+    signers = outcome.journal.times["counted"].signers
+    said = sum(
+        prices[use.price].cost(use.quantity)
+        for use in cost_usage.month(signers, 0, infra, ALL_CONFIRM)
+        if use.driver is Driver.SIGNATURES and use.service != "Cloud Run"
+    )
+    assert said < bill.dollars(outcome, 32, prices, infra) < 2 * said
 
 
 def test_the_sizes_are_those_of_terraform() -> None:

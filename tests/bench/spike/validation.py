@@ -5,6 +5,7 @@ part is what it has to foretell. Everything shares the machine's cores, the load
 Tasks included, so the model lets them.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from simpy import Environment, Resource
 
 from scripts.cost_usage import Assumptions
 from scripts.deployed import Queue, Scaling
-from tests.bench.spike import chance, facts, rehearsal
+from tests.bench.spike import chance, facts, rehearsal, tasks_server
 from tests.bench.spike.facts import People, Platform
 from tests.bench.spike.figures import Figures
 from tests.bench.spike.journal import Journal
@@ -25,8 +26,8 @@ from tests.bench.spike.traces import Trace
 
 SECONDS = 20.0
 #: To measure what each part costs.
-FEW_SECONDS, FEW_PER_SECOND = 10.0, 25.0
-#: So many times what deliver can do, or all parts together can on the cores that are free.
+FEW_SECONDS, FEW_PER_SECOND = 10.0, 40.0
+#: So many times what deliver can do, or all parts together can on all cores.
 TOO_MANY = 1.2
 #: People are this much faster here than in `People`.
 HURRY = 600.0
@@ -37,8 +38,6 @@ PEOPLE = People(
     views_a_press=0,
 )
 USAGE = replace(Assumptions(), opens_a_mail=0)
-#: httpx opens so many connections, and the tests' Cloud Tasks asks it for no more.
-TASKS_AT_ONCE = 100
 #: Requests of a signer whom the load generator serves: the press, the link, the button.
 _REQUESTS = 3
 
@@ -55,7 +54,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Of the same run. `per_second`: presses. `others`: cores that were busy with anything else while measured."""
+    """Of the same run. `per_second`: presses. `others`: cores that anything else kept busy."""
 
     measured: Journal
     modelled: Journal
@@ -74,8 +73,7 @@ def compare(figures: Figures, seed: int) -> Comparison:
     costs = _costs(few, figures)
     cores = os.cpu_count() or 1
     together = sum(few.cpu_seconds.values()) / few.journal.pressed
-    free = max(cores / 2, cores - few.others)
-    per_second = TOO_MANY * min(1 / costs.figures.cpu_seconds["deliver"], free / together)
+    per_second = TOO_MANY * min(1 / costs.figures.cpu_seconds["deliver"], cores / together)
     measured = rehearsal.run(_signers(per_second, SECONDS, Random(seed + 1)))
     modelled = _simulate(costs, per_second, cores, measured.others, Random(seed + 2))
     return Comparison(measured.journal, modelled, per_second, cores, measured.others, costs)
@@ -112,14 +110,16 @@ def _costs(few: Run, figures: Figures) -> Costs:
 
 
 def _simulate(costs: Costs, per_second: float, cores: int, others: float, rng: Random) -> Journal:
-    """Whatever else runs makes the cores so much slower."""
-    speed = max(0.05, 1 - others / cores)
+    """Whatever else runs goes on to want its cores."""
     env, journal = Environment(), Journal(bin_seconds=1)
+    shared = Resource(env, cores)
+    for _ in range(round(others)):
+        env.process(SharedCores(env, shared).work(1, math.inf))
     one = Scaling(concurrency=1_000_000, warm=1, most=1)
-    queue = Queue(1_000_000, TASKS_AT_ONCE, 0.01, 0.05, 3)
+    queue = Queue(1_000_000, tasks_server.AT_ONCE, 0.01, 0.05, 3)
     there = Deployment(dict.fromkeys(("sign", "deliver", "confirm", "count", "embed"), one), queue, 1)
-    around = ThisMachine(env, Resource(env, cores), costs, speed)
-    platform = Platform(queue_ramp_per_second=1_000_000, vcpu_speed=speed)
+    around = ThisMachine(env, shared, costs)
+    platform = Platform(queue_ramp_per_second=1_000_000)
     system = System(env, there, costs.figures, platform, PEOPLE, USAGE, around, journal, rng)
     system.run(Trace(SECONDS, lambda _: per_second))
     return journal
@@ -130,23 +130,23 @@ class ThisMachine:
     deliver.
     """
 
-    def __init__(self, env: Environment, cores: Resource, costs: Costs, speed: float) -> None:
+    def __init__(self, env: Environment, cores: Resource, costs: Costs) -> None:
         self._env = env
         self._cores = cores
-        self._load_seconds, self._task_seconds = costs.load_seconds / speed, costs.task_seconds / speed
+        self._costs = costs
         self._load, self._tasks = self.processor(), self.processor()
 
     def processor(self) -> Processor:
         return SharedCores(self._env, self._cores)
 
     def send(self, signers: int) -> Steps[None]:
-        yield from self._load.work(signers, self._load_seconds)
+        yield from self._load.work(signers, self._costs.load_seconds)
 
     def enqueue(self, signers: int) -> Steps[None]:
-        yield from self._tasks.work(signers, self._task_seconds)
+        yield from self._tasks.work(signers, self._costs.task_seconds)
 
     def dispatch(self, signers: int) -> Steps[None]:
-        yield from self._tasks.work(signers, self._task_seconds)
+        yield from self._tasks.work(signers, self._costs.task_seconds)
 
     def remind(self, signers: int) -> Steps[None]:
         yield from ()
