@@ -9,18 +9,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from google.cloud.firestore_v1 import AsyncClient
-
 from scripts.build import ROOT
+from shared.access import MetadataServer
 from shared.store import Signature, Status, Store
+from shared.store import firestore_rpc as rpc
 from shared.store.documents import SIGNATURE
+from shared.store.firestore_pb2 import Write
 from shared.store.sqlite import SqliteStore
 from tests.bench.figures import Figures
 from tests.bench.settings import TALLY_SHARDS, firestore, firestore_store
@@ -54,12 +54,14 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
     with firestore_emulator() as host, tempfile.TemporaryDirectory() as folder:
         if host is None:
             raise SystemExit("Google's Firestore emulator is needed: see the README")
+        print("filling …", file=sys.stderr, flush=True)
         databases = [_filled_firestore(host, records) for records in IN_FIRESTORE]
         for round_ in range(rounds + 1):
             kept = figures if round_ else Figures()
             for filled in databases:
                 with firestore_store(host, filled.environment["FIRESTORE_PROJECT"]) as store:
                     asyncio.run(_confirm_and_count(kept, filled, store))
+        print("filling SQLite …", file=sys.stderr, flush=True)
         databases.append(_filled_sqlite(Path(folder), IN_SQLITE))
         for _ in range(rounds):
             local = SqliteStore(Path(folder) / "store.db", lambda _campaign: TALLY_SHARDS)
@@ -127,22 +129,24 @@ def _desk(filled: Filled, *command: str) -> tuple[float, float]:
 
 def _filled_firestore(host: str, records: int) -> Filled:
     project = f"p-{uuid4().hex[:12]}"
-    with firestore_store(host, project):
-        asyncio.run(_fill_firestore(project, records))
+    asyncio.run(_fill_firestore(host, project, records))
     return Filled(records, "emulator", firestore(host, project))
 
 
-async def _fill_firestore(project: str, records: int) -> None:
-    client = AsyncClient(project=project, database="(default)")
+async def _fill_firestore(host: str, project: str, records: int) -> None:
+    database = rpc.Database(project, "(default)", MetadataServer(), host)
+    alike = rpc.create("", SIGNATURE.dump_python(_confirmed()))
     slots = asyncio.Semaphore(_BATCHES_AT_ONCE)
+
+    def write() -> Write:
+        one = Write()
+        one.CopyFrom(alike)
+        one.update.name = database.name("campaigns", CAMPAIGN, "signatures", _digest())
+        return one
 
     async def commit(number: int) -> None:
         async with slots:
-            batch = client.batch()
-            for digest, signature in _confirmed(number):
-                document = client.document("campaigns", CAMPAIGN, "signatures", digest)
-                batch.create(document, SIGNATURE.dump_python(signature))
-            await batch.commit()
+            await database.commit([write() for _ in range(number)])
 
     await asyncio.gather(*(commit(min(_BATCH, records - done)) for done in range(0, records, _BATCH)))
 
@@ -151,16 +155,20 @@ def _filled_sqlite(folder: Path, records: int) -> Filled:
     file = folder / "store.db"
     # Whoever reads first makes the tables.
     asyncio.run(SqliteStore(file, lambda _campaign: TALLY_SHARDS).tally(CAMPAIGN))
+    document = SIGNATURE.dump_json(_confirmed()).decode()
     with closing(sqlite3.connect(file)) as database, database:
         database.executemany(
             "INSERT INTO signatures VALUES (?, ?, ?, NULL)",
-            ((CAMPAIGN, digest, SIGNATURE.dump_json(each).decode()) for digest, each in _confirmed(records)),
+            # In the order in which they are kept, or every page would be written many times over.
+            ((CAMPAIGN, digest, document) for digest in sorted(_digest() for _ in range(records))),
         )
     return Filled(records, "sqlite", {"STORE": "sqlite", "LOCAL_FOLDER": str(folder)})
 
 
-def _confirmed(number: int) -> Iterator[tuple[str, Signature]]:
-    """A digest and its signature; the signatures are alike but for that."""
-    signature = Signature(Status.CONFIRMED, (signer().submission,), confirmed_at=datetime.now(UTC))
-    for _ in range(number):
-        yield secrets.token_hex(26), signature
+def _confirmed() -> Signature:
+    """What all the records hold: only their digests differ."""
+    return Signature(Status.CONFIRMED, (signer().submission,), confirmed_at=datetime.now(UTC))
+
+
+def _digest() -> str:
+    return secrets.token_hex(26)
