@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts.build import ROOT
 from tests.bench import calls, cold, growth, memory, reading, served, signing, writing
-from tests.bench.figures import Figures, against, as_json, as_table, machine
+from tests.bench.figures import Figures, against, as_json, as_table, machine, read
 from tests.bench.targets import TARGETS
 
 PARTS = {
@@ -37,10 +37,12 @@ def main() -> None:
         )
     served.stage()
     served.step_aside()
-    figures = Figures()
+    measured = Figures()
     for name in given.only:
         print(f"{name} …", file=sys.stderr, flush=True)
-        PARTS[name](figures, given.rounds, given.seconds)
+        PARTS[name](measured, given.rounds, given.seconds)
+    # What was measured on this machine before, and not now, stays in the file.
+    figures = {**read(given.json), **measured.all()}
     given.json.write_text(as_json(figures), encoding="utf-8")
     print(as_table(figures), against(TARGETS, figures), machine(), sep="\n\n")
 

@@ -1,16 +1,15 @@
 """What was measured: each figure over several rounds, as a table and as JSON."""
 
 import json
+import os
 import platform
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,6 @@ class Figures:
     def all(self) -> Mapping[str, Figure]:
         return {name: self[name] for name in self._values}
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._values
-
     def __getitem__(self, name: str) -> Figure:
         values = self._values[name]
         return Figure(self._units[name], statistics.median(values), min(values), max(values))
@@ -75,29 +71,35 @@ def machine() -> dict[str, Any]:
     """Where and when this was measured."""
     return {
         "processor": _processor(),
-        "cores": psutil.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "cores": os.cpu_count(),
         "python": platform.python_version(),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }
 
 
-def as_json(figures: Figures) -> str:
-    shown = {
-        name: {"unit": each.unit, "median": each.median, "low": each.low, "high": each.high}
-        for name, each in figures.all().items()
-    }
-    return json.dumps({"machine": machine(), "figures": shown}, indent=1) + "\n"
+def as_json(figures: Mapping[str, Figure]) -> str:
+    return json.dumps(
+        {"machine": machine(), "figures": {name: asdict(each) for name, each in figures.items()}}, indent=1
+    )
 
 
-def as_table(figures: Figures) -> str:
+def read(file: Path) -> dict[str, Figure]:
+    """The figures of an earlier run on this machine today; none, if there are none."""
+    if not file.exists():
+        return {}
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if content["machine"] != machine():
+        return {}
+    return {name: Figure(**each) for name, each in content["figures"].items()}
+
+
+def as_table(figures: Mapping[str, Figure]) -> str:
     """One line a figure, for a terminal."""
-    shown = figures.all()
-    width = max(map(len, shown), default=0)
-    return "\n".join(f"{name:{width}}  {figure}" for name, figure in shown.items())
+    width = max(map(len, figures), default=0)
+    return "\n".join(f"{name:{width}}  {figure}" for name, figure in figures.items())
 
 
-def against(targets: Iterable[Target], figures: Figures) -> str:
+def against(targets: Iterable[Target], figures: Mapping[str, Figure]) -> str:
     """The figures that have a target, as a Markdown table; those that were not measured are left out."""
     rows = [target.row(figures[target.name]) for target in targets if target.name in figures]
     return "\n".join(
