@@ -27,7 +27,7 @@ from tests.bench.spike.traces import Trace
 SECONDS = 20.0
 #: To measure what each part costs.
 FEW_SECONDS, FEW_PER_SECOND = 10.0, 40.0
-#: So many times what deliver can do, or all parts together can on all cores.
+#: So many times what deliver can do, or all parts together can.
 TOO_MANY = 1.2
 #: People are this much faster here than in `People`.
 HURRY = 600.0
@@ -73,7 +73,9 @@ def compare(figures: Figures, seed: int) -> Comparison:
     costs = _costs(few, figures)
     cores = os.cpu_count() or 1
     together = sum(few.cpu_seconds.values()) / few.journal.pressed
-    per_second = TOO_MANY * min(1 / costs.figures.cpu_seconds["deliver"], cores / together)
+    # Others that compete for the cores will have to yield about half of what they took alone.
+    free = cores - few.others / 2
+    per_second = TOO_MANY * min(1 / costs.figures.cpu_seconds["deliver"], free / together)
     measured = rehearsal.run(_signers(per_second, SECONDS, Random(seed + 1)))
     modelled = _simulate(costs, per_second, cores, measured.others, Random(seed + 2))
     return Comparison(measured.journal, modelled, per_second, cores, measured.others, costs)
