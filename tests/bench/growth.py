@@ -108,7 +108,7 @@ async def _confirm_and_count(figures: Figures, filled: Filled, store: Store) -> 
 
 
 async def _read_by_name(figures: Figures, filled: Filled, database: rpc.Database) -> None:
-    """The tally's documents without a query: the emulator looks through all records for one, and Firestore does not.
+    """The tally's documents without a query, for which the emulator looks through all records; Firestore does not.
 
     https://firebase.google.com/docs/firestore/query-data/queries
     """
