@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 from scripts.build import ROOT
-from tests.bench import calls, cold, growth, memory, reading, served, signing, writing
+from tests.bench import calls, cold, growth, memory, reading, served, signing, steps, writing
 from tests.bench.figures import Figures, against, as_json, as_table, machine, read
 from tests.bench.targets import TARGETS
 
 PARTS = {
     "signing": signing.measure,
+    "steps": steps.measure,
     "reading": reading.measure,
     "writing": writing.measure,
     "cold": cold.measure,
