@@ -39,12 +39,14 @@ def main() -> None:
     served.stage()
     served.step_aside()
     measured = Figures()
+    # What was measured on this machine before, and not now, stays in the file.
+    before = read(given.json)
     for name in given.only:
         print(f"{name} …", file=sys.stderr, flush=True)
         PARTS[name](measured, given.rounds, given.seconds)
-    # What was measured on this machine before, and not now, stays in the file.
-    figures = {**read(given.json), **measured.all()}
-    given.json.write_text(as_json(figures), encoding="utf-8")
+        # After each part: an hour's work is not to be lost with the last of it.
+        figures = {**before, **measured.all()}
+        given.json.write_text(as_json(figures), encoding="utf-8")
     print(as_table(figures), against(TARGETS, figures), machine(), sep="\n\n")
 
 

@@ -98,7 +98,7 @@ async def send(served: Served, requests: Iterable[httpx.Request], at_once: int) 
                 request.url = request.url.copy_with(netloc=httpx.URL(served.url).netloc)
                 try:
                     answer = await client.send(request)
-                except httpx.ReadError:
+                except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
                     # gunicorn closes a connection on which it has read nothing for 2 seconds, if for want of time.
                     answer = await client.send(request)
                 if not answer.is_success:
