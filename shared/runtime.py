@@ -341,10 +341,7 @@ def _with_spool(queue: "TaskQueue", settings: SignSettings) -> "TaskQueue":
     from shared.tasks import SpoolingQueue
     from shared.tasks.spool import FirestoreSpool
 
-    spool = FirestoreSpool(
-        settings.spool_project, _given(settings.spool_database), settings.firestore_emulator_host
-    )
-    return SpoolingQueue(queue, spool)
+    return SpoolingQueue(queue, FirestoreSpool(settings.spool_project, _given(settings.spool_database)))
 
 
 def _sweeper(settings: DeliverSettings, queue: "TaskQueue") -> "Sweeper | None":

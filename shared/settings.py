@@ -117,8 +117,6 @@ class SpoolSettings(Settings):
 class SignSettings(QueueSettings, SpoolSettings, FunctionSettings):
     """sign holds no secret."""
 
-    firestore_emulator_host: str | None = Field(default=None, description="host:port of Google's emulator")
-
 
 class EmbedSettings(FunctionSettings):
     """embed holds no secret."""

@@ -35,10 +35,6 @@ NEEDS = {
 }
 
 
-#: What a function imports only when something is away: its lock must hold that, too.
-LATE = {"sign": ("google.auth.transport.requests",)}
-
-
 @pytest.fixture(scope="session")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("build")
@@ -89,8 +85,6 @@ def test_a_staged_function_runs_from_its_folder_alone(running: tuple[str, str], 
         assert (tmp_path / "tasks.db").exists()
     if name == "embed":
         assert "<form" in httpx.get(f"{url}/c/reclaim-your-face?lang=en", trust_env=False).text
-    for late in LATE.get(name, ()):
-        subprocess.run([tmp_path / "venv" / "bin" / "python", "-c", f"import {late}"], check=True)
     if name in {"count", "confirm"}:
         count = httpx.get(f"{url}/v1/campaigns/reclaim-your-face/count", trust_env=False)
         assert count.status_code == (200 if name == "count" else 404)

@@ -1,56 +1,44 @@
 """The spool: tasks that Cloud Tasks could not take, in a Firestore database of their own.
 
-It is a database of its own, because roles are given per database: sign may create there and do nothing else. sign
-writes through REST (https://cloud.google.com/firestore/docs/reference/rest), and imports what that needs on a day
-that may never come: at the start it would take a fifth of it.
+It is a database of its own, because roles are given per database: sign may create there and do nothing else.
 """
 
 import asyncio
-import base64
+import secrets
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+from shared import settings as environment
+from shared.access import AccessUnavailable, MetadataServer
 from shared.errors import QueueUnavailable
-
-if TYPE_CHECKING:
-    import requests
+from shared.google_rpc import Fault
+from shared.store import firestore_rpc as rpc
 
 COLLECTION = "spool"
-_TIMEOUT_SECONDS = 5
-_SCOPE = "https://www.googleapis.com/auth/datastore"
+#: The signer has waited for Cloud Tasks by then.
+TIMEOUT_SECONDS = 5
 
 
 class FirestoreSpool:
-    """Creates documents in `database` of `project`. `emulator_host`: host:port of Google's emulator, in tests."""
+    """Creates documents in `database` of `project`."""
 
-    def __init__(self, project: str, database: str, emulator_host: str | None) -> None:
-        self._emulator_host = emulator_host
-        server = f"http://{emulator_host}" if emulator_host else "https://firestore.googleapis.com"
-        self._url = f"{server}/v1/projects/{project}/databases/{database}/documents/{COLLECTION}"
+    def __init__(self, project: str, database: str) -> None:
+        self._project = project
+        self._name = database
 
     async def keep(self, body: bytes) -> None:
-        document = {"fields": {"body": {"bytesValue": base64.b64encode(body).decode()}}}
-        await asyncio.to_thread(self._create, document)
-
-    def _create(self, document: object) -> None:
-        import requests
-        from google.auth.exceptions import GoogleAuthError
-
+        task = rpc.create(self._database.name(COLLECTION, _random_id()), {"body": body})
         try:
-            self._session.post(self._url, json=document, timeout=_TIMEOUT_SECONDS).raise_for_status()
-        except (requests.RequestException, GoogleAuthError) as fault:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await self._database.commit([task])
+        except rpc.Conflict:
+            return  # an attempt whose answer got lost has kept it: nobody else has this name
+        except (Fault, AccessUnavailable, TimeoutError) as fault:
             raise QueueUnavailable(f"spool: {type(fault).__name__}") from fault
 
     @cached_property
-    def _session(self) -> "requests.Session":
-        import google.auth
-        import requests
-        from google.auth.transport.requests import AuthorizedSession
+    def _database(self) -> rpc.Database:
+        return rpc.Database(self._project, self._name, MetadataServer(), environment.firestore_emulator())
 
-        if self._emulator_host:
-            session = requests.Session()
-            session.headers["Authorization"] = "Bearer owner"
-            session.trust_env = False
-            return session
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
-        return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+
+def _random_id() -> str:
+    return secrets.token_hex(16)

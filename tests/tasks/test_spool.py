@@ -44,7 +44,7 @@ async def sweeping(project: str, queue: KeepingQueue) -> AsyncIterator[Sweeper]:
 
 @pytest.fixture
 def spool(project: str, emulator: str) -> FirestoreSpool:
-    return FirestoreSpool(project, DATABASE, emulator)
+    return FirestoreSpool(project, DATABASE)
 
 
 @pytest.fixture
@@ -121,12 +121,33 @@ async def test_junk_in_the_spool_stands_in_nobodys_way(spool: FirestoreSpool, pr
     assert left == 0
 
 
-async def test_a_spool_that_is_away_too_says_so() -> None:
-    """Nobody is told that a signature was accepted."""
-    spool = FirestoreSpool("p", DATABASE, f"127.0.0.1:{free_port()}")
+async def test_what_an_attempt_without_an_answer_has_kept_is_kept_once(
+    spool: FirestoreSpool, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next attempt, at the same document, finds it there."""
+    monkeypatch.setattr("shared.tasks.spool._random_id", lambda: "one")
+    queue = KeepingQueue()
 
+    for _ in range(2):
+        await spool.keep(b"task")
+
+    async with sweeping(project, queue) as sweeper:
+        assert await sweeper.sweep() == 1
+    assert queue.bodies == [b"task"]
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> FirestoreSpool:
+    """A spool whose database is away, and for which nobody waits long."""
+    monkeypatch.setattr("shared.tasks.spool.TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{free_port()}")
+    return FirestoreSpool("p", DATABASE)
+
+
+async def test_a_spool_that_is_away_too_says_so(nowhere: FirestoreSpool) -> None:
+    """Nobody is told that a signature was accepted."""
     with pytest.raises(QueueUnavailable):
-        await spool.keep(b"body")
+        await nowhere.keep(b"body")
 
 
 async def test_a_signature_is_accepted_while_cloud_tasks_is_away_and_delivered_when_it_is_back(
@@ -149,12 +170,12 @@ async def test_a_signature_is_accepted_while_cloud_tasks_is_away_and_delivered_w
     assert [mail.to for mail in deployed.outbox.received()] == ["bob@example.org"]
 
 
-async def test_with_both_away_the_signer_is_told_to_try_again(deployed: World, tasks: CloudTasksServer) -> None:
+async def test_with_both_away_the_signer_is_told_to_try_again(
+    deployed: World, tasks: CloudTasksServer, nowhere: FirestoreSpool
+) -> None:
     """503 with Retry-After; the form is kept where it was typed."""
     tasks.fail_with = grpc.StatusCode.UNAVAILABLE
-    deployed.functions["sign"].service.envelopes._queue._spool = FirestoreSpool(
-        "p", DATABASE, f"127.0.0.1:{free_port()}"
-    )
+    deployed.functions["sign"].service.envelopes._queue._spool = nowhere
 
     response = await deployed.sign()
 
