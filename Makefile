@@ -84,7 +84,7 @@ vendor: ## Make desk/opener/age.js again, which decrypts exports in a browser; n
 
 proto: $(VENV)/dev.stamp ## Make the messages of Firestore and Cloud Tasks again from their .proto files
 	@$(BIN)/uv run --quiet --isolated --no-project --with grpcio-tools==1.85.1 python -m grpc_tools.protoc \
-	  --proto_path=. --python_out=. --pyi_out=. shared/store/firestore.proto shared/tasks/cloud_tasks.proto
+	  --proto_path=. --python_out=. --pyi_out=. shared/google_cloud/firestore.proto shared/google_cloud/cloud_tasks.proto
 
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,27 +12,27 @@ from tests.test_build import environment_of
 from tests.world import REPOSITORY
 
 ADAPTERS = {
-    "shared.access",
+    "shared.google_cloud.access",
+    "shared.google_cloud.cloud_tasks_pb2",
+    "shared.google_cloud.firestore",
+    "shared.google_cloud.firestore_pb2",
+    "shared.google_cloud.rpc",
+    "shared.mail.outbox",
+    "shared.mail.smtp",
     "shared.published_overlay",
     "shared.sqlite",
+    "shared.store.firestore",
+    "shared.store.firestore_records",
     "shared.store.sqlite",
     "shared.store.sqlite_parked",
     "shared.store.sqlite_records",
-    "shared.store.firestore",
-    "shared.store.firestore_pb2",
-    "shared.store.firestore_records",
-    "shared.store.firestore_rpc",
-    "shared.tasks.firestore_tasks",
-    "shared.tasks.local",
-    "shared.google_rpc",
     "shared.tasks.cloud_tasks",
     "shared.tasks.cloud_tasks_list",
-    "shared.tasks.cloud_tasks_pb2",
     "shared.tasks.dispatcher",
+    "shared.tasks.firestore_tasks",
+    "shared.tasks.local",
     "shared.tasks.spool",
     "shared.tasks.sweep",
-    "shared.mail.smtp",
-    "shared.mail.outbox",
 }
 #: What only adapters may know of; other packages of a vendor come with these.
 VENDORS = ("google", "grpc", "aiosmtplib", "smtplib", "sqlite3", "httpx", "requests", "urllib.request")

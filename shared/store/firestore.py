@@ -17,9 +17,12 @@ from pydantic import TypeAdapter
 
 from shared import log
 from shared import settings as environment
-from shared.access import Access, AccessUnavailable, MetadataServer
 from shared.errors import StoreUnavailable
-from shared.google_rpc import Fault, InvalidArgument
+from shared.google_cloud import firestore
+from shared.google_cloud.access import Access, AccessUnavailable, MetadataServer
+from shared.google_cloud.firestore import Read
+from shared.google_cloud.firestore_pb2 import Write
+from shared.google_cloud.rpc import Fault, InvalidArgument
 from shared.overlay import Overlay
 from shared.store import (
     TOMBSTONE_TTL,
@@ -41,10 +44,7 @@ from shared.store import (
     shard_of,
     transitions,
 )
-from shared.store import firestore_rpc as rpc
 from shared.store.documents import DAY, MAILBOX, SIGNATURE
-from shared.store.firestore_pb2 import Write
-from shared.store.firestore_rpc import Read
 
 _ATTEMPTS = 20
 _PAUSE_SECONDS = 0.02
@@ -95,7 +95,7 @@ class FirestoreStore:
             mailbox = parsed(stored, MAILBOX) or Mailbox()
             settled = transitions.settle(mailbox, granted.key, sent=sent)
             if settled != mailbox:
-                await self._commit(rpc.replace(stored, MAILBOX.dump_python(settled)))
+                await self._commit(firestore.replace(stored, MAILBOX.dump_python(settled)))
 
         await self._until_committed(work)
 
@@ -134,7 +134,7 @@ class FirestoreStore:
             day = self._database.name("campaigns", campaign, "history", f"{point.at:%Y-%m-%d}")
             name = f"h{point.at:%H}"
             content = DAY.dump_python(Day(point, {name: Hour(point.at, point.total)}))
-            await self._commit(rpc.put(day, content, only=("last", f"hours.{name}")))
+            await self._commit(firestore.put(day, content, only=("last", f"hours.{name}")))
 
         await self._until_committed(work)
 
@@ -157,14 +157,14 @@ class FirestoreStore:
     async def _merge(self, campaign: str, name: str, document: dict[str, Any]) -> None:
         funnel = self._database.name("campaigns", campaign, "funnel", name)
         try:
-            await self._commit(rpc.add(funnel, document))
+            await self._commit(firestore.add(funnel, document))
         except InvalidArgument as full:
             # Somebody has made up sources until the document was full (1 MiB): the rest is worth more.
             log.fault("funnel_is_full", full, campaign=campaign)
             for stage in document.values():
                 stage.pop("source", None)
             with contextlib.suppress(InvalidArgument):  # what is full stays full: there is no later
-                await self._commit(rpc.add(funnel, document))
+                await self._commit(firestore.add(funnel, document))
 
     async def overlay(self, campaign: str) -> Overlay:
         async def work() -> Overlay:
@@ -176,7 +176,7 @@ class FirestoreStore:
     async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         async def work() -> None:
             document = {"body": body, "reason": reason, "expire_at": now + TOMBSTONE_TTL}
-            await self._commit(rpc.put(self._database.name("parked", task_id), document))
+            await self._commit(firestore.put(self._database.name("parked", task_id), document))
 
         await self._until_committed(work)
 
@@ -185,8 +185,8 @@ class FirestoreStore:
         self.__dict__.pop("_database", None)
 
     @cached_property
-    def _database(self) -> rpc.Database:
-        return rpc.Database(self._project, self._name, self._access(), environment.firestore_emulator())
+    def _database(self) -> firestore.Database:
+        return firestore.Database(self._project, self._name, self._access(), environment.firestore_emulator())
 
     def _access(self) -> Access:
         return MetadataServer()
@@ -209,9 +209,9 @@ class FirestoreStore:
         decision = decide(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())
         writes = []
         if decision.signature:
-            writes.append(rpc.replace(signature, SIGNATURE.dump_python(decision.signature)))
+            writes.append(firestore.replace(signature, SIGNATURE.dump_python(decision.signature)))
         if decision.mailbox:
-            writes.append(rpc.replace(mailbox, MAILBOX.dump_python(decision.mailbox)))
+            writes.append(firestore.replace(mailbox, MAILBOX.dump_python(decision.mailbox)))
         if not writes:
             return decision.order
         versions = await self._commit(*writes)
@@ -224,7 +224,7 @@ class FirestoreStore:
     ) -> None:
         if signature is None:
             return
-        writes = [rpc.replace(stored, SIGNATURE.dump_python(signature))]
+        writes = [firestore.replace(stored, SIGNATURE.dump_python(signature))]
         if delta:
             writes.append(self._count(campaign, digest, delta))
         await self._commit(*writes)
@@ -234,7 +234,7 @@ class FirestoreStore:
         counted: dict[str, Any] = {"total": delta.by, "by_country": {delta.country: delta.by}}
         if delta.partner:
             counted["by_partner"] = {delta.partner: delta.by}
-        return rpc.add(self._database.name("campaigns", campaign, "tally", shard), counted)
+        return firestore.add(self._database.name("campaigns", campaign, "tally", shard), counted)
 
     async def _read(self, *names: str) -> list[Read]:
         return await self._database.read(*names)
@@ -247,7 +247,7 @@ class FirestoreStore:
         for attempt in range(_ATTEMPTS):
             try:
                 return await work()
-            except rpc.Conflict:
+            except firestore.Conflict:
                 await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * (attempt + 1)))  # noqa: S311 - no secret
             except (Fault, AccessUnavailable) as fault:
                 raise StoreUnavailable(type(fault).__name__) from fault

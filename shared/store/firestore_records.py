@@ -14,11 +14,11 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from google.cloud.firestore_v1 import AsyncClient, DocumentSnapshot
 
-from shared.access import Access, AccessUnavailable
 from shared.errors import StoreUnavailable
+from shared.google_cloud import firestore
+from shared.google_cloud.access import Access, AccessUnavailable
 from shared.overlay import Overlay
 from shared.store import Address, FunnelKey, Mailbox, shard_of
-from shared.store import firestore_rpc as rpc
 from shared.store.documents import MAILBOX, SIGNATURE
 from shared.store.firestore import FirestoreStore, overlay_of, parsed
 from shared.store.records import PAGE, Difference, Found, Record, Recount, delta_of
@@ -84,7 +84,7 @@ class FirestoreRecords(FirestoreStore):
             stored = await self._read(self._signature(address.campaign, address.digest), self._mailbox(address))
             signature, mailbox = stored
             found = Found(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())
-            writes = [rpc.delete(each.name, each.version) for each in stored if each.version is not None]
+            writes = [firestore.delete(each.name, each.version) for each in stored if each.version is not None]
             if delta := delta_of(found.signature, -1):
                 writes.append(self._count(address.campaign, address.digest, delta))
             if writes:
@@ -124,7 +124,7 @@ class FirestoreRecords(FirestoreStore):
         async def work() -> Overlay:
             [stored] = await self._read(self._overlay(campaign))
             changed = change(overlay_of(stored))
-            await self._commit(rpc.replace(stored, {"overlay": changed.model_dump_json()}))
+            await self._commit(firestore.replace(stored, {"overlay": changed.model_dump_json()}))
             return changed
 
         return await self._until_committed(work)
@@ -152,7 +152,9 @@ class FirestoreRecords(FirestoreStore):
                     if each.shard == shard:
                         place = document.setdefault(_MAPS[each.field], {}) if each.key else document
                         place[each.key or "total"] = each.counted - each.kept
-                writes.append(rpc.add(self._database.name("campaigns", campaign, "tally", str(shard)), document))
+                writes.append(
+                    firestore.add(self._database.name("campaigns", campaign, "tally", str(shard)), document)
+                )
             await self._commit(*writes)
 
         if differences:
@@ -163,7 +165,7 @@ class FirestoreRecords(FirestoreStore):
         for collection in ("signatures", "mailboxes"):
             async for page in self._pages(campaign, collection, names_only=True):
                 names = [self._database.name("campaigns", campaign, collection, each.id) for each in page]
-                await self._until_committed(partial(self._commit, *map(rpc.delete, names)))
+                await self._until_committed(partial(self._commit, *map(firestore.delete, names)))
                 removed += len(page)
                 progress(len(page))
         return removed

@@ -11,11 +11,11 @@ from urllib.parse import quote
 import grpc
 import grpc.aio
 
-from shared.access import AccessUnavailable, MetadataServer
 from shared.errors import QueueUnavailable
-from shared.google_rpc import attempted, channel, fault_of
+from shared.google_cloud import cloud_tasks_pb2 as pb
+from shared.google_cloud.access import AccessUnavailable, MetadataServer
+from shared.google_cloud.rpc import attempted, channel, fault_of
 from shared.tasks import MAX_BODY_BYTES
-from shared.tasks import cloud_tasks_pb2 as pb
 
 _HOST = "cloudtasks.googleapis.com:443"
 _CREATE_TASK = "/google.cloud.tasks.v2.CloudTasks/CreateTask"

@@ -8,10 +8,10 @@ import secrets
 from functools import cached_property
 
 from shared import settings as environment
-from shared.access import AccessUnavailable, MetadataServer
 from shared.errors import QueueUnavailable
-from shared.google_rpc import Fault
-from shared.store import firestore_rpc as rpc
+from shared.google_cloud import firestore
+from shared.google_cloud.access import AccessUnavailable, MetadataServer
+from shared.google_cloud.rpc import Fault
 
 COLLECTION = "spool"
 #: The signer has waited for Cloud Tasks by then.
@@ -26,18 +26,18 @@ class FirestoreSpool:
         self._name = database
 
     async def keep(self, body: bytes) -> None:
-        task = rpc.create(self._database.name(COLLECTION, _random_id()), {"body": body})
+        task = firestore.create(self._database.name(COLLECTION, _random_id()), {"body": body})
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await self._database.commit([task])
-        except rpc.Conflict:
+        except firestore.Conflict:
             return  # an attempt whose answer got lost has kept it: nobody else has this name
         except (Fault, AccessUnavailable, TimeoutError) as fault:
             raise QueueUnavailable(f"spool: {type(fault).__name__}") from fault
 
     @cached_property
-    def _database(self) -> rpc.Database:
-        return rpc.Database(self._project, self._name, MetadataServer(), environment.firestore_emulator())
+    def _database(self) -> firestore.Database:
+        return firestore.Database(self._project, self._name, MetadataServer(), environment.firestore_emulator())
 
 
 def _random_id() -> str:

@@ -5,10 +5,10 @@ from functools import cached_property
 
 from shared import log
 from shared import settings as environment
-from shared.access import AccessUnavailable, MetadataServer
 from shared.errors import StoreUnavailable
-from shared.google_rpc import Fault
-from shared.store import firestore_rpc as rpc
+from shared.google_cloud import firestore
+from shared.google_cloud.access import AccessUnavailable, MetadataServer
+from shared.google_cloud.rpc import Fault
 from shared.tasks import MAX_BODY_BYTES, TaskQueue
 from shared.tasks.spool import COLLECTION
 
@@ -44,7 +44,7 @@ class Sweeper:
             raise StoreUnavailable(type(fault).__name__) from fault
         return len(tasks)
 
-    async def _move(self, task: rpc.Read) -> None:
+    async def _move(self, task: firestore.Read) -> None:
         body = (task.content or {}).get("body")
         if isinstance(body, bytes) and len(body) <= MAX_BODY_BYTES:
             await self._queue.enqueue(body)
@@ -52,12 +52,12 @@ class Sweeper:
             # Not of sign's making. It must not stand in the way of the others for ever.
             log.event("spool_holds_junk", "ERROR")
         # Only now: a sweep that ends here has moved it, and one that ended before moves it again.
-        await self._database.commit([rpc.delete(task.name)])
+        await self._database.commit([firestore.delete(task.name)])
 
     async def aclose(self) -> None:
         """Let go of the connection."""
         self.__dict__.pop("_database", None)
 
     @cached_property
-    def _database(self) -> rpc.Database:
-        return rpc.Database(self._project, self._name, MetadataServer(), environment.firestore_emulator())
+    def _database(self) -> firestore.Database:
+        return firestore.Database(self._project, self._name, MetadataServer(), environment.firestore_emulator())

@@ -16,11 +16,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from scripts.build import ROOT
-from shared.access import MetadataServer
+from shared.google_cloud.access import MetadataServer
+from shared.google_cloud.firestore import Database, create
+from shared.google_cloud.firestore_pb2 import Write
 from shared.store import Signature, Status, Store
-from shared.store import firestore_rpc as rpc
 from shared.store.documents import SIGNATURE
-from shared.store.firestore_pb2 import Write
 from shared.store.sqlite import SqliteStore
 from tests.bench.figures import Figures
 from tests.bench.settings import TALLY_SHARDS, firestore, firestore_store
@@ -70,9 +70,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
                 project = filled.environment["FIRESTORE_PROJECT"]
                 with firestore_store(host, project) as store:
                     asyncio.run(_confirm_and_count(kept, filled, store))
-                asyncio.run(
-                    _read_by_name(kept, filled, rpc.Database(project, "(default)", MetadataServer(), host))
-                )
+                asyncio.run(_read_by_name(kept, filled, Database(project, "(default)", MetadataServer(), host)))
         print("filling SQLite …", file=sys.stderr, flush=True)
         databases.append(_filled_sqlite(Path(folder), IN_SQLITE))
         for _ in range(rounds):
@@ -107,7 +105,7 @@ async def _confirm_and_count(figures: Figures, filled: Filled, store: Store) -> 
     figures.add(f"{filled.name}/tally_ms", 1000 * statistics.median(reading), "ms")
 
 
-async def _read_by_name(figures: Figures, filled: Filled, database: rpc.Database) -> None:
+async def _read_by_name(figures: Figures, filled: Filled, database: Database) -> None:
     """The tally's documents without a query, for which the emulator looks through all records; Firestore does not.
 
     https://firebase.google.com/docs/firestore/query-data/queries
@@ -161,8 +159,8 @@ def _filled_firestore(host: str, records: int) -> Filled:
 
 
 async def _fill_firestore(host: str, project: str, records: int) -> None:
-    database = rpc.Database(project, "(default)", MetadataServer(), host)
-    alike = rpc.create("", SIGNATURE.dump_python(_confirmed()))
+    database = Database(project, "(default)", MetadataServer(), host)
+    alike = create("", SIGNATURE.dump_python(_confirmed()))
     slots = asyncio.Semaphore(_BATCHES_AT_ONCE)
 
     def write() -> Write:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import uvloop
 
 from shared import http, sealing
-from shared.access import MetadataServer
+from shared.google_cloud.access import MetadataServer
+from shared.google_cloud.firestore import Database, put
 from shared.models import SignRequest, Submission
-from shared.store import firestore_rpc as rpc
 from shared.tasks.cloud_tasks import CloudTasksQueue
 from tests.bench.figures import Figures
 from tests.bench.settings import BASE, DELIVER_URL, QUEUE, part
@@ -47,11 +47,11 @@ async def _calls(figures: Figures, tasks: str, database: str) -> None:
         service_account="queue@undersign-bench.iam.gserviceaccount.com",
         emulator_host=tasks,
     )
-    firestore = rpc.Database("undersign-bench", "(default)", MetadataServer(), database)
+    firestore = Database("undersign-bench", "(default)", MetadataServer(), database)
     one = firestore.name("campaigns", CAMPAIGN, "signatures", "one")
     content = {"status": "pending", "sealed": bytes(900), "signed_at": datetime.now(UTC)}
     await _many(figures, "enqueue", lambda: queue.enqueue(bytes(1500)))
-    await _many(figures, "commit", lambda: firestore.commit([rpc.put(one, content)]))
+    await _many(figures, "commit", lambda: firestore.commit([put(one, content)]))
     await _many(figures, "read", lambda: firestore.read(one))
     await queue.aclose()
 

@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from shared import sqlite
-from shared.access import MetadataServer
 from shared.errors import QueueUnavailable
+from shared.google_cloud.access import MetadataServer
 from shared.tasks import HORIZON, MAX_BODY_BYTES, TaskList, TaskQueue, cloud_tasks, dispatcher
 from shared.tasks.cloud_tasks import CloudTasksQueue
 from shared.tasks.cloud_tasks_list import CloudTasksList

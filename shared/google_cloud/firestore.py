@@ -17,10 +17,10 @@ import grpc
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from shared.access import Access
-from shared.google_rpc import Fault, attempted, channel, fault_of
-from shared.store import firestore_pb2 as pb
-from shared.store.firestore_pb2 import Write
+from shared.google_cloud import firestore_pb2 as pb
+from shared.google_cloud.access import Access
+from shared.google_cloud.firestore_pb2 import Write
+from shared.google_cloud.rpc import Fault, attempted, channel, fault_of
 
 #: For one call with all its attempts; a caller with a browser behind it should not wait longer.
 TIMEOUT_SECONDS = 10

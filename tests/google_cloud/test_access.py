@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import pytest
 
-from shared.access import AccessUnavailable, MetadataServer
+from shared.google_cloud.access import AccessUnavailable, MetadataServer
 from tests.emulator import free_port
 
 

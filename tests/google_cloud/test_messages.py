@@ -7,8 +7,7 @@ import pytest
 from google.cloud.firestore_v1 import types as firestore
 from google.cloud.tasks_v2 import types as tasks
 
-from shared.store import firestore_pb2
-from shared.tasks import cloud_tasks_pb2
+from shared.google_cloud import cloud_tasks_pb2, firestore_pb2
 
 #: Our package, Google's, and where Google's is described.
 PACKAGES = {

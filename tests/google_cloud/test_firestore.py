@@ -14,10 +14,9 @@ from google.cloud.firestore_v1.field_path import FieldPath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import google_rpc
-from shared.store import firestore_pb2 as pb
-from shared.store import firestore_rpc as rpc
-from shared.store.firestore_rpc import Database
+from shared.google_cloud import firestore, rpc
+from shared.google_cloud import firestore_pb2 as pb
+from shared.google_cloud.firestore import Database
 
 CONTENT = st.recursive(
     st.none()
@@ -34,23 +33,23 @@ CONTENT = st.recursive(
 @given(st.dictionaries(st.text(min_size=1), CONTENT, max_size=4))
 def test_documents_are_googles_both_ways(content: dict[str, Any]) -> None:
     """Google's client reads what we write, and we read what it writes."""
-    ours = rpc.put("name", content).update.SerializeToString()
+    ours = firestore.put("name", content).update.SerializeToString()
     googles = types.Document(name="name", fields=_helpers.encode_dict(content))
 
     assert _helpers.decode_dict(types.Document.deserialize(ours).fields, None) == content
-    assert rpc._read(pb.Document.FromString(types.Document.serialize(googles))).content == content
+    assert firestore._read(pb.Document.FromString(types.Document.serialize(googles))).content == content
 
 
 def test_what_firestore_holds_no_value_for_is_refused() -> None:
     """Rather than kept as something else."""
     with pytest.raises(TypeError, match="complex"):
-        rpc.put("name", {"field": 1j})
+        firestore.put("name", {"field": 1j})
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=3))
 def test_paths_of_fields_are_quoted_as_google_quotes_them(names: list[str]) -> None:
     """Keys are sources and partners, whose hyphens no plain path may hold."""
-    assert rpc.field_path(*names) == FieldPath(*names).to_api_repr()
+    assert firestore.field_path(*names) == FieldPath(*names).to_api_repr()
 
 
 class Tokens:
@@ -121,7 +120,7 @@ async def test_a_commit_is_repeated_where_it_was_not_done() -> None:
     served = Server(grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
     async with database(served) as ours:
-        [version] = await ours.commit([rpc.delete("one")])
+        [version] = await ours.commit([firestore.delete("one")])
 
     assert version.seconds == 7
     assert served.refusals == []
@@ -130,25 +129,25 @@ async def test_a_commit_is_repeated_where_it_was_not_done() -> None:
 @pytest.mark.parametrize(
     ("status", "fault"),
     [
-        (grpc.StatusCode.FAILED_PRECONDITION, rpc.Conflict),
-        (grpc.StatusCode.ALREADY_EXISTS, rpc.Conflict),
-        (grpc.StatusCode.NOT_FOUND, rpc.Conflict),
-        (grpc.StatusCode.ABORTED, rpc.Conflict),
-        (grpc.StatusCode.INVALID_ARGUMENT, google_rpc.InvalidArgument),
-        (grpc.StatusCode.PERMISSION_DENIED, google_rpc.PermissionDenied),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, google_rpc.DeadlineExceeded),
-        (grpc.StatusCode.INTERNAL, google_rpc.Fault),
+        (grpc.StatusCode.FAILED_PRECONDITION, firestore.Conflict),
+        (grpc.StatusCode.ALREADY_EXISTS, firestore.Conflict),
+        (grpc.StatusCode.NOT_FOUND, firestore.Conflict),
+        (grpc.StatusCode.ABORTED, firestore.Conflict),
+        (grpc.StatusCode.INVALID_ARGUMENT, rpc.InvalidArgument),
+        (grpc.StatusCode.PERMISSION_DENIED, rpc.PermissionDenied),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, rpc.DeadlineExceeded),
+        (grpc.StatusCode.INTERNAL, rpc.Fault),
     ],
 )
 async def test_a_commit_that_was_refused_or_may_be_done_is_not_repeated(
-    status: grpc.StatusCode, fault: type[google_rpc.Fault]
+    status: grpc.StatusCode, fault: type[rpc.Fault]
 ) -> None:
     """The caller learns which of these it was."""
     served = Server(status)
 
     async with database(served) as ours:
         with pytest.raises(fault) as told:
-            await ours.commit([rpc.delete("one")])
+            await ours.commit([firestore.delete("one")])
 
     assert type(told.value) is fault
     assert len(served.headers) == 1
@@ -156,12 +155,12 @@ async def test_a_commit_that_was_refused_or_may_be_done_is_not_repeated(
 
 async def test_what_stays_away_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """All attempts together take no longer than one call may."""
-    monkeypatch.setattr(rpc, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(firestore, "TIMEOUT_SECONDS", 0.5)
     began = time.monotonic()
 
     async with database(Server(*[grpc.StatusCode.UNAVAILABLE] * 100)) as ours:
-        with pytest.raises(google_rpc.ServiceUnavailable):
-            await ours.commit([rpc.delete("one")])
+        with pytest.raises(rpc.ServiceUnavailable):
+            await ours.commit([firestore.delete("one")])
 
     assert time.monotonic() - began < 5
 
@@ -171,7 +170,7 @@ async def test_a_call_says_which_database_it_is_for() -> None:
     served = Server()
 
     async with database(served) as ours:
-        await ours.commit([rpc.delete("one")])
+        await ours.commit([firestore.delete("one")])
 
     [headers] = served.headers
     assert headers["google-cloud-resource-prefix"] == "projects/p/databases/d"
