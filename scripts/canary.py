@@ -16,10 +16,10 @@ from typing import TypeVar
 import httpx
 
 from scripts import cloud
-from shared import runtime, settings
+from shared import links, runtime, settings
 from shared.runtime import Rights, utc_now
 from shared.store import Address, Submission
-from shared.tokens import Link, Purpose, Tokens
+from shared.tokens import Purpose, Tokens
 
 CAMPAIGN = "canary"
 _PAUSE_SECONDS = 2.0
@@ -115,7 +115,7 @@ def _mailed(rights: Rights, address: Address) -> Callable[[], Awaitable[Submissi
 
 
 async def _press(public: httpx.AsyncClient, tokens: Tokens, address: Address, signed: Submission) -> None:
-    link = Link(address.campaign, address.digest, "en", signed.id, signed.country)
+    link = links.to_confirm(address, signed, "en")
     path = f"/v1/confirm/{tokens.issue(Purpose.CONFIRM, link, utc_now())}"
     page = await public.get(path)
     pressed = await public.post(path, headers={"Accept": "application/json"})

@@ -46,8 +46,7 @@ class Link:
     """What a token names. `newsletter`: "1", "0" or "" (not asked); empty strings for what is not there.
 
     Country, partner and newsletter are for the confirm page, which says them back without asking a database. The
-    last four are for the funnel (see `funnel.Counted`), which counts without asking one that the link was opened;
-    links that were mailed before there were such have none.
+    last four are for the funnel (see `links.counted`), which counts without asking one that the link was opened.
 
     Source and language can be anybody's words. A mail that showed them would carry a message of 48 characters to
     whoever's address was typed into the form, so the last four are written in base64, in which they spell nothing.
@@ -113,12 +112,9 @@ def _written(fields: Sequence[str]) -> str:
 
 
 def _read(written: str) -> Link:
-    fields = written.split("~")
-    if len(fields) <= _SHOWN:
-        return Link(*fields)
-    *shown, others = fields
-    if len(shown) > _SHOWN:
-        raise ValueError("more fields than there are")
+    *shown, others = written.split("~")
+    if len(shown) != _SHOWN:
+        raise ValueError("not as many fields as there are")
     return Link(*shown, *base64_decode(others).decode().split("~"))
 
 

@@ -14,7 +14,6 @@ from shared.errors import StoreUnavailable
 from shared.funnel import MAX_SOURCES, Counted, Funnel, Stage, bucket, median_minutes
 from shared.mailboxes import provider_class
 from shared.store import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey
-from shared.tokens import Link, Purpose
 from tests.conftest import NOW
 from tests.store.test_store_contract import submission
 from tests.world import CAMPAIGN, World, world
@@ -260,14 +259,6 @@ class TestJourney:
         await here.client.get(mail.links["confirm"])
 
         assert (await reached(here))["opened"] == 1
-
-    async def test_leaves_out_a_link_that_does_not_say_what_to_count(self, here: World) -> None:
-        """As those that were mailed before links did: their page is shown all the same."""
-        tokens = here.functions["confirm"].service.tokens
-        token = tokens.issue(Purpose.CONFIRM, Link(CAMPAIGN, "d" * 52, "en", "0" * 32, "DE"), NOW)
-
-        assert (await here.client.get(f"/v1/confirm/{token}")).status_code == 200
-        assert await reached(here) == {}
 
     async def test_counts_a_press_that_had_to_wait_for_the_database_once(
         self, here: World, monkeypatch: pytest.MonkeyPatch

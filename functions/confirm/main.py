@@ -13,10 +13,9 @@ from starlette.responses import Response
 
 import shared.startup as startup
 from shared import count as counter
-from shared import http, log, pages, runtime, widget
+from shared import http, links, log, pages, runtime, widget
 from shared.campaigns import Campaign
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
-from shared.funnel import Counted
 from shared.http import Call
 from shared.models import Press, Pressed
 from shared.store import Confirmation, Confirmed, Status, Unchanged
@@ -31,7 +30,8 @@ T = TypeVar("T")
 async def get_confirm(call: Call) -> Response:
     """ "Not counted yet", and the button."""
     link, campaign = _open(call, Purpose.CONFIRM)
-    _count_opened(link)
+    # From the link alone: anybody may open it as often as they like, and no database has to keep up with that.
+    service.funnel.opened(link.campaign, link.submission, links.counted(link))
     newsletter = {"1": True, "0": False}.get(link.newsletter)
     return pages.confirm(
         campaign, call.say(campaign), country=link.country, partner=link.partner, newsletter=newsletter
@@ -68,16 +68,6 @@ async def post_confirm(call: Call) -> Response:
         already=already,
         withdraw_path=_withdraw_path(link),
     )
-
-
-def _count_opened(link: Link) -> None:
-    """From the link alone: anybody may open it as often as they like, and no database has to keep up with that."""
-    if not link.day:
-        return  # mailed before links told what to count
-    counted = Counted(
-        link.day, link.country, link.partner or None, link.source or None, link.language, link.mailbox
-    )
-    service.funnel.opened(link.campaign, link.submission, counted)
 
 
 async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import shared.startup as startup
-from shared import countries, http, locales, log, mail, mailboxes, runtime, store
+from shared import countries, http, links, locales, log, mail, mailboxes, runtime, store
 from shared.campaigns import Campaign
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
-from shared.funnel import Counted, Stage
+from shared.funnel import Stage
 from shared.http import Call
 from shared.locales import Locale
 from shared.models import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
@@ -239,21 +239,7 @@ def _label(submission: store.Submission, say: Locale) -> str:
 
 
 def _confirm_url(address: Address, submission: store.Submission, language: str) -> str:
-    counted = Counted.of(submission)
-    link = Link(
-        address.campaign,
-        address.digest,
-        language,
-        submission=submission.id,
-        country=counted.country,
-        partner=counted.partner or "",
-        newsletter={None: "", True: "1", False: "0"}[submission.newsletter],
-        day=counted.day,
-        source=counted.source or "",
-        language=counted.language,
-        mailbox=counted.mailbox,
-    )
-    return _url(Purpose.CONFIRM, link)
+    return _url(Purpose.CONFIRM, links.to_confirm(address, submission, language))
 
 
 def _url(purpose: Purpose, link: Link) -> str:
