@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -30,8 +30,7 @@ class Served:
     @property
     def cpu_ms(self) -> float:
         """Processor time of all its processes since it was started."""
-        times = [each.cpu_times() for each in self.processes()]
-        return 1000 * sum(float(each.user + each.system) for each in times)
+        return 1000 * cpu_seconds(self.processes())
 
     @property
     def memory_mib(self) -> float:
@@ -39,7 +38,18 @@ class Served:
         return sum(float(each.memory_full_info().pss) for each in self.processes()) / 2**20
 
     def processes(self) -> list[psutil.Process]:
-        return [self.process, *self.process.children(recursive=True)]
+        return with_children(self.process)
+
+
+def with_children(process: psutil.Process) -> list[psutil.Process]:
+    """It, those it has started, those they have, and so on."""
+    return [process, *process.children(recursive=True)]
+
+
+def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
+    """Processor time that these have used since they were started."""
+    times = [each.cpu_times() for each in processes]
+    return sum(float(each.user + each.system) for each in times)
 
 
 @contextmanager

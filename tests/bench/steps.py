@@ -10,10 +10,11 @@ import uvloop
 from shared import http, sealing
 from shared.google_cloud.access import MetadataServer
 from shared.google_cloud.firestore import Database, put
-from shared.models import SignRequest, Submission
+from shared.models import SignRequest
 from shared.tasks.cloud_tasks import CloudTasksQueue
 from tests.bench.figures import Figures
 from tests.bench.settings import BASE, DELIVER_URL, QUEUE, part
+from tests.bench.signers import submission
 from tests.world import CAMPAIGN, signature
 
 TIMES, AT_ONCE = 2000, 64
@@ -28,7 +29,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
             kept = figures if round_ else Figures()
             _once(kept, "check", lambda: http.parse(SignRequest, signature()))
             _once(kept, "seal", lambda: sealing.seal(_PERSONAL, [recipient]))
-            _once(kept, "submission", lambda: _submission().model_dump_json())
+            _once(kept, "submission", lambda: submission().model_dump_json())
             uvloop.run(_calls(kept, tasks, database))
 
 
@@ -68,20 +69,3 @@ async def _many(figures: Figures, name: str, call: Callable[[], Awaitable[object
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
     done = TIMES // AT_ONCE * AT_ONCE
     figures.add(f"step/{name}/cpu_ms", 1000 * (time.process_time() - before) / done, "ms")
-
-
-def _submission() -> Submission:
-    return Submission(
-        id="0" * 32,
-        campaign=CAMPAIGN,
-        email="ann@example.org",
-        name="Ann Example",
-        country="DE",
-        locale="en",
-        consent_version="2026-11-22",
-        partner=None,
-        source="mail",
-        newsletter=None,
-        postal_code=None,
-        signed_at=datetime.now(UTC),
-    )

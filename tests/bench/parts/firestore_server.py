@@ -14,6 +14,8 @@ import grpc.aio
 from google.cloud.firestore_v1.types import firestore
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.bench.parts.serving import serve
+
 _documents = dict[str, Any]()
 
 
@@ -48,30 +50,21 @@ async def _run_query(_request: Any, _context: object) -> AsyncIterator[Any]:
     yield firestore.RunQueryResponse.pb()(read_time=_now())
 
 
-async def main() -> None:
-    server = grpc.aio.server()
+def _methods() -> dict[str, Any]:
     get, commit, query = (
-        kind.pb()
+        kind.pb().FromString
         for kind in (firestore.BatchGetDocumentsRequest, firestore.CommitRequest, firestore.RunQueryRequest)
     )
-    methods: dict[str, Any] = {
-        "BatchGetDocuments": grpc.unary_stream_rpc_method_handler(
-            _batch_get, get.FromString, lambda answer: answer.SerializeToString()
-        ),
-        "Commit": grpc.unary_unary_rpc_method_handler(
-            _commit, commit.FromString, lambda answer: answer.SerializeToString()
-        ),
-        "RunQuery": grpc.unary_stream_rpc_method_handler(
-            _run_query, query.FromString, lambda answer: answer.SerializeToString()
-        ),
+    return {
+        "BatchGetDocuments": grpc.unary_stream_rpc_method_handler(_batch_get, get, _serialized),
+        "Commit": grpc.unary_unary_rpc_method_handler(_commit, commit, _serialized),
+        "RunQuery": grpc.unary_stream_rpc_method_handler(_run_query, query, _serialized),
     }
-    service = grpc.method_handlers_generic_handler("google.firestore.v1.Firestore", methods)
-    server.add_generic_rpc_handlers((service,))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(port, flush=True)
-    await server.wait_for_termination()
+
+
+def _serialized(answer: Any) -> bytes:
+    return bytes(answer.SerializeToString())
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(serve("google.firestore.v1.Firestore", _methods()))

@@ -10,7 +10,10 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import uvloop
 from google.cloud.tasks_v2 import Task
+
+from tests.bench.parts.serving import serve
 
 _LATENCY_SECONDS = 0.02
 _ANSWER: bytes = Task.serialize(Task(name="projects/p/locations/l/queues/q/tasks/1"))
@@ -21,18 +24,7 @@ async def _create_task(_request: bytes, _context: grpc.aio.ServicerContext[Any, 
     return _ANSWER
 
 
-async def main() -> None:
-    server = grpc.aio.server()
-    handler: Any = grpc.unary_unary_rpc_method_handler(_create_task)
-    service = grpc.method_handlers_generic_handler("google.cloud.tasks.v2.CloudTasks", {"CreateTask": handler})
-    server.add_generic_rpc_handlers((service,))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(port, flush=True)
-    await server.wait_for_termination()
-
-
 if __name__ == "__main__":
-    import uvloop
-
-    uvloop.run(main())
+    # Neither read nor written: it passes the bytes as they come.
+    handler: Any = grpc.unary_unary_rpc_method_handler(_create_task)
+    uvloop.run(serve("google.cloud.tasks.v2.CloudTasks", {"CreateTask": handler}))

@@ -18,7 +18,6 @@ _CPU_MS = {
     "confirm_page": "confirm_page/cpu_ms",
     "count": "count/warm/cpu_ms",
     "page": "page/cpu_ms",
-    "widget": "widget/cpu_ms",
 }
 
 

@@ -7,7 +7,6 @@ after a delay of their own, and presses the button in it.
 
 import asyncio
 import json
-import os
 import re
 import subprocess
 import sys
@@ -19,9 +18,10 @@ from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
 import uvloop
 
-from tests.bench.spike import processes
+from tests.bench.served import cpu_seconds, with_children
 from tests.bench.spike.client import Client
 from tests.bench.spike.journal import BUTTON, Journal
 from tests.processes import function
@@ -77,16 +77,16 @@ class _Deployment:
     sign: str
     confirm: str
     #: The processes that each part was started as.
-    roots: Mapping[str, set[int]]
+    roots: Mapping[str, set[psutil.Process]]
 
     async def load(self, signers: Sequence[Signer]) -> Run:
         journal = Journal(bin_seconds=1)
         async with Client() as client:
             # The first requests of each function are slower.
             await _Crowd(self, client, Journal(bin_seconds=1), _FIRST, "first").come()
-            machine = processes.machine_seconds()
+            machine = _machine_seconds()
             await asyncio.sleep(_PAUSE_SECONDS)
-            others = (processes.machine_seconds() - machine) / _PAUSE_SECONDS
+            others = (_machine_seconds() - machine) / _PAUSE_SECONDS
             before = self._cpu_seconds()
             await _Crowd(self, client, journal, signers, "signer").come()
             used = {name: after - before[name] for name, after in self._cpu_seconds().items()}
@@ -103,7 +103,8 @@ class _Deployment:
 
     def _cpu_seconds(self) -> dict[str, float]:
         return {
-            part: sum(processes.cpu_seconds(root, with_children=part != "load") for root in roots)
+            # Of this process alone for the load: what it has started are the other parts.
+            part: sum(cpu_seconds([root] if part == "load" else with_children(root)) for root in roots)
             for part, roots in self.roots.items()
         }
 
@@ -173,6 +174,12 @@ class _Crowd:
             await asyncio.sleep(_LOOK_SECONDS)
 
 
+def _machine_seconds() -> float:
+    """Used by anybody on the machine."""
+    used = psutil.cpu_times()
+    return float(used.user + used.nice + used.system)
+
+
 def _body(email: str) -> bytes:
     return json.dumps(signature(email=email)).encode()
 
@@ -190,12 +197,13 @@ def _deployment() -> Iterator[_Deployment]:
             "MAIL": "outbox",
             "LOCAL_FOLDER": name,
         }
-        roots = {"load": {os.getpid()}}
+        this = psutil.Process()
+        roots = {"load": {this}}
 
         def start(part: str, made: AbstractContextManager[str]) -> str:
-            before = processes.children(os.getpid())
+            before = set(this.children())
             address = running.enter_context(made)
-            roots[part] = processes.children(os.getpid()) - before
+            roots[part] = set(this.children()) - before
             return address
 
         host = start("tasks", _tasks_server())

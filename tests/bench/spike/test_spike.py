@@ -34,7 +34,6 @@ FIGURES = Figures(
         "confirm_page": 0.001,
         "count": 0.0001,
         "page": 0.0006,
-        "widget": 0.0001,
     },
     start_seconds=dict.fromkeys(figures.FUNCTIONS, 0.5),
     measured="nowhere",
