@@ -6,12 +6,11 @@ import httpx
 
 from tests.bench.figures import Figures
 from tests.bench.served import serving
-from tests.bench.settings import BASE, firestore, queue
+from tests.bench.settings import BASE, emulator, firestore, queue
 from tests.bench.signers import signer
 from tests.bench.writing import CONFIRM, DELIVER, PAGE, deployed, send
 from tests.cloud_tasks_server import CloudTasksServer
 from tests.counting_proxy import CountingProxy
-from tests.emulator import firestore_emulator
 from tests.world import COUNT, SIGNATURES, signature
 
 #: Every few seconds a process writes its statistics and reads what the desk has changed, however many sign.
@@ -23,9 +22,7 @@ READERS = 500
 
 def measure(figures: Figures, _rounds: int, _seconds: float) -> None:
     """Once: a number of calls has no spread."""
-    with firestore_emulator() as host:
-        if host is None:
-            raise SystemExit("Google's Firestore emulator is needed: see the README")
+    with emulator() as host:
         asyncio.run(_measure(figures, host))
 
 

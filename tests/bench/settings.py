@@ -10,6 +10,7 @@ from unittest import mock
 
 from shared.campaigns import Campaign
 from shared.store.firestore import FirestoreStore
+from tests.emulator import firestore_emulator
 from tests.world import PUBLIC_URL, Identities
 
 IDENTITIES = Identities()
@@ -30,6 +31,9 @@ def queue(host: str) -> dict[str, str]:
         "DELIVER_AUDIENCE": "https://deliver.example.org",
         "TASKS_SERVICE_ACCOUNT": "queue@undersign-bench.iam.gserviceaccount.com",
         "CLOUD_TASKS_EMULATOR_HOST": host,
+        # Where it is deployed there is a spool, too, though nothing gets there.
+        "SPOOL_PROJECT": "undersign-bench",
+        "SPOOL_DATABASE": "spool",
     }
 
 
@@ -49,6 +53,21 @@ def part(module: str) -> Iterator[str]:
             yield f"127.0.0.1:{process.stdout.readline().strip()}"
         finally:
             process.terminate()
+
+
+@contextmanager
+def emulator() -> Iterator[str]:
+    """host:port of Google's emulator.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    with firestore_emulator() as host:
+        if host is None:
+            raise SystemExit(
+                "Google's Firestore emulator is missing: gcloud components install cloud-firestore-emulator"
+            )
+        yield host
 
 
 @contextmanager

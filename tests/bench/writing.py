@@ -11,9 +11,8 @@ import httpx
 
 from tests.bench.figures import Figures
 from tests.bench.served import Served, serving
-from tests.bench.settings import BASE, firestore, part, queue
+from tests.bench.settings import BASE, emulator, firestore, part, queue
 from tests.bench.signers import Signer, signer
-from tests.emulator import firestore_emulator
 
 AT_ONCE = 16
 SIGNERS = 400
@@ -44,16 +43,16 @@ STEPS = (DELIVER, PAGE, CONFIRM, WITHDRAW)
 
 def measure(figures: Figures, rounds: int, _seconds: float) -> None:
     """Every round takes new signers through all steps."""
-    with firestore_emulator() as emulator, part("firestore_server") as at_once:
-        if emulator is None:
-            raise SystemExit(
-                "Google's Firestore emulator is missing: gcloud components install cloud-firestore-emulator"
-            )
-        with deployed(at_once) as quick, deployed(emulator) as slow:
-            for round_ in range(rounds + 1):
-                kept = figures if round_ else Figures()
-                _take_through(kept, quick, "")
-                _take_through(kept, slow, "/emulator")
+    with (
+        emulator() as google,
+        part("firestore_server") as at_once,
+        deployed(at_once) as quick,
+        deployed(google) as slow,
+    ):
+        for round_ in range(rounds + 1):
+            kept = figures if round_ else Figures()
+            _take_through(kept, quick, "")
+            _take_through(kept, slow, "/emulator")
 
 
 @contextmanager
