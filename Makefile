@@ -27,7 +27,7 @@ check: $(VENV)/dev.stamp $(VENV)/checkov.stamp ## Check format, lint, types and 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python scripts/terraform.py
+	$(BIN)/python -m infra.deploy.terraform
 	$(VENV)/checkov/bin/checkov --directory infra --quiet --compact --skip-download
 
 format: $(VENV)/dev.stamp ## Format the code, and mend what the linter can
@@ -35,30 +35,30 @@ format: $(VENV)/dev.stamp ## Format the code, and mend what the linter can
 	$(BIN)/ruff format .
 
 build: $(VENV)/run.stamp ## Stage and pack each function in build/, ready to deploy
-	@$(BIN)/python -m scripts.build
+	@$(BIN)/python -m infra.deploy.build
 
 bootstrap: $(VENV)/run.stamp ## Make what Terraform itself needs, once; ENV=staging or ENV=production, as for all below
-	@$(BIN)/python scripts/bootstrap.py $(ENV)
+	@$(BIN)/python -m infra.deploy.bootstrap $(ENV)
 
 secrets: $(VENV)/run.stamp ## Put in the secrets that are missing; ROTATE=token-keys, RETIRE=token-keys
-	@$(BIN)/python scripts/put_secrets.py $(ENV) $(if $(ROTATE),--rotate $(ROTATE)) $(if $(RETIRE),--retire $(RETIRE))
+	@$(BIN)/python -m infra.deploy.secrets $(ENV) $(if $(ROTATE),--rotate $(ROTATE)) $(if $(RETIRE),--retire $(RETIRE))
 
 deploy: $(VENV)/run.stamp ## Build, plan, apply, and try out with one signature
-	@$(BIN)/python scripts/deploy.py deploy $(ENV)
+	@$(BIN)/python -m infra.deploy.deploy deploy $(ENV)
 
 apply: $(VENV)/run.stamp ## Apply changed settings, such as spike mode, to what is live
-	@$(BIN)/python scripts/deploy.py apply $(ENV)
+	@$(BIN)/python -m infra.deploy.deploy apply $(ENV)
 
 rollback: $(VENV)/run.stamp ## Go back to what was live before; TO=RELEASE for another
-	@$(BIN)/python scripts/deploy.py rollback $(ENV) $(if $(TO),--to $(TO))
+	@$(BIN)/python -m infra.deploy.deploy rollback $(ENV) $(if $(TO),--to $(TO))
 
 matrix: $(VENV)/run.stamp ## Write who may do what into infra/README.md, from the plan
-	@$(BIN)/python scripts/matrix.py --write
+	@$(BIN)/python -m infra.deploy.access_matrix --write
 
 cost: SIGNATURES ?= 1000000
 cost: VIEWERS ?= 5000000
 cost: ## Estimate a month's bill; SIGNATURES=1000000 VIEWERS=5000000, and ARGS="--help" for the rest
-	@$(PYTHON) -m scripts.cost --signatures $(SIGNATURES) --viewers $(VIEWERS) $(ARGS)
+	@$(PYTHON) -m infra.cost.cost --signatures $(SIGNATURES) --viewers $(VIEWERS) $(ARGS)
 
 # Takes all cores for half an hour: nothing else should run.
 bench: $(VENV)/bench.stamp ## Measure every function beside an empty one; needs wrk; ARGS="--only signing" for a part
@@ -77,10 +77,10 @@ lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 LOCK := --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate
 
 # Packages stay under build/; no script of theirs runs.
-vendor: ## Make desk/opener/age.js again, which decrypts exports in a browser; needs npm
-	@rm -rf build/vendor && mkdir -p build && cp -r desk/opener/vendor build/vendor
+vendor: ## Make desk/signatures/offline_page/age.js again, which decrypts exports in a browser; needs npm
+	@rm -rf build/vendor && mkdir -p build && cp -r desk/signatures/offline_page/vendor build/vendor
 	@cd build/vendor && npm ci --silent --ignore-scripts && node bundle.js
-	@cp build/vendor/age.js desk/opener/age.js
+	@cp build/vendor/age.js desk/signatures/offline_page/age.js
 
 proto: $(VENV)/dev.stamp ## Make the messages of Firestore and Cloud Tasks again from their .proto files
 	@$(BIN)/uv run --quiet --isolated --no-project --with grpcio-tools==1.85.1 python -m grpc_tools.protoc \

@@ -10,23 +10,16 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from desk import (
-    asking,
-    auditing,
-    checking,
-    drafts,
-    exporting,
-    keys,
-    listing,
-    opening,
-    overlays,
-    paper,
-    retention,
-    rights,
-    starting,
-    stats,
-)
-from desk.faults import Fault
+from desk.campaigns import check, drafts, new, overlay
+from desk.campaigns.list import list_all
+from desk.errors import Fault
+from desk.keys import commands as keys
+from desk.rights import access
+from desk.signatures import export, paper, purge
+from desk.signatures.open import open_export
+from desk.stats import audit
+from desk.stats import command as stats
+from desk.terminal import terminal
 from shared.errors import ConfigurationError, Unavailable
 
 app = typer.Typer(
@@ -42,30 +35,30 @@ app = typer.Typer(
 app.command()(keys.keygen)
 app.command()(keys.prove)
 app.command()(keys.answer)
-app.command()(exporting.export)
-app.command(name="open")(opening.open_export)
+app.command()(export.export)
+app.command(name="open")(open_export)
 app.command()(stats.stats)
-app.command()(auditing.audit)
-app.command()(rights.access)
-app.command()(rights.erase)
-app.command()(retention.hand_over)
-app.command()(retention.purge)
+app.command()(audit.audit)
+app.command()(access.access)
+app.command()(access.erase)
+app.command()(purge.hand_over)
+app.command()(purge.purge)
 app.add_typer(paper.app, name="offline")
 campaign = typer.Typer(help="Campaign files, and what changes without a deployment.", no_args_is_help=True)
-campaign.command()(starting.new)
-campaign.command()(checking.check)
-campaign.command(name="list")(listing.list_all)
+campaign.command()(new.new)
+campaign.command()(check.check)
+campaign.command(name="list")(list_all)
 campaign.command()(drafts.drafts)
-campaign.command()(overlays.pause)
-campaign.command()(overlays.resume)
-campaign.command()(overlays.admit_partner)
-campaign.command()(overlays.dismiss_partner)
+campaign.command()(overlay.pause)
+campaign.command()(overlay.resume)
+campaign.command()(overlay.admit_partner)
+campaign.command()(overlay.dismiss_partner)
 app.add_typer(campaign, name="campaign")
 
 
 def main() -> None:
     """Run one command; a fault is told in a sentence, without a traceback, and ends it with status 2."""
-    asking.speak_in_any_terminal()
+    terminal.speak_in_any_terminal()
     try:
         app()
     except (ConfigurationError, Fault) as fault:

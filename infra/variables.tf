@@ -72,7 +72,7 @@ variable "bundles" {
 
   validation {
     condition     = alltrue([for function in ["sign", "deliver", "confirm", "count", "embed"] : can(regex("^${function}-[0-9a-f]{64}\\.zip$", var.bundles[function]))])
-    error_message = "bundles: name a bundle for each function, as in sign = \"sign-<SHA-256>.zip\"; scripts/deploy.py does."
+    error_message = "bundles: name a bundle for each function, as in sign = \"sign-<SHA-256>.zip\"; infra/deploy/deploy.py does."
   }
 }
 

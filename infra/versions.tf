@@ -8,7 +8,7 @@ terraform {
     }
   }
 
-  # Bucket and prefix are given by scripts/deploy.py, from the project: one state for each environment, with locking.
+  # Bucket and prefix are given by infra/deploy/deploy.py, from the project: one state for each environment, with locking.
   backend "gcs" {}
 }
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from shared import campaigns as campaign_files
 from shared import settings as environment
 from shared.campaigns import THROWAWAY, Campaign
+from shared.campaigns.overlay import LiveCampaigns
 from shared.errors import ConfigurationError
-from shared.overlay import LiveCampaigns
 from shared.settings import (
     ConfirmSettings,
     CountSettings,
@@ -31,16 +31,16 @@ from shared.settings import (
 )
 
 if TYPE_CHECKING:
-    from shared.envelopes import Envelopes
-    from shared.funnel import Funnel
+    from desk.store.maintenance import Records
+    from shared.crypto.sealing import Digester, Opener, Sealer
+    from shared.crypto.tokens import Tokens
     from shared.mail import Mailer
     from shared.mail.outbox import Outbox
-    from shared.sealing import Digester, Opener, Sealer
+    from shared.queue import TaskList, TaskQueue
+    from shared.queue.envelopes import Envelopes
+    from shared.queue.sweep import Sweeper
+    from shared.stats.funnel import Funnel
     from shared.store import Store
-    from shared.store.records import Records
-    from shared.tasks import TaskList, TaskQueue
-    from shared.tasks.sweep import Sweeper
-    from shared.tokens import Tokens
 
 Clock = Callable[[], datetime]
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class Rights(Desk):
 
 
 def sign() -> Sign:
-    from shared.envelopes import Envelopes
+    from shared.queue.envelopes import Envelopes
 
     settings = environment.load(SignSettings)
     envelopes = Envelopes(_with_spool(_queue(settings), settings), settings.deliver_recipient)
@@ -125,10 +125,10 @@ def sign() -> Sign:
 
 
 def deliver() -> Deliver:
-    from shared.envelopes import Envelopes
-    from shared.funnel import Funnel
-    from shared.sealing import Digester, Opener
-    from shared.tokens import Tokens
+    from shared.crypto.sealing import Digester, Opener
+    from shared.crypto.tokens import Tokens
+    from shared.queue.envelopes import Envelopes
+    from shared.stats.funnel import Funnel
 
     settings = environment.load(DeliverSettings)
     known = _campaigns(settings)
@@ -151,9 +151,9 @@ def deliver() -> Deliver:
 
 
 def confirm() -> Confirm:
-    from shared.envelopes import Envelopes
-    from shared.funnel import Funnel
-    from shared.tokens import Tokens
+    from shared.crypto.tokens import Tokens
+    from shared.queue.envelopes import Envelopes
+    from shared.stats.funnel import Funnel
 
     settings = environment.load(ConfirmSettings)
     known = _campaigns(settings)
@@ -196,7 +196,7 @@ def desk() -> Desk:
 
 
 def rights() -> Rights:
-    from shared.sealing import Digester, Opener
+    from shared.crypto.sealing import Digester, Opener
 
     settings = environment.load_for_desk(RightsSettings)
     known, broken = _those_that_load(_folder(settings))
@@ -234,7 +234,7 @@ def _those_that_load(folder: Path) -> tuple[Mapping[str, Campaign], Mapping[str,
 
 def _live_campaigns(settings: FunctionSettings) -> LiveCampaigns:
     """For functions that may not read the database: count publishes the overlays."""
-    from shared.published_overlay import PublishedOverlays
+    from shared.campaigns.published import PublishedOverlays
 
     return LiveCampaigns(_campaigns(settings), PublishedOverlays(settings.public_url).read)
 
@@ -255,10 +255,10 @@ def _store(settings: StoreSettings, known: Mapping[str, Campaign]) -> "Store":
 
 def _records(settings: StoreSettings, shards: Callable[[str], int]) -> "Records":
     if settings.store == "firestore":
-        from shared.store.firestore_records import FirestoreRecords
+        from desk.store.firestore import FirestoreRecords
 
         return FirestoreRecords(_given(settings.firestore_project), settings.firestore_database, shards)
-    from shared.store.sqlite_records import SqliteRecords
+    from desk.store.sqlite import SqliteRecords
 
     return SqliteRecords(_given(settings.local_folder) / "store.db", shards)
 
@@ -282,10 +282,10 @@ def _shards_also_without_file(known: Mapping[str, Campaign]) -> Callable[[str], 
 
 def _queue(settings: QueueSettings) -> "TaskQueue":
     if settings.tasks == "local":
-        from shared.tasks.local import LocalQueue
+        from shared.queue.local import LocalQueue
 
         return LocalQueue(_given(settings.local_folder) / "tasks.db")
-    from shared.tasks.cloud_tasks import CloudTasksQueue
+    from shared.queue.cloud_tasks import CloudTasksQueue
 
     return CloudTasksQueue(
         queue=_given(settings.tasks_queue),
@@ -298,18 +298,18 @@ def _queue(settings: QueueSettings) -> "TaskQueue":
 
 def _task_lists(settings: RightsSettings) -> "Iterator[tuple[str, TaskList]]":
     if settings.tasks == "local":
-        from shared.tasks.local import LocalQueue
+        from shared.queue.local import LocalQueue
 
         file = _given(settings.local_folder) / "tasks.db"
         yield f"the queue in {file}", LocalQueue(file)
     else:
-        from shared.tasks.cloud_tasks_list import CloudTasksList
+        from desk.store.cloud_tasks_list import CloudTasksList
 
         queue = _given(settings.tasks_queue)
         yield f"the queue {queue}", CloudTasksList(queue, settings.cloud_tasks_emulator_host)
     if settings.spool_project is not None:
-        from shared.tasks.firestore_tasks import FirestoreTasks
-        from shared.tasks.spool import COLLECTION
+        from desk.store.firestore_tasks import FirestoreTasks
+        from shared.queue.spool import COLLECTION
 
         project, database = settings.spool_project, _given(settings.spool_database)
         yield f"the spool in {database} of project {project}", FirestoreTasks(project, database, COLLECTION)
@@ -318,10 +318,10 @@ def _task_lists(settings: RightsSettings) -> "Iterator[tuple[str, TaskList]]":
 def _parked(settings: RightsSettings, shards: Callable[[str], int]) -> "TaskList":
     """They lie in the store."""
     if settings.store == "firestore":
-        from shared.tasks.firestore_tasks import FirestoreTasks
+        from desk.store.firestore_tasks import FirestoreTasks
 
         return FirestoreTasks(_given(settings.firestore_project), settings.firestore_database, "parked")
-    from shared.store.sqlite_parked import SqliteParked
+    from desk.store.sqlite_dead_letters import SqliteParked
 
     return SqliteParked(_given(settings.local_folder) / "store.db", shards)
 
@@ -338,8 +338,8 @@ def _outbox(settings: RightsSettings) -> "Outbox | None":
 def _with_spool(queue: "TaskQueue", settings: SignSettings) -> "TaskQueue":
     if settings.spool_project is None:
         return queue
-    from shared.tasks import SpoolingQueue
-    from shared.tasks.spool import FirestoreSpool
+    from shared.queue import SpoolingQueue
+    from shared.queue.spool import FirestoreSpool
 
     return SpoolingQueue(queue, FirestoreSpool(settings.spool_project, _given(settings.spool_database)))
 
@@ -347,7 +347,7 @@ def _with_spool(queue: "TaskQueue", settings: SignSettings) -> "TaskQueue":
 def _sweeper(settings: DeliverSettings, queue: "TaskQueue") -> "Sweeper | None":
     if settings.spool_project is None:
         return None
-    from shared.tasks.sweep import Sweeper
+    from shared.queue.sweep import Sweeper
 
     return Sweeper(settings.spool_project, _given(settings.spool_database), queue)
 
@@ -378,7 +378,7 @@ def _refuse_unready(known: Mapping[str, Campaign]) -> None:
 
 
 def _sealer(campaign: Campaign, throwaway: str | None) -> "Sealer":
-    from shared.sealing import Sealer
+    from shared.crypto.sealing import Sealer
 
     def real(recipient: str) -> str:
         return _given(throwaway) if recipient == THROWAWAY else recipient

@@ -1,24 +1,15 @@
 """What every test may ask for. A part that is missing is skipped aloud on a laptop and a failure in CI."""
 
-import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from tests.counting_proxy import CountingProxy
-from tests.emulator import firestore_emulator
-
-#: The moment at which most tests take place.
-NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
-
-
-def missing(part: str) -> None:
-    """Skip the test for want of `part`, or fail it where nothing may be skipped."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{part} is missing, and in CI nothing is skipped")
-    pytest.skip(f"{part} is missing: this was NOT tested")
+from tests.support.counting_proxy import CountingProxy
+from tests.support.deployment import World, world
+from tests.support.emulator import firestore_emulator
+from tests.support.missing import missing
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +46,10 @@ def project() -> str:
 def campaign_id() -> str:
     """A campaign that no other test writes to."""
     return f"c-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+async def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """All functions on SQLite, the local queue and the outbox."""
+    async with world(tmp_path, monkeypatch) as made:
+        yield made

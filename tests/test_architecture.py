@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_build import environment_of
-from tests.world import REPOSITORY
+from tests.infra.test_build import environment_of
+from tests.support.deployment import REPOSITORY
 
 ADAPTERS = {
     "shared.google_cloud.access",
@@ -19,20 +19,20 @@ ADAPTERS = {
     "shared.google_cloud.rpc",
     "shared.mail.outbox",
     "shared.mail.smtp",
-    "shared.published_overlay",
+    "shared.campaigns.published",
     "shared.sqlite",
     "shared.store.firestore",
-    "shared.store.firestore_records",
+    "desk.store.firestore",
     "shared.store.sqlite",
-    "shared.store.sqlite_parked",
-    "shared.store.sqlite_records",
-    "shared.tasks.cloud_tasks",
-    "shared.tasks.cloud_tasks_list",
-    "shared.tasks.dispatcher",
-    "shared.tasks.firestore_tasks",
-    "shared.tasks.local",
-    "shared.tasks.spool",
-    "shared.tasks.sweep",
+    "desk.store.sqlite_dead_letters",
+    "desk.store.sqlite",
+    "shared.queue.cloud_tasks",
+    "desk.store.cloud_tasks_list",
+    "shared.queue.local_dispatcher",
+    "desk.store.firestore_tasks",
+    "shared.queue.local",
+    "shared.queue.spool",
+    "shared.queue.sweep",
 }
 #: What only adapters may know of; other packages of a vendor come with these.
 VENDORS = ("google", "grpc", "aiosmtplib", "smtplib", "sqlite3", "httpx", "requests", "urllib.request")
@@ -125,7 +125,7 @@ class TestModule:
         """The log has a list of what may be said; print and logging have none. The desk speaks through asking."""
         named = {node.id for node in ast.walk(_tree(module)) if isinstance(node, ast.Name)}
         attributes = {node.attr for node in ast.walk(_tree(module)) if isinstance(node, ast.Attribute)}
-        if module not in {"shared.log", "desk.asking", DEVSERVER}:
+        if module not in {"shared.log", "desk.terminal.terminal", DEVSERVER}:
             assert named & {"print", "breakpoint"} == set()
             assert attributes & {"stdout", "stderr", "print_exc"} == set()
             assert [imported for imported in _imports(module) if _is_in(imported, "logging", "warnings")] == []
@@ -145,7 +145,7 @@ def test_hazardous_primitives_are_used_in_one_place_each(hazardous: str) -> None
     """sealing.py, tokens.py and the desk's identities.py say what must never be done with them."""
     users = {module for module in MODULES if any(_is_in(imported, hazardous) for imported in _imports(module))}
 
-    assert users - {DEVSERVER} <= {"shared.sealing", "shared.tokens", "desk.identities"}
+    assert users - {DEVSERVER} <= {"shared.crypto.sealing", "shared.crypto.tokens", "desk.keys.identities"}
 
 
 @pytest.mark.parametrize("function", ["sign", "embed", "count"])
@@ -156,8 +156,8 @@ def test_a_function_that_holds_no_secret_does_not_import_the_tokens(function: st
         reached |= below
         below = {further for each in below for further in _loaded(each)} - reached - {"shared.runtime"}
 
-    assert "shared.http" in reached
-    assert "shared.tokens" not in reached
+    assert "shared.web.app" in reached
+    assert "shared.crypto.tokens" not in reached
 
 
 @pytest.mark.parametrize("function", ["sign", "deliver", "confirm", "count", "embed"])
@@ -181,4 +181,6 @@ def test_a_function_without_a_database_imports_nothing_of_it(function: str) -> N
 
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
 
-    assert not {"shared.store", "shared.funnel", "shared.count", "shared.openapi"} & set(run.stdout.split())
+    assert not {"shared.store", "shared.stats.funnel", "shared.stats.count", "shared.web.openapi"} & set(
+        run.stdout.split()
+    )

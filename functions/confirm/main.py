@@ -12,14 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import shared.startup as startup
-from shared import count as counter
-from shared import http, links, log, pages, runtime, widget
+from shared import log, runtime
 from shared.campaigns import Campaign
+from shared.crypto.tokens import Link, Purpose
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
-from shared.http import Call
+from shared.mail import links
 from shared.models import Press, Pressed
+from shared.stats import count as counter
 from shared.store import Confirmation, Confirmed, Status, Unchanged
-from shared.tokens import Link, Purpose
+from shared.web import app as http
+from shared.web import pages, widget
+from shared.web.app import Call
 
 service = runtime.confirm()
 snapshots = counter.snapshots(service.store)

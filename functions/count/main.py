@@ -11,12 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import shared.startup as startup
-from shared import badge, history, http, log, pages, runtime
-from shared import count as counter
+from shared import log, runtime
 from shared.errors import StoreUnavailable
-from shared.history import Line
-from shared.http import Call
 from shared.models import Count, History
+from shared.stats import count as counter
+from shared.stats import history
+from shared.stats.history import Line
+from shared.web import app as http
+from shared.web import badge, pages
+from shared.web.app import Call
 
 service = runtime.count()
 snapshots = counter.snapshots(service.store)
@@ -32,7 +35,7 @@ BADGE_CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-if-error=86400"
 HISTORY_CACHE_CONTROL = "public, max-age=60, s-maxage=60, stale-while-revalidate=600, stale-if-error=86400"
 PAGE_CACHE = {"Cache-Control": "public, max-age=15, s-maxage=30, stale-while-revalidate=60, stale-if-error=86400"}
 
-#: A change is to be in force within a minute, see `shared/overlay.py`.
+#: A change is to be in force within a minute, see `shared/campaigns/overlay.py`.
 OVERLAY_CACHE = {
     "Cache-Control": "public, max-age=5, s-maxage=5, stale-while-revalidate=5, stale-if-error=86400",
     "X-Content-Type-Options": "nosniff",

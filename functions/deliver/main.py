@@ -14,17 +14,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import shared.startup as startup
-from shared import countries, http, links, locales, log, mail, mailboxes, runtime, store
+from shared import locales, log, mail, runtime, store
 from shared.campaigns import Campaign
+from shared.crypto.tokens import Link, Purpose
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
-from shared.funnel import Stage
-from shared.http import Call
 from shared.locales import Locale
+from shared.mail import links
 from shared.models import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
-from shared.pages import MailLink
+from shared.queue import HORIZON
+from shared.reference import countries, mail_providers
+from shared.stats.funnel import Stage
 from shared.store import Address, Confirmed, Done, Granted, MailKind, Order, Point, Wait
-from shared.tasks import HORIZON
-from shared.tokens import Link, Purpose
+from shared.web import app as http
+from shared.web.app import Call
+from shared.web.pages import MailLink
 
 service = runtime.deliver()
 
@@ -148,7 +151,7 @@ async def _carry_out(order: Order, message: Submission | LinksOrder | Reminder) 
     if not isinstance(order, Granted):
         return None
     mailed: MailKind | None = order.kind
-    provider = mailboxes.provider_class(message.email)
+    provider = mail_providers.provider_class(message.email)
     try:
         await service.mailer.send(_mail(order, message))
     except MailRefused:
@@ -199,7 +202,7 @@ def _sealed(message: Submission) -> store.Submission:
         newsletter=message.newsletter,
         consent_version=message.consent_version,
         signed_at=message.signed_at,
-        mailbox_class=mailboxes.provider_class(message.email),
+        mailbox_class=mail_providers.provider_class(message.email),
     )
 
 

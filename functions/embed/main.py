@@ -8,11 +8,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 import shared.startup as startup
-from shared import forms, http, pages, runtime, widget
+from shared import runtime
 from shared.errors import NotFound, UnsupportedMediaType
-from shared.http import Call
-from shared.pages import Filled, Snippets
-from shared.scripts import Scripts
+from shared.web import app as http
+from shared.web import forms, pages, widget
+from shared.web.app import Call
+from shared.web.pages import Filled, Snippets
+from shared.web.widget_versions import Scripts
 
 service = runtime.embed()
 scripts = Scripts(Path(__file__).parent / "static")
@@ -106,7 +108,7 @@ async def get_script(call: Call) -> Response:
 
 
 async def get_openapi(_call: Call) -> Response:
-    from shared import openapi  # here: it is seldom asked for, and describes what only other functions need
+    from shared.web import openapi  # here: it is seldom asked for, and describes what only other functions need
 
     return Response(openapi.document(service.public_url), headers=CACHE, media_type="application/json")
 

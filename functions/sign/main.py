@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 import shared.startup as startup
-from shared import forms, http, log, pages, runtime
+from shared import log, runtime
 from shared.campaigns import Campaign
 from shared.errors import CampaignClosed, CampaignPaused, FieldFault, InvalidFields, OriginNotAllowed
-from shared.http import Call
 from shared.models import CheckInbox, LinksOrder, LinksRequest, SignRequest, Submission
+from shared.web import app as http
+from shared.web import forms, pages
+from shared.web.app import Call
 
 service = runtime.sign()
 

@@ -33,10 +33,11 @@ from pydantic import (
     model_validator,
 )
 
-from shared import campaign_faults as faults
-from shared import countries, locales
-from shared.campaign_faults import File, Files, Location, MisfitError, named
+from shared import locales
+from shared.campaigns import problems as faults
+from shared.campaigns.problems import File, Files, Location, MisfitError, named
 from shared.errors import ConfigurationError
+from shared.reference import countries
 
 FOLDER = Path(__file__).parent
 

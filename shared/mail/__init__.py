@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared import pages
 from shared.campaigns import Campaign
 from shared.locales import Locale
-from shared.pages import MailLink
 from shared.store import MailKind
+from shared.web import pages
+from shared.web.pages import MailLink
 
 
 @dataclass(frozen=True, slots=True)

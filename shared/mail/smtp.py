@@ -8,10 +8,11 @@ from datetime import datetime
 
 import aiosmtplib
 
-from shared import log, mailboxes
+from shared import log
 from shared.errors import MailDeferred, MailRefused, MailUnresolved
 from shared.mail import Mail
 from shared.mail.message import ascii_recipient, build
+from shared.reference import mail_providers
 
 #: For all up to the content, and again for the content; together less than the queue waits for deliver.
 _TIMEOUT_SECONDS = 30
@@ -91,6 +92,6 @@ class SmtpMailer:
 
 def _deferred(fault: Exception, mail: Mail) -> MailDeferred:
     """The relay's words stay out of the log, for relays quote addresses; its number does not."""
-    reply, provider = getattr(fault, "code", None), mailboxes.provider_class(mail.to)
+    reply, provider = getattr(fault, "code", None), mail_providers.provider_class(mail.to)
     log.event("mail_deferred", "WARNING", error=type(fault).__name__, reply=reply, provider=provider)
     return MailDeferred(type(fault).__name__)

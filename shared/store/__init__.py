@@ -43,7 +43,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from pydantic import ConfigDict
 
-from shared.overlay import Overlay
+from shared.campaigns.overlay import Overlay
 
 PENDING_TTL = timedelta(days=30)
 #: Longer than any task lives, so that no task can revive what was withdrawn before it.

@@ -17,13 +17,13 @@ from pydantic import TypeAdapter
 
 from shared import log
 from shared import settings as environment
+from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
 from shared.google_cloud import firestore
 from shared.google_cloud.access import Access, AccessUnavailable, MetadataServer
 from shared.google_cloud.firestore import Read
 from shared.google_cloud.firestore_pb2 import Write
 from shared.google_cloud.rpc import Fault, InvalidArgument
-from shared.overlay import Overlay
 from shared.store import (
     TOMBSTONE_TTL,
     Address,

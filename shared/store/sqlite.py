@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from shared import sqlite
+from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
-from shared.overlay import Overlay
 from shared.store import (
     TOMBSTONE_TTL,
     Address,

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from scripts.build import ROOT
+from infra.deploy.build import ROOT
 from tests.bench import calls, cold, growth, memory, reading, served, signing, steps, writing
 from tests.bench.figures import Figures, against, as_json, as_table, machine, read
 from tests.bench.targets import TARGETS

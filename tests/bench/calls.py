@@ -9,9 +9,9 @@ from tests.bench.served import serving
 from tests.bench.settings import BASE, emulator, firestore, queue
 from tests.bench.signers import signer
 from tests.bench.writing import CONFIRM, DELIVER, PAGE, deployed, send
-from tests.cloud_tasks_server import CloudTasksServer
-from tests.counting_proxy import CountingProxy
-from tests.world import COUNT, SIGNATURES, signature
+from tests.support.cloud_tasks_server import CloudTasksServer
+from tests.support.counting_proxy import CountingProxy
+from tests.support.deployment import COUNT, SIGNATURES, signature
 
 #: Every few seconds a process writes its statistics and reads what the desk has changed, however many sign.
 _BY_THE_CLOCK = {"funnel", "desk"}

@@ -19,8 +19,8 @@ from tests.bench.figures import Figures
 from tests.bench.served import Served, environment_of, processors, python_of, source_of
 from tests.bench.settings import BASE, firestore, firestore_store, part, queue
 from tests.bench.signers import Signer, admit, signer
-from tests.emulator import free_port
-from tests.world import CAMPAIGN, COUNT, SIGNATURES, signature
+from tests.support.deployment import CAMPAIGN, COUNT, SIGNATURES, signature
+from tests.support.emulator import free_port
 
 _PROJECT = "undersign-bench"
 _PATIENCE_SECONDS = 60

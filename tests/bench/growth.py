@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from scripts.build import ROOT
+from infra.deploy.build import ROOT
 from shared.google_cloud.access import MetadataServer
 from shared.google_cloud.firestore import Database, create
 from shared.google_cloud.firestore_pb2 import Write
@@ -25,7 +25,7 @@ from shared.store.sqlite import SqliteStore
 from tests.bench.figures import Figures
 from tests.bench.settings import IDENTITIES, TALLY_SHARDS, emulator, firestore, firestore_store
 from tests.bench.signers import admit, signer
-from tests.world import CAMPAIGN
+from tests.support.deployment import CAMPAIGN
 
 IN_FIRESTORE = (1_000, 10_000, 100_000)
 IN_SQLITE = 1_000_000

@@ -13,7 +13,7 @@ from tests.bench.served import Served, serving
 from tests.bench.settings import BASE, firestore, part, queue
 from tests.bench.signers import signer
 from tests.bench.writing import CONFIRM, DELIVER, deployed, send
-from tests.world import CAMPAIGN, COUNT, SIGNATURES
+from tests.support.deployment import CAMPAIGN, COUNT, SIGNATURES
 
 AT_ONCE = 250
 #: Each makes one request; so many keep 250 under way for a while.

@@ -8,7 +8,7 @@ from tests.bench import load
 from tests.bench.figures import Figures
 from tests.bench.served import Served, serving
 from tests.bench.settings import BASE
-from tests.world import CAMPAIGN, COUNT
+from tests.support.deployment import CAMPAIGN, COUNT
 
 _CONNECTIONS = 64
 _OF_EMBED = {

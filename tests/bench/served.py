@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from scripts.build import BUILD, build
-from tests.processes import running
+from infra.deploy.build import BUILD, build
+from tests.support.processes import running
 
 STAGED = BUILD / "bench"
 PARTS = Path(__file__).parent / "parts"

@@ -10,8 +10,8 @@ from unittest import mock
 
 from shared.campaigns import Campaign
 from shared.store.firestore import FirestoreStore
-from tests.emulator import firestore_emulator
-from tests.world import PUBLIC_URL, Identities
+from tests.support.deployment import PUBLIC_URL, Identities
+from tests.support.emulator import firestore_emulator
 
 IDENTITIES = Identities()
 QUEUE = "projects/undersign-bench/locations/europe-west1/queues/deliver"

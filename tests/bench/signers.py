@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared import links, sealing, store
+from shared import store
+from shared.crypto import sealing
+from shared.crypto.sealing import Digester
+from shared.crypto.tokens import Link, Purpose, Tokens
+from shared.mail import links
 from shared.models import Submission, task_body
-from shared.sealing import Digester
-from shared.tokens import Link, Purpose, Tokens
 from tests.bench.settings import BASE, IDENTITIES
-from tests.world import CAMPAIGN
+from tests.support.deployment import CAMPAIGN
 
 _run = secrets.token_hex(4)
 _numbers = itertools.count()

@@ -4,7 +4,7 @@ from tests.bench import load
 from tests.bench.figures import Figures
 from tests.bench.served import Served, serving
 from tests.bench.settings import BASE, part, queue
-from tests.world import SIGNATURES
+from tests.support.deployment import SIGNATURES
 
 CONNECTIONS = (1, 16, 64, 256)
 COMPARED = 64

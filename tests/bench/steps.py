@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 
 import uvloop
 
-from shared import http, sealing
+from shared.crypto import sealing
 from shared.google_cloud.access import MetadataServer
 from shared.google_cloud.firestore import Database, put
 from shared.models import SignRequest
-from shared.tasks.cloud_tasks import CloudTasksQueue
+from shared.queue.cloud_tasks import CloudTasksQueue
+from shared.web import app as http
 from tests.bench.figures import Figures
 from tests.bench.settings import BASE, DELIVER_URL, QUEUE, part
 from tests.bench.signers import submission
-from tests.world import CAMPAIGN, signature
+from tests.support.deployment import CAMPAIGN, signature
 
 TIMES, AT_ONCE = 2000, 64
 _PERSONAL = "x" * 400

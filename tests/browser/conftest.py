@@ -19,8 +19,8 @@ from playwright.async_api import (
 )
 
 from tests.browser.partner import Site, register, site
-from tests.conftest import missing
-from tests.servers import Server, server
+from tests.support.missing import missing
+from tests.support.servers import Server, server
 
 NARROW: ViewportSize = {"width": 320, "height": 568}  # the narrowest that WCAG 2.2 asks for (1.4.10, Reflow)
 WIDE: ViewportSize = {"width": 1280, "height": 900}

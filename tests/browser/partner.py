@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from shared.campaigns import FOLDER as CAMPAIGNS
-from tests.world import CAMPAIGN
+from tests.support.deployment import CAMPAIGN
 
 #: The partner that the site is registered as.
 PARTNER = "city-rights"

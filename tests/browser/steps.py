@@ -4,9 +4,9 @@ import httpx
 from playwright.async_api import Locator
 
 from tests.browser.conftest import Walk
-from tests.polling import until_async
-from tests.servers import Server
-from tests.world import COUNT
+from tests.support.deployment import COUNT
+from tests.support.polling import until_async
+from tests.support.servers import Server
 
 PETITION = "Ban biometric mass surveillance in public places"
 CONFIRMED = "Thank you. Your signature is counted."

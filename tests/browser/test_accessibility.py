@@ -7,15 +7,16 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, Page, expect
 
-from shared import campaigns, locales, pages
+from shared import campaigns, locales
 from shared.locales import locale
-from shared.pages import Filled
+from shared.web import pages
+from shared.web.pages import Filled
 from tests.browser.conftest import NARROW, Walk
 from tests.browser.partner import PARTNER, Site
 from tests.browser.steps import follow_the_mail
 from tests.browser.test_widget import snippet, strict
-from tests.servers import Server
-from tests.world import CAMPAIGN, PUBLIC_URL, SIGNATURES
+from tests.support.deployment import CAMPAIGN, PUBLIC_URL, SIGNATURES
+from tests.support.servers import Server
 
 #: Another script than Latin, the longest words, and the original.
 LANGUAGES = ("el", "en", "fi")

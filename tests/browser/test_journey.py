@@ -16,8 +16,8 @@ from tests.browser.steps import (
     mails_arrive,
     total,
 )
-from tests.servers import Server
-from tests.world import CAMPAIGN
+from tests.support.deployment import CAMPAIGN
+from tests.support.servers import Server
 
 CONFIRMED_BEFORE = "Your signature is already counted"
 WITHDRAW = "Remove this signature and email address?"

@@ -7,16 +7,16 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ViewportSize
 
-from desk import report
-from desk.numbers import By, Row, Stats
-from shared import count
+from desk.stats import report
+from desk.stats.funnel import By, Row, Stats
 from shared.campaigns import load_all
-from shared.history import Line
-from shared.overlay import Overlay
+from shared.campaigns.overlay import Overlay
+from shared.stats import count
+from shared.stats.history import Line
 from shared.store import Day, Point, Tally
 from tests.browser.conftest import NARROW, WIDE
-from tests.conftest import NOW
-from tests.world import CAMPAIGN
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN
 
 
 def a_report() -> str:

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from shared.locales import LANGUAGES
 from tests.browser.conftest import NARROW, Walk
-from tests.world import CAMPAIGN, REPOSITORY
+from tests.support.deployment import CAMPAIGN, REPOSITORY
 
 KB = 1000
 

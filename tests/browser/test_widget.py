@@ -25,10 +25,10 @@ from tests.browser.steps import (
     mails_arrive,
     total,
 )
-from tests.emulator import free_port
-from tests.polling import until_async
-from tests.servers import Server, server
-from tests.world import CAMPAIGN, COUNT, SIGNATURES
+from tests.support.deployment import CAMPAIGN, COUNT, SIGNATURES
+from tests.support.emulator import free_port
+from tests.support.polling import until_async
+from tests.support.servers import Server, server
 
 BUSY = "We cannot take this in just now."
 INBOX = "Check your inbox"

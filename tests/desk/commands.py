@@ -5,7 +5,7 @@ from pathlib import Path
 import pyrage
 from typer.testing import CliRunner, Result
 
-from desk.faults import Fault
+from desk.errors import Fault
 from desk.main import app
 
 PASSPHRASE = "correct horse battery"

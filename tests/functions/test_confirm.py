@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from shared.errors import QueueUnavailable, StoreUnavailable
-from shared.tasks import TaskQueue
-from tests.conftest import NOW
-from tests.world import CAMPAIGN, BrokenQueue, World
+from shared.queue import TaskQueue
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN, BrokenQueue, World
 
 PAGE = {"Accept": "text/html"}
 JSON = {"Accept": "application/json"}

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from tests.conftest import NOW
-from tests.world import CAMPAIGN, COUNT, World
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN, COUNT, World
 
 BADGE = f"{COUNT}.svg"
 

@@ -13,7 +13,7 @@ from shared.errors import MailDeferred, MailError, MailRefused, MailUnresolved
 from shared.models import Press, Submission
 from shared.store import PENDING_TTL, TASK_TTL
 from shared.store.documents import SIGNATURE
-from tests.world import CAMPAIGN, LINKS, BrokenMailer, World
+from tests.support.deployment import CAMPAIGN, LINKS, BrokenMailer, World
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from functions.devserver import FUNCTIONS
-from tests.conftest import NOW
-from tests.world import CAMPAIGN, World
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN, World
 
 PETITION = f"/c/{CAMPAIGN}"
 

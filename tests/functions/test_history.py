@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 
 from shared import runtime
+from shared.campaigns.overlay import Paper
 from shared.errors import StoreUnavailable
-from shared.history import HOURS_KEPT_DAYS
-from shared.overlay import Paper
+from shared.stats.history import HOURS_KEPT_DAYS
 from shared.store import Point
-from tests.conftest import NOW
-from tests.world import CAMPAIGN, World
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN, World
 
 HISTORY = f"/v1/campaigns/{CAMPAIGN}/history"
 PAGE = f"/c/{CAMPAIGN}/progress"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.overlay import FRESH_SECONDS, AdmittedPartner, Overlay, Paper, PublishedOverlay
-from shared.store.sqlite_records import SqliteRecords
-from tests.conftest import NOW
-from tests.world import CAMPAIGN, SIGNATURES, World, signature, world
+from desk.store.sqlite import SqliteRecords
+from shared.campaigns.overlay import FRESH_SECONDS, AdmittedPartner, Overlay, Paper, PublishedOverlay
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN, SIGNATURES, World, signature, world
 
 NEW = "https://new.example.org"
 FORM = f"/v1/campaigns/{CAMPAIGN}/form?lang=en&origin={NEW}"

@@ -9,9 +9,9 @@ import pytest
 
 from shared.errors import QueueUnavailable
 from shared.models import Submission, parse_message, parse_task
-from shared.tasks import MAX_BODY_BYTES
-from tests.conftest import NOW
-from tests.world import (
+from shared.queue import MAX_BODY_BYTES
+from tests.support.clock import NOW
+from tests.support.deployment import (
     CAMPAIGN,
     LINKS,
     PUBLIC_URL,

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from shared import mailboxes, sharing
-from shared.scripts import Scripts
-from tests.world import CAMPAIGN, PUBLIC_URL, World
+from shared.reference import mail_providers
+from shared.web import sharing
+from shared.web.widget_versions import Scripts
+from tests.support.deployment import CAMPAIGN, PUBLIC_URL, World
 
 FORM = f"/v1/campaigns/{CAMPAIGN}/form?lang=en"
 SNIPPETS = f"/c/{CAMPAIGN}/embed?lang=en"
@@ -158,9 +159,9 @@ class TestFrame:
 
 def test_a_mailbox_is_where_its_provider_shows_it() -> None:
     """Gmail searches for the sender; whom we do not know, we do not send anywhere."""
-    assert mailboxes.address("ann@GMail.com ", "us@example.org").endswith("from%3Aus@example.org")
-    assert mailboxes.address("ann@example.org", "us@example.org") == ""
-    assert all(re.fullmatch(r"https://\S+|", url) for url in mailboxes.addresses("us@example.org").values())
+    assert mail_providers.address("ann@GMail.com ", "us@example.org").endswith("from%3Aus@example.org")
+    assert mail_providers.address("ann@example.org", "us@example.org") == ""
+    assert all(re.fullmatch(r"https://\S+|", url) for url in mail_providers.addresses("us@example.org").values())
 
 
 def test_sharing_fills_in_text_and_link() -> None:

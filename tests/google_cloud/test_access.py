@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from shared.google_cloud.access import AccessUnavailable, MetadataServer
-from tests.emulator import free_port
+from tests.support.emulator import free_port
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from scripts import terraform
-from tests.conftest import missing
+from infra.deploy import terraform
+from tests.support.missing import missing
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts import build, cloud, deploy, terraform
-from scripts.deploy import Release, Releases, before
+from infra.deploy import build, deploy, gcloud, terraform
+from infra.deploy.deploy import Release, Releases, before
 from shared import campaigns
-from tests.conftest import missing
-from tests.world import campaign_file
+from tests.support.deployment import campaign_file
+from tests.support.missing import missing
 
 OLD, NEW = {"sign": "sign-1.zip"}, {"sign": "sign-2.zip"}
 
@@ -107,7 +107,7 @@ def test_no_backup_outlives_what_signers_are_promised(tmp_path: Path) -> None:
     ours = campaigns.load(campaign_file(tmp_path, "ours"))
 
     with pytest.raises(SystemExit) as refused:
-        deploy.check_promises(cloud.Environment("staging", {"project": "p", "backup_days": 98}), [ours])
+        deploy.check_promises(gcloud.Environment("staging", {"project": "p", "backup_days": 98}), [ours])
 
     assert "ours.toml: privacy.backup_days: promises 7 days, but backups are kept for 98" in str(refused.value)
     assert 'sealing.recipients: "throwaway" is for local runs' in str(refused.value)
@@ -120,7 +120,7 @@ def test_no_backup_outlives_what_signers_are_promised(tmp_path: Path) -> None:
 def test_an_environment_that_is_not_ones_own_is_refused(name: str, told: str) -> None:
     """Before anything is asked of the cloud."""
     with pytest.raises(SystemExit, match=told):
-        cloud.environment(name)
+        gcloud.environment(name)
 
 
 def test_a_bundle_is_named_by_its_content(tmp_path: Path) -> None:
@@ -133,12 +133,12 @@ def test_a_bundle_is_named_by_its_content(tmp_path: Path) -> None:
         name: bundle.name for name, bundle in two.items()
     }
     with zipfile.ZipFile(one["sign"]) as archive:
-        assert {"main.py", "requirements.txt", "shared/models.py"} <= set(archive.namelist())
+        assert {"main.py", "requirements.txt", "shared/models/__init__.py"} <= set(archive.namelist())
         assert not [name for name in archive.namelist() if "__pycache__" in name]
 
 
 @pytest.fixture
-def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> cloud.Environment:
+def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> gcloud.Environment:
     """A production of one's own, whose state is on this machine."""
     infra = tmp_path / "tree" / "infra"
     shutil.copytree(terraform.INFRA, infra, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
@@ -149,7 +149,7 @@ def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> cloud
     file.write_text(text.replace("petition.example.org", "petition.swifts.example"))
     keys = {name: terraform.NO_RELEASE[name] for name in ("deliver_recipient", "secret_versions")}
     (infra / "environments" / "production.keys.tfvars.json").write_text(json.dumps(keys))
-    for module in (cloud, terraform):
+    for module in (gcloud, terraform):
         monkeypatch.setattr(module, "INFRA", infra)
     monkeypatch.setattr(build, "BUILD", tmp_path / "build")
     monkeypatch.setattr(terraform, "init", lambda *_: terraform.run(infra, "init"))
@@ -157,12 +157,12 @@ def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> cloud
         terraform.run(infra, "init")
     except (FileNotFoundError, subprocess.CalledProcessError) as failed:
         missing(f"terraform, or its providers ({failed})")
-    return cloud.environment("production")
+    return gcloud.environment("production")
 
 
 def live() -> dict[str, str]:
     """The bundle that each function runs, by Terraform's own state."""
-    state = json.loads(terraform.run(cloud.INFRA, "show", "-json"))
+    state = json.loads(terraform.run(gcloud.INFRA, "show", "-json"))
     return {
         each["values"]["name"]: each["values"]["build_config"][0]["source"][0]["storage_source"][0]["object"]
         for each in state["values"]["root_module"]["resources"]
@@ -175,7 +175,7 @@ def release_of(digit: str) -> Release:
 
 
 def test_what_is_released_is_live_until_one_goes_back(
-    ours: cloud.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ours: gcloud.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Applied for real, against the provider's schema; nothing of a release is left in the folder."""
     monkeypatch.setattr(deploy, "try_out", lambda _: True)
@@ -192,11 +192,11 @@ def test_what_is_released_is_live_until_one_goes_back(
 
     assert live() == release_of("1").bundles
     assert Releases(ours.bundles).all()[-1].bundles == release_of("1").bundles
-    assert not list(cloud.INFRA.glob("release*"))
+    assert not list(gcloud.INFRA.glob("release*"))
 
 
 def test_a_release_that_cannot_be_tried_out_is_taken_back(
-    ours: cloud.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ours: gcloud.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was live is live again, and the failed one is not recorded."""
     recorded = tmp_path / ours.bundles / "releases"

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from scripts import matrix
+from infra.deploy import access_matrix
 
 
 def test_the_matrix_is_that_of_the_plan(plan: dict[str, Any]) -> None:
     """Whoever widens a role must write it down: make matrix."""
-    assert matrix.stored() == matrix.table(plan)
+    assert access_matrix.stored() == access_matrix.table(plan)
 
 
 def test_the_matrix_holds_every_grant(plan: dict[str, Any]) -> None:

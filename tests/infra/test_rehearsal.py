@@ -19,17 +19,17 @@ import httpx
 import pyrage
 import pytest
 
-from scripts import canary, terraform
-from scripts.build import build
+from infra.deploy import canary, terraform
+from infra.deploy.build import build
 from shared import campaigns, runtime
-from shared.tokens import Tokens
-from tests.cloud_tasks_server import CloudTasksServer
-from tests.conftest import missing
+from shared.crypto.tokens import Tokens
 from tests.desk.commands import plain_key, undersign
 from tests.infra.balancer import Balancer, Paths
-from tests.mail.test_smtp import AUTHORITY, PASSWORD, Relay, relay, server_tls
-from tests.processes import function
-from tests.world import signature
+from tests.shared.mail.test_smtp import AUTHORITY, PASSWORD, Relay, relay, server_tls
+from tests.support.cloud_tasks_server import CloudTasksServer
+from tests.support.deployment import signature
+from tests.support.missing import missing
+from tests.support.processes import function
 
 CAMPAIGN = canary.CAMPAIGN
 START = f"/v1/campaigns/{CAMPAIGN}"

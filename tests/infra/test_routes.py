@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from functions.devserver import FUNCTIONS, URL_MAP
-from scripts.terraform import outputs, resources
+from infra.deploy.terraform import outputs, resources
 from tests.infra.balancer import Balancer
 
 #: What stands for a name in the local server's map.

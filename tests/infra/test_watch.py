@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared import log
-from shared.funnel import Stage
+from shared.stats.funnel import Stage
 from shared.store import MailKind, Status, Withdrawal
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from random import Random
 
-from scripts import cost, deployed
+from infra.cost import cost
+from infra.deploy import deployed
 from tests.bench.spike import bill, figures, picture, report, simulate, validation
 from tests.bench.spike.figures import ROOT, Figures
 from tests.bench.spike.simulate import INFRA, Outcome, Result

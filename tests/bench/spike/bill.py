@@ -1,12 +1,12 @@
-"""What a simulated run costs by infra/prices.toml, without mail and without free tiers, which a rush uses up."""
+"""Price a simulated run by infra/cost/prices.toml: no mail, and no free tiers, which a rush uses up."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from scripts import cost_usage
-from scripts.cost import Price
-from scripts.cost_usage import Assumptions, Driver, Use
-from scripts.deployed import Deployed
+from infra.cost import usage
+from infra.cost.cost import Price
+from infra.cost.usage import Assumptions, Driver, Use
+from infra.deploy.deployed import Deployed
 from tests.bench.spike.simulate import Outcome
 
 #: What comes and goes with signers and viewers; the rest of a month's bill is there in any case.
@@ -21,7 +21,7 @@ def dollars(outcome: Outcome, shards: int, prices: Mapping[str, Price], there: D
 
 def standing(months: float, prices: Mapping[str, Price], there: Deployed) -> float:
     """What is charged whether anybody comes or not."""
-    uses = cost_usage.month(0, 0, there, Assumptions())
+    uses = usage.month(0, 0, there, Assumptions())
     return months * sum(prices[use.price].cost(use.quantity) for use in uses if use.driver is Driver.MONTH)
 
 
@@ -32,13 +32,13 @@ def _others(outcome: Outcome, there: Deployed) -> Iterator[Use]:
     if not counted:
         return
     usual = Assumptions()
-    looked_up = journal.reads + journal.views * cost_usage.PAGE_REQUESTS
+    looked_up = journal.reads + journal.views * usage.PAGE_REQUESTS
     assumed = replace(
         usual,
         confirmed_share=counted / mailed,
         hit_ratio=1 - min(1, journal.filled / looked_up) if looked_up else usual.hit_ratio,
     )
-    for use in cost_usage.month(counted, journal.views, there, assumed):
+    for use in usage.month(counted, journal.views, there, assumed):
         if use.driver in _DRIVERS and use.service != "Cloud Run":
             yield use
 
@@ -59,7 +59,7 @@ def _run(price: str, quantity: float) -> Use:
 def _copies(outcome: Outcome, shards: int) -> Iterator[Use]:
     """Each process of count and confirm reads the tally and the overlay anew for as long as it is asked."""
     renewals = sum(
-        cost_usage.renewals(outcome.served[name], outcome.alive_seconds[name], cost_usage.COUNT_FRESH_SECONDS)
+        usage.renewals(outcome.served[name], outcome.alive_seconds[name], usage.COUNT_FRESH_SECONDS)
         for name in ("count", "confirm")
     )
     reads = renewals * (shards + 1)

@@ -37,7 +37,7 @@ class Platform:
     create_task_seconds: float = 0.020
     #: From when a task may go until its request is on the way. Ours; no page says.
     dispatch_seconds: float = 0.050
-    #: The client in shared/tasks/cloud_tasks.py gives up after so long, and sign turns to the spool.
+    #: The client in shared/queue/cloud_tasks.py gives up after so long, and sign turns to the spool.
     create_patience_seconds: float = 8
     #: The sweep of the spool, infra/scheduler.tf.
     sweep_seconds: float = 300
@@ -67,7 +67,7 @@ class Platform:
 
     # The mail relay.
 
-    #: Connection, STARTTLS and its answer; as in scripts/cost_usage.py. It takes as many mails a second as the
+    #: Connection, STARTTLS and its answer; as in infra/cost/usage.py. It takes as many mails a second as the
     #: queue sends, for that is what infra/RUNBOOK.md has one agree on with it.
     relay_seconds: float = 0.6
 
@@ -82,7 +82,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """Ours, all of it, beside what scripts/cost_usage.py assumes already: who confirms, how often links are
+    """Ours, all of it, beside what infra/cost/usage.py assumes already: who confirms, how often links are
     opened.
     """
 
@@ -97,7 +97,7 @@ class People:
     #: Somebody whose button answered "try again" presses it again after so long.
     again_seconds: float = 30
     #: Pages with the count that are opened for each signature: in March 2019 ten thousand reads a second came with
-    #: 33 signatures, and one view reads the count ten times (scripts/cost_usage.py).
+    #: 33 signatures, and one view reads the count ten times (infra/cost/usage.py).
     views_a_press: float = 30
 
 

@@ -10,7 +10,7 @@ from random import Random
 from simpy import Environment
 from simpy.events import Event
 
-from scripts.deployed import Scaling
+from infra.deploy.deployed import Scaling
 from tests.bench.spike import chance
 from tests.bench.spike.facts import Platform
 from tests.bench.spike.processor import Processor, Steps

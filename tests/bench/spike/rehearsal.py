@@ -24,8 +24,8 @@ import uvloop
 from tests.bench.served import cpu_seconds, with_children
 from tests.bench.spike.client import Client
 from tests.bench.spike.journal import BUTTON, Journal
-from tests.processes import function
-from tests.world import REPOSITORY, SIGNATURES, Identities, signature
+from tests.support.deployment import REPOSITORY, SIGNATURES, Identities, signature
+from tests.support.processes import function
 
 QUEUE = "projects/undersign-test/locations/europe-west1/queues/deliver"
 #: Nobody listens there: links are opened where confirm really is.

@@ -7,8 +7,8 @@ from random import Random
 
 from simpy import Environment
 
-from scripts import deployed
-from scripts.cost_usage import Assumptions
+from infra.cost.usage import Assumptions
+from infra.deploy import deployed
 from shared.campaigns import Campaign
 from tests.bench.spike.facts import GOOGLE, PEOPLE, People, Platform
 from tests.bench.spike.figures import ROOT, Figures

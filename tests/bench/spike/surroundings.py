@@ -8,7 +8,7 @@ from typing import Protocol
 
 from simpy import Environment
 
-from scripts import cost_usage
+from infra.cost import usage
 from tests.bench.spike import chance
 from tests.bench.spike.facts import Platform
 from tests.bench.spike.limits import Ramp, Rate, Shards
@@ -89,9 +89,9 @@ class Google:
 
     def admit(self, signers: int) -> Steps[None]:
         """One read of two documents, one commit to both."""
-        each = signers * cost_usage.ADMIT_READS / 2
+        each = signers * usage.ADMIT_READS / 2
         yield from self._call(self._platform.read_seconds, {SIGNATURES: each, MAILBOXES: each})
-        each = signers * cost_usage.ADMIT_WRITES / 2
+        each = signers * usage.ADMIT_WRITES / 2
         yield from self._call(self._platform.commit_seconds, {SIGNATURES: each, MAILBOXES: each})
 
     def mail(self, signers: int) -> Steps[None]:
@@ -99,18 +99,18 @@ class Google:
         yield self._env.timeout(waiting + self._latency(self._platform.relay_seconds))
 
     def settle(self, signers: int) -> Steps[None]:
-        yield from self._call(self._platform.commit_seconds, {MAILBOXES: signers * cost_usage.SETTLE_WRITES})
+        yield from self._call(self._platform.commit_seconds, {MAILBOXES: signers * usage.SETTLE_WRITES})
 
     def count(self, signers: int) -> Steps[int]:
         """One read, and one commit to the signature and a shard of the tally; the slowest holds up the group."""
-        yield from self._call(self._platform.read_seconds, {SIGNATURES: signers * cost_usage.CONFIRM_READS})
+        yield from self._call(self._platform.read_seconds, {SIGNATURES: signers * usage.CONFIRM_READS})
         patience = self._platform.call_patience_seconds
         waits = self._tally.wait(self._env.now, signers, patience, self._rng)
         if not waits:
             yield self._env.timeout(patience)
             return 0
         yield self._env.timeout(max(waits))
-        writes = len(waits) * (cost_usage.CONFIRM_WRITES - 1)
+        writes = len(waits) * (usage.CONFIRM_WRITES - 1)
         yield from self._call(self._platform.commit_seconds, {SIGNATURES: writes})
         return len(waits)
 

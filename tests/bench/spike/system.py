@@ -7,8 +7,8 @@ from random import Random
 
 from simpy import Environment
 
-from scripts.cost_usage import COUNT_FRESH_SECONDS, Assumptions
-from scripts.deployed import Queue, Scaling
+from infra.cost.usage import COUNT_FRESH_SECONDS, Assumptions
+from infra.deploy.deployed import Queue, Scaling
 from tests.bench.spike import chance
 from tests.bench.spike.facts import People, Platform
 from tests.bench.spike.figures import Figures

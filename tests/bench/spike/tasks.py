@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from simpy import Environment
 
-from scripts.deployed import Queue
+from infra.deploy.deployed import Queue
 from tests.bench.spike.journal import Journal
 from tests.bench.spike.limits import Ramp, Rate
 from tests.bench.spike.processor import Steps

@@ -8,7 +8,7 @@ import sys
 
 import httpx
 
-from tests.cloud_tasks_server import CloudTasksServer
+from tests.support.cloud_tasks_server import CloudTasksServer
 
 #: Tasks that are being delivered; the others wait, as they do in the real queue.
 AT_ONCE = 20

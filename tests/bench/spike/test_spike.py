@@ -12,9 +12,10 @@ from random import Random
 import pytest
 from simpy import Environment, Resource
 
-from scripts import cost, cost_usage, deployed
-from scripts.cost_usage import Assumptions, Driver
-from scripts.deployed import Queue, Scaling
+from infra.cost import cost, usage
+from infra.cost.usage import Assumptions, Driver
+from infra.deploy import deployed
+from infra.deploy.deployed import Queue, Scaling
 from tests.bench.spike import bill, figures, report, simulate, traces
 from tests.bench.spike.facts import GOOGLE, PEOPLE, Platform
 from tests.bench.spike.figures import Figures
@@ -361,7 +362,7 @@ def test_signers_cost_what_make_cost_says() -> None:
     signers = outcome.journal.times["counted"].signers
     said = sum(
         prices[use.price].cost(use.quantity)
-        for use in cost_usage.month(signers, 0, infra, ALL_CONFIRM)
+        for use in usage.month(signers, 0, infra, ALL_CONFIRM)
         if use.driver is Driver.SIGNATURES and use.service != "Cloud Run"
     )
     assert said < bill.dollars(outcome, 32, prices, infra) < 2 * said

@@ -13,8 +13,8 @@ from random import Random
 
 from simpy import Environment, Resource
 
-from scripts.cost_usage import Assumptions
-from scripts.deployed import Queue, Scaling
+from infra.cost.usage import Assumptions
+from infra.deploy.deployed import Queue, Scaling
 from tests.bench.spike import chance, facts, rehearsal, tasks_server
 from tests.bench.spike.facts import People, Platform
 from tests.bench.spike.figures import Figures

@@ -13,7 +13,8 @@ from google.cloud.tasks_v2 import CloudTasksClient, HttpMethod, HttpRequest, Oid
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 from pydantic_core import from_json
 
-from shared import campaigns, log, sealing
+from shared import campaigns, log
+from shared.crypto import sealing
 from shared.models import CheckInbox, SignRequest, Submission, task_body
 from shared.runtime import utc_now
 

@@ -1,0 +1,78 @@
+"""`undersign campaign check`: what keeps a campaign file from loading, and a campaign that loads from opening."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from desk import workspace
+from desk.errors import Fault
+from desk.terminal.terminal import out
+from shared import campaigns, runtime
+from shared.campaigns.problems import Files
+from shared.errors import ConfigurationError
+
+#: How a comment begins that marks what was only drafted.
+TO_DO = "TO DO: "
+
+
+def check(
+    campaign: Annotated[
+        str | None, typer.Argument(help="The campaign's id; by default all.", show_default=False)
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where campaign files are; by default CAMPAIGNS_FOLDER.", show_default=False),
+    ] = None,
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Fail as well if a campaign is not ready to open.")
+    ] = False,
+) -> None:
+    """Say what is wrong with campaign files, in which line, and what to write instead.
+
+    Ends with status 1 if a file does not load. What only keeps a campaign from opening is a warning.
+    """
+    files = [workspace.campaign_file(campaign, folder)] if campaign else _all(folder or runtime.campaigns_folder())
+    passed = [_passes(file, ready=ready) for file in files]
+    if not all(passed):
+        raise typer.Exit(1)
+
+
+def _all(folder: Path) -> list[Path]:
+    """
+    Raises:
+        Fault: there are none.
+    """
+    if found := sorted(folder.glob("*.toml")):
+        return found
+    raise Fault(f"There is no campaign file in {folder}. To begin one: undersign campaign new")
+
+
+def _passes(file: Path, *, ready: bool) -> bool:
+    """Whether a file is good enough; tells what is wrong with it."""
+    try:
+        loaded = campaigns.load(file)
+    except ConfigurationError as fault:
+        out.print(f"[red]does not load[/]  {file.name}")
+        _tell(str(fault).splitlines())
+        return False
+    files = campaigns.read(file)
+    unready = [files.tell(*each) for each in loaded.unready_keys()]
+    out.print(f"[yellow]not ready[/]      {file.name}" if unready else f"[green]ready[/]          {file.name}")
+    _tell(unready)
+    _tell(_to_do(files))
+    return not (ready and unready)
+
+
+def _to_do(files: Files) -> Iterator[str]:
+    """What a comment in a file says is still to be done."""
+    for file in (files.main, *files.translations.values()):
+        for line, comment in sorted(file.lines.comments.items()):
+            if comment.startswith(TO_DO):
+                yield f"{file.name}:{line}: still to do: {comment.removeprefix(TO_DO)}"
+
+
+def _tell(sentences: Iterator[str] | list[str]) -> None:
+    for sentence in sentences:
+        out.print(f"  {sentence}", markup=False)

@@ -1,0 +1,271 @@
+"""`undersign campaign new`: a campaign file that loads, from what only its organiser knows.
+
+What could only be drafted is marked in the file by a comment that begins with "TO DO"; `undersign campaign check`
+lists these until they are deleted.
+"""
+
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from desk.campaigns import templates
+from desk.errors import Fault
+from desk.terminal import terminal
+from desk.terminal.terminal import out
+from shared import campaigns, runtime
+from shared.campaigns import Address, FileName, HttpsUrl, OneLine, Recipient, problems
+from shared.runtime import utc_now
+
+#: Where the European Data Protection Board lists the authorities; one of them is everybody's.
+AUTHORITY_LIST = "https://www.edpb.europa.eu/about-edpb/about-edpb/members_en"
+
+_RUNS_FOR = timedelta(days=365)
+#: Goals on the way, times a power of ten: 100, 250, 500, 1000, …
+_STEPS = (100, 250, 500)
+_FIRST_STEPS = 100
+
+
+def _check_drafted(language: str) -> str:
+    drafted = sorted(file.name.split(".")[1] for file in templates.FOLDER.glob("campaign.*.toml"))
+    if language not in drafted:
+        raise ValueError(
+            f"texts are drafted in {', '.join(drafted)}: begin with one, and translate it in a file of its own"
+        )
+    return language
+
+
+def _read_day(given: Any) -> Any:
+    # pydantic would take a number for seconds since 1970.
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise ValueError("write a day, as in 2026-11-01") from None
+
+
+def _split(given: Any) -> Any:
+    return given.split() if isinstance(given, str) else given
+
+
+Day = Annotated[date, BeforeValidator(_read_day)]
+
+
+class Beginning(BaseModel):
+    """What a campaign file is begun with. The descriptions are what one is asked at a terminal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    campaign: FileName = Field(description="the campaign's id, which becomes part of its address")
+    title: OneLine = Field(description="what the petition asks for, in a few words")
+    addressee: OneLine = Field(description="whom it asks, and who is given the signatures")
+    organisation: OneLine = Field(description="the full name of the organisation that decides on the data")
+    postal_address: OneLine = Field(description="its postal address, in one line")
+    email: Address = Field(description="its address for signers' questions; mail is sent from it, too")
+    website: HttpsUrl = Field(description="its website, with https://")
+    mail_provider: OneLine = Field(description="the company that delivers the mail for it")
+    mail_place: OneLine = Field(description="the country in which that company handles the mail")
+    language: Annotated[str, AfterValidator(_check_drafted)] = Field(
+        description="the petition's language, as in en"
+    )
+    goal: int = Field(ge=1, description="how many signatures you want")
+    opens: Day = Field(description="the first day on which one can sign")
+    closes: Day = Field(description="the last day on which one can sign")
+    minimum_age: int = Field(ge=13, le=21, description="the age, in years, from which one may sign")
+    retention_days: int = Field(ge=1, le=3650, description="how many days after the close signatures are kept")
+    recipient: Annotated[tuple[Recipient, ...], BeforeValidator(_split)] = Field(
+        description="the public keys (age1…) of those who will read the signatures, with spaces between"
+    )
+
+    @field_validator("closes")
+    @classmethod
+    def _closes_after_it_opens(cls, closes: date, others: ValidationInfo) -> date:
+        if closes < others.data.get("opens", closes):
+            raise ValueError("lies before --opens")
+        return closes
+
+    @property
+    def goal_steps(self) -> tuple[int, ...]:
+        """From a hundredth of the goal on, and no smaller than a hundred."""
+        powers = (10**power for power in range(len(str(self.goal))))
+        steps = (step * power for power in powers for step in _STEPS)
+        return (*(step for step in steps if max(self.goal // 100, _FIRST_STEPS) <= step < self.goal), self.goal)
+
+
+def _option(told: str, *names: str) -> Any:
+    return typer.Option(*names, help=told, show_default=False)
+
+
+Given = str | None
+
+
+def new(
+    campaign: Annotated[
+        str, typer.Argument(help="Its id, which becomes part of its address: a to z, 0 to 9, hyphens.")
+    ],
+    title: Annotated[Given, _option("What the petition asks for, in a few words.")] = None,
+    addressee: Annotated[Given, _option("Whom it asks, and who is given the signatures.")] = None,
+    organisation: Annotated[Given, _option("The full name of the organisation that decides on the data.")] = None,
+    postal_address: Annotated[Given, _option("Its postal address, in one line.")] = None,
+    email: Annotated[Given, _option("Its address for signers' questions; mail is sent from it, too.")] = None,
+    website: Annotated[Given, _option("Its website, with https://.")] = None,
+    mail_provider: Annotated[Given, _option("The company that delivers the mail for it.")] = None,
+    mail_place: Annotated[Given, _option("The country in which that company handles the mail.")] = None,
+    language: Annotated[Given, _option("The petition's language; by default en.")] = None,
+    goal: Annotated[Given, _option("How many signatures you want; by default 10000.")] = None,
+    opens: Annotated[Given, _option("The first day, as in 2026-11-01; by default today.")] = None,
+    closes: Annotated[Given, _option("The last day; by default a year later.")] = None,
+    minimum_age: Annotated[Given, _option("The age, in years, from which one may sign; by default 16.")] = None,
+    retention_days: Annotated[
+        Given, _option("Days after the close until signatures are purged; by default 90.")
+    ] = None,
+    recipient: Annotated[
+        list[str] | None,
+        _option("A public key (age1…) of somebody who will read the signatures; may be repeated."),
+    ] = None,
+    folder: Annotated[Path | None, _option("Where campaign files are; by default CAMPAIGNS_FOLDER.")] = None,
+) -> None:
+    """Begin a campaign file. At a terminal you are asked for what is not given."""
+    options = {
+        "title": title,
+        "addressee": addressee,
+        "organisation": organisation,
+        "postal_address": postal_address,
+        "email": email,
+        "website": website,
+        "mail_provider": mail_provider,
+        "mail_place": mail_place,
+        "language": language,
+        "goal": goal,
+        "opens": opens,
+        "closes": closes,
+        "minimum_age": minimum_age,
+        "retention_days": retention_days,
+        "recipient": " ".join(recipient) if recipient else None,
+    }
+    given = {"campaign": campaign, **{name: value for name, value in options.items() if value is not None}}
+    file = (folder or runtime.campaigns_folder()) / f"{campaign}.toml"
+    if file.exists():
+        raise Fault(f"{file} exists already. Campaign files are never overwritten: choose another id.")
+    today = utc_now().date()
+    _refuse_wrong(given)
+    begun = _begun(_asked(given, today) if terminal.at_terminal() else _with_defaults(given, today))
+    _write(file, _text(begun, today))
+    _say(campaign, file)
+
+
+def _with_defaults(given: Mapping[str, str], today: date) -> Mapping[str, str]:
+    defaults = {name: _default(name, given, today) for name in Beginning.model_fields}
+    return {**{name: value for name, value in defaults.items() if value is not None}, **given}
+
+
+def _default(name: str, given: Mapping[str, str], today: date) -> str | None:
+    """What is taken for a question that nobody answers; None where it must be answered."""
+    if name == "closes":
+        return str(_day(given.get("opens"), today) + _RUNS_FOR)
+    fixed = {"language": "en", "goal": "10000", "minimum_age": "16", "retention_days": "90", "recipient": ""}
+    return {**fixed, "opens": str(today)}.get(name)
+
+
+def _day(given: str | None, otherwise: date) -> date:
+    try:
+        return date.fromisoformat(given or "")
+    except ValueError:
+        return otherwise
+
+
+def _asked(given: Mapping[str, str], today: date) -> Mapping[str, str]:
+    """What is given, and answers to all that is not; each is asked for until it is right."""
+    known = dict(given)
+    for name, field in Beginning.model_fields.items():
+        if name in known:
+            continue
+        asks, default = f"\n{field.description}", _default(name, known, today)
+        known[name] = typer.prompt(asks, default=default, err=True)
+        while told := _faults(known, name):
+            known[name] = typer.prompt(f"{told[0]}\n{asks}", default=default, err=True)
+    return known
+
+
+def _faults(given: Mapping[str, str], *names: str) -> Sequence[str]:
+    """What is wrong with the options of these names."""
+    try:
+        Beginning.model_validate(given)
+    except ValidationError as fault:
+        found = problems.located(Beginning, fault)
+        return [f"{_flag(str(location[0]))}: {told}" for location, told in found if location[0] in names]
+    return []
+
+
+def _refuse_wrong(given: Mapping[str, str]) -> None:
+    """
+    Raises:
+        Fault: an option that is given is wrong; each is named.
+    """
+    if told := _faults(given, *given):
+        raise Fault("\n".join(told))
+
+
+def _begun(given: Mapping[str, str]) -> Beginning:
+    """
+    Raises:
+        Fault: something is missing, or wrong together with another; each option is named.
+    """
+    if told := _faults(given, *Beginning.model_fields):
+        raise Fault("\n".join(told))
+    return Beginning.model_validate(given)
+
+
+def _flag(name: str) -> str:
+    return name if name == "campaign" else f"--{name.replace('_', '-')}"
+
+
+def _text(begun: Beginning, today: date) -> str:
+    values = begun.model_dump()
+    return templates.render(
+        "campaign.toml.j2",
+        **values,
+        today=today,
+        goal_steps=begun.goal_steps,
+        authority_list=AUTHORITY_LIST,
+        words=dict(_words(begun.language, values)),
+    )
+
+
+def _words(language: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    drafted = tomllib.loads((templates.FOLDER / f"campaign.{language}.toml").read_text(encoding="utf-8"))
+    return ((key, text.format(**values)) for key, text in drafted.items())
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a new file. The loader reads it first, so that one that is there is a good one."""
+    with tempfile.TemporaryDirectory() as folder:
+        tried = Path(folder) / file.name
+        tried.write_text(text, encoding="utf-8")
+        campaigns.load(tried)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("x", encoding="utf-8") as made:
+            made.write(text)
+    except FileExistsError:
+        raise Fault(f"{file} exists already. Campaign files are never overwritten: choose another id.") from None
+
+
+def _say(campaign: str, file: Path) -> None:
+    out.print(f"[green]Made[/]: {file}. It loads, and says in its comments what only you can write.")
+    out.print(f"What is left to do:        undersign campaign check {campaign}")
+    out.print("A key, on two machines:    undersign keygen")
+    out.print(f"That both keys open:       undersign prove {campaign} -i KEY-FILE")

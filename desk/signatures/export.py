@@ -1,0 +1,275 @@
+"""`undersign export`: all confirmed signatures, sealed as they are, into files that one can carry away.
+
+A line of `signatures.ndjson` is {"id", "confirmed_at", "sealed"}: a random id, when the button was pressed, and an
+age file in base64 that the campaign's keys open. `partner-<slug>.ndjson` holds the same for a partner with a key
+of its own: only those who said yes to its news, sealed to that key. So long as there is an `unfinished.json`, the
+export is not whole, and the same command goes on where it stopped.
+"""
+
+import asyncio
+import base64
+import json
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO, Self
+
+import typer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+
+from desk import private_files, workspace
+from desk.errors import Fault
+from desk.signatures.offline_page import page
+from desk.terminal import progress
+from desk.terminal.terminal import say
+from shared.models import SLUG
+from shared.runtime import utc_now
+from shared.store import Signature, Status
+
+SIGNATURES = "signatures.ndjson"
+MANIFEST = "manifest.json"
+UNFINISHED = "unfinished.json"
+#: Lies in the folder for as long as an export writes to it.
+LOCK = "export.lock"
+
+# What lies beside the signatures may have been changed by anybody, and much of it becomes names of files.
+Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+Partner = Annotated[str, Field(pattern=f"^{SLUG}$")]
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+_File = Annotated[str, Field(pattern=rf"^(signatures|partner-{SLUG})\.ndjson$")]
+_UNTRUSTED = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class PartnerFile(BaseModel):
+    """What a partner may have: those who said yes to its news."""
+
+    model_config = _UNTRUSTED
+
+    file: str
+    sha256: _Sha256
+    contacts: NonNegativeInt
+
+
+class Manifest(BaseModel):
+    """What an export holds. `as_of`: signatures that were confirmed later are not in it."""
+
+    model_config = _UNTRUSTED
+
+    campaign: str
+    as_of: AwareDatetime
+    file: Annotated[str, Field(pattern=r"^signatures\.ndjson$")]
+    sha256: _Sha256
+    signatures: NonNegativeInt
+    by_country: dict[Country, NonNegativeInt]
+    by_partner: dict[Partner, NonNegativeInt]
+    partners: dict[Partner, PartnerFile]
+
+    @model_validator(mode="after")
+    def _partners_have_files_of_their_own(self) -> Self:
+        if any(each.file != partner_file(partner) for partner, each in self.partners.items()):
+            raise ValueError("another file than a partner's")
+        return self
+
+
+class Unfinished(BaseModel):
+    """How far an export has come, kept after each page, once its lines are on the disk.
+
+    `after`: the last digest that was read. `sizes`: of each file, in bytes; what follows them was written by a
+    process that was killed, and is written again.
+    """
+
+    model_config = _UNTRUSTED
+
+    campaign: str
+    as_of: AwareDatetime
+    after: str = ""
+    signatures: NonNegativeInt = 0
+    by_country: Counter[Country] = Counter()
+    by_partner: Counter[Partner] = Counter()
+    contacts: Counter[Partner] = Counter()
+    sizes: dict[_File, NonNegativeInt] = {}
+
+
+def export(
+    campaign: Annotated[str, typer.Argument(help="The campaign's id.")],
+    to: Annotated[
+        Path | None, typer.Option(help="The folder to write to; by default CAMPAIGN-export.", show_default=False)
+    ] = None,
+) -> None:
+    """Write all confirmed signatures, sealed to the campaign's keys, into a folder to carry to an offline machine.
+
+    If it is stopped, or the network goes away, the same command goes on where it was.
+    """
+    folder = to or Path(f"{campaign}-export")
+    manifest = asyncio.run(_export(campaign, folder, utc_now()))
+    say(
+        "[green]{signatures}[/] exported, as of {as_of} UTC, to {folder}. Without a key of the campaign nobody "
+        "can read them.\n\n"
+        "Carry the folder to a machine that has a key. There:\n\n"
+        "    undersign open {folder} -i YOUR-KEY\n\n"
+        "or open {page} in a browser. Counts and SHA-256 sums are in {manifest}.",
+        signatures=counted(manifest.signatures, "signature"),
+        as_of=f"{manifest.as_of:%Y-%m-%d %H:%M:%S}",
+        folder=folder,
+        page=folder / page.NAME,
+        manifest=folder / MANIFEST,
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """As in 1 signature, 2,000 signatures."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
+    async with workspace.opened(campaign) as (_, records):
+        if purged := (await records.overlay(campaign)).purged:
+            raise Fault(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to export.")
+        _begin_folder(folder)
+        with private_files.locked(folder / LOCK):
+            state = _begin(campaign, folder, now)
+            total = (await records.tally(campaign)).total
+            with progress.bar() as bar, Export(folder, state) as export:
+                task = bar.add_task("Exporting", total=total, completed=state.signatures)
+                async for page in records.scan(campaign, state.after):
+                    for record in page:
+                        export.add(record.signature)
+                    export.keep(page[-1].digest)
+                    bar.update(task, completed=state.signatures)
+            return _finish(folder, state)
+
+
+def _begin_folder(folder: Path) -> None:
+    """See to it that the folder holds nothing, or an export that was stopped."""
+    if not (folder / UNFINISHED).exists():
+        private_files.new_folder(folder, but=LOCK)
+
+
+def _begin(campaign: str, folder: Path, now: datetime) -> Unfinished:
+    """The state of an export that was stopped, else of a new one."""
+    _begin_folder(folder)  # once more, for another export may have ended since
+    unfinished = folder / UNFINISHED
+    if not unfinished.exists():
+        state = Unfinished(campaign=campaign, as_of=now)
+        private_files.replace(unfinished, state.model_dump_json())
+        return state
+    try:
+        state = Unfinished.model_validate_json(unfinished.read_bytes())
+    except ValidationError:
+        raise Fault(f"{unfinished} is damaged: delete the folder and export anew.") from None
+    if state.campaign != campaign:
+        raise Fault(f"{folder} holds an unfinished export of {state.campaign}: choose another folder with --to.")
+    say("Going on after {signatures}.", signatures=counted(state.signatures, "signature"))
+    return state
+
+
+class Export:
+    """The files of one export, from where `state` says they were left. A context manager."""
+
+    def __init__(self, folder: Path, state: Unfinished) -> None:
+        self._folder = folder
+        self._state = state
+        self._opened = ExitStack()
+        self._files = dict[str, BinaryIO]()
+
+    def __enter__(self) -> "Export":
+        with ExitStack() as opened:
+            opened.push(self._opened)
+            for name in self._state.sizes.keys() | {SIGNATURES}:
+                self._file(name)
+            for file in self._folder.glob(partner_file("*")):
+                if file.name not in self._files:  # begun by a process that was killed before it had kept a line
+                    file.unlink()
+            opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def add(self, signature: Signature) -> None:
+        """Write a signature, if it is one to export."""
+        state = self._state
+        if signature.status is not Status.CONFIRMED or not signature.confirmed_at:
+            return
+        if signature.confirmed_at > state.as_of:
+            return
+        [kept] = signature.submissions
+        common = {"id": kept.id, "confirmed_at": f"{signature.confirmed_at:%Y-%m-%dT%H:%M:%SZ}"}
+        self._write(SIGNATURES, common, kept.sealed)
+        state.signatures += 1
+        state.by_country[kept.country] += 1
+        if kept.partner:
+            state.by_partner[kept.partner] += 1
+            if kept.partner_sealed:
+                self._write(partner_file(kept.partner), common, kept.partner_sealed)
+                state.contacts[kept.partner] += 1
+
+    def keep(self, after: str) -> None:
+        """What has been added survives from here on; a later run goes on after digest `after`."""
+        self._state.sizes = {name: private_files.sync(file) for name, file in self._files.items()}
+        self._state.after = after
+        private_files.replace(self._folder / UNFINISHED, self._state.model_dump_json())
+
+    def _write(self, name: str, common: Mapping[str, str], sealed: bytes) -> None:
+        line = {**common, "sealed": base64.b64encode(sealed).decode()}
+        self._file(name).write(json.dumps(line).encode() + b"\n")
+
+    def _file(self, name: str) -> BinaryIO:
+        if name not in self._files:
+            try:
+                file = private_files.opened(self._folder / name, self._state.sizes.get(name, 0))
+            except EOFError:
+                raise Fault(
+                    f"{name} is shorter than {UNFINISHED} says: delete the folder and export anew."
+                ) from None
+            self._files[name] = self._opened.enter_context(file)
+        return self._files[name]
+
+
+def partner_file(partner: str) -> str:
+    return f"partner-{partner}.ndjson"
+
+
+def _finish(folder: Path, state: Unfinished) -> Manifest:
+    """Say what the files hold, add the page that opens them, and forget that the export was ever unfinished.
+
+    Raises:
+        Fault: a file does not hold as many lines as were written to it.
+    """
+    manifest = Manifest(
+        campaign=state.campaign,
+        as_of=state.as_of,
+        file=SIGNATURES,
+        sha256=_sha256(folder / SIGNATURES, state.signatures),
+        signatures=state.signatures,
+        by_country=_sorted(state.by_country),
+        by_partner=_sorted(state.by_partner),
+        partners={
+            partner: PartnerFile(
+                file=partner_file(partner),
+                sha256=_sha256(folder / partner_file(partner), contacts),
+                contacts=contacts,
+            )
+            for partner, contacts in sorted(state.contacts.items())
+        },
+    )
+    private_files.replace(folder / MANIFEST, manifest.model_dump_json(indent=2))
+    private_files.replace(folder / page.NAME, page.page())
+    (folder / UNFINISHED).unlink(missing_ok=True)
+    return manifest
+
+
+def _sha256(file: Path, written: int) -> str:
+    """Of a file that holds a line for each of the signatures that were written to it."""
+    if (found := private_files.lines(file)) != written:
+        raise Fault(
+            f"{file.name} holds {counted(found, 'line')} and not {written:,}: something else wrote to it. Delete "
+            "the folder and export anew."
+        )
+    return private_files.sha256(file)
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

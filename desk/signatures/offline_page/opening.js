@@ -1,0 +1,166 @@
+/**
+ * Opening lines of an export and writing tables of them: what `undersign open` does (desk/signatures/open.py), to the byte.
+ *
+ * All of this page is one script. It runs in the page and, so that the page stays responsive, again in workers, which
+ * alone see the key at work. `age` is the library in age.js.
+ */
+
+const ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----";
+const BINARY = "age-encryption.org/v1";
+
+const isText = (value) => typeof value === "string" && value.isWellFormed();
+const isBoolean = (value) => typeof value === "boolean";
+const isLike = (pattern) => (value) => isText(value) && pattern.test(value);
+const optional = (isValid) => (value) => value === null || isValid(value);
+
+const isSlug = isLike(/^[a-z0-9-]{1,40}$/);
+const isCountry = isLike(/^[A-Z]{2}$/);
+
+/** The columns of a table, in their order. Country and partner become names of files. */
+const COLUMNS = {
+  confirmed_at: isText,
+  signed_at: optional(isText),
+  name: isText,
+  email: isText,
+  country: isCountry,
+  postal_code: optional(isText),
+  locale: isText,
+  partner: optional(isSlug),
+  newsletter: optional(isBoolean),
+  consent_version: optional(isText),
+};
+
+const signatureOf = (given) => {
+  const signature = {};
+  for (const [column, isValid] of Object.entries(COLUMNS)) {
+    signature[column] = given[column] ?? null;
+    if (!isValid(signature[column])) throw new TypeError(column);
+  }
+  return signature;
+};
+
+/** One line of NDJSON, with the spaces that Python puts into it. */
+const jsonLine = (signature) => {
+  const fields = Object.entries(signature).map(([column, value]) => `"${column}": ${JSON.stringify(value)}`);
+  return `{${fields.join(", ")}}\n`;
+};
+
+/**
+ * Where a cell begins for one program or another, with the spaces and quotes that it may strip, and what it runs.
+ * The last is optional so that a run of spaces is looked at once, however long somebody made it.
+ */
+const BEGINNING =
+  /((?:^|[;,\t\r\n])[;,\x00-\x20\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"']*)([=+\-@＝＋－＠]?)/g;
+
+/** As a spreadsheet shows it, without running it as a formula. */
+const cell = (value) => {
+  if (value === null) return "";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  const shown = value.replace(BEGINNING, (found, before, formula) => (formula ? `${before}'${formula}` : found));
+  return /^[\t\r\n]/.test(value) ? `'${shown}` : shown;
+};
+const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+/** One line of CSV (RFC 4180), with quotes around all: some programs divide a line where nobody else would. */
+const csvLine = (values) => `${values.map(cell).map(quoted).join(",")}\r\n`;
+
+const UNREADABLE = "the file cannot be read";
+/** The next part of a file; browsers differ in what they call it when the file is gone. */
+const readFrom = (reader) => reader.read().catch(() => { throw new Error(UNREADABLE); });
+
+/** The lines of a file, some at a time, so that only these are in memory. */
+async function* linesOf(blob, atOnce) {
+  const reader = blob.stream().pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  try {
+    for (let ended = false; !ended; ) {
+      const { done, value = "" } = await readFrom(reader);
+      const lines = (rest + value).split("\n");
+      rest = lines.pop();
+      if (done && rest) lines.push(rest);
+      for (let start = 0; start < lines.length; start += atOnce) yield lines.slice(start, start + atOnce);
+      ended = done;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** More than names and addresses can hold. So many brackets in one another would be more than Python can read. */
+const MOST_BRACKETS = 400;
+
+const parsed = (text) => {
+  if ((text.match(/[[{]/g) ?? []).length > MOST_BRACKETS) throw new TypeError("too deep");
+  return JSON.parse(text);
+};
+
+/** atob alone would take spaces, too, and what was cut off. */
+const isBase64 = (text) => /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0;
+
+let decrypter;
+
+/** The signature in a line, with the line's id and the country, partner and newsletter that files are named after. */
+const openLine = async (line) => {
+  if (line.includes("\ufffd")) throw new TypeError("no text");
+  const { id, sealed, confirmed_at } = parsed(line);
+  if (!isText(id) || !isBase64(sealed)) throw new TypeError("not as it was exported");
+  const bytes = Uint8Array.from(atob(sealed), (character) => character.charCodeAt(0));
+  const opened = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await decrypter.decrypt(bytes));
+  const signature = signatureOf({ ...parsed(opened), confirmed_at });
+  const { country, partner, newsletter } = signature;
+  return { id, country, partner, newsletter, text: jsonLine(signature) };
+};
+
+/** What workers are asked for, by its name. */
+const TASKS = {
+  /** What lies under the passphrase; or the word for what is in the way. */
+  async unlock({ locked, passphrase }) {
+    try {
+      const withPassphrase = new age.Decrypter();
+      withPassphrase.addPassphrase(passphrase);
+      const text = new TextDecoder().decode(locked);
+      const sealed = text.startsWith(ARMOR) ? age.armor.decode(text) : locked;
+      return { unlocked: await withPassphrase.decrypt(sealed, "text") };
+    } catch (error) {
+      if (error.message.includes("no identity matched")) return { fault: "wrong" };
+      return { fault: error instanceof RangeError || error.message.includes("work factor") ? "costly" : "damaged" };
+    }
+  },
+
+  /** Keep the keys to open with; whether they are whole. */
+  async take(identities) {
+    decrypter = new age.Decrypter();
+    try {
+      for (const identity of identities) decrypter.addIdentity(identity);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+
+  /** The SHA-256 of a file, in hexadecimal. */
+  async digest(file) {
+    const sha256 = age.sha256.create();
+    const reader = file.stream().getReader();
+    for (;;) {
+      const { done, value } = await readFrom(reader);
+      if (done) break;
+      sha256.update(value);
+    }
+    return Array.from(sha256.digest(), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  },
+
+  /** The signatures in these lines as NDJSON, with whose they are; null for each line that did not open. */
+  async open(lines) {
+    return Promise.all(lines.map((line) => openLine(line).catch(() => null)));
+  },
+};
+
+const work = () => {
+  globalThis.onmessage = async ({ data: { task, argument }, ports: [answer] }) => {
+    try {
+      answer.postMessage({ result: await TASKS[task](argument) });
+    } catch (error) {
+      answer.postMessage({ error: error.message });
+    }
+  };
+};

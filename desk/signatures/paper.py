@@ -1,0 +1,66 @@
+"""`undersign offline`: signatures on paper, which the counter shows apart, never mixed with the confirmed ones."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.markup import escape
+from rich.table import Table
+
+from desk import workspace
+from desk.campaigns import overlay
+from desk.errors import Fault
+from desk.terminal.terminal import out, say
+from shared.campaigns import Campaign, problems
+from shared.campaigns.overlay import Overlay, Paper
+from shared.runtime import utc_now
+
+app = typer.Typer(help="Signatures on paper, by country.", no_args_is_help=True)
+
+
+# A number below nought is no option of this command.
+@app.command(context_settings={"ignore_unknown_options": True})
+def add(
+    campaign: overlay.CampaignId,
+    country: Annotated[str, typer.Argument(help="ISO 3166-1, as in DE.")],
+    number: Annotated[int, typer.Argument(help="How many; a negative number corrects an earlier one.")],
+    note: Annotated[str, typer.Option(help="Where they come from and who counted them.", prompt=True)],
+) -> None:
+    """Add signatures on paper."""
+    try:
+        added = Paper(country=country.upper(), number=number, note=note, added_at=utc_now())
+    except ValidationError as fault:
+        raise Fault("\n".join(problems.of_keys(Paper, fault))) from None
+
+    def with_it(overlay: Overlay, _: Campaign) -> Overlay:
+        changed = overlay.model_copy(update={"paper": (*overlay.paper, added)})
+        if changed.paper_by_country.get(added.country, 0) < 0:
+            there = overlay.paper_by_country.get(added.country, 0)
+            raise Fault(f"There are {there:,} for {added.country}: no more than that can be taken off.")
+        return changed
+
+    changed = asyncio.run(overlay.change(campaign, with_it))
+    total = sum(changed.paper_by_country.values())
+    here = changed.paper_by_country.get(added.country, 0)
+    say(
+        "{here} on paper from {country} now, {total} in all; the counter shows them within a minute.",
+        here=f"{here:,}",
+        country=added.country,
+        total=f"{total:,}",
+    )
+
+
+@app.command(name="list")
+def list_all(campaign: overlay.CampaignId) -> None:
+    """Show every entry."""
+    overlay = asyncio.run(_overlay(campaign))
+    table = Table("added", "country", "number", "note")
+    for entry in overlay.paper:
+        table.add_row(f"{entry.added_at:%Y-%m-%d %H:%M}", entry.country, f"{entry.number:+,}", escape(entry.note))
+    out.print(table, f"{sum(overlay.paper_by_country.values()):,} in all.")
+
+
+async def _overlay(campaign: str) -> Overlay:
+    async with workspace.opened(campaign) as (_, records):
+        return await records.overlay(campaign)

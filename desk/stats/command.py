@@ -1,0 +1,95 @@
+"""`undersign stats`: the numbers of a campaign as tables, as JSON, or as a report with charts."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from desk import private_files
+from desk.errors import Fault
+from desk.stats import funnel, report
+from desk.stats.funnel import By, Row, Stats
+from desk.terminal import terminal
+from desk.terminal.terminal import out
+from shared.models import Count
+from shared.runtime import utc_now
+from shared.stats.funnel import Stage
+
+
+def stats(
+    campaign: Annotated[str, typer.Argument(help="The campaign's id.")],
+    by: Annotated[
+        list[By] | None, typer.Option(help="Divide the funnel; may be given several times.", show_default=False)
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Signed on this day or later.", formats=["%Y-%m-%d"])
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Signed on this day or earlier.", formats=["%Y-%m-%d"])
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a report with charts to this file.", show_default=False)
+    ] = None,
+) -> None:
+    """Show how far a campaign is, and how many were accepted, mailed, opened the link and confirmed."""
+    if since and until and until < since:
+        raise Fault("--until lies before --since: nobody signed on no day.")
+    days = (since and since.date(), until and until.date())
+    found, known, line = asyncio.run(funnel.gather(campaign, days, utc_now()))
+    if html:
+        private_files.replace(html, report.html(found, known, line))
+        terminal.say("Written to {file}. It holds small numbers, too: it is for the organisers' eyes.", file=html)
+    elif as_json:
+        out.print(found.model_dump_json(indent=2), markup=False)
+    else:
+        _print(found, by or [])
+
+
+def _print(found: Stats, by: Sequence[By]) -> None:
+    out.print(f"[bold]{escape(found.title)}[/], {found.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+    for line in _progress(found.count):
+        out.print(line)
+    out.print(_funnel(found.funnel))
+    if found.median_minutes_to_confirm is not None:
+        out.print(f"Half of those who confirm do so within {funnel.duration(found.median_minutes_to_confirm)}.")
+    for kind in by:
+        out.print(_divided(kind, found.by[kind]))
+    if not by:
+        out.print(f"More with --by {', '.join(By)}; --html FILE writes a report with charts.")
+
+
+def _progress(count: Count) -> Iterator[str]:
+    yield (
+        f"[green]{count.total:,} signatures[/], {count.total / count.goal:.1%} of {count.goal:,}; "
+        f"next goal {count.next_goal:,}."
+    )
+    if count.paper:
+        yield f"{count.paper.total:,} more on paper."
+    if count.thresholds:
+        yield f"{count.thresholds.met} of {count.thresholds.needed} countries needed are over their threshold."
+
+
+def _funnel(whole: Row) -> Table:
+    table = terminal.table("stage", "submissions", "of accepted", title="From the form to the count")
+    for stage in Stage:
+        number: int = getattr(whole, stage)
+        table.add_row(stage, f"{number:,}", _percent(number, whole.accepted))
+    return table
+
+
+def _divided(by: By, rows: Sequence[Row]) -> Table:
+    table = terminal.table(by, *Stage, "rate", title=f"By {by}")
+    for row in rows:
+        numbers = (f"{getattr(row, stage):,}" for stage in Stage)
+        table.add_row(row.key, *numbers, _percent(row.confirmed, row.accepted))
+    return table
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else ""

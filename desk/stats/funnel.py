@@ -1,0 +1,118 @@
+"""How far a campaign is, and where signatures are lost on the way.
+
+The funnel counts submissions by the day on which they were signed: accepted, mailed, link opened, confirmed. The
+count is that of the tally, from which withdrawals have been taken off. Programs that scan mail open links, too.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import StrEnum
+
+from pydantic import AwareDatetime, BaseModel, computed_field
+
+from desk import workspace
+from shared.campaigns import Campaign
+from shared.models import Count
+from shared.stats import count as counter
+from shared.stats.funnel import Dimension, median_minutes
+from shared.stats.history import Line
+from shared.store import FunnelKey
+
+
+class By(StrEnum):
+    DAY = "day"
+    COUNTRY = "country"
+    PARTNER = "partner"
+    SOURCE = "source"
+    LANGUAGE = "language"
+    MAILBOX = "mailbox"
+
+
+class Row(BaseModel):
+    """How many of one kind have come to each stage."""
+
+    key: str
+    accepted: int = 0
+    mailed: int = 0
+    opened: int = 0
+    confirmed: int = 0
+
+    @computed_field
+    def confirmation_rate(self) -> float | None:
+        """Of those who were accepted; None where nobody was."""
+        return round(self.confirmed / self.accepted, 4) if self.accepted else None
+
+
+class Stats(BaseModel):
+    """`count`: as the public sees it. `since`, `until`: days of signing, both included; None for all."""
+
+    title: str
+    since: date | None
+    until: date | None
+    as_of: AwareDatetime
+    count: Count
+    funnel: Row
+    median_minutes_to_confirm: int | None
+    by: dict[By, list[Row]]
+
+
+async def gather(
+    campaign: str, days: tuple[date | None, date | None], now: datetime
+) -> tuple[Stats, Campaign, Line]:
+    """The numbers of those who signed on these days (both included; None for no limit), and all of the history."""
+    async with workspace.opened(campaign) as (known, records):
+        snapshot = counter.Snapshot(await records.tally(campaign), await records.overlay(campaign), now)
+        numbers = await records.funnel(campaign)
+        points = await records.history(campaign, date.min)
+    since, until = days
+    within = {
+        key: number
+        for key, number in numbers.items()
+        if (since or date.min) <= date.fromisoformat(key.day) <= (until or date.max)
+    }
+    found = Stats(
+        title=known.text(known.default_language).title,
+        since=since,
+        until=until,
+        as_of=now,
+        count=counter.public(known, snapshot),
+        funnel=_whole(within),
+        median_minutes_to_confirm=median_minutes(_minutes(within)),
+        by={kind: _rows(within, kind) for kind in By},
+    )
+    return found, known, Line(points, now)
+
+
+def duration(minutes: int) -> str:
+    """As people say it: "1 minute", "3 hours"."""
+    number, unit = (minutes, "minute") if minutes < 120 else (round(minutes / 60), "hour")
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
+
+
+def _whole(numbers: Mapping[FunnelKey, int]) -> Row:
+    stages = Counter[str]()
+    for key, number in numbers.items():
+        if key.dimension == Dimension.ALL:
+            stages[key.stage] += number
+    return Row(key="all", **stages)
+
+
+def _minutes(numbers: Mapping[FunnelKey, int]) -> Counter[str]:
+    minutes = Counter[str]()
+    for key, number in numbers.items():
+        if key.dimension == Dimension.MINUTES:
+            minutes[key.key] += number
+    return minutes
+
+
+def _rows(numbers: Mapping[FunnelKey, int], by: By) -> list[Row]:
+    """Days in their order; of all else, those with most signatures first."""
+    rows: dict[str, Counter[str]] = defaultdict(Counter)
+    for key, number in numbers.items():
+        if by is By.DAY and key.dimension == Dimension.ALL:
+            rows[key.day][key.stage] += number
+        elif key.dimension == by.value:
+            rows[key.key][key.stage] += number
+    found = [Row(key=key, **stages) for key, stages in rows.items()]
+    return sorted(found, key=lambda row: row.key if by is By.DAY else (-row.accepted, row.key))

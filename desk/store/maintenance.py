@@ -1,0 +1,152 @@
+"""What the organisers' desk does with the store: read everything, compare it with the tally, remove for good.
+
+No function needs this. Implemented by `sqlite_records.SqliteRecords` and by
+`firestore_records.FirestoreRecords`, which are stores as well.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from shared.campaigns.overlay import Overlay
+from shared.store import Address, Delta, FunnelKey, Mailbox, Signature, Status, Store, Tally
+
+#: Documents that are read, or removed, at a time: what the desk holds in memory.
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One signature and where it is stored."""
+
+    digest: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that is stored of one address. `signature`: None where there is none."""
+
+    signature: Signature | None
+    mailbox: Mailbox
+
+    def __bool__(self) -> bool:
+        return bool(self.signature or self.mailbox.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where tally and records disagree. `field`: total, country or partner; `key`: which, "" for the total."""
+
+    shard: int
+    field: str
+    key: str
+    counted: int
+    kept: int
+
+
+@dataclass(slots=True)
+class Recount:
+    """Confirmed signatures by shard, field and key: as `counted` from the records, as `kept` in the tally.
+
+    Both as of one moment, so that a difference between them is none of the signatures that come in meanwhile.
+    """
+
+    counted: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+    kept: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+    records: int = 0
+
+    def count(self, shard: int, signature: Signature) -> None:
+        """One more record, whether the tally should hold it or not."""
+        self.records += 1
+        delta = delta_of(signature, +1)
+        if delta is None:
+            return
+        self.counted.update([(shard, "total", ""), (shard, "country", delta.country)])
+        if delta.partner:
+            self.counted[shard, "partner", delta.partner] += 1
+
+    def differences(self) -> list[Difference]:
+        """Every one, in the order of shards."""
+        places = sorted(self.counted.keys() | self.kept.keys())
+        return [
+            Difference(*place, counted=self.counted[place], kept=self.kept[place])
+            for place in places
+            if self.counted[place] != self.kept[place]
+        ]
+
+    @property
+    def tally(self) -> Tally:
+        """The sum of what was counted, over the shards."""
+        return _summed(self.counted)
+
+    @property
+    def kept_tally(self) -> Tally:
+        """The sum of what the tally says."""
+        return _summed(self.kept)
+
+
+def _summed(values: Mapping[tuple[int, str, str], int]) -> Tally:
+    sums: dict[str, Counter[str]] = {"total": Counter(), "country": Counter(), "partner": Counter()}
+    for (_, name, key), value in values.items():
+        sums[name][key] += value
+    by_country, by_partner = ({key: n for key, n in sums[name].items() if n} for name in ("country", "partner"))
+    return Tally(sums["total"][""], by_country, by_partner)
+
+
+class Records(Store, Protocol):
+    """A store, and what only the desk does with it. Each raises `StoreUnavailable`, as those of Store do."""
+
+    def close(self) -> None:
+        """Let go of the file, or of the connection."""
+
+    def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[Record]]:
+        """All documents of a campaign in the order of their digests, beginning after digest `after`.
+
+        In pages of at most `PAGE`, each as it is when it is read. What has expired may still be among them.
+        """
+
+    async def campaigns(self) -> Sequence[str]:
+        """Every campaign of which signatures or mailboxes are stored, by id, whether it has a file or not.
+
+        There may be some more, of which nothing but a count is left.
+        """
+
+    async def find(self, address: Address) -> Found:
+        """All that is stored of one address, expired or not."""
+
+    async def forget(self, address: Address) -> Found:
+        """Remove all that is stored of one address, and what it added to the tally, in one commit.
+
+        What was there. Traces of it may be left until the next `overwrite`.
+        """
+
+    async def overwrite(self) -> None:
+        """Leave no trace of what was removed, where the database keeps one. May be repeated."""
+
+    async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
+        """Count the records of a campaign. `progress` is told how many more documents have been read."""
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        """Read the overlay, `change` it and write it, so that of two changes at once neither is lost.
+
+        `change` may be called several times, and raises what keeps the change from being made. The new overlay.
+        """
+
+    async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
+        """All numbers of the funnel."""
+
+    async def mend(self, campaign: str, differences: Sequence[Difference]) -> None:
+        """Add to the tally what it lacks, in one commit, whatever has been counted in the meantime."""
+
+    async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:
+        """Remove all signatures and mailboxes of a campaign; the tally stays. How many documents there were."""
+
+
+def delta_of(signature: Signature | None, by: int) -> Delta | None:
+    """What this document adds to the tally, or takes off; None where it is not counted."""
+    if signature is None or signature.status is not Status.CONFIRMED:
+        return None
+    kept = signature.submissions[0]
+    return Delta(by, kept.country, kept.partner)

@@ -1,0 +1,331 @@
+"""How much of what Google bills a campaign uses up, counted from what the code does.
+
+Where a number depends on people, it is an assumption, named and open to be set otherwise; where it depends on the
+code, a test holds it against the code.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+
+from infra.deploy.deployed import Deployed
+
+GIB = 2**30
+HOURS_A_MONTH = 730
+SECONDS_A_MONTH = HOURS_A_MONTH * 3600
+
+# What stands in the code as well; tests/infra/test_cost.py holds them together.
+
+#: Documents of one campaign's tally, each of which is a read (`tally_shards`).
+TALLY_SHARDS = 32
+#: A process reads the tally and the overlay anew after so long (`count.FRESH`), the overlay alone (`overlay`), and
+#: writes what it has counted of the funnel (`funnel.WRITE_SECONDS`).
+COUNT_FRESH_SECONDS = 5
+OVERLAY_FRESH_SECONDS = 10
+FUNNEL_WRITE_SECONDS = 5
+
+# Documents read and written by each step, as Firestore bills them: one that is not there is a read, too.
+
+#: deliver admits a submission: reads the signature and the mailbox, writes both; then notes that the mail is out.
+ADMIT_READS, ADMIT_WRITES, SETTLE_WRITES = 2, 2, 1
+#: A reminder's task reads both; only where it is due it writes the mailbox.
+REMINDER_READS, REMINDER_WRITES = 2, 1
+#: confirm: reads the signature, writes it and a shard of the tally; so does withdrawing.
+CONFIRM_READS, CONFIRM_WRITES = 1, 2
+#: The desk goes through all of them: `audit`, `export`, `purge`.
+DESK_READS = 3
+
+# Sizes on the wire, measured against the development server with `reclaim-your-face`, headers included.
+
+#: Page, script, texts, badge and first count (tests/browser/test_weight.py: under 30 KB), and the requests for all
+#: but the count.
+PAGE_BYTES, PAGE_REQUESTS = 29_000, 4
+#: The count, with all countries in it.
+COUNT_BYTES = 1_500
+#: The answer to a signature, and the request that brings it.
+SIGN_BYTES = 2_500
+#: The pages behind the links, which are never compressed.
+LINK_PAGE_BYTES = 17_500
+#: A mail of 7 KB, and what TLS and SMTP add.
+MAIL_BYTES = 11_000
+#: A log line of 120 bytes, and what the platform says around it.
+LOG_ENTRY_BYTES = 800
+#: What is stored of an address: its signature (902 of 1,289 bytes are sealed), and its mailbox.
+ADDRESS_BYTES = 1_700
+
+# Seconds for which an instance is billed. Handlers take less; the platform rounds up to a tenth of a second.
+
+REQUEST_SECONDS = 0.1
+#: The relay takes its time: connection, STARTTLS, and its answer.
+MAIL_SECONDS = 0.6
+
+# What goes on in any month.
+
+#: Instances start so often, and each of deliver's reads four secrets.
+STARTS_A_DAY, SECRETS_A_START = 50, 4
+SNAPSHOTS_A_MONTH = HOURS_A_MONTH
+SWEEPS_A_MONTH = HOURS_A_MONTH * 12
+#: Images of five functions, the last revisions of each.
+IMAGES_GB = 3
+#: What an operator is woken or written to for, each looked at twice a minute over a handful of series.
+ALERT_CONDITIONS, ALERT_SERIES = 15, 5
+
+
+class Driver(StrEnum):
+    """What makes a cost rise."""
+
+    MONTH = "every month"
+    SIGNATURES = "signatures"
+    VIEWERS = "viewers"
+    #: Processes read the tally anew for as long as anybody asks for it, however many ask.
+    AWAKE = "while people come"
+
+
+def _assumed(value: float, why: str) -> float:
+    # Typed as what it becomes, as `dataclasses.field` itself is.
+    assumed: float = field(default=value, metadata={"why": why})
+    return assumed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """About people. `why` in each one's metadata is what `--help` tells."""
+
+    confirmed_share: float = _assumed(
+        0.8, "of those who sign press the button in the mail; `undersign stats` tells your share"
+    )
+    reminded_share: float = _assumed(0.25, "of those who sign have not pressed it a day later, and are reminded")
+    opens_a_mail: float = _assumed(1.2, "times the link in a mail is opened, by its reader or by scanners of mail")
+    withdrawn_share: float = _assumed(0.005, "of signatures are withdrawn")
+    partner_share: float = _assumed(0.5, "of those who sign do so in a partner's page, whose browser asks first")
+    polls_a_view: float = _assumed(
+        10, "counts read by a viewer: at once, every 10 seconds of a minute, and some in a tab left open"
+    )
+    redirected_share: float = _assumed(
+        0.5, "of viewers come by an address without a language, whose redirect no cache may keep"
+    )
+    hit_ratio: float = _assumed(
+        0.95, "of what may be cached comes from the CDN; a count lives five seconds in each of its places"
+    )
+    requests_at_once: float = _assumed(
+        2, "requests share an instance's time on average; more in a rush, which makes each cheaper"
+    )
+    awake_share: float = _assumed(1, "of the month in which there is always somebody who looks or signs")
+    busy_days: float = _assumed(
+        10, "days of the month over which signatures spread: daily free quotas lapse unused"
+    )
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value, is_share = getattr(self, each.name), each.name.endswith(("_share", "_ratio"))
+            if value < 0 or (is_share and value > 1):
+                raise ValueError(f"{each.name}: {value} cannot be")
+        if self.confirmed_share == 0 or self.requests_at_once < 1 or self.busy_days > 31:
+            raise ValueError("confirmed_share is above 0, requests_at_once at least 1, busy_days at most 31")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """`quantity`: in the unit of the price that `price` names."""
+
+    service: str
+    what: str
+    price: str
+    quantity: float
+    driver: Driver
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """How often each thing happens in the month."""
+
+    signatures: float
+    viewers: float
+    assumed: Assumptions
+
+    @property
+    def submissions(self) -> float:
+        return self.signatures / self.assumed.confirmed_share
+
+    @property
+    def reminded(self) -> float:
+        return self.submissions * self.assumed.reminded_share
+
+    @property
+    def mails(self) -> float:
+        return self.submissions + self.reminded
+
+    @property
+    def opened(self) -> float:
+        return self.mails * self.assumed.opens_a_mail
+
+    @property
+    def withdrawn(self) -> float:
+        return self.signatures * self.assumed.withdrawn_share
+
+    @property
+    def unconfirmed(self) -> float:
+        return self.submissions - self.signatures
+
+    @property
+    def sign_requests(self) -> float:
+        return self.submissions * (1 + self.assumed.partner_share)
+
+    @property
+    def link_requests(self) -> float:
+        return self.opened + self.signatures + 2 * self.withdrawn
+
+    @property
+    def counts(self) -> float:
+        return self.viewers * self.assumed.polls_a_view
+
+    @property
+    def lookups(self) -> float:
+        return self.counts + self.viewers * (PAGE_REQUESTS + self.assumed.redirected_share)
+
+    @property
+    def viewed_bytes(self) -> float:
+        return self.viewers * (PAGE_BYTES + max(0, self.assumed.polls_a_view - 1) * COUNT_BYTES)
+
+    @property
+    def missed_counts(self) -> float:
+        return self.counts * (1 - self.assumed.hit_ratio)
+
+    @property
+    def misses(self) -> float:
+        cacheable = self.lookups - self.viewers * self.assumed.redirected_share
+        return cacheable * (1 - self.assumed.hit_ratio) + self.viewers * self.assumed.redirected_share
+
+
+def mails(signatures: float, assumed: Assumptions) -> float:
+    """How many mails go out until so many signatures are confirmed."""
+    return _People(signatures, 0, assumed).mails
+
+
+def month(signatures: float, viewers: float, deployed: Deployed, assumed: Assumptions) -> Iterator[Use]:
+    """All that is used in a month in which `signatures` are confirmed and `viewers` look at a page with the count.
+
+    What is there in any month comes first: free tiers go to it before the rest.
+    """
+    people = _People(signatures, viewers, assumed)
+    for driver, uses in (
+        (Driver.MONTH, _standing(deployed)),
+        (Driver.SIGNATURES, _signing(people, deployed)),
+        (Driver.VIEWERS, _viewing(people, deployed)),
+        (Driver.AWAKE, _awake(people)),
+    ):
+        for service, what, price, quantity in uses:
+            yield Use(service, what, price, quantity, driver)
+
+
+_Uses = Iterator[tuple[str, str, str, float]]
+
+
+def _standing(deployed: Deployed) -> _Uses:
+    if deployed.forwarding_rules > 5:
+        raise ValueError("prices.toml knows the price of the first five forwarding rules only")
+    calls = SNAPSHOTS_A_MONTH + SWEEPS_A_MONTH
+    yield "Load balancer", f"{deployed.forwarding_rules} forwarding rules", "forwarding_rules", HOURS_A_MONTH
+    yield "Cloud Armor", "policies", "armor_policies", deployed.policies
+    yield "Cloud Armor", "rules", "armor_rules", deployed.policy_rules
+    yield "Secret Manager", "secrets, in each place", "secret_versions", deployed.secrets
+    yield "Secret Manager", "read at start", "secret_accesses", STARTS_A_DAY * SECRETS_A_START * 365 / 12
+    yield "Cloud Scheduler", "snapshot and sweep", "scheduler_jobs", deployed.jobs
+    yield from _run("requests of the schedule", calls, calls * REQUEST_SECONDS, deployed)
+    # A query that finds nothing is a read, too.
+    reads = SNAPSHOTS_A_MONTH * TALLY_SHARDS + SWEEPS_A_MONTH
+    yield "Firestore", "reads for history and spool", "firestore_reads", reads
+    yield "Firestore", "writes of the history", "firestore_writes", SNAPSHOTS_A_MONTH
+    yield "Logging", "lines of the sweep", "log_storage", SWEEPS_A_MONTH * LOG_ENTRY_BYTES / GIB
+    yield "Monitoring", "alert conditions", "alert_conditions", ALERT_CONDITIONS
+    points = ALERT_CONDITIONS * ALERT_SERIES * 2 * 60 * HOURS_A_MONTH
+    yield "Monitoring", "points they look at", "alert_points", points
+    yield "Artifact Registry", "images", "image_storage", IMAGES_GB
+
+
+def _signing(people: _People, deployed: Deployed) -> _Uses:
+    signatures, submissions, reminded = people.signatures, people.submissions, people.reminded
+    seconds = people.mails * MAIL_SECONDS + REQUEST_SECONDS * (
+        people.sign_requests + (submissions - reminded) + people.link_requests
+    )
+    requests = people.sign_requests + 2 * submissions + people.link_requests
+    yield from _run(
+        "requests of signers and the queue", requests, seconds / people.assumed.requests_at_once, deployed
+    )
+    # The signature's task and its reminder's: each is created once and delivered once.
+    yield "Cloud Tasks", "created and delivered", "tasks_operations", 4 * submissions
+
+    reads = (
+        submissions * (ADMIT_READS + REMINDER_READS)
+        + signatures * (CONFIRM_READS + DESK_READS)
+        + people.withdrawn * CONFIRM_READS
+    )
+    writes = (
+        submissions * (ADMIT_WRITES + SETTLE_WRITES)
+        + reminded * (REMINDER_WRITES + SETTLE_WRITES)
+        + (signatures + people.withdrawn) * CONFIRM_WRITES
+    )
+    yield "Firestore", "reads", "firestore_reads", reads
+    yield "Firestore", "writes", "firestore_writes", writes
+    # Mailboxes, what was never confirmed, and tombstones.
+    expired = submissions + people.unconfirmed + people.withdrawn
+    yield "Firestore", "deleted by expiry", "firestore_ttl_deletes", expired
+    yield "Firestore", "deleted by `purge`", "firestore_deletes", signatures - people.withdrawn
+    stored = submissions * ADDRESS_BYTES / GIB
+    yield "Firestore", "storage", "firestore_storage", stored
+    yield "Firestore", "point-in-time recovery", "firestore_recovery", stored
+    yield "Firestore", f"{deployed.backup_days} daily backups", "firestore_backups", stored * deployed.backup_days
+
+    answered = (people.sign_requests * SIGN_BYTES + people.link_requests * LINK_PAGE_BYTES) / GIB
+    yield "Load balancer", "data of signers", "balancer_data", answered
+    yield "Internet", "answers and mails", "internet_transfer", answered + people.mails * MAIL_BYTES / GIB
+    yield "Cloud Armor", "requests of signers", "armor_requests", people.sign_requests + people.link_requests
+    lines = submissions * 3 + signatures + people.withdrawn
+    yield "Logging", "lines", "log_storage", lines * LOG_ENTRY_BYTES / GIB
+
+
+def _viewing(people: _People, deployed: Deployed) -> _Uses:
+    missed = people.viewed_bytes * (1 - people.assumed.hit_ratio) / GIB
+    yield "CDN", "requests", "cdn_lookups", people.lookups
+    yield "CDN", "data to viewers", "cdn_transfer", people.viewed_bytes / GIB
+    yield "CDN", "data into the cache", "cdn_fill", missed
+    yield "Load balancer", "data into the cache", "balancer_data", missed
+    yield "Cloud Armor", "requests the cache misses", "armor_requests", people.misses
+    seconds = people.misses * REQUEST_SECONDS / people.assumed.requests_at_once
+    yield from _run("requests the cache misses", people.misses, seconds, deployed)
+
+
+def _awake(people: _People) -> _Uses:
+    seconds = SECONDS_A_MONTH * people.assumed.awake_share
+    # One process each of count and confirm; confirm's needs the tally to tell signers their number.
+    tallies = sum(
+        renewals(asked, seconds, COUNT_FRESH_SECONDS) for asked in (people.missed_counts, people.signatures)
+    )
+    overlays = renewals(people.link_requests, seconds, OVERLAY_FRESH_SECONDS)
+    yield "Firestore", "reads for fresh copies", "firestore_reads", tallies * (TALLY_SHARDS + 1) + overlays
+    # One process each of deliver and confirm.
+    funnel = sum(
+        renewals(counted, seconds, FUNNEL_WRITE_SECONDS)
+        for counted in (people.submissions, people.opened + people.signatures)
+    )
+    yield "Firestore", "writes of the funnel", "firestore_writes", funnel
+    # sign and embed may not read the database: they ask count, by the public way.
+    asked = sum(renewals(calls, seconds, OVERLAY_FRESH_SECONDS) for calls in (people.sign_requests, people.misses))
+    yield "CDN", "requests of sign and embed", "cdn_lookups", asked
+
+
+def renewals(calls: float, seconds: float, fresh_seconds: float) -> float:
+    """How often a copy is made anew that is good for `fresh_seconds`, if `calls` for it are strewn over `seconds`.
+
+    After a renewal, the copy holds for its time, and then until the next call comes: 1 / rate on average.
+    """
+    return calls / (1 + calls * fresh_seconds / seconds) if seconds else 0
+
+
+def _run(what: str, requests: float, seconds: float, deployed: Deployed) -> _Uses:
+    """`seconds`: for which an instance is billed, those of the largest of them."""
+    cpu = max(function.cpu for function in deployed.functions)
+    memory_gib = max(function.memory_gib for function in deployed.functions)
+    yield "Cloud Run", what, "run_requests", requests
+    yield "Cloud Run", "processor for them", "run_cpu", seconds * cpu
+    yield "Cloud Run", "memory for them", "run_memory", seconds * memory_gib

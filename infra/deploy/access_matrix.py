@@ -1,0 +1,109 @@
+"""Who may do what: a table made from the plan of production, kept in infra/README.md.
+
+python infra/deploy/access_matrix.py            prints it
+python infra/deploy/access_matrix.py --write    puts it into infra/README.md
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from infra.deploy.terraform import INFRA, planned, resources, workspace  # noqa: E402
+
+README = INFRA / "README.md"
+_BEGIN, _END = "<!-- matrix: made by make matrix -->", "<!-- end of the matrix -->"
+_DATABASE = re.compile(r"databases/([^']+)'$")
+
+
+def table(plan: Mapping[str, Any]) -> str:
+    """A row for each account: who calls it, which secrets it reads, and each role with what it reaches."""
+    rows = [
+        "| account | is called by | reads the secrets | may, and where |",
+        "| --- | --- | --- | --- |",
+    ]
+    accounts = {account["account_id"]: account for account in resources(plan, "google_service_account")}
+    for name in sorted(accounts, key=lambda name: (not name.startswith("fn-"), name)):
+        member = f"serviceAccount:{accounts[name]['email']}"
+        secrets = sorted(f"`{secret}`" for secret in _secrets(plan, member))
+        grants = sorted({f"`{role}` on {reach}" for role, reach in _grants(plan, member)})
+        cells = (f"`{name}`", _callers(plan, name), ", ".join(secrets), "<br>".join(grants))
+        rows.append(f"| {' | '.join(cell or '–' for cell in cells)} |")
+    return "\n".join(rows)
+
+
+def _callers(plan: Mapping[str, Any], account: str) -> str:
+    function = account.removeprefix("fn-")
+    found = [
+        each["member"].removeprefix("serviceAccount:").partition("@")[0]
+        for each in resources(plan, "google_cloud_run_service_iam_member")
+        if each["service"] == function and each["role"] == "roles/run.invoker"
+    ]
+    return ", ".join(
+        sorted("everybody, through the balancer" if who == "allUsers" else f"`{who}`" for who in found)
+    )
+
+
+def _secrets(plan: Mapping[str, Any], member: str) -> Iterator[str]:
+    for each in resources(plan, "google_secret_manager_secret_iam_member"):
+        if each["member"] == member:
+            yield str(each["index"]).split("/")[1]
+
+
+#: Each kind of grant but those on secrets, and what it reaches.
+_REACHES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "google_project_iam_member": lambda grant: _database_or_project(grant),
+    "google_cloud_tasks_queue_iam_member": lambda grant: f"the queue `{grant['name']}`",
+    "google_cloud_run_service_iam_member": lambda grant: f"the function `{grant['service']}`",
+    "google_storage_bucket_iam_member": lambda _: "the bundles",
+    "google_service_account_iam_member": lambda _: "the account `undersign-queue`",
+}
+
+
+def _grants(plan: Mapping[str, Any], member: str) -> Iterator[tuple[str, str]]:
+    for kind, reach in _REACHES.items():
+        for each in resources(plan, kind):
+            if each["member"] == member:
+                yield _role(each), reach(each)
+
+
+def _role(grant: Mapping[str, Any]) -> str:
+    # The identifier of a custom role is known only once it is made.
+    return str(grant.get("role") or "undersignSpoolCreator")
+
+
+def _database_or_project(grant: Mapping[str, Any]) -> str:
+    conditions = grant.get("condition") or []
+    if not conditions:
+        return "the project"
+    database = _DATABASE.search(conditions[0]["expression"])
+    if database is None:
+        raise SystemExit(f"a condition that this script does not know: {conditions[0]['expression']}")
+    return {"(default)": "the signatures", "spool": "the spool"}[database[1]]
+
+
+def stored() -> str:
+    """The table as infra/README.md has it."""
+    return README.read_text(encoding="utf-8").split(_BEGIN)[1].split(_END)[0].strip()
+
+
+def write(made: str) -> None:
+    before, rest = README.read_text(encoding="utf-8").split(_BEGIN)
+    README.write_text(f"{before}{_BEGIN}\n{made}\n{_END}{rest.split(_END)[1]}", encoding="utf-8")
+
+
+def main() -> None:
+    with workspace() as folder:
+        made = table(planned(folder, "production"))
+    if sys.argv[1:] == ["--write"]:
+        write(made)
+    else:
+        print(made)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Stage each function in build/<function>/: its main.py, what it shares with the others, its locked requirements.
+
+Campaigns are checked, and they and the pages' templates compiled: a function that starts has that behind it.
+
+Deterministic: the same sources give the same bytes, so each bundle is named by its content:
+build/<function>-<SHA-256>.zip.
+"""
+
+import hashlib
+import os
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared import campaigns
+from shared.web import pages
+
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / "build"
+FUNCTIONS = ("sign", "deliver", "confirm", "count", "embed")
+#: One moment for every file, so that an archive of them depends on their content alone: 2020-01-01 in UTC.
+_MTIME = 1577836800
+_ZIP_DATE = (2020, 1, 1, 0, 0, 0)
+
+
+def build(target: Path) -> None:
+    """Stage all functions under `target`, replacing what is there."""
+    for function in FUNCTIONS:
+        folder = target / function
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(ROOT / "functions" / function, folder, ignore=_litter)
+        shutil.copytree(ROOT / "shared", folder / "shared", ignore=_litter)
+        campaigns.compile_all(folder / "shared" / "campaigns")
+        pages.compile_templates(folder / "shared" / "pages" / pages.COMPILED)
+        for path in (folder, *folder.rglob("*")):
+            _normalise(path)
+
+
+def bundle(target: Path) -> Mapping[str, Path]:
+    """Pack what is staged under `target`: the bundle of each function."""
+    return {function: _pack(target, function) for function in FUNCTIONS}
+
+
+def _pack(target: Path, function: str) -> Path:
+    for old in target.glob(f"{function}-*.zip"):
+        old.unlink()
+    part = target / f"{function}.part"
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in (target / function).rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(target / function).as_posix(), _ZIP_DATE)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    packed = target / f"{function}-{hashlib.sha256(part.read_bytes()).hexdigest()}.zip"
+    part.rename(packed)
+    return packed
+
+
+_litter = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+
+
+def _normalise(path: Path) -> None:
+    path.chmod(0o755 if path.is_dir() else 0o644)
+    os.utime(path, (_MTIME, _MTIME))
+
+
+if __name__ == "__main__":
+    build(BUILD)
+    for packed in bundle(BUILD).values():
+        print(packed.relative_to(ROOT))

@@ -1,0 +1,149 @@
+"""Try out a deployment with one signature, from the form to the count, and take it away again.
+
+It signs the campaign `canary` (made with `undersign campaign new canary`; nobody links to it) as canary@<domain>,
+waits until deliver has stored it and the relay has taken the mail, makes the link from the store and the keys, as
+only whoever deploys can, presses the button, sees the count rise, and takes the record off again. The relay must
+take mail for that address; nobody has to read it. The reminder, sealed, waits in the queue for a day, and finds
+nobody then.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import httpx
+
+from infra.deploy import gcloud
+from shared import runtime, settings
+from shared.crypto.tokens import Purpose, Tokens
+from shared.mail import links
+from shared.runtime import Rights, utc_now
+from shared.store import Address, Submission
+
+CAMPAIGN = "canary"
+_PAUSE_SECONDS = 2.0
+#: For the queue and the relay, and for caches of the count.
+_PATIENCE_SECONDS = 180.0
+
+T = TypeVar("T")
+
+
+class Silent(Exception):
+    """A step that did not come to its end; says which."""
+
+
+def run(public_url: str, environment: gcloud.Environment) -> None:
+    """
+    Raises:
+        Silent: the deployment does not do what it is for.
+    """
+    os.environ |= environment_of(environment)
+    asyncio.run(_run(public_url, f"canary@{environment.settings['domain']}"))
+
+
+async def _run(public_url: str, email: str) -> None:
+    tokens = Tokens(settings.words(settings.load_for_desk(settings.CanarySettings).token_keys))
+    async with httpx.AsyncClient(base_url=public_url, timeout=30) as public:
+        await fly(public, runtime.rights(), tokens, email)
+
+
+def environment_of(environment: gcloud.Environment) -> Mapping[str, str]:
+    """What the desk needs to reach it: its databases and its queue, and the secrets of deliver."""
+    project = environment.project
+    region = environment.settings.get("region", "europe-west1")
+
+    def secret(name: str) -> str:
+        return gcloud.gcloud("secrets", "versions", "access", "latest", f"--secret={name}", f"--project={project}")
+
+    return {
+        "STORE": "firestore",
+        "FIRESTORE_PROJECT": project,
+        "TASKS": "cloud_tasks",
+        "TASKS_QUEUE": f"projects/{project}/locations/{region}/queues/deliver",
+        "SPOOL_PROJECT": project,
+        "SPOOL_DATABASE": "spool",
+        "PEPPER": secret("pepper"),
+        "DELIVER_IDENTITIES": secret("deliver-identities"),
+        "TOKEN_KEYS": secret("token-keys"),
+    }
+
+
+async def fly(
+    public: httpx.AsyncClient, rights: Rights, tokens: Tokens, email: str, *, pause: float = _PAUSE_SECONDS
+) -> None:
+    """One signature all the way, and away again. `public`: reaches the deployment.
+
+    Raises:
+        Silent: a step did not come to its end.
+    """
+    address = rights.digester.address(CAMPAIGN, email)
+    await _are_healthy(public)
+    await rights.records.forget(address)  # of a flight that was broken off
+    before = await _total(public)
+    try:
+        await _sign(public, email)
+        signed = await _until("deliver stores it and the relay takes its mail", _mailed(rights, address), pause)
+        await _press(public, tokens, address, signed)
+        await _until("the count rises", _is(public, before + 1), pause)
+    finally:
+        await rights.records.forget(address)
+    await _until("the count falls again", _is(public, before), pause)
+
+
+async def _are_healthy(public: httpx.AsyncClient) -> None:
+    for function in ("sign", "confirm", "count", "embed"):
+        answer = await public.get(f"/v1/health/{function}")
+        if answer.status_code != 200:
+            raise Silent(f"{function} is not healthy: its answer is {answer.status_code}")
+
+
+async def _sign(public: httpx.AsyncClient, email: str) -> None:
+    body = {"email": email, "name": "Canary", "country": "BE", "locale": "en", "consent": True}
+    answer = await public.post(f"/v1/campaigns/{CAMPAIGN}/signatures", json=body)
+    if answer.status_code != 202:
+        raise Silent(f"sign does not accept a signature: its answer is {answer.status_code}")
+
+
+def _mailed(rights: Rights, address: Address) -> Callable[[], Awaitable[Submission | None]]:
+    async def look() -> Submission | None:
+        found = await rights.records.find(address)
+        is_sent = any(claim.sent for claim in found.mailbox.claims)
+        return found.signature.submissions[-1] if found.signature and is_sent else None
+
+    return look
+
+
+async def _press(public: httpx.AsyncClient, tokens: Tokens, address: Address, signed: Submission) -> None:
+    link = links.to_confirm(address, signed, "en")
+    path = f"/v1/confirm/{tokens.issue(Purpose.CONFIRM, link, utc_now())}"
+    page = await public.get(path)
+    pressed = await public.post(path, headers={"Accept": "application/json"})
+    if (page.status_code, pressed.status_code) != (200, 200):
+        raise Silent(
+            f"confirm shows its page with {page.status_code} and answers the button {pressed.status_code}"
+        )
+
+
+async def _total(public: httpx.AsyncClient) -> int:
+    answer = await public.get(f"/v1/campaigns/{CAMPAIGN}/count")
+    if answer.status_code != 200:
+        raise Silent(f"count does not tell the count: its answer is {answer.status_code}")
+    return int(answer.json()["total"])
+
+
+def _is(public: httpx.AsyncClient, total: int) -> Callable[[], Awaitable[bool | None]]:
+    async def look() -> bool | None:
+        return await _total(public) == total or None
+
+    return look
+
+
+async def _until(what: str, look: Callable[[], Awaitable[T | None]], pause: float) -> T:
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        if found := await look():
+            return found
+        await asyncio.sleep(pause)
+    raise Silent(f"waited {_PATIENCE_SECONDS:.0f} seconds in vain until {what}")

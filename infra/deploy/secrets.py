@@ -1,0 +1,148 @@
+"""Put secrets into Secret Manager that are not there yet, made on this machine and kept nowhere else.
+
+    make secrets ENV=staging                       what is missing
+    make secrets ENV=staging ROTATE=token-keys     a new key beside those in force
+    make secrets ENV=staging RETIRE=token-keys     without the oldest one, once all its links have expired
+
+The pepper is made once and never again: with another one everybody could sign twice.
+"""
+
+import argparse
+import getpass
+import json
+import secrets
+import subprocess
+from collections.abc import Callable, Mapping
+
+import pyrage
+
+from infra.deploy import gcloud, terraform
+
+
+def _identity() -> str:
+    return str(pyrage.x25519.Identity.generate())
+
+
+def _random() -> str:
+    return secrets.token_urlsafe(48)
+
+
+#: Lists of keys, oldest first, of which a new one may stand beside those in force.
+_LISTS: Mapping[str, Callable[[], str]] = {"token-keys": _random, "deliver-identities": _identity}
+_MADE: Mapping[str, Callable[[], str]] = {**_LISTS, "pepper": _random}
+
+
+class Secrets:
+    """The secrets of one project."""
+
+    def __init__(self, project: str) -> None:
+        self._project = f"--project={project}"
+
+    def declared(self) -> list[str]:
+        """The names that Terraform has made."""
+        return sorted(gcloud.names("secrets", "list", self._project, "--format=value(name.basename())"))
+
+    def version(self, name: str) -> str | None:
+        """The number of the newest version; None where there is none."""
+        listed = gcloud.names(
+            "secrets", "versions", "list", name, self._project, "--filter=state=ENABLED", "--format=value(name)"
+        )
+        return str(max(map(int, listed))) if listed else None
+
+    def read(self, name: str) -> str:
+        return gcloud.gcloud("secrets", "versions", "access", "latest", f"--secret={name}", self._project)
+
+    def put(self, name: str, value: str) -> None:
+        """By standard input: what stands in a command can be read by every process."""
+        gcloud.gcloud("secrets", "versions", "add", name, self._project, "--data-file=-", given=value)
+
+
+def declare(environment: gcloud.Environment) -> None:
+    """Let Terraform make the secrets alone, empty; nothing else is there yet that they could be made with."""
+    arguments = [f"-var-file={file}" for file in environment.files if file.exists()]
+    given = terraform.INFRA / "no-release.auto.tfvars.json"
+    given.write_text(json.dumps(terraform.NO_RELEASE))
+    try:
+        terraform.init(environment.state, environment.name)
+        terraform.run(
+            terraform.INFRA,
+            "apply",
+            "-auto-approve",
+            "-target=google_secret_manager_secret.this",
+            *arguments,
+            quiet=False,
+        )
+    except subprocess.CalledProcessError as failed:
+        gcloud.stop(
+            f"terraform failed (status {failed.returncode}); what it said stands above. Run the same again."
+        )
+    finally:
+        given.unlink()
+
+
+def put_missing(kept: Secrets) -> None:
+    for name in kept.declared():
+        if kept.version(name):
+            print(f"{name}: is there")
+            continue
+        make = _MADE.get(name)
+        kept.put(name, make() if make else _ask(name))
+        print(f"{name}: put in")
+
+
+def _ask(name: str) -> str:
+    password = getpass.getpass(f"{name} (from your mail relay): ")
+    return password or gcloud.stop(f"{name} is empty: nothing was put in. Run the same again.")
+
+
+def rotate(kept: Secrets, name: str) -> None:
+    """Add a key at the end, which is the one that is used from the next deployment on."""
+    _check_is_list(name)
+    kept.put(name, f"{kept.read(name).strip()} {_LISTS[name]()}")
+    print(f"{name}: a new key stands beside those in force. Deploy, and after 38 days: RETIRE={name}")
+
+
+def retire(kept: Secrets, name: str) -> None:
+    _check_is_list(name)
+    keys = kept.read(name).split()
+    if len(keys) < 2:
+        gcloud.stop(f"{name} holds one key: ROTATE={name} first.")
+    kept.put(name, " ".join(keys[1:]))
+    print(f"{name}: the oldest key is gone. Deploy.")
+
+
+def _check_is_list(name: str) -> None:
+    if name not in _LISTS:
+        gcloud.stop(f"{name} is not rotated by this: only {' and '.join(_LISTS)} are.")
+
+
+def write_keys(environment: gcloud.Environment, kept: Secrets) -> None:
+    """What Terraform reads of them: the public key of deliver's newest identity, and each secret's version."""
+    newest = pyrage.x25519.Identity.from_str(kept.read("deliver-identities").split()[-1])
+    told = {
+        "deliver_recipient": str(newest.to_public()),
+        "secret_versions": {name: kept.version(name) for name in kept.declared()},
+    }
+    environment.keys.write_text(json.dumps(told, indent=2) + "\n")
+    print(f"{environment.keys.name} holds deliver's public key, and no secret: commit it. Then: make deploy")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("environment", nargs="?", default="")
+    parser.add_argument("--rotate")
+    parser.add_argument("--retire")
+    asked = parser.parse_args()
+    environment = gcloud.environment(asked.environment)
+    kept = Secrets(environment.project)
+    declare(environment)
+    put_missing(kept)
+    if asked.rotate:
+        rotate(kept, asked.rotate)
+    if asked.retire:
+        retire(kept, asked.retire)
+    write_keys(environment, kept)
+
+
+if __name__ == "__main__":
+    main()

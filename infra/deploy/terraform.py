@@ -1,0 +1,127 @@
+"""Terraform as the Makefile and the tests call it: check infra/, and plan it without a cloud.
+
+    python infra/deploy/terraform.py
+
+Checks the format, validates and tests infra/. Where no registry can be reached, or Terraform is not installed, it
+says that this was not checked; in CI (CI=true) that is a failure.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
+
+#: A release that no bucket holds, for plans that are looked at and never applied.
+NO_RELEASE: Mapping[str, object] = {
+    "deliver_recipient": "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq",
+    "secret_versions": dict.fromkeys(
+        ("deliver-identities", "pepper", "token-keys", "smtp-password-first", "smtp-password-second"), "1"
+    ),
+    "bundles_bucket": "no-bundles",
+    "bundles": {name: f"{name}-{'0' * 64}.zip" for name in ("sign", "deliver", "confirm", "count", "embed")},
+}
+
+
+class Unavailable(Exception):
+    """Terraform is not installed, or cannot get its providers."""
+
+
+def run(folder: Path, *arguments: str, quiet: bool = True) -> str:
+    """What `terraform` prints.
+
+    Raises:
+        CalledProcessError: it failed; what it said is in `stdout`, or was shown.
+    """
+    done = subprocess.run(
+        ["terraform", *arguments],
+        cwd=folder,
+        env={**os.environ, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"},
+        stdout=subprocess.PIPE if quiet else None,
+        stderr=subprocess.STDOUT if quiet else None,
+        text=True,
+        check=True,
+    )
+    return done.stdout or ""
+
+
+def init(bucket: str, prefix: str) -> None:
+    """Use the state of one environment in infra/."""
+    backend = (f"-backend-config=bucket={bucket}", f"-backend-config=prefix={prefix}")
+    run(INFRA, "init", "-reconfigure", *backend, quiet=False)
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """A copy of infra/ with its providers and a state of its own, empty and on this machine.
+
+    Raises:
+        Unavailable: there is no Terraform, or no registry.
+    """
+    if shutil.which("terraform") is None:
+        raise Unavailable("terraform is not installed (https://developer.hashicorp.com/terraform/install)")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "infra"
+        shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        (folder.parent / "shared").symlink_to(ROOT / "shared")  # whose campaigns infra/ looks at
+        (folder / "local_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
+        try:
+            run(folder, "init", "-no-color")
+        except subprocess.CalledProcessError as failed:
+            raise Unavailable(f"terraform cannot get its providers:\n{failed.stdout}") from None
+        yield folder
+
+
+def planned(folder: Path, environment: str, **variables: object) -> dict[str, Any]:
+    """The plan of an environment as JSON, with `NO_RELEASE` and what is given beside its file.
+
+    Shape: https://developer.hashicorp.com/terraform/internals/json-format#plan-representation
+    """
+    given = folder / "given.tfvars.json"
+    given.write_text(json.dumps({**NO_RELEASE, **variables}))
+    files = [f"-var-file=environments/{environment}.tfvars", f"-var-file={given.name}"]
+    run(folder, "plan", "-no-color", "-lock=false", "-out=plan.out", *files)
+    plan: dict[str, Any] = json.loads(run(folder, "show", "-json", "plan.out"))
+    return plan
+
+
+def resources(plan: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The values of all resources of one type in a plan, with their key in `for_each` as `index`."""
+    found = plan["planned_values"]["root_module"]["resources"]
+    return [{"index": each.get("index"), **each["values"]} for each in found if each["type"] == kind]
+
+
+def outputs(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs that are known before anything is made."""
+    return {name: output.get("value") for name, output in plan["planned_values"]["outputs"].items()}
+
+
+def check() -> None:
+    """Format, validity and tests of infra/."""
+    run(INFRA, "fmt", "-check", "-diff", "-recursive", quiet=False)
+    with workspace() as folder:
+        run(folder, "validate", quiet=False)
+        run(folder, "test", quiet=False)
+
+
+def main(_arguments: Sequence[str]) -> int:
+    try:
+        check()
+    except Unavailable as missing:
+        print(f"infra/ was NOT checked: {missing}")
+        return 1 if os.environ.get("CI") else 0
+    except subprocess.CalledProcessError:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,96 @@
+"""The public counter: what is shown, and how a process keeps it at hand."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ValidationError
+
+from shared import log
+from shared.campaigns import Campaign, Initiative
+from shared.campaigns.overlay import Overlay
+from shared.errors import StoreUnavailable
+from shared.models import Count, CountryThreshold, Paper, Thresholds
+from shared.stats.cache import Copies
+from shared.store import Store, Tally
+
+#: Countries with fewer signatures are folded together, so that nobody is singled out.
+MIN_SHOWN = 10
+OTHER = "other"
+#: An initiative must reach the minimum in this many member states (Regulation (EU) 2019/788, Article 3(1)).
+MEMBER_STATES_NEEDED = 7
+BASIS = (
+    "Petition signatures by the country each signer declared; not statements of support for the initiative, "
+    "which are collected by the European Commission."
+)
+FRESH = timedelta(seconds=5)
+
+
+def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
+    """A snapshot as everybody may see it."""
+    tally, paper = snapshot.tally, snapshot.overlay.paper_by_country
+    return Count(
+        campaign=campaign.id,
+        total=tally.total,
+        goal=campaign.goal,
+        next_goal=campaign.next_goal(tally.total),
+        as_of=snapshot.as_of,
+        by_country=fold(tally.by_country, tally.total),
+        paper=Paper(total=sum(paper.values()), by_country=fold(paper, sum(paper.values()))) if paper else None,
+        thresholds=_thresholds(campaign.initiative, tally.by_country) if campaign.initiative else None,
+    )
+
+
+def etag(count: BaseModel, variant: str = "") -> str:
+    """A weak entity tag (RFC 9110, 8.8.3) over the numbers: `as_of` alone changes nothing.
+
+    `variant`: tells apart several representations of them.
+    """
+    numbers = count.model_dump_json(exclude={"as_of"}) + variant
+    return f'W/"{hashlib.sha256(numbers.encode()).hexdigest()[:22]}"'
+
+
+def fold(by_country: Mapping[str, int], total: int) -> dict[str, int]:
+    """By country, the small ones together; the sum is `total`."""
+    shown = {country: n for country, n in sorted(by_country.items()) if n >= MIN_SHOWN}
+    other = total - sum(shown.values())
+    return {**shown, OTHER: other} if other else shown
+
+
+def _thresholds(initiative: Initiative, by_country: Mapping[str, int]) -> Thresholds:
+    states = {
+        country: CountryThreshold(needed=needed, met=by_country.get(country, 0) >= needed)
+        for country, needed in initiative.thresholds.items()
+    }
+    met = sum(state.met for state in states.values())
+    return Thresholds(basis=BASIS, needed=MEMBER_STATES_NEEDED, met=met, by_country=states)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A tally and an overlay, and when they were read."""
+
+    tally: Tally
+    overlay: Overlay
+    as_of: datetime
+
+
+def snapshots(store: Store) -> Copies[Snapshot]:
+    """The last tally and overlay of each campaign."""
+
+    async def read(campaign: str, now: datetime, last: Snapshot | None) -> Snapshot:
+        tally, overlay = await asyncio.gather(store.tally(campaign), _overlay(store, campaign, last))
+        return Snapshot(tally, overlay, now)
+
+    return Copies(read, FRESH, "count_is_stale")
+
+
+async def _overlay(store: Store, campaign: str, last: Snapshot | None) -> Overlay:
+    """The last good copy where it cannot be read: the count goes on."""
+    try:
+        return await store.overlay(campaign)
+    except (StoreUnavailable, ValidationError) as fault:
+        log.fault("overlay_is_stale", fault.__cause__ or fault, campaign=campaign)
+        return last.overlay if last else Overlay()

@@ -1,0 +1,50 @@
+"""Plain HTML forms: their strings as a request's fields, and the form again where they have faults.
+
+Partners put our fields among their own, so forms may hold fields we do not know. What the signer can neither see
+nor mend (language, partner, source) is left out where it is wrong: a partner's typing error must not stop anyone.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from shared.campaigns import Campaign
+from shared.errors import InvalidFields
+from shared.locales import Locale
+from shared.models import SLUG, SignRequest
+from shared.web.pages import Filled
+
+T = TypeVar("T")
+
+#: What browsers send for a ticked box or a chosen radio button.
+_TRUTH = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
+
+
+def signature(fields: Mapping[str, str], campaign: Campaign, language: str) -> dict[str, Any]:
+    """The fields of a `SignRequest`, as they would come in JSON."""
+    known: dict[str, Any] = {name: fields[name] for name in SignRequest.model_fields.keys() & fields.keys()}
+    known["locale"] = language
+    known["consent"] = _truth(fields, "consent") is True
+    known["newsletter"] = _truth(fields, "newsletter")
+    return without_wrong_hints(known, campaign)
+
+
+def without_wrong_hints(fields: Mapping[str, T], campaign: Campaign) -> dict[str, T]:
+    """All fields but a partner the campaign does not have and a source that cannot be one."""
+    wrong = set()
+    if fields.get("partner") not in campaign.partners:
+        wrong.add("partner")
+    if not re.fullmatch(SLUG, str(fields.get("source", ""))):
+        wrong.add("source")
+    return {name: value for name, value in fields.items() if name not in wrong}
+
+
+def _truth(fields: Mapping[str, str], name: str) -> bool | None:
+    return _TRUTH.get(fields.get(name, "").strip().lower())
+
+
+def with_faults(fields: Mapping[str, str], invalid: InvalidFields, say: Locale) -> Filled:
+    """The form as its signer left it, with each fault's text beside its field."""
+    # Our own page's policy lets its form lead nowhere else, so a form that had faults ends with us.
+    kept = {name: value for name, value in fields.items() if name != "return_url"}
+    return Filled(kept, {fault.field: say(f"fields.{fault.code}") for fault in invalid.faults})

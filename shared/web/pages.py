@@ -1,0 +1,393 @@
+"""Every HTML page of Undersign, and the HTML of its mail, from the templates in pages/.
+
+Pages work without a script, set no cookie and load nothing from anyone else. Where a script adds something, it is
+the widget's; the style is in the page, named by its digest in the Content-Security-Policy. Jinja escapes every
+value.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from shared import locales
+from shared.campaigns import Campaign, Shut
+from shared.locales import Locale
+from shared.models import Count, Sharing
+from shared.reference import countries, mail_providers
+from shared.web import sharing
+
+if TYPE_CHECKING:
+    from shared.stats.history import Line
+
+FOLDER = Path(__file__).parent / "templates"
+#: Where the build puts the templates as Python: the first page of a process need not wait until they are compiled.
+COMPILED = "compiled"
+
+#: A page that shows what somebody typed, or that belongs to one link, is kept nowhere.
+PRIVATE = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A form as its signer left it: `values` typed so far and `faults` (message) by field name."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+
+def petition(
+    campaign: Campaign,
+    say: Locale,
+    form: Filled,
+    headers: Mapping[str, str],
+    *,
+    public_url: str,
+    shut: Shut | None,
+    moved: bool = False,
+) -> HTMLResponse:
+    """The petition with its form; 422 where the form has faults.
+
+    `headers`: how it may be cached. `moved`: the signer comes from a form on a page that is not registered. Of
+    `form.values`, partner and source go along unseen; see that they can be.
+    """
+    return _page(
+        "petition.html",
+        campaign,
+        say,
+        status=422 if form.faults else 200,
+        headers=headers,
+        scripted=True,
+        public_url=public_url,
+        shut=shut,
+        moved=moved,
+        languages=_languages(campaign),
+        hint_query=_query(form.values),
+        **_form(campaign, say, form),
+    )
+
+
+def framed(
+    campaign: Campaign, say: Locale, form: Filled, headers: Mapping[str, str], *, shut: Shut | None
+) -> HTMLResponse:
+    """Counter and form alone, for a frame in the pages of the partner that `form.values` names, and in our own."""
+    partner = campaign.partners.get(form.values.get("partner", ""))
+    return _page(
+        "framed.html",
+        campaign,
+        say,
+        headers=headers,
+        scripted=True,
+        framed_by=partner.origins if partner else (),
+        frame_ancestors=" ".join(["'self'", *(partner.origins if partner else ())]),
+        shut=shut,
+        **_form(campaign, say, form),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Snippets:
+    """Where the widget is: our origin, and the path and digest (Subresource Integrity) of this very version."""
+
+    public_url: str
+    pinned_path: str
+    integrity: str
+
+
+#: What keeps consent managers and script optimisers from holding our script back. It sets no cookie and tracks
+#: nobody, so there is nothing to ask for. Cookiebot, OneTrust, Usercentrics, consentmanager, CookieYes; Cloudflare
+#: and LiteSpeed.
+EXEMPT = Markup(
+    'data-cookieconsent="ignore" data-ot-ignore data-uc-allowed="true" data-cmp-ab="1" data-cookieyes="ignore" '
+    'data-cfasync="false" data-no-optimize="1"'
+)
+
+
+def embed(
+    campaign: Campaign, say: Locale, slug: str | None, at: Snippets, headers: Mapping[str, str]
+) -> HTMLResponse:
+    """What a partner pastes into a page, made for the partner `slug`, with a preview."""
+    partner = campaign.partners.get(slug or "")
+    query = f"lang={say.language}&partner={slug}"
+    values = {
+        "campaign": campaign,
+        "say": say,
+        "texts": campaign.text(say.language),
+        "public_url": at.public_url,
+        "slug": slug,
+        "organisation": partner.name if partner else "",
+        "countries": countries.names(say.language),
+        "exempt": EXEMPT,
+        "hosted": f"/c/{campaign.id}?{query}",
+        "framed": f"/c/{campaign.id}?{query}&embed=1",
+    }
+    union = [pair for pair in countries.names(say.language) if pair[0] in countries.EUROPEAN_UNION]
+    in_page = {**values, "countries": union}  # short: it is for where the script does not run
+    snippets = {
+        "script": _render("snippet_script.html", **in_page, src="/embed/v1.js", integrity=None),
+        "pinned": _render("snippet_script.html", **in_page, src=at.pinned_path, integrity=at.integrity),
+        "frame": _render("snippet_frame.html", **values),
+        "plain": _render("snippet_plain.html", **values),
+    }
+    return _page(
+        "embed.html",
+        campaign,
+        say,
+        headers=headers,
+        scripted=True,
+        languages=_languages(campaign),
+        slug=slug,
+        public_url=at.public_url,
+        framed=values["framed"],
+        snippets=snippets,
+    )
+
+
+def _form(campaign: Campaign, say: Locale, form: Filled) -> dict[str, Any]:
+    """What form.html shows."""
+    partner = campaign.partners.get(form.values.get("partner", ""))
+    start = (partner.country if partner else None) or countries.BY_LANGUAGE.get(say.language, "")
+    return {
+        "form": form,
+        "partner": partner,
+        "countries": countries.names(say.language),
+        "start_country": start,
+    }
+
+
+def _query(values: Mapping[str, str]) -> str:
+    """Where the signer came from, for links into other languages."""
+    hints = {name: values[name] for name in ("partner", "source") if name in values}
+    return f"&{urlencode(hints)}" if hints else ""
+
+
+def check_inbox(campaign: Campaign, say: Locale, typed: Mapping[str, str]) -> HTMLResponse:
+    """After signing. `typed`: the form's values; "wrong address?" posts them back to the form."""
+    mailbox = mail_providers.address(typed["email"], campaign.sender.address)
+    return _page("check_inbox.html", campaign, say, typed=typed, mailbox=mailbox)
+
+
+def links(campaign: Campaign, say: Locale, form: Filled) -> HTMLResponse:
+    """Asks for an address to mail the links it is due."""
+    status = 422 if form.faults else 200
+    return _page("links.html", campaign, say, status=status, form=form, languages=_languages(campaign))
+
+
+def links_sent(campaign: Campaign, say: Locale, email: str) -> HTMLResponse:
+    return _page("links_sent.html", campaign, say, email=email)
+
+
+def progress(
+    campaign: Campaign,
+    say: Locale,
+    count: Count,
+    line: "Line",
+    headers: Mapping[str, str],
+    *,
+    public_url: str,
+    framed: bool,
+) -> HTMLResponse:
+    """The numbers, for journalists. `framed`: without what surrounds them, for a frame in anybody's page."""
+    # Here: only count has numbers to show, and what they are made from.
+    from shared.stats.count import MIN_SHOWN
+    from shared.stats.history import HOURS_KEPT_DAYS
+    from shared.web import stats_page as numbers
+
+    values = {"campaign": campaign, "say": say, "texts": campaign.text(say.language), "public_url": public_url}
+    return _page(
+        "progress.html",
+        campaign,
+        say,
+        headers=headers,
+        scripted=not framed,
+        frame_ancestors="*" if framed else "'none'",
+        framed=framed,
+        public_url=public_url,
+        languages=_languages(campaign),
+        count=count,
+        chart=numbers.chart(count, line),
+        days=line.days,
+        countries=numbers.country_rows(count, say),
+        min_shown=MIN_SHOWN,
+        hours_days=HOURS_KEPT_DAYS,
+        snippet=_render("snippet_progress.html", **values),
+    )
+
+
+def privacy(campaign: Campaign, say: Locale, headers: Mapping[str, str]) -> HTMLResponse:
+    return _page("privacy.html", campaign, say, headers=headers, languages=_languages(campaign))
+
+
+def confirm(
+    campaign: Campaign, say: Locale, *, country: str, partner: str, newsletter: bool | None
+) -> HTMLResponse:
+    """ "Not counted yet": one big button that posts to the page's own address."""
+    return _page(
+        "confirm.html",
+        campaign,
+        say,
+        country=countries.name(country, say.language),
+        partner=campaign.partners.get(partner),
+        newsletter=newsletter,
+    )
+
+
+def confirmed(
+    campaign: Campaign,
+    say: Locale,
+    *,
+    share: Sharing,
+    country: str,
+    number: int | None,
+    already: bool,
+    withdraw_path: str,
+) -> HTMLResponse:
+    """`country`: the signer's, for what people there share with. `number`: of this signature among all."""
+    title = campaign.text(say.language).title
+    message = say("share.message", title=title)
+    return _page(
+        "confirmed.html",
+        campaign,
+        say,
+        scripted=True,
+        share=share,
+        message=message,
+        first=sharing.PRIMARY.get(country, sharing.DEFAULT),
+        mail=sharing.mail(title, share.url, message),
+        number=number,
+        already=already,
+        withdraw_path=withdraw_path,
+    )
+
+
+def withdraw(campaign: Campaign, say: Locale) -> HTMLResponse:
+    """One button that posts to the page's own address."""
+    return _page("withdraw.html", campaign, say)
+
+
+def withdrawn(campaign: Campaign, say: Locale) -> HTMLResponse:
+    return _page("withdrawn.html", campaign, say)
+
+
+def error(
+    say: Locale, *, code: str, text: str, status: int, campaign: Campaign | None, headers: Mapping[str, str]
+) -> HTMLResponse:
+    """Any other fault, with a way on where the campaign is known."""
+    return _page("error.html", campaign, say, status=status, headers={**PRIVATE, **headers}, code=code, text=text)
+
+
+@dataclass(frozen=True, slots=True)
+class MailLink:
+    """A confirm link. `label` tells apart several submissions for one address; None where there is one."""
+
+    url: str
+    label: str | None
+
+
+def mail(
+    kind: str, campaign: Campaign, say: Locale, *, confirm: Sequence[MailLink], withdraw: str, privacy: str
+) -> tuple[str, str]:
+    """The text part and the HTML part of a mail. `kind`: "confirm", "reminder" or "signed" (already).
+
+    `withdraw`, `privacy`: absolute addresses, of the link to withdraw and of the privacy notice.
+    """
+    text, html = (
+        _render(
+            template,
+            kind=kind,
+            campaign=campaign,
+            texts=campaign.text(say.language),
+            say=say,
+            confirm_links=confirm,
+            withdraw_url=withdraw,
+            privacy_url=privacy,
+        )
+        for template in ("mail.txt", "mail.html")
+    )
+    return text, html
+
+
+def _languages(campaign: Campaign) -> list[tuple[str, str]]:
+    """The languages one can read and sign the campaign in: (code, its own name for itself)."""
+    spoken = locales.LANGUAGES.intersection(campaign.texts)
+    return sorted(((code, locales.native_name(code)) for code in spoken), key=lambda pair: pair[1])
+
+
+def _page(
+    template: str,
+    campaign: Campaign | None,
+    say: Locale,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] = PRIVATE,
+    scripted: bool = False,
+    frame_ancestors: str = "'none'",
+    **values: object,
+) -> HTMLResponse:
+    """`scripted`: whether the widget's script adds to the page. `frame_ancestors`: whose pages may frame it."""
+    style = _style()
+    html = _render(
+        template,
+        campaign=campaign,
+        texts=campaign.text(say.language) if campaign else None,
+        notice=campaign.privacy.translated(campaign.text(say.language).glossary) if campaign else None,
+        original=locales.native_name(campaign.default_language) if campaign else None,
+        say=say,
+        style=style,
+        scripted=scripted,
+        **{"framed_by": (), **values},
+    )
+    return HTMLResponse(html, status, {**_security_headers(style, frame_ancestors, scripted=scripted), **headers})
+
+
+def _render(template: str, **values: object) -> str:
+    return _templates().get_template(template).render(values)
+
+
+def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> dict[str, str]:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    script = "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; " if scripted else ""
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src 'sha256-{digest}'; {script}img-src 'self' data:; frame-src 'self'; "
+            f"form-action 'self'; base-uri 'none'; frame-ancestors {frame_ancestors}"
+        ),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+@cache
+def _style() -> Markup:
+    return Markup((FOLDER / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+
+
+def compile_templates(folder: Path) -> None:
+    """Put every template, as Python, into `folder`."""
+    templates = _environment(FileSystemLoader(FOLDER))
+    templates.compile_templates(folder, extensions=["html", "txt"], zip=None, ignore_errors=False)
+
+
+@cache
+def _templates() -> Environment:
+    compiled = FOLDER / COMPILED
+    return _environment(ModuleLoader(compiled) if compiled.is_dir() else FileSystemLoader(FOLDER))
+
+
+def _environment(loader: BaseLoader) -> Environment:
+    return Environment(
+        loader=loader,
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )

@@ -1,0 +1,149 @@
+"""What form and counter in a partner's page are told: the petition in one language, for the page's origin."""
+
+from shared.campaigns import Campaign, Shut
+from shared.locales import Locale
+from shared.models import Form, FormSender, Sharing
+from shared.reference import countries, mail_providers
+from shared.web import sharing
+from shared.web.app import hosted_page, is_admitted, is_ours
+
+#: What the widget says, by key; a key of plural forms stands for all of them. A test holds it against the script.
+KEYS = (
+    "counter.next_goal",
+    "counter.progress",
+    "counter.reached",
+    "counter.signed",
+    "check_inbox.done",
+    "check_inbox.from",
+    "check_inbox.lead",
+    "check_inbox.open_mailbox",
+    "check_inbox.resend",
+    "check_inbox.resend_hint",
+    "check_inbox.resend_in",
+    "check_inbox.resent",
+    "check_inbox.sent_to",
+    "check_inbox.step_open",
+    "check_inbox.step_press",
+    "check_inbox.step_spam",
+    "check_inbox.subject",
+    "check_inbox.title",
+    "check_inbox.trouble_heading",
+    "check_inbox.wrong",
+    "check_inbox.wrong_hint",
+    "error.dates",
+    "error_titles.campaign_closed",
+    "error_titles.campaign_paused",
+    "errors.campaign_paused",
+    "errors.internal",
+    "errors.try_again",
+    "fields.consent_required",
+    "fields.email_invalid",
+    "fields.required",
+    "form.age_hint",
+    "form.country",
+    "form.country_empty",
+    "form.did_you_mean",
+    "form.email",
+    "form.email_hint",
+    "form.faults",
+    "form.heading",
+    "form.name",
+    "form.newsletter",
+    "form.next_step",
+    "form.no",
+    "form.optional",
+    "form.postal_code",
+    "form.privacy",
+    "form.promise",
+    "form.sending",
+    "form.short_consent",
+    "form.short_country",
+    "form.short_email",
+    "form.short_name",
+    "form.short_newsletter",
+    "form.short_postal_code",
+    "form.submit",
+    "form.yes",
+    "sending.busy",
+    "sending.gave_up",
+    "sending.hosted",
+    "sending.next_try",
+    "sending.not_registered",
+    "sending.retry",
+    "share.copied",
+    "share.copy",
+    "share.heading",
+    "share.lead",
+    "share.mail",
+    "share.message",
+    "share.more",
+    "share.native",
+    "share.with",
+)
+
+
+def form(
+    campaign: Campaign, say: Locale, *, origin: str, partner: str | None, public_url: str, shut: Shut | None
+) -> Form:
+    """
+    `origin`: of the page that shows the form; it names the partner, if it is one's. `partner`: whom the page says
+    it is, which holds on our own pages only.
+    """
+    slug = campaign.partner_by_origin.get(origin) or (partner if partner in campaign.partners else None)
+    at = campaign.partners[slug] if slug else None
+    texts = campaign.text(say.language)
+    organisation = at.name if at else campaign.controllers[0].name
+    page = public_url + hosted_page(campaign, lang=say.language, partner=slug)
+    return Form(
+        campaign=campaign.id,
+        language=say.language,
+        title=texts.title,
+        admitted=is_admitted(campaign, origin, public_url),
+        shut=shut,
+        partner=slug,
+        partner_country=at.country if at else None,
+        language_country=countries.BY_LANGUAGE.get(say.language),
+        countries=[] if is_ours(origin, public_url) else countries.names(say.language),
+        required=["name", "email", "country", *sorted(campaign.required_fields)],
+        asks_postal_code=campaign.asks_postal_code,
+        consent=texts.consent,
+        hosted_page=page,
+        privacy_page=f"{public_url}/c/{campaign.id}/privacy?lang={say.language}",
+        contact=campaign.controllers[0].email,
+        sender=FormSender(name=campaign.sender.name, address=campaign.sender.address),
+        subject=say("mail.confirm.subject", title=texts.title),
+        mailboxes=mail_providers.addresses(campaign.sender.address),
+        share=share(campaign, say, slug, public_url),
+        texts=_texts(
+            say,
+            {
+                "title": texts.title,
+                "organisation": organisation,
+                "age": str(campaign.minimum_age),
+                "opens": say.date(campaign.opens),
+                "closes": say.date(campaign.closes),
+            },
+        ),
+    )
+
+
+def share(campaign: Campaign, say: Locale, partner: str | None, public_url: str) -> Sharing:
+    """The link to pass on, which keeps partner and language, and where to."""
+    url = public_url + hosted_page(campaign, lang=say.language, partner=partner, source="share")
+    message = say("share.message", title=campaign.text(say.language).title)
+    return Sharing(url=url, services=sharing.links(url, message), primary=sharing.PRIMARY)
+
+
+class _Kept(dict[str, str]):
+    """Placeholders that the widget fills in stay as they are."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{{{name}}}"
+
+
+def _texts(say: Locale, values: dict[str, str]) -> dict[str, str]:
+    return {
+        key: text.format_map(_Kept(values))
+        for key, text in say.texts.items()
+        if key in KEYS or key.rpartition(".")[0] in KEYS
+    }

@@ -1,0 +1,586 @@
+"""The page beside an export: it opens the export as `undersign open` does, and sends nothing to anybody."""
+
+import asyncio
+import base64
+import json
+import shutil
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Locator, Page, expect
+
+from desk import private_files
+from desk.keys import identities
+from tests.browser.conftest import NARROW, WIDE, Walk
+from tests.desk.commands import PASSPHRASE, plain_key
+from tests.desk.signatures.test_export import HOSTILE, OPENED, PARTNER, line_of, run, signed
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN, world
+
+#: Unlocking takes seconds of a processor (scrypt), and workers start beside it.
+_PATIENCE_MILLISECONDS = 60_000
+
+#: Names in several scripts, and what a table must quote or must not run.
+SIGNERS: list[dict[str, Any]] = [
+    {"name": "Jörg Ångström", "email": "=cmd+1@example.org", "country": "DE", **PARTNER},
+    {"name": "Ελένη Παπαδοπούλου", "email": "+b@example.org", "country": "GR", "locale": "el"},
+    {"name": 'Ann "Annie" O’Hara, Jr', "email": "ann@example.org", "country": "IE", "newsletter": False},
+    {"name": "Ñandú; Łukasz 𝒵", "email": "-d@example.org", "country": "DE", **PARTNER, "newsletter": False},
+    {"name": "陳大文", "email": "e@bücher.example", "country": "XK", "source": "street"},
+]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an export in out/ of what the signers signed, and the campaign's key in ann.age."""
+    folder = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as monkeypatch, ThreadPoolExecutor() as beside:
+        monkeypatch.chdir(folder)
+        beside.submit(asyncio.run, _sign_and_export(folder, monkeypatch)).result()
+    return folder
+
+
+async def _sign_and_export(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(folder / "var", monkeypatch) as made:
+        for signer in SIGNERS:
+            await signed(made, **signer)
+        await run("export", CAMPAIGN, "--to", "out")
+        Path("ann.age").write_text(
+            f"# public key: {made.identities.campaign.to_public()}\n{made.identities.campaign}\n"
+        )
+
+
+@pytest.fixture
+def here(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pyrage.x25519.Identity:
+    """A copy of that folder of one's own, to be in. The campaign's key."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(exported / "out", "out")
+    shutil.copy(exported / "ann.age", "ann.age")
+    [identity] = identities.read(Path("ann.age"), str)
+    return pyrage.x25519.Identity.from_str(identity)
+
+
+@pytest_asyncio.fixture(params=[WIDE], ids=["wide"], loop_scope="module")
+async def visit(
+    request: pytest.FixtureRequest, browser: Browser, here: pyrage.x25519.Identity
+) -> AsyncIterator[Walk]:
+    """At the page, offline. At its end: no request left it, it kept nothing, and the browser had no complaint."""
+    context = await browser.new_context(offline=True, locale="en-GB", viewport=request.param)
+    context.set_default_timeout(_PATIENCE_MILLISECONDS)
+    made = Walk(await context.new_page(), Path("out").absolute().as_uri())
+    made.known = (*made.known, "blob:")
+    await made.opens(Path("out/open.html").absolute().as_uri())
+    yield made
+    await made.ends()
+
+
+async def opens(page: Page, key: str | Path, *exported: str | Path, passphrase: str = "") -> None:
+    """Choose, and press the button."""
+    await page.get_by_label("1. The files of the export").set_input_files([Path(file) for file in exported])
+    await page.get_by_label("2. Your key file").set_input_files(Path(key))
+    await page.get_by_label("3. The passphrase").fill(passphrase)
+    await page.get_by_role("button", name="Open the signatures").click()
+
+
+WHOLE = ("out/signatures.ndjson", "out/manifest.json")
+
+
+def alert(page: Page) -> Locator:
+    return page.get_by_role("alert")
+
+
+def result(page: Page) -> Locator:
+    return page.locator("#result")
+
+
+async def is_opened(page: Page, number: int) -> None:
+    heading = "1 signature opened" if number == 1 else f"{number} signatures opened"
+    await expect(result(page).get_by_role("heading", name=heading)).to_be_focused(timeout=_PATIENCE_MILLISECONDS)
+
+
+async def download(page: Page, button: str) -> tuple[str, bytes]:
+    """The name of the file behind a button, and what it holds."""
+    async with page.expect_download() as downloading:
+        await page.get_by_role("button", name=button, exact=True).click()
+    file = await downloading.value
+    return file.suggested_filename, Path(await file.path()).read_bytes()
+
+
+class TestResult:
+    @pytest.mark.parametrize(("kind", "label"), [("csv", "Table (CSV)"), ("ndjson", "Lines (NDJSON)")])
+    async def test_is_what_the_command_writes_to_the_byte(self, visit: Walk, kind: str, label: str) -> None:
+        """All signatures, those of each country, and of each partner those who said yes."""
+        page = visit.page
+        divided = ("--per-country", "--per-partner")
+        await run("open", "out", "-i", "ann.age", "--to", "read", "--kind", kind, *divided)
+        await opens(page, "ann.age", *WHOLE)
+        await is_opened(page, len(SIGNERS))
+        await page.get_by_label(label).check()
+        buttons = await result(page).get_by_role("button", name="Download").all()
+        names = [await button.get_attribute("aria-label") or await button.inner_text() for button in buttons]
+
+        downloaded = dict([await download(page, name) for name in names])
+
+        written = {path.name: path.read_bytes() for path in Path("read").glob(f"*.{kind}")}
+        assert len(written) == 1 + 4 + 1
+        assert downloaded == written
+
+    async def test_begins_with_the_mark_that_excel_needs(self, visit: Walk) -> None:
+        """Only where it is asked for, as the command does it."""
+        page = visit.page
+        await run("open", "out", "-i", "ann.age", "--to", "read", "--excel")
+        await opens(page, "ann.age", *WHOLE)
+        await is_opened(page, len(SIGNERS))
+
+        await page.get_by_label("the mark that Excel needs").check()
+
+        content = Path("read/signatures.csv").read_bytes()
+        assert await download(page, "Download all 5 signatures") == ("signatures.csv", content)
+
+    async def test_is_compared_with_the_manifest(self, visit: Walk) -> None:
+        """Country by country; and without a manifest the page says that it cannot know."""
+        page = visit.page
+        await opens(page, "ann.age", *WHOLE)
+        await is_opened(page, len(SIGNERS))
+        await expect(
+            page.get_by_text("It is what the manifest of the export says, country by country.")
+        ).to_be_visible()
+        await expect(page.get_by_role("listitem")).to_contain_text(
+            [
+                "Germany (DE) 2",
+                "Greece (GR) 1",
+                "Ireland (IE) 1",
+                "Kosovo (XK) 1",
+                "digital-rights 1 of 2 said yes",
+            ]
+        )
+
+        await page.get_by_role("button", name="Open another file").click()
+        await opens(page, "ann.age", "out/signatures.ndjson")
+
+        await is_opened(page, len(SIGNERS))
+        await expect(page.get_by_text("manifest.json was not chosen")).to_be_visible()
+
+    async def test_that_is_not_what_was_exported_says_where(self, visit: Walk) -> None:
+        """Whoever changed both the file and its sum has still to change the counts."""
+        page = visit.page
+        manifest = json.loads(Path("out/manifest.json").read_text())
+        manifest["by_country"] |= {"DE": 3, "FR": 1}
+        Path("out/manifest.json").write_text(json.dumps(manifest))
+
+        await opens(page, "ann.age", *WHOLE)
+
+        await is_opened(page, len(SIGNERS))
+        await expect(page.get_by_text("It is NOT what the manifest of the export says")).to_be_visible()
+        await expect(page.locator("li .differs")).to_have_text(["2, not 3", "0, not 1"])
+
+    async def test_of_a_partner_is_its_contacts_alone(self, visit: Walk) -> None:
+        """One is asked which, where several files were chosen."""
+        page = visit.page
+        contacts = "partner-digital-rights.ndjson"
+        await run("open", f"out/{contacts}", "-i", "ann.age", "--to", "theirs")
+        await page.get_by_label("1. The files of the export").set_input_files(
+            [Path(*("out", name)) for name in (contacts, "signatures.ndjson", "manifest.json")]
+        )
+        await expect(page.get_by_label("signatures.ndjson", exact=True)).to_be_checked()
+        await page.get_by_label(contacts).check()
+        await page.get_by_label("2. Your key file").set_input_files("ann.age")
+
+        await page.get_by_role("button", name="Open the signatures").click()
+
+        await is_opened(page, 1)
+        await expect(page.get_by_text("It is as many as the manifest of the export says.")).to_be_visible()
+        content = Path("theirs/signatures.csv").read_bytes()
+        assert await download(page, "Download 1 signature") == ("signatures.csv", content)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            b"\xff\xfe",
+            b"",
+            b"null",
+            b"[]",
+            b'{"sealed": "YWdl", "confirmed_at": ""}',
+            b'{"sealed": "%s", "confirmed_at": "2026"}',
+        ],
+        ids=["no text", "empty", "nothing", "no object", "not sealed", "sealed nonsense"],
+    )
+    async def test_lacks_no_line_but_the_damaged_one(
+        self, visit: Walk, here: pyrage.x25519.Identity, damage: bytes
+    ) -> None:
+        """And names it, as the command does."""
+        page = visit.page
+        climbs = json.dumps({"email": "a@b", "name": "A", "locale": "en", "country": "DE", "partner": "../up"})
+        sealed = base64.b64encode(pyrage.encrypt(climbs.encode(), [here.to_public()]))
+        lines = Path("out/signatures.ndjson").read_bytes().splitlines()
+        lines[1] = damage.replace(b"%s", sealed)
+        Path("damaged.ndjson").write_bytes(b"\n".join(lines))  # nor is its last line ended
+        await run("open", "damaged.ndjson", "-i", "ann.age", "--to", "read")
+
+        await opens(page, "ann.age", "damaged.ndjson")
+
+        await is_opened(page, len(SIGNERS) - 1)
+        await expect(page.get_by_text("Not opened: 1 line")).to_be_visible()
+        await expect(page.get_by_text("damaged.ndjson, line 2.")).to_be_visible()
+        content = Path("read/signatures.csv").read_bytes()
+        assert await download(page, "Download all 4 signatures") == ("signatures.csv", content)
+
+    async def test_of_hostile_lines_is_what_the_command_writes_to_the_byte(
+        self, visit: Walk, here: pyrage.x25519.Identity
+    ) -> None:
+        """No formula, wherever it begins; what is not as it was exported is told, and so is what is repeated."""
+        page = visit.page
+        names = [
+            "a;=1;b",
+            "a, \u00a0+1",
+            '"; "@b',
+            "\t=1",
+            "\r\n-1",
+            "tab\tonly",
+            "𝒵,＝1",
+            "\0;-",
+            "a=b",
+            "'=1",
+            ";=;+",
+        ]
+        good = [line_of(here.to_public(), f', "name": {json.dumps(name)}') for name in names]
+        bad = [line_of(here.to_public(), *hostile) for hostile in HOSTILE.values()]
+        mark = base64.b64encode(pyrage.encrypt(b"\xef\xbb\xbf" + OPENED, [here.to_public()])).decode()
+        cut = base64.b64encode(pyrage.encrypt(OPENED.replace(b"Ann", b"\xff"), [here.to_public()])).decode()
+        bad += [
+            json.dumps({"id": "x", "confirmed_at": "", "sealed": sealed}).encode() + b"\n"
+            for sealed in (mark, cut)
+        ]
+        Path("hostile.ndjson").write_bytes(b"".join([*good, *bad, good[0], good[1]]))
+        await run("open", "hostile.ndjson", "-i", "ann.age", "--to", "csv")
+        await run("open", "hostile.ndjson", "-i", "ann.age", "--to", "ndjson", "--kind", "ndjson")
+
+        await opens(page, "ann.age", "hostile.ndjson")
+
+        await is_opened(page, len(names))
+        await expect(page.get_by_text(f"Not opened: {len(bad)} lines")).to_be_visible()
+        await expect(page.get_by_text("Repeated, and counted once: 2 lines")).to_be_visible()
+        last = len(names) + len(bad)
+        await expect(page.get_by_text(f"hostile.ndjson, lines {last + 1}, {last + 2}.")).to_be_visible()
+        for kind, label in (("csv", "Table (CSV)"), ("ndjson", "Lines (NDJSON)")):
+            await page.get_by_label(label).check()
+            written = Path(kind, f"signatures.{kind}").read_bytes()
+            assert written.count(b"\n") >= len(names)
+            button = f"Download all {len(names)} signatures"
+            assert await download(page, button) == (f"signatures.{kind}", written)
+
+    async def test_of_an_empty_export_offers_no_file(self, visit: Walk) -> None:
+        """There is nothing to download, and that is no fault."""
+        page = visit.page
+        Path("empty.ndjson").touch()
+
+        await opens(page, "ann.age", "empty.ndjson")
+
+        await expect(page.get_by_role("heading", name="0 signatures opened")).to_be_focused()
+        await expect(page.get_by_role("button", name="Download")).to_have_count(0)
+
+
+class TestKey:
+    async def test_opens_with_its_passphrase(self, visit: Walk, here: pyrage.x25519.Identity) -> None:
+        """A file that keygen made; and the page forgets the passphrase."""
+        page = visit.page
+        public = identities.create(Path("mine.age"), PASSPHRASE, NOW)
+        seal_again(here, public)
+
+        await opens(page, "mine.age", "again.ndjson", passphrase=PASSPHRASE)
+
+        await is_opened(page, len(SIGNERS))
+        assert await page.locator("#passphrase").input_value() == ""
+
+    async def test_does_not_open_with_another_passphrase(self, visit: Walk) -> None:
+        """The field is named, and what is typed can be shown."""
+        page = visit.page
+        identities.create(Path("mine.age"), PASSPHRASE, NOW)
+
+        await opens(page, "mine.age", *WHOLE, passphrase=PASSPHRASE.upper())
+
+        await expect(alert(page)).to_be_focused(timeout=_PATIENCE_MILLISECONDS)
+        await expect(alert(page)).to_contain_text("mine.age does not open with this passphrase")
+        await page.get_by_role("link", name="does not open").click()
+        await expect(page.get_by_label("3. The passphrase")).to_be_focused()
+        await page.get_by_label("Show the passphrase").check()
+        assert await page.locator("#passphrase").get_attribute("type") == "text"
+
+    async def test_of_another_campaign_opens_nothing(self, visit: Walk) -> None:
+        """The page says whose key it takes."""
+        plain_key(Path("other.age"))
+
+        await opens(visit.page, "other.age", *WHOLE)
+
+        await expect(alert(visit.page)).to_contain_text("This key opens nothing in signatures.ndjson")
+
+    async def test_of_another_campaign_is_found_out_early(self, visit: Walk) -> None:
+        """After a hundred lines, not after a million."""
+        plain_key(Path("other.age"))
+        Path("long.ndjson").write_bytes(Path("out/signatures.ndjson").read_bytes().splitlines(True)[0] * 40_000)
+
+        await opens(visit.page, "other.age", "long.ndjson")
+
+        await expect(alert(visit.page)).to_contain_text("This key opens nothing in long.ndjson")
+
+    @pytest.mark.parametrize(
+        ("content", "told"),
+        [
+            ("", "There is no key in key.txt"),
+            ("age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq", "There is no key in key.txt"),
+            ("AGE-SECRET-KEY-1QQQQ", "The key in key.txt is damaged"),
+            ("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n", "key.txt is damaged, or is no key file"),
+            (
+                "age-encryption.org/v1\n-> scrypt AAAAAAAAAAAAAAAAAAAAAA 30\n" + "A" * 43 + "\n--- AA\n",
+                "more memory",
+            ),
+        ],
+        ids=["empty", "public", "mistyped", "damaged", "costly"],
+    )
+    async def test_that_is_none_is_named(self, visit: Walk, content: str, told: str) -> None:
+        """With what to do."""
+        Path("key.txt").write_text(content)
+
+        await opens(visit.page, "key.txt", *WHOLE, passphrase=PASSPHRASE)
+
+        await expect(alert(visit.page)).to_contain_text(told)
+
+
+def seal_again(identity: pyrage.x25519.Identity, public: str) -> None:
+    """The export as it were if the campaign had this key, too, as again.ndjson."""
+    recipients = [identity.to_public(), pyrage.x25519.Recipient.from_str(public)]
+    with Path("again.ndjson").open("w") as again:
+        for line in Path("out/signatures.ndjson").read_text().splitlines():
+            exported = json.loads(line)
+            opened = pyrage.decrypt(base64.b64decode(exported["sealed"]), [identity])
+            sealed = base64.b64encode(pyrage.encrypt(opened, recipients)).decode()
+            again.write(json.dumps({**exported, "sealed": sealed}) + "\n")
+
+
+class TestChoice:
+    async def test_that_is_not_complete_is_named(self, visit: Walk) -> None:
+        """One thing at a time, and the field is led to."""
+        page = visit.page
+        button = page.get_by_role("button", name="Open the signatures")
+
+        await button.click()
+        await expect(alert(page)).to_contain_text("Choose the files of the export")
+        await page.get_by_label("1. The files of the export").set_input_files("out/manifest.json")
+        await button.click()
+        await expect(alert(page)).to_contain_text("None of these files holds signatures")
+        await page.get_by_label("1. The files of the export").set_input_files(["out/signatures.ndjson", "ann.age"])
+        await button.click()
+        await expect(alert(page)).to_contain_text("Choose your key file")
+        identities.create(Path("mine.age"), PASSPHRASE, NOW)
+        await page.get_by_label("2. Your key file").set_input_files("mine.age")
+        await button.click()
+
+        await expect(alert(page)).to_contain_text("mine.age is under a passphrase: type it.")
+        await expect(page.locator("[aria-invalid]")).to_have_count(1)
+
+    async def test_of_a_file_that_was_changed_is_refused(self, visit: Walk) -> None:
+        """The manifest knows the sum of every file."""
+        with Path("out/signatures.ndjson").open("ab") as file:
+            file.write(b"\n")
+
+        await opens(visit.page, "ann.age", *WHOLE)
+
+        await expect(alert(visit.page)).to_contain_text("signatures.ndjson is not what was exported")
+
+    async def test_of_a_file_that_is_gone_is_named(self, visit: Walk) -> None:
+        """Somebody pulled the stick."""
+        shutil.copy("out/signatures.ndjson", "gone.ndjson")
+        await visit.page.get_by_label("1. The files of the export").set_input_files("gone.ndjson")
+        await visit.page.get_by_label("2. Your key file").set_input_files("ann.age")
+        Path("gone.ndjson").unlink()
+
+        await visit.page.get_by_role("button", name="Open the signatures").click()
+
+        await expect(alert(visit.page)).to_contain_text("A file could not be read to its end")
+
+    async def test_that_is_dropped_beside_a_field_does_not_take_the_place_of_the_page(self, visit: Walk) -> None:
+        """As it would if nobody minded."""
+        minded = await visit.page.locator("h1").evaluate(
+            "(heading) => !heading.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true }))"
+        )
+
+        assert minded
+
+    async def test_of_an_unfinished_export_is_refused(self, visit: Walk) -> None:
+        """It would lack signatures."""
+        Path("out/unfinished.json").write_text("{}")
+
+        await opens(visit.page, "ann.age", "out/signatures.ndjson", "out/unfinished.json")
+
+        await expect(alert(visit.page)).to_contain_text("The export is not finished")
+
+    @pytest.mark.parametrize("content", ["", "[]", '{"file": "signatures.ndjson"}'])
+    async def test_of_another_manifest_is_refused(self, visit: Walk, content: str) -> None:
+        """Silence would look like an export that was compared."""
+        Path("manifest.json").write_text(content)
+
+        await opens(visit.page, "ann.age", "out/signatures.ndjson", "manifest.json")
+
+        await expect(alert(visit.page)).to_contain_text("manifest.json is not the manifest of an export")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"by_country": {"no region": 1}},
+        {"by_country": {"DE": "1"}},
+        {"by_partner": {"../up": 1}},
+        {"signatures": -1},
+        {"sha256": ""},
+        {"partners": {"a": {"file": "signatures.ndjson", "sha256": "0" * 64, "contacts": 1}}},
+    ],
+    ids=["region", "number", "partner", "count", "sum", "file"],
+)
+async def test_a_hostile_manifest_is_refused_before_anything_is_opened(
+    visit: Walk, damage: dict[str, Any]
+) -> None:
+    """It would come to nothing after all the work."""
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    Path("out/manifest.json").write_text(json.dumps({**manifest, **damage}))
+
+    await opens(visit.page, "ann.age", *WHOLE)
+
+    await expect(alert(visit.page)).to_contain_text("manifest.json is not the manifest of an export")
+
+
+async def test_a_long_work_shows_how_far_it_is_and_can_be_stopped(visit: Walk) -> None:
+    """The page answers all the while; nothing is kept of what had been opened."""
+    page = visit.page
+    Path("long.ndjson").write_bytes(Path("out/signatures.ndjson").read_bytes() * 4_000)
+
+    await opens(page, "ann.age", "long.ndjson")
+    await expect(page.get_by_role("heading", name="Opening long.ndjson")).to_be_focused()
+    await expect(page.get_by_text("per second, about")).to_be_visible()
+    assert 0 < float(await page.get_by_role("progressbar").get_attribute("value") or 0) < 1
+    await page.get_by_role("button", name="Stop").click()
+
+    await expect(page.get_by_role("status")).to_have_text("Stopped. Nothing was kept.")
+    await expect(result(page)).to_be_empty()
+    await opens(page, "ann.age", *WHOLE)
+    await is_opened(page, len(SIGNERS))
+
+
+async def test_the_page_can_be_used_by_keyboard_alone(visit: Walk) -> None:
+    """From the first field to the file."""
+    page = visit.page
+    for field in ("1. The files of the export", "2. Your key file"):
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_label(field)).to_be_focused()
+    await page.get_by_label("1. The files of the export").set_input_files([Path(file) for file in WHOLE])
+    await page.get_by_label("2. Your key file").set_input_files("ann.age")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await is_opened(page, len(SIGNERS))
+
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    async with page.expect_download() as downloading:
+        await page.keyboard.press("Enter")
+
+    assert (await downloading.value).suggested_filename == "signatures.ndjson"
+
+
+_ASKS = {
+    "connect-src": "fetch('https://example.org/')",
+    "img-src": "new Image().src = 'https://example.org/'",
+    "script-src-elem": "document.body.append(Object.assign(document.createElement('script'), {text: '1'}))",
+    "style-src-attr": "document.body.setAttribute('style', 'color: red')",
+    "frame-src": "document.body.append(Object.assign(document.createElement('iframe'), {src: 'https://example.org'}))",
+    "form-action": "Object.assign(document.body.appendChild(document.createElement('form')), "
+    "{action: 'https://example.org/'}).submit()",
+}
+
+
+@pytest.mark.parametrize("directive", _ASKS)
+async def test_the_page_may_ask_nobody_for_anything(visit: Walk, directive: str) -> None:
+    """Even if somebody had got their code into it."""
+    refused = await visit.page.evaluate(
+        f"""new Promise((resolve) => {{
+            addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective));
+            setTimeout(resolve, 2000, "nothing");
+            const asked = {_ASKS[directive]};
+            asked?.catch?.(() => {{}});
+        }})"""
+    )
+
+    assert refused == directive
+    visit.complaints.clear()  # of what was refused
+    visit.strangers.clear()
+
+
+async def test_its_workers_may_ask_nobody_for_anything(visit: Walk) -> None:
+    """They have the key, and they are under the page's policy."""
+    refused = await visit.page.evaluate(
+        """new Promise((resolve) => {
+            const asks = `
+                addEventListener("securitypolicyviolation", (event) => postMessage(event.effectiveDirective));
+                fetch("https://example.org/").catch(() => {});`;
+            const worker = new Worker(URL.createObjectURL(new Blob([asks])));
+            worker.onmessage = ({ data }) => resolve(data);
+            setTimeout(resolve, 2000, "nothing");
+        })"""
+    )
+
+    assert refused == "connect-src"
+    visit.complaints.clear()  # of what was refused
+    visit.strangers.clear()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("visit", [NARROW, WIDE], ids=["narrow", "wide"], indirect=True)
+async def test_every_state_is_accessible(visit: Walk, scheme: str) -> None:
+    """WCAG 2.2 as far as axe-core can tell, and nothing is wider than a narrow phone."""
+    page = visit.page
+    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+
+    async def look(state: str) -> None:
+        results = await Axe().run(page)
+        found = [
+            (state, violation["id"], node["html"][:200])
+            for violation in results.response["violations"]
+            for node in violation["nodes"]
+        ]
+        assert found == []
+        assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, state
+
+    await look("start")
+
+    await page.get_by_role("button", name="Open the signatures").click()
+    await expect(alert(page)).to_be_focused()
+    await look("fault")
+
+    await page.get_by_label("1. The files of the export").set_input_files([*Path("out").glob("*.ndjson")])
+    await look("several")
+
+    Path("long.ndjson").write_bytes(Path("out/signatures.ndjson").read_bytes() * 4_000)
+    await opens(page, "ann.age", "long.ndjson")
+    await expect(page.get_by_text("per second, about")).to_be_visible()
+    await look("working")
+    await page.get_by_role("button", name="Stop").click()
+
+    await opens(page, "ann.age", *WHOLE)
+    await is_opened(page, len(SIGNERS))
+    await look("result")
+    await page.get_by_role("button", name="Open another file").click()
+
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    lines = b"{}\n" + Path("out/signatures.ndjson").read_bytes()
+    Path("out/signatures.ndjson").write_bytes(lines)
+    changed = {**manifest, "sha256": private_files.sha256(Path("out/signatures.ndjson")), "by_country": {"FR": 1}}
+    Path("out/manifest.json").write_text(json.dumps(changed))
+    await opens(page, "ann.age", *WHOLE)
+    await is_opened(page, len(SIGNERS))
+    await look("damaged")

@@ -1,0 +1,405 @@
+"""Campaign files at the desk: begun, checked and listed."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desk.campaigns import list as list_command
+from desk.campaigns import new as new_command
+from desk.campaigns import templates
+from desk.campaigns.new import Beginning
+from desk.terminal import terminal
+from shared import campaigns
+from shared.campaigns import Campaign
+from shared.campaigns.overlay import Overlay
+from tests.desk.commands import plain_key, told, undersign
+from tests.shared.campaigns.test_campaigns import EXAMPLE
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN
+
+REQUIRED = {
+    "--title": 'Plant 1,000 trees "now"',
+    "--addressee": "City Council of Utrecht",
+    "--organisation": "Stichting Bomen",
+    "--postal-address": "Laan 1, 3511 AB Utrecht, Netherlands",
+    "--email": "petition@bomen.example.org",
+    "--website": "https://bomen.example.org",
+    "--mail-provider": "Brieftaube GmbH",
+    "--mail-place": "Germany",
+}
+KEY = "age1" + "q" * 58
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of campaign files, on a machine that has no store."""
+    monkeypatch.setenv("CAMPAIGNS_FOLDER", str(tmp_path / "campaigns"))
+    monkeypatch.delenv("STORE", raising=False)
+    monkeypatch.delenv("LOCAL_FOLDER", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "campaigns"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The desk's clock stands at NOW."""
+    for module in (new_command, list_command):
+        monkeypatch.setattr(module, "utc_now", lambda: NOW)
+
+
+def options(**changes: str | None) -> Iterator[str]:
+    """The options that are required, with `changes`; one that is None is left out."""
+    changed = {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
+    for option, value in {**REQUIRED, **changed}.items():
+        if value is not None:
+            yield from (option, value)
+
+
+def begun(folder: Path, **changes: str) -> Campaign:
+    """A campaign that was begun with the options that are required, and `changes`."""
+    made = undersign("campaign", "new", "trees", *options(**changes))
+    assert made.exit_code == 0, made.output
+    return campaigns.load(folder / "trees.toml")
+
+
+@pytest.mark.usefixtures("clock")
+class TestNew:
+    def test_makes_a_file_that_loads(self, folder: Path) -> None:
+        """With what was given, and defaults that are safe."""
+        campaign = begun(folder)
+
+        assert campaign.text("en").title == REQUIRED["--title"]
+        assert [controller.name for controller in campaign.controllers] == ["Stichting Bomen"]
+        assert campaign.privacy.recipients == ("City Council of Utrecht",)
+        assert ("Brieftaube GmbH", "Germany") in [(each.name, each.place) for each in campaign.privacy.processors]
+        assert (campaign.opens, campaign.closes) == (NOW.date(), date(2027, 11, 22))
+        assert campaign.purged_on == campaign.closes + timedelta(days=90)
+        assert campaign.goal_steps == (100, 250, 500, 1_000, 2_500, 5_000, 10_000)
+        assert campaign.required_fields == frozenset()
+
+    @pytest.mark.parametrize(
+        ("language", "opinion"),
+        [("en", "political opinion"), ("de", "politische Meinung"), ("fr", "opinion politique")],
+    )
+    def test_drafts_a_consent_that_says_what_the_law_asks(self, language: str, opinion: str, folder: Path) -> None:
+        """Who, what for, the political opinion, the age, and that it can be withdrawn."""
+        campaign = begun(folder, language=language, minimum_age="17")
+
+        consent = campaign.text(language).consent
+        assert campaign.default_language == language
+        for part in ("Stichting Bomen", REQUIRED["--title"], "City Council of Utrecht", opinion, "17"):
+            assert part in consent
+
+    def test_takes_all_that_can_be_told(self, folder: Path) -> None:
+        """Nothing is asked where nobody is at a terminal."""
+        campaign = begun(
+            folder,
+            goal="3000",
+            opens="2027-01-01",
+            closes="2027-02-01",
+            retention_days="30",
+        )
+
+        assert (campaign.opens, campaign.closes) == (date(2027, 1, 1), date(2027, 2, 1))
+        assert campaign.purged_on == date(2027, 3, 3)
+        assert campaign.goal_steps == (100, 250, 500, 1_000, 2_500, 3_000)
+
+    def test_closes_a_year_after_it_opens(self, folder: Path) -> None:
+        """Also where it opens later."""
+        assert begun(folder, opens="2027-01-01").closes == date(2028, 1, 1)
+
+    def test_with_two_keys_that_are_proven_is_ready_to_open(self, folder: Path, tmp_path: Path) -> None:
+        """From nothing to ready in three commands."""
+        ann, bob = tmp_path / "ann.age", tmp_path / "bob.age"
+        recipients = [plain_key(file) for file in (ann, bob)]
+        two_keys = [part for recipient in recipients for part in ("--recipient", recipient)]
+
+        undersign("campaign", "new", "trees", *options(), *two_keys)
+        waiting = undersign("campaign", "check", "trees", "--ready")
+        undersign("prove", "trees", "-i", ann, "-i", bob)
+
+        assert waiting.exit_code == 1
+        assert campaigns.load(folder / "trees.toml").not_ready == []
+        ready = undersign("campaign", "check", "trees", "--ready")
+        assert (ready.exit_code, ready.output.splitlines()[0].split()) == (0, ["ready", "trees.toml"])
+
+    def test_without_keys_is_for_this_machine_alone(self, folder: Path) -> None:
+        """Said in the file, and by check."""
+        campaign = begun(folder)
+
+        assert any("throwaway" in told for told in campaign.not_ready)
+
+    def test_marks_what_only_its_organiser_can_write(self, folder: Path) -> None:
+        """Each until its comment is deleted."""
+        begun(folder)
+        text = (folder / "trees.toml").read_text(encoding="utf-8")
+        marked = [number for number, line in enumerate(text.splitlines(), 1) if line.startswith("# TO DO: ")]
+
+        checked = undersign("campaign", "check", "trees")
+
+        assert checked.exit_code == 0, checked.output
+        assert [int(line) for line in re.findall(r"trees\.toml:([0-9]+): still to do: ", checked.output)] == marked
+        assert len(marked) >= 6
+        (folder / "trees.toml").write_text(text.replace("# TO DO: ", "# "), encoding="utf-8")
+        assert "still to do" not in undersign("campaign", "check", "trees").output
+
+    def test_never_overwrites_a_file(self, folder: Path) -> None:
+        """Somebody wrote it."""
+        folder.mkdir()
+        (folder / "trees.toml").write_text("precious")
+
+        assert "exists already" in told(undersign("campaign", "new", "trees", *options()))
+        assert (folder / "trees.toml").read_text() == "precious"
+
+    def test_goes_where_it_is_told_to(self, folder: Path, tmp_path: Path) -> None:
+        """Instead of the usual folder."""
+        made = undersign("campaign", "new", "trees", *options(), "--folder", tmp_path / "elsewhere")
+
+        assert made.exit_code == 0, made.output
+        assert campaigns.load(tmp_path / "elsewhere" / "trees.toml")
+        assert not folder.exists()
+
+    def test_names_every_option_that_is_missing(self, folder: Path) -> None:
+        """One run, one list; and nothing is made."""
+        refused = told(undersign("campaign", "new", "trees"))
+
+        assert [line.split(":")[0] for line in refused.splitlines()] == list(REQUIRED)
+        assert not folder.exists()
+
+    @pytest.mark.parametrize(
+        ("name", "value", "reason"),
+        [
+            ("email", "Ann <ann@example.org>", "--email: write one mail address alone"),
+            ("website", "www.example.org", "--website: write the whole address with https://"),
+            ("title", "two\nlines", "--title: write it in one line"),
+            ("organisation", " ", "--organisation: is empty"),
+            ("language", "pl", "--language: texts are drafted in de, en, fr"),
+            ("goal", "many", "--goal: write a whole number"),
+            ("goal", "0", "--goal: must be 1 at least"),
+            ("minimum_age", "12", "--minimum-age: must be 13 at least"),
+            ("opens", "1.11.2026", "--opens: write a day, as in 2026-11-01"),
+            ("opens", "3", "--opens: write a day"),
+            ("closes", "2026-11-21", "--closes: lies before --opens"),
+            ("recipient", "AGE-SECRET-KEY-1QQ", "--recipient: this is the SECRET key"),
+            ("recipient", "age1qqq", "--recipient: is no age recipient"),
+        ],
+    )
+    def test_says_which_option_is_wrong(self, name: str, value: str, reason: str, folder: Path) -> None:
+        """In the words of the campaign file's own errors; and nothing is made."""
+        refused = told(undersign("campaign", "new", "trees", *options(**{name: value})))
+
+        assert refused.startswith(reason)
+        assert "QQ" not in refused.upper().replace("AGE1QQQ", "")
+        assert not folder.exists()
+
+    @pytest.mark.parametrize("campaign", ["Trees", "trees.toml", "../trees", "a/b", "t" * 41])
+    def test_refuses_an_id_that_is_no_address(self, campaign: str, folder: Path) -> None:
+        """It becomes part of every link."""
+        assert "becomes its address" in told(undersign("campaign", "new", campaign, *options()))
+        assert not folder.exists()
+
+
+@pytest.mark.usefixtures("clock")
+class TestNewAtATerminal:
+    @pytest.fixture(autouse=True)
+    def _terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(terminal, "at_terminal", lambda: True)
+
+    def test_asks_for_all_that_is_not_given(self, folder: Path) -> None:
+        """Enter takes what is offered."""
+        typed = [*REQUIRED.values(), "", "2_000", "2027-01-01", "", "18", "", ""]
+
+        made = undersign("campaign", "new", "trees", typed="".join(f"{line}\n" for line in typed))
+
+        assert made.exit_code == 0, made.output
+        campaign = campaigns.load(folder / "trees.toml")
+        assert campaign.controllers[0].email == REQUIRED["--email"]
+        assert (campaign.goal, campaign.minimum_age, campaign.closes) == (2_000, 18, date(2028, 1, 1))
+
+    def test_asks_again_until_it_is_right(self, folder: Path) -> None:
+        """With the reason."""
+        typed = "Ann\nann@example.org\n" + "\n" * 7
+
+        made = undersign("campaign", "new", "trees", *options(email=None), typed=typed)
+
+        assert made.exit_code == 0, made.output
+        assert "write one mail address alone" in made.output
+        assert campaigns.load(folder / "trees.toml").controllers[0].email == "ann@example.org"
+
+    def test_asks_nothing_before_what_is_given_is_right(self, folder: Path) -> None:
+        """Or all the typing would be for nothing."""
+        assert told(undersign("campaign", "new", "trees", "--goal", "0")).startswith("--goal: ")
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1).filter(str.strip),
+    st.integers(1, 10**9),
+)
+def test_whatever_is_typed_stands_in_the_file_as_it_was_typed(typed: str, goal: int) -> None:
+    """Quotes, backslashes, braces and control characters included; and the goals rise."""
+    values = {name.removeprefix("--").replace("-", "_"): value for name, value in REQUIRED.items()}
+    given = new_command._with_defaults(
+        {**values, "campaign": "trees", "title": typed, "goal": str(goal)}, NOW.date()
+    )
+    begun = Beginning.model_validate(given)
+    text = new_command._text(begun, NOW.date())
+
+    content = tomllib.loads(text)
+    Campaign.model_validate({**content, "id": "trees"})
+    assert content["texts"]["en"]["title"] == begun.title
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+def test_every_language_drafts_the_same(language: str) -> None:
+    """A word that is missing would be found by the organiser only."""
+    drafted, english = (
+        tomllib.loads((templates.FOLDER / f"campaign.{code}.toml").read_text(encoding="utf-8"))
+        for code in (language, "en")
+    )
+
+    assert drafted.keys() == english.keys()
+
+
+class TestCheck:
+    def put(self, folder: Path, name: str, text: str) -> None:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+    def test_names_file_line_key_and_remedy(self, folder: Path) -> None:
+        """And fails."""
+        spoilt = EXAMPLE.replace(
+            '"https://libertes-ouvertes.example.com"', '"https://libertes-ouvertes.example.com/"'
+        )
+        self.put(folder, "mine.toml", spoilt)
+        line = spoilt[: spoilt.index("example.com/")].count("\n") + 1
+
+        checked = undersign("campaign", "check", "mine")
+
+        assert checked.exit_code == 1
+        assert (
+            f"mine.toml:{line}: partners.libertes-ouvertes.origins.0: leave out the slash after the host, "
+            "and all that follows it\n"
+        ) in checked.output
+
+    def test_names_the_file_of_a_translation(self, folder: Path) -> None:
+        """Which is where the remedy belongs."""
+        self.put(folder, "mine.toml", EXAMPLE)
+        self.put(folder, "mine/de.toml", '# Deutsch\ntitle = "Verbietet das"\ngaol = 3\n')
+
+        checked = undersign("campaign", "check", "mine")
+
+        assert "mine/de.toml:1: consent: is missing" in checked.output
+        assert "mine/de.toml:3: gaol: is not a key here" in checked.output
+
+    def test_goes_through_all_of_them(self, folder: Path) -> None:
+        """One that does not load hides none of the others."""
+        for name in ("a", "c"):
+            self.put(folder, f"{name}.toml", EXAMPLE)
+        self.put(folder, "b.toml", EXAMPLE.replace("minimum_age = 16", "minimum_age = 3"))
+
+        checked = undersign("campaign", "check")
+
+        assert checked.exit_code == 1
+        verdicts = [line for line in checked.output.splitlines() if not line.startswith(" ")]
+        assert [re.split(r" {2,}", line) for line in verdicts] == [
+            ["not ready", "a.toml"],
+            ["does not load", "b.toml"],
+            ["not ready", "c.toml"],
+        ]
+
+    def test_of_what_only_keeps_it_from_opening_is_a_warning(self, folder: Path) -> None:
+        """Unless it is asked whether the campaign is ready."""
+        self.put(folder, "mine.toml", EXAMPLE)
+        line = EXAMPLE[: EXAMPLE.index('recipients = ["throwaway"]')].count("\n") + 1
+
+        checked = undersign("campaign", "check", "mine")
+
+        assert checked.exit_code == 0
+        assert f'mine.toml:{line}: sealing.recipients: "throwaway" is for local runs' in checked.output
+        assert undersign("campaign", "check", "mine", "--ready").exit_code == 1
+
+    def test_says_where_there_is_nothing_to_check(self, folder: Path) -> None:
+        """With what to do about it."""
+        assert "undersign campaign new" in told(undersign("campaign", "check"))
+        assert "There is no campaign mine" in told(undersign("campaign", "check", "mine"))
+
+    def test_passes_what_is_shipped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From the folder that the functions read."""
+        monkeypatch.delenv("CAMPAIGNS_FOLDER")
+
+        checked = undersign("campaign", "check")
+
+        assert checked.exit_code == 0, checked.output
+        assert "still to do" not in checked.output
+
+
+def rows(output: str) -> Mapping[str, list[str]]:
+    """The cells of each row, by the campaign's id; titles and headings are among them."""
+    split = [re.split(r" {2,}", line.strip()) for line in output.splitlines()]
+    return {cells[0]: cells[1:] for cells in split}
+
+
+class TestList:
+    @pytest.fixture
+    def local(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The store of a local run."""
+        (tmp_path / "var").mkdir()
+        (tmp_path / "var" / "secrets.json").write_text(json.dumps({}))
+
+    @pytest.mark.usefixtures("clock")
+    def test_tells_from_the_files_where_there_is_no_store(self, folder: Path) -> None:
+        """And says that pauses and totals are not known."""
+        begun(folder, opens="2026-11-23")
+
+        listed = undersign("campaign", "list")
+
+        assert listed.exit_code == 0, listed.output
+        assert rows(listed.output)["trees"] == ["not yet open", "10,000", "2026-11-23", "2027-11-23", "no"]
+        assert REQUIRED["--title"] in rows(listed.output)
+        assert "totals are not known" in listed.output
+
+    @pytest.mark.usefixtures("clock", "local")
+    def test_tells_pauses_and_totals_from_the_store(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Those of what is shipped."""
+        monkeypatch.delenv("CAMPAIGNS_FOLDER")
+        assert rows(undersign("campaign", "list").output)[CAMPAIGN][:2] == ["open", "0"]
+
+        undersign("campaign", "pause", CAMPAIGN)
+
+        listed = undersign("campaign", "list")
+        assert rows(listed.output)[CAMPAIGN] == ["paused", "0", "1,000,000", "2026-11-01", "2027-10-31", "no"]
+        assert "not known" not in listed.output
+
+    def test_shows_what_does_not_load(self, folder: Path) -> None:
+        """Among the others, with the command that says why."""
+        folder.mkdir()
+        (folder / "mine.toml").write_text("goal = 1")
+
+        listed = undersign("campaign", "list")
+
+        assert rows(listed.output)["mine"] == ["does not load"]
+        assert "undersign campaign check mine" in listed.output
+
+    @pytest.mark.parametrize(
+        ("now", "overlay", "expected"),
+        [
+            (datetime(2026, 10, 31, 23, 59, tzinfo=UTC), Overlay(paused=True), "not yet open"),
+            (datetime(2026, 11, 1, tzinfo=UTC), Overlay(), "open"),
+            (datetime(2027, 10, 31, 23, 59, tzinfo=UTC), Overlay(paused=True), "paused"),
+            (datetime(2027, 11, 1, tzinfo=UTC), Overlay(paused=True), "closed"),
+            (datetime(2028, 11, 1, tzinfo=UTC), Overlay(purged=datetime(2028, 10, 1, tzinfo=UTC)), "purged"),
+        ],
+    )
+    def test_the_state_is_what_signers_meet(self, now: datetime, overlay: Overlay, expected: str) -> None:
+        """A pause matters only while it is open."""
+        campaign = campaigns.load_all()[CAMPAIGN]
+
+        assert re.sub(r"\[.*?\]", "", list_command.state(campaign, overlay, now)) == expected

@@ -1,0 +1,358 @@
+"""Keys that open on the day they are needed: made, tried, proven to the campaign."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from desk.errors import Fault
+from desk.keys import identities
+from shared import campaigns
+from shared.campaigns import THROWAWAY
+from tests.desk.commands import PASSPHRASE, plain_key, told, undersign
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN, campaign_file
+from tests.support.missing import missing
+
+
+def key(file: Path) -> str:
+    """A key made as a person makes it. Its public part."""
+    made = undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    [recipient] = re.findall(r"age1[a-z0-9]{58}", made.output)
+    return str(recipient)
+
+
+class TestKeygen:
+    def test_makes_a_file_that_opens_with_its_passphrase_alone(self, tmp_path: Path) -> None:
+        """And tells the public key, never the private one."""
+        file = tmp_path / "ann.age"
+
+        made = undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+
+        [identity] = identities.read(file, lambda: PASSPHRASE)
+        [recipient] = identities.recipients_of([identity])
+        assert recipient in made.output
+        assert (tmp_path / "ann.age.pub").read_text() == f"{recipient}\n"
+        assert "AGE-SECRET-KEY" not in made.output + file.read_text()
+        assert file.stat().st_mode & 0o777 == 0o600
+        with pytest.raises(Fault, match=r"ann\.age does not open with this passphrase"):
+            identities.read(file, lambda: "correct horse batteries")
+
+    def test_says_what_losing_it_means(self, tmp_path: Path) -> None:
+        """In words for somebody who has never had a key."""
+        made = undersign("keygen", tmp_path / "ann.age", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+
+        assert "all its signatures are lost" in made.output
+        assert "Never put the file into the cloud" in made.output
+
+    def test_makes_a_passphrase_for_whoever_has_none(self, tmp_path: Path) -> None:
+        """Long enough that nobody guesses it, and it opens the file."""
+        file = tmp_path / "ann.age"
+
+        made = undersign("keygen", file, typed="\n")
+
+        [chosen] = re.findall(r"(?:[a-z2-9]{4}-){5}[a-z2-9]{4}", made.output)
+        assert identities.read(file, lambda: chosen)
+
+    def test_names_the_file_as_it_is_called(self, tmp_path: Path) -> None:
+        """Brackets are no markup."""
+        file = tmp_path / "ann[/][b].age"
+        file.parent.mkdir()
+
+        made = undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+
+        assert made.exit_code == 0, made.exception
+        assert f"Copy {file} to a second place" in made.output
+
+    def test_never_overwrites_a_key(self, tmp_path: Path) -> None:
+        """Signatures may be sealed to it."""
+        file = tmp_path / "ann.age"
+        file.write_text("precious")
+
+        assert "exists already" in told(undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n"))
+        assert file.read_text() == "precious"
+
+    @pytest.mark.parametrize(
+        ("typed", "reason"),
+        [
+            ("short\nshort\n", "too short"),
+            (f"{PASSPHRASE}\nanother one entirely\n", "not the same"),
+            ("", "nothing"),
+        ],
+    )
+    def test_leaves_no_file_behind_when_it_refuses(self, typed: str, reason: str, tmp_path: Path) -> None:
+        """A mistyped passphrase must not become a key."""
+        assert reason in told(undersign("keygen", tmp_path / "ann.age", typed=typed))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_makes_what_the_stock_tool_opens(self, tmp_path: Path) -> None:
+        """So that nobody needs us to read their own signatures; age asks for the passphrase at a terminal only."""
+        if shutil.which("age") is None:
+            missing("the age tool (Debian: age)")
+        recipient = key(tmp_path / "ann.age")
+        sealed = tmp_path / "sealed.age"
+        sealed.write_bytes(pyrage.encrypt(b"hello", [pyrage.x25519.Recipient.from_str(recipient)]))
+
+        assert typed_at_a_terminal(["age", "-d", "-i", tmp_path / "ann.age", sealed], PASSPHRASE) == b"hello"
+
+
+def typed_at_a_terminal(command: list[str | Path], line: str) -> bytes:
+    """What a command prints that is given a line at a terminal, and not through a pipe."""
+    ours, theirs = os.openpty()
+    try:
+        os.write(ours, f"{line}\n".encode())
+        done = subprocess.run(
+            command,
+            stdin=theirs,
+            capture_output=True,
+            start_new_session=True,
+            check=True,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    return done.stdout
+
+
+class TestRead:
+    @pytest.mark.parametrize("before", ["", "\ufeff", "\r\n  ", "# created: today\n# public key: age1…\n"])
+    def test_takes_what_age_keygen_prints(self, before: str, tmp_path: Path) -> None:
+        """With what editors and mail programs put around it."""
+        identity = str(pyrage.x25519.Identity.generate())
+        file = tmp_path / "key.txt"
+        file.write_text(f"{before}{identity}\r\n", encoding="utf-8")
+
+        assert identities.read(file, pytest.fail) == [identity]
+
+    def test_takes_a_binary_file_under_a_passphrase(self, tmp_path: Path) -> None:
+        """age writes one unless it is asked for armor."""
+        identity = str(pyrage.x25519.Identity.generate())
+        file = tmp_path / "key.age"
+        file.write_bytes(pyrage.passphrase.encrypt(identity.encode(), PASSPHRASE))
+
+        assert identities.read(file, lambda: PASSPHRASE) == [identity]
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"", "holds no age identity"),
+            (b"age1qqqq", "holds no age identity"),
+            (b"\xff\xfe\x00", "holds no age identity"),
+            (b"-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n", "damaged, or is no identity file"),
+        ],
+    )
+    def test_says_what_is_wrong_with_a_file(self, content: bytes, reason: str, tmp_path: Path) -> None:
+        """By its name, never by its content."""
+        file = tmp_path / "key.txt"
+        file.write_bytes(content)
+
+        with pytest.raises(Fault, match=rf"key\.txt .*{reason}"):
+            identities.read(file, lambda: PASSPHRASE)
+
+    def test_says_that_there_is_no_file(self, tmp_path: Path) -> None:
+        """Or that it may not be read."""
+        with pytest.raises(Fault, match="cannot be read: No such file"):
+            identities.read(tmp_path / "key.txt", pytest.fail)
+
+
+def test_a_recipient_of_a_damaged_identity_is_refused() -> None:
+    """One character was lost in copying."""
+    with pytest.raises(Fault, match="damaged"):
+        identities.recipients_of([str(pyrage.x25519.Identity.generate())[:-1]])
+
+
+def test_an_identity_is_never_overwritten_by_two_that_are_made_at_once(tmp_path: Path) -> None:
+    """The file is made with its first byte."""
+    identities.create(tmp_path / "ann.age", PASSPHRASE, NOW)
+
+    with pytest.raises(Fault, match="exists already"):
+        identities.create(tmp_path / "ann.age", PASSPHRASE, NOW)
+
+
+class TestProve:
+    @pytest.fixture(autouse=True)
+    def _two_people(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A campaign file with two people's keys, not proven yet."""
+        self.folder = tmp_path
+        self.ann, self.bob = tmp_path / "ann.age", tmp_path / "bob.age"
+        self.recipients = [plain_key(file) for file in (self.ann, self.bob)]
+        listed = ", ".join(f'"{recipient}"' for recipient in self.recipients)
+        self.file = campaign_file(tmp_path, "mine", **{'recipients = ["throwaway"]': f"recipients = [{listed}]"})
+        monkeypatch.setenv("CAMPAIGNS_FOLDER", str(tmp_path))
+        monkeypatch.chdir(tmp_path)
+
+    def unproven(self) -> list[str]:
+        return campaigns.load(self.file).sealing.unproven
+
+    def test_tries_the_keys_at_hand(self) -> None:
+        """Each by sealing something to it and opening that."""
+        before = self.file.read_text(encoding="utf-8")
+
+        done = undersign("prove", "mine", "-i", self.ann, "-i", self.bob)
+
+        assert done.exit_code == 0, done.output
+        assert self.unproven() == []
+        assert [line for line in before.splitlines() if line not in self.file.read_text(encoding="utf-8")] == []
+
+    @pytest.mark.parametrize(
+        ("common", "uncommon"),
+        [
+            ("[sealing]\nrecipients = [{}]\n", "sealing = {{ recipients = [{}] }}\n"),
+            ("[sealing]\nrecipients = [{}]\n", "sealing.recipients = [{}]\n"),
+            ("[sealing]\nrecipients = [{}]\n", "sealing = {{ recipients = [{}], proofs = [] }} # ours\n"),
+            ("[sealing]\nrecipients = [{}]\n", '"sealing" . recipients = [{}]\n'),
+        ],
+        ids=["inline", "dotted", "inline with proofs", "quoted"],
+    )
+    def test_leaves_a_file_that_loads(self, common: str, uncommon: str) -> None:
+        """However one wrote it, and also when it is run again."""
+        listed = ", ".join(f'"{recipient}"' for recipient in self.recipients)
+        text = self.file.read_text(encoding="utf-8")
+        without = text.replace(common.format(listed), "")
+        assert without != text
+        self.file.write_text(uncommon.format(listed) + without, encoding="utf-8")
+        before = campaigns.load(self.file)
+
+        for _ in range(2):
+            done = undersign("prove", "mine", "-i", self.ann, "-i", self.bob)
+            assert done.exit_code == 0, done.exception
+
+        after = campaigns.load(self.file)
+        assert self.unproven() == []
+        assert after.model_copy(update={"sealing": before.sealing}) == before
+        assert self.file.read_text(encoding="utf-8").count(without[:100]) == 1
+
+    def test_leaves_a_file_alone_that_it_cannot_write(self) -> None:
+        """And says which lines to write into it."""
+        text = self.file.read_bytes().replace(b"\n", b"\r")  # line ends of the last century
+        self.file.write_bytes(text)
+
+        told_ = told(undersign("prove", "mine", "-i", self.ann, "-i", self.bob))
+
+        assert "mine.toml was left as it is" in told_
+        assert self.file.read_bytes() == text
+        proofs = tomllib.loads(told_[told_.index("[[") :])["sealing"]["proofs"]
+        assert [proof["recipient"] for proof in proofs] == self.recipients
+
+    def test_needs_the_translations_for_it(self) -> None:
+        """Texts and languages are looked at together."""
+        text = self.file.read_text(encoding="utf-8")
+        texts = text[text.index("[texts.en]") :].split("\n\n[")[0]
+        self.file.write_text(text.replace(texts, ""), encoding="utf-8")
+        self.file.with_suffix("").mkdir()
+        self.file.with_suffix("").joinpath("en.toml").write_text(texts.replace("[texts.en]", ""), encoding="utf-8")
+
+        undersign("prove", "mine", "-i", self.ann, "-i", self.bob)
+
+        assert self.unproven() == []
+
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "mark"])
+    @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["lf", "crlf"])
+    def test_leaves_lines_and_mark_as_they_were(self, mark: bytes, line_end: bytes) -> None:
+        """Else a version control would show every line as another one; nor does anybody else get to read it."""
+        before = mark + self.file.read_bytes().replace(b"\n", line_end)
+        self.file.write_bytes(before)
+        self.file.chmod(0o640)
+
+        undersign("prove", "mine", "-i", self.ann, "-i", self.bob)
+
+        after = self.file.read_bytes()
+        assert self.unproven() == []
+        assert [line for line in before.splitlines(True) if line not in after] == []
+        assert (after.count(b"\n"), after.count(b"\xef\xbb\xbf")) == (
+            after.count(line_end),
+            before.count(b"\xef\xbb\xbf"),
+        )
+        assert self.file.stat().st_mode & 0o777 == 0o640
+        assert [file.name for file in self.folder.iterdir() if "part" in file.name] == []
+
+    def test_names_files_as_they_are_called(self) -> None:
+        """Brackets are no markup."""
+        Path("tests[/]").mkdir(parents=True)
+
+        asked = undersign("prove", "mine", "--folder", "tests[/]")
+
+        assert f"Send tests[/]/mine-test-{self.recipients[0][:12]}.age to" in asked.output
+
+    def test_sends_a_test_to_whoever_holds_the_other_key(self) -> None:
+        """Whose answer, and no other, proves it."""
+        asked = undersign("prove", "mine", "-i", self.ann)
+        [test] = self.folder.glob("mine-test-*.age")
+        assert self.unproven() == [self.recipients[1]]
+        assert test.name in asked.output
+
+        answered = undersign("answer", test, "-i", self.bob)
+        undersign("prove", "mine", "--answer", answered.output.splitlines()[-1])
+
+        assert self.unproven() == []
+
+    def test_keeps_waiting_for_a_test_that_is_under_way(self) -> None:
+        """Whoever runs it twice must not make the first one's answer worthless."""
+        undersign("prove", "mine")
+        tests = sorted(self.folder.glob("mine-test-*.age"))
+        undersign("prove", "mine")
+
+        for test in tests:
+            answered = undersign("answer", test, "-i", self.ann, "-i", self.bob)
+            undersign("prove", "mine", "--answer", answered.output.splitlines()[-1])
+        assert self.unproven() == []
+
+    def test_makes_a_new_test_where_the_file_was_lost(self) -> None:
+        """Only the newest one's answer counts then."""
+        undersign("prove", "mine", "-i", self.ann)
+        [test] = self.folder.glob("mine-test-*.age")
+        old = undersign("answer", test, "-i", self.bob).output.splitlines()[-1]
+        test.unlink()
+        undersign("prove", "mine")
+
+        assert "newer test" in told(undersign("prove", "mine", "--answer", old))
+        new = undersign("answer", test, "-i", self.bob).output.splitlines()[-1]
+        undersign("prove", "mine", "--answer", new)
+        assert self.unproven() == []
+
+    def test_takes_no_guess_for_an_answer(self) -> None:
+        """Nor does it change the file."""
+        undersign("prove", "mine")
+        before = self.file.read_text(encoding="utf-8")
+
+        assert "answers no test" in told(undersign("prove", "mine", "--answer", "abcd-efgh"))
+        assert self.file.read_text(encoding="utf-8") == before
+
+    def test_refuses_a_key_that_is_not_the_campaigns(self) -> None:
+        """Proven, and useless."""
+        other = self.folder / "cleo.age"
+        plain_key(other)
+
+        assert "none of this campaign's" in told(undersign("prove", "mine", "-i", other))
+
+    def test_refuses_a_campaign_with_a_throwaway_key(self) -> None:
+        """And one that does not exist, naming those that do."""
+        campaign_file(self.folder, CAMPAIGN)
+
+        assert THROWAWAY in told(undersign("prove", CAMPAIGN))
+        assert "There are: mine, reclaim-your-face" in told(undersign("prove", "yours"))
+
+    @pytest.mark.parametrize("sealed", [b'{"name": "Ann"}', b"\xff", b"abcd-efgh\n", b"\x1b[2J"])
+    def test_answers_nothing_but_a_test(self, sealed: bytes) -> None:
+        """Somebody could send a signature instead, and be told what it says."""
+        recipient = pyrage.x25519.Recipient.from_str(self.recipients[0])
+        Path("test.age").write_bytes(pyrage.encrypt(sealed, [recipient]))
+
+        answered = undersign("answer", "test.age", "-i", self.ann)
+
+        assert "is no test file" in told(answered)
+        assert answered.stdout == ""
+
+    def test_a_test_is_opened_by_its_own_key_alone(self) -> None:
+        """Whoever else finds it reads nothing."""
+        undersign("prove", "mine")
+        test = self.folder / f"mine-test-{self.recipients[0][:12]}.age"
+
+        assert "not made for this key" in told(undersign("answer", test, "-i", self.bob))
+        assert "Say which identity" in told(undersign("answer", test))
+        assert "cannot be read" in told(undersign("answer", "nowhere.age", "-i", self.bob))

@@ -1,0 +1,620 @@
+"""From the store to tables that a person reads, with nothing lost, repeated or readable on the way."""
+
+import asyncio
+import base64
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+from typer.testing import Result
+
+from desk.signatures.export import Export, Unfinished
+from desk.store.firestore import FirestoreRecords
+from shared.store import Signature, Status
+from tests.desk.commands import plain_key, told, undersign
+from tests.shared.store.test_store_contract import make_address, submission
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN, REPOSITORY, World, world
+from tests.support.missing import missing
+from tests.support.polling import until
+
+PARTNER = {"partner": "digital-rights", "newsletter": True}
+
+
+@pytest.fixture
+async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async with world(tmp_path / "var", monkeypatch) as made:
+        (tmp_path / "ann.age").write_text(str(made.identities.campaign))
+        monkeypatch.chdir(tmp_path)
+        yield made
+
+
+async def run(*command: str | Path, typed: str = "") -> Result:
+    """As `undersign`, beside a running event loop."""
+    return await asyncio.to_thread(undersign, *command, typed=typed)
+
+
+async def signed(here: World, **fields: Any) -> None:
+    """Signed and confirmed."""
+    await here.press(await here.sign_and_deliver(**fields))
+
+
+def rows(file: Path, encoding: str = "utf-8") -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.read_bytes().decode(encoding), newline="")))
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+class TestExport:
+    async def test_holds_the_confirmed_signatures_and_nobody_else(self, here: World) -> None:
+        """Neither who has not pressed the button, nor who withdrew."""
+        await signed(here, email="ann@example.org", country="DE", **PARTNER)
+        await signed(here, email="cleo@example.org", country="FR")
+        await here.sign_and_deliver(email="pending@example.org")
+        mail = await here.sign_and_deliver(email="withdrawn@example.org")
+        await here.press(mail)
+        await here.press(mail, "withdraw")
+
+        await run("export", CAMPAIGN, "--to", "out")
+
+        manifest = json.loads(Path("out/manifest.json").read_text())
+        assert manifest["signatures"] == len(lines(Path("out/signatures.ndjson"))) == 2
+        assert manifest["by_country"] == {"DE": 1, "FR": 1}
+        assert manifest["by_partner"] == {"digital-rights": 1}
+        assert (await here.count())["total"] == manifest["signatures"]
+
+    async def test_can_be_read_by_nobody_without_a_key(self, here: World) -> None:
+        """No name, no address, no digest, in none of its files; and nobody else on the machine may look."""
+        await signed(here, email="ann@example.org", name="Ann Example", **PARTNER)
+        [digest] = [page[0].digest async for page in records_of(here).scan(CAMPAIGN)]
+
+        await run("export", CAMPAIGN, "--to", "out")
+
+        for file in Path("out").iterdir():
+            content = file.read_bytes()
+            assert file.stat().st_mode & 0o077 == 0
+            for word in (b"ann@", b"Ann Example", digest.encode()):
+                assert word not in content
+                assert base64.b64encode(word)[:-4] not in content
+
+    async def test_gives_a_partner_its_own_contacts_alone(self, here: World) -> None:
+        """Those who said yes on its page, sealed to its key."""
+        await signed(here, email="yes@example.org", **PARTNER)
+        await signed(here, email="no@example.org", partner="digital-rights", newsletter=False)
+        await signed(here, email="other@example.org", partner="libertes-ouvertes", newsletter=True)
+
+        await run("export", CAMPAIGN, "--to", "out")
+        opened = await run("open", "out/partner-digital-rights.ndjson", "-i", "ann.age", "--to", "theirs")
+
+        assert opened.exit_code == 0, opened.output
+        assert [row["email"] for row in rows(Path("theirs/signatures.csv"))] == ["yes@example.org"]
+        assert sorted(path.name for path in Path("out").glob("partner-*")) == ["partner-digital-rights.ndjson"]
+
+    async def test_of_a_campaign_that_nobody_signed_is_empty(self, here: World) -> None:
+        """And says so, rather than failing."""
+        done = await run("export", CAMPAIGN)
+
+        assert "0 signatures" in done.output
+        assert Path(f"{CAMPAIGN}-export/signatures.ndjson").read_bytes() == b""
+
+    async def test_overwrites_nothing(self, here: World) -> None:
+        """Neither an export nor anything else that lies in the folder."""
+        await run("export", CAMPAIGN, "--to", "out")
+
+        assert "not empty" in told(await run("export", CAMPAIGN, "--to", "out"))
+        assert "There is no campaign yours" in told(await run("export", "yours"))
+
+    async def test_goes_on_where_it_was_killed(self, here: World) -> None:
+        """What was written after the last page that is safe is written again, once."""
+        for number in range(9):
+            await signed(here, email=f"n{number}@example.org", **PARTNER)
+        records = [record async for page in records_of(here).scan(CAMPAIGN) for record in page]
+        state = Unfinished(campaign=CAMPAIGN, as_of=NOW)
+        Path("out").mkdir()
+        with Export(Path("out"), state) as export:
+            for record in records[:4]:
+                export.add(record.signature)
+            export.keep(records[3].digest)
+            export.add(records[4].signature)
+        with Path("out/signatures.ndjson").open("ab") as file:
+            file.write(b'{"id": "half a li')
+
+        assert "not finished" in told(await run("open", "out", "-i", "ann.age"))
+        await run("export", CAMPAIGN, "--to", "out")
+
+        ids = [line["id"] for line in lines(Path("out/signatures.ndjson"))]
+        assert ids == [record.signature.submissions[0].id for record in records]
+        manifest = json.loads(Path("out/manifest.json").read_text())
+        assert (manifest["signatures"], manifest["partners"]["digital-rights"]["contacts"]) == (9, 9)
+        assert (await run("open", "out", "-i", "ann.age")).exit_code == 0
+
+    async def test_keeps_no_contacts_that_were_not_kept(self, here: World) -> None:
+        """Whoever withdraws before a killed export goes on is in none of its files."""
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
+        Path("out/partner-digital-rights.ndjson").write_text("withdrawn\n")
+
+        await run("export", CAMPAIGN, "--to", "out")
+
+        assert json.loads(Path("out/manifest.json").read_text())["partners"] == {}
+        assert sorted(path.name for path in Path("out").glob("partner-*")) == []
+
+    async def test_leaves_out_what_was_confirmed_after_it_began(self, here: World) -> None:
+        """So that a long one ends, and means one moment."""
+        state = Unfinished(campaign=CAMPAIGN, as_of=NOW)
+        Path("out").mkdir()
+        with Export(Path("out"), state) as export:
+            for late in (timedelta(), timedelta(seconds=1)):
+                export.add(Signature(Status.CONFIRMED, (submission(),), confirmed_at=NOW + late))
+
+        assert state.signatures == 1
+
+    async def test_of_another_campaign_is_not_continued(self, here: World) -> None:
+        """Two campaigns in one file could never be told apart again."""
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(Unfinished(campaign="another", as_of=NOW).model_dump_json())
+
+        assert "unfinished export of another" in told(await run("export", CAMPAIGN, "--to", "out"))
+
+    async def test_is_not_made_whole_with_what_was_never_written(self, here: World) -> None:
+        """A file that was lost or cut short is not filled up with zeros, nor called complete."""
+        state = Unfinished(campaign=CAMPAIGN, as_of=NOW, signatures=1, sizes={"signatures.ndjson": 100})
+        for content in (None, b"half of it"):
+            folder = Path("gone" if content is None else "short")
+            folder.mkdir()
+            (folder / "unfinished.json").write_text(state.model_dump_json())
+            if content is not None:
+                (folder / "signatures.ndjson").write_bytes(content)
+
+            refused = await run("export", CAMPAIGN, "--to", folder)
+
+            assert told(refused) == (
+                "signatures.ndjson is shorter than unfinished.json says: delete the folder and export anew."
+            )
+            assert not (folder / "manifest.json").exists()
+
+    async def test_is_not_whole_if_something_else_wrote_to_it(self, here: World) -> None:
+        """As many lines as signatures, in each file."""
+        for name in ("signatures.ndjson", "partner-digital-rights.ndjson"):
+            folder = Path(name)
+            folder.mkdir()
+            (folder / name).write_bytes(b"{}\n")
+            state = Unfinished(campaign=CAMPAIGN, as_of=NOW, sizes={name: 3})
+            state.contacts["digital-rights"] = 0
+            (folder / "unfinished.json").write_text(state.model_dump_json())
+
+            refused = await run("export", CAMPAIGN, "--to", folder)
+
+            assert f"{name} holds 1 line and not 0" in told(refused)
+            assert (folder / "unfinished.json").exists()
+
+    async def test_is_written_by_one_command_at_a_time(self, here: World) -> None:
+        """Another one is sent away, also before the first line is there; then it may go on."""
+        await signed(here)
+        Path("out").mkdir()
+        begun = subprocess.Popen(
+            [sys.executable, "-c", _LOCKS, "out/export.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        with begun as other:
+            assert other.stdout
+            assert other.stdout.readline() == b"locked\n"
+
+            assert "Another export is writing to out" in told(await run("export", CAMPAIGN, "--to", "out"))
+            assert [file.name for file in Path("out").iterdir()] == ["export.lock"]
+            other.kill()
+
+        assert (await run("export", CAMPAIGN, "--to", "out")).exit_code == 0
+        assert not Path("out/export.lock").exists()
+        assert len(lines(Path("out/signatures.ndjson"))) == 1
+
+    @pytest.mark.parametrize("name", ["../victim.txt", "manifest.json", "partner-../victim.ndjson"])
+    async def test_writes_no_file_but_its_own(self, here: World, name: str) -> None:
+        """Whatever the state that lies in the folder says."""
+        Path("victim.txt").write_text("precious")
+        Path("out").mkdir()
+        state = {"campaign": CAMPAIGN, "as_of": NOW.isoformat(), "sizes": {name: 0}}
+        Path("out/unfinished.json").write_text(json.dumps(state))
+
+        refused = await run("export", CAMPAIGN, "--to", "out")
+
+        assert told(refused) == "out/unfinished.json is damaged: delete the folder and export anew."
+        assert Path("victim.txt").read_text() == "precious"
+        assert [file.name for file in Path("out").iterdir()] == ["unfinished.json"]
+
+    @pytest.mark.parametrize(
+        "content", ["", "{", "[]", '{"campaign": "a"}', '{"sizes": {"signatures.ndjson": -1}}']
+    )
+    async def test_with_a_damaged_state_says_what_to_do(self, here: World, content: str) -> None:
+        """And shows nobody the inside of a library."""
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(content)
+
+        assert "delete the folder and export anew" in told(await run("export", CAMPAIGN, "--to", "out"))
+
+    async def test_writes_through_no_link(self, here: World) -> None:
+        """Which somebody may have laid into the folder."""
+        Path("victim.txt").write_text("precious")
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
+        Path("out/signatures.ndjson").symlink_to("../victim.txt")
+
+        assert "is a link" in told(await run("export", CAMPAIGN, "--to", "out"))
+        assert Path("victim.txt").read_text() == "precious"
+
+    @pytest.mark.parametrize("folder", ["exp[a]x", "exp[/]"])
+    async def test_names_a_folder_as_it_is_called(self, here: World, folder: str) -> None:
+        """Brackets are no markup."""
+        await signed(here)
+
+        exported = await run("export", CAMPAIGN, "--to", folder)
+
+        assert exported.exit_code == 0, exported.exception
+        assert f"UTC, to {folder}. Without a key" in exported.output
+        assert "1 signature exported" in exported.output
+        assert f"undersign open {folder} -i YOUR-KEY" in exported.output
+
+
+#: Another process that has a lock until it ends.
+_LOCKS = """
+import fcntl, sys
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def records_of(here: World) -> Any:
+    """The store as the desk has it."""
+    from shared import runtime
+
+    return runtime.desk().records
+
+
+OPENED = b'{"name": "Ann", "email": "ann@example.org", "country": "DE", "locale": "en"}'
+
+
+def line_of(recipient: pyrage.x25519.Recipient, inner: str = "", outer: str = "") -> bytes:
+    """A line of an export as somebody may have made it who knows the public key; its JSON ends with these."""
+    opened = OPENED.removesuffix(b"}") + inner.encode() + b"}"
+    sealed = base64.b64encode(pyrage.encrypt(opened, [recipient])).decode()
+    return f'{{"id": "{uuid.uuid4()}", "confirmed_at": "2026", "sealed": "{sealed}"{outer}}}\n'.encode()
+
+
+_NESTED = "[" * 100_000 + "]" * 100_000
+HOSTILE = {
+    "half a letter": (', "name": "\\ud800"', ""),
+    "half a letter outside": ("", ', "confirmed_at": "\\udfff"'),
+    "half a letter as id": ("", ', "id": "\\udfff"'),
+    "nested": (f', "more": {_NESTED}', ""),
+    "nested outside": ("", f', "more": {_NESTED}'),
+    "nested a little": (f', "more": {"[" * 400}{"]" * 400}', ""),
+    "not a number": (', "more": NaN', ""),
+    "number for yes": (', "newsletter": 1', ""),
+    "long country": (', "country": "DE\\n"', ""),
+    "other partner": (', "partner": "a/b"', ""),
+    "no id": ("", ', "id": null'),
+    "spaces in the seal": ("", ', "sealed": "YWdl LWVu"'),
+}
+
+
+_OTHERS = {"file": "signatures.ndjson", "sha256": "0" * 64, "contacts": 1}
+
+
+class TestOpen:
+    async def test_gives_back_what_was_typed(self, here: World) -> None:
+        """Whatever the script, and whatever a name holds that a table must quote."""
+        names = ["Jörg Ångström", "Ελένη Παπαδοπούλου", 'Ann "Annie" O’Hara, Jr', "Ñandú; Łukasz"]
+        for number, name in enumerate(names):
+            await signed(here, email=f"n{number}@example.org", name=name, locale="el", newsletter=False)
+
+        await run("export", CAMPAIGN, "--to", "out")
+        opened = await run("open", "out", "-i", "ann.age", "--to", "read")
+
+        table = rows(Path("read/signatures.csv"))
+        assert opened.exit_code == 0, opened.output
+        assert sorted(row["name"] for row in table) == sorted(names)
+        assert {(row["locale"], row["newsletter"], row["country"]) for row in table} == {("el", "no", "DE")}
+        assert Path("read/signatures.csv").read_bytes().count(b"\r\n") == 5
+
+    async def test_makes_no_formula_of_a_name(self, here: World) -> None:
+        """An address may begin with = or +, and a spreadsheet would run it."""
+        await signed(here, email="=cmd+1@example.org")
+        await run("export", CAMPAIGN, "--to", "out")
+
+        await run("open", "out", "-i", "ann.age", "--to", "csv")
+        await run("open", "out", "-i", "ann.age", "--to", "json", "--kind", "ndjson")
+
+        assert rows(Path("csv/signatures.csv"))[0]["email"] == "'=cmd+1@example.org"
+        assert lines(Path("json/signatures.ndjson"))[0]["email"] == "=cmd+1@example.org"
+
+    async def test_makes_no_formula_of_part_of_a_name(self, here: World) -> None:
+        """Much of Europe divides lists by semicolons, and some programs do not mind the quotes around a cell."""
+        parts = product(";,\t", ["", " ", '"', " ' ", "\u00a0"], "=+-@＝")
+        names = {f"Ann{separator}{between}{formula}1": formula for separator, between, formula in parts}
+        recipient = here.identities.campaign.to_public()
+        exported = [line_of(recipient, f', "name": {json.dumps(name)}') for name in names]
+        Path("some.ndjson").write_bytes(b"".join(exported))
+
+        await run("open", "some.ndjson", "-i", "ann.age", "--to", "read")
+        await run("open", "some.ndjson", "-i", "ann.age", "--to", "json", "--kind", "ndjson")
+
+        table = Path("read/signatures.csv").read_text(encoding="utf-8")
+        cells = {cell.strip(' "\u00a0')[:1] for cell in re.split("[;,\t\r\n]", table)}
+        assert [row["name"] for row in rows(Path("read/signatures.csv"))] == [
+            name.replace(formula, f"'{formula}") for name, formula in names.items()
+        ]
+        assert cells & set("=+-@＝") == set()
+        assert [line["name"] for line in lines(Path("json/signatures.ndjson"))] == list(names)
+
+    async def test_begins_with_the_mark_that_excel_needs(self, here: World) -> None:
+        """Only where it is asked for: other programs would show it."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+
+        await run("open", "out", "-i", "ann.age", "--to", "plain")
+        await run("open", "out", "-i", "ann.age", "--to", "excel", "--excel")
+
+        assert Path("plain/signatures.csv").read_bytes().startswith(b'"confirmed_at",')
+        assert Path("excel/signatures.csv").read_bytes().startswith(b'\xef\xbb\xbf"confirmed_at",')
+
+    async def test_divides_by_country_and_by_partner(self, here: World) -> None:
+        """Each country for its authority; each partner those who said yes to it, and no one else."""
+        await signed(here, email="a@example.org", country="DE", **PARTNER)
+        await signed(here, email="b@example.org", country="DE", partner="digital-rights", newsletter=False)
+        await signed(here, email="c@example.org", country="FR")
+        await run("export", CAMPAIGN, "--to", "out")
+
+        await run("open", "out", "-i", "ann.age", "--to", "read", "--per-country", "--per-partner")
+
+        numbers = {path.name: len(rows(path)) for path in Path("read").glob("*.csv")}
+        assert numbers == {
+            "signatures.csv": 3,
+            "country-DE.csv": 2,
+            "country-FR.csv": 1,
+            "partner-digital-rights.csv": 1,
+        }
+        manifest = json.loads(Path("read/manifest.json").read_text())
+        assert {name: file["signatures"] for name, file in manifest["files"].items()} == numbers
+
+    async def test_needs_a_key_of_the_campaign(self, here: World) -> None:
+        """Any other opens nothing, and says so."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        plain_key(Path("other.age"))
+
+        assert "opens nothing" in told(await run("open", "out", "-i", "other.age"))
+        assert "Say which key" in told(await run("open", "out"))
+        assert "There is no" in told(await run("open", "nowhere", "-i", "ann.age"))
+
+    async def test_refuses_what_was_changed_on_the_way(self, here: World) -> None:
+        """The manifest knows the sum of every file."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        with Path("out/signatures.ndjson").open("ab") as file:
+            file.write(b"\n")
+
+        assert "not what was exported" in told(await run("open", "out", "-i", "ann.age"))
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            b"\xff\xfe",
+            b"{}",
+            b"[]",
+            b'{"sealed": "YWdl", "confirmed_at": ""}',
+            b'{"sealed": "%s", "confirmed_at": "2026"}',
+            b'{"sealed": "%l", "confirmed_at": "2026"}',
+            b"[" * 100_000,
+        ],
+        ids=["no text", "empty", "no object", "not sealed", "sealed nonsense", "sealed list", "nested"],
+    )
+    async def test_loses_no_line_but_the_damaged_one(self, here: World, damage: bytes) -> None:
+        """And names it, loudly, once everything else is safe."""
+        for number in range(3):
+            await signed(here, email=f"n{number}@example.org")
+        await run("export", CAMPAIGN, "--to", "out")
+        climbs = json.dumps({"email": "a@b", "name": "A", "locale": "en", "country": "DE", "partner": "../up"})
+        recipients = [here.identities.campaign.to_public()]
+        sealed, listed = (base64.b64encode(pyrage.encrypt(text.encode(), recipients)) for text in (climbs, "[1]"))
+        first, _, third = Path("out/signatures.ndjson").read_bytes().splitlines()
+        Path("damaged.ndjson").write_bytes(
+            b"\n".join([first, damage.replace(b"%s", sealed).replace(b"%l", listed), third]) + b"\n"
+        )
+
+        opened = await run("open", "damaged.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert "NOT OPENED: 1 line of damaged.ndjson, number 2." in told(opened)
+        assert len(rows(Path("read/signatures.csv"))) == 2
+
+    @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+    async def test_loses_no_line_but_the_hostile_one(self, here: World, hostile: tuple[str, str]) -> None:
+        """Whoever can sign can seal what they like; it is counted nowhere."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        with Path("out/signatures.ndjson").open("ab") as file:
+            file.write(line_of(here.identities.campaign.to_public(), *hostile))
+        shutil.copy("out/signatures.ndjson", "hostile.ndjson")
+
+        opened = await run("open", "hostile.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert told(opened) == "NOT OPENED: 1 line of hostile.ndjson, number 2."
+        manifest = json.loads(Path("read/manifest.json").read_text())
+        assert (manifest["signatures"], manifest["by_country"]) == (1, {"DE": 1})
+        assert len(rows(Path("read/signatures.csv"))) == 1
+
+    async def test_counts_a_signature_once(self, here: World) -> None:
+        """Whoever repeats a line is told of it; a stolen id before the real one is told, too."""
+        for number in range(2):
+            await signed(here, email=f"n{number}@example.org")
+        await run("export", CAMPAIGN, "--to", "out")
+        whole = Path("out/signatures.ndjson").read_bytes()
+        first = whole.splitlines(keepends=True)[0]
+        broken = json.dumps({**json.loads(first), "sealed": "YWdl"}).encode() + b"\n"
+        Path("repeated.ndjson").write_bytes(broken + whole + first * 12)
+
+        opened = await run("open", "repeated.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert told(opened) == (
+            "NOT OPENED: 1 line of repeated.ndjson, number 1.\n"
+            "REPEATED, and counted once: 12 lines of repeated.ndjson, numbers 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 "
+            "and 2 more."
+        )
+        assert len(rows(Path("read/signatures.csv"))) == 2
+        manifest = json.loads(Path("read/manifest.json").read_text())
+        assert (manifest["signatures"], manifest["repeated"]) == (2, list(range(4, 16)))
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            {"by_country": {"de": 1}},
+            {"by_partner": {"../up": 1}},
+            {"signatures": -1},
+            {"sha256": ""},
+            {"partners": {"a": _OTHERS}},
+        ],
+        ids=["country", "partner", "count", "sum", "file"],
+    )
+    async def test_takes_no_damaged_manifest(self, here: World, damage: dict[str, Any]) -> None:
+        """As if there were none: then nothing would be compared."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        manifest = json.loads(Path("out/manifest.json").read_text())
+
+        for content in (json.dumps({**manifest, **damage}), json.dumps(manifest)[:-1], "[]", ""):
+            Path("out/manifest.json").write_text(content)
+            refused = await run("open", "out", "-i", "ann.age", "--to", "read")
+            assert "out/manifest.json is damaged" in told(refused)
+
+    async def test_says_what_it_cannot_compare(self, here: World) -> None:
+        """A file that came alone opens; nobody is to believe that it was looked at."""
+        await signed(here, **PARTNER)
+        await run("export", CAMPAIGN, "--to", "out")
+        shutil.copy("out/signatures.ndjson", "alone.ndjson")
+        shutil.copy("out/signatures.ndjson", "out/renamed.ndjson")
+
+        alone = await run("open", "alone.ndjson", "-i", "ann.age", "--to", "a")
+        renamed = await run("open", "out/renamed.ndjson", "-i", "ann.age", "--to", "b")
+        partner = await run("open", "out/partner-digital-rights.ndjson", "-i", "ann.age", "--to", "c")
+
+        assert [each.exit_code for each in (alone, renamed, partner)] == [0, 0, 0]
+        assert "Not compared: alone.ndjson, for there is no manifest.json beside it." in alone.output
+        assert "Not compared: renamed.ndjson, for manifest.json does not name it." in renamed.output
+        assert "Not compared" not in partner.output
+        assert "It is as many as the manifest of the export says." in partner.output
+
+    async def test_says_that_the_counts_differ(self, here: World) -> None:
+        """Of all, and of a partner's contacts, although the sums agree."""
+        await signed(here, **PARTNER)
+        await run("export", CAMPAIGN, "--to", "out")
+        manifest = json.loads(Path("out/manifest.json").read_text())
+        manifest["by_country"] = {"FR": 1}
+        manifest["partners"]["digital-rights"]["contacts"] = 2
+        Path("out/manifest.json").write_text(json.dumps(manifest))
+
+        for number, name in enumerate(("signatures.ndjson", "partner-digital-rights.ndjson")):
+            refused = await run("open", f"out/{name}", "-i", "ann.age", "--to", f"read{number}")
+            assert "is not what manifest.json of the export says" in told(refused)
+
+    @pytest.mark.parametrize("folder", ["exp[a]x", "exp[/]"])
+    async def test_names_a_folder_as_it_is_called(self, here: World, folder: str) -> None:
+        """Brackets are no markup."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+
+        opened = await run("open", "out", "-i", "ann.age", "--to", folder)
+
+        assert opened.exit_code == 0, opened.exception
+        assert f"1 signature opened, in {folder}, readable: signatures.csv." in opened.output
+
+    async def test_takes_no_network_and_no_settings(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A folder, a key, and a machine that knows nothing else."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)}
+
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "desk.main", "open", "out", "-i", "ann.age", "--to", "read"],
+            env=bare,
+            check=True,
+            capture_output=True,
+        )
+
+        assert b"It is what the manifest of the export says" in done.stdout
+        assert len(rows(Path("read/signatures.csv"))) == 1
+
+
+async def test_the_stock_tool_opens_the_same_records(here: World) -> None:
+    """age, another implementation by other people: with it alone, nobody needs us."""
+    if shutil.which("age") is None:
+        missing("the age tool (Debian: age)")
+    await signed(here, email="ann@example.org", name="Ann Example")
+    await run("export", CAMPAIGN, "--to", "out")
+    [line] = lines(Path("out/signatures.ndjson"))
+
+    opened = subprocess.run(
+        ["age", "-d", "-i", "ann.age"], input=base64.b64decode(line["sealed"]), capture_output=True, check=True
+    )
+
+    assert {"email": "ann@example.org", "name": "Ann Example"}.items() <= json.loads(opened.stdout).items()
+
+
+async def test_a_killed_export_from_firestore_loses_and_repeats_nothing(
+    emulator: str, tmp_path: Path, campaign_id: str
+) -> None:
+    """Killed as the kernel does it, in the middle, while its pages come in."""
+    store = FirestoreRecords("undersign-export", "(default)", lambda _: 8)
+    ids = Counter[str]()
+    campaigns = tmp_path / "campaigns"
+    campaigns.mkdir()
+    shutil.copy(REPOSITORY / "shared" / "campaigns" / f"{CAMPAIGN}.toml", campaigns / f"{campaign_id}.toml")
+
+    async def confirm(number: int) -> None:
+        given = submission(country=("DE", "FR")[number % 2])
+        address = make_address(campaign_id)
+        await store.admit(address, given, NOW)
+        await store.confirm(campaign_id, address.digest, given.id, NOW)
+        ids[given.id] += 1
+
+    for start in range(0, 3000, 100):
+        await asyncio.gather(*(confirm(start + number) for number in range(100)))
+    store.close()
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "FIRESTORE_EMULATOR_HOST")},
+        "PYTHONPATH": str(REPOSITORY),
+        "STORE": "firestore",
+        "FIRESTORE_PROJECT": "undersign-export",
+        "CAMPAIGNS_FOLDER": str(campaigns),
+    }
+    command = [sys.executable, "-m", "desk.main", "export", campaign_id, "--to", "out"]
+    state = tmp_path / "out" / "unfinished.json"
+
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL) as killed:
+        until(lambda: state.exists() and json.loads(state.read_text())["signatures"] > 0)
+        killed.send_signal(signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    before = json.loads(state.read_text())["signatures"]
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+
+    exported = Counter(line["id"] for line in lines(tmp_path / "out" / "signatures.ndjson"))
+    assert 0 < before < 3000
+    assert exported == ids
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["by_country"] == {"DE": 1500, "FR": 1500}

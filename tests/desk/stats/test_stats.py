@@ -1,0 +1,134 @@
+"""How far a campaign is, and where signatures are lost: for a terminal, for a program, for a meeting."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.store import Point
+from tests.desk.commands import told, undersign
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN, World, world
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(params=["sqlite", "firestore"])
+async def here(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, campaign_id: str
+) -> AsyncIterator[World]:
+    """Yesterday two signed and one confirmed after five minutes; today one signed, and opened the link."""
+    monkeypatch.chdir(tmp_path)
+    settings = {}
+    if request.param == "firestore":
+        request.getfixturevalue("emulator")
+        settings = {"STORE": "firestore", "FIRESTORE_PROJECT": campaign_id}
+    async with world(tmp_path / "var", monkeypatch, **settings) as made:
+        made.now = NOW - DAY
+        await made.sign_and_deliver(email="a@example.org", country="FR", source="radio")
+        mail = await made.sign_and_deliver(email="b@gmail.com", partner="digital-rights", locale="de-AT")
+        made.now += timedelta(minutes=5)
+        await made.press(mail)
+        made.now = NOW
+        late = await made.sign_and_deliver(email="c@example.org", country="FR")
+        await made.client.get(late.links["confirm"])
+        await made.funnels()
+        await made.functions["deliver"].service.store.add_to_history(CAMPAIGN, Point(NOW - DAY, 0, {}))
+        yield made
+
+
+async def stats(*options: str) -> Any:
+    """What a program reads."""
+    done = await asyncio.to_thread(undersign, "stats", CAMPAIGN, "--json", *options)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+class TestStats:
+    async def test_tell_how_many_came_how_far(self, here: World) -> None:
+        """In all, and how long it takes those who confirm."""
+        found = await stats()
+
+        assert found["funnel"] == {
+            "key": "all",
+            "accepted": 3,
+            "mailed": 3,
+            "opened": 1,
+            "confirmed": 1,
+            "confirmation_rate": 0.3333,
+        }
+        assert found["median_minutes_to_confirm"] == 6
+        assert (found["count"]["total"], found["count"]["goal"], found["count"]["thresholds"]["met"]) == (
+            1,
+            1_000_000,
+            0,
+        )
+
+    async def test_divide_it_in_every_way(self, here: World) -> None:
+        """Those with most signatures first, days in their order; each way adds up to the whole."""
+        by = (await stats())["by"]
+
+        accepted = {kind: {row["key"]: row["accepted"] for row in rows} for kind, rows in by.items()}
+        assert accepted == {
+            "day": {"2026-11-21": 2, "2026-11-22": 1},
+            "country": {"FR": 2, "DE": 1},
+            "partner": {"(none)": 2, "digital-rights": 1},
+            "source": {"(none)": 2, "radio": 1},
+            "language": {"en": 2, "de": 1},
+            "mailbox": {"other": 2, "google": 1},
+        }
+        assert [row["key"] for row in by["country"]] == ["FR", "DE"]
+
+    async def test_of_some_days_leave_out_the_others(self, here: World) -> None:
+        """By the day of signing, both ends included."""
+        assert (await stats("--since", "2026-11-22"))["funnel"]["accepted"] == 1
+        assert (await stats("--until", "2026-11-21"))["funnel"]["accepted"] == 2
+        none = await stats("--since", "2026-11-23")
+        assert (none["funnel"]["accepted"], none["funnel"]["confirmation_rate"]) == (0, None)
+        backwards = undersign("stats", CAMPAIGN, "--since", "2026-11-23", "--until", "2026-11-22")
+        assert "--until lies before --since" in told(backwards)
+
+    async def test_are_shown_as_tables(self, here: World) -> None:
+        """For whoever sits at the terminal."""
+        done = await asyncio.to_thread(undersign, "stats", CAMPAIGN, "--by", "country")
+
+        assert re.search(r"1 signatures, 0\.0% of 1,000,000", done.output)
+        assert re.search(r"accepted\s+│\s+3 │\s+100\.0%", done.output)
+        assert re.search(r"FR\s+│\s+2 │\s+2 │\s+1 │\s+0 │\s+0\.0%", done.output)
+        assert "within 6 minutes" in done.output
+
+    async def test_make_a_report_that_needs_nothing_else(self, here: World) -> None:
+        """One file, for its owner's eyes, that loads nothing."""
+        done = await asyncio.to_thread(undersign, "stats", CAMPAIGN, "--html", "report.html")
+
+        page = Path("report.html").read_text(encoding="utf-8")
+        assert "report.html" in done.output
+        assert Path("report.html").stat().st_mode & 0o077 == 0
+        assert re.search(r">Confirmed<svg.*?>1</td><td[^>]*>33\.3%", page, re.S)
+        assert 'aria-label="Line chart: 0 on 21 November 2026, 1 on' in page
+        assert re.search(r">Germany<svg.*?67,680", page, re.S)
+        assert "default-src 'none'" in page
+        assert not re.search(r"(src|href)=|<script|url\(", page)
+
+
+async def test_of_no_campaign_say_which_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read."""
+    assert "There is no campaign yours" in told(await asyncio.to_thread(undersign, "stats", "yours"))
+
+
+async def test_of_a_campaign_that_nobody_signed_are_noughts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is divided by them."""
+    async with world(tmp_path / "var", monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        shown = await asyncio.to_thread(undersign, "stats", CAMPAIGN, "--by", "day")
+        written = await asyncio.to_thread(undersign, "stats", CAMPAIGN, "--html", "report.html")
+
+    assert (shown.exit_code, written.exit_code) == (0, 0), (shown.output, written.output)
+    assert "0 signatures" in shown.output

@@ -1,0 +1,402 @@
+"""What the desk does with every store, whatever it stands on: against SQLite and Google's Firestore emulator."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from desk.store.firestore import FirestoreRecords
+from desk.store.firestore_tasks import FirestoreTasks
+from desk.store.maintenance import PAGE, Difference, Records
+from desk.store.sqlite import SqliteRecords
+from desk.store.sqlite_dead_letters import SqliteParked
+from shared import sqlite
+from shared.campaigns.overlay import AdmittedPartner, HandOver, Overlay, Paper
+from shared.errors import StoreUnavailable
+from shared.queue import TaskList
+from shared.store import MAX_FUNNEL_COUNTS, Address, FunnelKey, Granted, MailKind, Status, Tally, shard_of
+from tests.shared.store.test_store_contract import make_address, shards, submission
+from tests.support.clock import NOW
+
+
+@pytest.fixture(params=["sqlite", "firestore"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Records]:
+    adapter: SqliteRecords | FirestoreRecords
+    if request.param == "sqlite":
+        adapter = SqliteRecords(tmp_path / "store.db", shards)
+    else:
+        request.getfixturevalue("emulator")
+        adapter = FirestoreRecords("undersign-test", "(default)", shards)
+    yield adapter
+    adapter.close()
+
+
+async def pending(store: Records, campaign: str, country: str = "DE", partner: str | None = None) -> Address:
+    """An address that has signed."""
+    address = make_address(campaign)
+    given = submission(country=country, partner=partner)
+    assert isinstance(await store.admit(address, given, NOW), Granted)
+    return address
+
+
+async def confirmed(store: Records, campaign: str, country: str = "DE", partner: str | None = None) -> Address:
+    """An address that has signed and pressed the button."""
+    address = make_address(campaign)
+    given = submission(country=country, partner=partner)
+    await store.admit(address, given, NOW)
+    await store.confirm(campaign, address.digest, given.id, NOW)
+    return address
+
+
+async def digests(store: Records, campaign: str, after: str = "") -> list[str]:
+    return [record.digest async for page in store.scan(campaign, after) for record in page]
+
+
+class TestScan:
+    async def test_gives_every_document_once_in_the_order_of_digests(
+        self, store: Records, campaign_id: str
+    ) -> None:
+        """More than a page of them, and of this campaign alone."""
+        known = [await pending(store, campaign_id) for _ in range(PAGE + 3)]
+        await pending(store, f"{campaign_id}-2")
+
+        assert await digests(store, campaign_id) == sorted(address.digest for address in known)
+
+    async def test_goes_on_after_a_digest(self, store: Records, campaign_id: str) -> None:
+        """So that an export that was killed repeats nothing."""
+        known = sorted([(await confirmed(store, campaign_id)).digest for _ in range(5)])
+
+        assert await digests(store, campaign_id, after=known[2]) == known[3:]
+        assert await digests(store, campaign_id, after=known[-1]) == []
+
+    async def test_gives_what_was_signed(self, store: Records, campaign_id: str) -> None:
+        """The sealed part byte for byte, and where it stands."""
+        await confirmed(store, campaign_id, "FR", "us")
+
+        [[record]] = [page async for page in store.scan(campaign_id)]
+
+        [given] = record.signature.submissions
+        assert (given.sealed, given.country, given.partner) == (b"age-encryption.org/v1\xff\x00", "FR", "us")
+        assert (record.signature.status, record.signature.confirmed_at) == (Status.CONFIRMED, NOW)
+
+    async def test_of_a_campaign_without_signatures_gives_nothing(self, store: Records, campaign_id: str) -> None:
+        """Not even an empty page."""
+        assert [page async for page in store.scan(campaign_id)] == []
+
+
+class TestForget:
+    async def test_removes_all_that_is_stored_of_an_address(self, store: Records, campaign_id: str) -> None:
+        """And says what it was; the others stay."""
+        address, other = await confirmed(store, campaign_id), await confirmed(store, campaign_id)
+
+        found = await store.forget(address)
+
+        assert found.signature
+        assert found.signature.status is Status.CONFIRMED
+        assert len(found.mailbox.claims) == 1
+        assert not await store.find(address)
+        assert await digests(store, campaign_id) == [other.digest]
+
+    async def test_takes_it_off_the_tally(self, store: Records, campaign_id: str) -> None:
+        """Where it was counted."""
+        counted, waiting = await confirmed(store, campaign_id, "FR", "us"), await pending(store, campaign_id)
+        await confirmed(store, campaign_id, "DE")
+
+        await store.forget(waiting)
+        assert (await store.tally(campaign_id)).total == 2
+        await store.forget(counted)
+
+        assert await store.tally(campaign_id) == Tally(1, {"DE": 1}, {})
+
+    async def test_of_a_stranger_finds_nothing(self, store: Records, campaign_id: str) -> None:
+        """Nor does a second time."""
+        address = await confirmed(store, campaign_id)
+
+        assert not await store.forget(make_address(campaign_id))
+        assert await store.forget(address)
+        assert not await store.forget(address)
+        assert (await store.tally(campaign_id)).total == 0
+
+    async def test_while_the_button_is_pressed_counts_nothing_twice(
+        self, store: Records, campaign_id: str
+    ) -> None:
+        """Whoever comes first: the record is gone, and the tally knows."""
+        addresses = [make_address(campaign_id) for _ in range(10)]
+        given = submission()
+        for address in addresses:
+            await store.admit(address, given, NOW)
+
+        await asyncio.gather(
+            *(store.confirm(campaign_id, address.digest, given.id, NOW) for address in addresses),
+            *(store.forget(address) for address in addresses),
+        )
+
+        assert (await store.tally(campaign_id)).total == 0
+        assert await digests(store, campaign_id) == []
+
+    async def test_lets_the_address_sign_again(self, store: Records, campaign_id: str) -> None:
+        """Nothing is kept by which it could be refused."""
+        address = await confirmed(store, campaign_id)
+        await store.forget(address)
+
+        order = await store.admit(address, submission(), NOW)
+
+        assert isinstance(order, Granted)
+        assert order.kind is MailKind.CONFIRM
+
+
+async def test_the_campaigns_are_those_of_which_something_is_stored(store: Records, campaign_id: str) -> None:
+    """Whether a signature or only a mailbox is left of one; many signatures make one campaign."""
+    for _ in range(3):
+        await pending(store, campaign_id)
+    withdrawn = await confirmed(store, f"{campaign_id}-2")
+    await store.withdraw(f"{campaign_id}-2", withdrawn.digest, NOW)
+
+    campaigns = await store.campaigns()
+
+    assert [each for each in campaigns if each.startswith(campaign_id)] == [campaign_id, f"{campaign_id}-2"]
+
+
+class TestOverwrite:
+    async def test_takes_nothing_that_is_there(self, store: Records, campaign_id: str) -> None:
+        """However often."""
+        address = await confirmed(store, campaign_id)
+
+        await store.overwrite()
+        await store.overwrite()
+
+        assert await store.find(address)
+
+    async def test_leaves_no_byte_of_what_was_removed(self, tmp_path: Path, campaign_id: str) -> None:
+        """As soon as nobody reads an older state of the file any more; until then it says that it could not."""
+        with closing(SqliteRecords(tmp_path / "store.db", shards)) as store:
+            address = await confirmed(store, campaign_id)
+            with reading(tmp_path / "store.db"), pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+                with closing(SqliteRecords(tmp_path / "store.db", shards)) as hurried:
+                    assert await hurried.forget(address)
+                    with pytest.raises(StoreUnavailable):
+                        await hurried.overwrite()
+            left = traces(tmp_path, address.digest)
+
+            await store.overwrite()
+
+            assert left
+            assert traces(tmp_path, address.digest) == []
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Somebody reads the file, and goes on seeing it as it is now."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM signatures").fetchone()
+        yield
+
+
+def traces(folder: Path, text: str) -> list[str]:
+    """The files that hold it."""
+    return [file.name for file in sorted(folder.iterdir()) if text.encode() in file.read_bytes()]
+
+
+class TestParked:
+    """Tasks that nobody could open, as a list of tasks like that of a queue."""
+
+    @pytest.fixture
+    async def parked(self, store: Records, tmp_path: Path) -> AsyncIterator[TaskList]:
+        adapter: SqliteParked | FirestoreTasks
+        if isinstance(store, SqliteRecords):
+            adapter = SqliteParked(tmp_path / "store.db", shards)
+        else:
+            adapter = FirestoreTasks("undersign-test", "(default)", "parked")
+        async with aclosing(adapter):
+            yield adapter
+
+    async def test_are_listed_by_name_and_body(self, store: Records, parked: TaskList, campaign_id: str) -> None:
+        """All of them, byte for byte, over several pages."""
+        kept = {f"{campaign_id}-{number}": b"\xff\x00%d" % number for number in range(PAGE + 3)}
+        for name, body in kept.items():
+            await store.park(name, body, "Unopenable", NOW)
+
+        listed = [task async for task in parked.tasks() if task[0].startswith(campaign_id)]
+
+        assert len(listed) == len(kept)
+        assert dict(listed) == kept
+
+    async def test_are_removed_by_name(self, store: Records, parked: TaskList, campaign_id: str) -> None:
+        """The others stay; what is gone already gives no offence."""
+        for name in ("one", "two", "three"):
+            await store.park(f"{campaign_id}-{name}", b"sealed", "Unopenable", NOW)
+
+        for _ in range(2):
+            await parked.delete([f"{campaign_id}-one", f"{campaign_id}-three"])
+            await parked.overwrite()
+
+        listed = [name async for name, _ in parked.tasks() if name.startswith(campaign_id)]
+        assert listed == [f"{campaign_id}-two"]
+
+    async def test_are_none_at_first(self, tmp_path: Path) -> None:
+        """In a store that nobody has opened yet."""
+        async with aclosing(SqliteParked(tmp_path / "new" / "store.db", shards)) as parked:
+            assert [task async for task in parked.tasks()] == []
+
+
+async def spoil(store: Records, campaign: str, *differences: Difference) -> None:
+    """Make the tally wrong by kept − counted."""
+    await store.mend(campaign, [Difference(d.shard, d.field, d.key, d.kept, d.counted) for d in differences])
+
+
+class TestRecount:
+    async def test_agrees_with_a_tally_that_is_right(self, store: Records, campaign_id: str) -> None:
+        """Pending ones and withdrawn ones are read and not counted."""
+        await pending(store, campaign_id)
+        withdrawn = await confirmed(store, campaign_id)
+        await store.withdraw(campaign_id, withdrawn.digest, NOW + timedelta(minutes=1))
+        for country, partner in (("DE", "us"), ("DE", None), ("FR", "them")):
+            await confirmed(store, campaign_id, country, partner)
+        read = list[int]()
+
+        recount = await store.recount(campaign_id, read.append)
+
+        assert recount.differences() == []
+        assert recount.tally == recount.kept_tally == Tally(3, {"DE": 2, "FR": 1}, {"us": 1, "them": 1})
+        assert recount.records == sum(read) == 5
+
+    @pytest.mark.parametrize(("name", "key"), [("total", ""), ("country", "DE"), ("partner", "us")])
+    async def test_names_a_difference_and_mends_it(
+        self, store: Records, campaign_id: str, name: str, key: str
+    ) -> None:
+        """In each field: too many, and what should not be there at all."""
+        address = await confirmed(store, campaign_id, "DE", "us")
+        shard = shard_of(address.digest, shards(campaign_id))
+        elsewhere = (shard + 1) % shards(campaign_id)
+        planted = [
+            Difference(shard, name, key, counted=1, kept=4),
+            Difference(elsewhere, name, key and "xx", counted=0, kept=-2),
+        ]
+        await spoil(store, campaign_id, *planted)
+
+        found = (await store.recount(campaign_id, lambda _: None)).differences()
+        await store.mend(campaign_id, found)
+
+        assert sorted(found, key=str) == sorted(planted, key=str)
+        assert (await store.recount(campaign_id, lambda _: None)).differences() == []
+        assert await store.tally(campaign_id) == Tally(1, {"DE": 1}, {"us": 1})
+
+    async def test_mends_while_signing_goes_on(self, store: Records, campaign_id: str) -> None:
+        """What is confirmed between recount and mending, and during either, is neither lost nor doubled."""
+        first = await confirmed(store, campaign_id)
+        shard = shard_of(first.digest, shards(campaign_id))
+        await spoil(store, campaign_id, Difference(shard, "total", "", counted=1, kept=8))
+
+        during = asyncio.gather(*(confirmed(store, campaign_id) for _ in range(10)))
+        recount = await store.recount(campaign_id, lambda _: None)
+        await asyncio.gather(
+            store.mend(campaign_id, recount.differences()), *(confirmed(store, campaign_id) for _ in range(10))
+        )
+        await during
+
+        assert recount.differences() == [
+            Difference(shard, "total", "", each.counted, each.counted + 7) for each in recount.differences()
+        ]
+        assert (await store.recount(campaign_id, lambda _: None)).differences() == []
+        assert (await store.tally(campaign_id)).total == 21
+
+
+class TestPurge:
+    async def test_leaves_the_tally_alone(self, store: Records, campaign_id: str) -> None:
+        """More than a page of signatures and their mailboxes go, and the final count stays."""
+        for _ in range(PAGE + 3):
+            await pending(store, campaign_id)
+        last = await confirmed(store, campaign_id)
+        other = await confirmed(store, f"{campaign_id}-2")
+        removed = list[int]()
+
+        assert await store.purge(campaign_id, removed.append) == sum(removed) == 2 * (PAGE + 4)
+
+        assert await digests(store, campaign_id) == []
+        assert not await store.find(last)
+        assert (await store.tally(campaign_id)).total == 1
+        assert await digests(store, f"{campaign_id}-2") == [other.digest]
+
+    async def test_of_nothing_removes_nothing(self, store: Records, campaign_id: str) -> None:
+        """And may be repeated."""
+        assert await store.purge(campaign_id, lambda _: None) == 0
+
+
+class TestOverlay:
+    async def test_is_empty_where_nobody_changed_anything(self, store: Records, campaign_id: str) -> None:
+        """As on the first day."""
+        assert await store.overlay(campaign_id) == Overlay()
+
+    async def test_is_what_it_was_changed_to(self, store: Records, campaign_id: str) -> None:
+        """Every field of it, and of this campaign alone."""
+        whole = Overlay(
+            paused=True,
+            partners={"new": AdmittedPartner(name="Nové", origins=("https://new.example.org",), country="CZ")},
+            paper=(Paper(country="DE", number=-3, note="a note", added_at=NOW),),
+            hand_overs=(HandOver(to="Commission", signatures=7, sha256="0" * 64, at=NOW),),
+            purged=NOW,
+        )
+
+        assert await store.change_overlay(campaign_id, lambda _: whole) == whole
+
+        assert await store.overlay(campaign_id) == whole
+        assert await store.overlay(f"{campaign_id}-2") == Overlay()
+
+    async def test_loses_none_of_many_changes_at_once(self, store: Records, campaign_id: str) -> None:
+        """Two people at two desks on spike day."""
+
+        async def add(number: int) -> None:
+            entry = Paper(country="DE", number=number, note="x", added_at=NOW)
+            await store.change_overlay(
+                campaign_id, lambda known: known.model_copy(update={"paper": (*known.paper, entry)})
+            )
+
+        await asyncio.gather(*(add(2**n) for n in range(8)))
+
+        assert (await store.overlay(campaign_id)).paper_by_country == {"DE": 255}
+
+    async def test_stays_as_it_was_where_a_change_is_refused(self, store: Records, campaign_id: str) -> None:
+        """And the reason reaches whoever asked for it."""
+
+        def refuse(_: Overlay) -> Overlay:
+            raise LookupError("no")
+
+        with pytest.raises(LookupError):
+            await store.change_overlay(campaign_id, refuse)
+        assert await store.overlay(campaign_id) == Overlay()
+
+
+class TestFunnel:
+    async def test_adds_up_what_every_process_counts(self, store: Records, campaign_id: str) -> None:
+        """Of several days, stages and dimensions; of this campaign alone."""
+        first = FunnelKey("2026-11-22", "accepted", "country", "DE")
+        source = FunnelKey("2026-11-22", "accepted", "source", "a-b.c `d")
+        second = FunnelKey("2026-11-23", "confirmed", "minutes", "10")
+
+        await store.add_to_funnel(campaign_id, {first: 2, source: 1})
+        await asyncio.gather(*(store.add_to_funnel(campaign_id, {first: 1}) for _ in range(5)))
+        await store.add_to_funnel(campaign_id, {second: 7})
+        await store.add_to_funnel(f"{campaign_id}-2", {first: 100})
+
+        assert dict(await store.funnel(campaign_id)) == {first: 7, source: 1, second: 7}
+
+    async def test_takes_as_much_at_once_as_it_says(self, store: Records, campaign_id: str) -> None:
+        """So that whoever counts knows how to divide it."""
+        counts = {
+            FunnelKey("2026-11-22", "accepted", "source", f"s{number}"): number + 1
+            for number in range(MAX_FUNNEL_COUNTS)
+        }
+
+        await store.add_to_funnel(campaign_id, counts)
+
+        assert dict(await store.funnel(campaign_id)) == counts
+
+    async def test_is_empty_where_nobody_has_signed(self, store: Records, campaign_id: str) -> None:
+        """As on the first day."""
+        assert dict(await store.funnel(campaign_id)) == {}

@@ -1,0 +1,142 @@
+"""The server for one's own machine: how it starts, what it says, and when it stops."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.store.sqlite import SqliteStore
+from tests.support.deployment import REPOSITORY
+from tests.support.emulator import free_port
+from tests.support.polling import until
+from tests.support.servers import server
+
+EXAMPLE = REPOSITORY / "tests/shared/campaigns/example.toml"
+
+
+@pytest.fixture
+def campaigns(tmp_path: Path) -> Path:
+    """A folder with two campaigns of the test's own."""
+    folder = tmp_path / "campaigns"
+    folder.mkdir()
+    for name in ("ours", "theirs"):
+        shutil.copy(EXAMPLE, folder / f"{name}.toml")
+    return folder
+
+
+def start(program: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the server until it ends by itself."""
+    return subprocess.run(
+        [sys.executable, *program],
+        cwd=REPOSITORY,
+        env={**os.environ, "PORT": str(free_port()), "LOCAL_FOLDER": str(folder / "var"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def refusal(folder: Path, **environment: str) -> str:
+    """What a server that does not start leaves on the screen."""
+    ended = start(["-m", "functions.devserver"], folder, **environment)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    return ended.stderr
+
+
+class TestAddresses:
+    def test_of_every_campaign_are_printed(self, campaigns: Path, tmp_path: Path) -> None:
+        """And the folder in which everything really is."""
+        with server(tmp_path / "var", CAMPAIGNS_FOLDER=str(campaigns)) as running:
+            httpx.get(running.url, trust_env=False)  # it listens before it is ready, and prints when it is
+            said = running.log.read_text()
+
+        for campaign in ("ours", "theirs"):
+            assert f"{running.url}/c/{campaign}\n" in said
+            assert f"{running.url}/v1/campaigns/{campaign}/count\n" in said
+        assert f"Everything is kept under {running.folder}/." in said
+        assert "reclaim-your-face" not in said
+
+    @pytest.mark.parametrize(
+        ("names", "first"),
+        [({"ours", "theirs"}, "ours"), ({"ours", "theirs", "reclaim-your-face"}, "reclaim-your-face")],
+    )
+    def test_begin_with_the_example_or_else_the_first(
+        self, names: set[str], first: str, campaigns: Path, tmp_path: Path
+    ) -> None:
+        """Where / leads, and what is printed on top."""
+        for name in names:
+            shutil.copy(EXAMPLE, campaigns / f"{name}.toml")
+
+        with server(tmp_path / "var", CAMPAIGNS_FOLDER=str(campaigns)) as running:
+            home = httpx.get(running.url, trust_env=False)
+            page = httpx.get(running.url, trust_env=False, follow_redirects=True)
+
+        assert home.headers["Location"] == f"/c/{first}"
+        assert page.status_code == 200
+        assert running.log.read_text().split("/c/")[1].startswith(first)
+
+
+class TestRefusal:
+    def test_of_a_campaign_file_is_its_sentence_alone(self, campaigns: Path, tmp_path: Path) -> None:
+        """A traceback would bury it."""
+        text = EXAMPLE.read_text(encoding="utf-8").replace("minimum_age", "min_age")
+        (campaigns / "ours.toml").write_text(text, encoding="utf-8")
+
+        told = refusal(tmp_path, CAMPAIGNS_FOLDER=str(campaigns))
+
+        line = text.count("\n", 0, text.index("min_age")) + 1
+        assert f"ours.toml:{line}: min_age: is not a key here; did you mean minimum_age?\n" in told
+        assert all(line.startswith("ours.toml:") for line in told.splitlines())
+
+    def test_of_a_setting_is_its_sentence_alone(self, campaigns: Path, tmp_path: Path) -> None:
+        """Also where one function alone reads it."""
+        told = refusal(tmp_path, CAMPAIGNS_FOLDER=str(campaigns), PEPPER="short")
+
+        assert "  PEPPER: needs at least 32 characters" in told
+        assert "Traceback" not in told
+
+    @pytest.mark.parametrize("port", ["abc", "0", "65536", "-1", "80.5", "²"])
+    def test_of_a_port_is_one_sentence(self, port: str, tmp_path: Path) -> None:
+        """Of the kind that one mistypes."""
+        told = refusal(tmp_path, PORT=port)
+
+        assert told == f"PORT is {port}, which is no port: write a number, as in make run PORT=8080\n"
+
+
+#: The server with a worker that fails in a way nobody has thought of.
+DYING = """
+from functions import devserver
+
+async def die(self):
+    raise RuntimeError("ann@example.org")
+
+devserver.Dispatcher.run = die
+devserver.main()
+"""
+
+
+def test_a_server_whose_queue_has_stopped_stops_as_well_and_says_so(campaigns: Path, tmp_path: Path) -> None:
+    """Otherwise signatures would be taken and no mail would ever come."""
+    ended = start(["-c", DYING], tmp_path, CAMPAIGNS_FOLDER=str(campaigns))
+
+    assert ended.returncode != 0
+    assert '"event": "queue_stopped", "error": "RuntimeError"' in ended.stdout
+    assert "ann@example.org" not in ended.stdout + ended.stderr
+
+
+def test_the_history_begins_when_the_server_starts(campaigns: Path, tmp_path: Path) -> None:
+    """The local schedule calls at once, and then every hour."""
+    with server(tmp_path / "var", CAMPAIGNS_FOLDER=str(campaigns)) as running:
+        store = SqliteStore(running.folder / "store.db", lambda _: 1)
+        days = until(lambda: asyncio.run(store.history("ours", date.min)))
+        store.close()
+
+    assert [day.last.total for day in days] == [0]

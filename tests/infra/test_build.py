@@ -1,0 +1,182 @@
+"""What `make build` stages is what the platform is given: it must run from there alone, with its own lock."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from functions.devserver import FUNCTIONS
+from infra.deploy.build import build
+from shared import campaigns
+from shared.errors import ConfigurationError
+from tests.support.deployment import PUBLIC_URL, SIGNATURES, Identities, signature
+from tests.support.processes import function
+
+#: The environment variables, beyond what all need, that each function needs to start.
+NEEDS = {
+    "sign": {"TASKS", "DELIVER_RECIPIENT"},
+    "deliver": {
+        "TASKS",
+        "STORE",
+        "MAIL",
+        "DELIVER_RECIPIENT",
+        "DELIVER_IDENTITIES",
+        "PEPPER",
+        "TOKEN_KEYS",
+        "THROWAWAY_RECIPIENT",
+    },
+    "confirm": {"TASKS", "STORE", "DELIVER_RECIPIENT", "TOKEN_KEYS"},
+    "count": {"STORE"},
+    "embed": set[str](),
+}
+
+
+@pytest.fixture(scope="session")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("build")
+    build(target)
+    return target
+
+
+def environment_of(name: str, folder: Path) -> dict[str, str]:
+    """What this function needs to start on SQLite and the local queue, and nothing that another one needs."""
+    everything = {**Identities().environment(), "TASKS": "local", "STORE": "sqlite", "MAIL": "outbox"}
+    local = {"LOCAL_FOLDER": str(folder)} if NEEDS[name] & {"TASKS", "STORE", "MAIL"} else {}
+    return {"PUBLIC_URL": PUBLIC_URL, **local, **{key: everything[key] for key in NEEDS[name]}}
+
+
+@pytest.fixture(params=FUNCTIONS)
+def running(request: pytest.FixtureRequest, staged: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Name and address of a function that runs from its staged folder, on what its own lock installs."""
+    name: str = request.param
+    python = install(staged / name / "requirements.txt", tmp_path / "venv")
+    with function(
+        name, environment_of(name, tmp_path), tmp_path / "log", source=staged / name, python=python
+    ) as url:
+        yield name, url
+
+
+def install(lock: Path, venv: Path) -> Path:
+    """A fresh environment with exactly what `lock` names."""
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    subprocess.run([*uv, "venv", "--python", sys.executable, str(venv)], check=True)
+    python = venv / "bin" / "python"
+    subprocess.run(
+        [*uv, "pip", "install", "--python", str(python), "--require-hashes", "-r", str(lock)],
+        check=True,
+        env={**os.environ, "UV_LINK_MODE": "copy"},
+    )
+    return python
+
+
+def test_a_staged_function_runs_from_its_folder_alone(running: tuple[str, str], tmp_path: Path) -> None:
+    """It is healthy, and sign takes a signature."""
+    name, url = running
+
+    health = httpx.get(f"{url}/v1/health/{name}", trust_env=False)
+
+    assert health.json()["function"] == name
+    if name == "sign":
+        assert httpx.post(url + SIGNATURES, json=signature(), trust_env=False).status_code == 202
+        assert (tmp_path / "tasks.db").exists()
+    if name == "embed":
+        assert "<form" in httpx.get(f"{url}/c/reclaim-your-face?lang=en", trust_env=False).text
+    if name in {"count", "confirm"}:
+        count = httpx.get(f"{url}/v1/campaigns/reclaim-your-face/count", trust_env=False)
+        assert count.status_code == (200 if name == "count" else 404)
+
+
+def test_two_builds_are_the_same_to_the_byte(staged: Path, tmp_path: Path) -> None:
+    """A bundle is named by its content."""
+    build(tmp_path)
+
+    first, second = (
+        {
+            path.relative_to(root): (
+                path.stat().st_mode,
+                path.stat().st_mtime,
+                path.is_file() and path.read_bytes(),
+            )
+            for path in root.rglob("*")
+        }
+        for root in (staged, tmp_path)
+    )
+    assert first == second
+
+
+def test_a_bundle_holds_no_litter_and_no_other_function(staged: Path) -> None:
+    """Neither caches nor the development server."""
+    names = {path.name for path in staged.rglob("*")}
+
+    assert not names & {"__pycache__", "devserver.py", ".env", "var"}
+    assert {path.name for path in (staged / "sign").iterdir()} == {"main.py", "requirements.txt", "shared"}
+
+
+def test_a_bundle_holds_the_campaigns_as_their_files_have_them(staged: Path) -> None:
+    """Checked, and the same to the last field."""
+    compiled = campaigns.load_all(staged / "sign" / "shared" / "campaigns")
+
+    loaded = campaigns.load_all()
+    for name, campaign in loaded.items():
+        picture = compiled[name].share_image
+        assert compiled[name].model_copy(update={"share_image": campaign.share_image}) == campaign
+        assert picture
+        assert picture.is_relative_to(staged)
+    assert compiled.keys() == loaded.keys()
+
+
+def test_a_campaign_that_is_not_right_is_not_built(tmp_path: Path) -> None:
+    """Its function would not start."""
+    (tmp_path / "wrong.toml").write_text("goal = 0")
+
+    with pytest.raises(ConfigurationError, match=r"wrong\.toml"):
+        campaigns.compile_all(tmp_path)
+
+
+def test_a_bundle_does_not_depend_on_the_order_of_sets(tmp_path: Path) -> None:
+    """Which is another in each process."""
+    built = []
+    for seed in ("1", "2"):
+        code = f"import pathlib; from scripts import build; build.build(pathlib.Path({str(tmp_path / seed)!r}))"
+        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        files = sorted((tmp_path / seed / "sign").rglob("*"))
+        built.append([path.read_bytes() for path in files if path.is_file()])
+
+    assert built[0] == built[1]
+
+
+def test_a_bundle_holds_each_template_compiled(staged: Path) -> None:
+    """Nothing is left to compile when the first page is asked for."""
+    folder = staged / "embed" / "shared" / "pages"
+
+    assert len(list(folder.glob("compiled/tmpl_*.py"))) == len([*folder.glob("*.html"), *folder.glob("*.txt")])
+
+
+@pytest.mark.parametrize(
+    ("name", "absent"),
+    [
+        ("sign", {"google-cloud-firestore", "google-cloud-tasks", "aiosmtplib", "itsdangerous-keys"}),
+        ("count", {"google-cloud-tasks", "google-cloud-firestore", "google-auth", "pyrage", "aiosmtplib"}),
+        ("embed", {"google-cloud-tasks", "google-cloud-firestore", "pyrage", "aiosmtplib"}),
+        ("confirm", {"aiosmtplib", "email-validator", "google-cloud-firestore", "google-cloud-tasks"}),
+        ("deliver", {"email-validator", "google-cloud-firestore", "google-cloud-tasks"}),
+    ],
+)
+def test_each_lock_holds_only_what_its_function_needs(staged: Path, name: str, absent: set[str]) -> None:
+    """Less to start, less to attack."""
+    locked = {line.split("==")[0] for line in (staged / name / "requirements.txt").read_text().splitlines()}
+
+    assert "functions-framework" in locked
+    assert not locked & absent
+
+
+@pytest.mark.parametrize("name", ["sign", "count", "embed"])
+def test_the_functions_that_face_readers_hold_no_secret(name: str, tmp_path: Path) -> None:
+    """They start without any, which is how they are deployed."""
+    secret = {"TOKEN_KEYS", "PEPPER", "DELIVER_IDENTITIES", "SMTP_PASSWORD"}
+
+    assert not environment_of(name, tmp_path).keys() & secret

@@ -1,0 +1,335 @@
+"""What a campaign costs: the arithmetic, the prices, what the code is said to use, and what the README tells."""
+
+import dataclasses
+import re
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from infra.cost import cost, usage
+from infra.cost.cost import Charge, Price
+from infra.cost.usage import Assumptions, Driver, Use, renewals
+from infra.deploy import deployed
+from infra.deploy.deployed import Deployed, Function
+from shared.campaigns import Campaign, overlay
+from shared.stats import count, funnel
+from shared.store import Address, Granted, MailKind
+from shared.store.firestore import FirestoreStore
+from tests.shared.store.test_store_contract import make_address, submission
+from tests.support.clock import NOW
+from tests.support.counting_proxy import CountingProxy
+from tests.support.deployment import REPOSITORY
+
+PRICES = cost.load_prices()
+THERE = deployed.read(REPOSITORY / "infra")
+USUAL = Assumptions()
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def price(value: float = 1, per: float = 1, free: float = 0, free_per: str = "month") -> Price:
+    return Price(
+        value=value,
+        per=per,
+        unit="pieces",
+        currency="USD",
+        free=free,
+        free_per=free_per,
+        source="https://example.org",
+        noted=date(2026, 11, 24),
+        verified=True,
+        check="",
+    )
+
+
+def without_free_tiers() -> Mapping[str, Price]:
+    return {name: dataclasses.replace(each, free=0) for name, each in PRICES.items()}
+
+
+def by_driver(charged: list[Charge], driver: Driver) -> float:
+    return cost.total(charge for charge in charged if charge.use.driver is driver)
+
+
+def pieces(quantity: float) -> Use:
+    return Use("Service", "pieces", "piece", quantity, Driver.MONTH)
+
+
+def test_a_price_is_for_as_many_as_it_says() -> None:
+    """Two and a half million at 40 cents a million are a dollar."""
+    assert price(value=0.40, per=1_000_000).cost(2_500_000) == pytest.approx(1)
+
+
+def test_what_is_free_is_given_once_to_whoever_comes_first() -> None:
+    """Ten are free: the first takes six of them, the second the other four, the third none."""
+    charged = cost.charges([pieces(6), pieces(6), pieces(6)], {"piece": price(value=2, free=10)}, busy_days=1)
+
+    assert [(charge.free, charge.cost) for charge in charged] == [(6, 0), (4, 4), (0, 12)]
+
+
+def test_a_daily_quota_counts_on_busy_days_alone() -> None:
+    """On the other days it lapses, for there is nothing to take it."""
+    daily = {"piece": price(free=10, free_per="day")}
+
+    assert [cost.charges([pieces(100)], daily, days)[0].cost for days in (0, 3, 30)] == [100, 70, 0]
+
+
+@pytest.mark.parametrize("signatures", [0, 1, 1000, 10_000_000])
+@pytest.mark.parametrize("viewers", [0, 1, 50_000_000])
+def test_nothing_is_ever_cheaper_than_nothing(signatures: float, viewers: float) -> None:
+    """No free tier turns into a refund, and no quantity is negative."""
+    for charge in cost.estimate(signatures, viewers, USUAL, PRICES, THERE):
+        assert charge.use.quantity >= charge.free >= 0, charge
+        assert charge.cost >= 0, charge
+
+
+def test_a_month_without_anybody_costs_what_is_there_anyway() -> None:
+    """Nothing that depends on people, and all of the rest."""
+    quiet = cost.estimate(0, 0, USUAL, PRICES, THERE)
+
+    assert cost.total(quiet) == by_driver(quiet, Driver.MONTH) > 0
+    assert {charge.use.quantity for charge in quiet if charge.use.driver is not Driver.MONTH} == {0}
+
+
+def test_twice_the_signatures_double_what_depends_on_them() -> None:
+    """And nothing else but what is kept fresh, which grows more slowly."""
+    prices = without_free_tiers()
+
+    once, twice = (cost.estimate(many, 500_000, USUAL, prices, THERE) for many in (100_000, 200_000))
+
+    assert by_driver(twice, Driver.SIGNATURES) == pytest.approx(2 * by_driver(once, Driver.SIGNATURES))
+    assert by_driver(twice, Driver.VIEWERS) == by_driver(once, Driver.VIEWERS)
+    assert by_driver(twice, Driver.MONTH) == by_driver(once, Driver.MONTH)
+    assert 1 < by_driver(twice, Driver.AWAKE) / by_driver(once, Driver.AWAKE) < 2
+
+
+def test_twice_the_viewers_double_what_depends_on_them() -> None:
+    """And leave alone what signatures cost."""
+    prices = without_free_tiers()
+
+    once, twice = (cost.estimate(100_000, many, USUAL, prices, THERE) for many in (500_000, 1_000_000))
+
+    assert by_driver(twice, Driver.VIEWERS) == pytest.approx(2 * by_driver(once, Driver.VIEWERS))
+    assert by_driver(twice, Driver.SIGNATURES) == by_driver(once, Driver.SIGNATURES)
+
+
+def test_a_copy_is_renewed_at_every_call_or_as_often_as_it_goes_stale() -> None:
+    """Rare calls each find it stale; of many, one in five seconds does."""
+    assert renewals(calls=10, seconds=1_000_000, fresh_seconds=5) == pytest.approx(10, rel=0.001)
+    assert renewals(calls=10**9, seconds=1000, fresh_seconds=5) == pytest.approx(200, rel=0.001)
+    assert renewals(calls=100, seconds=500, fresh_seconds=5) == 50
+    assert renewals(calls=100, seconds=0, fresh_seconds=5) == 0
+
+
+def test_a_million_of_the_simplest_signatures_by_hand() -> None:
+    """Everybody confirms at once, opens the mail once, and nobody withdraws."""
+    simplest = Assumptions(
+        confirmed_share=1, reminded_share=0, opens_a_mail=1, withdrawn_share=0, partner_share=0, requests_at_once=1
+    )
+
+    charged = cost.estimate(1_000_000, 0, simplest, without_free_tiers(), THERE)
+
+    paid = {(each.use.service, each.use.what): each for each in charged if each.use.driver is Driver.SIGNATURES}
+    # Two admitted, one settled, two confirmed: 5 × 1.80 dollars.
+    assert paid["Firestore", "writes"].cost == pytest.approx(9.0)
+    # 2 to admit, 2 for the reminder that is not due, 1 to confirm, 3 for the desk: 8 × 0.60 dollars.
+    assert paid["Firestore", "reads"].cost == pytest.approx(4.8)
+    # The mailbox expires, the signature is purged: 2 × 0.20 dollars.
+    deleted = paid["Firestore", "deleted by expiry"].cost + paid["Firestore", "deleted by `purge`"].cost
+    assert deleted == pytest.approx(0.4)
+    # Two tasks, each created and delivered: 4 × 0.40 dollars.
+    assert paid["Cloud Tasks", "created and delivered"].cost == pytest.approx(1.6)
+    # sign, deliver twice, confirm's page and button: 5 × 0.40 dollars.
+    assert paid["Cloud Run", "requests of signers and the queue"].cost == pytest.approx(2.0)
+    # One mail takes 0.6 seconds, four requests a tenth each: a million seconds at 24 dollars.
+    assert paid["Cloud Run", "processor for them"].cost == pytest.approx(24.0)
+    assert paid["Cloud Run", "memory for them"].cost == pytest.approx(1.25)
+    # sign, confirm's page and button.
+    assert paid["Cloud Armor", "requests of signers"].cost == pytest.approx(2.25)
+
+
+def test_a_million_viewers_by_hand() -> None:
+    """Who look once and never again, all of it from the cache."""
+    simplest = Assumptions(polls_a_view=1, redirected_share=0, hit_ratio=1)
+
+    charged = cost.estimate(0, 1_000_000, simplest, without_free_tiers(), THERE)
+
+    paid = {(each.use.service, each.use.what): each.cost for each in charged if each.use.driver is Driver.VIEWERS}
+    # Page, script, texts, badge and count: 5 × 0.75 dollars.
+    assert paid["CDN", "requests"] == pytest.approx(3.75)
+    # 29 GB are 27.0 GiB, at 8 cents.
+    assert paid["CDN", "data to viewers"] == pytest.approx(2.16, abs=0.005)
+    assert paid["CDN", "data into the cache"] == paid["Cloud Run", "processor for them"] == 0
+
+
+def test_mail_is_told_apart_and_as_a_range() -> None:
+    """Its price is the relay's, and differs tenfold."""
+    mails, cheapest, dearest = cost.mail(800, USUAL, PRICES)
+
+    assert mails == pytest.approx(1000 + 250)
+    assert cheapest == pytest.approx(0.125)
+    assert dearest == pytest.approx(1.25)
+    assert not [charge for charge in cost.estimate(800, 0, USUAL, PRICES, THERE) if "mail_" in charge.use.price]
+
+
+def test_an_hour_of_spike_mode_by_hand() -> None:
+    """Four processors with half a GiB each kept warm, of at most ten."""
+    there = dataclasses.replace(THERE, functions=(Function("sign", cpu=1, memory_gib=0.5, warm=4, most=10),))
+
+    [hour] = cost.spike_hours(there, PRICES)
+
+    assert hour.idle == pytest.approx(4 * 3600 * (0.0000025 + 0.5 * 0.0000025))
+    assert hour.busy == pytest.approx(4 * 3600 * (0.000024 + 0.5 * 0.0000025))
+    assert hour.most == pytest.approx(hour.busy * 10 / 4)
+
+
+def test_busy_instances_that_show_the_count_read_it_again_and_again() -> None:
+    """Each of them for itself: 33 documents in five seconds."""
+    sizes = [Function(name, cpu=1, memory_gib=0.5, warm=1, most=1) for name in ("count", "confirm", "sign")]
+
+    hours = cost.spike_hours(dataclasses.replace(THERE, functions=tuple(sizes)), PRICES)
+
+    count_busy, confirm_busy, sign_busy = (hour.busy for hour in hours)
+    assert count_busy == confirm_busy == pytest.approx(sign_busy + 33 * 720 * 0.06 / 100_000)
+
+
+def test_a_sixth_forwarding_rule_has_no_price_yet() -> None:
+    """Rather an error than a sum that is too low."""
+    more: Deployed = dataclasses.replace(THERE, forwarding_rules=6)
+
+    with pytest.raises(ValueError, match="first five"):
+        cost.estimate(1, 1, USUAL, PRICES, more)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"hit_ratio": 1.1}, {"confirmed_share": 0}, {"polls_a_view": -1}, {"busy_days": 32}]
+)
+def test_what_cannot_be_is_not_assumed(wrong: Mapping[str, Any]) -> None:
+    """A share is between nothing and all."""
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Assumptions(**wrong)
+
+
+def test_every_price_tells_where_it_is_from_and_how_sure_it_is() -> None:
+    """In one currency, for a unit, from a page, with a day and a reason."""
+    for name, each in PRICES.items():
+        assert each.value >= 0, name
+        assert each.per > 0, name
+        assert each.free >= 0, name
+        assert each.currency == "USD", name
+        assert each.unit, name
+        assert each.free_per in {"day", "month"}, name
+        assert each.source.startswith("https://"), name
+        assert type(each.noted) is date, name
+        assert each.check, name
+        assert each.verified or re.search("memory|third part|copy", each.check), name
+
+
+def test_every_price_is_used_and_every_use_has_its_price() -> None:
+    """What is noted and not needed would be kept up to date for nothing."""
+    used = {use.price for use in usage.month(1, 1, THERE, USUAL)}
+    apart = {"mail_cheapest", "mail_dearest", "run_idle_cpu", "run_idle_memory"}
+
+    assert used | apart == set(PRICES)
+
+
+def test_the_code_keeps_its_copies_for_as_long_as_is_reckoned() -> None:
+    """Half the seconds would cost twice the reads."""
+    assert count.FRESH.total_seconds() == usage.COUNT_FRESH_SECONDS
+    assert overlay.FRESH_SECONDS == usage.OVERLAY_FRESH_SECONDS
+    assert funnel.WRITE_SECONDS == usage.FUNNEL_WRITE_SECONDS
+    assert Campaign.model_fields["tally_shards"].default == usage.TALLY_SHARDS
+
+
+def test_the_widget_asks_as_often_as_is_reckoned() -> None:
+    """Seven counts in a minute of reading; the rest of the ten is for tabs left open."""
+    script = (REPOSITORY / "functions" / "embed" / "static" / "v1.js").read_text(encoding="utf-8")
+    [seconds] = re.findall(r"^const REFRESH_SECONDS = (\d+);", script, re.M)
+
+    assert 1 + 60 / int(seconds) <= USUAL.polls_a_view
+    assert f"every {seconds} seconds" in Assumptions.__dataclass_fields__["polls_a_view"].metadata["why"]
+
+
+@pytest.fixture
+async def store(proxy: CountingProxy) -> AsyncIterator[FirestoreStore]:
+    made = FirestoreStore("undersign-test", "(default)", lambda _: 8)
+    yield made
+    made.close()
+
+
+async def test_each_step_reads_and_writes_as_many_documents_as_is_reckoned(
+    store: FirestoreStore, proxy: CountingProxy, campaign_id: str
+) -> None:
+    """Of one signature: admitted, mailed, reminded, confirmed, withdrawn. Opening its link does neither."""
+    address: Address = make_address(campaign_id)
+    signed = submission()
+
+    def taken() -> tuple[int, int]:
+        """Reads and writes since the last time."""
+        counted = proxy.reads.total(), proxy.writes.total()
+        proxy.forget()
+        return counted
+
+    admitted = await store.admit(address, signed, NOW)
+    assert taken() == (usage.ADMIT_READS, usage.ADMIT_WRITES)
+    assert isinstance(admitted, Granted)
+    await store.settle(admitted, sent=True)
+    assert taken() == (0, usage.SETTLE_WRITES)
+
+    tomorrow = NOW + timedelta(days=1)
+    reminder = await store.claim(address, signed.id, MailKind.REMINDER, tomorrow)
+    assert taken() == (usage.REMINDER_READS, usage.REMINDER_WRITES)
+    assert isinstance(reminder, Granted)
+    await store.settle(reminder, sent=True)
+    assert taken() == (0, usage.SETTLE_WRITES)
+
+    await store.confirm(campaign_id, address.digest, signed.id, tomorrow)
+    assert taken() == (usage.CONFIRM_READS, usage.CONFIRM_WRITES)
+    await store.claim(address, signed.id, MailKind.REMINDER, tomorrow)
+    assert taken() == (usage.REMINDER_READS, 0)
+    await store.withdraw(campaign_id, address.digest, tomorrow)
+    assert taken() == (usage.CONFIRM_READS, usage.CONFIRM_WRITES)
+
+
+def test_the_readme_tells_what_the_script_reckons() -> None:
+    """For the usual numbers; after a change, `make cost ARGS=--readme` writes it anew."""
+    chapter = cost.markdown(*cost.EXAMPLES[-1], USUAL)
+
+    assert cost.with_chapter(README, chapter) == README
+
+
+def test_only_what_stands_between_the_comments_is_replaced() -> None:
+    """Others write the rest."""
+    readme = f"before\n{cost.BEGIN}\nold\n{cost.END}\nafter\n"
+
+    assert cost.with_chapter(readme, "new") == f"before\n{cost.BEGIN}\n\nnew\n\n{cost.END}\nafter\n"
+
+
+def test_the_command_prints_a_month_and_an_hour() -> None:
+    """With the variables of make, and with one assumption changed."""
+    printed = make("SIGNATURES=20000", "VIEWERS=30000", "ARGS=--polls-a-view 7")
+
+    assert "20,000 confirmed signatures and 30,000 viewers" in printed
+    sums = re.findall(r"^= (.*?) +([\d.,]+)$", printed, re.M)
+    assert [name for name, _ in sums] == [*Driver, "all of it, without mail"]
+    *parts, whole = (float(amount.replace(",", "")) for _, amount in sums)
+    assert sum(parts) == pytest.approx(whole, abs=0.03)
+    assert re.search(r"--polls-a-view +7 ", printed)
+    assert "could not be verified" in printed
+
+
+def test_an_hour_of_spike_mode_can_be_asked_for_alone() -> None:
+    """Each function on its line."""
+    printed = make("ARGS=--spike")
+
+    assert re.findall(r"^(\w+) +\d", printed, re.M) == ["sign", "deliver", "confirm", "count", "embed", "sum"]
+    assert "signatures" not in printed
+
+
+def make(*arguments: str) -> str:
+    """What `make cost` prints, with nothing installed but Python."""
+    done = subprocess.run(
+        ["make", "--silent", "cost", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    return done.stdout

@@ -1,0 +1,189 @@
+"""Processes that are killed at the worst moment, and many at once: nothing is lost, and nothing happens twice."""
+
+import asyncio
+import json
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.crypto.tokens import Purpose, Tokens
+from shared.mail.outbox import Outbox, Received
+from shared.models import Submission
+from shared.queue.envelopes import Envelopes
+from shared.queue.local import LEASE, LocalQueue
+from shared.store import Confirmed
+from shared.store.firestore import FirestoreStore
+from tests.support.deployment import CAMPAIGN, PUBLIC_URL, SIGNATURES, Identities, signature, world
+from tests.support.polling import PATIENCE_SECONDS, until
+from tests.support.processes import functions
+from tests.support.servers import server
+
+HOUR = timedelta(hours=1)
+
+
+class RecordingQueue:
+    """Keeps task bodies, for a test to deliver as it likes."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+
+    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
+        self.bodies.append(body)
+
+    async def aclose(self) -> None:
+        pass
+
+
+@contextmanager
+def silent_relay() -> Iterator[int]:
+    """The port of a mail relay that takes the connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def relay(port: int) -> dict[str, str]:
+    return {"MAIL": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_STARTTLS": "false"}
+
+
+def mailbox_claims(folder: Path) -> list[dict[str, object]]:
+    with closing(sqlite3.connect(folder / "store.db")) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'mailboxes'").fetchall():
+            return []  # the server is still making it
+        rows = database.execute("SELECT document FROM mailboxes").fetchall()
+    return [claim for row in rows for claim in json.loads(row[0])["claims"]]
+
+
+def tasks(folder: Path) -> list[tuple[bytes, datetime]]:
+    """What is in the local queue: bodies, and when they are due."""
+    with closing(sqlite3.connect(folder / "tasks.db")) as database:
+        rows = database.execute("SELECT body, due_at FROM tasks").fetchall()
+    return [(body, datetime.fromtimestamp(due_at / 1e6, UTC)) for body, due_at in rows]
+
+
+def test_killing_everything_between_accept_and_deliver_loses_nothing(tmp_path: Path) -> None:
+    """The signature was accepted, deliver could not mail it yet, and the machine went down."""
+    with server(tmp_path, **relay(port=1)) as running:
+        accepted = httpx.post(running.url + SIGNATURES, json=signature(), trust_env=False)
+        running.kill()
+    assert accepted.status_code == 202
+
+    with server(tmp_path) as restarted:
+        # A task that was under way when the machine went down comes again when its lease has run out.
+        mail = restarted.mail_to("ann@example.org", LEASE.total_seconds() + PATIENCE_SECONDS)
+        httpx.post(mail.links["confirm"].replace(_origin(mail.links["confirm"]), restarted.url), trust_env=False)
+        count = httpx.get(f"{restarted.url}/v1/campaigns/{CAMPAIGN}/count", trust_env=False).json()
+
+    assert count["total"] == 1
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/")[:3])
+
+
+async def test_killing_deliver_between_claim_and_mark_mails_nothing_within_the_hour_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether that mail went out: the task that comes again waits for an hour, and is mailed then."""
+    body = _crash_while_mailing(tmp_path)
+    claimed_at = datetime.now(UTC)
+
+    status, mails_within_the_hour = _bring_again(tmp_path, body)
+
+    assert (status, mails_within_the_hour) == (204, [])
+    assert any(claimed_at + HOUR / 2 < due < claimed_at + 2 * HOUR for _, due in tasks(tmp_path))
+    kept = json.loads((tmp_path / "secrets.json").read_text())
+    async with world(tmp_path, monkeypatch, **kept) as later:
+        later.now = datetime.now(UTC) + 2 * HOUR
+        await later.deliver()
+        assert [mail.to for mail in later.outbox.received()] == ["ann@example.org"]
+
+
+def _crash_while_mailing(folder: Path) -> bytes:
+    """Kill deliver while the relay keeps it waiting; the body of the task it was at."""
+    with silent_relay() as port, server(folder, **relay(port)) as running:
+        httpx.post(running.url + SIGNATURES, json=signature(), trust_env=False)
+        until(lambda: (folder / "store.db").exists() and mailbox_claims(folder))
+        running.kill()
+    [(body, _)] = tasks(folder)
+    return body
+
+
+def _bring_again(folder: Path, body: bytes) -> tuple[int, list[Received]]:
+    """Start again and deliver the same task: the answer, and what was mailed."""
+    with server(folder) as restarted:
+        answer = httpx.post(f"{restarted.url}/v1/tasks/deliver", content=body, trust_env=False)
+        return answer.status_code, restarted.mails()
+
+
+async def test_five_hundred_submissions_for_one_address_across_three_processes(
+    tmp_path: Path, emulator: str, project: str
+) -> None:
+    """At most two mails in the hour; each submission is stored, or waits in the queue."""
+    identities, recording = Identities(), RecordingQueue()
+    envelopes = Envelopes(recording, str(identities.deliver.to_public()))
+    for number in range(500):
+        await envelopes.send(_submission(number))
+    environment = {
+        **identities.environment(),
+        "PUBLIC_URL": PUBLIC_URL,
+        "STORE": "firestore",
+        "FIRESTORE_PROJECT": project,
+        "FIRESTORE_EMULATOR_HOST": emulator,
+        "TASKS": "local",
+        "MAIL": "outbox",
+        "LOCAL_FOLDER": str(tmp_path),
+    }
+
+    with functions(["deliver"] * 3, environment, tmp_path) as addresses:
+        async with httpx.AsyncClient(trust_env=False, timeout=120) as client:
+            answers = await asyncio.gather(
+                *(
+                    client.post(f"{addresses[number % 3]}/v1/tasks/deliver", content=body)
+                    for number, body in enumerate(recording.bodies)
+                )
+            )
+
+    mailed = Outbox(tmp_path / "outbox", lambda: datetime.now(UTC)).received()
+    brought_again = sum(answer.status_code != 204 for answer in answers)
+    queue = LocalQueue(tmp_path / "tasks.db")
+    in_queue = await queue.pending()
+    await queue.aclose()
+    waiting = in_queue - len(mailed)  # each mail has put its reminder there, too
+    assert len(mailed) == 2
+    assert len(mailed) + waiting + brought_again == 500
+    assert waiting > brought_again, "contention should be the exception"
+    assert await _confirmable(project, environment, mailed[0].links["confirm"])
+
+
+def _submission(number: int) -> Submission:
+    return Submission(
+        id=f"{number:032x}",
+        campaign=CAMPAIGN,
+        email="ann@example.org",
+        name=f"Ann {number}",
+        country="DE",
+        locale="en",
+        consent_version="1",
+        partner=None,
+        source=None,
+        newsletter=None,
+        postal_code=None,
+        signed_at=datetime.now(UTC),
+    )
+
+
+async def _confirmable(project: str, environment: dict[str, str], link: str) -> bool:
+    """Whether the mailed submission is in the store, for its link counts it."""
+    named = Tokens(environment["TOKEN_KEYS"].split()).verify(
+        Purpose.CONFIRM, link.rsplit("/", 1)[1], datetime.now(UTC)
+    )
+    store = FirestoreStore(project, "(default)", lambda _: 8)
+    outcome = await store.confirm(named.campaign, named.digest, named.submission, datetime.now(UTC))
+    store.close()
+    return isinstance(outcome, Confirmed)

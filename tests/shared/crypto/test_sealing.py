@@ -1,0 +1,317 @@
+"""Sealed to those who may read it, and digested so that one address is one signature."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+import pyrage
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from hypothesis import example, given, reject
+from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
+
+from shared.crypto import sealing
+from shared.crypto.sealing import Digester, Opener, Sealer
+from shared.errors import ConfigurationError, Unopenable
+from shared.models import check_email
+from shared.store import shard_of
+
+CONTENT = {"name": "Jörg Ångström", "newsletter": None}
+PEPPER = b"p" * 32
+
+
+def identity() -> pyrage.x25519.Identity:
+    return pyrage.x25519.Identity.generate()
+
+
+def sealed_to(*identities: pyrage.x25519.Identity, content: Mapping[str, object] | str = CONTENT) -> bytes:
+    return sealing.seal(content, [each.to_public() for each in identities])
+
+
+def opened(sealed: bytes, *identities: pyrage.x25519.Identity) -> object:
+    return json.loads(Opener([str(each) for each in identities]).open(sealed))
+
+
+class TestOpen:
+    @pytest.mark.parametrize("content", [{}, CONTENT, {"name": "é" * 100_000}], ids=["none", "some", "much"])
+    def test_gives_back_what_was_sealed(self, content: Mapping[str, object]) -> None:
+        """Also across age's chunks of 64 KiB, and also where it was JSON already."""
+        key = identity()
+
+        assert opened(sealed_to(key, content=content), key) == content
+        assert opened(sealed_to(key, content=json.dumps(content)), key) == content
+
+    def test_with_any_key_of_a_rotation(self) -> None:
+        """Envelopes sealed before a rotation are still under way after it."""
+        old, new = identity(), identity()
+
+        assert [opened(sealed_to(key), old, new) for key in (old, new)] == [CONTENT, CONTENT]
+
+    def test_with_a_key_that_was_taken_away_fails(self) -> None:
+        """A retired identity opens nothing any more."""
+        with pytest.raises(Unopenable):
+            Opener([str(identity())]).open(sealed_to(identity()))
+
+    def test_of_anything_changed_on_the_way_fails(self) -> None:
+        """Whichever byte it is, and in whichever way."""
+        key = identity()
+        opener = Opener([str(key)])
+        sealed = sealed_to(key, content="{}")
+
+        for place in range(len(sealed)):
+            for mask in (0x01, 0x20, 0x80):
+                changed = sealed[:place] + bytes([sealed[place] ^ mask]) + sealed[place + 1 :]
+                with pytest.raises(Unopenable):
+                    opener.open(changed)
+
+    def test_of_anything_cut_off_or_put_on_fails(self) -> None:
+        """Half a file is no file, and neither is one and a half."""
+        key = identity()
+        opener = Opener([str(key)])
+        sealed = sealed_to(key, content="{}")
+
+        for wrong in [*(sealed[:length] for length in range(len(sealed))), sealed + b"\x00", sealed * 2]:
+            with pytest.raises(Unopenable):
+                opener.open(wrong)
+
+    @given(st.binary().map(lambda tail: b"age-encryption.org/v1\n" + tail) | st.binary())
+    def test_of_junk_is_unopenable_and_nothing_else(self, junk: bytes) -> None:
+        """The queue's bodies are whatever somebody could put there."""
+        with pytest.raises(Unopenable) as unopenable:
+            Opener([str(identity())]).open(junk)
+
+        assert unopenable.value.__suppress_context__
+
+    def test_seals_the_same_content_differently_each_time(self) -> None:
+        """Whoever sees the store cannot tell that two people have one name."""
+        key = identity()
+
+        assert sealed_to(key) != sealed_to(key)
+
+    def test_of_a_short_name_is_as_long_as_of_a_long_one(self) -> None:
+        """Nor how long the name is; what comes before is random, and says nothing either."""
+        names = ("A", "Ann", "Ann Example " * 8, "é" * 100)
+
+        sealed = [sealed_to(identity(), content={"name": name}) for name in names]
+
+        assert len({len(each.split(b"\n--- ", 1)[1]) for each in sealed}) == 1
+
+    @pytest.mark.parametrize("wrong", ["", "AGE-SECRET-KEY-1", "age1qqqq"])
+    def test_does_not_start_with_a_key_that_is_none(self, wrong: str) -> None:
+        """The error does not repeat what might be a secret."""
+        with pytest.raises(ConfigurationError) as refused:
+            Opener([str(identity()), wrong or "nonsense"])
+
+        assert str(refused.value) == "an age identity cannot be read"
+
+
+class TestSealer:
+    def test_seals_to_each_of_the_organisers(self) -> None:
+        """Any one of two people can open, so that one lost key loses nothing."""
+        first, second = identity(), identity()
+        sealer = Sealer([str(first.to_public()), str(second.to_public())], {})
+
+        sealed = sealer.for_campaign({"name": "Jörg", "newsletter": None})
+
+        assert opened(sealed, first) == {"name": "Jörg", "newsletter": None}
+        assert opened(sealed, second) == {"name": "Jörg", "newsletter": None}
+
+    def test_seals_a_contact_to_its_partner_alone(self) -> None:
+        """Not to the campaign, and not to another partner."""
+        campaign, partner, other = identity(), identity(), identity()
+        recipients = {"one": str(partner.to_public()), "two": str(other.to_public())}
+        sealed = Sealer([str(campaign.to_public())], recipients).for_partner("one", {"name": "Ann"})
+
+        assert sealed
+        assert opened(sealed, partner) == {"name": "Ann"}
+        with pytest.raises(Unopenable):
+            opened(sealed, campaign, other)
+
+    @pytest.mark.parametrize("slug", [None, "", "without-a-key"])
+    def test_seals_nothing_to_partners_without_a_key(self, slug: str | None) -> None:
+        """Such a partner gets its contacts from the organisers."""
+        assert Sealer([str(identity().to_public())], {}).for_partner(slug, {"name": "Ann"}) is None
+
+    @pytest.mark.parametrize("wrong", ["", "throwaway", "age1" + "q" * 58, "AGE-SECRET-KEY-1QQQQ"])
+    def test_does_not_start_with_a_recipient_that_is_none(self, wrong: str) -> None:
+        """Better no function than one whose data nobody can open."""
+        with pytest.raises(ConfigurationError):
+            Sealer([wrong], {})
+
+
+_BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+
+
+def _open_by_specification(sealed: bytes, secret: str) -> bytes:
+    """An age file with one X25519 recipient and one chunk, opened as https://age-encryption.org/v1 says."""
+    header, payload = sealed.split(b"\n--- ", 1)
+    mac, payload = payload[:43], payload[44:]
+    version, *stanzas = header.decode().split("\n-> ")
+    # Others are there to keep implementations tolerant ("grease").
+    ((share, wrapped),) = (stanza[7:].split("\n") for stanza in stanzas if stanza.startswith("X25519 "))
+    assert version == "age-encryption.org/v1"
+    data = "".join(
+        f"{_BECH32.index(letter):05b}" for letter in secret.lower().removeprefix("age-secret-key-1")[:-6]
+    )
+    scalar = bytes(int(data[at : at + 8], 2) for at in range(0, 256, 8))
+    ours = X25519PrivateKey.from_private_bytes(scalar)
+    theirs = _unpadded(share)
+    salt = theirs + ours.public_key().public_bytes_raw()
+    shared = ours.exchange(X25519PublicKey.from_public_bytes(theirs))
+    wrap_key = _hkdf(shared, salt, b"age-encryption.org/v1/X25519")
+    file_key = ChaCha20Poly1305(wrap_key).decrypt(bytes(12), _unpadded(wrapped), None)
+    wanted = hmac.digest(_hkdf(file_key, b"", b"header"), header + b"\n---", hashlib.sha256)
+    assert hmac.compare_digest(wanted, _unpadded(mac.decode()))
+    return ChaCha20Poly1305(_hkdf(file_key, payload[:16], b"payload")).decrypt(
+        bytes(11) + b"\x01", payload[16:], None
+    )
+
+
+def _unpadded(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4))
+
+
+def _hkdf(key: bytes, salt: bytes, info: bytes) -> bytes:
+    return HKDF(hashes.SHA256(), 32, salt, info).derive(key)
+
+
+def test_what_is_sealed_is_an_age_file_by_its_specification() -> None:
+    """Another implementation opens it: the organisers do not depend on ours, nor on the library under it."""
+    key = identity()
+
+    assert json.loads(_open_by_specification(sealed_to(key), str(key))) == CONTENT
+
+
+def digest(email: str, campaign: str = "a", pepper: bytes = PEPPER) -> str:
+    return Digester(pepper).address(campaign, check_email(email)).digest
+
+
+def mailbox(email: str) -> str:
+    return Digester(PEPPER).address("a", check_email(email)).mailbox
+
+
+class TestDigest:
+    def test_never_changes(self) -> None:
+        """A record that is stored must be found again by every later version."""
+        address = Digester(PEPPER).address("reclaim-your-face", "ann@example.org")
+
+        assert address.campaign == "reclaim-your-face"
+        assert address.digest == "gcpgpy2njgmh7jsl335odgapqp53az7kbdn4ujh2zpn2dn6qkoeq"
+        assert address.mailbox == "3lpkavjlbtf2w7qx2rqdrl4mmzilwy32hapfc7yxvjb7am7smkka"
+
+    def test_is_52_characters_of_base32(self) -> None:
+        """256 bits, in letters that a document's id and a link may hold."""
+        for text in (digest("ann@example.org"), mailbox("ann@example.org")):
+            assert len(text) == 52
+            assert set(text) <= set("abcdefghijklmnopqrstuvwxyz234567")
+
+    def test_differs_by_address_campaign_pepper_and_purpose(self) -> None:
+        """Nobody can follow an address from one campaign into another."""
+        digests = {
+            digest("ann@example.org"),
+            digest("bob@example.org"),
+            digest("ann@example.com"),
+            digest("ann@example.org", campaign="b"),
+            digest("ann@example.org", pepper=b"q" * 32),
+            mailbox("ann@example.org"),
+        }
+
+        assert len(digests) == 6
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("ann@example.org", "Ann@Example.ORG"),
+            ("ann@example.org", " ann@example.org "),
+            ("jos\u00e9@example.org", "JOSE\u0301@example.org"),
+            ("ann@faß.de", "ann@xn--fa-hia.de"),
+            ("ann@faß.de", "ann@FAß.de"),
+            ("ann@例え.jp", "ann@xn--r8jz45g.jp"),
+            ("ann@例え.jp", "ann@例え。jp"),
+            ("annlee@gmail.com", "a.n.n.l.e.e@gmail.com"),
+            ("annlee@gmail.com", "ann.lee+petition@gmail.com"),
+            ("annlee@gmail.com", "Ann.Lee@GoogleMail.com"),
+            ("ann@icloud.com", "ann+x@me.com"),
+            ("ann@icloud.com", "ann@mac.com"),
+            ("annlee@proton.me", "ann.lee+x@pm.me"),
+            ("annlee@proton.me", "annlee@protonmail.com"),
+            ("ann@outlook.com", "ann+x@outlook.com"),
+            ("ann@hotmail.com", "ann+x+y@hotmail.com"),
+            ("ann@yandex.ru", "ann+x@ya.ru"),
+        ],
+    )
+    def test_is_one_for_all_spellings_of_an_address(self, one: str, other: str) -> None:
+        """One address signs once, also where its provider takes it in many forms."""
+        assert digest(one) == digest(other)
+        assert mailbox(one) == mailbox(other)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("ann@faß.de", "ann@fass.de"),
+            ("ann@βόλος.com", "ann@βόλοσ.com"),
+            ("ann.lee@example.org", "annlee@example.org"),
+            ("ann.lee@outlook.com", "annlee@outlook.com"),
+            ("ann@gmail.com", "ann@outlook.com"),
+            ("ann@hotmail.com", "ann@outlook.com"),
+            ("straße@example.org", "strasse@example.org"),
+            ("+ann@gmail.com", "+bob@gmail.com"),
+        ],
+    )
+    def test_keeps_people_apart(self, one: str, other: str) -> None:
+        """Nobody's signature is taken for somebody else's."""
+        assert digest(one) != digest(other)
+        assert mailbox(one) != mailbox(other)
+
+    @pytest.mark.parametrize("tagged", ["ann+petition@example.org", "Ann+a+b@example.org"])
+    def test_of_a_tag_is_its_own_while_the_mailbox_is_not(self, tagged: str) -> None:
+        """Where we do not know the provider, tags may be people; their mail shares the caps of one inbox."""
+        assert digest(tagged) != digest("ann@example.org")
+        assert mailbox(tagged) == mailbox("ann@example.org")
+
+    def test_of_an_address_that_is_all_tag_is_not_that_of_nobody(self) -> None:
+        """`+x@` has no name before its tag, so that the whole stays."""
+        assert mailbox("+ann@example.org") != mailbox("+bob@example.org")
+
+    @given(
+        st.emails() | st.tuples(st.text(min_size=1), st.text(min_size=1)).map(lambda two: "{}@{}.org".format(*two))
+    )
+    @example("İ@İ.org")
+    @example("ﬁ@ﬁ.org")
+    @example("K@K.org")
+    def test_is_there_for_every_address_that_the_form_takes(self, typed: str) -> None:
+        """Otherwise deliver could never be done with it; and however it is typed once more, it is the same."""
+        try:
+            email = check_email(typed)
+        except PydanticCustomError:
+            reject()
+
+        address = Digester(PEPPER).address("a", email)
+
+        assert address == Digester(PEPPER).address("a", check_email(email))
+
+
+@pytest.mark.parametrize("shards", [1, 2, 8, 32, 100])
+def test_digests_spread_evenly_over_the_shards(shards: int) -> None:
+    """Each shard takes one write a second, so that a shard with more than its share slows all down."""
+    per_shard = 100
+    digester = Digester(PEPPER)
+    digests = [digester.address("a", f"{n}@example.org").digest for n in range(shards * per_shard)]
+
+    counted = Counter(shard_of(each, shards) for each in digests)
+
+    # A binomial share of 100 has a deviation of 10; six of them are no accident.
+    assert set(counted) == set(range(shards))
+    assert all(per_shard - 60 < count < per_shard + 60 for count in counted.values())
+
+
+def test_a_digest_is_always_counted_in_the_same_shard() -> None:
+    """withdraw takes off where confirm put on, whatever version of the code does it."""
+    assert [shard_of("a" * 51 + last, 32) for last in "aq"] == [9, 13]

@@ -1,0 +1,282 @@
+"""The mail on the wire: headers that nobody can add to, and links that arrive whole."""
+
+import re
+from datetime import datetime
+from email import message_from_string
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, reject
+from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
+
+from shared import mail
+from shared.campaigns import load_all
+from shared.crypto.tokens import Link, Purpose, Tokens
+from shared.locales import locale
+from shared.mail import Mail
+from shared.mail.message import ascii_recipient, build
+from shared.models import check_email
+from shared.store import MailKind
+from shared.web.pages import MailLink
+from tests.support.clock import NOW
+from tests.support.deployment import CAMPAIGN, PUBLIC_URL, world
+
+HEADERS = {
+    "From",
+    "To",
+    "Reply-To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "Content-Language",
+    "MIME-Version",
+    "Content-Type",
+}
+TOKENS = Tokens(["k" * 32])
+PRIVACY = f"{PUBLIC_URL}/c/{CAMPAIGN}/privacy?lang=en"
+
+
+def url(purpose: Purpose = Purpose.CONFIRM, submission: str = "0" * 32) -> str:
+    day, language, mailbox = "2026-11-22", "abcdefgh", "microsoft"
+    link = Link(CAMPAIGN, "d" * 52, "en", submission, "DE", "p" * 40, "1", day, "s" * 40, language, mailbox)
+    return f"{PUBLIC_URL}/v1/{purpose}/{TOKENS.issue(purpose, link, NOW)}"
+
+
+def composed(kind: MailKind = MailKind.CONFIRM, links: int = 1) -> Mail:
+    """A mail of the example campaign with that many submissions."""
+    links = 0 if kind is MailKind.SIGNED else links
+    labels = [None] if links == 1 else [f"Signed in place {n}" for n in range(links)]
+    confirm = [MailLink(url(submission=f"{n:032}"), label) for n, label in enumerate(labels[:links])]
+    return mail.compose(
+        kind,
+        load_all()[CAMPAIGN],
+        locale("en"),
+        to="ann@example.org",
+        confirm=confirm,
+        withdraw=url(Purpose.WITHDRAW),
+        privacy=PRIVACY,
+    )
+
+
+def made(**fields: Any) -> Mail:
+    """A short mail, with `fields` of one's own."""
+    return Mail(
+        **{
+            "to": "ann@example.org",
+            "sender_name": "Unwatched Europe",
+            "sender_address": "petition@unwatched.example.org",
+            "reply_to": "privacy@unwatched.example.org",
+            "subject": "Confirm",
+            "text": "text",
+            "html": "<p>html</p>",
+            "language": "en",
+            **fields,
+        }
+    )
+
+
+def sent(message: Mail, now: datetime = NOW) -> EmailMessage:
+    """What the recipient's mail program makes of the bytes."""
+    return message_from_string(build(message, now).as_bytes().decode(), policy=default)
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    assert body
+    return str(body.get_content())
+
+
+class TestHeaders:
+    def test_say_who_writes_to_whom_when_and_in_what_language(self) -> None:
+        """Answers reach the people who answer for the data."""
+        message = sent(composed())
+
+        assert set(message.keys()) == HEADERS
+        assert message["From"] == "Unwatched Europe <petition@unwatched.example.org>"
+        assert message["To"] == "ann@example.org"
+        assert message["Reply-To"] == "privacy@unwatched.example.org"
+        assert message["Subject"] == "Confirm your signature: Ban biometric mass surveillance in public places"
+        assert message["Date"].datetime == NOW
+        assert message["Content-Language"] == "en"
+
+    def test_tell_machines_not_to_answer(self) -> None:
+        """No out-of-office reply, no loop of them (RFC 3834)."""
+        message = sent(composed())
+
+        assert message["Auto-Submitted"] == "auto-generated"
+        assert message["X-Auto-Response-Suppress"] == "All"
+
+    def test_name_each_mail_under_the_senders_domain(self) -> None:
+        """Spam filters look at it, and the name of our machine is nobody's business."""
+        names = [str(sent(composed())["Message-ID"]) for _ in range(2)]
+
+        assert all(re.fullmatch(r"<[^@<>\s]+@unwatched\.example\.org>", name) for name in names)
+        assert len(set(names)) == 2
+
+    @pytest.mark.parametrize(
+        "subject",
+        [
+            "Bestätigen Sie Ihre Unterschrift:" + " Überwachung" * 20,
+            "署名を確認してください：" + "公共の場での生体認証による大量監視の禁止を求めます" * 5,
+            "أكّدتوقيعك" * 20,
+            "Wort" * 60,
+            "👩🏽‍🚀" * 30,
+        ],
+    )
+    def test_carry_long_subjects_in_any_script(self, subject: str) -> None:
+        """Encoded, in lines that SMTP allows, and whole again at the other end."""
+        raw = build(made(subject=subject), NOW).as_bytes()
+
+        assert sent(made(subject=subject))["Subject"] == subject
+        assert max(map(len, raw.split(b"\r\n"))) <= 998
+        assert raw.isascii()
+
+    def test_make_one_line_of_a_subject(self) -> None:
+        """A title that an editor has broken is no reason not to write."""
+        assert (
+            sent(made(subject="Confirm\r\n your\u2028 signature\t"))["Subject"].strip() == "Confirm your signature"
+        )
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "Européens sans surveillance",
+            "Unwatched, Europe; (e.V.)",
+            'Ann "Bee" <evil@example.com>',
+            "監視なきヨーロッパ",
+            "a@b.example",
+        ],
+    )
+    def test_keep_the_senders_name_a_name(self, name: str) -> None:
+        """Whatever it holds, there is one sender with one address."""
+        (sender,) = sent(made(sender_name=name))["From"].addresses
+
+        assert sender == Address(name, addr_spec="petition@unwatched.example.org")
+
+    @pytest.mark.parametrize("field", ["to", "sender_name", "sender_address", "reply_to", "subject", "language"])
+    @pytest.mark.parametrize("line_break", ["\r\n", "\n", "\r", "\r\n ", "\n\t", "\x0b", "\x0c", "\x85", "\u2028"])
+    def test_take_nobody_elses_header(self, field: str, line_break: str) -> None:
+        """A line break in any field gives no mail or one without it, never another header, recipient or body."""
+        value = str(getattr(made(), field)) + line_break + "Bcc: eve@example.com\r\n\r\n<b>Buy!</b>"
+        try:
+            raw = build(made(**{field: value}), NOW).as_bytes()
+        except ValueError:  # among them UnicodeError and the email package's own
+            return
+
+        message = message_from_string(raw.decode(), policy=default)
+        assert set(message.keys()) <= HEADERS
+        assert not re.search(rb"(?im)^bcc", raw)
+        assert len(message["To"].addresses) == 1
+        assert part(message, "plain").strip() == "text"
+
+
+class TestRecipient:
+    @pytest.mark.parametrize(
+        ("typed", "written"),
+        [
+            ("ann@example.org", "ann@example.org"),
+            ("Ann.Lee+x@example.org", "Ann.Lee+x@example.org"),
+            ("ann@faß.de", "ann@xn--fa-hia.de"),
+            ("ann@例え.jp", "ann@xn--r8jz45g.jp"),
+            ("jörg@faß.de", "jörg@xn--fa-hia.de"),
+            ("o'brien@example.org", "o'brien@example.org"),
+        ],
+    )
+    def test_has_its_domain_as_every_relay_knows_it(self, typed: str, written: str) -> None:
+        """An A-label, and faß.de is not fass.de; the local part is as it was typed."""
+        (recipient,) = sent(made(to=typed))["To"].addresses
+
+        assert recipient.addr_spec == written == ascii_recipient(typed)
+
+    def test_with_a_local_part_of_another_script_is_written_in_utf8(self) -> None:
+        """There is no other way to write it (RFC 6532); all other mail stays ASCII."""
+        assert "To: jörg@example.org\r\n".encode() in build(made(to="jörg@example.org"), NOW).as_bytes()
+        assert build(made(to="ann@faß.de", subject="Grüße", text="Grüße"), NOW).as_bytes().isascii()
+
+    @given(
+        st.emails() | st.tuples(st.text(min_size=1), st.text(min_size=1)).map(lambda two: "{}@{}.org".format(*two))
+    )
+    @example("jörg@example.org")
+    @example("用户@例え.jp")
+    @example("a!#$%&'*+/=?^_`{|}~@example.org")
+    def test_of_every_address_that_the_form_takes_can_be_written_to(self, typed: str) -> None:
+        """Otherwise its mail would be tried for ever."""
+        try:
+            address = check_email(typed)
+        except PydanticCustomError:
+            reject()
+
+        (recipient,) = sent(made(to=address))["To"].addresses
+
+        assert recipient.addr_spec == ascii_recipient(address)
+
+
+@pytest.mark.parametrize("kind", MailKind)
+class TestBody:
+    def test_comes_as_text_and_as_html(self, kind: MailKind) -> None:
+        """In this order: the last is the one to prefer (RFC 2046, 5.1.4)."""
+        message = sent(composed(kind))
+
+        assert message.get_content_type() == "multipart/alternative"
+        parts = [each for each in message.iter_parts() if isinstance(each, EmailMessage)]
+        assert [each.get_content_type() for each in parts] == ["text/plain", "text/html"]
+        assert [each["Content-Transfer-Encoding"] for each in parts] == ["quoted-printable"] * 2
+        assert [each.get_content_charset() for each in parts] == ["utf-8"] * 2
+
+    @pytest.mark.parametrize("links", [1, 5])
+    def test_keeps_its_links_whole(self, kind: MailKind, links: int) -> None:
+        """Each alone on its line of the text, each in the HTML, and each still a token that we accept."""
+        count = 0 if kind is MailKind.SIGNED else links
+        message = sent(composed(kind, count))
+        lines = part(message, "plain").splitlines()
+
+        found = [line for line in lines if "://" in line]
+
+        assert found == [*(url(submission=f"{n:032}") for n in range(count)), url(Purpose.WITHDRAW), PRIVACY]
+        assert f'href="{PRIVACY}"' in part(message, "html")
+        for each in found[:-1]:
+            purpose, token = each.rsplit("/", 2)[1:]
+            assert TOKENS.verify(Purpose(purpose), token, NOW).campaign == CAMPAIGN
+            assert f'href="{each}"' in part(message, "html")
+
+    def test_loads_nothing_from_anywhere(self, kind: MailKind) -> None:
+        """No picture, no pixel, no script, and no link but ours and the contact's."""
+        html = part(sent(composed(kind)), "html")
+
+        assert not re.search(r"(?i)<(img|script|link|iframe|object|form)\b|url\(|\bsrc=|@import", html)
+        targets = {target.split("/v1/")[0] for target in re.findall(r'href="([^"]*)"', html)}
+        assert targets == {PUBLIC_URL, PRIVACY, "mailto:privacy@unwatched.example.org"}
+
+    def test_has_its_texts_filled_in(self, kind: MailKind) -> None:
+        """No brace of a template is left."""
+        message = sent(composed(kind, links=2))
+
+        assert "Ban biometric mass surveillance" in part(message, "plain")
+        assert not re.search(r"{\w*}|{{|{%", part(message, "plain") + str(message["Subject"]))
+        assert not re.search(r"{\w+}|{{|{%", part(message, "html"))
+
+    def test_fits_the_lines_of_smtp(self, kind: MailKind) -> None:
+        """RFC 5321, 4.5.3.1.6: no line over 1000 octets."""
+        raw = build(composed(kind, links=5), NOW).as_bytes()
+
+        assert max(map(len, raw.split(b"\r\n"))) <= 998
+        assert b"\n" not in raw.replace(b"\r\n", b"")
+
+
+async def test_no_mail_holds_what_somebody_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise our form would be a way to write anything to anyone."""
+    async with world(tmp_path, monkeypatch) as deployment:
+        await deployment.sign_and_deliver(name="Zebulon Quux", source="zebulon", postal_code="ZEBULON 1")
+        await deployment.sign_and_deliver(name="Zebulon Again")
+        (one, other) = deployment.outbox.messages()
+
+        for message in (one, other):
+            assert "confirm" in part(message, "plain")
+            assert "zebulon" not in (message.as_string() + part(message, "plain") + part(message, "html")).lower()

@@ -1,0 +1,645 @@
+"""What every store does, whatever it stands on: one suite, run against SQLite and Google's Firestore emulator."""
+
+import asyncio
+import itertools
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from contextlib import closing
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from google.cloud.firestore_v1 import AsyncClient
+
+from shared.store import (
+    MAX_SUBMISSIONS,
+    PENDING_TTL,
+    Address,
+    Confirmed,
+    Day,
+    Done,
+    Granted,
+    Hour,
+    MailKind,
+    Order,
+    Point,
+    Store,
+    Submission,
+    Tally,
+    Unchanged,
+    Wait,
+    Withdrawal,
+)
+from shared.store.firestore import FirestoreStore
+from shared.store.sqlite import SqliteStore
+from tests.support.clock import NOW
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+
+def shards(_campaign: str) -> int:
+    return 8
+
+
+@pytest.fixture(params=["sqlite", "firestore"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    adapter: SqliteStore | FirestoreStore
+    if request.param == "sqlite":
+        adapter = SqliteStore(tmp_path / "store.db", shards)
+    else:
+        request.getfixturevalue("emulator")
+        adapter = FirestoreStore("undersign-test", "(default)", shards)
+    yield adapter
+    adapter.close()
+
+
+@pytest.fixture
+def address(campaign_id: str) -> Address:
+    return make_address(campaign_id)
+
+
+def make_address(campaign: str) -> Address:
+    digest = f"{uuid.uuid4().hex}{uuid.uuid4().hex}"[:52]
+    return Address(campaign, digest, digest)
+
+
+_ids = itertools.count()
+
+
+def submission(signed_at: datetime = NOW, country: str = "DE", partner: str | None = None) -> Submission:
+    return Submission(
+        id=f"s{next(_ids)}",
+        sealed=b"age-encryption.org/v1\xff\x00",
+        partner_sealed=None,
+        country=country,
+        partner=partner,
+        source=None,
+        locale="en",
+        newsletter=True,
+        consent_version="1",
+        signed_at=signed_at,
+        mailbox_class="google",
+    )
+
+
+def granted(order: Order) -> Granted:
+    assert isinstance(order, Granted), order
+    return order
+
+
+async def pending(store: Store, address: Address, country: str = "DE", partner: str | None = None) -> Submission:
+    """A signature whose confirm mail is out."""
+    signed = submission(country=country, partner=partner)
+    await store.settle(granted(await store.admit(address, signed, NOW)), sent=True)
+    return signed
+
+
+def confirmations(outcomes: Iterable[object]) -> int:
+    """How many of these say that they counted."""
+    return sum(isinstance(outcome, Confirmed) for outcome in outcomes)
+
+
+async def confirmed(store: Store, address: Address, country: str = "DE", partner: str | None = None) -> Submission:
+    signed = await pending(store, address, country, partner)
+    assert await store.confirm(address.campaign, address.digest, signed.id, NOW) == Confirmed(signed, NOW)
+    return signed
+
+
+class TestConfirm:
+    async def test_counts_the_signature_with_its_country_and_partner(self, store: Store, address: Address) -> None:
+        """pending → confirmed raises the tally in one commit."""
+        signed = await pending(store, address, "FR", "digital-rights")
+
+        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + MINUTE)
+
+        assert outcome == Confirmed(signed, NOW + MINUTE)
+        assert await store.tally(address.campaign) == Tally(1, {"FR": 1}, {"digital-rights": 1})
+
+    async def test_a_repeat_counts_nothing(self, store: Store, address: Address) -> None:
+        """Pressing the button again answers the same and leaves the tally."""
+        signed = await confirmed(store, address)
+
+        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + HOUR)
+
+        assert outcome is Unchanged.ALREADY
+        assert (await store.tally(address.campaign)).total == 1
+
+    async def test_what_is_not_there_is_gone(self, store: Store, address: Address) -> None:
+        """A link whose document is deleted counts nothing."""
+        assert await store.confirm(address.campaign, address.digest, "nothing", NOW) is Unchanged.GONE
+        assert (await store.tally(address.campaign)).total == 0
+
+    async def test_what_has_expired_is_gone_at_once(self, store: Store, address: Address) -> None:
+        """Nobody waits for the database to delete it."""
+        signed = await pending(store, address)
+
+        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + PENDING_TTL)
+
+        assert outcome is Unchanged.GONE
+
+    @pytest.mark.parametrize("own_is_first", [True, False])
+    async def test_a_link_confirms_exactly_the_submission_that_mailed_it(
+        self, store: Store, address: Address, own_is_first: bool
+    ) -> None:
+        """Somebody else's for this address, with another country, is not counted, whoever signed first."""
+        first, second = await pending(store, address, "DE"), await pending(store, address, "RU")
+        own = first if own_is_first else second
+
+        outcome = await store.confirm(address.campaign, address.digest, own.id, NOW)
+
+        assert outcome == Confirmed(own, NOW)
+        assert (await store.tally(address.campaign)).by_country == {own.country: 1}
+
+    async def test_the_other_link_of_a_confirmed_address_counts_nothing(
+        self, store: Store, address: Address
+    ) -> None:
+        """The address is confirmed, and says so."""
+        own = await pending(store, address, "DE")
+        other = await pending(store, address, "RU")
+        await store.confirm(address.campaign, address.digest, own.id, NOW)
+
+        outcome = await store.confirm(address.campaign, address.digest, other.id, NOW)
+
+        assert outcome is Unchanged.ALREADY
+        assert (await store.tally(address.campaign)).by_country == {"DE": 1}
+
+    async def test_fifty_at_once_count_one(self, store: Store, address: Address) -> None:
+        """confirm ‖ confirm, fifty times over, raises the tally once."""
+        signed = await pending(store, address)
+
+        outcomes = await asyncio.gather(
+            *(store.confirm(address.campaign, address.digest, signed.id, NOW) for _ in range(50))
+        )
+
+        assert outcomes.count(Confirmed(signed, NOW)) == 1
+        assert outcomes.count(Unchanged.ALREADY) == 49
+        assert (await store.tally(address.campaign)).total == 1
+
+    async def test_two_hundred_signatures_sent_twice_count_two_hundred(
+        self, store: Store, campaign_id: str
+    ) -> None:
+        """Countries and partners add up to the total."""
+        addresses = [make_address(campaign_id) for _ in range(200)]
+        countries = itertools.cycle(["DE", "FR", "IT", "MT"])
+        signed = await asyncio.gather(
+            *(pending(store, each, country, "ngo") for each, country in zip(addresses, countries, strict=False))
+        )
+
+        outcomes = await asyncio.gather(
+            *(
+                store.confirm(campaign_id, each.digest, one.id, NOW)
+                for each, one in zip(addresses, signed, strict=True)
+                for _ in range(2)
+            )
+        )
+
+        tally = await store.tally(campaign_id)
+        assert confirmations(outcomes) == 200
+        assert tally == Tally(200, dict.fromkeys(["DE", "FR", "IT", "MT"], 50), {"ngo": 200})
+
+
+class TestWithdraw:
+    async def test_uncounts_what_was_counted(self, store: Store, address: Address) -> None:
+        """confirmed → withdrawn lowers total, country and partner."""
+        await confirmed(store, address, "FR", "ngo")
+
+        outcome = await store.withdraw(address.campaign, address.digest, NOW)
+
+        assert outcome is Withdrawal.UNCOUNTED
+        assert await store.tally(address.campaign) == Tally()
+
+    async def test_a_repeat_uncounts_nothing(self, store: Store, campaign_id: str) -> None:
+        """Only the first press lowers the tally."""
+        first, second = make_address(campaign_id), make_address(campaign_id)
+        await confirmed(store, first)
+        await confirmed(store, second)
+        await store.withdraw(campaign_id, first.digest, NOW)
+
+        outcome = await store.withdraw(campaign_id, first.digest, NOW + HOUR)
+
+        assert outcome is Withdrawal.ALREADY
+        assert (await store.tally(campaign_id)).total == 1
+
+    async def test_a_pending_one_is_cancelled_and_its_link_dies(self, store: Store, address: Address) -> None:
+        """ "Not you? Withdraw" ends all that was signed with this address."""
+        signed = await pending(store, address)
+
+        outcome = await store.withdraw(address.campaign, address.digest, NOW)
+
+        assert outcome is Withdrawal.CANCELLED
+        assert await store.confirm(address.campaign, address.digest, signed.id, NOW) is Unchanged.GONE
+        assert await store.tally(address.campaign) == Tally()
+
+    async def test_of_nothing_is_no_fault(self, store: Store, address: Address) -> None:
+        """The tombstone of an old withdrawal has expired: the answer stays the same."""
+        assert await store.withdraw(address.campaign, address.digest, NOW) is Withdrawal.ALREADY
+
+    async def test_twenty_at_once_uncount_one(self, store: Store, campaign_id: str) -> None:
+        """withdraw ‖ withdraw lowers the tally once."""
+        stays, leaves = make_address(campaign_id), make_address(campaign_id)
+        await confirmed(store, stays)
+        await confirmed(store, leaves)
+
+        outcomes = await asyncio.gather(*(store.withdraw(campaign_id, leaves.digest, NOW) for _ in range(20)))
+
+        assert outcomes.count(Withdrawal.UNCOUNTED) == 1
+        assert (await store.tally(campaign_id)).total == 1
+
+    async def test_racing_confirm_leaves_tally_and_state_agreeing(self, store: Store, campaign_id: str) -> None:
+        """confirm ‖ withdraw on fifty addresses: whoever comes last, withdrawn addresses are not counted."""
+        addresses = [make_address(campaign_id) for _ in range(50)]
+        signed = [await pending(store, each) for each in addresses]
+
+        outcomes = await asyncio.gather(
+            *(
+                work
+                for each, one in zip(addresses, signed, strict=True)
+                for work in (
+                    store.confirm(campaign_id, each.digest, one.id, NOW),
+                    store.withdraw(campaign_id, each.digest, NOW),
+                )
+            )
+        )
+
+        assert confirmations(outcomes) == outcomes.count(Withdrawal.UNCOUNTED)
+        assert outcomes.count(Withdrawal.CANCELLED) == outcomes.count(Unchanged.GONE)
+        assert await store.tally(campaign_id) == Tally()
+
+    async def test_that_comes_late_leaves_what_was_signed_after_it(self, store: Store, address: Address) -> None:
+        """Pressed before the second submission: the first is gone, the second confirms."""
+        first = await pending(store, address)
+        second = submission(NOW + 2 * MINUTE, "FR")
+        await store.settle(granted(await store.admit(address, second, NOW + 2 * MINUTE)), sent=True)
+
+        await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
+
+        with_first = await store.confirm(address.campaign, address.digest, first.id, NOW + 3 * MINUTE)
+        with_second = await store.confirm(address.campaign, address.digest, second.id, NOW + 3 * MINUTE)
+        assert (with_first, with_second) == (Unchanged.GONE, Confirmed(second, NOW + 3 * MINUTE))
+
+    async def test_that_comes_late_does_not_undo_a_later_signature(self, store: Store, address: Address) -> None:
+        """It was signed and confirmed after the button was pressed."""
+        signed = submission(NOW + 2 * MINUTE)
+        await store.admit(address, signed, NOW + 2 * MINUTE)
+        await store.confirm(address.campaign, address.digest, signed.id, NOW + 3 * MINUTE)
+
+        outcome = await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
+
+        assert outcome is Withdrawal.ALREADY
+        assert (await store.tally(address.campaign)).total == 1
+
+    async def test_keeps_the_door_shut_to_older_tasks_after_signing_again(
+        self, store: Store, address: Address
+    ) -> None:
+        """A newer submission revives the address for itself, not for those from before the withdrawal."""
+        await confirmed(store, address)
+        await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
+        await store.admit(address, submission(NOW + 2 * MINUTE), NOW + 2 * MINUTE)
+
+        assert await store.admit(address, submission(NOW), NOW + 3 * MINUTE) is Done.STALE
+
+    async def test_then_signing_again_then_the_old_link_confirms_nothing(
+        self, store: Store, address: Address
+    ) -> None:
+        """The old link points at a submission that is gone; the new one counts."""
+        old = await pending(store, address, "DE")
+        await store.withdraw(address.campaign, address.digest, NOW)
+        new = submission(NOW + MINUTE, "FR")
+        await store.settle(granted(await store.admit(address, new, NOW + MINUTE)), sent=True)
+
+        with_old = await store.confirm(address.campaign, address.digest, old.id, NOW + MINUTE)
+        with_new = await store.confirm(address.campaign, address.digest, new.id, NOW + MINUTE)
+
+        assert (with_old, with_new) == (Unchanged.GONE, Confirmed(new, NOW + MINUTE))
+        assert (await store.tally(address.campaign)).by_country == {"FR": 1}
+
+    async def test_confirm_and_withdraw_of_a_revived_one_interleave(self, store: Store, campaign_id: str) -> None:
+        """Confirmed, withdrawn, signed again, and then everything at once: the tally is what the state says."""
+        addresses = [make_address(campaign_id) for _ in range(20)]
+        for each in addresses:
+            await confirmed(store, each)
+            await store.withdraw(campaign_id, each.digest, NOW)
+        again = submission(NOW + MINUTE)
+
+        outcomes = await asyncio.gather(
+            *(
+                work
+                for each in addresses
+                for work in (
+                    store.admit(each, again, NOW + MINUTE),
+                    store.confirm(campaign_id, each.digest, again.id, NOW + MINUTE),
+                    store.withdraw(campaign_id, each.digest, NOW + MINUTE),
+                )
+            )
+        )
+
+        counted = confirmations(outcomes) - outcomes.count(Withdrawal.UNCOUNTED)
+        assert (await store.tally(campaign_id)).total == counted
+
+
+class TestAdmit:
+    async def test_a_new_submission_is_to_be_mailed_its_own_link(self, store: Store, address: Address) -> None:
+        """absent → pending claims the confirm mail."""
+        signed = submission()
+
+        order = granted(await store.admit(address, signed, NOW))
+
+        assert (order.kind, order.submissions) == (MailKind.CONFIRM, (signed,))
+
+    async def test_a_task_that_comes_again_is_not_mailed_again(self, store: Store, address: Address) -> None:
+        """Its mail is out."""
+        signed = await pending(store, address)
+
+        assert await store.admit(address, signed, NOW + MINUTE) is Done.SENT
+
+    async def test_a_crash_between_claim_and_mark_mails_nothing_within_the_hour(
+        self, store: Store, address: Address
+    ) -> None:
+        """Nobody knows whether that mail went out: the task waits, and is mailed after the hour."""
+        signed = submission()
+        await store.admit(address, signed, NOW)
+
+        soon = await store.admit(address, signed, NOW + MINUTE)
+        later = await store.admit(address, signed, NOW + HOUR)
+
+        assert soon == Wait(NOW + HOUR)
+        assert granted(later).submissions == (signed,)
+
+    async def test_a_released_claim_is_granted_again_at_once(self, store: Store, address: Address) -> None:
+        """The mail was definitely not sent, so nothing was used up."""
+        signed = submission()
+
+        for _ in range(10):
+            await store.settle(granted(await store.admit(address, signed, NOW)), sent=False)
+
+        assert granted(await store.admit(address, signed, NOW)).kind is MailKind.CONFIRM
+
+    async def test_a_third_mail_within_the_hour_waits_for_the_first_to_leave_it(
+        self, store: Store, address: Address
+    ) -> None:
+        """Two in an hour, and what waits is stored nowhere yet."""
+        await pending(store, address)
+        await store.admit(address, submission(), NOW + MINUTE)
+        third = submission()
+
+        order = await store.admit(address, third, NOW + 2 * MINUTE)
+
+        assert order == Wait(NOW + HOUR)
+        assert await store.confirm(address.campaign, address.digest, third.id, NOW) is Unchanged.GONE
+
+    async def test_a_sixth_mail_waits_for_thirty_days(self, store: Store, address: Address) -> None:
+        """Five in all."""
+        for hours in range(5):
+            at = NOW + hours * HOUR
+            await store.settle(granted(await store.admit(address, submission(at), at)), sent=True)
+
+        order = await store.admit(address, submission(NOW + 9 * HOUR), NOW + 9 * HOUR)
+
+        assert order == Wait(NOW + timedelta(days=30))
+
+    async def test_addresses_of_one_mailbox_share_its_caps(self, store: Store, campaign_id: str) -> None:
+        """name+1@ and name+2@ are two addresses and one mailbox."""
+        one, two, three = (
+            Address(campaign_id, make_address(campaign_id).digest, f"mailbox-of-{campaign_id}") for _ in range(3)
+        )
+        await store.admit(one, submission(), NOW)
+        await store.admit(two, submission(), NOW)
+
+        assert await store.admit(three, submission(), NOW) == Wait(NOW + HOUR)
+
+    async def test_a_hundred_at_once_claim_two_mails(self, store: Store, address: Address) -> None:
+        """admit ‖ admit of one address stays within the caps; all others wait."""
+        orders = await asyncio.gather(*(store.admit(address, submission(), NOW) for _ in range(100)))
+
+        assert sum(isinstance(order, Granted) for order in orders) == 2
+        assert orders.count(Wait(NOW + HOUR)) == 98
+
+    async def test_one_task_delivered_fifty_times_at_once_claims_one_mail(
+        self, store: Store, address: Address
+    ) -> None:
+        """claim ‖ claim of one mail."""
+        signed = submission()
+
+        orders = await asyncio.gather(*(store.admit(address, signed, NOW) for _ in range(50)))
+
+        assert sum(isinstance(order, Granted) for order in orders) == 1
+
+    async def test_a_task_older_than_a_withdrawal_revives_nothing(self, store: Store, address: Address) -> None:
+        """It was signed before the owner withdrew."""
+        await confirmed(store, address)
+        await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
+
+        assert await store.admit(address, submission(NOW), NOW + 2 * MINUTE) is Done.STALE
+
+    async def test_a_task_older_than_thirty_days_is_dropped(self, store: Store, address: Address) -> None:
+        """Tombstones live a day longer, so that no task can outlive one."""
+        assert await store.admit(address, submission(NOW - timedelta(days=30)), NOW) is Done.STALE
+
+    async def test_a_confirmed_address_is_told_that_it_has_signed(self, store: Store, address: Address) -> None:
+        """Only the withdraw link goes there, and the tally stays."""
+        await confirmed(store, address)
+
+        order = granted(await store.admit(address, submission(), NOW + MINUTE))
+
+        assert (order.kind, order.submissions) == (MailKind.SIGNED, ())
+        assert (await store.tally(address.campaign)).total == 1
+
+    async def test_a_confirmed_address_is_told_within_the_caps(self, store: Store, address: Address) -> None:
+        """Such a mail is a courtesy: over the caps it is not sent later either."""
+        await confirmed(store, address)
+        await store.admit(address, submission(), NOW)
+
+        assert await store.admit(address, submission(), NOW + MINUTE) is Done.CAPPED
+
+    async def test_a_task_that_comes_again_after_confirm_mails_nothing(
+        self, store: Store, address: Address
+    ) -> None:
+        """It is no new attempt to sign, neither for the kept submission nor for a dropped one."""
+        dropped = await pending(store, address)
+        kept = await confirmed(store, address)
+
+        again = [await store.admit(address, one, NOW + 2 * HOUR) for one in (kept, dropped)]
+
+        assert again == [Done.SENT, Done.SENT]
+
+    async def test_racing_confirm_loses_no_confirmation(self, store: Store, campaign_id: str) -> None:
+        """admit ‖ confirm: a late task cannot turn confirmed back into pending."""
+        addresses = [make_address(campaign_id) for _ in range(30)]
+        signed = [await pending(store, each) for each in addresses]
+
+        await asyncio.gather(
+            *(
+                work
+                for each, one in zip(addresses, signed, strict=True)
+                for work in (
+                    store.admit(each, submission(), NOW),
+                    store.confirm(campaign_id, each.digest, one.id, NOW),
+                )
+            )
+        )
+
+        again = [
+            await store.confirm(campaign_id, each.digest, one.id, NOW)
+            for each, one in zip(addresses, signed, strict=True)
+        ]
+        assert again == [Unchanged.ALREADY] * 30
+        assert (await store.tally(campaign_id)).total == 30
+
+    async def test_racing_withdraw_revives_nothing(self, store: Store, campaign_id: str) -> None:
+        """admit ‖ withdraw with a task signed before the withdrawal: either way the address ends up withdrawn."""
+        addresses = [make_address(campaign_id) for _ in range(30)]
+        first = [await pending(store, each) for each in addresses]
+        late = [submission(NOW) for _ in addresses]
+
+        await asyncio.gather(
+            *(
+                work
+                for each, one in zip(addresses, late, strict=True)
+                for work in (
+                    store.admit(each, one, NOW + MINUTE),
+                    store.withdraw(campaign_id, each.digest, NOW + MINUTE),
+                )
+            )
+        )
+
+        outcomes = [
+            await store.confirm(campaign_id, each.digest, one.id, NOW + MINUTE)
+            for each, one in zip(addresses * 2, first + late, strict=True)
+        ]
+        assert outcomes == [Unchanged.GONE] * 60
+
+    async def test_a_full_document_makes_the_next_submission_wait(self, store: Store, address: Address) -> None:
+        """Five submissions wait for their owner; the sixth has to, too."""
+        for _ in range(MAX_SUBMISSIONS):
+            await store.settle(granted(await store.admit(address, submission(), NOW)), sent=False)
+
+        assert await store.admit(address, submission(), NOW) == Wait(NOW + PENDING_TTL)
+
+
+class TestClaim:
+    async def test_a_pending_address_is_due_its_confirm_links(self, store: Store, address: Address) -> None:
+        """All of them, oldest first, because only the owner knows which is the right one."""
+        first, second = await pending(store, address), await pending(store, address)
+
+        order = granted(await store.claim(address, "request", None, NOW + HOUR))
+
+        assert (order.kind, order.submissions) == (MailKind.CONFIRM, (first, second))
+
+    async def test_a_confirmed_address_is_due_its_withdraw_link(self, store: Store, address: Address) -> None:
+        """The mail for it holds nothing to confirm."""
+        await confirmed(store, address)
+
+        order = granted(await store.claim(address, "request", None, NOW))
+
+        assert (order.kind, order.submissions) == (MailKind.SIGNED, ())
+
+    async def test_a_stranger_is_due_nothing(self, store: Store, address: Address) -> None:
+        """Nobody can make us write to somebody who never signed."""
+        assert await store.claim(address, "request", None, NOW) is Done.NOT_DUE
+
+    async def test_a_withdrawn_address_is_due_nothing(self, store: Store, address: Address) -> None:
+        """It asked us to forget it."""
+        await confirmed(store, address)
+        await store.withdraw(address.campaign, address.digest, NOW)
+
+        assert await store.claim(address, "request", None, NOW) is Done.NOT_DUE
+
+    async def test_over_the_caps_it_is_not_sent_later(self, store: Store, address: Address) -> None:
+        """Whoever asks again and again gets two mails in the hour."""
+        await pending(store, address)
+        await store.claim(address, "one", None, NOW)
+
+        assert await store.claim(address, "two", None, NOW) is Done.CAPPED
+
+    async def test_a_reminder_links_to_the_submission_it_reminds_of(self, store: Store, address: Address) -> None:
+        """Not to another one for the same address."""
+        signed = await pending(store, address)
+        await pending(store, address)
+
+        order = granted(await store.claim(address, signed.id, MailKind.REMINDER, NOW + 24 * HOUR))
+
+        assert (order.kind, order.submissions) == (MailKind.REMINDER, (signed,))
+
+    async def test_a_reminder_after_confirming_is_not_due(self, store: Store, address: Address) -> None:
+        """Nor one whose submission was dropped."""
+        signed = await confirmed(store, address)
+
+        assert await store.claim(address, signed.id, MailKind.REMINDER, NOW + 24 * HOUR) is Done.NOT_DUE
+
+    async def test_a_reminder_is_sent_once(self, store: Store, address: Address) -> None:
+        """However often its task comes."""
+        signed = await pending(store, address)
+        later = NOW + 24 * HOUR
+        await store.settle(granted(await store.claim(address, signed.id, MailKind.REMINDER, later)), sent=True)
+
+        assert await store.claim(address, signed.id, MailKind.REMINDER, later + HOUR) is Done.SENT
+
+
+class TestSettle:
+    async def test_marks_the_mail_although_another_was_claimed_meanwhile(
+        self, store: Store, address: Address
+    ) -> None:
+        """The mailbox has changed since the claim was granted; the mark is not lost."""
+        signed = submission()
+        order = granted(await store.admit(address, signed, NOW))
+        await store.admit(address, submission(), NOW)
+
+        await store.settle(order, sent=True)
+
+        assert await store.admit(address, signed, NOW + 2 * HOUR) is Done.SENT
+
+
+async def test_campaigns_do_not_see_each_other(store: Store, campaign_id: str) -> None:
+    """The same digest in another campaign is another signature."""
+    first = make_address(campaign_id)
+    second = Address(f"{campaign_id}-b", first.digest, first.mailbox)
+    signed = await confirmed(store, first)
+
+    assert await store.confirm(second.campaign, second.digest, signed.id, NOW) is Unchanged.GONE
+    assert await store.tally(second.campaign) == Tally()
+
+
+async def test_a_parked_task_is_kept_once_as_it_came(store: Store, tmp_path: Path, campaign_id: str) -> None:
+    """However often it is parked, there is one of it, sealed as it was."""
+    for _ in range(2):
+        await store.park(campaign_id, b"sealed", "Unopenable", NOW)
+
+    assert await parked(store, campaign_id, tmp_path) == (b"sealed", "Unopenable")
+
+
+async def parked(store: Store, task_id: str, folder: Path) -> tuple[bytes, str]:
+    """Body and reason, read past the adapter: only a person looks at these."""
+    if isinstance(store, FirestoreStore):
+        client = AsyncClient(project="undersign-test")
+        kept = (await client.document("parked", task_id).get()).to_dict()
+        assert kept
+        return bytes(kept["body"]), str(kept["reason"])
+    with closing(sqlite3.connect(folder / "store.db")) as database:
+        [row] = database.execute("SELECT body, reason FROM parked WHERE task_id = ?", (task_id,)).fetchall()
+    return bytes(row[0]), str(row[1])
+
+
+class TestHistory:
+    async def test_gives_each_day_with_its_hours_oldest_first(self, store: Store, campaign_id: str) -> None:
+        """Of this campaign alone, from a day on, across days and months."""
+        points = [Point(NOW + hours * HOUR, hours, {"DE": hours, "other": 0}) for hours in (0, 1, 2, 30, 24 * 12)]
+        for point in points:
+            await store.add_to_history(campaign_id, point)
+        await store.add_to_history(f"{campaign_id}-2", points[0])
+
+        days = await store.history(campaign_id, date(2026, 11, 22))
+
+        assert [day.last for day in days] == points[2:]
+        assert [[hour.total for _, hour in sorted(day.hours.items())] for day in days] == [[0, 1, 2], [30], [288]]
+        assert await store.history(campaign_id, date(2026, 11, 23)) == days[1:]
+        assert await store.history(campaign_id, date(2027, 1, 1)) == []
+
+    async def test_holds_one_point_an_hour_the_last(self, store: Store, campaign_id: str) -> None:
+        """A schedule that calls twice adds nothing, and a country that is gone does not stay."""
+        await store.add_to_history(campaign_id, Point(NOW, 3, {"DE": 2, "FR": 1}))
+        last = Point(NOW + 59 * MINUTE, 2, {"DE": 2})
+        await store.add_to_history(campaign_id, last)
+
+        assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": Hour(last.at, 2)})]

@@ -1,0 +1,402 @@
+"""What a form may send: names and addresses of the whole world, and nothing that could hurt anybody later."""
+
+import json
+from typing import Any
+
+import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from shared import locales
+from shared.errors import Unopenable
+from shared.models import LinksRequest, SignRequest, check_email, faults_of, parse_message, parse_task, task_body
+from tests.support.deployment import signature
+
+FIELDS = tuple(SignRequest.model_fields)
+FAULT_TEXTS = {key for key in locales.locale("en").texts if key.startswith("fields.")}
+
+
+def faults(body: Any) -> list[tuple[str, str]]:
+    """(field, code) of each fault that a body has."""
+    with pytest.raises(ValidationError) as refused:
+        SignRequest.model_validate(body)
+    return [(fault.field, fault.code) for fault in faults_of(refused.value)]
+
+
+class TestName:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "Ann Example",
+            "X",
+            "李",
+            "王小明",
+            "محمد علي",
+            "ابراهیمی\u200cنژاد",
+            "क्\u200dषत्रिय शर्मा",
+            "ක්\u200dරිස්ටීනා",
+            "ក្មេង",
+            "Владимир Ильич",
+            "Nguyễn Thị Minh",
+            "O'Brien",
+            "Seán Ó’Néill",
+            "ʻOkina",
+            "Anne-Marie d’Ormesson",
+            "J.R.R. Tolkien",
+            "J.R.R.Tolkien",
+            "Mary St.John",
+            "Ann.Ru",
+            "St. John Ng",
+            "Dr. Ru Xyz",
+            "Elizabeth Ⅱ",
+            "X Æ A-12",
+            "Ann 😀",
+        ],
+    )
+    def test_of_any_script_is_kept_as_typed(self, name: str) -> None:
+        """Nobody is told that their name is wrong."""
+        assert SignRequest.model_validate(signature(name=name)).name == name
+
+    @pytest.mark.parametrize(
+        ("typed", "kept"),
+        [
+            ("Jose\u0301", "Jos\u00e9"),
+            ("Nguye\u0302\u0303n", "Nguy\u1ec5n"),
+            ("  Ann \u00a0 Example\u3000", "Ann Example"),
+            ("\u1112\u1161\u11ab", "\ud55c"),
+        ],
+    )
+    def test_is_kept_in_one_spelling(self, typed: str, kept: str) -> None:
+        """Composed (NFC), with single spaces."""
+        assert SignRequest.model_validate(signature(name=typed)).name == kept
+
+    def test_is_measured_after_composing(self) -> None:
+        """A hundred letters with accents are a hundred characters, however they were typed."""
+        assert SignRequest.model_validate(signature(name="e\u0301" * 100)).name == "é" * 100
+        assert faults(signature(name="e\u0301" * 101)) == [("name", "too_long")]
+
+    @pytest.mark.parametrize(
+        ("name", "code"),
+        [
+            ("", "required"),
+            ("   ", "required"),
+            ("\u00a0\u3000", "required"),
+            ("A" * 101, "too_long"),
+            ("Ann\nBcc: x", "control_characters"),
+            ("Ann\r", "control_characters"),
+            ("Ann\tExample", "control_characters"),
+            ("Ann\x00", "control_characters"),
+            ("Ann\x7f", "control_characters"),
+            ("Ann\x85Example", "control_characters"),
+            ("\u202eAnn", "control_characters"),
+            ("Ann\u2066", "control_characters"),
+            ("Ann\u200fB", "control_characters"),
+            ("Ann\u2028B", "control_characters"),
+            ("Ann\u2029B", "control_characters"),
+            ("Ann\ufeff", "control_characters"),
+            ("Ann\u00adB", "control_characters"),
+            ("Ann\ud800", "control_characters"),
+            ("Ann\ue000", "control_characters"),
+            ("\u3164", "control_characters"),
+            ("\u115f\u1160", "control_characters"),
+            ("http://evil.example", "url_not_allowed"),
+            ("Visit my-site.com now", "url_not_allowed"),
+            ("WWW.EVIL", "url_not_allowed"),
+            ("visit evil.de", "url_not_allowed"),
+            ("bit.ly/Abc", "url_not_allowed"),
+            ("ann@example", "url_not_allowed"),
+            ("ｅvil.com", "url_not_allowed"),
+            ("123", "name_invalid"),
+            ("😀", "name_invalid"),
+            ("-", "name_invalid"),
+            ("\u0301", "name_invalid"),
+            ("\u200c\u200d", "name_invalid"),
+            (7, "wrong_type"),
+            (["Ann"], "wrong_type"),
+            (True, "wrong_type"),
+        ],
+    )
+    def test_that_is_none_or_smuggles_something_is_refused(self, name: object, code: str) -> None:
+        """Line breaks, invisible characters, web addresses and names without a letter."""
+        assert faults(signature(name=name)) == [("name", code)]
+
+
+class TestEmail:
+    @pytest.mark.parametrize(
+        ("typed", "kept"),
+        [
+            ("ann@example.org", "ann@example.org"),
+            ("Ann.Lee@EXAMPLE.org", "Ann.Lee@example.org"),
+            ("ann+petition@example.org", "ann+petition@example.org"),
+            ("o'brien@example.org", "o'brien@example.org"),
+            ("  ann@example.org\n", "ann@example.org"),
+            ("jörg@faß.de", "jörg@faß.de"),
+            ("jörg@xn--fa-hia.de", "jörg@faß.de"),
+            ("jose\u0301@example.org", "jos\u00e9@example.org"),
+            ("用户@例え.jp", "用户@例え.jp"),
+            ("पता@example.org", "पता@example.org"),
+            ("a%0a@example.org", "a%0a@example.org"),
+        ],
+    )
+    def test_of_any_script_is_taken(self, typed: str, kept: str) -> None:
+        """Tags, umlauts, and a `%0a` that nobody decodes are all part of an address."""
+        assert SignRequest.model_validate(signature(email=typed)).email == kept
+
+    @pytest.mark.parametrize(
+        ("email", "code"),
+        [
+            ("", "required"),
+            (" \t", "required"),
+            *(
+                (wrong, "email_invalid")
+                for wrong in [
+                    "ann",
+                    "@",
+                    "ann@",
+                    "@example.org",
+                    "ann@localhost",
+                    "ann@example",
+                    "ann@[127.0.0.1]",
+                    "ann@127.0.0.1",
+                    "ann@example..org",
+                    "ann@-example.org",
+                    "ann..lee@example.org",
+                    ".ann@example.org",
+                    "ann@ex_ample.org",
+                    "ann@bob@example.org",
+                    "ann lee@example.org",
+                    '"ann lee"@example.org',
+                    '"ann"@example.org',
+                    "Ann <ann@example.org>",
+                    "<ann@example.org>",
+                    "ann(me)@example.org",
+                    "ann@example.org,bob@example.org",
+                    "ann@example.org;bob@example.org",
+                    "ann@example.org\r\nBcc: bob@example.org",
+                    "ann\r\nBcc: bob@example.org",
+                    "ann@example.org\nRCPT TO:<bob@example.org>",
+                    "ann@example.org%0aBcc:bob@example.org",
+                    "ann@example.org%0d%0aBcc",
+                    "ann\x00@example.org",
+                    "ann\u202e@example.org",
+                    "ann@ex\u202eample.org",
+                    "ann\u200b@example.org",
+                    "ann\u2028@example.org",
+                    "ann\ud800@example.org",
+                    "ann@☃.net",
+                    "ann@xn--a.org",
+                    f"ann@{'.'.join(['b' * 62] * 4)}.org",
+                    f"{'é' * 130}@example.org",
+                    f"{'a' * 65}@example.org",
+                ]
+            ),
+            (7, "wrong_type"),
+            ({"ann": "example.org"}, "wrong_type"),
+        ],
+    )
+    def test_that_is_none_or_smuggles_something_is_refused(self, email: object, code: str) -> None:
+        """Header injection, display names, lists of addresses, and addresses longer than SMTP allows."""
+        assert faults(signature(email=email)) == [("email", code)]
+
+    def test_is_checked_alike_when_links_are_asked_for(self) -> None:
+        """There is one rule for addresses."""
+        with pytest.raises(ValidationError) as refused:
+            LinksRequest.model_validate({"email": "ann@example.org\r\nBcc: b@example.org", "locale": "en"})
+
+        assert [fault.code for fault in faults_of(refused.value)] == ["email_invalid"]
+
+
+class TestOtherFields:
+    @pytest.mark.parametrize(
+        ("field", "typed", "kept"),
+        [
+            ("country", "DE", "DE"),
+            ("country", " de ", "DE"),
+            ("country", "XK", "XK"),
+            ("locale", "en", "en"),
+            ("locale", "de-AT", "de-AT"),
+            ("locale", "zh-Hant-TW", "zh-Hant-TW"),
+            ("consent", True, True),
+            ("newsletter", True, True),
+            ("newsletter", False, False),
+            ("partner", "digital-rights", "digital-rights"),
+            ("source", "qr-code-7", "qr-code-7"),
+            ("source", "a" * 40, "a" * 40),
+            ("postal_code", "10115", "10115"),
+            ("postal_code", "SW1A 1AA", "SW1A 1AA"),
+            ("postal_code", "1234-567", "1234-567"),
+        ],
+    )
+    def test_are_taken(self, field: str, typed: object, kept: object) -> None:
+        """Each with what its documentation says."""
+        assert getattr(SignRequest.model_validate(signature(**{field: typed})), field) == kept
+
+    @pytest.mark.parametrize(
+        ("field", "typed", "code"),
+        [
+            ("country", "", "required"),
+            ("country", "UK", "country_unknown"),
+            ("country", "EU", "country_unknown"),
+            ("country", "EL", "country_unknown"),
+            ("country", "DEU", "country_unknown"),
+            ("country", "ＤＥ", "country_unknown"),
+            ("country", 49, "wrong_type"),
+            ("locale", "", "locale_invalid"),
+            ("locale", "english please", "locale_invalid"),
+            ("locale", "en\n", "locale_invalid"),
+            ("locale", "../en", "locale_invalid"),
+            ("consent", False, "consent_required"),
+            ("consent", "true", "consent_required"),
+            ("consent", 1, "consent_required"),
+            ("consent", "on", "consent_required"),
+            ("newsletter", "true", "wrong_type"),
+            ("newsletter", 1, "wrong_type"),
+            ("newsletter", "", "wrong_type"),
+            ("partner", "Digital Rights", "partner_unknown"),
+            ("partner", "a" * 41, "partner_unknown"),
+            ("source", "", "source_invalid"),
+            ("source", "a" * 41, "source_invalid"),
+            ("source", "a\n", "source_invalid"),
+            ("source", "A", "source_invalid"),
+            ("source", "é", "source_invalid"),
+            ("postal_code", "1", "postal_code_invalid"),
+            ("postal_code", "1" * 16, "postal_code_invalid"),
+            ("postal_code", "<b>10115", "postal_code_invalid"),
+            ("postal_code", "10115\n", "postal_code_invalid"),
+            ("postal_code", 10115, "wrong_type"),
+        ],
+    )
+    def test_are_refused(self, field: str, typed: object, code: str) -> None:
+        """No guessing at what was meant: consent is a true, and nothing like one."""
+        assert faults(signature(**{field: typed})) == [(field, code)]
+
+    @pytest.mark.parametrize("field", ["email", "name", "country", "locale", "consent"])
+    def test_that_must_be_there_are_missed(self, field: str) -> None:
+        """Left out is a fault of its own."""
+        assert faults(signature(**{field: None})) == [(field, "required")]
+
+    @pytest.mark.parametrize("field", ["partner", "source", "newsletter", "postal_code"])
+    def test_that_are_optional_may_be_left_out(self, field: str) -> None:
+        """What was not said is None, above all no yes to a newsletter."""
+        assert getattr(SignRequest.model_validate(signature()), field) is None
+
+
+class TestFaults:
+    def test_of_all_fields_are_told_at_once(self) -> None:
+        """Nobody has to send the form five times."""
+        told = faults({"email": "ann", "name": "", "country": "UK", "locale": "en", "consent": False})
+
+        assert told == [
+            ("email", "email_invalid"),
+            ("name", "required"),
+            ("country", "country_unknown"),
+            ("consent", "consent_required"),
+        ]
+
+    @pytest.mark.parametrize("body", [None, [], "signature", 7, True, [signature()]])
+    def test_of_what_is_no_object_name_no_field(self, body: object) -> None:
+        """There is nothing to name."""
+        assert faults(body) == [("", "not_an_object")]
+
+    def test_of_unknown_fields_name_them_cut_short(self) -> None:
+        """A client finds its typing error, and nobody gets a page of their own text back."""
+        assert faults({**signature(), "n" * 1000: 1}) == [("n" * 40, "unknown_field")]
+
+    @pytest.mark.parametrize("shape", ["{}", "{}@x", "{}@x.org\r\n", "<{}>://", "\u202e{}", "{}.com"])
+    @pytest.mark.parametrize("field", FIELDS)
+    def test_never_hold_the_value(self, field: str, shape: str) -> None:
+        """Neither what is answered nor what a traceback would say repeats what was typed."""
+        secret = "Zebulon9"
+        told = []
+        for value in (shape.format(secret), [shape.format(secret)], {secret: secret}, {"a": {secret: [secret]}}):
+            try:
+                SignRequest.model_validate({**signature(), field: value})
+            except ValidationError as refused:
+                told += [str(refused), repr(refused), repr(faults_of(refused))]
+
+        assert told
+        assert not any(secret in text for text in told)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+nearly_right = st.one_of(
+    json_values,
+    st.emails(),
+    st.tuples(st.text(), st.text()).map("@".join),
+    st.text(st.characters(codec=None), max_size=120),
+    st.sampled_from(["DE", "en", "true", "a-b", "ann@example.org"]),
+)
+bodies = json_values | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=50), nearly_right).map(
+    lambda fields: {**signature(), **fields}
+)
+
+
+@given(bodies)
+def test_whatever_comes_is_a_request_or_has_faults_with_a_text(body: Any) -> None:
+    """Nothing but a ValidationError, and no fault for which there are no words."""
+    try:
+        request = SignRequest.model_validate(body)
+    except ValidationError as refused:
+        found = faults_of(refused)
+        assert found
+        assert {f"fields.{fault.code}" for fault in found} <= FAULT_TEXTS
+        assert all(len(fault.field) <= 40 for fault in found)
+    else:
+        assert SignRequest.model_validate(request.model_dump()) == request
+
+
+_ATEXT = "abcXYZ019!#$%&'*+/=?^_`{|}~-."
+
+
+@given(
+    local=st.one_of(st.text(_ATEXT, max_size=70), st.text(max_size=20)),
+    domain=st.one_of(
+        st.text("abC1-.", max_size=70), st.sampled_from(["example.org", "x.test", "localhost", "ex-.org", "[::1]"])
+    ),
+)
+def test_an_address_is_judged_as_the_library_judges_it(local: str, domain: str) -> None:
+    """Also where the library is asked for the domain alone, because the rest is plain."""
+    typed = f"{local}@{domain}"
+
+    try:
+        expected: str | None = validate_email(typed.strip(), check_deliverability=False, strict=True).normalized
+    except EmailNotValidError:
+        expected = None
+    try:
+        judged: str | None = check_email(typed)
+    except ValueError:
+        judged = None
+
+    assert judged == expected
+
+
+@given(st.binary(max_size=2000))
+def test_a_task_is_opened_as_it_was_made(sealed: bytes) -> None:
+    """Whatever bytes are sealed in it."""
+    assert parse_task(task_body(sealed)).sealed == sealed
+
+
+@given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
+@pytest.mark.parametrize("parse", [parse_task, parse_message])
+def test_whatever_lies_in_the_queue_is_ours_or_unopenable(parse: Any, body: bytes) -> None:
+    """deliver knows one way in which a task can be wrong."""
+    with pytest.raises(Unopenable) as refused:
+        parse(body)
+
+    assert refused.value.__suppress_context__
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"sealed": "not base64 at all!"}, {"more": 1}])
+def test_a_task_of_another_version_is_unopenable(change: dict[str, object]) -> None:
+    """A revision that does not know a body leaves it to one that does."""
+    body = {"version": 1, "sealed": "YWdl", **change}
+
+    assert parse_task(b'{"version": 1, "sealed": "YWdl"}').sealed == b"age"
+    with pytest.raises(Unopenable):
+        parse_task(json.dumps(body).encode())

@@ -1,0 +1,382 @@
+"""What a function must be told before it starts, and what it never tells."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pyrage
+import pytest
+from pydantic import SecretStr
+
+from shared import runtime, settings
+from shared.campaigns import digest_of
+from shared.errors import ConfigurationError
+from shared.settings import ConfirmSettings, CountSettings, DeliverSettings, EmbedSettings, Settings, SignSettings
+from tests.support.deployment import REPOSITORY, Identities
+
+ALL = (SignSettings, DeliverSettings, ConfirmSettings, CountSettings, EmbedSettings)
+
+#: Complete settings for production, for every function.
+PRODUCTION = {
+    "PUBLIC_URL": "https://sign.example.org",
+    "STORE": "firestore",
+    "FIRESTORE_PROJECT": "petition",
+    "TASKS": "cloud_tasks",
+    "TASKS_QUEUE": "projects/p/locations/l/queues/q",
+    "DELIVER_URL": "https://deliver.example.org/v1/tasks/deliver",
+    "DELIVER_AUDIENCE": "https://deliver.example.org",
+    "DELIVER_RECIPIENT": "age1example",
+    "TASKS_SERVICE_ACCOUNT": "queue@petition.example.org",
+    "TOKEN_KEYS": "k" * 32,
+    "PEPPER": "p" * 32,
+    "DELIVER_IDENTITIES": "AGE-SECRET-KEY-1" + "Q" * 58,
+    "MAIL": "smtp",
+    "SMTP_HOST": "relay.example.org",
+    "SMTP_USER": "petition",
+    "SMTP_PASSWORD": "hunter2hunter2",
+}
+EXAMPLE = (REPOSITORY / "tests/shared/campaigns/example.toml").read_text(encoding="utf-8")
+LOCAL = {"PUBLIC_URL": "http://localhost:8080", "STORE": "sqlite", "TASKS": "local", "MAIL": "outbox"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in {name.upper() for kind in ALL for name in kind.model_fields}:
+        monkeypatch.delenv(name, raising=False)
+
+
+def put(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def complaint(kind: type[Settings]) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        settings.load(kind)
+    return str(refused.value)
+
+
+def named(told: str) -> set[str]:
+    """The variables that a complaint names at the head of a line."""
+    return set(re.findall(r"^  ([A-Z_]+): ", told, re.M))
+
+
+QUEUE = {"TASKS", "DELIVER_RECIPIENT"}
+CLOUD_QUEUE = {"TASKS_QUEUE", "DELIVER_URL", "DELIVER_AUDIENCE", "TASKS_SERVICE_ACCOUNT"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "needed"),
+    [
+        (EmbedSettings, {"PUBLIC_URL"}),
+        (CountSettings, {"PUBLIC_URL", "STORE"}),
+        (SignSettings, {"PUBLIC_URL", *QUEUE}),
+        (ConfirmSettings, {"PUBLIC_URL", "STORE", "TOKEN_KEYS", *QUEUE}),
+        (
+            DeliverSettings,
+            {"PUBLIC_URL", "STORE", "TOKEN_KEYS", "PEPPER", "DELIVER_IDENTITIES", "MAIL", *QUEUE},
+        ),
+    ],
+)
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_function_that_is_told_nothing_refuses_to_start_and_names_all_it_needs(
+    kind: type[Settings], needed: set[str], value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above all where to store, how to queue and how to mail: none of them has a default."""
+    if value is not None:
+        put(monkeypatch, dict.fromkeys(PRODUCTION, value))
+
+    told = complaint(kind)
+
+    assert named(told) == needed
+    assert told.count("is not set (") == len(needed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "needed"),
+    [
+        (CountSettings, {"FIRESTORE_PROJECT"}),
+        (SignSettings, CLOUD_QUEUE),
+        (ConfirmSettings, {"FIRESTORE_PROJECT", *CLOUD_QUEUE}),
+        (DeliverSettings, {"FIRESTORE_PROJECT", "SMTP_HOST", *CLOUD_QUEUE}),
+    ],
+)
+def test_what_a_choice_needs_is_named_all_at_once(
+    kind: type[Settings], needed: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Firestore its project, the queue its address, the mail its relay."""
+    put(monkeypatch, {name: value for name, value in PRODUCTION.items() if name not in needed})
+
+    assert named(complaint(kind)) == needed
+
+
+@pytest.mark.parametrize("kind", [CountSettings, SignSettings, ConfirmSettings, DeliverSettings])
+def test_local_parts_need_a_folder(kind: type[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And say so once, however many of them need it."""
+    put(monkeypatch, {**PRODUCTION, **LOCAL})
+
+    assert complaint(kind).count("LOCAL_FOLDER") == 1
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("environment", [PRODUCTION, {**PRODUCTION, **LOCAL, "LOCAL_FOLDER": "var"}])
+def test_a_function_that_is_told_everything_starts(
+    kind: type[Settings], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else the environment holds."""
+    put(monkeypatch, {**environment, "HOME_SWEET": "home"})
+
+    assert settings.load(kind).model_dump()["public_url"] == environment["PUBLIC_URL"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STORE", "postgres"),
+        ("STORE", "SQLITE"),
+        ("TASKS", "none"),
+        ("MAIL", "null"),
+        ("SMTP_PORT", "0"),
+        ("SMTP_PORT", "smtp"),
+        ("TOKEN_KEYS", "k" * 31),
+        ("TOKEN_KEYS", "k" * 32 + " " + "k" * 31),
+        ("TOKEN_KEYS", "   "),
+        ("PEPPER", "p" * 31),
+        ("PEPPER", "p" * 31 + "\n"),
+        ("PEPPER", "p" * 32 + " " + "q" * 32),
+        ("PEPPER", "p" * 32 + "\n" + "q" * 32),
+        ("PEPPER", "   "),
+        ("DELIVER_IDENTITIES", "AGE-SECRET-KEY-1"),
+        ("PUBLIC_URL", "http://sign.example.org"),
+        ("PUBLIC_URL", "http://localhost.evil.example"),
+        ("PUBLIC_URL", "http://127.0.0.1.evil.example"),
+        ("PUBLIC_URL", "https://sign.example.org/"),
+        ("PUBLIC_URL", "https://sign.example.org/path"),
+        ("PUBLIC_URL", "https://sign.example.org\nhttps://evil.example"),
+        ("PUBLIC_URL", "sign.example.org"),
+        ("PUBLIC_URL", "https://"),
+    ],
+)
+def test_what_is_wrong_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adapters that do not exist, secrets that can be guessed, addresses without TLS."""
+    put(monkeypatch, {**PRODUCTION, name: value})
+
+    assert named(complaint(DeliverSettings)) == {name}
+
+
+@pytest.mark.parametrize("url", ["http://localhost", "http://localhost:8080", "http://127.0.0.1:1"])
+def test_only_ones_own_machine_goes_without_tls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For local runs."""
+    put(monkeypatch, {"PUBLIC_URL": url})
+
+    assert settings.load(EmbedSettings).public_url == url
+
+
+def test_a_throwaway_key_stands_in_for_nothing_but_on_ones_own_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In production it would be a real key to nobody's signatures, or to everybody's."""
+    put(monkeypatch, {**PRODUCTION, "THROWAWAY_RECIPIENT": "age1throwaway"})
+
+    assert "THROWAWAY_RECIPIENT" in complaint(DeliverSettings)
+
+
+@pytest.mark.parametrize("missing", ["SMTP_USER", "SMTP_PASSWORD"])
+def test_a_relays_account_comes_with_its_password(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without the other would mail without logging in."""
+    put(monkeypatch, {name: value for name, value in PRODUCTION.items() if name != missing})
+
+    assert "SMTP_USER and SMTP_PASSWORD go together" in complaint(DeliverSettings)
+
+
+@pytest.mark.parametrize("kind", [SignSettings, DeliverSettings])
+@pytest.mark.parametrize("given", ["SPOOL_PROJECT", "SPOOL_DATABASE"])
+def test_a_spool_has_both_a_project_and_a_database(
+    kind: type[Settings], given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of it would be no spool, which nobody would notice before the day it is needed."""
+    put(monkeypatch, {**PRODUCTION, given: "petition"})
+
+    assert "SPOOL_PROJECT and SPOOL_DATABASE go together" in complaint(kind)
+
+
+def test_a_relay_elsewhere_is_spoken_to_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one on this machine may do without STARTTLS."""
+    put(monkeypatch, {**PRODUCTION, "SMTP_STARTTLS": "false"})
+
+    assert "SMTP_STARTTLS may be false only" in complaint(DeliverSettings)
+    for local in ("localhost", "127.0.0.1"):
+        monkeypatch.setenv("SMTP_HOST", local)
+        assert not settings.load(DeliverSettings).smtp_starttls
+
+
+def test_starttls_is_on_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to remember it."""
+    put(monkeypatch, PRODUCTION)
+
+    assert settings.load(DeliverSettings).smtp_starttls
+
+
+@pytest.mark.parametrize("kind", [ConfirmSettings, DeliverSettings])
+def test_secrets_are_never_told(kind: type[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by an error, which ends up in a log, nor by the settings themselves."""
+    secrets = {name: f"s3cr3t-{name.lower()}" for name in ("TOKEN_KEYS", "PEPPER", "DELIVER_IDENTITIES")}
+    put(monkeypatch, {**PRODUCTION, **secrets, "SMTP_PASSWORD": "s3cr3t"})
+    monkeypatch.delenv("SMTP_USER")
+    told = complaint(kind)
+    put(monkeypatch, {name: value * 3 for name, value in secrets.items()} | {"SMTP_USER": "petition"})
+    loaded = settings.load(kind)
+
+    assert "TOKEN_KEYS" in told
+    for text in (told, repr(loaded), str(loaded), loaded.model_dump_json()):
+        assert "s3cr3t" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "secrets"),
+    [
+        (SignSettings, set()),
+        (EmbedSettings, set()),
+        (CountSettings, set()),
+        (ConfirmSettings, {"token_keys"}),
+        (DeliverSettings, {"token_keys", "pepper", "deliver_identities", "smtp_password"}),
+    ],
+)
+def test_each_function_has_only_its_own_secrets(kind: type[Settings], secrets: set[str]) -> None:
+    """sign, which faces the internet, has none; and what sounds like a secret is one."""
+    fields = kind.model_fields
+    held = {name for name, field in fields.items() if SecretStr in (field.annotation, *get_args(field.annotation))}
+    sounding = {name for name in fields if re.search(r"key|pepper|identit|password|secret", name)}
+
+    assert held == sounding == secrets
+
+
+def test_keys_come_oldest_first_between_any_white_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a person writes them into Secret Manager, with a line break at the end."""
+    put(monkeypatch, {**PRODUCTION, "TOKEN_KEYS": f"{'a' * 32}\n{'b' * 32}  {'c' * 32}\n"})
+
+    loaded = settings.load(ConfirmSettings)
+
+    assert settings.words(loaded.token_keys) == ["a" * 32, "b" * 32, "c" * 32]
+
+
+def test_the_pepper_is_one_secret_without_the_line_break_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two peppers, as with keys that are rotated, would be one other pepper: everybody could sign twice."""
+    put(monkeypatch, {**PRODUCTION, "PEPPER": "p" * 32 + "\n"})
+
+    assert settings.load(DeliverSettings).pepper.get_secret_value() == "p" * 32
+
+
+def test_a_fault_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with the name of the exception in front."""
+    put(monkeypatch, {**PRODUCTION, "TOKEN_KEYS": "k"})
+
+    assert "  TOKEN_KEYS: each key needs at least 32 characters" in complaint(DeliverSettings)
+
+
+def proven(keys: int = 2, *, repeated: bool = False, answer: str | None = "what it said") -> str:
+    """The lines of a campaign file's sealing table, each key with its proof; the last one's answer may be none."""
+    recipients = [str(pyrage.x25519.Identity.generate().to_public()) for _ in range(keys)]
+    if repeated:
+        recipients[1:] = recipients[:1]
+    lines = [f"recipients = {json.dumps(recipients)}"]
+    for recipient in recipients:
+        given = "what it said" if recipient != recipients[-1] else answer
+        lines += ["[[sealing.proofs]]", f'recipient = "{recipient}"', f'challenge = "{digest_of("what it said")}"']
+        lines += [f'answer = "{given}"'] if given else []
+    return "\n".join(lines)
+
+
+class TestDeliver:
+    @pytest.fixture(autouse=True)
+    def _local(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        put(monkeypatch, {**LOCAL, **Identities().environment(), "LOCAL_FOLDER": str(tmp_path)})
+        self.campaigns(monkeypatch, tmp_path, mine=EXAMPLE)
+
+    def campaigns(self, monkeypatch: pytest.MonkeyPatch, folder: Path, **files: str) -> None:
+        """Campaign files of this test's own, by name."""
+        for name, text in files.items():
+            (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+        monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
+
+    def test_seals_to_a_throwaway_key_where_it_is_given_one(self) -> None:
+        """A local run."""
+        assert set(runtime.deliver().sealers) == {"mine"}
+
+    def test_refuses_to_start_without_a_throwaway_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In production nobody could ever open what was sealed to it; each key that says it is named."""
+        monkeypatch.delenv("THROWAWAY_RECIPIENT")
+
+        with pytest.raises(ConfigurationError) as refused:
+            runtime.deliver()
+
+        sealing, partner, number, deletable = str(refused.value).splitlines()
+        assert sealing.startswith('mine.toml: sealing.recipients: "throwaway" is for local runs')
+        assert partner.startswith('mine.toml: partners.digital-rights.recipient: "throwaway" is for local runs')
+        assert number.startswith("mine.toml: sealing.recipients: needs 2 keys at least, of two people")
+        assert deletable == "The file of a campaign that you do not run, such as the example, can be deleted."
+
+    def test_names_a_throwaway_key_that_was_left_with_a_partner_alone(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Where the campaign's own keys are real already, and whichever file it is in."""
+        monkeypatch.delenv("THROWAWAY_RECIPIENT")
+        mine = EXAMPLE.replace('recipients = ["throwaway"]', proven())
+        self.campaigns(monkeypatch, tmp_path, mine=mine, example=EXAMPLE)
+
+        with pytest.raises(ConfigurationError) as refused:
+            runtime.deliver()
+
+        assert re.findall(r"^(\S+: \S+): \"throwaway", str(refused.value), re.M) == [
+            "example.toml: sealing.recipients",
+            "example.toml: partners.digital-rights.recipient",
+            "mine.toml: partners.digital-rights.recipient",
+        ]
+        assert "mine.toml: sealing" not in str(refused.value)
+
+    @pytest.mark.parametrize(
+        ("keys", "told"),
+        [
+            ({"keys": 1}, "needs 2 keys at least"),
+            ({"repeated": True}, "needs 2 keys at least"),
+            ({"answer": None}, "nobody has shown that the key of age1"),
+            ({"answer": "a guess"}, "nobody has shown that the key of age1"),
+        ],
+        ids=["one", "the same twice", "not answered", "answered wrongly"],
+    )
+    def test_refuses_to_start_before_two_keys_are_proven(
+        self, keys: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """With a single key, or one that nobody has tried, all signatures may be lost on the last day."""
+        monkeypatch.delenv("THROWAWAY_RECIPIENT")
+        mine = EXAMPLE.replace('recipient = "throwaway"', "").replace('recipients = ["throwaway"]', proven(**keys))
+        self.campaigns(monkeypatch, tmp_path, mine=mine)
+
+        with pytest.raises(ConfigurationError, match=told):
+            runtime.deliver()
+
+    def test_starts_with_two_proven_keys(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """As a real campaign does."""
+        monkeypatch.delenv("THROWAWAY_RECIPIENT")
+        mine = EXAMPLE.replace('recipient = "throwaway"', "").replace('recipients = ["throwaway"]', proven())
+        self.campaigns(monkeypatch, tmp_path, mine=mine)
+
+        assert set(runtime.deliver().sealers) == {"mine"}
+
+    @pytest.mark.parametrize("name", ["THROWAWAY_RECIPIENT", "DELIVER_RECIPIENT", "DELIVER_IDENTITIES"])
+    def test_refuses_to_start_with_a_key_that_is_none(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A typing error shows at the start, and an identity is not shown with it."""
+        monkeypatch.setenv(name, "AGE-SECRET-KEY-1" + "Q" * 58)
+
+        with pytest.raises(ConfigurationError) as refused:
+            runtime.deliver()
+        assert "QQQ" not in str(refused.value)
+
+    def test_opens_what_sign_sealed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With the newest of its identities or an older one."""
+        newer = pyrage.x25519.Identity.generate()
+        older = pyrage.x25519.Identity.generate()
+        monkeypatch.setenv("DELIVER_IDENTITIES", f"{older}\n{newer}\n")
+
+        opener = runtime.deliver().opener
+
+        assert [opener.open(pyrage.encrypt(b"x", [key.to_public()])) for key in (older, newer)] == [b"x", b"x"]

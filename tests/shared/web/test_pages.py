@@ -1,0 +1,180 @@
+"""Pages in what a walk through the example campaign does not show, and what the privacy notice must say."""
+
+import html
+import re
+
+import pytest
+
+from shared import campaigns, locales
+from shared.campaigns import Campaign, Shut
+from shared.web import pages
+from shared.web.pages import Filled, MailLink
+from tests.support.deployment import CAMPAIGN, PUBLIC_URL
+
+ENGLISH = locales.locale("en")
+
+
+def petition(campaign: Campaign, *, shut: Shut | None = None, moved: bool = False, **values: str) -> str:
+    """The page in English, its form filled in with `values`."""
+    page = pages.petition(campaign, ENGLISH, Filled(values), {}, public_url=PUBLIC_URL, shut=shut, moved=moved)
+    return bytes(page.body).decode()
+
+
+def notice(campaign: Campaign) -> str:
+    """What the privacy notice says, in English."""
+    return words(bytes(pages.privacy(campaign, ENGLISH, {}).body).decode())
+
+
+def words(page: str) -> str:
+    """The text of a page, without its marks and its style."""
+    text = html.unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL))
+    return " ".join(text.split())
+
+
+def alone(campaign: Campaign) -> Campaign:
+    """The campaign with its first controller only, and with no partner."""
+    texts = {code: text.model_copy(update={"arrangement": None}) for code, text in campaign.texts.items()}
+    return campaign.model_copy(update={"controllers": campaign.controllers[:1], "partners": {}, "texts": texts})
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    """The example, with texts in German as well, and in a language that Undersign does not speak yet."""
+    example = campaigns.load_all()[CAMPAIGN]
+    return example.model_copy(update={"texts": dict.fromkeys(("en", "de", "tl"), example.text("en"))})
+
+
+def test_languages_are_offered_by_their_own_names(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in which both the campaign and its forms are written; where the signer came from goes along."""
+    monkeypatch.setattr(locales, "LANGUAGES", frozenset({"en", "de", "fr"}))
+
+    page = petition(campaign, partner="digital-rights", source="flyer")
+
+    link = f"/c/{CAMPAIGN}?lang=de&amp;partner=digital-rights&amp;source=flyer"
+    assert f'<a href="{link}" hreflang="de" lang="de">Deutsch</a>' in page
+    assert ">English</a>" in page
+    assert 'hreflang="tl"' not in page
+    assert 'hreflang="fr"' not in page
+
+
+def test_one_language_needs_no_menu(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A menu of one would be noise."""
+    monkeypatch.setattr(locales, "LANGUAGES", frozenset({"en"}))
+
+    assert "languages" not in re.sub(r"<style>.*?</style>", "", petition(campaign), flags=re.DOTALL)
+
+
+def test_a_closed_petition_says_when_one_could_sign_and_points_at_no_form(campaign: Campaign) -> None:
+    """The text and the number stay."""
+    page = petition(campaign, shut="campaign_closed")
+
+    assert "1 November 2026 to 31 October 2027" in page
+    assert "<form" not in page
+    assert 'class="skip"' not in page
+    assert "count.svg" in page
+
+
+def test_who_comes_from_a_page_that_is_not_registered_is_told(campaign: Campaign) -> None:
+    """An empty form would look as if it had failed."""
+    said = "The page you came from is not registered for this petition, so nothing was sent yet."
+
+    assert f'<p class="moved" role="status">{said}' in petition(campaign, moved=True)
+    assert said not in petition(campaign)
+
+
+def test_where_the_signer_came_from_is_kept(campaign: Campaign) -> None:
+    """Through a fault in the form."""
+    page = petition(campaign, partner="digital-rights", source="flyer")
+
+    for name, value in [("partner", "digital-rights"), ("source", "flyer")]:
+        assert f'<input type="hidden" name="{name}" value="{html.escape(value)}">' in page
+
+
+def test_correcting_the_email_address_keeps_where_the_signer_came_from(campaign: Campaign) -> None:
+    """So that the partner's part in it is not lost with a typing error."""
+    typed = {"email": "ann@exmaple.org", "partner": "digital-rights", "source": "flyer", "consent": "true"}
+
+    page = bytes(pages.check_inbox(campaign, ENGLISH, typed).body).decode()
+
+    assert '<input type="hidden" name="partner" value="digital-rights">' in page
+    assert '<input type="hidden" name="source" value="flyer">' in page
+    assert 'name="consent"' not in page
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Unwatched Europe e.V.",
+        "Musterstraße 12, 10115 Berlin, Germany",
+        "These controllers decide on your data together (GDPR, Article 26)",
+        "What they have agreed",
+        "dpo@unwatched.example.org",
+        "explicit consent (GDPR, Articles 6(1)(a) and 9(2)(a))",
+        "with a consent of its own (GDPR, Article 6(1)(a))",
+        "responsible for it from then on",
+        "You withdraw this consent with that organisation",
+        "this one partner receives your name, email address, language and country: Digital Rights Watch Berlin",
+        "Brieftaube Mail Relay GmbH (Germany)",
+        "All processing takes place at the places named above.",
+        "We store no IP address",
+        "Its request logs are switched off in the set-up that we document.",
+        "a second fingerprint, of your mailbox (the email address without any +tag)",
+        "sealed to a key that one of our programs holds, until it is stored and the mail is sent",
+        "one more day, for the reminder",
+        "a spool of the same sealed data",
+        "set aside, still sealed, for up to 31 days",
+        "Once stored, your name and email address are sealed",
+        "at most two mails an hour and five in 30 days",
+        "finds no room within 30 days is dropped",
+        "30 days from the last time we stored a signature with your email address",
+        "ignored until they are gone: within 24 hours as a rule, within 30 days at most, or 31 days",
+        "after the close on 31 October 2027 for seven more days",
+        "Confirmed: until 28 April 2028",
+        "Backups hold what was erased for up to 7 more days",
+        "Berlin Commissioner for Data Protection and Freedom of Information",
+    ],
+)
+def test_the_privacy_notice_tells(statement: str) -> None:
+    """GDPR, Article 13, and what our own design makes true."""
+    assert statement in notice(campaigns.load_all()[CAMPAIGN])
+
+
+def test_the_privacy_notice_of_one_controller_without_partners() -> None:
+    """Neither an arrangement with nobody nor a list of none."""
+    said = notice(alone(campaigns.load_all()[CAMPAIGN]))
+
+    assert "This controller decides on your data:" in said
+    assert "What they have agreed" not in said
+    assert "None" not in said
+    assert "one of these partners" not in said
+
+
+def test_nobody_is_told_that_the_link_alone_is_enough() -> None:
+    """It opens a page; the button there counts. And the mail's button is not called like it."""
+    telling = [
+        text for text in ENGLISH.texts.values() if "your signature counts" in text or "press" in text.lower()
+    ]
+
+    assert [text for text in telling if re.search(r"[Pp]ress (it|the [a-z ]*link)\b|One press", text)] == []
+    for kind in ("confirm", "reminder"):
+        assert "open the link below and press the button there" in ENGLISH.texts[f"mail.{kind}.body"]
+        assert ENGLISH.texts[f"mail.{kind}.button"] != ENGLISH.texts["confirm.submit"]
+
+
+@pytest.mark.parametrize("kind", ["confirm", "reminder", "signed"])
+def test_a_mail_is_short(kind: str) -> None:
+    """Some sixty words, without its links: a longer one is not read."""
+    link = [] if kind == "signed" else [MailLink("https://petition.example.org/c", None)]
+    text, _ = pages.mail(
+        kind,
+        campaigns.load_all()[CAMPAIGN],
+        ENGLISH,
+        confirm=link,
+        withdraw="https://petition.example.org/w",
+        privacy="https://petition.example.org/p",
+    )
+
+    message, _, footer = text.partition("\n-- \n")
+
+    assert len([word for word in message.split() if "://" not in word]) <= 75
+    assert footer.splitlines()[-1] == "https://petition.example.org/p"

@@ -1,0 +1,224 @@
+"""All functions in this process, loaded as the platform loads them, with a clock that tests move by hand."""
+
+import importlib.util
+import itertools
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pyrage
+import pytest
+from functions_framework.aio import create_asgi_app_from_module
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from functions import devserver
+from shared.campaigns import FOLDER as CAMPAIGNS
+from shared.campaigns.overlay import LiveCampaigns, PublishedOverlay
+from shared.mail import Mail
+from shared.mail.outbox import Outbox, Received
+from shared.queue.local import LocalQueue
+from shared.queue.local_dispatcher import Dispatcher
+from shared.stats.cache import Copies
+from shared.web.response_cache import Kept
+from tests.support.clock import NOW
+
+REPOSITORY = Path(__file__).parents[2]
+CAMPAIGN = "reclaim-your-face"
+PUBLIC_URL = "http://localhost:8080"
+SIGNATURES = f"/v1/campaigns/{CAMPAIGN}/signatures"
+LINKS = f"/v1/campaigns/{CAMPAIGN}/links"
+COUNT = f"/v1/campaigns/{CAMPAIGN}/count"
+
+
+def signature(**fields: Any) -> dict[str, Any]:
+    """A body that sign accepts, with `fields` of one's own; a field that is None is left out."""
+    body = {"email": "ann@example.org", "name": "Ann Example", "country": "DE", "locale": "en", "consent": True}
+    return {name: value for name, value in {**body, **fields}.items() if value is not None}
+
+
+class Identities:
+    """The keys of a test's deployment, private parts included."""
+
+    def __init__(self) -> None:
+        self.deliver = pyrage.x25519.Identity.generate()
+        self.campaign = pyrage.x25519.Identity.generate()
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "TOKEN_KEYS": secrets.token_urlsafe(32),
+            "PEPPER": secrets.token_urlsafe(32),
+            "DELIVER_IDENTITIES": str(self.deliver),
+            "DELIVER_RECIPIENT": str(self.deliver.to_public()),
+            "THROWAWAY_RECIPIENT": str(self.campaign.to_public()),
+        }
+
+    def open(self, sealed: bytes) -> dict[str, Any]:
+        """What the organisers read."""
+        content: dict[str, Any] = json.loads(pyrage.decrypt(sealed, [self.campaign]))
+        return content
+
+
+class World:
+    """A deployment of its own. `client` reaches every function under one origin."""
+
+    def __init__(self, folder: Path, functions: Mapping[str, ModuleType], identities: Identities) -> None:
+        self.now = NOW
+        self.folder = folder
+        self._mails = itertools.count()
+        self.functions = functions
+        self.identities = identities
+        self.outbox = Outbox(folder / "outbox", self._next_moment)
+        self.queue = LocalQueue(folder / "tasks.db")
+        for module in functions.values():
+            module.service.now = lambda: self.now
+            if isinstance(module.service.campaigns, LiveCampaigns):
+                module.service.campaigns._clock = lambda: self.now.timestamp()
+        for name in ("sign", "embed"):
+            functions[name].service.campaigns._read = self._published_overlay
+        functions["deliver"].service.mailer = self.outbox
+        self.apps = {
+            name: create_asgi_app_from_module(name, None, None, module, None)  # type: ignore[no-untyped-call]
+            for name, module in functions.items()
+        }
+        self.client = self.client_of(Starlette(routes=devserver.routes(self.apps)))
+
+    async def _published_overlay(self, campaign: str) -> PublishedOverlay:
+        answer = await self.client.get(f"/v1/campaigns/{campaign}/overlay")
+        return PublishedOverlay.model_validate_json(answer.content)
+
+    async def overlays(self) -> None:
+        """Wait until every function has read what it is reading of the overlays."""
+        for module in self.functions.values():
+            if isinstance(module.service.campaigns, LiveCampaigns):
+                await module.service.campaigns.settled()
+
+    async def funnels(self) -> None:
+        """Wait until every function has written what it has counted for the funnel."""
+        for module in self.functions.values():
+            if hasattr(module.service, "funnel"):
+                await module.service.funnel.write()
+
+    def client_of(self, app: ASGIApp) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL)
+
+    def _next_moment(self) -> datetime:
+        """The time of a mail: while the clock stands still, a little later than the mail before."""
+        return self.now + timedelta(microseconds=next(self._mails))
+
+    async def sign(self, **fields: Any) -> httpx.Response:
+        """POST one signature as JSON."""
+        return await self.client.post(SIGNATURES, json=signature(**fields))
+
+    async def deliver(self) -> None:
+        """Let the queue deliver what is due now, with all that becomes due by it."""
+        dispatcher = Dispatcher(self.queue, self.client, f"{PUBLIC_URL}/v1/tasks/deliver")
+        while await dispatcher.dispatch_due(self.now):
+            pass
+
+    async def sign_and_deliver(self, **fields: Any) -> Received:
+        """Sign, and the mail that came of it."""
+        assert (await self.sign(**fields)).status_code == 202
+        await self.deliver()
+        return self.outbox.received()[0]
+
+    async def press(self, mail: Received, purpose: str = "confirm") -> httpx.Response:
+        """Press the button behind a link of the mail, as a program."""
+        return await self.client.post(mail.links[purpose], headers={"Accept": "application/json"})
+
+    async def count(self) -> dict[str, Any]:
+        """The public counter, as it stands now."""
+        self._forget(self.functions["count"].snapshots)
+        self.functions["count"].app._kept = Kept(lambda: self.now)
+        response = await self.client.get(COUNT)
+        assert response.status_code == 200
+        content: dict[str, Any] = response.json()
+        return content
+
+    async def snapshot(self) -> None:
+        """The schedule calls, at the hour that it is now."""
+        assert (await self.client.post("/v1/tasks/snapshot")).status_code == 204
+        self._forget(self.functions["count"].lines)
+        self._forget(self.functions["count"].snapshots)
+
+    @staticmethod
+    def _forget(copies: Copies[Any]) -> None:
+        """Read anew when next asked."""
+        copies._begun.clear()
+        copies._last.clear()
+
+
+class BrokenQueue:
+    """Accepts nothing, and says why with `error`."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
+        raise self.error
+
+    async def aclose(self) -> None:
+        pass
+
+
+class BrokenMailer:
+    """Fails every mail with the given error, and remembers how many it was given."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.given = 0
+
+    async def send(self, mail: Mail) -> None:
+        self.given += 1
+        raise self.error
+
+
+@asynccontextmanager
+async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> AsyncIterator[World]:
+    """`environment`: overrides of the settings, as in STORE="firestore"."""
+    identities = Identities()
+    local = {"PUBLIC_URL": PUBLIC_URL, "STORE": "sqlite", "TASKS": "local", "MAIL": "outbox"}
+    for name, value in {**local, "LOCAL_FOLDER": str(folder), **identities.environment(), **environment}.items():
+        monkeypatch.setenv(name, value)
+    async with AsyncExitStack() as closing:
+        made = World(folder, {name: load(name) for name in devserver.FUNCTIONS}, identities)
+        closing.push_async_callback(made.queue.aclose)
+        await closing.enter_async_context(made.client)
+        closing.push_async_callback(made.overlays)
+        for module in made.functions.values():
+            if hasattr(module.service, "store"):
+                closing.callback(module.service.store.close)
+            if hasattr(module.service, "funnel"):
+                closing.push_async_callback(module.service.funnel.aclose)
+            if hasattr(module.service, "envelopes"):
+                closing.push_async_callback(module.service.envelopes.aclose)
+        yield made
+
+
+def load(function: str) -> ModuleType:
+    """A function's module, freshly executed with the settings of the environment."""
+    source = REPOSITORY / "functions" / function / "main.py"
+    spec = importlib.util.spec_from_file_location(f"tests_{function}_main", source)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def campaign_file(folder: Path, name: str, **replace: str) -> Path:
+    """A copy of the example campaign under another name, with strings replaced."""
+    text = (CAMPAIGNS / f"{CAMPAIGN}.toml").read_text(encoding="utf-8")
+    for old, new in replace.items():
+        assert old in text
+        text = text.replace(old, new)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
