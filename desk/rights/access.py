@@ -31,7 +31,8 @@ from shared import runtime
 from shared.campaigns import Campaign
 from shared.crypto.sealing import Opener
 from shared.errors import Unopenable
-from shared.models import Message, check_email, parse_message, parse_task
+from shared.models.fields import check_email
+from shared.models.messages import Message, parse_message, parse_task
 from shared.queue import TaskList
 from shared.runtime import Rights, utc_now
 from shared.store import Claim, Mailbox, Signature, Submission

@@ -24,7 +24,7 @@ from desk.errors import Fault
 from desk.signatures.offline_page import page
 from desk.terminal import progress
 from desk.terminal.terminal import say
-from shared.models import SLUG
+from shared.models.fields import SLUG
 from shared.runtime import utc_now
 from shared.store import Signature, Status
 

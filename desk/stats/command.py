@@ -16,7 +16,7 @@ from desk.stats import funnel, report
 from desk.stats.funnel import By, Row, Stats
 from desk.terminal import terminal
 from desk.terminal.terminal import out
-from shared.models import Count
+from shared.models.responses import Count
 from shared.runtime import utc_now
 from shared.stats.funnel import Stage
 

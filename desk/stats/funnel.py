@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, computed_field
 
 from desk import workspace
 from shared.campaigns import Campaign
-from shared.models import Count
+from shared.models.responses import Count
 from shared.stats import count as counter
 from shared.stats.funnel import Dimension, median_minutes
 from shared.stats.history import Line

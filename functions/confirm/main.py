@@ -17,7 +17,8 @@ from shared.campaigns import Campaign
 from shared.crypto.tokens import Link, Purpose
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
 from shared.mail import links
-from shared.models import Press, Pressed
+from shared.models.messages import Press
+from shared.models.responses import Pressed
 from shared.stats import count as counter
 from shared.store import Confirmation, Confirmed, Status, Unchanged
 from shared.web import app as http

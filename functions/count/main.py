@@ -13,7 +13,7 @@ from starlette.responses import Response
 import shared.startup as startup
 from shared import log, runtime
 from shared.errors import StoreUnavailable
-from shared.models import Count, History
+from shared.models.responses import Count, History
 from shared.stats import count as counter
 from shared.stats import history
 from shared.stats.history import Line

@@ -20,7 +20,7 @@ from shared.crypto.tokens import Link, Purpose
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
 from shared.locales import Locale
 from shared.mail import links
-from shared.models import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
+from shared.models.messages import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
 from shared.queue import HORIZON
 from shared.reference import countries, mail_providers
 from shared.stats.funnel import Stage

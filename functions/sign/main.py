@@ -12,7 +12,9 @@ import shared.startup as startup
 from shared import log, runtime
 from shared.campaigns import Campaign
 from shared.errors import CampaignClosed, CampaignPaused, FieldFault, InvalidFields, OriginNotAllowed
-from shared.models import CheckInbox, LinksOrder, LinksRequest, SignRequest, Submission
+from shared.models.messages import LinksOrder, Submission
+from shared.models.requests import LinksRequest, SignRequest
+from shared.models.responses import CheckInbox
 from shared.web import app as http
 from shared.web import forms, pages
 from shared.web.app import Call

@@ -12,7 +12,7 @@ from shared import log
 from shared.campaigns import Campaign, Initiative
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
-from shared.models import Count, CountryThreshold, Paper, Thresholds
+from shared.models.responses import Count, CountryThreshold, Paper, Thresholds
 from shared.stats.cache import Copies
 from shared.store import Store, Tally
 

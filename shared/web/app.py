@@ -38,7 +38,8 @@ from shared.errors import (
     UnsupportedMediaType,
 )
 from shared.locales import Locale
-from shared.models import FieldProblem, Health, Problem, faults_of
+from shared.models.fields import faults_of
+from shared.models.responses import FieldProblem, Health, Problem
 from shared.settings import VERSION
 from shared.web import pages
 from shared.web.response_cache import Kept

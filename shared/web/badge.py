@@ -3,7 +3,7 @@
 from xml.sax.saxutils import escape
 
 from shared.locales import Locale
-from shared.models import Count
+from shared.models.responses import Count
 
 _BAR_PIXELS = 176
 

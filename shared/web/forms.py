@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from shared.campaigns import Campaign
 from shared.errors import InvalidFields
 from shared.locales import Locale
-from shared.models import SLUG, SignRequest
+from shared.models.fields import SLUG
+from shared.models.requests import SignRequest
 from shared.web.pages import Filled
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse
 from shared import locales
 from shared.campaigns import Campaign, Shut
 from shared.locales import Locale
-from shared.models import Count, Sharing
+from shared.models.responses import Count, Sharing
 from shared.reference import countries, mail_providers
 from shared.web import sharing
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.models import Count
+from shared.models.responses import Count
 from shared.reference import countries
 from shared.stats.count import OTHER
 from shared.stats.history import Line

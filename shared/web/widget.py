@@ -2,7 +2,7 @@
 
 from shared.campaigns import Campaign, Shut
 from shared.locales import Locale
-from shared.models import Form, FormSender, Sharing
+from shared.models.responses import Form, FormSender, Sharing
 from shared.reference import countries, mail_providers
 from shared.web import sharing
 from shared.web.app import hosted_page, is_admitted, is_ours

@@ -11,7 +11,7 @@ from shared.crypto import sealing
 from shared.crypto.sealing import Digester
 from shared.crypto.tokens import Link, Purpose, Tokens
 from shared.mail import links
-from shared.models import Submission, task_body
+from shared.models.messages import Submission, task_body
 from tests.bench.settings import BASE, IDENTITIES
 from tests.support.deployment import CAMPAIGN
 

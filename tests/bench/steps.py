@@ -10,7 +10,7 @@ import uvloop
 from shared.crypto import sealing
 from shared.google_cloud.access import MetadataServer
 from shared.google_cloud.firestore import Database, put
-from shared.models import SignRequest
+from shared.models.requests import SignRequest
 from shared.queue.cloud_tasks import CloudTasksQueue
 from shared.web import app as http
 from tests.bench.figures import Figures

@@ -10,7 +10,7 @@ import pyrage
 import pytest
 
 from shared.errors import MailDeferred, MailError, MailRefused, MailUnresolved
-from shared.models import Press, Submission
+from shared.models.messages import Press, Submission
 from shared.store import PENDING_TTL, TASK_TTL
 from shared.store.documents import SIGNATURE
 from tests.support.deployment import CAMPAIGN, LINKS, BrokenMailer, World

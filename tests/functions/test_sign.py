@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from shared.errors import QueueUnavailable
-from shared.models import Submission, parse_message, parse_task
+from shared.models.messages import Submission, parse_message, parse_task
 from shared.queue import MAX_BODY_BYTES
 from tests.support.clock import NOW
 from tests.support.deployment import (

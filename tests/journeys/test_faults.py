@@ -14,7 +14,7 @@ import pytest
 
 from shared.crypto.tokens import Purpose, Tokens
 from shared.mail.outbox import Outbox, Received
-from shared.models import Submission
+from shared.models.messages import Submission
 from shared.queue.envelopes import Envelopes
 from shared.queue.local import LEASE, LocalQueue
 from shared.store import Confirmed

@@ -22,7 +22,7 @@ from desk.store.sqlite import SqliteRecords
 from desk.terminal import terminal
 from shared import runtime, sqlite
 from shared.errors import StoreUnavailable
-from shared.models import Press
+from shared.models.messages import Press
 from shared.runtime import utc_now
 from shared.store import Address
 from tests.desk.commands import told, undersign

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from shared.crypto import sealing
 from shared.crypto.sealing import Digester, Opener, Sealer
 from shared.errors import ConfigurationError, Unopenable
-from shared.models import check_email
+from shared.models.fields import check_email
 from shared.store import shard_of
 
 CONTENT = {"name": "Jörg Ångström", "newsletter": None}

@@ -20,7 +20,7 @@ from shared.crypto.tokens import Link, Purpose, Tokens
 from shared.locales import locale
 from shared.mail import Mail
 from shared.mail.message import ascii_recipient, build
-from shared.models import check_email
+from shared.models.fields import check_email
 from shared.store import MailKind
 from shared.web.pages import MailLink
 from tests.support.clock import NOW

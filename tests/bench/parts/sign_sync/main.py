@@ -15,7 +15,9 @@ from pydantic_core import from_json
 
 from shared import campaigns, log
 from shared.crypto import sealing
-from shared.models import CheckInbox, SignRequest, Submission, task_body
+from shared.models.messages import Submission, task_body
+from shared.models.requests import SignRequest
+from shared.models.responses import CheckInbox
 from shared.runtime import utc_now
 
 known = campaigns.load_all(campaigns.FOLDER)
