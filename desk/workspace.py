@@ -8,7 +8,7 @@ from desk.errors import Fault
 from desk.store.maintenance import Records
 from desk.terminal.terminal import aside
 from shared import runtime
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 
 
 def campaign_file(campaign: str, folder: Path | None = None) -> Path:

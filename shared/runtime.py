@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared import campaigns as campaign_files
 from shared import settings as environment
-from shared.campaigns import THROWAWAY, Campaign
-from shared.campaigns.overlay import LiveCampaigns
+from shared.campaigns.fields import THROWAWAY
+from shared.campaigns.live import LiveCampaigns
+from shared.campaigns.loader import FOLDER
+from shared.campaigns.model import Campaign
 from shared.errors import ConfigurationError
 from shared.settings import (
     ConfirmSettings,
@@ -234,13 +236,13 @@ def _those_that_load(folder: Path) -> tuple[Mapping[str, Campaign], Mapping[str,
 
 def _live_campaigns(settings: FunctionSettings) -> LiveCampaigns:
     """For functions that may not read the database: count publishes the overlays."""
-    from shared.campaigns.published import PublishedOverlays
+    from shared.campaigns.live import OverlayReader
 
-    return LiveCampaigns(_campaigns(settings), PublishedOverlays(settings.public_url).read)
+    return LiveCampaigns(_campaigns(settings), OverlayReader(settings.public_url).read)
 
 
 def _folder(settings: Settings) -> Path:
-    return settings.campaigns_folder or campaign_files.FOLDER
+    return settings.campaigns_folder or FOLDER
 
 
 def _store(settings: StoreSettings, known: Mapping[str, Campaign]) -> "Store":

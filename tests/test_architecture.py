@@ -19,7 +19,7 @@ ADAPTERS = {
     "shared.google_cloud.rpc",
     "shared.mail.outbox",
     "shared.mail.smtp",
-    "shared.campaigns.published",
+    "shared.campaigns.live",
     "shared.sqlite",
     "shared.store.firestore",
     "desk.store.firestore",

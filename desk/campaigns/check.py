@@ -10,6 +10,7 @@ from desk import workspace
 from desk.errors import Fault
 from desk.terminal.terminal import out
 from shared import campaigns, runtime
+from shared.campaigns import loader
 from shared.campaigns.problems import Files
 from shared.errors import ConfigurationError
 
@@ -57,7 +58,7 @@ def _passes(file: Path, *, ready: bool) -> bool:
         out.print(f"[red]does not load[/]  {file.name}")
         _tell(str(fault).splitlines())
         return False
-    files = campaigns.read(file)
+    files = loader.read(file)
     unready = [files.tell(*each) for each in loaded.unready_keys()]
     out.print(f"[yellow]not ready[/]      {file.name}" if unready else f"[green]ready[/]          {file.name}")
     _tell(unready)

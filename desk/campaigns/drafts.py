@@ -14,7 +14,8 @@ from desk import private_files, workspace
 from desk.campaigns import overlay, templates
 from desk.terminal.terminal import out
 from shared import campaigns, log, store
-from shared.campaigns import CONFIRM_GRACE, MIN_RECIPIENTS, THROWAWAY, Campaign
+from shared.campaigns.fields import THROWAWAY
+from shared.campaigns.model import CONFIRM_GRACE, MIN_RECIPIENTS, Campaign
 from shared.runtime import utc_now
 from shared.settings import VERSION
 from shared.stats.count import MIN_SHOWN

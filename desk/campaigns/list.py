@@ -11,7 +11,7 @@ from rich.table import Table
 
 from desk.terminal.terminal import out
 from shared import campaigns, runtime
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
 from shared.errors import ConfigurationError, Unavailable
 from shared.runtime import utc_now

@@ -28,7 +28,8 @@ from desk.errors import Fault
 from desk.terminal import terminal
 from desk.terminal.terminal import out
 from shared import campaigns, runtime
-from shared.campaigns import Address, FileName, HttpsUrl, OneLine, Recipient, problems
+from shared.campaigns import problems
+from shared.campaigns.fields import Address, FileName, HttpsUrl, OneLine, Recipient
 from shared.runtime import utc_now
 
 #: Where the European Data Protection Board lists the authorities; one of them is everybody's.

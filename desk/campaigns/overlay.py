@@ -11,7 +11,8 @@ from desk import workspace
 from desk.errors import Fault
 from desk.terminal.terminal import out, say
 from shared import runtime
-from shared.campaigns import Campaign, problems
+from shared.campaigns import problems
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import AdmittedPartner, Overlay, applied
 
 CampaignId = Annotated[str, typer.Argument(help="The campaign's id.")]

@@ -21,7 +21,8 @@ from desk.keys import identities
 from desk.terminal import terminal
 from desk.terminal.terminal import out, say
 from shared import campaigns
-from shared.campaigns import THROWAWAY, Proof, Sealing, digest_of
+from shared.campaigns.fields import THROWAWAY
+from shared.campaigns.model import Proof, Sealing, digest_of
 from shared.crypto.sealing import Opener, parse_recipient, seal
 from shared.errors import ConfigurationError, Unopenable
 from shared.runtime import utc_now

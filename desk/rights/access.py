@@ -28,7 +28,7 @@ from desk.store.maintenance import Found
 from desk.terminal import terminal
 from desk.terminal.terminal import out
 from shared import runtime
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.crypto.sealing import Opener
 from shared.errors import Unopenable
 from shared.models.fields import check_email

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from desk.store.maintenance import Found
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.errors import Unavailable
 from shared.store import TOMBSTONE_TTL, Status
 

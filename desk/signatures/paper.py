@@ -12,7 +12,8 @@ from desk import workspace
 from desk.campaigns import overlay
 from desk.errors import Fault
 from desk.terminal.terminal import out, say
-from shared.campaigns import Campaign, problems
+from shared.campaigns import problems
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay, Paper
 from shared.runtime import utc_now
 

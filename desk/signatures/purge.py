@@ -14,7 +14,8 @@ from desk.errors import Fault
 from desk.signatures.open import Opened
 from desk.terminal import progress
 from desk.terminal.terminal import out, say
-from shared.campaigns import Campaign, problems
+from shared.campaigns import problems
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import HandOver, Overlay
 from shared.runtime import utc_now
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, BaseModel, computed_field
 
 from desk import workspace
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.models.responses import Count
 from shared.stats import count as counter
 from shared.stats.funnel import Dimension, median_minutes

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from desk.stats.funnel import Stats, duration
 from shared import locales
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.reference import countries
 from shared.stats.funnel import Stage
 from shared.stats.history import Line

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 import shared.startup as startup
 from shared import log, runtime
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Link, Purpose
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
 from shared.mail import links

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 import shared.startup as startup
 from shared import locales, log, mail, runtime, store
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Link, Purpose
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
 from shared.locales import Locale

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 import shared.startup as startup
 from shared import log, runtime
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.errors import CampaignClosed, CampaignPaused, FieldFault, InvalidFields, OriginNotAllowed
 from shared.models.messages import LinksOrder, Submission
 from shared.models.requests import LinksRequest, SignRequest

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.locales import Locale
 from shared.store import MailKind
 from shared.web import pages

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ValidationError
 
 from shared import log
-from shared.campaigns import Campaign, Initiative
+from shared.campaigns.model import Campaign, Initiative
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
 from shared.models.responses import Count, CountryThreshold, Paper, Thresholds

@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import compile_path
 
 from shared import locales, log
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.errors import (
     InvalidFields,
     MethodNotAllowed,

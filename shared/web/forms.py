@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.errors import InvalidFields
 from shared.locales import Locale
 from shared.models.fields import SLUG

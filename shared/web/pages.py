@@ -19,7 +19,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import locales
-from shared.campaigns import Campaign, Shut
+from shared.campaigns.model import Campaign, Shut
 from shared.locales import Locale
 from shared.models.responses import Count, Sharing
 from shared.reference import countries, mail_providers

@@ -1,6 +1,6 @@
 """What form and counter in a partner's page are told: the petition in one language, for the page's origin."""
 
-from shared.campaigns import Campaign, Shut
+from shared.campaigns.model import Campaign, Shut
 from shared.locales import Locale
 from shared.models.responses import Form, FormSender, Sharing
 from shared.reference import countries, mail_providers

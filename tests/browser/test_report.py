@@ -9,7 +9,7 @@ from playwright.async_api import Browser, ViewportSize
 
 from desk.stats import report
 from desk.stats.funnel import By, Row, Stats
-from shared.campaigns import load_all
+from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
 from shared.stats import count
 from shared.stats.history import Line

@@ -14,7 +14,8 @@ from infra.cost.cost import Charge, Price
 from infra.cost.usage import Assumptions, Driver, Use, renewals
 from infra.deploy import deployed
 from infra.deploy.deployed import Deployed, Function
-from shared.campaigns import Campaign, overlay
+from shared.campaigns import live
+from shared.campaigns.model import Campaign
 from shared.stats import count, funnel
 from shared.store import Address, Granted, MailKind
 from shared.store.firestore import FirestoreStore
@@ -237,7 +238,7 @@ def test_every_price_is_used_and_every_use_has_its_price() -> None:
 def test_the_code_keeps_its_copies_for_as_long_as_is_reckoned() -> None:
     """Half the seconds would cost twice the reads."""
     assert count.FRESH.total_seconds() == usage.COUNT_FRESH_SECONDS
-    assert overlay.FRESH_SECONDS == usage.OVERLAY_FRESH_SECONDS
+    assert live.FRESH_SECONDS == usage.OVERLAY_FRESH_SECONDS
     assert funnel.WRITE_SECONDS == usage.FUNNEL_WRITE_SECONDS
     assert Campaign.model_fields["tally_shards"].default == usage.TALLY_SHARDS
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from shared import runtime, settings
-from shared.campaigns import digest_of
+from shared.campaigns.model import digest_of
 from shared.errors import ConfigurationError
 from shared.settings import ConfirmSettings, CountSettings, DeliverSettings, EmbedSettings, Settings, SignSettings
 from tests.support.deployment import REPOSITORY, Identities

@@ -19,8 +19,9 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from functions import devserver
-from shared.campaigns import FOLDER as CAMPAIGNS
-from shared.campaigns.overlay import LiveCampaigns, PublishedOverlay
+from shared.campaigns.live import LiveCampaigns
+from shared.campaigns.loader import FOLDER as CAMPAIGNS
+from shared.campaigns.overlay import PublishedOverlay
 from shared.mail import Mail
 from shared.mail.outbox import Outbox, Received
 from shared.queue.local import LocalQueue

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from shared import mail
-from shared.campaigns import load_all
+from shared.campaigns.loader import load_all
 from shared.crypto.tokens import Link, Purpose, Tokens
 from shared.locales import locale
 from shared.mail import Mail

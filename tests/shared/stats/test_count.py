@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.campaigns import Campaign, load_all
+from shared.campaigns.loader import load_all
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
 from shared.reference import countries

@@ -20,7 +20,7 @@ from shared.models.requests import SignRequest
 from shared.models.responses import CheckInbox
 from shared.runtime import utc_now
 
-known = campaigns.load_all(campaigns.FOLDER)
+known = campaigns.load_all()
 recipient = sealing.parse_recipient(os.environ["DELIVER_RECIPIENT"])
 
 
