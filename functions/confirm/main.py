@@ -21,9 +21,9 @@ from shared.models.messages import Press
 from shared.models.responses import Pressed
 from shared.stats import count as counter
 from shared.store import Confirmation, Confirmed, Status, Unchanged
-from shared.web import app as http
 from shared.web import pages, widget
-from shared.web.app import Call
+from shared.web.app import App, Route
+from shared.web.call import Call, answer_json
 
 service = runtime.confirm()
 snapshots = counter.snapshots(service.store)
@@ -60,7 +60,7 @@ async def post_confirm(call: Call) -> Response:
     if isinstance(outcome, Confirmed):
         service.funnel.confirmed(link.campaign, outcome)
     if not call.wants_page:
-        return http.answer_json(Pressed(status="confirmed"))
+        return answer_json(Pressed(status="confirmed"))
     say = call.say(campaign)
     already = outcome is Unchanged.ALREADY
     return pages.confirmed(
@@ -98,7 +98,7 @@ async def post_withdraw(call: Call) -> Response:
         outcome = await _press_later(call, Purpose.WITHDRAW, away, "later")
     log.event("withdraw", campaign=campaign.id, outcome=outcome)
     if not call.wants_page:
-        return http.answer_json(Pressed(status="withdrawn"))
+        return answer_json(Pressed(status="withdrawn"))
     return pages.withdrawn(campaign, call.say(campaign))
 
 
@@ -138,13 +138,13 @@ def _withdraw_path(link: Link) -> str:
     return f"/v1/withdraw/{token}"
 
 
-app = http.App(
+app = App(
     "confirm",
     service.campaigns,
     service.public_url,
     [
-        http.Route("/v1/confirm/{token}", {"GET": get_confirm, "POST": post_confirm}, is_page=True),
-        http.Route("/v1/withdraw/{token}", {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
+        Route("/v1/confirm/{token}", {"GET": get_confirm, "POST": post_confirm}, is_page=True),
+        Route("/v1/withdraw/{token}", {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
     ],
     lambda: service.now(),
 )

@@ -17,9 +17,9 @@ from shared.models.responses import Count, History
 from shared.stats import count as counter
 from shared.stats import history
 from shared.stats.history import Line
-from shared.web import app as http
 from shared.web import badge, pages
-from shared.web.app import Call
+from shared.web.app import App, Route
+from shared.web.call import Call, answer_json, to_language
 
 service = runtime.count()
 snapshots = counter.snapshots(service.store)
@@ -77,7 +77,7 @@ async def get_hours_csv(call: Call) -> Response:
 
 async def get_progress(call: Call) -> Response:
     """The page for journalists; with `embed=1` for a frame in any page."""
-    if moved := http.to_language(call):
+    if moved := to_language(call):
         return moved
     count, line = await asyncio.gather(_count(call), _line_or_none(call))
     framed = call.request.query_params.get("embed") == "1"
@@ -89,7 +89,7 @@ async def get_progress(call: Call) -> Response:
 async def get_overlay(call: Call) -> Response:
     """For the functions that may not read the database."""
     snapshot = await snapshots.get(call.campaign.id, service.now())
-    return http.answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
+    return answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
 
 
 async def _count(call: Call) -> Count:
@@ -134,19 +134,19 @@ def _cacheable(call: Call, tag: str, content: str, media_type: str, cache_contro
     return Response(content, headers=headers, media_type=media_type)
 
 
-app = http.App(
+app = App(
     "count",
     service.campaigns,
     service.public_url,
     [
-        http.Route("/v1/campaigns/{campaign}/count", {"GET": get_count}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/history", {"GET": get_history}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/history.csv", {"GET": get_history_csv}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/history/hours", {"GET": get_hours}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/history/hours.csv", {"GET": get_hours_csv}, cors="any"),
-        http.Route("/c/{campaign}/progress", {"GET": get_progress}, is_page=True),
-        http.Route("/v1/campaigns/{campaign}/overlay", {"GET": get_overlay}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/count.svg", {"GET": get_badge}, cors="any"),
+        Route("/v1/campaigns/{campaign}/count", {"GET": get_count}, cors="any"),
+        Route("/v1/campaigns/{campaign}/history", {"GET": get_history}, cors="any"),
+        Route("/v1/campaigns/{campaign}/history.csv", {"GET": get_history_csv}, cors="any"),
+        Route("/v1/campaigns/{campaign}/history/hours", {"GET": get_hours}, cors="any"),
+        Route("/v1/campaigns/{campaign}/history/hours.csv", {"GET": get_hours_csv}, cors="any"),
+        Route("/c/{campaign}/progress", {"GET": get_progress}, is_page=True),
+        Route("/v1/campaigns/{campaign}/overlay", {"GET": get_overlay}, cors="any"),
+        Route("/v1/campaigns/{campaign}/count.svg", {"GET": get_badge}, cors="any"),
     ],
     lambda: service.now(),
 )

@@ -25,8 +25,8 @@ from shared.queue import HORIZON
 from shared.reference import countries, mail_providers
 from shared.stats.funnel import Stage
 from shared.store import Address, Confirmed, Done, Granted, MailKind, Order, Point, Wait
-from shared.web import app as http
-from shared.web.app import Call
+from shared.web.app import App, Route
+from shared.web.call import Call
 from shared.web.pages import MailLink
 
 service = runtime.deliver()
@@ -260,14 +260,14 @@ async def _keep_or_park(request: Request, body: bytes, poison: Unopenable | Inva
     await service.store.park(task, body, type(poison).__name__, service.now())
 
 
-app = http.App(
+app = App(
     "deliver",
     service.campaigns,
     service.public_url,
     [
-        http.Route("/v1/tasks/deliver", {"POST": post_task}),
-        http.Route("/v1/tasks/sweep", {"POST": post_sweep}),
-        http.Route("/v1/tasks/snapshot", {"POST": post_snapshot}),
+        Route("/v1/tasks/deliver", {"POST": post_task}),
+        Route("/v1/tasks/sweep", {"POST": post_sweep}),
+        Route("/v1/tasks/snapshot", {"POST": post_snapshot}),
     ],
     lambda: service.now(),
 )

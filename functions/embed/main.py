@@ -10,9 +10,10 @@ from starlette.responses import FileResponse, Response
 import shared.startup as startup
 from shared import runtime
 from shared.errors import NotFound, UnsupportedMediaType
-from shared.web import app as http
 from shared.web import forms, pages, widget
-from shared.web.app import Call
+from shared.web.app import App, Route
+from shared.web.body import read_body
+from shared.web.call import Call, answer_json, to_language
 from shared.web.pages import Filled, Snippets
 from shared.web.widget_versions import Scripts
 
@@ -39,7 +40,7 @@ async def get_petition(call: Call) -> Response:
     """The petition and its form; with `embed=1` the form alone, for a frame in the partner's own pages."""
     query = call.request.query_params
     values = {name: query[name] for name in _BY_LINK if name in query}
-    if moved := http.to_language(call):
+    if moved := to_language(call):
         return moved
     if query.get("embed") == "1":
         return _framed(call, values)
@@ -48,7 +49,7 @@ async def get_petition(call: Call) -> Response:
 
 async def post_petition(call: Call) -> Response:
     """The form again, filled in: "wrong address?" leads here. Never consents or opts in for anybody."""
-    body = await http.read_body(call)
+    body = await read_body(call)
     if not body.is_form:
         raise UnsupportedMediaType
     fields = body.fields()
@@ -57,17 +58,17 @@ async def post_petition(call: Call) -> Response:
 
 async def get_links(call: Call) -> Response:
     """Where one asks for the links of an address."""
-    return http.to_language(call) or pages.links(call.campaign, call.say(), Filled())
+    return to_language(call) or pages.links(call.campaign, call.say(), Filled())
 
 
 async def get_privacy(call: Call) -> Response:
     """The privacy notice (GDPR, Article 13), made from the campaign file."""
-    return http.to_language(call) or pages.privacy(call.campaign, call.say(), CACHE)
+    return to_language(call) or pages.privacy(call.campaign, call.say(), CACHE)
 
 
 async def get_embed(call: Call) -> Response:
     """Where a partner copies what to paste into a page."""
-    if moved := http.to_language(call):
+    if moved := to_language(call):
         return moved
     campaign, say = call.campaign, call.say()
     partner = call.request.query_params.get("partner", "")
@@ -84,7 +85,7 @@ async def get_share_image(call: Call) -> Response:
 
 async def get_form(call: Call) -> Response:
     """The petition in one language, as the widget shows it on a page of the given origin."""
-    if moved := http.to_language(call):
+    if moved := to_language(call):
         return moved
     query, campaign = call.request.query_params, call.campaign
     form = widget.form(
@@ -95,7 +96,7 @@ async def get_form(call: Call) -> Response:
         public_url=service.public_url,
         shut=campaign.shut(service.now()),
     )
-    return http.answer_json(form, headers={**CACHE, **NO_SNIFF})
+    return answer_json(form, headers={**CACHE, **NO_SNIFF})
 
 
 async def get_script(call: Call) -> Response:
@@ -137,19 +138,19 @@ def _petition(
     )
 
 
-app = http.App(
+app = App(
     "embed",
     service.campaigns,
     service.public_url,
     [
-        http.Route("/c/{campaign}", {"GET": get_petition, "POST": post_petition}, is_page=True),
-        http.Route("/c/{campaign}/links", {"GET": get_links}, is_page=True),
-        http.Route("/c/{campaign}/privacy", {"GET": get_privacy}, is_page=True),
-        http.Route("/c/{campaign}/embed", {"GET": get_embed}, is_page=True),
-        http.Route("/c/{campaign}/share.png", {"GET": get_share_image}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/form", {"GET": get_form}, cors="any"),
-        http.Route("/embed/{file}", {"GET": get_script}, cors="any"),
-        http.Route("/v1/openapi.json", {"GET": get_openapi}, cors="any"),
+        Route("/c/{campaign}", {"GET": get_petition, "POST": post_petition}, is_page=True),
+        Route("/c/{campaign}/links", {"GET": get_links}, is_page=True),
+        Route("/c/{campaign}/privacy", {"GET": get_privacy}, is_page=True),
+        Route("/c/{campaign}/embed", {"GET": get_embed}, is_page=True),
+        Route("/c/{campaign}/share.png", {"GET": get_share_image}, cors="any"),
+        Route("/v1/campaigns/{campaign}/form", {"GET": get_form}, cors="any"),
+        Route("/embed/{file}", {"GET": get_script}, cors="any"),
+        Route("/v1/openapi.json", {"GET": get_openapi}, cors="any"),
     ],
     lambda: service.now(),
 )

@@ -15,9 +15,11 @@ from shared.errors import CampaignClosed, CampaignPaused, FieldFault, InvalidFie
 from shared.models.messages import LinksOrder, Submission
 from shared.models.requests import LinksRequest, SignRequest
 from shared.models.responses import CheckInbox
-from shared.web import app as http
 from shared.web import forms, pages
-from shared.web.app import Call
+from shared.web.app import App, Route
+from shared.web.body import parse, read_body
+from shared.web.call import JSON, NO_STORE, Call, hosted_page
+from shared.web.cors import is_admitted, origin_of
 
 service = runtime.sign()
 
@@ -28,7 +30,7 @@ _CHECK_INBOX = CheckInbox().model_dump_json()
 async def post_signature(call: Call) -> Response:
     """Validate, seal, enqueue, answer; the answer never depends on who has signed before."""
     campaign = call.campaign
-    body = await http.read_body(call)
+    body = await read_body(call)
     _check_origin(call, campaign)
     if shut := campaign.shut(service.now()):
         raise (CampaignPaused if shut == "campaign_paused" else CampaignClosed)(campaign=campaign.id)
@@ -54,7 +56,7 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
     if not as_page:
         return _accepted()
     if _may_return_to(campaign, typed.get("return_url", "")):
-        return RedirectResponse(typed["return_url"], HTTPStatus.SEE_OTHER, http.NO_STORE)
+        return RedirectResponse(typed["return_url"], HTTPStatus.SEE_OTHER, NO_STORE)
     return pages.check_inbox(campaign, say, typed)
 
 
@@ -67,14 +69,14 @@ async def _accept(campaign: Campaign, request: SignRequest) -> None:
 async def post_links(call: Call) -> Response:
     """Whoever asks, the answer is the same; deliver mails what the address is due."""
     campaign = call.campaign
-    body = await http.read_body(call)
+    body = await read_body(call)
     _check_origin(call, campaign)
     typed = body.fields()
     call.wanted_language = _locale_in(typed)
     say, as_page = call.say(campaign), body.is_form and call.wants_page
     try:
         fields = {"email": typed.get("email", ""), "locale": say.language} if body.is_form else typed
-        request = http.parse(LinksRequest, fields)
+        request = parse(LinksRequest, fields)
     except InvalidFields as invalid:
         if not as_page:
             raise
@@ -86,8 +88,8 @@ async def post_links(call: Call) -> Response:
 def _check_origin(call: Call, campaign: Campaign) -> None:
     """No Origin, or `null`, is no offence: plain forms, old browsers and pages that send no referrer."""
     origin = call.request.headers.get("origin", "")
-    if origin not in {"", "null"} and not http.is_admitted(campaign, origin, service.public_url):
-        page = http.hosted_page(campaign, lang=call.say(campaign).language)
+    if origin not in {"", "null"} and not is_admitted(campaign, origin, service.public_url):
+        page = hosted_page(campaign, lang=call.say(campaign).language)
         raise OriginNotAllowed(hosted_page=service.public_url + page)
 
 
@@ -113,7 +115,7 @@ def _parse(fields: Any, campaign: Campaign) -> SignRequest:
     Raises:
         InvalidFields: names every field at fault.
     """
-    request = http.parse(SignRequest, fields)
+    request = parse(SignRequest, fields)
     faults = [FieldFault(name, "required") for name in campaign.required_fields if getattr(request, name) is None]
     if request.partner and request.partner not in campaign.partners:
         faults.append(FieldFault("partner", "partner_unknown"))
@@ -157,20 +159,20 @@ def _random_id() -> str:
 
 def _may_return_to(campaign: Campaign, url: str) -> bool:
     """Only to a partner of this campaign: anything else would make us an open redirect."""
-    return http.is_admitted(campaign, http.origin_of(url), service.public_url)
+    return is_admitted(campaign, origin_of(url), service.public_url)
 
 
 def _accepted() -> Response:
-    return Response(_CHECK_INBOX, HTTPStatus.ACCEPTED, http.NO_STORE, http.JSON)
+    return Response(_CHECK_INBOX, HTTPStatus.ACCEPTED, NO_STORE, JSON)
 
 
-app = http.App(
+app = App(
     "sign",
     service.campaigns,
     service.public_url,
     [
-        http.Route("/v1/campaigns/{campaign}/signatures", {"POST": post_signature}, cors="partners"),
-        http.Route("/v1/campaigns/{campaign}/links", {"POST": post_links}, cors="partners"),
+        Route("/v1/campaigns/{campaign}/signatures", {"POST": post_signature}, cors="partners"),
+        Route("/v1/campaigns/{campaign}/links", {"POST": post_links}, cors="partners"),
     ],
     lambda: service.now(),
 )

@@ -5,7 +5,8 @@ from shared.locales import Locale
 from shared.models.responses import Form, FormSender, Sharing
 from shared.reference import countries, mail_providers
 from shared.web import sharing
-from shared.web.app import hosted_page, is_admitted, is_ours
+from shared.web.call import hosted_page
+from shared.web.cors import is_admitted, is_ours
 
 #: What the widget says, by key; a key of plural forms stands for all of them. A test holds it against the script.
 KEYS = (
