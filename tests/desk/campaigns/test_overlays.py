@@ -10,7 +10,7 @@ import pytest
 
 from desk.signatures import purge
 from shared.campaigns.loader import load_all
-from tests.desk.commands import told, undersign
+from tests.desk.commands import refusal, undersign
 from tests.support.deployment import CAMPAIGN, COUNT, SIGNATURES, signature
 from tests.support.polling import until
 from tests.support.servers import Server, server
@@ -79,7 +79,7 @@ class TestAdmitPartner:
     )
     def test_says_what_is_wrong_and_changes_nothing(self, var: Path, command: list[str], reason: str) -> None:
         """In the words of the campaign file's own errors."""
-        assert reason in told(undersign("campaign", "admit-partner", CAMPAIGN, *command))
+        assert reason in refusal(undersign("campaign", "admit-partner", CAMPAIGN, *command))
 
     def test_can_be_taken_back(self, var: Path) -> None:
         """What the file says cannot; and whoever was not admitted is named."""
@@ -88,8 +88,10 @@ class TestAdmitPartner:
         dismissed = undersign("campaign", "dismiss-partner", CAMPAIGN, "new")
 
         assert "may no longer show the form" in dismissed.output
-        assert "Admitted were: none" in told(undersign("campaign", "dismiss-partner", CAMPAIGN, "new"))
-        assert "Admitted were: none" in told(undersign("campaign", "dismiss-partner", CAMPAIGN, "digital-rights"))
+        assert "Admitted were: none" in refusal(undersign("campaign", "dismiss-partner", CAMPAIGN, "new"))
+        assert "Admitted were: none" in refusal(
+            undersign("campaign", "dismiss-partner", CAMPAIGN, "digital-rights")
+        )
 
     def test_admits_no_unencrypted_page_to_a_deployment(self, var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """On one's own machine there is nothing else."""
@@ -101,11 +103,11 @@ class TestAdmitPartner:
         refused = undersign("campaign", "admit-partner", CAMPAIGN, "dev", "--origin", origin, "--name", "Dev")
 
         assert admitted.exit_code == 0, admitted.output
-        assert "http:// are for this machine alone" in told(refused)
+        assert "http:// are for this machine alone" in refusal(refused)
 
     def test_needs_a_campaign_that_there_is(self, var: Path) -> None:
         """And says which there are."""
-        assert "There are: reclaim-your-face" in told(undersign("campaign", "pause", "yours"))
+        assert "There are: reclaim-your-face" in refusal(undersign("campaign", "pause", "yours"))
 
 
 class TestPaper:
@@ -133,7 +135,7 @@ class TestPaper:
     )
     def test_says_what_is_wrong(self, var: Path, command: list[str], reason: str) -> None:
         """And adds nothing."""
-        assert reason in told(undersign("offline", "add", CAMPAIGN, *command))
+        assert reason in refusal(undersign("offline", "add", CAMPAIGN, *command))
         assert "0 in all" in undersign("offline", "list", CAMPAIGN).output
 
 
@@ -167,8 +169,8 @@ class TestPurge:
 
         assert "Handed over: 2 signatures to European Commission" in purged.output
         assert "The final count stays: 2" in purged.output
-        assert "its count is final" in told(undersign("audit", CAMPAIGN, "--repair"))
-        assert "nothing left to export" in told(undersign("export", CAMPAIGN, "--to", "again"))
+        assert "its count is final" in refusal(undersign("audit", CAMPAIGN, "--repair"))
+        assert "nothing left to export" in refusal(undersign("export", CAMPAIGN, "--to", "again"))
         with server(tmp_path / "var") as running:
             assert httpx.get(f"{running.url}{COUNT}", trust_env=False).json()["total"] == 2
         again = undersign("purge", CAMPAIGN, "--yes")
@@ -176,11 +178,11 @@ class TestPurge:
 
     def test_waits_for_hand_over_and_retention(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Whichever is missing is named, and nothing is removed."""
-        assert "Too early: reclaim-your-face keeps its signatures until 2028-04-28" in told(
+        assert "Too early: reclaim-your-face keeps its signatures until 2028-04-28" in refusal(
             undersign("purge", CAMPAIGN, "--yes")
         )
         self.in_time(monkeypatch)
-        assert "2 of 2 signatures were never recorded as handed over" in told(
+        assert "2 of 2 signatures were never recorded as handed over" in refusal(
             undersign("purge", CAMPAIGN, "--yes")
         )
         assert "The tally is right" in undersign("audit", CAMPAIGN).output
@@ -195,7 +197,7 @@ class TestPurge:
         undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "European Commission")
         self.in_time(monkeypatch)
 
-        assert "1 of 2 signatures" in told(undersign("purge", CAMPAIGN, "--yes"))
+        assert "1 of 2 signatures" in refusal(undersign("purge", CAMPAIGN, "--yes"))
         assert undersign("purge", CAMPAIGN, "--yes", "--although-not-handed-over").exit_code == 0
 
     def test_is_not_kept_back_by_what_somebody_typed(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +223,7 @@ class TestPurge:
         given = json.loads(Path("read/manifest.json").read_text())
         Path("read/manifest.json").write_text(json.dumps({**given, **change}))
 
-        assert reason in told(undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "X"))
+        assert reason in refusal(undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "X"))
 
     def test_records_the_very_file_that_was_handed_over(self) -> None:
         """By its sum; a manifest of something else is refused."""
@@ -233,8 +235,8 @@ class TestPurge:
             ("out/manifest.json", "is no manifest of opened signatures"),
             ("nowhere.json", "There is no nowhere.json"),
         ):
-            assert reason in told(undersign("hand-over", CAMPAIGN, manifest, "--to", "X"))
-        assert "to: is empty" in told(undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", ""))
-        assert "names no all.csv" in told(
+            assert reason in refusal(undersign("hand-over", CAMPAIGN, manifest, "--to", "X"))
+        assert "to: is empty" in refusal(undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", ""))
+        assert "names no all.csv" in refusal(
             undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "X", "--file", "all.csv")
         )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.store.entities import Point
-from tests.desk.commands import told, undersign
+from tests.desk.commands import refusal, undersign
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World, world
 
@@ -91,7 +91,7 @@ class TestStats:
         none = await stats("--since", "2026-11-23")
         assert (none["funnel"]["accepted"], none["funnel"]["confirmation_rate"]) == (0, None)
         backwards = undersign("stats", CAMPAIGN, "--since", "2026-11-23", "--until", "2026-11-22")
-        assert "--until lies before --since" in told(backwards)
+        assert "--until lies before --since" in refusal(backwards)
 
     async def test_are_shown_as_tables(self, here: World) -> None:
         """For whoever sits at the terminal."""
@@ -118,7 +118,7 @@ class TestStats:
 
 async def test_of_no_campaign_say_which_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is read."""
-    assert "There is no campaign yours" in told(await asyncio.to_thread(undersign, "stats", "yours"))
+    assert "There is no campaign yours" in refusal(await asyncio.to_thread(undersign, "stats", "yours"))
 
 
 async def test_of_a_campaign_that_nobody_signed_are_noughts(
