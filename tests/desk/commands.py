@@ -1,5 +1,6 @@
 """Run the desk's commands as a person does, and make keys."""
 
+import asyncio
 from pathlib import Path
 
 import pyrage
@@ -14,6 +15,11 @@ PASSPHRASE = "correct horse battery"
 def undersign(*command: str | Path, typed: str = "") -> Result:
     """Run one command, with `typed` as its input. An error of ours comes through as the exception."""
     return CliRunner().invoke(app, [str(part) for part in command], input=typed)
+
+
+async def run(*command: str | Path, typed: str = "") -> Result:
+    """Run one command beside a running event loop."""
+    return await asyncio.to_thread(undersign, *command, typed=typed)
 
 
 def refusal(result: Result) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from typer.testing import Result
 
 from desk import runtime
 from desk.main import main
@@ -26,7 +25,7 @@ from shared.clock import utc_now
 from shared.errors import StoreUnavailable
 from shared.models.messages import DeferredPress
 from shared.store.entities import Address
-from tests.desk.commands import refusal, undersign
+from tests.desk.commands import refusal, run, undersign
 from tests.shared.queue.test_queue_contract import QUEUE
 from tests.support.clock import NOW
 from tests.support.cloud_tasks_server import CloudTasksServer
@@ -43,11 +42,6 @@ from tests.support.deployment import (
 from tests.support.servers import Server, server
 
 ANN = "Ann.Smith+petition@example.org"
-
-
-async def run(*command: str | Path, typed: str = "") -> Result:
-    """As `undersign`, beside a running event loop."""
-    return await asyncio.to_thread(undersign, *command, typed=typed)
 
 
 @pytest.fixture(params=["local", "cloud"])

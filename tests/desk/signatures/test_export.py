@@ -21,12 +21,11 @@ from typing import Any
 
 import pyrage
 import pytest
-from typer.testing import Result
 
 from desk.signatures.export import Export, Unfinished
 from desk.store.firestore import FirestoreRecords
 from shared.store.entities import Signature, Status
-from tests.desk.commands import plain_key, refusal, undersign
+from tests.desk.commands import plain_key, refusal, run
 from tests.shared.store.test_store_contract import make_address, submission
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, REPOSITORY, World, world
@@ -42,11 +41,6 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         (tmp_path / "ann.age").write_text(str(made.identities.campaign))
         monkeypatch.chdir(tmp_path)
         yield made
-
-
-async def run(*command: str | Path, typed: str = "") -> Result:
-    """As `undersign`, beside a running event loop."""
-    return await asyncio.to_thread(undersign, *command, typed=typed)
 
 
 async def signed(here: World, **fields: Any) -> None:
