@@ -24,4 +24,4 @@ def validate(model: type[M], values: Mapping[str, object]) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise CommandError("\n".join(problems.of_keys(model, error))) from None
+        raise CommandError("\n".join(problems.messages(model, error))) from None

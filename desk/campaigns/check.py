@@ -11,7 +11,7 @@ from desk.errors import CommandError
 from desk.terminal.output import out
 from shared import campaigns
 from shared.campaigns import loader
-from shared.campaigns.problems import Files
+from shared.campaigns.problems import CampaignFiles
 from shared.errors import ConfigurationError
 
 #: How a comment begins that marks what was only drafted.
@@ -59,14 +59,14 @@ def _passes(file: Path, *, ready: bool) -> bool:
         _print(str(error).splitlines())
         return False
     files = loader.read(file)
-    unready = [files.tell(*each) for each in loaded.unready_keys()]
+    unready = [files.describe(*error) for error in loaded.unready_keys()]
     out.print(f"[yellow]not ready[/]      {file.name}" if unready else f"[green]ready[/]          {file.name}")
     _print(unready)
     _print(_to_do(files))
     return not (ready and unready)
 
 
-def _to_do(files: Files) -> Iterator[str]:
+def _to_do(files: CampaignFiles) -> Iterator[str]:
     """Yield what comments in the files mark as still to be done."""
     for file in (files.main, *files.translations.values()):
         for line, comment in sorted(file.lines.comments.items()):

@@ -207,7 +207,7 @@ def _errors(given: Mapping[str, str], *names: str) -> Sequence[str]:
     try:
         Beginning.model_validate(given)
     except ValidationError as error:
-        found = problems.located(Beginning, error)
+        found = problems.located_errors(Beginning, error)
         return [f"{_flag(str(location[0]))}: {message}" for location, message in found if location[0] in names]
     return []
 

@@ -10,7 +10,7 @@ from desk.errors import CommandError, validate
 from desk.terminal.output import out, print_text
 from desk.workspace import CampaignId, change_overlay
 from shared.campaigns.model import Campaign
-from shared.campaigns.overlay import AdmittedPartner, Overlay, applied
+from shared.campaigns.overlay import AdmittedPartner, Overlay, apply_overlay
 
 
 def admit_partner(
@@ -78,7 +78,7 @@ def dismiss_partner(
 
 
 def _refuse_taken(campaign: Campaign, overlay: Overlay, partner: str, origins: list[str]) -> None:
-    owners = applied(campaign, overlay).partner_by_origin
+    owners = apply_overlay(campaign, overlay).partner_by_origin
     for origin in origins:
         if owners.get(origin, partner) != partner:
             raise CommandError(f"{origin} belongs to {owners[origin]} already; one origin is one partner's.")
