@@ -17,7 +17,7 @@ from tests.bench.spike.traces import SCENARIOS, WHAT_IF, Scenario
 from tests.bench.spike.validation import Comparison
 
 JSON = ROOT / "build" / "spike.json"
-PICTURE = ROOT / "docs" / "spike.svg"
+PICTURE = ROOT / "docs" / "images" / "spike.svg"
 _WIDTH = 115
 
 
