@@ -38,7 +38,7 @@ async def get_confirm(call: Call) -> Response:
     service.funnel.opened(link.campaign, link.submission, links.counted(link))
     newsletter = {"1": True, "0": False}.get(link.newsletter)
     return pages.confirm(
-        campaign, call.say(campaign), country=link.country, partner=link.partner, newsletter=newsletter
+        campaign, call.locale(campaign), country=link.country, partner=link.partner, newsletter=newsletter
     )
 
 
@@ -61,12 +61,12 @@ async def post_confirm(call: Call) -> Response:
         service.funnel.confirmed(link.campaign, outcome)
     if not call.wants_page:
         return answer_json(Pressed(status="confirmed"))
-    say = call.say(campaign)
+    locale = call.locale(campaign)
     already = outcome is Unchanged.ALREADY
     return pages.confirmed(
         campaign,
-        say,
-        share=widget.share(campaign, say, link.partner or None, service.public_url),
+        locale,
+        share=widget.share(campaign, locale, link.partner or None, service.public_url),
         country=link.country,
         number=None if already else await _number(campaign, service.now()),
         already=already,
@@ -86,7 +86,7 @@ async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:
 async def get_withdraw(call: Call) -> Response:
     """The other button."""
     _, campaign = _open(call, Purpose.WITHDRAW)
-    return pages.withdraw(campaign, call.say(campaign))
+    return pages.withdraw(campaign, call.locale(campaign))
 
 
 async def post_withdraw(call: Call) -> Response:
@@ -99,7 +99,7 @@ async def post_withdraw(call: Call) -> Response:
     log.event("withdraw", campaign=campaign.id, outcome=outcome)
     if not call.wants_page:
         return answer_json(Pressed(status="withdrawn"))
-    return pages.withdrawn(campaign, call.say(campaign))
+    return pages.withdrawn(campaign, call.locale(campaign))
 
 
 def _open(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:

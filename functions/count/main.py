@@ -50,9 +50,9 @@ async def get_count(call: Call) -> Response:
 
 async def get_badge(call: Call) -> Response:
     count = await _count(call)
-    say = call.say_cacheably(call.campaign)
-    picture = badge.svg(count, call.campaign.text(say.language).title, say)
-    return _cacheable(call, counter.etag(count, say.language), picture, "image/svg+xml", BADGE_CACHE_CONTROL)
+    locale = call.cacheable_locale(call.campaign)
+    picture = badge.svg(count, call.campaign.text(locale.language).title, locale)
+    return _cacheable(call, counter.etag(count, locale.language), picture, "image/svg+xml", BADGE_CACHE_CONTROL)
 
 
 async def get_history(call: Call) -> Response:
@@ -82,7 +82,7 @@ async def get_progress(call: Call) -> Response:
     count, line = await asyncio.gather(_count(call), _line_or_none(call))
     framed = call.request.query_params.get("embed") == "1"
     return pages.progress(
-        call.campaign, call.say(), count, line, PAGE_CACHE, public_url=service.public_url, framed=framed
+        call.campaign, call.locale(), count, line, PAGE_CACHE, public_url=service.public_url, framed=framed
     )
 
 

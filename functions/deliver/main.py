@@ -218,26 +218,28 @@ def _reminder(message: Submission) -> Reminder:
 def _mail(order: Granted, message: Submission | LinksOrder | Reminder) -> mail.Mail:
     campaign = service.campaigns[message.campaign]
     language = locales.negotiate(message.locale, None, campaign.texts, campaign.default_language)
-    say = locales.locale(language)
+    locale = locales.locale(language)
     several = len(order.submissions) > 1
     confirm = [
-        MailLink(_confirm_url(order.address, submission, language), _label(submission, say) if several else None)
+        MailLink(
+            _confirm_url(order.address, submission, language), _label(submission, locale) if several else None
+        )
         for submission in order.submissions
     ]
     withdraw = _url(Purpose.WITHDRAW, Link(campaign.id, order.address.digest, language))
     privacy = f"{service.public_url}/c/{campaign.id}/privacy?lang={language}"
     return mail.compose(
-        order.kind, campaign, say, to=message.email, confirm=confirm, withdraw=withdraw, privacy=privacy
+        order.kind, campaign, locale, to=message.email, confirm=confirm, withdraw=withdraw, privacy=privacy
     )
 
 
-def _label(submission: store.Submission, say: Locale) -> str:
+def _label(submission: store.Submission, locale: Locale) -> str:
     """What tells one submission from another, and quotes nothing that anybody typed."""
-    return say(
+    return locale(
         "mail.link_label",
-        date=say.date(submission.signed_at),
+        date=locale.date(submission.signed_at),
         time=f"{submission.signed_at:%H:%M}",
-        country=countries.name(submission.country, say.language),
+        country=countries.name(submission.country, locale.language),
     )
 
 

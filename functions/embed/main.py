@@ -58,22 +58,22 @@ async def post_petition(call: Call) -> Response:
 
 async def get_links(call: Call) -> Response:
     """Where one asks for the links of an address."""
-    return to_language(call) or pages.links(call.campaign, call.say(), Filled())
+    return to_language(call) or pages.links(call.campaign, call.locale(), Filled())
 
 
 async def get_privacy(call: Call) -> Response:
     """The privacy notice (GDPR, Article 13), made from the campaign file."""
-    return to_language(call) or pages.privacy(call.campaign, call.say(), CACHE)
+    return to_language(call) or pages.privacy(call.campaign, call.locale(), CACHE)
 
 
 async def get_embed(call: Call) -> Response:
     """Where a partner copies what to paste into a page."""
     if moved := to_language(call):
         return moved
-    campaign, say = call.campaign, call.say()
+    campaign, locale = call.campaign, call.locale()
     partner = call.request.query_params.get("partner", "")
     snippets = Snippets(service.public_url, scripts.pinned_path, scripts.integrity)
-    return pages.embed(campaign, say, partner if partner in campaign.partners else None, snippets, CACHE)
+    return pages.embed(campaign, locale, partner if partner in campaign.partners else None, snippets, CACHE)
 
 
 async def get_share_image(call: Call) -> Response:
@@ -90,7 +90,7 @@ async def get_form(call: Call) -> Response:
     query, campaign = call.request.query_params, call.campaign
     form = widget.form(
         campaign,
-        call.say(),
+        call.locale(),
         origin=query.get("origin", ""),
         partner=query.get("partner"),
         public_url=service.public_url,
@@ -118,7 +118,7 @@ def _framed(call: Call, values: Mapping[str, str]) -> Response:
     """Only pages of the partner that the query names may frame it, and our own, for the preview."""
     campaign = call.campaign
     form = Filled(forms.without_wrong_hints(values, campaign))
-    return pages.framed(campaign, call.say(), form, CACHE, shut=campaign.shut(service.now()))
+    return pages.framed(campaign, call.locale(), form, CACHE, shut=campaign.shut(service.now()))
 
 
 def _petition(
@@ -129,7 +129,7 @@ def _petition(
     form = Filled(forms.without_wrong_hints(values, campaign))
     return pages.petition(
         campaign,
-        call.say(),
+        call.locale(),
         form,
         headers,
         public_url=service.public_url,

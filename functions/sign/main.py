@@ -44,20 +44,20 @@ async def post_signature(call: Call) -> Response:
 
 async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> Response:
     """The same from a plain form, whose answers are pages, unless a script has sent it."""
-    say, as_page = call.say(campaign), call.wants_page
+    locale, as_page = call.locale(campaign), call.wants_page
     try:
-        request = _parse(forms.signature(typed, campaign, say.language), campaign)
+        request = _parse(forms.signature(typed, campaign, locale.language), campaign)
     except InvalidFields as invalid:
         if not as_page:
             raise
-        form = forms.with_faults(typed, invalid, say)
-        return pages.petition(campaign, say, form, pages.PRIVATE, public_url=service.public_url, shut=None)
+        form = forms.with_faults(typed, invalid, locale)
+        return pages.petition(campaign, locale, form, pages.PRIVATE, public_url=service.public_url, shut=None)
     await _accept(campaign, request)
     if not as_page:
         return _accepted()
     if _may_return_to(campaign, typed.get("return_url", "")):
         return RedirectResponse(typed["return_url"], HTTPStatus.SEE_OTHER, NO_STORE)
-    return pages.check_inbox(campaign, say, typed)
+    return pages.check_inbox(campaign, locale, typed)
 
 
 async def _accept(campaign: Campaign, request: SignRequest) -> None:
@@ -73,23 +73,23 @@ async def post_links(call: Call) -> Response:
     _check_origin(call, campaign)
     typed = body.fields()
     call.wanted_language = _locale_in(typed)
-    say, as_page = call.say(campaign), body.is_form and call.wants_page
+    locale, as_page = call.locale(campaign), body.is_form and call.wants_page
     try:
-        fields = {"email": typed.get("email", ""), "locale": say.language} if body.is_form else typed
+        fields = {"email": typed.get("email", ""), "locale": locale.language} if body.is_form else typed
         request = parse(LinksRequest, fields)
     except InvalidFields as invalid:
         if not as_page:
             raise
-        return pages.links(campaign, say, forms.with_faults(typed, invalid, say))
+        return pages.links(campaign, locale, forms.with_faults(typed, invalid, locale))
     await service.envelopes.send(_links_order(campaign, request))
-    return pages.links_sent(campaign, say, request.email) if as_page else _accepted()
+    return pages.links_sent(campaign, locale, request.email) if as_page else _accepted()
 
 
 def _check_origin(call: Call, campaign: Campaign) -> None:
     """No Origin, or `null`, is no offence: plain forms, old browsers and pages that send no referrer."""
     origin = call.request.headers.get("origin", "")
     if origin not in {"", "null"} and not is_admitted(campaign, origin, service.public_url):
-        page = hosted_page(campaign, lang=call.say(campaign).language)
+        page = hosted_page(campaign, lang=call.locale(campaign).language)
         raise OriginNotAllowed(hosted_page=service.public_url + page)
 
 

@@ -34,7 +34,6 @@ from shared.campaigns.fields import (
     Whole,
     matching,
 )
-from shared.campaigns.loader import FOLDER
 from shared.campaigns.problems import Location, MisfitError, named
 
 #: Confirming stays possible this long after the close: a mail opened the next morning still counts.
@@ -45,6 +44,7 @@ MIN_RECIPIENTS = 2
 
 #: Initiatives registered from this day on need `min_720` (Delegated Regulation (EU) 2024/1082).
 _NEW_MINIMA_FROM = date(2024, 7, 16)
+_THRESHOLDS = Path(__file__).parents[1] / "reference" / "eci_thresholds.csv"
 
 
 #: Why a campaign takes no signatures, as the code of an error.
@@ -188,7 +188,7 @@ class Initiative(_Part):
     def thresholds(self) -> Mapping[str, int]:
         """Minimum number of statements of support by country; 27 member states."""
         column = "min_720" if self.registered >= _NEW_MINIMA_FROM else "min_705"
-        with (FOLDER / "eci_thresholds.csv").open(newline="", encoding="utf-8") as rows:
+        with _THRESHOLDS.open(newline="", encoding="utf-8") as rows:
             return {row["country"]: int(row[column]) for row in csv.DictReader(rows)}
 
 

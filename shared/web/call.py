@@ -64,11 +64,11 @@ class Call:
     def known_campaign(self) -> Campaign | None:
         return self.campaigns.get(self.params.get("campaign", ""))
 
-    def say(self, campaign: Campaign | None = None) -> Locale:
+    def locale(self, campaign: Campaign | None = None) -> Locale:
         """The texts to answer with: as the query, the body or the browser asks, else the campaign's language."""
         return self._locale(campaign or self.known_campaign, self.request.headers.get("accept-language"))
 
-    def say_cacheably(self, campaign: Campaign) -> Locale:
+    def cacheable_locale(self, campaign: Campaign) -> Locale:
         """The same without the browser's wish: a CDN caches nothing that varies by Accept-Language."""
         return self._locale(campaign, None)
 
@@ -93,7 +93,7 @@ def answer_json(
 def to_language(call: Call) -> Response | None:
     """An uncached redirect to the address that names a language we speak; None where it does already."""
     query = dict(call.request.query_params)
-    language = call.say().language
+    language = call.locale().language
     if query.get("lang") == language:
         return None
     address = f"{call.request.scope['path']}?{urlencode({**query, 'lang': language})}"

@@ -18,13 +18,13 @@ from shared.web.call import NO_STORE, Call
 
 def problem(call: Call, error: PublicError) -> Response:
     """The one place where errors become answers: a page for people, RFC 9457 for programs."""
-    say = call.say()
-    text = say(f"errors.{error.code}", **{"hosted_page": "", **error.details})
+    locale = call.locale()
+    text = locale(f"errors.{error.code}", **{"hosted_page": "", **error.details})
     if call.wants_page:
         if isinstance(error, OriginNotAllowed):
             return RedirectResponse(f"{error.details['hosted_page']}&moved=1", HTTPStatus.SEE_OTHER, NO_STORE)
         return pages.error(
-            say,
+            locale,
             code=error.code,
             text=text,
             status=error.status,
@@ -36,7 +36,7 @@ def problem(call: Call, error: PublicError) -> Response:
         status=error.status,
         code=error.code,
         detail=text,
-        errors=_field_problems(error, say),
+        errors=_field_problems(error, locale),
         hosted_page=error.details.get("hosted_page"),
     )
     return Response(
@@ -53,10 +53,10 @@ def _way_on(call: Call, error: PublicError) -> Campaign | None:
     return about or (next(iter(call.campaigns.values())) if len(call.campaigns) == 1 else None)
 
 
-def _field_problems(error: PublicError, say: Locale) -> list[FieldProblem] | None:
+def _field_problems(error: PublicError, locale: Locale) -> list[FieldProblem] | None:
     if not isinstance(error, InvalidFields):
         return None
     return [
-        FieldProblem(field=fault.field, code=fault.code, message=say(f"fields.{fault.code}"))
+        FieldProblem(field=fault.field, code=fault.code, message=locale(f"fields.{fault.code}"))
         for fault in error.faults
     ]
