@@ -35,7 +35,7 @@ from shared.models.fields import check_email
 from shared.models.messages import Message, parse_message, parse_task
 from shared.queue import TaskList
 from shared.runtime import Rights, utc_now
-from shared.store import Claim, Mailbox, Signature, Submission
+from shared.store.entities import Claim, Mailbox, Signature, Submission
 
 #: In place of an address.
 _ASK = "-"

@@ -26,7 +26,7 @@ from desk.terminal import progress
 from desk.terminal.terminal import say
 from shared.models.fields import SLUG
 from shared.runtime import utc_now
-from shared.store import Signature, Status
+from shared.store.entities import Signature, Status
 
 SIGNATURES = "signatures.ndjson"
 MANIFEST = "manifest.json"

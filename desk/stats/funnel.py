@@ -17,7 +17,7 @@ from shared.models.responses import Count
 from shared.stats import count as counter
 from shared.stats.funnel import Dimension, median_minutes
 from shared.stats.history import Line
-from shared.store import FunnelKey
+from shared.store.entities import FunnelKey
 
 
 class By(StrEnum):

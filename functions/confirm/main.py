@@ -17,10 +17,10 @@ from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Link, Purpose
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
 from shared.mail import links
-from shared.models.messages import Press
+from shared.models.messages import DeferredPress
 from shared.models.responses import Pressed
 from shared.stats import count as counter
-from shared.store import Confirmation, Confirmed, Status, Unchanged
+from shared.store.entities import Confirmation, Confirmed, Status, Unchanged
 from shared.web import pages, widget
 from shared.web.app import App, Route
 from shared.web.call import Call, answer_json
@@ -128,7 +128,7 @@ async def _press_later(call: Call, purpose: Purpose, away: StoreUnavailable, out
         QueueUnavailable: neither can take it now; the signer presses again.
     """
     log.fault("store_unavailable", away.__cause__ or away, function="confirm")
-    press = Press(purpose=purpose.value, token=call.params["token"], pressed_at=service.now())
+    press = DeferredPress(purpose=purpose.value, token=call.params["token"], pressed_at=service.now())
     await service.envelopes.send(press)
     return outcome
 

@@ -12,7 +12,7 @@ import shared.startup as startup
 from shared import log, runtime
 from shared.campaigns.model import Campaign
 from shared.errors import CampaignClosed, CampaignPaused, FieldFault, InvalidFields, OriginNotAllowed
-from shared.models.messages import LinksOrder, Submission
+from shared.models.messages import LinksMessage, SubmissionMessage
 from shared.models.requests import LinksRequest, SignRequest
 from shared.models.responses import CheckInbox
 from shared.web import forms, pages
@@ -124,8 +124,8 @@ def _parse(fields: Any, campaign: Campaign) -> SignRequest:
     return request
 
 
-def _submission(campaign: Campaign, request: SignRequest) -> Submission:
-    return Submission(
+def _submission(campaign: Campaign, request: SignRequest) -> SubmissionMessage:
+    return SubmissionMessage(
         id=_random_id(),
         campaign=campaign.id,
         email=request.email,
@@ -142,8 +142,8 @@ def _submission(campaign: Campaign, request: SignRequest) -> Submission:
     )
 
 
-def _links_order(campaign: Campaign, request: LinksRequest) -> LinksOrder:
-    return LinksOrder(
+def _links_order(campaign: Campaign, request: LinksRequest) -> LinksMessage:
+    return LinksMessage(
         id=_random_id(),
         campaign=campaign.id,
         email=request.email,

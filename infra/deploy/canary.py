@@ -20,7 +20,7 @@ from shared import runtime, settings
 from shared.crypto.tokens import Purpose, Tokens
 from shared.mail import links
 from shared.runtime import Rights, utc_now
-from shared.store import Address, Submission
+from shared.store.entities import Address, Submission
 
 CAMPAIGN = "canary"
 _PAUSE_SECONDS = 2.0

@@ -21,7 +21,7 @@ import pyrage
 from shared.errors import ConfigurationError, Unopenable
 
 if TYPE_CHECKING:
-    from shared.store import Address
+    from shared.store.entities import Address
 
 #: How far `name+tag@` and dots are known to lead to the same mailbox, and which domains are one provider's: from
 #: the help pages of Google, Microsoft, Apple, Proton, Fastmail and Yandex. Two mailboxes taken for one would keep
@@ -121,7 +121,7 @@ class Digester:
 
     def address(self, campaign: str, email: str) -> "Address":
         """`email` must have passed `models.check_email`; digests are base32, lower case, 52 characters."""
-        from shared.store import Address  # here: sign seals, and has no store
+        from shared.store.entities import Address
 
         local, domain = canonical(email)
         mailbox = local.split("+")[0] or local

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from shared.campaigns.model import Campaign
 from shared.locales import Locale
-from shared.store import MailKind
+from shared.store.entities import MailKind
 from shared.web import pages
 from shared.web.pages import MailLink
 

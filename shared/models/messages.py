@@ -25,7 +25,7 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
-class Submission(_Message):
+class SubmissionMessage(_Message):
     """A signature on its way to deliver. `id`: random, names this submission for good."""
 
     kind: Literal["submission"] = "submission"
@@ -43,7 +43,7 @@ class Submission(_Message):
     signed_at: AwareDatetime
 
 
-class LinksOrder(_Message):
+class LinksMessage(_Message):
     """Somebody asked for the links of an address."""
 
     kind: Literal["links"] = "links"
@@ -54,7 +54,7 @@ class LinksOrder(_Message):
     asked_at: AwareDatetime
 
 
-class Reminder(_Message):
+class ReminderMessage(_Message):
     """A day after the mail: remind, if the submission still waits."""
 
     kind: Literal["reminder"] = "reminder"
@@ -64,7 +64,7 @@ class Reminder(_Message):
     locale: str
 
 
-class Press(_Message):
+class DeferredPress(_Message):
     """A link was pressed while the database was away. The token itself travels, so that nobody can forge one."""
 
     kind: Literal["press"] = "press"
@@ -73,7 +73,7 @@ class Press(_Message):
     pressed_at: AwareDatetime
 
 
-Message = Submission | LinksOrder | Reminder | Press
+Message = SubmissionMessage | LinksMessage | ReminderMessage | DeferredPress
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(
     Annotated[Message, Discriminator("kind")], config=ConfigDict(defer_build=True)
 )

@@ -14,7 +14,8 @@ from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
 from shared.models.responses import Count, CountryThreshold, Paper, Thresholds
 from shared.stats.cache import Copies
-from shared.store import Store, Tally
+from shared.store import Store
+from shared.store.entities import Tally
 
 #: Countries with fewer signatures are folded together, so that nobody is singled out.
 MIN_SHOWN = 10

@@ -9,7 +9,7 @@ from shared.models.responses import Count
 from shared.reference import countries
 from shared.stats.count import OTHER
 from shared.stats.history import Line
-from shared.store import Hour, Point
+from shared.store.entities import Hour, Point
 from shared.web import charts
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
 from shared.stats import count
 from shared.stats.history import Line
-from shared.store import Day, Point, Tally
+from shared.store.entities import Day, Point, Tally
 from tests.browser.conftest import NARROW, WIDE
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN

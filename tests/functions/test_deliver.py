@@ -10,9 +10,9 @@ import pyrage
 import pytest
 
 from shared.errors import MailDeferred, MailError, MailRefused, MailUnresolved
-from shared.models.messages import Press, Submission
-from shared.store import PENDING_TTL, TASK_TTL
+from shared.models.messages import DeferredPress, SubmissionMessage
 from shared.store.documents import SIGNATURE
+from shared.store.entities import PENDING_TTL, TASK_TTL
 from tests.support.deployment import CAMPAIGN, LINKS, BrokenMailer, World
 
 HOUR = timedelta(hours=1)
@@ -365,7 +365,7 @@ class TestPoison:
 
     async def test_a_press_with_a_token_of_a_removed_key_is_put_aside_too(self, deployed: World) -> None:
         """It is not brought for ever."""
-        press = Press(purpose="confirm", token="not-a-token", pressed_at=deployed.now)
+        press = DeferredPress(purpose="confirm", token="not-a-token", pressed_at=deployed.now)
         await deployed.functions["confirm"].service.envelopes.send(press)
         body = await body_of_next_task(deployed)
 
@@ -375,7 +375,7 @@ class TestPoison:
 
     async def test_messages_name_no_one_in_their_repr(self, deployed: World) -> None:
         """A message that slips into a log or a traceback says nothing of its signer."""
-        message = Submission(
+        message = SubmissionMessage(
             id="1",
             campaign=CAMPAIGN,
             email="ann@example.org",

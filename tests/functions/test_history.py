@@ -12,7 +12,7 @@ from shared import runtime
 from shared.campaigns.overlay import Paper
 from shared.errors import StoreUnavailable
 from shared.stats.history import HOURS_KEPT_DAYS
-from shared.store import Point
+from shared.store.entities import Point
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World
 

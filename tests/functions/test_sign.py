@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from shared.errors import QueueUnavailable
-from shared.models.messages import Submission, parse_message, parse_task
+from shared.models.messages import SubmissionMessage, parse_message, parse_task
 from shared.queue import MAX_BODY_BYTES
 from tests.support.clock import NOW
 from tests.support.deployment import (
@@ -28,13 +28,13 @@ AS_JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-async def enqueued(deployed: World) -> Submission:
+async def enqueued(deployed: World) -> SubmissionMessage:
     """The one message in the queue, opened."""
     lease = await deployed.queue.lease(NOW)
     assert lease
     service = deployed.functions["deliver"].service
     message = parse_message(service.opener.open(parse_task(lease.body).sealed))
-    assert isinstance(message, Submission)
+    assert isinstance(message, SubmissionMessage)
     return message
 
 

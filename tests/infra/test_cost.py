@@ -17,7 +17,7 @@ from infra.deploy.deployed import Deployed, Function
 from shared.campaigns import live
 from shared.campaigns.model import Campaign
 from shared.stats import count, funnel
-from shared.store import Address, Granted, MailKind
+from shared.store.entities import Address, GrantMail, MailKind
 from shared.store.firestore import FirestoreStore
 from tests.shared.store.test_store_contract import make_address, submission
 from tests.support.clock import NOW
@@ -274,14 +274,14 @@ async def test_each_step_reads_and_writes_as_many_documents_as_is_reckoned(
 
     admitted = await store.admit(address, signed, NOW)
     assert taken() == (usage.ADMIT_READS, usage.ADMIT_WRITES)
-    assert isinstance(admitted, Granted)
+    assert isinstance(admitted, GrantMail)
     await store.settle(admitted, sent=True)
     assert taken() == (0, usage.SETTLE_WRITES)
 
     tomorrow = NOW + timedelta(days=1)
     reminder = await store.claim(address, signed.id, MailKind.REMINDER, tomorrow)
     assert taken() == (usage.REMINDER_READS, usage.REMINDER_WRITES)
-    assert isinstance(reminder, Granted)
+    assert isinstance(reminder, GrantMail)
     await store.settle(reminder, sent=True)
     assert taken() == (0, usage.SETTLE_WRITES)
 

@@ -17,7 +17,7 @@ from jinja2 import nodes
 
 from shared import campaigns, errors, locales
 from shared.locales import FALLBACK, LANGUAGES, locale, negotiate
-from shared.store import MailKind
+from shared.store.entities import MailKind
 from shared.web import pages, widget
 from tests.support.deployment import CAMPAIGN, REPOSITORY
 

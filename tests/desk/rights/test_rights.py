@@ -22,9 +22,9 @@ from desk.store.sqlite import SqliteRecords
 from desk.terminal import terminal
 from shared import runtime, sqlite
 from shared.errors import StoreUnavailable
-from shared.models.messages import Press
+from shared.models.messages import DeferredPress
 from shared.runtime import utc_now
-from shared.store import Address
+from shared.store.entities import Address
 from tests.desk.commands import told, undersign
 from tests.shared.queue.test_queue_contract import QUEUE
 from tests.support.clock import NOW
@@ -179,7 +179,7 @@ class TestErase:
         async for _, body in waiting():
             await here.client.post("/v1/tasks/deliver", content=body)
         token = here.outbox.received()[0].links["confirm"].rsplit("/", 1)[1]
-        press = Press(purpose="confirm", token=token, pressed_at=NOW)
+        press = DeferredPress(purpose="confirm", token=token, pressed_at=NOW)
         await here.functions["confirm"].service.envelopes.send(press, not_before=NOW + timedelta(days=1))
 
         await run("erase", ANN, "--yes")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.store import Point
+from shared.store.entities import Point
 from tests.desk.commands import told, undersign
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World, world

@@ -21,7 +21,7 @@ from shared.crypto import sealing
 from shared.crypto.sealing import Digester, Opener, Sealer
 from shared.errors import ConfigurationError, Unopenable
 from shared.models.fields import check_email
-from shared.store import shard_of
+from shared.store.entities import shard_of
 
 CONTENT = {"name": "Jörg Ångström", "newsletter": None}
 PEPPER = b"p" * 32

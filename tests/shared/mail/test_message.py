@@ -21,7 +21,7 @@ from shared.locales import locale
 from shared.mail import Mail
 from shared.mail.message import ascii_recipient, build
 from shared.models.fields import check_email
-from shared.store import MailKind
+from shared.store.entities import MailKind
 from shared.web.pages import MailLink
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL, world

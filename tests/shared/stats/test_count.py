@@ -18,7 +18,8 @@ from shared.reference import countries
 from shared.stats import cache, count
 from shared.stats.cache import Copies
 from shared.stats.count import FRESH, Snapshot
-from shared.store import Store, Tally
+from shared.store import Store
+from shared.store.entities import Tally
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
 

@@ -13,7 +13,7 @@ from shared import runtime
 from shared.errors import StoreUnavailable
 from shared.reference.mail_providers import provider_class
 from shared.stats.funnel import MAX_SOURCES, Counted, Funnel, Stage, bucket, median_minutes
-from shared.store import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey
+from shared.store.entities import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey
 from tests.shared.store.test_store_contract import submission
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World, world
