@@ -16,7 +16,7 @@ from desk.terminal.terminal import out
 from shared import campaigns, log
 from shared.campaigns.fields import THROWAWAY
 from shared.campaigns.model import CONFIRM_GRACE, MIN_RECIPIENTS, Campaign
-from shared.runtime import utc_now
+from shared.clock import utc_now
 from shared.settings import VERSION
 from shared.stats.count import MIN_SHOWN
 from shared.store import entities

@@ -21,9 +21,9 @@ from shared.web import badge, pages
 from shared.web.app import App, Route
 from shared.web.call import Call, answer_json, to_language
 
-service = runtime.count()
-snapshots = counter.snapshots(service.store)
-lines = history.lines(service.store)
+deps = runtime.count()
+snapshots = counter.snapshots(deps.store)
+lines = history.lines(deps.store)
 
 #: A CDN in front answers for five seconds, serves a stale copy while it asks again, and for a day if we are away.
 CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400"
@@ -82,22 +82,22 @@ async def get_progress(call: Call) -> Response:
     count, line = await asyncio.gather(_count(call), _line_or_none(call))
     framed = call.request.query_params.get("embed") == "1"
     return pages.progress(
-        call.campaign, call.locale(), count, line, PAGE_CACHE, public_url=service.public_url, framed=framed
+        call.campaign, call.locale(), count, line, PAGE_CACHE, public_url=deps.public_url, framed=framed
     )
 
 
 async def get_overlay(call: Call) -> Response:
     """For the functions that may not read the database."""
-    snapshot = await snapshots.get(call.campaign.id, service.now())
+    snapshot = await snapshots.get(call.campaign.id, deps.now())
     return answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
 
 
 async def _count(call: Call) -> Count:
-    return counter.public(call.campaign, await snapshots.get(call.campaign.id, service.now()))
+    return counter.public(call.campaign, await snapshots.get(call.campaign.id, deps.now()))
 
 
 async def _line(call: Call) -> Line:
-    return await lines.get(call.campaign.id, service.now())
+    return await lines.get(call.campaign.id, deps.now())
 
 
 async def _line_or_none(call: Call) -> Line:
@@ -106,7 +106,7 @@ async def _line_or_none(call: Call) -> Line:
         return await _line(call)
     except StoreUnavailable as away:
         log.fault("history_unavailable", away.__cause__ or away, campaign=call.campaign.id)
-        return Line([], service.now())
+        return Line([], deps.now())
 
 
 def _history_json(call: Call, told: History) -> Response:
@@ -136,8 +136,8 @@ def _cacheable(call: Call, tag: str, content: str, media_type: str, cache_contro
 
 app = App(
     "count",
-    service.campaigns,
-    service.public_url,
+    deps.campaigns,
+    deps.public_url,
     [
         Route("/v1/campaigns/{campaign}/count", {"GET": get_count}, cors="any"),
         Route("/v1/campaigns/{campaign}/history", {"GET": get_history}, cors="any"),
@@ -148,7 +148,7 @@ app = App(
         Route("/v1/campaigns/{campaign}/overlay", {"GET": get_overlay}, cors="any"),
         Route("/v1/campaigns/{campaign}/count.svg", {"GET": get_badge}, cors="any"),
     ],
-    lambda: service.now(),
+    lambda: deps.now(),
 )
 startup.over()
 

@@ -47,7 +47,7 @@ from shared.web.app import App, Route
 from shared.web.call import Call
 from shared.web.pages import MailLink
 
-service = runtime.deliver()
+deps = runtime.deliver()
 
 REMIND_AFTER = timedelta(hours=24)
 LINKS_TTL = timedelta(days=1)
@@ -60,7 +60,7 @@ async def post_task(call: Call) -> Response:
     """One task of the queue."""
     body = await call.request.body()
     try:
-        await _do(parse_message(service.opener.open(parse_task(body).sealed)))
+        await _do(parse_message(deps.opener.open(parse_task(body).sealed)))
     except (Unopenable, InvalidToken) as poison:
         await _keep_or_park(call.request, body, poison)
     return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -68,22 +68,22 @@ async def post_task(call: Call) -> Response:
 
 async def post_sweep(_call: Call) -> Response:
     """Called on a schedule: empty the spool into the queue."""
-    moved = await service.sweeper.sweep() if service.sweeper else 0
+    moved = await deps.sweeper.sweep() if deps.sweeper else 0
     log.event("swept", tasks=moved)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def post_snapshot(_call: Call) -> Response:
     """Called on a schedule: keep each campaign's tally of this hour for its history."""
-    now = service.now()
-    running = [campaign.id for campaign in service.campaigns.values() if campaign.has_opened(now)]
+    now = deps.now()
+    running = [campaign.id for campaign in deps.campaigns.values() if campaign.has_opened(now)]
     await asyncio.gather(*(_keep_snapshot(campaign, now) for campaign in running))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def _keep_snapshot(campaign: str, now: datetime) -> None:
-    tally = await service.store.tally(campaign)
-    await service.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
+    tally = await deps.store.tally(campaign)
+    await deps.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
 
 
 async def _do(message: Message) -> None:
@@ -103,28 +103,28 @@ def _campaign(campaign_id: str) -> Campaign:
     Raises:
         TryAgain: this may be an older revision during a roll-out, which does not know the campaign yet.
     """
-    if campaign_id not in service.campaigns:
+    if campaign_id not in deps.campaigns:
         raise TryAgain
-    return service.campaigns[campaign_id]
+    return deps.campaigns[campaign_id]
 
 
 async def _admit(message: SubmissionMessage) -> None:
     """Store as pending and mail the link; then see to the reminder."""
-    now = service.now()
+    now = deps.now()
     if not _campaign(message.campaign).takes_confirmations(now):
         log.event("order", campaign=message.campaign, kind=message.kind, outcome="campaign_closed")
         return
-    address = service.digester.address(message.campaign, message.email)
-    decision = await service.store.admit(address, _sealed(message), now)
+    address = deps.digester.address(message.campaign, message.email)
+    decision = await deps.store.admit(address, _sealed(message), now)
     if isinstance(decision, GrantMail) and decision.is_new:
-        service.funnel.count(message.campaign, Stage.ACCEPTED, decision.submissions[0])
+        deps.funnel.count(message.campaign, Stage.ACCEPTED, decision.submissions[0])
     mailed = await _carry_out(decision, message)
     if isinstance(decision, GrantMail) and mailed is MailKind.CONFIRM:
-        service.funnel.count(message.campaign, Stage.MAILED, decision.submissions[0])
+        deps.funnel.count(message.campaign, Stage.MAILED, decision.submissions[0])
     if isinstance(decision, Defer):
-        await service.envelopes.send(message, not_before=min(_spread(decision.until), now + HORIZON))
+        await deps.envelopes.send(message, not_before=min(_spread(decision.until), now + HORIZON))
     elif mailed is MailKind.CONFIRM or decision is Skip.SENT:
-        await service.envelopes.send(_reminder(message), not_before=now + REMIND_AFTER)
+        await deps.envelopes.send(_reminder(message), not_before=now + REMIND_AFTER)
 
 
 def _spread(until: datetime) -> datetime:
@@ -134,33 +134,33 @@ def _spread(until: datetime) -> datetime:
 
 async def _mail_links(message: LinksMessage) -> None:
     """What is due now; an order that took a day to get here is forgotten, as is its asker's patience."""
-    now = service.now()
+    now = deps.now()
     if now - message.asked_at > LINKS_TTL:
         return
     due = None if _campaign(message.campaign).takes_confirmations(now) else MailKind.SIGNED
-    address = service.digester.address(message.campaign, message.email)
-    await _carry_out(await service.store.claim(address, message.id, due, now), message)
+    address = deps.digester.address(message.campaign, message.email)
+    await _carry_out(await deps.store.claim(address, message.id, due, now), message)
 
 
 async def _remind(message: ReminderMessage) -> None:
-    now = service.now()
+    now = deps.now()
     if _campaign(message.campaign).takes_confirmations(now):
-        address = service.digester.address(message.campaign, message.email)
-        decision = await service.store.claim(address, message.submission_id, MailKind.REMINDER, now)
+        address = deps.digester.address(message.campaign, message.email)
+        decision = await deps.store.claim(address, message.submission_id, MailKind.REMINDER, now)
         await _carry_out(decision, message)
 
 
 async def _press(message: DeferredPress) -> None:
     """What confirm could not do while the database was away. Good as of when the button was pressed."""
     purpose = Purpose(message.purpose)
-    link = service.tokens.verify(purpose, message.token, message.pressed_at)
+    link = deps.tokens.verify(purpose, message.token, message.pressed_at)
     _campaign(link.campaign)
     if purpose is Purpose.CONFIRM:
-        outcome = await service.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
+        outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
         if isinstance(outcome, Confirmed):
-            service.funnel.confirmed(link.campaign, outcome)
+            deps.funnel.confirmed(link.campaign, outcome)
     else:
-        await service.store.withdraw(link.campaign, link.digest, message.pressed_at)
+        await deps.store.withdraw(link.campaign, link.digest, message.pressed_at)
 
 
 async def _carry_out(
@@ -173,19 +173,19 @@ async def _carry_out(
     mailed: MailKind | None = decision.kind
     provider = mail_providers.provider_class(message.email)
     try:
-        await service.mailer.send(_mail(decision, message))
+        await deps.mailer.send(_mail(decision, message))
     except MailRefused:
         # For good, so the claim counts as used: neither this mail nor a reminder is tried again.
         log.event("mail_refused", "WARNING", campaign=message.campaign, kind=decision.kind, provider=provider)
         mailed = None
     except MailDeferred:
-        await service.store.settle(decision, sent=False)
+        await deps.store.settle(decision, sent=False)
         raise TryAgain from None
     except MailUnresolved:
         # The claim stays: whether or not the mail went out, none follows within the hour.
         log.event("mail_unresolved", "WARNING", campaign=message.campaign, kind=decision.kind, provider=provider)
         raise TryAgain from None
-    await service.store.settle(decision, sent=True)
+    await deps.store.settle(decision, sent=True)
     return mailed
 
 
@@ -200,7 +200,7 @@ def _outcome(decision: MailDecision) -> str:
 
 def _sealed(message: SubmissionMessage) -> Submission:
     """The submission as it is stored: what says who the signer is, sealed to the organisers."""
-    sealer = service.sealers[message.campaign]
+    sealer = deps.sealers[message.campaign]
     contact = {"email": message.email, "name": message.name, "locale": message.locale, "country": message.country}
     personal = {
         **contact,
@@ -236,7 +236,7 @@ def _reminder(message: SubmissionMessage) -> ReminderMessage:
 
 
 def _mail(decision: GrantMail, message: SubmissionMessage | LinksMessage | ReminderMessage) -> mail.Mail:
-    campaign = service.campaigns[message.campaign]
+    campaign = deps.campaigns[message.campaign]
     language = locales.negotiate(message.locale, None, campaign.texts, campaign.default_language)
     locale = locales.locale(language)
     several = len(decision.submissions) > 1
@@ -247,7 +247,7 @@ def _mail(decision: GrantMail, message: SubmissionMessage | LinksMessage | Remin
         for submission in decision.submissions
     ]
     withdraw = _url(Purpose.WITHDRAW, Link(campaign.id, decision.address.digest, language))
-    privacy = f"{service.public_url}/c/{campaign.id}/privacy?lang={language}"
+    privacy = f"{deps.public_url}/c/{campaign.id}/privacy?lang={language}"
     return mail.compose(
         decision.kind, campaign, locale, to=message.email, confirm=confirm, withdraw=withdraw, privacy=privacy
     )
@@ -268,7 +268,7 @@ def _confirm_url(address: Address, submission: Submission, language: str) -> str
 
 
 def _url(purpose: Purpose, link: Link) -> str:
-    return f"{service.public_url}/v1/{purpose}/{service.tokens.issue(purpose, link, service.now())}"
+    return f"{deps.public_url}/v1/{purpose}/{deps.tokens.issue(purpose, link, deps.now())}"
 
 
 async def _keep_or_park(request: Request, body: bytes, poison: Unopenable | InvalidToken) -> None:
@@ -279,19 +279,19 @@ async def _keep_or_park(request: Request, body: bytes, poison: Unopenable | Inva
     if attempts < PARK_AFTER_ATTEMPTS:
         raise TryAgain
     task = request.headers.get("x-cloudtasks-taskname", "")
-    await service.store.park(task, body, type(poison).__name__, service.now())
+    await deps.store.park(task, body, type(poison).__name__, deps.now())
 
 
 app = App(
     "deliver",
-    service.campaigns,
-    service.public_url,
+    deps.campaigns,
+    deps.public_url,
     [
         Route("/v1/tasks/deliver", {"POST": post_task}),
         Route("/v1/tasks/sweep", {"POST": post_sweep}),
         Route("/v1/tasks/snapshot", {"POST": post_snapshot}),
     ],
-    lambda: service.now(),
+    lambda: deps.now(),
 )
 startup.over()
 

@@ -17,7 +17,7 @@ from shared.web.call import Call, answer_json, to_language
 from shared.web.pages import Filled, Snippets
 from shared.web.widget_versions import Scripts
 
-service = runtime.embed()
+deps = runtime.embed()
 scripts = Scripts(Path(__file__).parent / "static")
 
 #: The pages change with a deployment, when a campaign opens or closes, and with its overlay. That is to be in
@@ -72,7 +72,7 @@ async def get_embed(call: Call) -> Response:
         return moved
     campaign, locale = call.campaign, call.locale()
     partner = call.request.query_params.get("partner", "")
-    snippets = Snippets(service.public_url, scripts.pinned_path, scripts.integrity)
+    snippets = Snippets(deps.public_url, scripts.pinned_path, scripts.integrity)
     return pages.embed(campaign, locale, partner if partner in campaign.partners else None, snippets, CACHE)
 
 
@@ -93,8 +93,8 @@ async def get_form(call: Call) -> Response:
         call.locale(),
         origin=query.get("origin", ""),
         partner=query.get("partner"),
-        public_url=service.public_url,
-        shut=campaign.shut(service.now()),
+        public_url=deps.public_url,
+        shut=campaign.shut(deps.now()),
     )
     return answer_json(form, headers={**CACHE, **NO_SNIFF})
 
@@ -111,14 +111,14 @@ async def get_script(call: Call) -> Response:
 async def get_openapi(_call: Call) -> Response:
     from shared.web import openapi  # here: it is seldom asked for, and describes what only other functions need
 
-    return Response(openapi.document(service.public_url), headers=CACHE, media_type="application/json")
+    return Response(openapi.document(deps.public_url), headers=CACHE, media_type="application/json")
 
 
 def _framed(call: Call, values: Mapping[str, str]) -> Response:
     """Only pages of the partner that the query names may frame it, and our own, for the preview."""
     campaign = call.campaign
     form = Filled(forms.without_wrong_hints(values, campaign))
-    return pages.framed(campaign, call.locale(), form, CACHE, shut=campaign.shut(service.now()))
+    return pages.framed(campaign, call.locale(), form, CACHE, shut=campaign.shut(deps.now()))
 
 
 def _petition(
@@ -132,16 +132,16 @@ def _petition(
         call.locale(),
         form,
         headers,
-        public_url=service.public_url,
-        shut=campaign.shut(service.now()),
+        public_url=deps.public_url,
+        shut=campaign.shut(deps.now()),
         moved=moved,
     )
 
 
 app = App(
     "embed",
-    service.campaigns,
-    service.public_url,
+    deps.campaigns,
+    deps.public_url,
     [
         Route("/c/{campaign}", {"GET": get_petition, "POST": post_petition}, is_page=True),
         Route("/c/{campaign}/links", {"GET": get_links}, is_page=True),
@@ -152,7 +152,7 @@ app = App(
         Route("/embed/{file}", {"GET": get_script}, cors="any"),
         Route("/v1/openapi.json", {"GET": get_openapi}, cors="any"),
     ],
-    lambda: service.now(),
+    lambda: deps.now(),
 )
 startup.over()
 

@@ -21,7 +21,7 @@ from shared.web.body import parse, read_body
 from shared.web.call import JSON, NO_STORE, Call, hosted_page
 from shared.web.cors import is_admitted, origin_of
 
-service = runtime.sign()
+deps = runtime.sign()
 
 #: The same for everybody, byte for byte.
 _CHECK_INBOX = CheckInbox().model_dump_json()
@@ -32,7 +32,7 @@ async def post_signature(call: Call) -> Response:
     campaign = call.campaign
     body = await read_body(call)
     _check_origin(call, campaign)
-    if shut := campaign.shut(service.now()):
+    if shut := campaign.shut(deps.now()):
         raise (CampaignPaused if shut == "campaign_paused" else CampaignClosed)(campaign=campaign.id)
     typed = _with_partner(body.fields(), campaign, call.request)
     call.wanted_language = _locale_in(typed)
@@ -51,7 +51,7 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
         if not as_page:
             raise
         form = forms.with_faults(typed, invalid, locale)
-        return pages.petition(campaign, locale, form, pages.PRIVATE, public_url=service.public_url, shut=None)
+        return pages.petition(campaign, locale, form, pages.PRIVATE, public_url=deps.public_url, shut=None)
     await _accept(campaign, request)
     if not as_page:
         return _accepted()
@@ -62,7 +62,7 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
 
 async def _accept(campaign: Campaign, request: SignRequest) -> None:
     """Seal and enqueue; from then on it cannot be lost."""
-    await service.envelopes.send(_submission(campaign, request))
+    await deps.envelopes.send(_submission(campaign, request))
     log.event("accepted", campaign=campaign.id, partner=request.partner, country=request.country)
 
 
@@ -81,16 +81,16 @@ async def post_links(call: Call) -> Response:
         if not as_page:
             raise
         return pages.links(campaign, locale, forms.with_faults(typed, invalid, locale))
-    await service.envelopes.send(_links_order(campaign, request))
+    await deps.envelopes.send(_links_order(campaign, request))
     return pages.links_sent(campaign, locale, request.email) if as_page else _accepted()
 
 
 def _check_origin(call: Call, campaign: Campaign) -> None:
     """No Origin, or `null`, is no offence: plain forms, old browsers and pages that send no referrer."""
     origin = call.request.headers.get("origin", "")
-    if origin not in {"", "null"} and not is_admitted(campaign, origin, service.public_url):
+    if origin not in {"", "null"} and not is_admitted(campaign, origin, deps.public_url):
         page = hosted_page(campaign, lang=call.locale(campaign).language)
-        raise OriginNotAllowed(hosted_page=service.public_url + page)
+        raise OriginNotAllowed(hosted_page=deps.public_url + page)
 
 
 def _locale_in(fields: Any) -> str | None:
@@ -138,7 +138,7 @@ def _submission(campaign: Campaign, request: SignRequest) -> SubmissionMessage:
         newsletter=request.newsletter,
         # What the campaign does not ask for is not kept.
         postal_code=request.postal_code if campaign.asks_postal_code else None,
-        signed_at=service.now(),
+        signed_at=deps.now(),
     )
 
 
@@ -148,7 +148,7 @@ def _links_order(campaign: Campaign, request: LinksRequest) -> LinksMessage:
         campaign=campaign.id,
         email=request.email,
         locale=request.locale,
-        asked_at=service.now(),
+        asked_at=deps.now(),
     )
 
 
@@ -159,7 +159,7 @@ def _random_id() -> str:
 
 def _may_return_to(campaign: Campaign, url: str) -> bool:
     """Only to a partner of this campaign: anything else would make us an open redirect."""
-    return is_admitted(campaign, origin_of(url), service.public_url)
+    return is_admitted(campaign, origin_of(url), deps.public_url)
 
 
 def _accepted() -> Response:
@@ -168,13 +168,13 @@ def _accepted() -> Response:
 
 app = App(
     "sign",
-    service.campaigns,
-    service.public_url,
+    deps.campaigns,
+    deps.public_url,
     [
         Route("/v1/campaigns/{campaign}/signatures", {"POST": post_signature}, cors="partners"),
         Route("/v1/campaigns/{campaign}/links", {"POST": post_links}, cors="partners"),
     ],
-    lambda: service.now(),
+    lambda: deps.now(),
 )
 startup.over()
 

@@ -1,25 +1,19 @@
-"""Campaigns with their overlays, refreshed in the background, and the overlay as count publishes it."""
+"""Campaigns with their overlays, which are refreshed in the background."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from http.client import HTTPException
-from urllib.request import ProxyHandler, build_opener
 
 from pydantic import ValidationError
 
 from shared import log
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import PublishedOverlay, applied
-from shared.errors import StoreUnavailable, Unavailable
+from shared.errors import Unavailable
 
 #: Seconds after which a copy is read anew.
 FRESH_SECONDS = 10
 _COMPLAIN_SECONDS = 300
-
-_TIMEOUT_SECONDS = 5
-#: Far more than a thousand partners need.
-_MAX_BYTES = 500_000
 
 
 class LiveCampaigns(Mapping[str, Campaign]):
@@ -84,30 +78,3 @@ class LiveCampaigns(Mapping[str, Campaign]):
         if now - self._complained >= _COMPLAIN_SECONDS:
             self._complained = now
             log.fault("overlay_is_stale", fault.__cause__ or fault, campaign=campaign)
-
-
-class OverlayReader:
-    """Reads from count, at the public address of all functions."""
-
-    def __init__(self, public_url: str) -> None:
-        self._public_url = public_url
-        self._opener = build_opener(ProxyHandler({}))
-
-    async def read(self, campaign: str) -> PublishedOverlay:
-        """
-        Raises:
-            StoreUnavailable: no answer, or one that is too large.
-            ValidationError: an answer that is no overlay.
-        """
-        return PublishedOverlay.model_validate_json(await asyncio.to_thread(self._get, campaign))
-
-    def _get(self, campaign: str) -> bytes:
-        url = f"{self._public_url}/v1/campaigns/{campaign}/overlay"
-        try:
-            with self._opener.open(url, timeout=_TIMEOUT_SECONDS) as answer:
-                content: bytes = answer.read(_MAX_BYTES + 1)
-        except (OSError, HTTPException) as fault:
-            raise StoreUnavailable("overlay") from fault
-        if len(content) > _MAX_BYTES:
-            raise StoreUnavailable("overlay: too large")
-        return content

@@ -9,9 +9,8 @@ from pydantic import (
     ValidationError,
 )
 
-from shared.campaigns import problems as faults
 from shared.campaigns.model import Campaign
-from shared.campaigns.problems import File, Files
+from shared.campaigns.problems import File, Files, located
 from shared.errors import ConfigurationError
 
 FOLDER = Path(__file__).parent
@@ -52,7 +51,7 @@ def load(path: Path) -> Campaign:
     try:
         return Campaign.model_validate(content)
     except ValidationError as fault:
-        sentences = (files.tell(*each) for each in faults.located(Campaign, fault))
+        sentences = (files.tell(*each) for each in located(Campaign, fault))
         raise ConfigurationError("\n".join(sentences)) from None
 
 

@@ -42,7 +42,7 @@ class Thresholds(_Response):
     by_country: dict[str, CountryThreshold]
 
 
-class Paper(_Response):
+class PaperCount(_Response):
     """Signatures on paper, as the organisers have counted them; they are in no other number."""
 
     total: int
@@ -61,7 +61,7 @@ class Count(_Response):
         description="ISO codes; countries under 10 are folded into `other`. The sum is the total."
     )
     thresholds: Thresholds | None = None
-    paper: Paper | None = Field(default=None, description="Shown apart, and only where there is some.")
+    paper: PaperCount | None = Field(default=None, description="Shown apart, and only where there is some.")
 
 
 class HistoryPoint(_Response):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from shared import store
 from shared.crypto import sealing
-from shared.crypto.sealing import Digester
+from shared.crypto.digest import Digester
 from shared.crypto.tokens import Link, Purpose, Tokens
 from shared.mail import links
 from shared.models.messages import SubmissionMessage, task_body

@@ -19,9 +19,9 @@ import httpx
 import pyrage
 import pytest
 
+from desk import runtime
 from infra.deploy import canary, terraform
 from infra.deploy.build import build
-from shared import runtime
 from shared.crypto.tokens import Tokens
 from tests.desk.commands import plain_key, undersign
 from tests.infra.balancer import Balancer, Paths

@@ -283,7 +283,7 @@ sys.stdin.read()
 
 def records_of(here: World) -> Any:
     """The store as the desk has it."""
-    from shared import runtime
+    from desk import runtime
 
     return runtime.desk().records
 

@@ -38,7 +38,7 @@ async def here(
         late = await made.sign_and_deliver(email="c@example.org", country="FR")
         await made.client.get(late.links["confirm"])
         await made.funnels()
-        await made.functions["deliver"].service.store.add_to_history(CAMPAIGN, Point(NOW - DAY, 0, {}))
+        await made.functions["deliver"].deps.store.add_to_history(CAMPAIGN, Point(NOW - DAY, 0, {}))
         yield made
 
 

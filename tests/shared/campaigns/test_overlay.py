@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.campaigns.live import FRESH_SECONDS, LiveCampaigns, OverlayReader
+from shared.campaigns.live import FRESH_SECONDS, LiveCampaigns
 from shared.campaigns.loader import load_all
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import (
@@ -20,6 +20,7 @@ from shared.campaigns.overlay import (
     PublishedOverlay,
     applied,
 )
+from shared.campaigns.overlay_reader import OverlayReader
 from shared.errors import StoreUnavailable
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared import runtime
+from desk import runtime
 from shared.errors import StoreUnavailable
 from shared.reference.mail_providers import provider_class
 from shared.stats.funnel import MAX_SOURCES, Counted, Funnel, Stage, bucket, median_minutes
@@ -269,7 +269,7 @@ class TestJourney:
             raise StoreUnavailable("away")
 
         mail = await here.sign_and_deliver()
-        monkeypatch.setattr(here.functions["confirm"].service.store, "confirm", away)
+        monkeypatch.setattr(here.functions["confirm"].deps.store, "confirm", away)
         here.now += timedelta(minutes=12)
         await here.press(mail)
         here.now += timedelta(hours=2)
@@ -286,7 +286,7 @@ class TestJourney:
             raise StoreUnavailable("away")
 
         for name in ("deliver", "confirm"):
-            monkeypatch.setattr(here.functions[name].service.funnel._store, "add_to_funnel", away)
+            monkeypatch.setattr(here.functions[name].deps.funnel._store, "add_to_funnel", away)
         answer = await here.press(await here.sign_and_deliver())
         await here.funnels()
 

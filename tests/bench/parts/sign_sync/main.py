@@ -14,11 +14,11 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 from pydantic_core import from_json
 
 from shared import campaigns, log
+from shared.clock import utc_now
 from shared.crypto import sealing
 from shared.models.messages import SubmissionMessage, task_body
 from shared.models.requests import SignRequest
 from shared.models.responses import CheckInbox
-from shared.runtime import utc_now
 
 known = campaigns.load_all()
 recipient = sealing.parse_recipient(os.environ["DELIVER_RECIPIENT"])

@@ -1,0 +1,39 @@
+"""Reads the overlay as count publishes it, for functions that may not read the database."""
+
+import asyncio
+from http.client import HTTPException
+from urllib.request import ProxyHandler, build_opener
+
+from shared.campaigns.overlay import PublishedOverlay
+from shared.errors import StoreUnavailable
+
+_TIMEOUT_SECONDS = 5
+#: Far more than a thousand partners need.
+_MAX_BYTES = 500_000
+
+
+class OverlayReader:
+    """Reads from count, at the public address of all functions."""
+
+    def __init__(self, public_url: str) -> None:
+        self._public_url = public_url
+        self._opener = build_opener(ProxyHandler({}))
+
+    async def read(self, campaign: str) -> PublishedOverlay:
+        """
+        Raises:
+            StoreUnavailable: no answer, or one that is too large.
+            ValidationError: an answer that is no overlay.
+        """
+        return PublishedOverlay.model_validate_json(await asyncio.to_thread(self._get, campaign))
+
+    def _get(self, campaign: str) -> bytes:
+        url = f"{self._public_url}/v1/campaigns/{campaign}/overlay"
+        try:
+            with self._opener.open(url, timeout=_TIMEOUT_SECONDS) as answer:
+                content: bytes = answer.read(_MAX_BYTES + 1)
+        except (OSError, HTTPException) as fault:
+            raise StoreUnavailable("overlay") from fault
+        if len(content) > _MAX_BYTES:
+            raise StoreUnavailable("overlay: too large")
+        return content
