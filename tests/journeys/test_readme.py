@@ -13,6 +13,7 @@ import pytest
 from shared import errors, settings
 from tests.support.deployment import REPOSITORY
 from tests.support.emulator import free_port, wait_for_port
+from tests.support.polling import PATIENCE_SECONDS
 from tests.support.servers import server
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -82,7 +83,9 @@ def test_make_run_starts_the_petition(tmp_path: Path) -> None:
     process = subprocess.Popen(["make", "run"], cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE)
     try:
         assert wait_for_port(port, process)
-        page = httpx.get(f"http://localhost:{port}/", follow_redirects=True, trust_env=False)
+        page = httpx.get(
+            f"http://localhost:{port}/", follow_redirects=True, trust_env=False, timeout=PATIENCE_SECONDS
+        )
     finally:
         process.terminate()
         printed, _ = process.communicate()
