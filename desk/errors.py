@@ -3,5 +3,5 @@
 from shared.errors import UndersignError
 
 
-class Fault(UndersignError):
+class CommandError(UndersignError):
     """The command cannot go on; nothing is half done unless the sentence says so."""

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from desk.campaigns import check, drafts, new, overlay
 from desk.campaigns.list import list_all
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.keys import commands as keys
 from desk.rights import access
 from desk.signatures import export, paper, purge
@@ -61,7 +61,7 @@ def main() -> None:
     terminal.speak_in_any_terminal()
     try:
         app()
-    except (ConfigurationError, Fault) as fault:
+    except (ConfigurationError, CommandError) as fault:
         _complain(str(fault))
     except ValidationError:
         _complain(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from desk.errors import Fault
+from desk.errors import CommandError
 
 #: Windows lacks the flag, and lets nobody but administrators make links.
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -21,14 +21,14 @@ def new_folder(folder: Path, but: str | None = None) -> None:
     """Make a folder for its owner alone. `but`: the name of the one file that may lie in it already.
 
     Raises:
-        Fault: it holds something already, or cannot be made.
+        CommandError: it holds something already, or cannot be made.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(file.name != but for file in folder.iterdir()):
-            raise Fault(f"{folder} is not empty: choose another folder with --to, or delete it.")
+            raise CommandError(f"{folder} is not empty: choose another folder with --to, or delete it.")
     except OSError as error:
-        raise Fault(f"{folder} cannot be made: {error.strerror}.") from None
+        raise CommandError(f"{folder} cannot be made: {error.strerror}.") from None
 
 
 @contextmanager
@@ -36,11 +36,11 @@ def locked(path: Path) -> Iterator[None]:
     """Be the only process that has the lock file at `path`, which is there no longer than that.
 
     Raises:
-        Fault: another process has it.
+        CommandError: another process has it.
     """
     with opened(path) as file:
         if not _lock(file) or not _is_at(file, path):
-            raise Fault(
+            raise CommandError(
                 f"Another export is writing to {path.parent}: let it end, or choose another folder with --to."
             )
         try:
@@ -83,13 +83,13 @@ def opened(path: Path, size: int = 0) -> BinaryIO:
 
     Raises:
         EOFError: it is shorter than that; cutting would fill it up with zeros.
-        Fault: it is a link, and what it leads to would be written over.
+        CommandError: it is a link, and what it leads to would be written over.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise Fault(f"{path} is a link, and nothing is written through links: delete it.") from None
+            raise CommandError(f"{path} is a link, and nothing is written through links: delete it.") from None
         raise
     file = os.fdopen(descriptor, "r+b")
     if file.seek(0, os.SEEK_END) < size:
@@ -111,7 +111,7 @@ def replace(path: Path, content: str, *, mode: int = 0o600) -> None:
     """Write a small file whole, or leave the old one.
 
     Raises:
-        Fault: it cannot be written.
+        CommandError: it cannot be written.
     """
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -126,7 +126,7 @@ def replace(path: Path, content: str, *, mode: int = 0o600) -> None:
             part.unlink()
             raise
     except OSError as error:
-        raise Fault(f"{path} cannot be written: {error.strerror}.") from None
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def sha256(path: Path) -> str:

@@ -4,24 +4,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from desk.errors import Fault
+from desk import runtime
+from desk.errors import CommandError
 from desk.store.maintenance import Records
 from desk.terminal.terminal import aside
-from shared import runtime
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 
 
 def campaign_file(campaign: str, folder: Path | None = None) -> Path:
     """The file of a campaign. `folder`: where the campaign files are, unless it is the usual one.
 
     Raises:
-        Fault: there is none; says which there are.
+        CommandError: there is none; says which there are.
     """
     folder = folder or runtime.campaigns_folder()
     path = folder / f"{campaign}.toml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.toml"))) or "none"
-        raise Fault(f"There is no campaign {campaign} in {folder}. There are: {known}.")
+        raise CommandError(f"There is no campaign {campaign} in {folder}. There are: {known}.")
     return path
 
 
@@ -30,7 +30,7 @@ async def opened(campaign: str) -> AsyncIterator[tuple[Campaign, Records]]:
     """A campaign, and the store that its signatures are in.
 
     Raises:
-        Fault: there is no such campaign.
+        CommandError: there is no such campaign.
         ConfigurationError: nobody said which store, or a campaign file does not load.
     """
     campaign_file(campaign)

@@ -29,11 +29,11 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from shared import log, runtime
+from shared.clock import utc_now
 from shared.errors import ConfigurationError
 from shared.mail.outbox import Outbox
 from shared.queue.local import LocalQueue
 from shared.queue.local_dispatcher import Dispatcher
-from shared.runtime import utc_now
 
 _FUNCTIONS = Path(__file__).parent
 #: The example, which / leads to if it is still there.

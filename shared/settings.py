@@ -4,13 +4,14 @@ A function whose settings are incomplete refuses to start and names every fault 
 could fall into by accident has a default: not where to store, not how to queue, not how to mail.
 """
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from inspect import isclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from shared.errors import ConfigurationError
 
@@ -40,31 +41,103 @@ Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 Keys = Annotated[SecretStr, AfterValidator(_check_keys)]
 
 
-def words(secret: SecretStr) -> list[str]:
-    """The parts of a secret that holds several, oldest first."""
+def split_keys(secret: SecretStr) -> list[str]:
+    """Split a secret that holds several keys; oldest first."""
     return secret.get_secret_value().split()
 
 
 class Settings(BaseModel):
-    """What every program needs."""
+    """What every program needs. Also the base of a group: variables that belong to one choice, such as a store."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
-    campaigns_folder: Path | None = Field(default=None, description="campaign files; by default those shipped")
+
+class FirestoreSettings(Settings):
+    store: Literal["firestore"]
+    firestore_project: str = Field(description="the Google Cloud project of the database")
+    firestore_database: str = "(default)"
+
+
+class SqliteSettings(Settings):
+    store: Literal["sqlite"]
+    local_folder: Path = Field(description="where the local queue and store are kept")
+
+    @property
+    def file(self) -> Path:
+        """The file of the store."""
+        return self.local_folder / "store.db"
+
+
+class CloudTasksSettings(Settings):
+    tasks: Literal["cloud_tasks"]
+    tasks_queue: str = Field(description="projects/…/locations/…/queues/…")
+    deliver_url: str = Field(description="the address of deliver that the queue calls")
+    deliver_audience: str = Field(description="audience of the queue's OIDC token")
+    tasks_service_account: str = Field(description="the account the queue calls deliver as")
+    cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port of a test server")
+
+
+class LocalQueueSettings(Settings):
+    tasks: Literal["local"]
+    local_folder: Path = Field(description="where the local queue and store are kept")
+
+    @property
+    def file(self) -> Path:
+        """The file of the queue."""
+        return self.local_folder / "tasks.db"
+
+
+class SpoolSettings(Settings):
+    """Where sign puts a task while Cloud Tasks is down, and deliver finds it; without it sign answers 503 then."""
+
+    spool_project: str = Field(description="the Google Cloud project of the spool; goes with SPOOL_DATABASE")
+    spool_database: str = Field(description="a Firestore database for the spool alone; goes with SPOOL_PROJECT")
+
+
+class SmtpSettings(Settings):
+    mail: Literal["smtp"]
+    smtp_host: str = Field(description="the mail relay")
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_starttls: bool = Field(default=True, description="false only for a relay on the same machine")
 
     @model_validator(mode="after")
-    def _is_complete(self) -> Self:
-        # One validator for all classes: of several, pydantic would tell the faults of the first only.
-        if faults := self._faults():
-            raise ValueError("\n  ".join(dict.fromkeys(faults)))
-        return self
-
-    def _faults(self) -> list[str]:
-        """What does not go together with the other settings; each class adds its own."""
-        return []
+    def _is_safe(self) -> Self:
+        errors = []
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            errors.append("SMTP_USER and SMTP_PASSWORD go together")
+        if not self.smtp_starttls and self.smtp_host not in {"localhost", "127.0.0.1"}:
+            errors.append("SMTP_STARTTLS may be false only for a relay on the same machine")
+        return _refuse(self, errors)
 
 
-class FunctionSettings(Settings):
+class OutboxSettings(Settings):
+    mail: Literal["outbox"]
+    local_folder: Path = Field(description="where the local queue and store are kept")
+
+
+#: Which store, which queue, which mailer: the variable that chooses one has no default.
+StoreSettings = Annotated[
+    FirestoreSettings | SqliteSettings,
+    Field(discriminator="store", description="which store: firestore or sqlite"),
+]
+QueueSettings = Annotated[
+    CloudTasksSettings | LocalQueueSettings,
+    Field(discriminator="tasks", description="which queue: cloud_tasks or local"),
+]
+MailSettings = Annotated[
+    SmtpSettings | OutboxSettings, Field(discriminator="mail", description="how to mail: smtp or outbox")
+]
+
+
+class CampaignSettings(Settings):
+    """For programs that read campaign files."""
+
+    campaigns_folder: Path | None = Field(default=None, description="campaign files; by default those shipped")
+
+
+class FunctionSettings(CampaignSettings):
     """What every function needs."""
 
     public_url: str = Field(
@@ -73,174 +146,121 @@ class FunctionSettings(Settings):
     )
 
 
-class QueueSettings(Settings):
+class EnqueueingSettings(FunctionSettings):
     """For functions that put tasks into the queue. `deliver_recipient` is a public key."""
 
-    tasks: Literal["cloud_tasks", "local"] = Field(description="which queue: cloud_tasks or local")
+    queue: QueueSettings
     deliver_recipient: str = Field(description="the age recipient (age1…) of deliver")
-    tasks_queue: str | None = Field(default=None, description="projects/…/locations/…/queues/…")
-    deliver_url: str | None = Field(default=None, description="the address of deliver that the queue calls")
-    deliver_audience: str | None = Field(default=None, description="audience of the queue's OIDC token")
-    tasks_service_account: str | None = Field(default=None, description="the account the queue calls deliver as")
-    cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port of a test server")
-    local_folder: Path | None = Field(default=None, description="where the local queue and store are kept")
-
-    def _faults(self) -> list[str]:
-        cloud = ("tasks_queue", "deliver_url", "deliver_audience", "tasks_service_account")
-        return super()._faults() + _missing(self, *(cloud if self.tasks == "cloud_tasks" else ("local_folder",)))
 
 
-class StoreSettings(Settings):
-    """For functions that read or write signatures."""
-
-    store: Literal["firestore", "sqlite"] = Field(description="which store: firestore or sqlite")
-    firestore_project: str | None = Field(default=None, description="the Google Cloud project of the database")
-    firestore_database: str = "(default)"
-    local_folder: Path | None = Field(default=None, description="where the local queue and store are kept")
-
-    def _faults(self) -> list[str]:
-        needed = "firestore_project" if self.store == "firestore" else "local_folder"
-        return super()._faults() + _missing(self, needed)
-
-
-class SpoolSettings(Settings):
-    """Where sign puts a task while Cloud Tasks is away, and deliver finds it; without it sign answers 503 then."""
-
-    spool_project: str | None = Field(default=None, description="the Google Cloud project of the spool")
-    spool_database: str | None = Field(default=None, description="a Firestore database for the spool alone")
-
-    def _faults(self) -> list[str]:
-        halved = (self.spool_project is None) != (self.spool_database is None)
-        return super()._faults() + (["SPOOL_PROJECT and SPOOL_DATABASE go together"] if halved else [])
-
-
-class SignSettings(QueueSettings, SpoolSettings, FunctionSettings):
+class SignSettings(EnqueueingSettings):
     """sign holds no secret."""
+
+    spool: SpoolSettings | None = None
 
 
 class EmbedSettings(FunctionSettings):
     """embed holds no secret."""
 
 
-class CountSettings(StoreSettings, FunctionSettings):
+class CountSettings(FunctionSettings):
     """count holds no secret."""
 
+    store: StoreSettings
 
-class ConfirmSettings(StoreSettings, QueueSettings, FunctionSettings):
+
+class ConfirmSettings(EnqueueingSettings):
+    store: StoreSettings
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
 
 
-class DeliverSettings(StoreSettings, QueueSettings, SpoolSettings, FunctionSettings):
+class DeliverSettings(EnqueueingSettings):
+    store: StoreSettings
+    mail: MailSettings
+    spool: SpoolSettings | None = None
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
     pepper: Secret = Field(description="the secret under which addresses are digested; never changes")
     deliver_identities: Keys = Field(description="age identities (AGE-SECRET-KEY-1…) that open the envelopes")
     throwaway_recipient: str | None = Field(
         default=None, description="local runs only: the age recipient that stands in for `throwaway`"
     )
-    mail: Literal["smtp", "outbox"] = Field(description="how to mail: smtp or outbox")
-    smtp_host: str | None = Field(default=None, description="the mail relay")
-    smtp_port: int = Field(default=587, ge=1, le=65535)
-    smtp_user: str | None = None
-    smtp_password: SecretStr | None = None
-    smtp_starttls: bool = Field(default=True, description="false only for a relay on the same machine")
 
-    def _faults(self) -> list[str]:
-        faults = super()._faults() + _missing(self, "smtp_host" if self.mail == "smtp" else "local_folder")
-        if (self.smtp_user is None) != (self.smtp_password is None):
-            faults.append("SMTP_USER and SMTP_PASSWORD go together")
-        if self.throwaway_recipient and self.public_url.startswith("https:"):
-            faults.append("THROWAWAY_RECIPIENT is for local runs: PUBLIC_URL must be this machine's")
-        if not self.smtp_starttls and self.smtp_host not in {"localhost", "127.0.0.1"}:
-            faults.append("SMTP_STARTTLS may be false only for a relay on the same machine")
-        return faults
-
-
-class DeskSettings(StoreSettings):
-    """What the desk needs to read and mend the store; it holds no secret."""
-
-
-class RightsSettings(DeskSettings, SpoolSettings):
-    """What the desk needs to find all that is kept of an address: the secrets that deliver has."""
-
-    pepper: Secret = Field(description="deliver's secret under which addresses are digested")
-    deliver_identities: Keys = Field(description="deliver's age identities, which open what waits in the queue")
-    tasks: Literal["cloud_tasks", "local"] = Field(description="which queue: cloud_tasks or local")
-    tasks_queue: str | None = Field(default=None, description="projects/…/locations/…/queues/…")
-    cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port of a test server")
-
-    def _faults(self) -> list[str]:
-        return super()._faults() + _missing(self, "tasks_queue" if self.tasks == "cloud_tasks" else "local_folder")
+    @model_validator(mode="after")
+    def _is_real(self) -> Self:
+        is_public = self.throwaway_recipient and self.public_url.startswith("https:")
+        message = "THROWAWAY_RECIPIENT is for local runs: PUBLIC_URL must be this machine's"
+        return _refuse(self, [message] if is_public else [])
 
 
 class CanarySettings(Settings):
-    """What whoever deploys needs to make a link as deliver does."""
+    """What the deployer needs to make a link as deliver does."""
 
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
 
 
 def firestore_emulator() -> str | None:
-    """host:port of Google's emulator, from the variable that Google's own client reads; None in production."""
+    """Return host:port of Google's emulator, from the variable that Google's client reads; None in production."""
     return os.environ.get("FIRESTORE_EMULATOR_HOST")
 
 
 S = TypeVar("S", bound=Settings)
 
 
-def load(kind: type[S]) -> S:
-    """The settings of one program, from the environment; variables are named like the fields, in capitals.
+def load(kind: type[S], defaults: Mapping[str, str] | None = None) -> S:
+    """Load the settings of one program from the environment; variables are named like the fields, in capitals.
+
+    `defaults`: values for variables that are not set, by field name.
 
     Raises:
         ConfigurationError: names every variable that is missing or wrong, and what belongs there.
     """
-    return _checked(kind, _given(kind))
-
-
-#: Whoever sets one of these means a deployment, and must not be given what lies on their own machine instead.
-_OF_A_DEPLOYMENT = ("FIRESTORE_PROJECT", "FIRESTORE_DATABASE", "TASKS_QUEUE", "SPOOL_PROJECT", "SPOOL_DATABASE")
-
-
-def load_for_desk(kind: type[S]) -> S:
-    """As `load`; where the environment names no deployment, what `make run` keeps in LOCAL_FOLDER, else in var."""
-    given = _given(kind)
-    folder = Path(given.get("local_folder", "var"))
-    is_local = not any(os.environ.get(name) for name in ("STORE", *_OF_A_DEPLOYMENT))
-    if is_local and (folder / "secrets.json").is_file():
-        secrets = json.loads((folder / "secrets.json").read_text())
-        made = {name.lower(): value for name, value in secrets.items()}
-        given = {
-            "store": "sqlite",
-            "tasks": "local",
-            "mail": "outbox",
-            "local_folder": str(folder),
-            **made,
-            **given,
-        }
-    return _checked(kind, given)
-
-
-def _given(kind: type[Settings]) -> dict[str, str]:
-    return {name: os.environ[name.upper()] for name in kind.model_fields if os.environ.get(name.upper())}
-
-
-def _checked(kind: type[S], given: Mapping[str, str]) -> S:
+    from_environment = {name: os.environ.get(name.upper(), "") for name in variables(kind)}
+    given = {**(defaults or {}), **{name: value for name, value in from_environment.items() if value}}
+    # Each group takes its own variables from all that are set; an optional one is there if any of them is.
+    groups = {
+        name: given
+        for name, choices in _groups(kind)
+        if kind.model_fields[name].is_required() or given.keys() & _fields_of(choices).keys()
+    }
     try:
-        return kind.model_validate(given)
+        return kind.model_validate({**given, **groups})
     except ValidationError as error:
-        faults = "\n".join(_explain(kind, fault) for fault in error.errors(include_input=False))
-        raise ConfigurationError(f"the environment is incomplete:\n{faults}") from None
+        lines = dict.fromkeys(_explain(kind, each) for each in error.errors(include_input=False))
+        raise ConfigurationError("the environment is incomplete:\n" + "\n".join(lines)) from None
 
 
-def _missing(settings: Settings, *names: str) -> list[str]:
-    fields = type(settings).model_fields
-    return [
-        f"{name.upper()}: is not set ({fields[name].description})" for name in names if not getattr(settings, name)
-    ]
+def variables(kind: type[Settings]) -> Mapping[str, FieldInfo]:
+    """Return what one program reads, groups included, by the variable's name in small letters."""
+    groups = dict(_groups(kind))
+    own = {name: field for name, field in kind.model_fields.items() if name not in groups}
+    return own | {name: field for choices in groups.values() for name, field in _fields_of(choices).items()}
 
 
-def _explain(kind: type[Settings], fault: Any) -> str:
-    if not fault["loc"]:
-        return f"  {fault['ctx']['error']}"
-    name = str(fault["loc"][0])
-    wanted = kind.model_fields[name].description
-    problem = "is not set" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
-    return f"  {name.upper()}: {problem}" + (f" ({wanted})" if wanted else "")
+def _groups(kind: type[Settings]) -> Iterator[tuple[str, list[type[Settings]]]]:
+    """The fields that hold groups of variables, and which groups each may hold."""
+    for name, field in kind.model_fields.items():
+        choices = [each for each in get_args(field.annotation) if isclass(each) and issubclass(each, Settings)]
+        if choices:
+            yield name, choices
+
+
+def _fields_of(choices: list[type[Settings]]) -> dict[str, FieldInfo]:
+    return {name: field for choice in choices for name, field in choice.model_fields.items()}
+
+
+def _refuse(settings: S, errors: list[str]) -> S:
+    if errors:
+        raise ValueError("\n  ".join(errors))
+    return settings
+
+
+def _explain(kind: type[Settings], error: Any) -> str:
+    if error["type"].startswith("union_tag"):  # a choice between groups, named by its discriminator
+        name, wanted = error["ctx"]["discriminator"].strip("'"), kind.model_fields[error["loc"][0]].description
+        problem = "is not set" if error["type"] == "union_tag_not_found" else "is unknown"
+        return f"  {name.upper()}: {problem} ({wanted})"
+    field = variables(kind).get(error["loc"][-1]) if error["loc"] else None
+    if field is None:  # of several variables together
+        return f"  {error['ctx']['error']}"
+    problem = "is not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
+    return f"  {error['loc'][-1].upper()}: {problem}" + (f" ({field.description})" if field.description else "")

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from tests.infra.test_build import environment_of
 from tests.support.deployment import REPOSITORY
 
 ADAPTERS = {
+    "desk.store.cloud_tasks_list",
+    "desk.store.firestore",
+    "desk.store.firestore_tasks",
+    "desk.store.sqlite",
+    "desk.store.sqlite_dead_letters",
+    "shared.campaigns.overlay_reader",
     "shared.google_cloud.access",
     "shared.google_cloud.cloud_tasks_pb2",
     "shared.google_cloud.firestore",
@@ -19,23 +26,20 @@ ADAPTERS = {
     "shared.google_cloud.rpc",
     "shared.mail.outbox",
     "shared.mail.smtp",
-    "shared.campaigns.published",
-    "shared.sqlite",
-    "shared.store.firestore",
-    "desk.store.firestore",
-    "shared.store.sqlite",
-    "desk.store.sqlite_dead_letters",
-    "desk.store.sqlite",
     "shared.queue.cloud_tasks",
-    "desk.store.cloud_tasks_list",
-    "shared.queue.local_dispatcher",
-    "desk.store.firestore_tasks",
     "shared.queue.local",
+    "shared.queue.local_dispatcher",
     "shared.queue.spool",
     "shared.queue.sweep",
+    "shared.sqlite",
+    "shared.store.firestore",
+    "shared.store.sqlite",
 }
 #: What only adapters may know of; other packages of a vendor come with these.
 VENDORS = ("google", "grpc", "aiosmtplib", "smtplib", "sqlite3", "httpx", "requests", "urllib.request")
+#: What wires them.
+WIRING = {"shared.runtime", "desk.runtime", "functions.devserver"}
+HAZARDOUS = {"shared.crypto.digest", "shared.crypto.sealing", "shared.crypto.tokens", "desk.keys.identities"}
 #: The program for one's own machine, which is never deployed.
 DEVSERVER = "functions.devserver"
 
@@ -95,7 +99,7 @@ class TestModule:
 
     def test_imports_no_adapter_unless_it_wires_them(self, module: str) -> None:
         """Handlers know protocols; only adapters of one family share code."""
-        if module not in ADAPTERS | {"shared.runtime", DEVSERVER}:
+        if module not in ADAPTERS | WIRING:
             assert [imported for imported in _imports(module) if _is_in(imported, *ADAPTERS)] == []
 
     def test_imports_no_vendor_unless_it_is_an_adapter(self, module: str) -> None:
@@ -118,7 +122,7 @@ class TestModule:
             if (isinstance(node, ast.Attribute) and node.attr in names)
             or (isinstance(node, ast.ImportFrom) and node.module == "os")
         ]
-        if module not in {"shared.settings", DEVSERVER}:
+        if module not in {"shared.settings", "desk.settings", DEVSERVER}:
             assert read == []
 
     def test_writes_to_nothing_but_the_log(self, module: str) -> None:
@@ -140,12 +144,29 @@ class TestModule:
         assert module not in reached
 
 
+@pytest.mark.parametrize("folder", ["shared", "desk"])
+def test_a_newcomer_meets_few_modules_at_once(folder: str) -> None:
+    """What belongs together is in a package of its own."""
+    modules = [file.stem for file in (REPOSITORY / folder).glob("*.py") if file.stem != "__init__"]
+
+    assert len(modules) <= 8, modules
+
+
+def test_no_two_classes_of_the_product_share_a_name() -> None:
+    """A name that is searched for is found once."""
+    found = Counter(
+        node.name for module in MODULES for node in _tree(module).body if isinstance(node, ast.ClassDef)
+    )
+
+    assert [name for name, times in found.items() if times > 1 and not name.startswith("_")] == []
+
+
 @pytest.mark.parametrize("hazardous", ["pyrage", "itsdangerous", "hmac", "cryptography"])
 def test_hazardous_primitives_are_used_in_one_place_each(hazardous: str) -> None:
-    """sealing.py, tokens.py and the desk's identities.py say what must never be done with them."""
+    """These modules say what must never be done with them."""
     users = {module for module in MODULES if any(_is_in(imported, hazardous) for imported in _imports(module))}
 
-    assert users - {DEVSERVER} <= {"shared.crypto.sealing", "shared.crypto.tokens", "desk.keys.identities"}
+    assert users - {DEVSERVER} <= HAZARDOUS
 
 
 @pytest.mark.parametrize("function", ["sign", "embed", "count"])

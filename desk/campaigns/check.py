@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from desk import workspace
-from desk.errors import Fault
+from desk import runtime, workspace
+from desk.errors import CommandError
 from desk.terminal.terminal import out
-from shared import campaigns, runtime
+from shared import campaigns
+from shared.campaigns import loader
 from shared.campaigns.problems import Files
 from shared.errors import ConfigurationError
 
@@ -42,11 +43,11 @@ def check(
 def _all(folder: Path) -> list[Path]:
     """
     Raises:
-        Fault: there are none.
+        CommandError: there are none.
     """
     if found := sorted(folder.glob("*.toml")):
         return found
-    raise Fault(f"There is no campaign file in {folder}. To begin one: undersign campaign new")
+    raise CommandError(f"There is no campaign file in {folder}. To begin one: undersign campaign new")
 
 
 def _passes(file: Path, *, ready: bool) -> bool:
@@ -57,7 +58,7 @@ def _passes(file: Path, *, ready: bool) -> bool:
         out.print(f"[red]does not load[/]  {file.name}")
         _tell(str(fault).splitlines())
         return False
-    files = campaigns.read(file)
+    files = loader.read(file)
     unready = [files.tell(*each) for each in loaded.unready_keys()]
     out.print(f"[yellow]not ready[/]      {file.name}" if unready else f"[green]ready[/]          {file.name}")
     _tell(unready)

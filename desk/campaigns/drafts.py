@@ -13,11 +13,13 @@ import typer
 from desk import private_files, workspace
 from desk.campaigns import overlay, templates
 from desk.terminal.terminal import out
-from shared import campaigns, log, store
-from shared.campaigns import CONFIRM_GRACE, MIN_RECIPIENTS, THROWAWAY, Campaign
-from shared.runtime import utc_now
+from shared import campaigns, log
+from shared.campaigns.fields import THROWAWAY
+from shared.campaigns.model import CONFIRM_GRACE, MIN_RECIPIENTS, Campaign
+from shared.clock import utc_now
 from shared.settings import VERSION
 from shared.stats.count import MIN_SHOWN
+from shared.store import entities
 
 ASSESSMENT = "impact-assessment"
 ARRANGEMENT = "joint-controllers"
@@ -59,15 +61,15 @@ def _facts(campaign: Campaign) -> Mapping[str, Any]:
         "min_recipients": MIN_RECIPIENTS,
         "proven": len(set(campaign.sealing.recipients)) - len(set(campaign.sealing.unproven)),
         "confirmed_until": campaign.closes + CONFIRM_GRACE,
-        "pending_days": store.PENDING_TTL.days,
-        "tombstone_days": store.TOMBSTONE_TTL.days,
-        "mailbox_days": store.TOMBSTONE_TTL.days,
-        "parked_days": store.TOMBSTONE_TTL.days,
-        "task_days": store.TASK_TTL.days,
-        "max_submissions": store.MAX_SUBMISSIONS,
-        "mails_per_hour": store.MAILS_PER_HOUR,
-        "mails_in_all": store.MAILS_IN_ALL,
-        "mails_window_days": store.MAILS_WINDOW.days,
+        "pending_days": entities.PENDING_TTL.days,
+        "tombstone_days": entities.TOMBSTONE_TTL.days,
+        "mailbox_days": entities.TOMBSTONE_TTL.days,
+        "parked_days": entities.TOMBSTONE_TTL.days,
+        "task_days": entities.TASK_TTL.days,
+        "max_submissions": entities.MAX_SUBMISSIONS,
+        "mails_per_hour": entities.MAILS_PER_HOUR,
+        "mails_in_all": entities.MAILS_IN_ALL,
+        "mails_window_days": entities.MAILS_WINDOW.days,
         "min_shown": MIN_SHOWN,
         "log_fields": sorted(log.FIELDS),
     }

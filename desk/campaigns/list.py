@@ -9,12 +9,13 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from desk import runtime
 from desk.terminal.terminal import out
-from shared import campaigns, runtime
-from shared.campaigns import Campaign
+from shared import campaigns
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
+from shared.clock import utc_now
 from shared.errors import ConfigurationError, Unavailable
-from shared.runtime import utc_now
 
 
 @dataclass(frozen=True, slots=True)

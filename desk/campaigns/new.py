@@ -23,13 +23,15 @@ from pydantic import (
     field_validator,
 )
 
+from desk import runtime
 from desk.campaigns import templates
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.terminal import terminal
 from desk.terminal.terminal import out
-from shared import campaigns, runtime
-from shared.campaigns import Address, FileName, HttpsUrl, OneLine, Recipient, problems
-from shared.runtime import utc_now
+from shared import campaigns
+from shared.campaigns import problems
+from shared.campaigns.fields import Address, FileName, HttpsUrl, OneLine, Recipient
+from shared.clock import utc_now
 
 #: Where the European Data Protection Board lists the authorities; one of them is everybody's.
 AUTHORITY_LIST = "https://www.edpb.europa.eu/about-edpb/about-edpb/members_en"
@@ -159,7 +161,7 @@ def new(
     given = {"campaign": campaign, **{name: value for name, value in options.items() if value is not None}}
     file = (folder or runtime.campaigns_folder()) / f"{campaign}.toml"
     if file.exists():
-        raise Fault(f"{file} exists already. Campaign files are never overwritten: choose another id.")
+        raise CommandError(f"{file} exists already. Campaign files are never overwritten: choose another id.")
     today = utc_now().date()
     _refuse_wrong(given)
     begun = _begun(_asked(given, today) if terminal.at_terminal() else _with_defaults(given, today))
@@ -213,19 +215,19 @@ def _faults(given: Mapping[str, str], *names: str) -> Sequence[str]:
 def _refuse_wrong(given: Mapping[str, str]) -> None:
     """
     Raises:
-        Fault: an option that is given is wrong; each is named.
+        CommandError: an option that is given is wrong; each is named.
     """
     if told := _faults(given, *given):
-        raise Fault("\n".join(told))
+        raise CommandError("\n".join(told))
 
 
 def _begun(given: Mapping[str, str]) -> Beginning:
     """
     Raises:
-        Fault: something is missing, or wrong together with another; each option is named.
+        CommandError: something is missing, or wrong together with another; each option is named.
     """
     if told := _faults(given, *Beginning.model_fields):
-        raise Fault("\n".join(told))
+        raise CommandError("\n".join(told))
     return Beginning.model_validate(given)
 
 
@@ -261,7 +263,9 @@ def _write(file: Path, text: str) -> None:
         with file.open("x", encoding="utf-8") as made:
             made.write(text)
     except FileExistsError:
-        raise Fault(f"{file} exists already. Campaign files are never overwritten: choose another id.") from None
+        raise CommandError(
+            f"{file} exists already. Campaign files are never overwritten: choose another id."
+        ) from None
 
 
 def _say(campaign: str, file: Path) -> None:

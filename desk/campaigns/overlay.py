@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from desk import workspace
-from desk.errors import Fault
+from desk import runtime, workspace
+from desk.errors import CommandError
 from desk.terminal.terminal import out, say
-from shared import runtime
-from shared.campaigns import Campaign, problems
+from shared.campaigns import problems
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import AdmittedPartner, Overlay, applied
 
 CampaignId = Annotated[str, typer.Argument(help="The campaign's id.")]
@@ -48,14 +48,14 @@ def admit_partner(
     """
 
     if any(given.startswith("http:") for given in origin) and not runtime.desk().is_local:
-        raise Fault("Pages on http:// are for this machine alone: give the partner's https:// origin.")
+        raise CommandError("Pages on http:// are for this machine alone: give the partner's https:// origin.")
 
     def admit(overlay: Overlay, known: Campaign) -> Overlay:
         before = overlay.partners.get(partner)
         in_file = known.partners.get(partner)
         called = name or (before and before.name) or (in_file and in_file.name)
         if not called:
-            raise Fault(f"{partner} is new: say what it is called, with --name.")
+            raise CommandError(f"{partner} is new: say what it is called, with --name.")
         _refuse_taken(known, overlay, partner, origin)
         origins = dict.fromkeys([*(before.origins if before else ()), *origin])
         added = _admitted(called, list(origins), country or (before.country if before else None))
@@ -80,7 +80,7 @@ def dismiss_partner(
     def dismiss(overlay: Overlay, _: Campaign) -> Overlay:
         if partner not in overlay.partners:
             admitted = ", ".join(sorted(overlay.partners)) or "none"
-            raise Fault(f"{partner} was not admitted by this command. Admitted were: {admitted}.")
+            raise CommandError(f"{partner} was not admitted by this command. Admitted were: {admitted}.")
         left = {slug: known for slug, known in overlay.partners.items() if slug != partner}
         return overlay.model_copy(update={"partners": left})
 
@@ -102,18 +102,18 @@ def _refuse_taken(campaign: Campaign, overlay: Overlay, partner: str, origins: l
     owners = applied(campaign, overlay).partner_by_origin
     for origin in origins:
         if owners.get(origin, partner) != partner:
-            raise Fault(f"{origin} belongs to {owners[origin]} already; one origin is one partner's.")
+            raise CommandError(f"{origin} belongs to {owners[origin]} already; one origin is one partner's.")
 
 
 def _admitted(name: str, origins: list[str], country: str | None) -> AdmittedPartner:
     try:
         return AdmittedPartner.model_validate({"name": name, "origins": origins, "country": country})
     except ValidationError as fault:
-        raise Fault("\n".join(problems.of_keys(AdmittedPartner, fault))) from None
+        raise CommandError("\n".join(problems.of_keys(AdmittedPartner, fault))) from None
 
 
 def _checked(overlay: dict[str, object]) -> Overlay:
     try:
         return Overlay.model_validate(overlay)
     except ValidationError as fault:
-        raise Fault("\n".join(problems.of_keys(Overlay, fault))) from None
+        raise CommandError("\n".join(problems.of_keys(Overlay, fault))) from None

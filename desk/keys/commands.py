@@ -16,15 +16,16 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Array
 
 from desk import private_files, workspace
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.keys import identities
 from desk.terminal import terminal
 from desk.terminal.terminal import out, say
 from shared import campaigns
-from shared.campaigns import THROWAWAY, Proof, Sealing, digest_of
+from shared.campaigns.fields import THROWAWAY
+from shared.campaigns.model import Proof, Sealing, digest_of
+from shared.clock import utc_now
 from shared.crypto.sealing import Opener, parse_recipient, seal
 from shared.errors import ConfigurationError, Unopenable
-from shared.runtime import utc_now
 
 IdentityFiles = Annotated[
     list[Path] | None,
@@ -57,11 +58,11 @@ def keygen(
 ) -> None:
     """Make your key: a file under a passphrase, and the public key to paste into the campaign file."""
     if file.exists():
-        raise Fault(f"{file} exists already. Keys are never overwritten: give another name.")
+        raise CommandError(f"{file} exists already. Keys are never overwritten: give another name.")
     chosen = terminal.passphrase("A passphrase of 12 characters or more (press Enter, and one is made for you)")
     if chosen:
         if terminal.passphrase("The same again") != chosen:
-            raise Fault("The two are not the same. Nothing was made.")
+            raise CommandError("The two are not the same. Nothing was made.")
     else:
         chosen = identities.make_passphrase()
         say(
@@ -93,7 +94,7 @@ def prove(
     file = workspace.campaign_file(campaign)
     sealing = campaigns.load(file).sealing
     if THROWAWAY in sealing.recipients:
-        raise Fault(
+        raise CommandError(
             f'{file.name}: sealing.recipients: put the public keys of your people in place of "throwaway".'
         )
     proofs = {proof.recipient: proof for proof in sealing.proofs if proof.recipient in sealing.recipients}
@@ -117,17 +118,19 @@ def answer(
     Nothing but such an answer is printed: somebody could send a signature for a test, and have it read to them.
     """
     if not identity:
-        raise Fault("Say which identity is to open it, as in: undersign answer test.age -i ann.age")
+        raise CommandError("Say which identity is to open it, as in: undersign answer test.age -i ann.age")
     try:
         sealed = test.read_bytes()
     except OSError as error:
-        raise Fault(f"{test} cannot be read: {error.strerror}.") from None
+        raise CommandError(f"{test} cannot be read: {error.strerror}.") from None
     try:
         told = Opener(read_all(identity)).open(sealed).strip()
     except Unopenable:
-        raise Fault(f"{test} was not made for this key, or was damaged on its way to you.") from None
+        raise CommandError(f"{test} was not made for this key, or was damaged on its way to you.") from None
     if not _ANSWER.fullmatch(told):
-        raise Fault(f"{test} is no test file that undersign prove makes. Do not answer whoever sent it to you.")
+        raise CommandError(
+            f"{test} is no test file that undersign prove makes. Do not answer whoever sent it to you."
+        )
     out.print(told.decode())
 
 
@@ -146,7 +149,9 @@ def _answered(sealing: Sealing, answers: Sequence[str]) -> dict[str, Proof]:
     for given in map(str.strip, answers):
         waiting = [proof for proof in sealing.proofs if proof.challenge == digest_of(given)]
         if not waiting:
-            raise Fault("This answers no test that the campaign file waits for. Was a newer test file made since?")
+            raise CommandError(
+                "This answers no test that the campaign file waits for. Was a newer test file made since?"
+            )
         for proof in waiting:
             completed[proof.recipient] = proof.model_copy(update={"answer": given})
     return completed
@@ -158,7 +163,7 @@ def _tried(sealing: Sealing, paths: Sequence[Path]) -> dict[str, Proof]:
     for identity in read_all(paths):
         [recipient] = identities.recipients_of([identity])
         if recipient not in sealing.recipients:
-            raise Fault(f"The key of {recipient[:12]}… is none of this campaign's sealing.recipients.")
+            raise CommandError(f"The key of {recipient[:12]}… is none of this campaign's sealing.recipients.")
         proofs[recipient] = try_out(identity, recipient)
     return proofs
 
@@ -193,14 +198,14 @@ def _write_proofs(file: Path, proofs: Iterable[Proof]) -> None:
     """Put these into the campaign file in place of those that are there; the rest of it stays as it is.
 
     Raises:
-        Fault: it could not be done so that the file still loads, and was not; says what to write into it.
+        CommandError: it could not be done so that the file still loads, and was not; says what to write into it.
     """
     given = [proof.model_dump(exclude_none=True) for proof in proofs]
     old = file.read_bytes().decode()
     new = _with_proofs(old, given)
     if new is None or not _loads(file, new):
         tables = "\n".join(f"[[sealing.proofs]]\n{tomlkit.dumps(proof)}" for proof in given)
-        raise Fault(
+        raise CommandError(
             f"{file.name} was left as it is, for what it says of sealing is written in an uncommon way. Write "
             f"[sealing] as a table of its own, and in place of the proofs that it has:\n\n{tables}"
         )

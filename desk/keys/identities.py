@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyrage
 
-from desk.errors import Fault
+from desk.errors import CommandError
 
 MIN_PASSPHRASE_CHARACTERS = 12
 _MAX_FILE_BYTES = 1_000_000
@@ -33,10 +33,10 @@ def create(path: Path, passphrase: str, now: datetime) -> str:
     """Make an identity, keep it under `passphrase` at `path`, for its owner's eyes only. Its recipient (age1…).
 
     Raises:
-        Fault: there is a file already, or the passphrase is too short.
+        CommandError: there is a file already, or the passphrase is too short.
     """
     if len(passphrase) < MIN_PASSPHRASE_CHARACTERS:
-        raise Fault(f"The passphrase is too short: {MIN_PASSPHRASE_CHARACTERS} characters at least.")
+        raise CommandError(f"The passphrase is too short: {MIN_PASSPHRASE_CHARACTERS} characters at least.")
     identity = pyrage.x25519.Identity.generate()
     recipient = str(identity.to_public())
     text = f"# created: {now:%Y-%m-%dT%H:%M:%SZ}\n# public key: {recipient}\n{identity}\n"
@@ -44,9 +44,9 @@ def create(path: Path, passphrase: str, now: datetime) -> str:
     try:
         path.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
-        raise Fault(f"{path} exists already. Keys are never overwritten: give another name.") from None
+        raise CommandError(f"{path} exists already. Keys are never overwritten: give another name.") from None
     except OSError as error:
-        raise Fault(f"{path} cannot be written: {error.strerror}.") from None
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from None
     path.write_bytes(locked)
     return recipient
 
@@ -55,14 +55,16 @@ def read(path: Path, ask_passphrase: Callable[[], str]) -> list[str]:
     """The identities (AGE-SECRET-KEY-1…) in the file at `path`; the passphrase is asked only if it has one.
 
     Raises:
-        Fault: it cannot be read, holds no identity, or the passphrase is wrong.
+        CommandError: it cannot be read, holds no identity, or the passphrase is wrong.
     """
     content = _content(path)
     if content.startswith((_ARMOR, _BINARY)):
         content = _unlock(path, content, ask_passphrase())
     identities = re.findall(r"^AGE-SECRET-KEY-1[0-9A-Z]+", content.decode("utf-8", "replace"), re.M | re.I)
     if not identities:
-        raise Fault(f"{path} holds no age identity: it is the file that `undersign keygen` made, or age-keygen.")
+        raise CommandError(
+            f"{path} holds no age identity: it is the file that `undersign keygen` made, or age-keygen."
+        )
     return [identity.upper() for identity in identities]
 
 
@@ -70,12 +72,12 @@ def recipients_of(identities: Sequence[str]) -> list[str]:
     """The public keys (age1…) to which these identities belong.
 
     Raises:
-        Fault: one of them is mistyped.
+        CommandError: one of them is mistyped.
     """
     try:
         return [str(pyrage.x25519.Identity.from_str(identity).to_public()) for identity in identities]
     except pyrage.IdentityError:
-        raise Fault("The identity is damaged: a character of it was changed or is missing.") from None
+        raise CommandError("The identity is damaged: a character of it was changed or is missing.") from None
 
 
 def _content(path: Path) -> bytes:
@@ -83,7 +85,7 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(_MAX_FILE_BYTES)
     except OSError as error:
-        raise Fault(f"{path} cannot be read: {error.strerror}.") from None
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
     return content.lstrip(b"\xef\xbb\xbf \t\r\n")  # what editors and mail programs put in front
 
 
@@ -92,6 +94,6 @@ def _unlock(path: Path, locked: bytes, passphrase: str) -> bytes:
         opened: bytes = pyrage.passphrase.decrypt(locked, passphrase)
     except pyrage.DecryptError as error:
         if str(error) == "Decryption failed":
-            raise Fault(f"{path} does not open with this passphrase.") from None
-        raise Fault(f"{path} is damaged, or is no identity file: {error}.") from None
+            raise CommandError(f"{path} does not open with this passphrase.") from None
+        raise CommandError(f"{path} is damaged, or is no identity file: {error}.") from None
     return opened

@@ -20,21 +20,22 @@ import typer
 from pydantic_core import PydanticCustomError
 from rich.console import Console
 
-from desk import private_files
-from desk.errors import Fault
+from desk import private_files, runtime
+from desk.errors import CommandError
 from desk.keys.commands import IdentityFiles, read_all
 from desk.rights.erase import PARKED, Erasure, file_trouble, step, unopened_lines
+from desk.runtime import Rights
 from desk.store.maintenance import Found
 from desk.terminal import terminal
 from desk.terminal.terminal import out
-from shared import runtime
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
+from shared.clock import utc_now
 from shared.crypto.sealing import Opener
 from shared.errors import Unopenable
-from shared.models import Message, check_email, parse_message, parse_task
+from shared.models.fields import check_email
+from shared.models.messages import Message, parse_message, parse_task
 from shared.queue import TaskList
-from shared.runtime import Rights, utc_now
-from shared.store import Claim, Mailbox, Signature, Submission
+from shared.store.entities import Claim, Mailbox, Signature, Submission
 
 #: In place of an address.
 _ASK = "-"
@@ -143,17 +144,19 @@ def _hand_out(receipt: str, file: BinaryIO | None) -> None:
 def _address(given: str) -> str:
     """
     Raises:
-        Fault: it is none, or there is none.
+        CommandError: it is none, or there is none.
     """
     if given == _ASK:
         given = typer.prompt("The email address", err=True) if terminal.at_terminal() else sys.stdin.readline()
         if not given:
-            raise Fault("There is no terminal to ask for the address at, and none on standard input.")
+            raise CommandError("There is no terminal to ask for the address at, and none on standard input.")
     email = given.strip()
     try:
         return check_email(email)
     except PydanticCustomError:
-        raise Fault(f"{email} is no email address: write it as the person does, as in ann@example.org") from None
+        raise CommandError(
+            f"{email} is no email address: write it as the person does, as in ann@example.org"
+        ) from None
 
 
 @contextmanager
@@ -161,12 +164,12 @@ def _new(path: Path) -> Iterator[BinaryIO]:
     """A file for its owner's eyes only, that was not there before; nor is it afterwards if nothing was written.
 
     Raises:
-        Fault: there is such a file.
+        CommandError: there is such a file.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise Fault(f"{path} exists already: choose another name.") from None
+        raise CommandError(f"{path} exists already: choose another name.") from None
     with os.fdopen(descriptor, "wb") as file:
         try:
             yield file
@@ -253,11 +256,11 @@ async def _campaigns(rights: Rights, only: str | None) -> Sequence[str]:
     """Those that have a file, be it broken, and those of which something is stored; or the one that is asked for.
 
     Raises:
-        Fault: there is no such campaign.
+        CommandError: there is no such campaign.
     """
     known = sorted({*rights.campaigns, *rights.broken, *await rights.records.campaigns()})
     if only is not None and only not in known:
-        raise Fault(f"There is no campaign {only}. There are: {', '.join(known) or 'none'}.")
+        raise CommandError(f"There is no campaign {only}. There are: {', '.join(known) or 'none'}.")
     return known if only is None else [only]
 
 
@@ -391,4 +394,4 @@ def _unsealed(sealed: bytes, opener: Opener | None) -> Any:
     try:
         return json.loads(opener.open(sealed))
     except Unopenable:
-        raise Fault("This key does not open what was signed: it is not one of the campaign's.") from None
+        raise CommandError("This key does not open what was signed: it is not one of the campaign's.") from None

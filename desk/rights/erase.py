@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from desk.store.maintenance import Found
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.errors import Unavailable
-from shared.store import TOMBSTONE_TTL, Status
+from shared.store.entities import TOMBSTONE_TTL, Status
 
 #: What people call the tasks that nobody could open, and how long the store keeps each.
 PARKED = "the tasks that were put aside"

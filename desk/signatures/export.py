@@ -20,13 +20,13 @@ import typer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from desk import private_files, workspace
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.signatures.offline_page import page
 from desk.terminal import progress
 from desk.terminal.terminal import say
-from shared.models import SLUG
-from shared.runtime import utc_now
-from shared.store import Signature, Status
+from shared.clock import utc_now
+from shared.models.fields import SLUG
+from shared.store.entities import Signature, Status
 
 SIGNATURES = "signatures.ndjson"
 MANIFEST = "manifest.json"
@@ -126,7 +126,7 @@ def counted(number: int, noun: str) -> str:
 async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
     async with workspace.opened(campaign) as (_, records):
         if purged := (await records.overlay(campaign)).purged:
-            raise Fault(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to export.")
+            raise CommandError(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to export.")
         _begin_folder(folder)
         with private_files.locked(folder / LOCK):
             state = _begin(campaign, folder, now)
@@ -158,9 +158,11 @@ def _begin(campaign: str, folder: Path, now: datetime) -> Unfinished:
     try:
         state = Unfinished.model_validate_json(unfinished.read_bytes())
     except ValidationError:
-        raise Fault(f"{unfinished} is damaged: delete the folder and export anew.") from None
+        raise CommandError(f"{unfinished} is damaged: delete the folder and export anew.") from None
     if state.campaign != campaign:
-        raise Fault(f"{folder} holds an unfinished export of {state.campaign}: choose another folder with --to.")
+        raise CommandError(
+            f"{folder} holds an unfinished export of {state.campaign}: choose another folder with --to."
+        )
     say("Going on after {signatures}.", signatures=counted(state.signatures, "signature"))
     return state
 
@@ -221,7 +223,7 @@ class Export:
             try:
                 file = private_files.opened(self._folder / name, self._state.sizes.get(name, 0))
             except EOFError:
-                raise Fault(
+                raise CommandError(
                     f"{name} is shorter than {UNFINISHED} says: delete the folder and export anew."
                 ) from None
             self._files[name] = self._opened.enter_context(file)
@@ -236,7 +238,7 @@ def _finish(folder: Path, state: Unfinished) -> Manifest:
     """Say what the files hold, add the page that opens them, and forget that the export was ever unfinished.
 
     Raises:
-        Fault: a file does not hold as many lines as were written to it.
+        CommandError: a file does not hold as many lines as were written to it.
     """
     manifest = Manifest(
         campaign=state.campaign,
@@ -264,7 +266,7 @@ def _finish(folder: Path, state: Unfinished) -> Manifest:
 def _sha256(file: Path, written: int) -> str:
     """Of a file that holds a line for each of the signatures that were written to it."""
     if (found := private_files.lines(file)) != written:
-        raise Fault(
+        raise CommandError(
             f"{file.name} holds {counted(found, 'line')} and not {written:,}: something else wrote to it. Delete "
             "the folder and export anew."
         )

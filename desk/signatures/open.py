@@ -28,15 +28,15 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Stric
 from rich.table import Table
 
 from desk import private_files
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.keys.commands import IdentityFiles, read_all
 from desk.signatures import export
 from desk.signatures.export import MANIFEST, SIGNATURES, Country, Manifest, Partner, counted
 from desk.terminal import progress
 from desk.terminal.terminal import out, say
+from shared.clock import utc_now
 from shared.crypto.sealing import Opener
 from shared.errors import Unopenable
-from shared.runtime import utc_now
 
 #: Where a cell begins for one program or another, with the spaces and quotes that it may strip, and what it runs.
 #: The last is optional so that a run of spaces is looked at once, however long somebody made it.
@@ -128,7 +128,7 @@ def open_export(
     manifest = _manifest(source)
     sha256 = _check(source, manifest)
     if not identity:
-        raise Fault(f"Say which key opens it, as in: undersign open {export} -i ann.age")
+        raise CommandError(f"Say which key opens it, as in: undersign open {export} -i ann.age")
     opener = Opener(read_all(identity))
     folder = to or Path(f"{source.parent.resolve().name}-opened")
     private_files.new_folder(folder)
@@ -158,19 +158,23 @@ def _manifest(source: Path) -> Manifest | None:
     """What lies beside an export and says what it should hold; None for a file that came alone.
 
     Raises:
-        Fault: the export is not finished, there is none, or what lies beside it says nothing.
+        CommandError: the export is not finished, there is none, or what lies beside it says nothing.
     """
     if not source.is_file():
-        raise Fault(f"There is no {source}: name the folder that undersign export made, or an .ndjson file of it.")
+        raise CommandError(
+            f"There is no {source}: name the folder that undersign export made, or an .ndjson file of it."
+        )
     if (source.parent / export.UNFINISHED).exists():
-        raise Fault(f"The export in {source.parent} is not finished: run undersign export again, it will go on.")
+        raise CommandError(
+            f"The export in {source.parent} is not finished: run undersign export again, it will go on."
+        )
     manifest = source.parent / MANIFEST
     try:
         return Manifest.model_validate_json(manifest.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError:
-        raise Fault(
+        raise CommandError(
             f"{manifest} is damaged, or is not the manifest of an export: copy it once more from where it was "
             f"exported. To open {source.name} without comparing it, take it out of this folder."
         ) from None
@@ -182,7 +186,7 @@ def _check(source: Path, manifest: Manifest | None) -> str:
     known = {partner.file: partner.sha256 for partner in manifest.partners.values()} if manifest else {}
     known |= {manifest.file: manifest.sha256} if manifest else {}
     if known.get(source.name, sha256) != sha256:
-        raise Fault(
+        raise CommandError(
             f"{source} is not what was exported: its SHA-256 is not the one in {MANIFEST}. Copy it once more from "
             f"where it was exported. To open it as it is, take it out of this folder."
         )
@@ -201,7 +205,7 @@ def _open(source: Path, opener: Opener, tables: "Tables") -> LeftOut:
     """Open line by line.
 
     Raises:
-        Fault: this key opens none of the first `_HOPELESS` lines.
+        CommandError: this key opens none of the first `_HOPELESS` lines.
     """
     left_out = LeftOut()
     seen = set[bytes]()
@@ -223,7 +227,9 @@ def _open(source: Path, opener: Opener, tables: "Tables") -> LeftOut:
             bar.update(task, completed=number)
         bar.update(task, total=tables.signatures + len(left_out.damaged) + len(left_out.repeated))
     if left_out.damaged and not tables.signatures:
-        raise Fault(f"This key opens nothing in {source}: it is not a key that the signatures were sealed to.")
+        raise CommandError(
+            f"This key opens nothing in {source}: it is not a key that the signatures were sealed to."
+        )
     return left_out
 
 
@@ -350,7 +356,7 @@ def _say(opened: Opened, folder: Path) -> None:
 def _compare(opened: Opened, manifest: Manifest | None) -> None:
     """
     Raises:
-        Fault: something is missing, which is said at the end, when all else is written.
+        CommandError: something is missing, which is said at the end, when all else is written.
     """
     told = [
         *_left_out("NOT OPENED", opened.damaged, opened.source),
@@ -369,7 +375,7 @@ def _compare(opened: Opened, manifest: Manifest | None) -> None:
     else:
         out.print(agreed)
     if told:
-        raise Fault("\n".join(told))
+        raise CommandError("\n".join(told))
 
 
 def _left_out(why: str, numbers: Sequence[int], source: str) -> Iterator[str]:

@@ -10,11 +10,12 @@ from rich.table import Table
 
 from desk import workspace
 from desk.campaigns import overlay
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.terminal.terminal import out, say
-from shared.campaigns import Campaign, problems
+from shared.campaigns import problems
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay, Paper
-from shared.runtime import utc_now
+from shared.clock import utc_now
 
 app = typer.Typer(help="Signatures on paper, by country.", no_args_is_help=True)
 
@@ -31,13 +32,13 @@ def add(
     try:
         added = Paper(country=country.upper(), number=number, note=note, added_at=utc_now())
     except ValidationError as fault:
-        raise Fault("\n".join(problems.of_keys(Paper, fault))) from None
+        raise CommandError("\n".join(problems.of_keys(Paper, fault))) from None
 
     def with_it(overlay: Overlay, _: Campaign) -> Overlay:
         changed = overlay.model_copy(update={"paper": (*overlay.paper, added)})
         if changed.paper_by_country.get(added.country, 0) < 0:
             there = overlay.paper_by_country.get(added.country, 0)
-            raise Fault(f"There are {there:,} for {added.country}: no more than that can be taken off.")
+            raise CommandError(f"There are {there:,} for {added.country}: no more than that can be taken off.")
         return changed
 
     changed = asyncio.run(overlay.change(campaign, with_it))

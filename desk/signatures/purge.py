@@ -10,13 +10,14 @@ from pydantic import ValidationError
 
 from desk import workspace
 from desk.campaigns import overlay
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.signatures.open import Opened
 from desk.terminal import progress
 from desk.terminal.terminal import out, say
-from shared.campaigns import Campaign, problems
+from shared.campaigns import problems
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import HandOver, Overlay
-from shared.runtime import utc_now
+from shared.clock import utc_now
 
 
 def hand_over(
@@ -28,16 +29,18 @@ def hand_over(
     """Record that signatures were handed over: to whom, how many, and the sum of the very file."""
     opened = _opened(manifest)
     if opened.campaign != campaign:
-        raise Fault(f"{manifest} is of {opened.campaign or 'no campaign'}, not of {campaign}.")
+        raise CommandError(f"{manifest} is of {opened.campaign or 'no campaign'}, not of {campaign}.")
     if file not in opened.files:
-        raise Fault(f"{manifest} names no {file}. It names: {', '.join(opened.files)}.")
+        raise CommandError(f"{manifest} names no {file}. It names: {', '.join(opened.files)}.")
     given = opened.files[file]
     if opened.damaged or not given.signatures:
-        raise Fault(f"{file} holds {given.signatures:,} signatures, and {len(opened.damaged):,} were not opened.")
+        raise CommandError(
+            f"{file} holds {given.signatures:,} signatures, and {len(opened.damaged):,} were not opened."
+        )
     try:
         record = HandOver(to=to, signatures=given.signatures, sha256=given.sha256, at=utc_now())
     except ValidationError as fault:
-        raise Fault("\n".join(problems.of_keys(HandOver, fault))) from None
+        raise CommandError("\n".join(problems.of_keys(HandOver, fault))) from None
     asyncio.run(
         overlay.change(
             campaign, lambda overlay, _: overlay.model_copy(update={"hand_overs": (*overlay.hand_overs, record)})
@@ -97,10 +100,10 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
 def _check_time(campaign: Campaign, now: datetime) -> None:
     """
     Raises:
-        Fault: it is too early.
+        CommandError: it is too early.
     """
     if now.date() < campaign.purged_on:
-        raise Fault(
+        raise CommandError(
             f"Too early: {campaign.id} keeps its signatures until {campaign.purged_on}, "
             f"{campaign.privacy.retention_days} days after it closes. To purge earlier, change "
             "privacy.retention_days in its file."
@@ -110,11 +113,11 @@ def _check_time(campaign: Campaign, now: datetime) -> None:
 def _check_hand_over(campaign: Campaign, overlay: Overlay, total: int) -> None:
     """
     Raises:
-        Fault: no hand-over that was recorded holds as many signatures as there are.
+        CommandError: no hand-over that was recorded holds as many signatures as there are.
     """
     handed = max((record.signatures for record in overlay.hand_overs), default=0)
     if handed < total:
-        raise Fault(
+        raise CommandError(
             f"{total - handed:,} of {total:,} signatures were never recorded as handed over: "
             f"undersign hand-over {campaign.id} …, or add --although-not-handed-over."
         )
@@ -124,8 +127,10 @@ def _opened(manifest: Path) -> Opened:
     try:
         return Opened.model_validate_json(manifest.read_bytes())
     except FileNotFoundError:
-        raise Fault(
+        raise CommandError(
             f"There is no {manifest}: name manifest.json in the folder that undersign open made."
         ) from None
     except ValidationError:
-        raise Fault(f"{manifest} is no manifest of opened signatures, which undersign open makes.") from None
+        raise CommandError(
+            f"{manifest} is no manifest of opened signatures, which undersign open makes."
+        ) from None

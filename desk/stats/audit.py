@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from desk import workspace
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.store.maintenance import Difference, Recount
 from desk.terminal import progress, terminal
 from desk.terminal.terminal import out
@@ -39,7 +39,7 @@ def audit(
 async def _audit(campaign: str, *, repair: bool) -> Recount:
     async with workspace.opened(campaign) as (_, records):
         if purged := (await records.overlay(campaign)).purged:
-            raise Fault(
+            raise CommandError(
                 f"{campaign} was purged on {purged:%Y-%m-%d}: its count is final, and there is nothing to recount."
             )
         with progress.bar() as bar:

@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from desk import private_files
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.stats import funnel, report
 from desk.stats.funnel import By, Row, Stats
 from desk.terminal import terminal
 from desk.terminal.terminal import out
-from shared.models import Count
-from shared.runtime import utc_now
+from shared.clock import utc_now
+from shared.models.responses import Count
 from shared.stats.funnel import Stage
 
 
@@ -39,7 +39,7 @@ def stats(
 ) -> None:
     """Show how far a campaign is, and how many were accepted, mailed, opened the link and confirmed."""
     if since and until and until < since:
-        raise Fault("--until lies before --since: nobody signed on no day.")
+        raise CommandError("--until lies before --since: nobody signed on no day.")
     days = (since and since.date(), until and until.date())
     found, known, line = asyncio.run(funnel.gather(campaign, days, utc_now()))
     if html:

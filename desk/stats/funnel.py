@@ -12,12 +12,12 @@ from enum import StrEnum
 from pydantic import AwareDatetime, BaseModel, computed_field
 
 from desk import workspace
-from shared.campaigns import Campaign
-from shared.models import Count
+from shared.campaigns.model import Campaign
+from shared.models.responses import Count
 from shared.stats import count as counter
 from shared.stats.funnel import Dimension, median_minutes
 from shared.stats.history import Line
-from shared.store import FunnelKey
+from shared.store.entities import FunnelKey
 
 
 class By(StrEnum):

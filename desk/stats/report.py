@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from desk.stats.funnel import Stats, duration
 from shared import locales
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.reference import countries
 from shared.stats.funnel import Stage
 from shared.stats.history import Line
@@ -26,7 +26,7 @@ _STAGES = {
 
 def html(stats: Stats, campaign: Campaign, line: Line) -> str:
     """The whole page; it loads nothing."""
-    say = locales.locale("en")
+    locale = locales.locale("en")
     style = (pages.FOLDER / "style.css").read_text(encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader([_FOLDER, pages.FOLDER]),
@@ -39,11 +39,11 @@ def html(stats: Stats, campaign: Campaign, line: Line) -> str:
     return environment.get_template("report.html").render(
         stats=stats,
         campaign=campaign,
-        say=say,
+        locale=locale,
         style=Markup(style),  # noqa: S704 - our own file
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         chart=stats_page.chart(stats.count, line),
-        countries=stats_page.country_rows(stats.count, say),
+        countries=stats_page.country_rows(stats.count, locale),
         stages=_STAGES,
         names=names,
         duration=duration,

@@ -19,8 +19,8 @@ from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
 from shared.google_cloud import firestore
 from shared.google_cloud.access import Access, AccessUnavailable
-from shared.store import Address, FunnelKey, Mailbox, shard_of
 from shared.store.documents import MAILBOX, SIGNATURE
+from shared.store.entities import Address, FunnelKey, Mailbox, shard_of
 from shared.store.firestore import FirestoreStore, overlay_of, parsed
 
 _TIMEOUT_SECONDS = 10

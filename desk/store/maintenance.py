@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.campaigns.overlay import Overlay
-from shared.store import Address, Delta, FunnelKey, Mailbox, Signature, Status, Store, Tally
+from shared.store import Store
+from shared.store.entities import Address, Delta, FunnelKey, Mailbox, Signature, Status, Tally
 
 #: Documents that are read, or removed, at a time: what the desk holds in memory.
 PAGE = 500

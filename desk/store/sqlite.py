@@ -8,8 +8,8 @@ from functools import partial
 from desk.store.maintenance import PAGE, Difference, Found, Record, Recount, delta_of
 from shared import sqlite
 from shared.campaigns.overlay import Overlay
-from shared.store import Address, FunnelKey, shard_of
 from shared.store.documents import SIGNATURE
+from shared.store.entities import Address, FunnelKey, shard_of
 from shared.store.sqlite import SqliteStore, read_mailbox, read_overlay, read_signature
 
 #: The tables that hold something of an address, and what it is found by.

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from desk.errors import Fault
+from desk.errors import CommandError
 
 #: What a pipe or a file is given does not depend on how wide somebody's window is.
 _PIPE_COLUMNS = 200
@@ -56,12 +56,12 @@ def passphrase(prompt: str) -> str:
     """A passphrase, unseen; where no terminal is, one line of standard input.
 
     Raises:
-        Fault: there is neither.
+        CommandError: there is neither.
     """
     if at_terminal():
         typed: str = typer.prompt(prompt, hide_input=True, default="", show_default=False, err=True)
         return typed
     line = sys.stdin.readline()
     if not line:
-        raise Fault(f"{prompt}: there is no terminal to ask at, and nothing on standard input.")
+        raise CommandError(f"{prompt}: there is no terminal to ask at, and nothing on standard input.")
     return line.rstrip("\r\n")

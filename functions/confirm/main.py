@@ -13,19 +13,20 @@ from starlette.responses import Response
 
 import shared.startup as startup
 from shared import log, runtime
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Link, Purpose
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
 from shared.mail import links
-from shared.models import Press, Pressed
+from shared.models.messages import DeferredPress
+from shared.models.responses import Pressed
 from shared.stats import count as counter
-from shared.store import Confirmation, Confirmed, Status, Unchanged
-from shared.web import app as http
+from shared.store.entities import Confirmation, Confirmed, Status, Unchanged
 from shared.web import pages, widget
-from shared.web.app import Call
+from shared.web.app import App, Route
+from shared.web.call import Call, answer_json
 
-service = runtime.confirm()
-snapshots = counter.snapshots(service.store)
+deps = runtime.confirm()
+snapshots = counter.snapshots(deps.store)
 
 T = TypeVar("T")
 
@@ -34,21 +35,21 @@ async def get_confirm(call: Call) -> Response:
     """ "Not counted yet", and the button."""
     link, campaign = _open(call, Purpose.CONFIRM)
     # From the link alone: anybody may open it as often as they like, and no database has to keep up with that.
-    service.funnel.opened(link.campaign, link.submission, links.counted(link))
+    deps.funnel.opened(link.campaign, link.submission, links.counted(link))
     newsletter = {"1": True, "0": False}.get(link.newsletter)
     return pages.confirm(
-        campaign, call.say(campaign), country=link.country, partner=link.partner, newsletter=newsletter
+        campaign, call.locale(campaign), country=link.country, partner=link.partner, newsletter=newsletter
     )
 
 
 async def post_confirm(call: Call) -> Response:
     """Count the signature, once."""
     link, campaign = _open(call, Purpose.CONFIRM)
-    if not campaign.takes_confirmations(service.now()):
+    if not campaign.takes_confirmations(deps.now()):
         raise CampaignClosed(campaign=campaign.id)
     try:
-        outcome: Confirmation | None = await service.store.confirm(
-            link.campaign, link.digest, link.submission, service.now()
+        outcome: Confirmation | None = await deps.store.confirm(
+            link.campaign, link.digest, link.submission, deps.now()
         )
     except StoreUnavailable as away:
         outcome = await _press_later(call, Purpose.CONFIRM, away, None)  # deliver counts it, in the funnel too
@@ -57,17 +58,17 @@ async def post_confirm(call: Call) -> Response:
     if outcome is Unchanged.GONE:
         raise ExpiredToken(campaign=campaign.id)
     if isinstance(outcome, Confirmed):
-        service.funnel.confirmed(link.campaign, outcome)
+        deps.funnel.confirmed(link.campaign, outcome)
     if not call.wants_page:
-        return http.answer_json(Pressed(status="confirmed"))
-    say = call.say(campaign)
+        return answer_json(Pressed(status="confirmed"))
+    locale = call.locale(campaign)
     already = outcome is Unchanged.ALREADY
     return pages.confirmed(
         campaign,
-        say,
-        share=widget.share(campaign, say, link.partner or None, service.public_url),
+        locale,
+        share=widget.share(campaign, locale, link.partner or None, deps.public_url),
         country=link.country,
-        number=None if already else await _number(campaign, service.now()),
+        number=None if already else await _number(campaign, deps.now()),
         already=already,
         withdraw_path=_withdraw_path(link),
     )
@@ -85,20 +86,20 @@ async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:
 async def get_withdraw(call: Call) -> Response:
     """The other button."""
     _, campaign = _open(call, Purpose.WITHDRAW)
-    return pages.withdraw(campaign, call.say(campaign))
+    return pages.withdraw(campaign, call.locale(campaign))
 
 
 async def post_withdraw(call: Call) -> Response:
     """Empty the record and uncount the signature."""
     link, campaign = _open(call, Purpose.WITHDRAW)
     try:
-        outcome: str = await service.store.withdraw(link.campaign, link.digest, service.now())
+        outcome: str = await deps.store.withdraw(link.campaign, link.digest, deps.now())
     except StoreUnavailable as away:
         outcome = await _press_later(call, Purpose.WITHDRAW, away, "later")
     log.event("withdraw", campaign=campaign.id, outcome=outcome)
     if not call.wants_page:
-        return http.answer_json(Pressed(status="withdrawn"))
-    return pages.withdrawn(campaign, call.say(campaign))
+        return answer_json(Pressed(status="withdrawn"))
+    return pages.withdrawn(campaign, call.locale(campaign))
 
 
 def _open(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
@@ -109,15 +110,15 @@ def _open(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
     """
     token = call.params["token"]
     try:
-        link = service.tokens.verify(purpose, token, service.now())
+        link = deps.tokens.verify(purpose, token, deps.now())
     except InvalidToken as invalid:
         # What a mail program cut short still begins with its campaign, where one can ask for a new link.
         invalid.details.setdefault("campaign", token.partition("~")[0])
         raise
     call.wanted_language = link.locale
-    if link.campaign not in service.campaigns:
+    if link.campaign not in deps.campaigns:
         raise InvalidToken
-    return link, service.campaigns[link.campaign]
+    return link, deps.campaigns[link.campaign]
 
 
 async def _press_later(call: Call, purpose: Purpose, away: StoreUnavailable, outcome: T) -> T:
@@ -127,25 +128,25 @@ async def _press_later(call: Call, purpose: Purpose, away: StoreUnavailable, out
         QueueUnavailable: neither can take it now; the signer presses again.
     """
     log.fault("store_unavailable", away.__cause__ or away, function="confirm")
-    press = Press(purpose=purpose.value, token=call.params["token"], pressed_at=service.now())
-    await service.envelopes.send(press)
+    press = DeferredPress(purpose=purpose.value, token=call.params["token"], pressed_at=deps.now())
+    await deps.envelopes.send(press)
     return outcome
 
 
 def _withdraw_path(link: Link) -> str:
-    token = service.tokens.issue(Purpose.WITHDRAW, Link(link.campaign, link.digest, link.locale), service.now())
+    token = deps.tokens.issue(Purpose.WITHDRAW, Link(link.campaign, link.digest, link.locale), deps.now())
     return f"/v1/withdraw/{token}"
 
 
-app = http.App(
+app = App(
     "confirm",
-    service.campaigns,
-    service.public_url,
+    deps.campaigns,
+    deps.public_url,
     [
-        http.Route("/v1/confirm/{token}", {"GET": get_confirm, "POST": post_confirm}, is_page=True),
-        http.Route("/v1/withdraw/{token}", {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
+        Route("/v1/confirm/{token}", {"GET": get_confirm, "POST": post_confirm}, is_page=True),
+        Route("/v1/withdraw/{token}", {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
     ],
-    lambda: service.now(),
+    lambda: deps.now(),
 )
 startup.over()
 

@@ -13,17 +13,17 @@ from starlette.responses import Response
 import shared.startup as startup
 from shared import log, runtime
 from shared.errors import StoreUnavailable
-from shared.models import Count, History
+from shared.models.responses import Count, History
 from shared.stats import count as counter
 from shared.stats import history
 from shared.stats.history import Line
-from shared.web import app as http
 from shared.web import badge, pages
-from shared.web.app import Call
+from shared.web.app import App, Route
+from shared.web.call import Call, answer_json, to_language
 
-service = runtime.count()
-snapshots = counter.snapshots(service.store)
-lines = history.lines(service.store)
+deps = runtime.count()
+snapshots = counter.snapshots(deps.store)
+lines = history.lines(deps.store)
 
 #: A CDN in front answers for five seconds, serves a stale copy while it asks again, and for a day if we are away.
 CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400"
@@ -50,9 +50,9 @@ async def get_count(call: Call) -> Response:
 
 async def get_badge(call: Call) -> Response:
     count = await _count(call)
-    say = call.say_cacheably(call.campaign)
-    picture = badge.svg(count, call.campaign.text(say.language).title, say)
-    return _cacheable(call, counter.etag(count, say.language), picture, "image/svg+xml", BADGE_CACHE_CONTROL)
+    locale = call.cacheable_locale(call.campaign)
+    picture = badge.svg(count, call.campaign.text(locale.language).title, locale)
+    return _cacheable(call, counter.etag(count, locale.language), picture, "image/svg+xml", BADGE_CACHE_CONTROL)
 
 
 async def get_history(call: Call) -> Response:
@@ -77,27 +77,27 @@ async def get_hours_csv(call: Call) -> Response:
 
 async def get_progress(call: Call) -> Response:
     """The page for journalists; with `embed=1` for a frame in any page."""
-    if moved := http.to_language(call):
+    if moved := to_language(call):
         return moved
     count, line = await asyncio.gather(_count(call), _line_or_none(call))
     framed = call.request.query_params.get("embed") == "1"
     return pages.progress(
-        call.campaign, call.say(), count, line, PAGE_CACHE, public_url=service.public_url, framed=framed
+        call.campaign, call.locale(), count, line, PAGE_CACHE, public_url=deps.public_url, framed=framed
     )
 
 
 async def get_overlay(call: Call) -> Response:
     """For the functions that may not read the database."""
-    snapshot = await snapshots.get(call.campaign.id, service.now())
-    return http.answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
+    snapshot = await snapshots.get(call.campaign.id, deps.now())
+    return answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
 
 
 async def _count(call: Call) -> Count:
-    return counter.public(call.campaign, await snapshots.get(call.campaign.id, service.now()))
+    return counter.public(call.campaign, await snapshots.get(call.campaign.id, deps.now()))
 
 
 async def _line(call: Call) -> Line:
-    return await lines.get(call.campaign.id, service.now())
+    return await lines.get(call.campaign.id, deps.now())
 
 
 async def _line_or_none(call: Call) -> Line:
@@ -106,7 +106,7 @@ async def _line_or_none(call: Call) -> Line:
         return await _line(call)
     except StoreUnavailable as away:
         log.fault("history_unavailable", away.__cause__ or away, campaign=call.campaign.id)
-        return Line([], service.now())
+        return Line([], deps.now())
 
 
 def _history_json(call: Call, told: History) -> Response:
@@ -134,21 +134,21 @@ def _cacheable(call: Call, tag: str, content: str, media_type: str, cache_contro
     return Response(content, headers=headers, media_type=media_type)
 
 
-app = http.App(
+app = App(
     "count",
-    service.campaigns,
-    service.public_url,
+    deps.campaigns,
+    deps.public_url,
     [
-        http.Route("/v1/campaigns/{campaign}/count", {"GET": get_count}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/history", {"GET": get_history}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/history.csv", {"GET": get_history_csv}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/history/hours", {"GET": get_hours}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/history/hours.csv", {"GET": get_hours_csv}, cors="any"),
-        http.Route("/c/{campaign}/progress", {"GET": get_progress}, is_page=True),
-        http.Route("/v1/campaigns/{campaign}/overlay", {"GET": get_overlay}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/count.svg", {"GET": get_badge}, cors="any"),
+        Route("/v1/campaigns/{campaign}/count", {"GET": get_count}, cors="any"),
+        Route("/v1/campaigns/{campaign}/history", {"GET": get_history}, cors="any"),
+        Route("/v1/campaigns/{campaign}/history.csv", {"GET": get_history_csv}, cors="any"),
+        Route("/v1/campaigns/{campaign}/history/hours", {"GET": get_hours}, cors="any"),
+        Route("/v1/campaigns/{campaign}/history/hours.csv", {"GET": get_hours_csv}, cors="any"),
+        Route("/c/{campaign}/progress", {"GET": get_progress}, is_page=True),
+        Route("/v1/campaigns/{campaign}/overlay", {"GET": get_overlay}, cors="any"),
+        Route("/v1/campaigns/{campaign}/count.svg", {"GET": get_badge}, cors="any"),
     ],
-    lambda: service.now(),
+    lambda: deps.now(),
 )
 startup.over()
 

@@ -14,22 +14,40 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import shared.startup as startup
-from shared import locales, log, mail, runtime, store
-from shared.campaigns import Campaign
+from shared import locales, log, mail, runtime
+from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Link, Purpose
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
 from shared.locales import Locale
 from shared.mail import links
-from shared.models import LinksOrder, Message, Press, Reminder, Submission, parse_message, parse_task
+from shared.models.messages import (
+    DeferredPress,
+    LinksMessage,
+    Message,
+    ReminderMessage,
+    SubmissionMessage,
+    parse_message,
+    parse_task,
+)
 from shared.queue import HORIZON
 from shared.reference import countries, mail_providers
 from shared.stats.funnel import Stage
-from shared.store import Address, Confirmed, Done, Granted, MailKind, Order, Point, Wait
-from shared.web import app as http
-from shared.web.app import Call
+from shared.store.entities import (
+    Address,
+    Confirmed,
+    Defer,
+    GrantMail,
+    MailDecision,
+    MailKind,
+    Point,
+    Skip,
+    Submission,
+)
+from shared.web.app import App, Route
+from shared.web.call import Call
 from shared.web.pages import MailLink
 
-service = runtime.deliver()
+deps = runtime.deliver()
 
 REMIND_AFTER = timedelta(hours=24)
 LINKS_TTL = timedelta(days=1)
@@ -42,7 +60,7 @@ async def post_task(call: Call) -> Response:
     """One task of the queue."""
     body = await call.request.body()
     try:
-        await _do(parse_message(service.opener.open(parse_task(body).sealed)))
+        await _do(parse_message(deps.opener.open(parse_task(body).sealed)))
     except (Unopenable, InvalidToken) as poison:
         await _keep_or_park(call.request, body, poison)
     return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -50,33 +68,33 @@ async def post_task(call: Call) -> Response:
 
 async def post_sweep(_call: Call) -> Response:
     """Called on a schedule: empty the spool into the queue."""
-    moved = await service.sweeper.sweep() if service.sweeper else 0
+    moved = await deps.sweeper.sweep() if deps.sweeper else 0
     log.event("swept", tasks=moved)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def post_snapshot(_call: Call) -> Response:
     """Called on a schedule: keep each campaign's tally of this hour for its history."""
-    now = service.now()
-    running = [campaign.id for campaign in service.campaigns.values() if campaign.has_opened(now)]
+    now = deps.now()
+    running = [campaign.id for campaign in deps.campaigns.values() if campaign.has_opened(now)]
     await asyncio.gather(*(_keep_snapshot(campaign, now) for campaign in running))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def _keep_snapshot(campaign: str, now: datetime) -> None:
-    tally = await service.store.tally(campaign)
-    await service.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
+    tally = await deps.store.tally(campaign)
+    await deps.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
 
 
 async def _do(message: Message) -> None:
     match message:
-        case Press():
+        case DeferredPress():
             await _press(message)
-        case Submission():
+        case SubmissionMessage():
             await _admit(message)
-        case LinksOrder():
+        case LinksMessage():
             await _mail_links(message)
-        case Reminder():
+        case ReminderMessage():
             await _remind(message)
 
 
@@ -85,28 +103,28 @@ def _campaign(campaign_id: str) -> Campaign:
     Raises:
         TryAgain: this may be an older revision during a roll-out, which does not know the campaign yet.
     """
-    if campaign_id not in service.campaigns:
+    if campaign_id not in deps.campaigns:
         raise TryAgain
-    return service.campaigns[campaign_id]
+    return deps.campaigns[campaign_id]
 
 
-async def _admit(message: Submission) -> None:
+async def _admit(message: SubmissionMessage) -> None:
     """Store as pending and mail the link; then see to the reminder."""
-    now = service.now()
+    now = deps.now()
     if not _campaign(message.campaign).takes_confirmations(now):
         log.event("order", campaign=message.campaign, kind=message.kind, outcome="campaign_closed")
         return
-    address = service.digester.address(message.campaign, message.email)
-    order = await service.store.admit(address, _sealed(message), now)
-    if isinstance(order, Granted) and order.is_new:
-        service.funnel.count(message.campaign, Stage.ACCEPTED, order.submissions[0])
-    mailed = await _carry_out(order, message)
-    if isinstance(order, Granted) and mailed is MailKind.CONFIRM:
-        service.funnel.count(message.campaign, Stage.MAILED, order.submissions[0])
-    if isinstance(order, Wait):
-        await service.envelopes.send(message, not_before=min(_spread(order.until), now + HORIZON))
-    elif mailed is MailKind.CONFIRM or order is Done.SENT:
-        await service.envelopes.send(_reminder(message), not_before=now + REMIND_AFTER)
+    address = deps.digester.address(message.campaign, message.email)
+    decision = await deps.store.admit(address, _sealed(message), now)
+    if isinstance(decision, GrantMail) and decision.is_new:
+        deps.funnel.count(message.campaign, Stage.ACCEPTED, decision.submissions[0])
+    mailed = await _carry_out(decision, message)
+    if isinstance(decision, GrantMail) and mailed is MailKind.CONFIRM:
+        deps.funnel.count(message.campaign, Stage.MAILED, decision.submissions[0])
+    if isinstance(decision, Defer):
+        await deps.envelopes.send(message, not_before=min(_spread(decision.until), now + HORIZON))
+    elif mailed is MailKind.CONFIRM or decision is Skip.SENT:
+        await deps.envelopes.send(_reminder(message), not_before=now + REMIND_AFTER)
 
 
 def _spread(until: datetime) -> datetime:
@@ -114,73 +132,75 @@ def _spread(until: datetime) -> datetime:
     return until + random.uniform(0, 1) * SPREAD  # noqa: S311 - no secret
 
 
-async def _mail_links(message: LinksOrder) -> None:
+async def _mail_links(message: LinksMessage) -> None:
     """What is due now; an order that took a day to get here is forgotten, as is its asker's patience."""
-    now = service.now()
+    now = deps.now()
     if now - message.asked_at > LINKS_TTL:
         return
     due = None if _campaign(message.campaign).takes_confirmations(now) else MailKind.SIGNED
-    address = service.digester.address(message.campaign, message.email)
-    await _carry_out(await service.store.claim(address, message.id, due, now), message)
+    address = deps.digester.address(message.campaign, message.email)
+    await _carry_out(await deps.store.claim(address, message.id, due, now), message)
 
 
-async def _remind(message: Reminder) -> None:
-    now = service.now()
+async def _remind(message: ReminderMessage) -> None:
+    now = deps.now()
     if _campaign(message.campaign).takes_confirmations(now):
-        address = service.digester.address(message.campaign, message.email)
-        order = await service.store.claim(address, message.submission_id, MailKind.REMINDER, now)
-        await _carry_out(order, message)
+        address = deps.digester.address(message.campaign, message.email)
+        decision = await deps.store.claim(address, message.submission_id, MailKind.REMINDER, now)
+        await _carry_out(decision, message)
 
 
-async def _press(message: Press) -> None:
+async def _press(message: DeferredPress) -> None:
     """What confirm could not do while the database was away. Good as of when the button was pressed."""
     purpose = Purpose(message.purpose)
-    link = service.tokens.verify(purpose, message.token, message.pressed_at)
+    link = deps.tokens.verify(purpose, message.token, message.pressed_at)
     _campaign(link.campaign)
     if purpose is Purpose.CONFIRM:
-        outcome = await service.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
+        outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
         if isinstance(outcome, Confirmed):
-            service.funnel.confirmed(link.campaign, outcome)
+            deps.funnel.confirmed(link.campaign, outcome)
     else:
-        await service.store.withdraw(link.campaign, link.digest, message.pressed_at)
+        await deps.store.withdraw(link.campaign, link.digest, message.pressed_at)
 
 
-async def _carry_out(order: Order, message: Submission | LinksOrder | Reminder) -> MailKind | None:
+async def _carry_out(
+    decision: MailDecision, message: SubmissionMessage | LinksMessage | ReminderMessage
+) -> MailKind | None:
     """Send a granted mail and settle its claim. What was mailed, if anything."""
-    log.event("order", campaign=message.campaign, kind=message.kind, outcome=_outcome(order))
-    if not isinstance(order, Granted):
+    log.event("order", campaign=message.campaign, kind=message.kind, outcome=_outcome(decision))
+    if not isinstance(decision, GrantMail):
         return None
-    mailed: MailKind | None = order.kind
+    mailed: MailKind | None = decision.kind
     provider = mail_providers.provider_class(message.email)
     try:
-        await service.mailer.send(_mail(order, message))
+        await deps.mailer.send(_mail(decision, message))
     except MailRefused:
         # For good, so the claim counts as used: neither this mail nor a reminder is tried again.
-        log.event("mail_refused", "WARNING", campaign=message.campaign, kind=order.kind, provider=provider)
+        log.event("mail_refused", "WARNING", campaign=message.campaign, kind=decision.kind, provider=provider)
         mailed = None
     except MailDeferred:
-        await service.store.settle(order, sent=False)
+        await deps.store.settle(decision, sent=False)
         raise TryAgain from None
     except MailUnresolved:
         # The claim stays: whether or not the mail went out, none follows within the hour.
-        log.event("mail_unresolved", "WARNING", campaign=message.campaign, kind=order.kind, provider=provider)
+        log.event("mail_unresolved", "WARNING", campaign=message.campaign, kind=decision.kind, provider=provider)
         raise TryAgain from None
-    await service.store.settle(order, sent=True)
+    await deps.store.settle(decision, sent=True)
     return mailed
 
 
-def _outcome(order: Order) -> str:
-    match order:
-        case Granted():
-            return order.kind
-        case Wait():
+def _outcome(decision: MailDecision) -> str:
+    match decision:
+        case GrantMail():
+            return decision.kind
+        case Defer():
             return "waits"
-    return order
+    return decision
 
 
-def _sealed(message: Submission) -> store.Submission:
+def _sealed(message: SubmissionMessage) -> Submission:
     """The submission as it is stored: what says who the signer is, sealed to the organisers."""
-    sealer = service.sealers[message.campaign]
+    sealer = deps.sealers[message.campaign]
     contact = {"email": message.email, "name": message.name, "locale": message.locale, "country": message.country}
     personal = {
         **contact,
@@ -191,7 +211,7 @@ def _sealed(message: Submission) -> store.Submission:
         "consent_version": message.consent_version,
         "signed_at": message.signed_at.isoformat(),
     }
-    return store.Submission(
+    return Submission(
         id=message.id,
         sealed=sealer.for_campaign(personal),
         partner_sealed=sealer.for_partner(message.partner, contact) if message.newsletter else None,
@@ -206,8 +226,8 @@ def _sealed(message: Submission) -> store.Submission:
     )
 
 
-def _reminder(message: Submission) -> Reminder:
-    return Reminder(
+def _reminder(message: SubmissionMessage) -> ReminderMessage:
+    return ReminderMessage(
         submission_id=message.id,
         campaign=message.campaign,
         email=message.email,
@@ -215,38 +235,40 @@ def _reminder(message: Submission) -> Reminder:
     )
 
 
-def _mail(order: Granted, message: Submission | LinksOrder | Reminder) -> mail.Mail:
-    campaign = service.campaigns[message.campaign]
+def _mail(decision: GrantMail, message: SubmissionMessage | LinksMessage | ReminderMessage) -> mail.Mail:
+    campaign = deps.campaigns[message.campaign]
     language = locales.negotiate(message.locale, None, campaign.texts, campaign.default_language)
-    say = locales.locale(language)
-    several = len(order.submissions) > 1
+    locale = locales.locale(language)
+    several = len(decision.submissions) > 1
     confirm = [
-        MailLink(_confirm_url(order.address, submission, language), _label(submission, say) if several else None)
-        for submission in order.submissions
+        MailLink(
+            _confirm_url(decision.address, submission, language), _label(submission, locale) if several else None
+        )
+        for submission in decision.submissions
     ]
-    withdraw = _url(Purpose.WITHDRAW, Link(campaign.id, order.address.digest, language))
-    privacy = f"{service.public_url}/c/{campaign.id}/privacy?lang={language}"
+    withdraw = _url(Purpose.WITHDRAW, Link(campaign.id, decision.address.digest, language))
+    privacy = f"{deps.public_url}/c/{campaign.id}/privacy?lang={language}"
     return mail.compose(
-        order.kind, campaign, say, to=message.email, confirm=confirm, withdraw=withdraw, privacy=privacy
+        decision.kind, campaign, locale, to=message.email, confirm=confirm, withdraw=withdraw, privacy=privacy
     )
 
 
-def _label(submission: store.Submission, say: Locale) -> str:
+def _label(submission: Submission, locale: Locale) -> str:
     """What tells one submission from another, and quotes nothing that anybody typed."""
-    return say(
+    return locale(
         "mail.link_label",
-        date=say.date(submission.signed_at),
+        date=locale.date(submission.signed_at),
         time=f"{submission.signed_at:%H:%M}",
-        country=countries.name(submission.country, say.language),
+        country=countries.name(submission.country, locale.language),
     )
 
 
-def _confirm_url(address: Address, submission: store.Submission, language: str) -> str:
+def _confirm_url(address: Address, submission: Submission, language: str) -> str:
     return _url(Purpose.CONFIRM, links.to_confirm(address, submission, language))
 
 
 def _url(purpose: Purpose, link: Link) -> str:
-    return f"{service.public_url}/v1/{purpose}/{service.tokens.issue(purpose, link, service.now())}"
+    return f"{deps.public_url}/v1/{purpose}/{deps.tokens.issue(purpose, link, deps.now())}"
 
 
 async def _keep_or_park(request: Request, body: bytes, poison: Unopenable | InvalidToken) -> None:
@@ -257,19 +279,19 @@ async def _keep_or_park(request: Request, body: bytes, poison: Unopenable | Inva
     if attempts < PARK_AFTER_ATTEMPTS:
         raise TryAgain
     task = request.headers.get("x-cloudtasks-taskname", "")
-    await service.store.park(task, body, type(poison).__name__, service.now())
+    await deps.store.park(task, body, type(poison).__name__, deps.now())
 
 
-app = http.App(
+app = App(
     "deliver",
-    service.campaigns,
-    service.public_url,
+    deps.campaigns,
+    deps.public_url,
     [
-        http.Route("/v1/tasks/deliver", {"POST": post_task}),
-        http.Route("/v1/tasks/sweep", {"POST": post_sweep}),
-        http.Route("/v1/tasks/snapshot", {"POST": post_snapshot}),
+        Route("/v1/tasks/deliver", {"POST": post_task}),
+        Route("/v1/tasks/sweep", {"POST": post_sweep}),
+        Route("/v1/tasks/snapshot", {"POST": post_snapshot}),
     ],
-    lambda: service.now(),
+    lambda: deps.now(),
 )
 startup.over()
 

@@ -10,13 +10,14 @@ from starlette.responses import FileResponse, Response
 import shared.startup as startup
 from shared import runtime
 from shared.errors import NotFound, UnsupportedMediaType
-from shared.web import app as http
 from shared.web import forms, pages, widget
-from shared.web.app import Call
+from shared.web.app import App, Route
+from shared.web.body import read_body
+from shared.web.call import Call, answer_json, to_language
 from shared.web.pages import Filled, Snippets
 from shared.web.widget_versions import Scripts
 
-service = runtime.embed()
+deps = runtime.embed()
 scripts = Scripts(Path(__file__).parent / "static")
 
 #: The pages change with a deployment, when a campaign opens or closes, and with its overlay. That is to be in
@@ -39,7 +40,7 @@ async def get_petition(call: Call) -> Response:
     """The petition and its form; with `embed=1` the form alone, for a frame in the partner's own pages."""
     query = call.request.query_params
     values = {name: query[name] for name in _BY_LINK if name in query}
-    if moved := http.to_language(call):
+    if moved := to_language(call):
         return moved
     if query.get("embed") == "1":
         return _framed(call, values)
@@ -48,7 +49,7 @@ async def get_petition(call: Call) -> Response:
 
 async def post_petition(call: Call) -> Response:
     """The form again, filled in: "wrong address?" leads here. Never consents or opts in for anybody."""
-    body = await http.read_body(call)
+    body = await read_body(call)
     if not body.is_form:
         raise UnsupportedMediaType
     fields = body.fields()
@@ -57,22 +58,22 @@ async def post_petition(call: Call) -> Response:
 
 async def get_links(call: Call) -> Response:
     """Where one asks for the links of an address."""
-    return http.to_language(call) or pages.links(call.campaign, call.say(), Filled())
+    return to_language(call) or pages.links(call.campaign, call.locale(), Filled())
 
 
 async def get_privacy(call: Call) -> Response:
     """The privacy notice (GDPR, Article 13), made from the campaign file."""
-    return http.to_language(call) or pages.privacy(call.campaign, call.say(), CACHE)
+    return to_language(call) or pages.privacy(call.campaign, call.locale(), CACHE)
 
 
 async def get_embed(call: Call) -> Response:
     """Where a partner copies what to paste into a page."""
-    if moved := http.to_language(call):
+    if moved := to_language(call):
         return moved
-    campaign, say = call.campaign, call.say()
+    campaign, locale = call.campaign, call.locale()
     partner = call.request.query_params.get("partner", "")
-    snippets = Snippets(service.public_url, scripts.pinned_path, scripts.integrity)
-    return pages.embed(campaign, say, partner if partner in campaign.partners else None, snippets, CACHE)
+    snippets = Snippets(deps.public_url, scripts.pinned_path, scripts.integrity)
+    return pages.embed(campaign, locale, partner if partner in campaign.partners else None, snippets, CACHE)
 
 
 async def get_share_image(call: Call) -> Response:
@@ -84,18 +85,18 @@ async def get_share_image(call: Call) -> Response:
 
 async def get_form(call: Call) -> Response:
     """The petition in one language, as the widget shows it on a page of the given origin."""
-    if moved := http.to_language(call):
+    if moved := to_language(call):
         return moved
     query, campaign = call.request.query_params, call.campaign
     form = widget.form(
         campaign,
-        call.say(),
+        call.locale(),
         origin=query.get("origin", ""),
         partner=query.get("partner"),
-        public_url=service.public_url,
-        shut=campaign.shut(service.now()),
+        public_url=deps.public_url,
+        shut=campaign.shut(deps.now()),
     )
-    return http.answer_json(form, headers={**CACHE, **NO_SNIFF})
+    return answer_json(form, headers={**CACHE, **NO_SNIFF})
 
 
 async def get_script(call: Call) -> Response:
@@ -110,14 +111,14 @@ async def get_script(call: Call) -> Response:
 async def get_openapi(_call: Call) -> Response:
     from shared.web import openapi  # here: it is seldom asked for, and describes what only other functions need
 
-    return Response(openapi.document(service.public_url), headers=CACHE, media_type="application/json")
+    return Response(openapi.document(deps.public_url), headers=CACHE, media_type="application/json")
 
 
 def _framed(call: Call, values: Mapping[str, str]) -> Response:
     """Only pages of the partner that the query names may frame it, and our own, for the preview."""
     campaign = call.campaign
     form = Filled(forms.without_wrong_hints(values, campaign))
-    return pages.framed(campaign, call.say(), form, CACHE, shut=campaign.shut(service.now()))
+    return pages.framed(campaign, call.locale(), form, CACHE, shut=campaign.shut(deps.now()))
 
 
 def _petition(
@@ -128,30 +129,30 @@ def _petition(
     form = Filled(forms.without_wrong_hints(values, campaign))
     return pages.petition(
         campaign,
-        call.say(),
+        call.locale(),
         form,
         headers,
-        public_url=service.public_url,
-        shut=campaign.shut(service.now()),
+        public_url=deps.public_url,
+        shut=campaign.shut(deps.now()),
         moved=moved,
     )
 
 
-app = http.App(
+app = App(
     "embed",
-    service.campaigns,
-    service.public_url,
+    deps.campaigns,
+    deps.public_url,
     [
-        http.Route("/c/{campaign}", {"GET": get_petition, "POST": post_petition}, is_page=True),
-        http.Route("/c/{campaign}/links", {"GET": get_links}, is_page=True),
-        http.Route("/c/{campaign}/privacy", {"GET": get_privacy}, is_page=True),
-        http.Route("/c/{campaign}/embed", {"GET": get_embed}, is_page=True),
-        http.Route("/c/{campaign}/share.png", {"GET": get_share_image}, cors="any"),
-        http.Route("/v1/campaigns/{campaign}/form", {"GET": get_form}, cors="any"),
-        http.Route("/embed/{file}", {"GET": get_script}, cors="any"),
-        http.Route("/v1/openapi.json", {"GET": get_openapi}, cors="any"),
+        Route("/c/{campaign}", {"GET": get_petition, "POST": post_petition}, is_page=True),
+        Route("/c/{campaign}/links", {"GET": get_links}, is_page=True),
+        Route("/c/{campaign}/privacy", {"GET": get_privacy}, is_page=True),
+        Route("/c/{campaign}/embed", {"GET": get_embed}, is_page=True),
+        Route("/c/{campaign}/share.png", {"GET": get_share_image}, cors="any"),
+        Route("/v1/campaigns/{campaign}/form", {"GET": get_form}, cors="any"),
+        Route("/embed/{file}", {"GET": get_script}, cors="any"),
+        Route("/v1/openapi.json", {"GET": get_openapi}, cors="any"),
     ],
-    lambda: service.now(),
+    lambda: deps.now(),
 )
 startup.over()
 

@@ -10,14 +10,18 @@ from starlette.responses import RedirectResponse, Response
 
 import shared.startup as startup
 from shared import log, runtime
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.errors import CampaignClosed, CampaignPaused, FieldFault, InvalidFields, OriginNotAllowed
-from shared.models import CheckInbox, LinksOrder, LinksRequest, SignRequest, Submission
-from shared.web import app as http
+from shared.models.messages import LinksMessage, SubmissionMessage
+from shared.models.requests import LinksRequest, SignRequest
+from shared.models.responses import CheckInbox
 from shared.web import forms, pages
-from shared.web.app import Call
+from shared.web.app import App, Route
+from shared.web.body import parse, read_body
+from shared.web.call import JSON, NO_STORE, Call, hosted_page
+from shared.web.cors import is_admitted, origin_of
 
-service = runtime.sign()
+deps = runtime.sign()
 
 #: The same for everybody, byte for byte.
 _CHECK_INBOX = CheckInbox().model_dump_json()
@@ -26,9 +30,9 @@ _CHECK_INBOX = CheckInbox().model_dump_json()
 async def post_signature(call: Call) -> Response:
     """Validate, seal, enqueue, answer; the answer never depends on who has signed before."""
     campaign = call.campaign
-    body = await http.read_body(call)
+    body = await read_body(call)
     _check_origin(call, campaign)
-    if shut := campaign.shut(service.now()):
+    if shut := campaign.shut(deps.now()):
         raise (CampaignPaused if shut == "campaign_paused" else CampaignClosed)(campaign=campaign.id)
     typed = _with_partner(body.fields(), campaign, call.request)
     call.wanted_language = _locale_in(typed)
@@ -40,53 +44,53 @@ async def post_signature(call: Call) -> Response:
 
 async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> Response:
     """The same from a plain form, whose answers are pages, unless a script has sent it."""
-    say, as_page = call.say(campaign), call.wants_page
+    locale, as_page = call.locale(campaign), call.wants_page
     try:
-        request = _parse(forms.signature(typed, campaign, say.language), campaign)
+        request = _parse(forms.signature(typed, campaign, locale.language), campaign)
     except InvalidFields as invalid:
         if not as_page:
             raise
-        form = forms.with_faults(typed, invalid, say)
-        return pages.petition(campaign, say, form, pages.PRIVATE, public_url=service.public_url, shut=None)
+        form = forms.with_faults(typed, invalid, locale)
+        return pages.petition(campaign, locale, form, pages.PRIVATE, public_url=deps.public_url, shut=None)
     await _accept(campaign, request)
     if not as_page:
         return _accepted()
     if _may_return_to(campaign, typed.get("return_url", "")):
-        return RedirectResponse(typed["return_url"], HTTPStatus.SEE_OTHER, http.NO_STORE)
-    return pages.check_inbox(campaign, say, typed)
+        return RedirectResponse(typed["return_url"], HTTPStatus.SEE_OTHER, NO_STORE)
+    return pages.check_inbox(campaign, locale, typed)
 
 
 async def _accept(campaign: Campaign, request: SignRequest) -> None:
     """Seal and enqueue; from then on it cannot be lost."""
-    await service.envelopes.send(_submission(campaign, request))
+    await deps.envelopes.send(_submission(campaign, request))
     log.event("accepted", campaign=campaign.id, partner=request.partner, country=request.country)
 
 
 async def post_links(call: Call) -> Response:
     """Whoever asks, the answer is the same; deliver mails what the address is due."""
     campaign = call.campaign
-    body = await http.read_body(call)
+    body = await read_body(call)
     _check_origin(call, campaign)
     typed = body.fields()
     call.wanted_language = _locale_in(typed)
-    say, as_page = call.say(campaign), body.is_form and call.wants_page
+    locale, as_page = call.locale(campaign), body.is_form and call.wants_page
     try:
-        fields = {"email": typed.get("email", ""), "locale": say.language} if body.is_form else typed
-        request = http.parse(LinksRequest, fields)
+        fields = {"email": typed.get("email", ""), "locale": locale.language} if body.is_form else typed
+        request = parse(LinksRequest, fields)
     except InvalidFields as invalid:
         if not as_page:
             raise
-        return pages.links(campaign, say, forms.with_faults(typed, invalid, say))
-    await service.envelopes.send(_links_order(campaign, request))
-    return pages.links_sent(campaign, say, request.email) if as_page else _accepted()
+        return pages.links(campaign, locale, forms.with_faults(typed, invalid, locale))
+    await deps.envelopes.send(_links_order(campaign, request))
+    return pages.links_sent(campaign, locale, request.email) if as_page else _accepted()
 
 
 def _check_origin(call: Call, campaign: Campaign) -> None:
     """No Origin, or `null`, is no offence: plain forms, old browsers and pages that send no referrer."""
     origin = call.request.headers.get("origin", "")
-    if origin not in {"", "null"} and not http.is_admitted(campaign, origin, service.public_url):
-        page = http.hosted_page(campaign, lang=call.say(campaign).language)
-        raise OriginNotAllowed(hosted_page=service.public_url + page)
+    if origin not in {"", "null"} and not is_admitted(campaign, origin, deps.public_url):
+        page = hosted_page(campaign, lang=call.locale(campaign).language)
+        raise OriginNotAllowed(hosted_page=deps.public_url + page)
 
 
 def _locale_in(fields: Any) -> str | None:
@@ -111,7 +115,7 @@ def _parse(fields: Any, campaign: Campaign) -> SignRequest:
     Raises:
         InvalidFields: names every field at fault.
     """
-    request = http.parse(SignRequest, fields)
+    request = parse(SignRequest, fields)
     faults = [FieldFault(name, "required") for name in campaign.required_fields if getattr(request, name) is None]
     if request.partner and request.partner not in campaign.partners:
         faults.append(FieldFault("partner", "partner_unknown"))
@@ -120,8 +124,8 @@ def _parse(fields: Any, campaign: Campaign) -> SignRequest:
     return request
 
 
-def _submission(campaign: Campaign, request: SignRequest) -> Submission:
-    return Submission(
+def _submission(campaign: Campaign, request: SignRequest) -> SubmissionMessage:
+    return SubmissionMessage(
         id=_random_id(),
         campaign=campaign.id,
         email=request.email,
@@ -134,17 +138,17 @@ def _submission(campaign: Campaign, request: SignRequest) -> Submission:
         newsletter=request.newsletter,
         # What the campaign does not ask for is not kept.
         postal_code=request.postal_code if campaign.asks_postal_code else None,
-        signed_at=service.now(),
+        signed_at=deps.now(),
     )
 
 
-def _links_order(campaign: Campaign, request: LinksRequest) -> LinksOrder:
-    return LinksOrder(
+def _links_order(campaign: Campaign, request: LinksRequest) -> LinksMessage:
+    return LinksMessage(
         id=_random_id(),
         campaign=campaign.id,
         email=request.email,
         locale=request.locale,
-        asked_at=service.now(),
+        asked_at=deps.now(),
     )
 
 
@@ -155,22 +159,22 @@ def _random_id() -> str:
 
 def _may_return_to(campaign: Campaign, url: str) -> bool:
     """Only to a partner of this campaign: anything else would make us an open redirect."""
-    return http.is_admitted(campaign, http.origin_of(url), service.public_url)
+    return is_admitted(campaign, origin_of(url), deps.public_url)
 
 
 def _accepted() -> Response:
-    return Response(_CHECK_INBOX, HTTPStatus.ACCEPTED, http.NO_STORE, http.JSON)
+    return Response(_CHECK_INBOX, HTTPStatus.ACCEPTED, NO_STORE, JSON)
 
 
-app = http.App(
+app = App(
     "sign",
-    service.campaigns,
-    service.public_url,
+    deps.campaigns,
+    deps.public_url,
     [
-        http.Route("/v1/campaigns/{campaign}/signatures", {"POST": post_signature}, cors="partners"),
-        http.Route("/v1/campaigns/{campaign}/links", {"POST": post_links}, cors="partners"),
+        Route("/v1/campaigns/{campaign}/signatures", {"POST": post_signature}, cors="partners"),
+        Route("/v1/campaigns/{campaign}/links", {"POST": post_links}, cors="partners"),
     ],
-    lambda: service.now(),
+    lambda: deps.now(),
 )
 startup.over()
 

@@ -1,6 +1,6 @@
 """Stage each function in build/<function>/: its main.py, what it shares with the others, its locked requirements.
 
-Campaigns are checked, and they and the pages' templates compiled: a function that starts has that behind it.
+The campaign files are checked, and the pages' templates compiled, so that no function has to at its first page.
 
 Deterministic: the same sources give the same bytes, so each bundle is named by its content:
 build/<function>-<SHA-256>.zip.
@@ -31,8 +31,8 @@ def build(target: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(ROOT / "functions" / function, folder, ignore=_litter)
         shutil.copytree(ROOT / "shared", folder / "shared", ignore=_litter)
-        campaigns.compile_all(folder / "shared" / "campaigns")
-        pages.compile_templates(folder / "shared" / "pages" / pages.COMPILED)
+        campaigns.load_all(folder / "shared" / "campaigns")
+        pages.compile_templates(folder / "shared" / "web" / "templates" / pages.COMPILED)
         for path in (folder, *folder.rglob("*")):
             _normalise(path)
 

@@ -15,12 +15,15 @@ from typing import TypeVar
 
 import httpx
 
+from desk import runtime
+from desk.runtime import Rights
+from desk.settings import load_for_desk
 from infra.deploy import gcloud
-from shared import runtime, settings
+from shared.clock import utc_now
 from shared.crypto.tokens import Purpose, Tokens
 from shared.mail import links
-from shared.runtime import Rights, utc_now
-from shared.store import Address, Submission
+from shared.settings import CanarySettings, split_keys
+from shared.store.entities import Address, Submission
 
 CAMPAIGN = "canary"
 _PAUSE_SECONDS = 2.0
@@ -44,7 +47,7 @@ def run(public_url: str, environment: gcloud.Environment) -> None:
 
 
 async def _run(public_url: str, email: str) -> None:
-    tokens = Tokens(settings.words(settings.load_for_desk(settings.CanarySettings).token_keys))
+    tokens = Tokens(split_keys(load_for_desk(CanarySettings).token_keys))
     async with httpx.AsyncClient(base_url=public_url, timeout=30) as public:
         await fly(public, runtime.rights(), tokens, email)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from infra.deploy import build, canary, gcloud, terraform
 from shared import campaigns
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.locales import Locale
-from shared.store import MailKind
+from shared.store.entities import MailKind
 from shared.web import pages
 from shared.web.pages import MailLink
 
@@ -44,7 +44,7 @@ class Mailer(Protocol):
 def compose(
     kind: MailKind,
     campaign: Campaign,
-    say: Locale,
+    locale: Locale,
     *,
     to: str,
     confirm: Sequence[MailLink],
@@ -52,14 +52,14 @@ def compose(
     privacy: str,
 ) -> Mail:
     """The mail of one kind; `confirm`, `withdraw` and `privacy` (the notice) are absolute addresses."""
-    text, html = pages.mail(kind, campaign, say, confirm=confirm, withdraw=withdraw, privacy=privacy)
+    text, html = pages.mail(kind, campaign, locale, confirm=confirm, withdraw=withdraw, privacy=privacy)
     return Mail(
         to=to,
         sender_name=campaign.sender.name,
         sender_address=campaign.sender.address,
         reply_to=campaign.privacy.contact,
-        subject=say(f"mail.{kind}.subject", title=campaign.text(say.language).title),
+        subject=locale(f"mail.{kind}.subject", title=campaign.text(locale.language).title),
         text=text,
         html=html,
-        language=say.language,
+        language=locale.language,
     )

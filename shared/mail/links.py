@@ -2,7 +2,7 @@
 
 from shared.crypto.tokens import Link
 from shared.stats.funnel import Counted
-from shared.store import Address, Submission
+from shared.store.entities import Address, Submission
 
 
 def to_confirm(address: Address, submission: Submission, language: str) -> Link:

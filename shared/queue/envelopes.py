@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from shared.crypto import sealing
-from shared.models import Message, task_body
+from shared.models.messages import Message, task_body
 from shared.queue import TaskQueue
 
 

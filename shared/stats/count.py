@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ValidationError
 
 from shared import log
-from shared.campaigns import Campaign, Initiative
+from shared.campaigns.model import Campaign, Initiative
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
-from shared.models import Count, CountryThreshold, Paper, Thresholds
+from shared.models.responses import Count, CountryThreshold, PaperCount, Thresholds
 from shared.stats.cache import Copies
-from shared.store import Store, Tally
+from shared.store import Store
+from shared.store.entities import Tally
 
 #: Countries with fewer signatures are folded together, so that nobody is singled out.
 MIN_SHOWN = 10
@@ -38,9 +39,14 @@ def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
         next_goal=campaign.next_goal(tally.total),
         as_of=snapshot.as_of,
         by_country=fold(tally.by_country, tally.total),
-        paper=Paper(total=sum(paper.values()), by_country=fold(paper, sum(paper.values()))) if paper else None,
+        paper=_paper(paper) if paper else None,
         thresholds=_thresholds(campaign.initiative, tally.by_country) if campaign.initiative else None,
     )
+
+
+def _paper(by_country: Mapping[str, int]) -> PaperCount:
+    total = sum(by_country.values())
+    return PaperCount(total=total, by_country=fold(by_country, total))
 
 
 def etag(count: BaseModel, variant: str = "") -> str:

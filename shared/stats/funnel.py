@@ -16,7 +16,8 @@ from typing import Self
 
 from shared import log
 from shared.errors import StoreUnavailable
-from shared.store import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey, Store, Submission
+from shared.store import Store
+from shared.store.entities import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey, Submission
 
 WRITE_SECONDS = 5
 #: Anybody can write anything into `source`; a process counts so many of them a day, and the others together.

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from shared.models import History, HistoryPoint
+from shared.models.responses import History, HistoryPoint
 from shared.stats.cache import Copies
 from shared.stats.count import fold
-from shared.store import Day, Hour, Point, Store
+from shared.store import Store
+from shared.store.entities import Day, Hour, Point
 
 #: A new point comes once an hour.
 FRESH = timedelta(minutes=1)

@@ -5,7 +5,7 @@ Every field is always present, so that writing a document leaves nothing behind 
 
 from pydantic import TypeAdapter
 
-from shared.store import Day, Mailbox, Signature
+from shared.store.entities import Day, Mailbox, Signature
 
 SIGNATURE = TypeAdapter(Signature)
 MAILBOX = TypeAdapter(Mailbox)

@@ -24,27 +24,27 @@ from shared.google_cloud.access import Access, AccessUnavailable, MetadataServer
 from shared.google_cloud.firestore import Read
 from shared.google_cloud.firestore_pb2 import Write
 from shared.google_cloud.rpc import Fault, InvalidArgument
-from shared.store import (
+from shared.store import transitions
+from shared.store.documents import DAY, MAILBOX, SIGNATURE
+from shared.store.entities import (
     TOMBSTONE_TTL,
     Address,
     Confirmation,
     Day,
     Delta,
     FunnelKey,
-    Granted,
+    GrantMail,
     Hour,
     Mailbox,
+    MailDecision,
     MailKind,
-    Order,
     Point,
     Signature,
     Submission,
     Tally,
     Withdrawal,
     shard_of,
-    transitions,
 )
-from shared.store.documents import DAY, MAILBOX, SIGNATURE
 
 _ATTEMPTS = 20
 _PAUSE_SECONDS = 0.02
@@ -70,22 +70,22 @@ class FirestoreStore:
         self._name = database
         self._shards = shards
 
-    async def admit(self, address: Address, submission: Submission, now: datetime) -> Order:
-        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailDecision:
+    async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
+        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailTransition:
             return transitions.admit(address, signature, mailbox, submission, now)
 
-        return await self._until_committed(lambda: self._order(address, decide))
+        return await self._until_committed(lambda: self._claim_mail(address, decide))
 
-    async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> Order:
-        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailDecision:
+    async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
+        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailTransition:
             return transitions.claim(address, signature, mailbox, key, kind, now)
 
-        return await self._until_committed(lambda: self._order(address, decide))
+        return await self._until_committed(lambda: self._claim_mail(address, decide))
 
-    async def settle(self, granted: Granted, *, sent: bool) -> None:
-        name = self._mailbox(granted.address)
+    async def settle(self, grant: GrantMail, *, sent: bool) -> None:
+        name = self._mailbox(grant.address)
         # The mailbox as this process wrote it: a read is needed only if somebody else wrote since.
-        known = Read(name, MAILBOX.dump_python(granted.mailbox), granted.version)
+        known = Read(name, MAILBOX.dump_python(grant.mailbox), grant.version)
 
         async def work() -> None:
             nonlocal known
@@ -93,7 +93,7 @@ class FirestoreStore:
             if stored.version is None:
                 [stored] = await self._read(name)
             mailbox = parsed(stored, MAILBOX) or Mailbox()
-            settled = transitions.settle(mailbox, granted.key, sent=sent)
+            settled = transitions.settle(mailbox, grant.key, sent=sent)
             if settled != mailbox:
                 await self._commit(firestore.replace(stored, MAILBOX.dump_python(settled)))
 
@@ -200,24 +200,24 @@ class FirestoreStore:
     def _overlay(self, campaign: str) -> str:
         return self._database.name("campaigns", campaign, "desk", "overlay")
 
-    async def _order(
-        self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailDecision]
-    ) -> Order:
+    async def _claim_mail(
+        self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailTransition]
+    ) -> MailDecision:
         signature, mailbox = await self._read(
             self._signature(address.campaign, address.digest), self._mailbox(address)
         )
-        decision = decide(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())
+        transition = decide(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())
         writes = []
-        if decision.signature:
-            writes.append(firestore.replace(signature, SIGNATURE.dump_python(decision.signature)))
-        if decision.mailbox:
-            writes.append(firestore.replace(mailbox, MAILBOX.dump_python(decision.mailbox)))
+        if transition.signature:
+            writes.append(firestore.replace(signature, SIGNATURE.dump_python(transition.signature)))
+        if transition.mailbox:
+            writes.append(firestore.replace(mailbox, MAILBOX.dump_python(transition.mailbox)))
         if not writes:
-            return decision.order
+            return transition.decision
         versions = await self._commit(*writes)
-        if isinstance(decision.order, Granted):
-            return replace(decision.order, version=versions[-1])
-        return decision.order
+        if isinstance(transition.decision, GrantMail):
+            return replace(transition.decision, version=versions[-1])
+        return transition.decision
 
     async def _change(
         self, campaign: str, digest: str, stored: Read, signature: Signature | None, delta: Delta | None

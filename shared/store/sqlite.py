@@ -17,27 +17,27 @@ from typing import TypeVar
 from shared import sqlite
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
-from shared.store import (
+from shared.store import transitions
+from shared.store.documents import DAY, MAILBOX, SIGNATURE
+from shared.store.entities import (
     TOMBSTONE_TTL,
     Address,
     Confirmation,
     Day,
     Delta,
     FunnelKey,
-    Granted,
+    GrantMail,
     Hour,
     Mailbox,
+    MailDecision,
     MailKind,
-    Order,
     Point,
     Signature,
     Submission,
     Tally,
     Withdrawal,
     shard_of,
-    transitions,
 )
-from shared.store.documents import DAY, MAILBOX, SIGNATURE
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signatures (
@@ -77,24 +77,24 @@ class SqliteStore:
         # SQLite serves one writer at a time anyway; one thread keeps the event loop free and the connection safe.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-store")
 
-    async def admit(self, address: Address, submission: Submission, now: datetime) -> Order:
-        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailDecision:
+    async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
+        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailTransition:
             return transitions.admit(address, signature, mailbox, submission, now)
 
-        return await self._run(lambda: self._order(address, decide, now))
+        return await self._run(lambda: self._claim_mail(address, decide, now))
 
-    async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> Order:
-        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailDecision:
+    async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
+        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailTransition:
             return transitions.claim(address, signature, mailbox, key, kind, now)
 
-        return await self._run(lambda: self._order(address, decide, now))
+        return await self._run(lambda: self._claim_mail(address, decide, now))
 
-    async def settle(self, granted: Granted, *, sent: bool) -> None:
+    async def settle(self, grant: GrantMail, *, sent: bool) -> None:
         def work() -> None:
             with self._transaction() as database:
-                address = granted.address
+                address = grant.address
                 mailbox = read_mailbox(database, address)
-                _write_mailbox(database, address, transitions.settle(mailbox, granted.key, sent=sent))
+                _write_mailbox(database, address, transitions.settle(mailbox, grant.key, sent=sent))
 
         await self._run(work)
 
@@ -185,20 +185,20 @@ class SqliteStore:
             self._thread.submit(lambda: self._connection.close()).result()
         self._thread.shutdown()
 
-    def _order(
+    def _claim_mail(
         self,
         address: Address,
-        decide: Callable[[Signature | None, Mailbox], transitions.MailDecision],
+        decide: Callable[[Signature | None, Mailbox], transitions.MailTransition],
         now: datetime,
-    ) -> Order:
+    ) -> MailDecision:
         with self._transaction() as database:
             _delete_expired(database, now)
             stored = read_signature(database, address.campaign, address.digest)
-            decision = decide(stored, read_mailbox(database, address))
-            self._write(database, address.campaign, address.digest, decision.signature, None)
-            if decision.mailbox:
-                _write_mailbox(database, address, decision.mailbox)
-            return decision.order
+            transition = decide(stored, read_mailbox(database, address))
+            self._write(database, address.campaign, address.digest, transition.signature, None)
+            if transition.mailbox:
+                _write_mailbox(database, address, transition.mailbox)
+            return transition.decision
 
     def _write(
         self,

@@ -6,7 +6,7 @@ Both adapters call these between their read and their commit, so that the rules 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.store import (
+from shared.store.entities import (
     CLAIM_TTL,
     MAILS_IN_ALL,
     MAILS_PER_HOUR,
@@ -19,26 +19,26 @@ from shared.store import (
     Claim,
     Confirmation,
     Confirmed,
+    Defer,
     Delta,
-    Done,
-    Granted,
+    GrantMail,
     Mailbox,
+    MailDecision,
     MailKind,
-    Order,
     Signature,
+    Skip,
     Status,
     Submission,
     Unchanged,
-    Wait,
     Withdrawal,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class MailDecision:
+class MailTransition:
     """`signature` and `mailbox`: what to write, None where nothing changes."""
 
-    order: Order
+    decision: MailDecision
     signature: Signature | None = None
     mailbox: Mailbox | None = None
 
@@ -52,13 +52,13 @@ def live(signature: Signature | None, now: datetime) -> Signature | None:
 
 def admit(
     address: Address, stored: Signature | None, mailbox: Mailbox, submission: Submission, now: datetime
-) -> MailDecision:
+) -> MailTransition:
     signature = live(stored, now)
     if submission.signed_at <= now - TASK_TTL:
-        return MailDecision(Done.STALE)
+        return MailTransition(Skip.STALE)
     # Kept while pending, too: a newer submission must not open the door to those from before the withdrawal.
     if signature and signature.withdrawn_at and submission.signed_at <= signature.withdrawn_at:
-        return MailDecision(Done.STALE)
+        return MailTransition(Skip.STALE)
     if signature and signature.status is Status.CONFIRMED:
         return _say_already_signed(address, signature, mailbox, submission, now)
     return _admit_pending(address, signature, mailbox, submission, now)
@@ -66,27 +66,27 @@ def admit(
 
 def _say_already_signed(
     address: Address, signature: Signature, mailbox: Mailbox, submission: Submission, now: datetime
-) -> MailDecision:
+) -> MailTransition:
     # A task that comes again for a submission that was mailed is no new attempt to sign.
     mailed = signature.submission(submission.id) or _claim_of(mailbox, _key(MailKind.CONFIRM, submission.id))
     if mailed:
-        return MailDecision(Done.SENT)
+        return MailTransition(Skip.SENT)
     return _courtesy(_grant(address, mailbox, MailKind.SIGNED, submission.id, (), now))
 
 
 def _admit_pending(
     address: Address, signature: Signature | None, mailbox: Mailbox, submission: Submission, now: datetime
-) -> MailDecision:
+) -> MailTransition:
     others = tuple(
         known
         for known in (signature.submissions if signature else ())
         if known.id != submission.id and known.signed_at > now - PENDING_TTL
     )
     if len(others) >= MAX_SUBMISSIONS:
-        return MailDecision(Wait(min(known.signed_at for known in others) + PENDING_TTL))
-    decision = _grant(address, mailbox, MailKind.CONFIRM, submission.id, (submission,), now)
-    if not isinstance(decision.order, Granted):
-        return decision
+        return MailTransition(Defer(min(known.signed_at for known in others) + PENDING_TTL))
+    transition = _grant(address, mailbox, MailKind.CONFIRM, submission.id, (submission,), now)
+    if not isinstance(transition.decision, GrantMail):
+        return transition
     pending = Signature(
         Status.PENDING,
         (*others, submission),
@@ -94,7 +94,7 @@ def _admit_pending(
         expire_at=now + PENDING_TTL,
     )
     known = signature and signature.submission(submission.id)
-    return replace(decision, order=replace(decision.order, is_new=not known), signature=pending)
+    return replace(transition, decision=replace(transition.decision, is_new=not known), signature=pending)
 
 
 def claim(
@@ -104,7 +104,7 @@ def claim(
     key: str,
     kind: MailKind | None,
     now: datetime,
-) -> MailDecision:
+) -> MailTransition:
     signature = live(stored, now)
     if signature and signature.status is Status.PENDING and kind is not MailKind.SIGNED:
         if kind is MailKind.REMINDER:
@@ -116,12 +116,12 @@ def claim(
             return _courtesy(_grant(address, mailbox, kind, key, links, now))
     elif signature and signature.status is Status.CONFIRMED and kind is not MailKind.REMINDER:
         return _courtesy(_grant(address, mailbox, MailKind.SIGNED, key, (), now))
-    return MailDecision(Done.NOT_DUE)
+    return MailTransition(Skip.NOT_DUE)
 
 
-def _courtesy(decision: MailDecision) -> MailDecision:
+def _courtesy(transition: MailTransition) -> MailTransition:
     """A mail that is not owed is not sent later, when nobody expects it any more."""
-    return MailDecision(Done.CAPPED) if isinstance(decision.order, Wait) else decision
+    return MailTransition(Skip.CAPPED) if isinstance(transition.decision, Defer) else transition
 
 
 def _grant(
@@ -131,19 +131,19 @@ def _grant(
     mail_id: str,
     submissions: tuple[Submission, ...],
     now: datetime,
-) -> MailDecision:
+) -> MailTransition:
     key = _key(kind, mail_id)
     own = _claim_of(mailbox, key)
     if own and own.sent:
-        return MailDecision(Done.SENT)
+        return MailTransition(Skip.SENT)
     if own and now < own.at + CLAIM_TTL:
-        return MailDecision(Wait(own.at + CLAIM_TTL))
+        return MailTransition(Defer(own.at + CLAIM_TTL))
     recent = tuple(known for known in mailbox.claims if known.at > now - MAILS_WINDOW)
     slot = _next_slot(recent, now)
     if slot > now:
-        return MailDecision(Wait(slot))
+        return MailTransition(Defer(slot))
     claimed = Mailbox((*recent, Claim(key, now)), expire_at=now + TOMBSTONE_TTL)
-    return MailDecision(Granted(address, key, kind, submissions, claimed), mailbox=claimed)
+    return MailTransition(GrantMail(address, key, kind, submissions, claimed), mailbox=claimed)
 
 
 def _key(kind: MailKind, mail_id: str) -> str:

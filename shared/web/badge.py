@@ -3,7 +3,7 @@
 from xml.sax.saxutils import escape
 
 from shared.locales import Locale
-from shared.models import Count
+from shared.models.responses import Count
 
 _BAR_PIXELS = 176
 
@@ -17,13 +17,13 @@ stroke-width="3"/></svg>
 """
 
 
-def svg(count: Count, title: str, say: Locale) -> str:
+def svg(count: Count, title: str, locale: Locale) -> str:
     """200 x 48 pixels, with a bar towards the next goal. `title`: the campaign's, for those who see no picture."""
-    total = say.number(count.total)
+    total = locale.number(count.total)
     return _SVG.format(
-        title=escape(say("badge.title", title=title, total=total)),
+        title=escape(locale("badge.title", title=title, total=total)),
         total=total,
-        label=escape(say("badge.label")),
-        next_goal=escape(say("badge.next_goal", next_goal=say.number(count.next_goal))),
+        label=escape(locale("badge.label")),
+        next_goal=escape(locale("badge.next_goal", next_goal=locale.number(count.next_goal))),
         bar=round(_BAR_PIXELS * min(1, count.total / count.next_goal)),
     )

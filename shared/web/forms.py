@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.errors import InvalidFields
 from shared.locales import Locale
-from shared.models import SLUG, SignRequest
+from shared.models.fields import SLUG
+from shared.models.requests import SignRequest
 from shared.web.pages import Filled
 
 T = TypeVar("T")
@@ -43,8 +44,8 @@ def _truth(fields: Mapping[str, str], name: str) -> bool | None:
     return _TRUTH.get(fields.get(name, "").strip().lower())
 
 
-def with_faults(fields: Mapping[str, str], invalid: InvalidFields, say: Locale) -> Filled:
+def with_faults(fields: Mapping[str, str], invalid: InvalidFields, locale: Locale) -> Filled:
     """The form as its signer left it, with each fault's text beside its field."""
     # Our own page's policy lets its form lead nowhere else, so a form that had faults ends with us.
     kept = {name: value for name, value in fields.items() if name != "return_url"}
-    return Filled(kept, {fault.field: say(f"fields.{fault.code}") for fault in invalid.faults})
+    return Filled(kept, {fault.field: locale(f"fields.{fault.code}") for fault in invalid.faults})

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from shared.campaigns.overlay import PublishedOverlay
-from shared.models import CheckInbox, Count, Form, Health, History, LinksRequest, Pressed, Problem, SignRequest
+from shared.models.requests import LinksRequest, SignRequest
+from shared.models.responses import CheckInbox, Count, Form, Health, History, Pressed, Problem
 from shared.settings import VERSION
 from shared.stats.history import HOURS_KEPT_DAYS
 

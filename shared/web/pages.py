@@ -19,9 +19,9 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import locales
-from shared.campaigns import Campaign, Shut
+from shared.campaigns.model import Campaign, Shut
 from shared.locales import Locale
-from shared.models import Count, Sharing
+from shared.models.responses import Count, Sharing
 from shared.reference import countries, mail_providers
 from shared.web import sharing
 
@@ -46,7 +46,7 @@ class Filled:
 
 def petition(
     campaign: Campaign,
-    say: Locale,
+    locale: Locale,
     form: Filled,
     headers: Mapping[str, str],
     *,
@@ -62,7 +62,7 @@ def petition(
     return _page(
         "petition.html",
         campaign,
-        say,
+        locale,
         status=422 if form.faults else 200,
         headers=headers,
         scripted=True,
@@ -71,25 +71,25 @@ def petition(
         moved=moved,
         languages=_languages(campaign),
         hint_query=_query(form.values),
-        **_form(campaign, say, form),
+        **_form(campaign, locale, form),
     )
 
 
 def framed(
-    campaign: Campaign, say: Locale, form: Filled, headers: Mapping[str, str], *, shut: Shut | None
+    campaign: Campaign, locale: Locale, form: Filled, headers: Mapping[str, str], *, shut: Shut | None
 ) -> HTMLResponse:
     """Counter and form alone, for a frame in the pages of the partner that `form.values` names, and in our own."""
     partner = campaign.partners.get(form.values.get("partner", ""))
     return _page(
         "framed.html",
         campaign,
-        say,
+        locale,
         headers=headers,
         scripted=True,
         framed_by=partner.origins if partner else (),
         frame_ancestors=" ".join(["'self'", *(partner.origins if partner else ())]),
         shut=shut,
-        **_form(campaign, say, form),
+        **_form(campaign, locale, form),
     )
 
 
@@ -112,24 +112,24 @@ EXEMPT = Markup(
 
 
 def embed(
-    campaign: Campaign, say: Locale, slug: str | None, at: Snippets, headers: Mapping[str, str]
+    campaign: Campaign, locale: Locale, slug: str | None, at: Snippets, headers: Mapping[str, str]
 ) -> HTMLResponse:
     """What a partner pastes into a page, made for the partner `slug`, with a preview."""
     partner = campaign.partners.get(slug or "")
-    query = f"lang={say.language}&partner={slug}"
+    query = f"lang={locale.language}&partner={slug}"
     values = {
         "campaign": campaign,
-        "say": say,
-        "texts": campaign.text(say.language),
+        "locale": locale,
+        "texts": campaign.text(locale.language),
         "public_url": at.public_url,
         "slug": slug,
         "organisation": partner.name if partner else "",
-        "countries": countries.names(say.language),
+        "countries": countries.names(locale.language),
         "exempt": EXEMPT,
         "hosted": f"/c/{campaign.id}?{query}",
         "framed": f"/c/{campaign.id}?{query}&embed=1",
     }
-    union = [pair for pair in countries.names(say.language) if pair[0] in countries.EUROPEAN_UNION]
+    union = [pair for pair in countries.names(locale.language) if pair[0] in countries.EUROPEAN_UNION]
     in_page = {**values, "countries": union}  # short: it is for where the script does not run
     snippets = {
         "script": _render("snippet_script.html", **in_page, src="/embed/v1.js", integrity=None),
@@ -140,7 +140,7 @@ def embed(
     return _page(
         "embed.html",
         campaign,
-        say,
+        locale,
         headers=headers,
         scripted=True,
         languages=_languages(campaign),
@@ -151,14 +151,14 @@ def embed(
     )
 
 
-def _form(campaign: Campaign, say: Locale, form: Filled) -> dict[str, Any]:
+def _form(campaign: Campaign, locale: Locale, form: Filled) -> dict[str, Any]:
     """What form.html shows."""
     partner = campaign.partners.get(form.values.get("partner", ""))
-    start = (partner.country if partner else None) or countries.BY_LANGUAGE.get(say.language, "")
+    start = (partner.country if partner else None) or countries.BY_LANGUAGE.get(locale.language, "")
     return {
         "form": form,
         "partner": partner,
-        "countries": countries.names(say.language),
+        "countries": countries.names(locale.language),
         "start_country": start,
     }
 
@@ -169,25 +169,25 @@ def _query(values: Mapping[str, str]) -> str:
     return f"&{urlencode(hints)}" if hints else ""
 
 
-def check_inbox(campaign: Campaign, say: Locale, typed: Mapping[str, str]) -> HTMLResponse:
+def check_inbox(campaign: Campaign, locale: Locale, typed: Mapping[str, str]) -> HTMLResponse:
     """After signing. `typed`: the form's values; "wrong address?" posts them back to the form."""
     mailbox = mail_providers.address(typed["email"], campaign.sender.address)
-    return _page("check_inbox.html", campaign, say, typed=typed, mailbox=mailbox)
+    return _page("check_inbox.html", campaign, locale, typed=typed, mailbox=mailbox)
 
 
-def links(campaign: Campaign, say: Locale, form: Filled) -> HTMLResponse:
+def links(campaign: Campaign, locale: Locale, form: Filled) -> HTMLResponse:
     """Asks for an address to mail the links it is due."""
     status = 422 if form.faults else 200
-    return _page("links.html", campaign, say, status=status, form=form, languages=_languages(campaign))
+    return _page("links.html", campaign, locale, status=status, form=form, languages=_languages(campaign))
 
 
-def links_sent(campaign: Campaign, say: Locale, email: str) -> HTMLResponse:
-    return _page("links_sent.html", campaign, say, email=email)
+def links_sent(campaign: Campaign, locale: Locale, email: str) -> HTMLResponse:
+    return _page("links_sent.html", campaign, locale, email=email)
 
 
 def progress(
     campaign: Campaign,
-    say: Locale,
+    locale: Locale,
     count: Count,
     line: "Line",
     headers: Mapping[str, str],
@@ -201,11 +201,16 @@ def progress(
     from shared.stats.history import HOURS_KEPT_DAYS
     from shared.web import stats_page as numbers
 
-    values = {"campaign": campaign, "say": say, "texts": campaign.text(say.language), "public_url": public_url}
+    values = {
+        "campaign": campaign,
+        "locale": locale,
+        "texts": campaign.text(locale.language),
+        "public_url": public_url,
+    }
     return _page(
         "progress.html",
         campaign,
-        say,
+        locale,
         headers=headers,
         scripted=not framed,
         frame_ancestors="*" if framed else "'none'",
@@ -215,26 +220,26 @@ def progress(
         count=count,
         chart=numbers.chart(count, line),
         days=line.days,
-        countries=numbers.country_rows(count, say),
+        countries=numbers.country_rows(count, locale),
         min_shown=MIN_SHOWN,
         hours_days=HOURS_KEPT_DAYS,
         snippet=_render("snippet_progress.html", **values),
     )
 
 
-def privacy(campaign: Campaign, say: Locale, headers: Mapping[str, str]) -> HTMLResponse:
-    return _page("privacy.html", campaign, say, headers=headers, languages=_languages(campaign))
+def privacy(campaign: Campaign, locale: Locale, headers: Mapping[str, str]) -> HTMLResponse:
+    return _page("privacy.html", campaign, locale, headers=headers, languages=_languages(campaign))
 
 
 def confirm(
-    campaign: Campaign, say: Locale, *, country: str, partner: str, newsletter: bool | None
+    campaign: Campaign, locale: Locale, *, country: str, partner: str, newsletter: bool | None
 ) -> HTMLResponse:
     """ "Not counted yet": one big button that posts to the page's own address."""
     return _page(
         "confirm.html",
         campaign,
-        say,
-        country=countries.name(country, say.language),
+        locale,
+        country=countries.name(country, locale.language),
         partner=campaign.partners.get(partner),
         newsletter=newsletter,
     )
@@ -242,7 +247,7 @@ def confirm(
 
 def confirmed(
     campaign: Campaign,
-    say: Locale,
+    locale: Locale,
     *,
     share: Sharing,
     country: str,
@@ -251,12 +256,12 @@ def confirmed(
     withdraw_path: str,
 ) -> HTMLResponse:
     """`country`: the signer's, for what people there share with. `number`: of this signature among all."""
-    title = campaign.text(say.language).title
-    message = say("share.message", title=title)
+    title = campaign.text(locale.language).title
+    message = locale("share.message", title=title)
     return _page(
         "confirmed.html",
         campaign,
-        say,
+        locale,
         scripted=True,
         share=share,
         message=message,
@@ -268,20 +273,22 @@ def confirmed(
     )
 
 
-def withdraw(campaign: Campaign, say: Locale) -> HTMLResponse:
+def withdraw(campaign: Campaign, locale: Locale) -> HTMLResponse:
     """One button that posts to the page's own address."""
-    return _page("withdraw.html", campaign, say)
+    return _page("withdraw.html", campaign, locale)
 
 
-def withdrawn(campaign: Campaign, say: Locale) -> HTMLResponse:
-    return _page("withdrawn.html", campaign, say)
+def withdrawn(campaign: Campaign, locale: Locale) -> HTMLResponse:
+    return _page("withdrawn.html", campaign, locale)
 
 
 def error(
-    say: Locale, *, code: str, text: str, status: int, campaign: Campaign | None, headers: Mapping[str, str]
+    locale: Locale, *, code: str, text: str, status: int, campaign: Campaign | None, headers: Mapping[str, str]
 ) -> HTMLResponse:
     """Any other fault, with a way on where the campaign is known."""
-    return _page("error.html", campaign, say, status=status, headers={**PRIVATE, **headers}, code=code, text=text)
+    return _page(
+        "error.html", campaign, locale, status=status, headers={**PRIVATE, **headers}, code=code, text=text
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +300,7 @@ class MailLink:
 
 
 def mail(
-    kind: str, campaign: Campaign, say: Locale, *, confirm: Sequence[MailLink], withdraw: str, privacy: str
+    kind: str, campaign: Campaign, locale: Locale, *, confirm: Sequence[MailLink], withdraw: str, privacy: str
 ) -> tuple[str, str]:
     """The text part and the HTML part of a mail. `kind`: "confirm", "reminder" or "signed" (already).
 
@@ -304,8 +311,8 @@ def mail(
             template,
             kind=kind,
             campaign=campaign,
-            texts=campaign.text(say.language),
-            say=say,
+            texts=campaign.text(locale.language),
+            locale=locale,
             confirm_links=confirm,
             withdraw_url=withdraw,
             privacy_url=privacy,
@@ -324,7 +331,7 @@ def _languages(campaign: Campaign) -> list[tuple[str, str]]:
 def _page(
     template: str,
     campaign: Campaign | None,
-    say: Locale,
+    locale: Locale,
     *,
     status: int = 200,
     headers: Mapping[str, str] = PRIVATE,
@@ -337,10 +344,10 @@ def _page(
     html = _render(
         template,
         campaign=campaign,
-        texts=campaign.text(say.language) if campaign else None,
-        notice=campaign.privacy.translated(campaign.text(say.language).glossary) if campaign else None,
+        texts=campaign.text(locale.language) if campaign else None,
+        notice=campaign.privacy.translated(campaign.text(locale.language).glossary) if campaign else None,
         original=locales.native_name(campaign.default_language) if campaign else None,
-        say=say,
+        locale=locale,
         style=style,
         scripted=scripted,
         **{"framed_by": (), **values},

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.models import Count
+from shared.models.responses import Count
 from shared.reference import countries
 from shared.stats.count import OTHER
 from shared.stats.history import Line
-from shared.store import Hour, Point
+from shared.store.entities import Hour, Point
 from shared.web import charts
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ def chart(count: Count, line: Line) -> charts.Chart | None:
     return charts.line([*kept, (count.as_of, count.total)])
 
 
-def country_rows(count: Count, say: "Locale") -> Sequence[CountryRow]:
+def country_rows(count: Count, locale: "Locale") -> Sequence[CountryRow]:
     """The countries with a threshold, the nearest to it first; then the others, the largest first."""
-    names = dict(countries.names(say.language))
+    names = dict(countries.names(locale.language))
     with_threshold = sorted(_member_states(count, names), key=lambda row: (-row.percent, -(row.total or 0)))
-    return [*with_threshold, *_others(count, names, say)]
+    return [*with_threshold, *_others(count, names, locale)]
 
 
 def _member_states(count: Count, names: dict[str, str]) -> Iterator[CountryRow]:
@@ -55,7 +55,7 @@ def _member_states(count: Count, names: dict[str, str]) -> Iterator[CountryRow]:
         yield CountryRow(names[code], total, threshold.needed, threshold.met, percent)
 
 
-def _others(count: Count, names: dict[str, str], say: "Locale") -> Iterator[CountryRow]:
+def _others(count: Count, names: dict[str, str], locale: "Locale") -> Iterator[CountryRow]:
     thresholds = count.thresholds.by_country if count.thresholds else {}
     shown = {code: total for code, total in count.by_country.items() if code not in {*thresholds, OTHER}}
     most = max(shown.values(), default=0)
@@ -63,4 +63,4 @@ def _others(count: Count, names: dict[str, str], say: "Locale") -> Iterator[Coun
         percent = 0 if thresholds else 100 * total / most
         yield CountryRow(names[code], total, None, met=False, percent=percent)
     if OTHER in count.by_country:
-        yield CountryRow(say("progress.others"), count.by_country[OTHER], None, met=False, percent=0)
+        yield CountryRow(locale("progress.others"), count.by_country[OTHER], None, met=False, percent=0)

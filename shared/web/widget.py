@@ -1,11 +1,12 @@
 """What form and counter in a partner's page are told: the petition in one language, for the page's origin."""
 
-from shared.campaigns import Campaign, Shut
+from shared.campaigns.model import Campaign, Shut
 from shared.locales import Locale
-from shared.models import Form, FormSender, Sharing
+from shared.models.responses import Form, FormSender, Sharing
 from shared.reference import countries, mail_providers
 from shared.web import sharing
-from shared.web.app import hosted_page, is_admitted, is_ours
+from shared.web.call import hosted_page
+from shared.web.cors import is_admitted, is_ours
 
 #: What the widget says, by key; a key of plural forms stands for all of them. A test holds it against the script.
 KEYS = (
@@ -83,7 +84,7 @@ KEYS = (
 
 
 def form(
-    campaign: Campaign, say: Locale, *, origin: str, partner: str | None, public_url: str, shut: Shut | None
+    campaign: Campaign, locale: Locale, *, origin: str, partner: str | None, public_url: str, shut: Shut | None
 ) -> Form:
     """
     `origin`: of the page that shows the form; it names the partner, if it is one's. `partner`: whom the page says
@@ -91,46 +92,46 @@ def form(
     """
     slug = campaign.partner_by_origin.get(origin) or (partner if partner in campaign.partners else None)
     at = campaign.partners[slug] if slug else None
-    texts = campaign.text(say.language)
+    texts = campaign.text(locale.language)
     organisation = at.name if at else campaign.controllers[0].name
-    page = public_url + hosted_page(campaign, lang=say.language, partner=slug)
+    page = public_url + hosted_page(campaign, lang=locale.language, partner=slug)
     return Form(
         campaign=campaign.id,
-        language=say.language,
+        language=locale.language,
         title=texts.title,
         admitted=is_admitted(campaign, origin, public_url),
         shut=shut,
         partner=slug,
         partner_country=at.country if at else None,
-        language_country=countries.BY_LANGUAGE.get(say.language),
-        countries=[] if is_ours(origin, public_url) else countries.names(say.language),
+        language_country=countries.BY_LANGUAGE.get(locale.language),
+        countries=[] if is_ours(origin, public_url) else countries.names(locale.language),
         required=["name", "email", "country", *sorted(campaign.required_fields)],
         asks_postal_code=campaign.asks_postal_code,
         consent=texts.consent,
         hosted_page=page,
-        privacy_page=f"{public_url}/c/{campaign.id}/privacy?lang={say.language}",
+        privacy_page=f"{public_url}/c/{campaign.id}/privacy?lang={locale.language}",
         contact=campaign.controllers[0].email,
         sender=FormSender(name=campaign.sender.name, address=campaign.sender.address),
-        subject=say("mail.confirm.subject", title=texts.title),
+        subject=locale("mail.confirm.subject", title=texts.title),
         mailboxes=mail_providers.addresses(campaign.sender.address),
-        share=share(campaign, say, slug, public_url),
+        share=share(campaign, locale, slug, public_url),
         texts=_texts(
-            say,
+            locale,
             {
                 "title": texts.title,
                 "organisation": organisation,
                 "age": str(campaign.minimum_age),
-                "opens": say.date(campaign.opens),
-                "closes": say.date(campaign.closes),
+                "opens": locale.date(campaign.opens),
+                "closes": locale.date(campaign.closes),
             },
         ),
     )
 
 
-def share(campaign: Campaign, say: Locale, partner: str | None, public_url: str) -> Sharing:
+def share(campaign: Campaign, locale: Locale, partner: str | None, public_url: str) -> Sharing:
     """The link to pass on, which keeps partner and language, and where to."""
-    url = public_url + hosted_page(campaign, lang=say.language, partner=partner, source="share")
-    message = say("share.message", title=campaign.text(say.language).title)
+    url = public_url + hosted_page(campaign, lang=locale.language, partner=partner, source="share")
+    message = locale("share.message", title=campaign.text(locale.language).title)
     return Sharing(url=url, services=sharing.links(url, message), primary=sharing.PRIMARY)
 
 
@@ -141,9 +142,9 @@ class _Kept(dict[str, str]):
         return f"{{{name}}}"
 
 
-def _texts(say: Locale, values: dict[str, str]) -> dict[str, str]:
+def _texts(locale: Locale, values: dict[str, str]) -> dict[str, str]:
     return {
         key: text.format_map(_Kept(values))
-        for key, text in say.texts.items()
+        for key, text in locale.texts.items()
         if key in KEYS or key.rpartition(".")[0] in KEYS
     }

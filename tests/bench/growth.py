@@ -19,8 +19,9 @@ from infra.deploy.build import ROOT
 from shared.google_cloud.access import MetadataServer
 from shared.google_cloud.firestore import Database, create
 from shared.google_cloud.firestore_pb2 import Write
-from shared.store import Signature, Status, Store
+from shared.store import Store
 from shared.store.documents import SIGNATURE
+from shared.store.entities import Signature, Status
 from shared.store.sqlite import SqliteStore
 from tests.bench.figures import Figures
 from tests.bench.settings import IDENTITIES, TALLY_SHARDS, emulator, firestore, firestore_store

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.store.firestore import FirestoreStore
 from tests.support.deployment import PUBLIC_URL, Identities
 from tests.support.emulator import firestore_emulator

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 from shared import store
 from shared.crypto import sealing
-from shared.crypto.sealing import Digester
+from shared.crypto.digest import Digester
 from shared.crypto.tokens import Link, Purpose, Tokens
 from shared.mail import links
-from shared.models import Submission, task_body
+from shared.models.messages import SubmissionMessage, task_body
+from shared.store.entities import Address, Submission
 from tests.bench.settings import BASE, IDENTITIES
 from tests.support.deployment import CAMPAIGN
 
@@ -34,16 +35,16 @@ class Signer:
     `address`, `submission`: what deliver stores, and where.
     """
 
-    address: store.Address
-    submission: store.Submission
+    address: Address
+    submission: Submission
     task: bytes
     confirm: str
     withdraw: str
 
 
-def submission() -> Submission:
+def submission() -> SubmissionMessage:
     """Of another address each time."""
-    return Submission(
+    return SubmissionMessage(
         id=secrets.token_hex(16),
         campaign=CAMPAIGN,
         email=f"signer-{_run}-{next(_numbers)}@example.org",
@@ -74,8 +75,8 @@ def signer() -> Signer:
     )
 
 
-def _stored(message: Submission) -> store.Submission:
-    return store.Submission(
+def _stored(message: SubmissionMessage) -> Submission:
+    return Submission(
         id=message.id,
         sealed=_SEALED,
         partner_sealed=None,

@@ -10,9 +10,9 @@ import uvloop
 from shared.crypto import sealing
 from shared.google_cloud.access import MetadataServer
 from shared.google_cloud.firestore import Database, put
-from shared.models import SignRequest
+from shared.models.requests import SignRequest
 from shared.queue.cloud_tasks import CloudTasksQueue
-from shared.web import app as http
+from shared.web.body import parse
 from tests.bench.figures import Figures
 from tests.bench.settings import BASE, DELIVER_URL, QUEUE, part
 from tests.bench.signers import submission
@@ -28,7 +28,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
     with part("tasks_server") as tasks, part("firestore_server") as database:
         for round_ in range(rounds + 1):
             kept = figures if round_ else Figures()
-            _once(kept, "check", lambda: http.parse(SignRequest, signature()))
+            _once(kept, "check", lambda: parse(SignRequest, signature()))
             _once(kept, "seal", lambda: sealing.seal(_PERSONAL, [recipient]))
             _once(kept, "submission", lambda: submission().model_dump_json())
             uvloop.run(_calls(kept, tasks, database))

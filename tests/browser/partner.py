@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from shared.campaigns import FOLDER as CAMPAIGNS
+from shared.campaigns.loader import FOLDER as CAMPAIGNS
 from tests.support.deployment import CAMPAIGN
 
 #: The partner that the site is registered as.

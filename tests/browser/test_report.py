@@ -9,11 +9,11 @@ from playwright.async_api import Browser, ViewportSize
 
 from desk.stats import report
 from desk.stats.funnel import By, Row, Stats
-from shared.campaigns import load_all
+from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
 from shared.stats import count
 from shared.stats.history import Line
-from shared.store import Day, Point, Tally
+from shared.store.entities import Day, Point, Tally
 from tests.browser.conftest import NARROW, WIDE
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN

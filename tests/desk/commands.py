@@ -5,7 +5,7 @@ from pathlib import Path
 import pyrage
 from typer.testing import CliRunner, Result
 
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.main import app
 
 PASSPHRASE = "correct horse battery"
@@ -18,7 +18,7 @@ def undersign(*command: str | Path, typed: str = "") -> Result:
 
 def told(result: Result) -> str:
     """What the person was told when the command refused."""
-    assert isinstance(result.exception, Fault), result.output
+    assert isinstance(result.exception, CommandError), result.output
     return str(result.exception)
 
 

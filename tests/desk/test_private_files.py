@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from desk import private_files
-from desk.errors import Fault
+from desk.errors import CommandError
 
 
 class TestReplace:
@@ -25,7 +25,7 @@ class TestReplace:
         """Neither half a file, nor one under another name."""
         (tmp_path / "report.html").mkdir()
 
-        with pytest.raises(Fault, match=r"report\.html cannot be written: Is a directory"):
+        with pytest.raises(CommandError, match=r"report\.html cannot be written: Is a directory"):
             private_files.replace(tmp_path / "report.html", "new")
         with pytest.raises(UnicodeEncodeError):
             private_files.replace(tmp_path / "other.html", "\ud800")
@@ -34,7 +34,7 @@ class TestReplace:
 
     def test_names_what_it_cannot_write(self, tmp_path: Path) -> None:
         """And not the name that nobody knows."""
-        with pytest.raises(Fault, match=r"nowhere/report\.html cannot be written: No such file"):
+        with pytest.raises(CommandError, match=r"nowhere/report\.html cannot be written: No such file"):
             private_files.replace(tmp_path / "nowhere" / "report.html", "new")
 
 
@@ -65,7 +65,7 @@ class TestOpened:
         (tmp_path / "victim").write_text("precious")
         (tmp_path / "link").symlink_to("victim")
 
-        with pytest.raises(Fault, match="link is a link"):
+        with pytest.raises(CommandError, match="link is a link"):
             private_files.opened(tmp_path / "link")
 
         assert (tmp_path / "victim").read_text() == "precious"
@@ -77,7 +77,7 @@ class TestLocked:
         lock = tmp_path / "export.lock"
 
         with pytest.raises(ZeroDivisionError), private_files.locked(lock):  # noqa: PT012
-            with pytest.raises(Fault, match="Another export is writing to"), private_files.locked(lock):
+            with pytest.raises(CommandError, match="Another export is writing to"), private_files.locked(lock):
                 pytest.fail("two at once")
             assert 1 / 0
 

@@ -53,7 +53,7 @@ class TestShowing:
     async def test_says_which_country_and_newsletter_choice_it_confirms(self, deployed: World) -> None:
         """Without asking the database."""
         mail = await deployed.sign_and_deliver(country="MT", newsletter=True)
-        deployed.functions["confirm"].service.store = AwayStore()
+        deployed.functions["confirm"].deps.store = AwayStore()
 
         shown = await deployed.client.get(mail.links["confirm"])
 
@@ -123,7 +123,7 @@ class TestPressing:
 
     async def test_a_week_after_the_close_still_counts_and_no_longer(self, deployed: World) -> None:
         """Grace for those who open their mail the next morning."""
-        campaign = deployed.functions["sign"].service.campaigns[CAMPAIGN]
+        campaign = deployed.functions["sign"].deps.campaigns[CAMPAIGN]
         last_day = NOW.replace(year=campaign.closes.year, month=campaign.closes.month, day=campaign.closes.day)
         deployed.now = last_day
         in_time = await deployed.sign_and_deliver(email="ann@example.org")
@@ -188,12 +188,12 @@ class TestDatabaseAway:
         """It counts as soon as the database is back."""
         mail = await deployed.sign_and_deliver()
         confirm = deployed.functions["confirm"]
-        real, confirm.service.store = confirm.service.store, AwayStore()
+        real, confirm.deps.store = confirm.deps.store, AwayStore()
 
         thanked = await deployed.press(mail)
         before = (await deployed.count())["total"]
         await deployed.deliver()
-        confirm.service.store = real
+        confirm.deps.store = real
 
         assert thanked.json() == {"status": "confirmed"}
         assert (before, (await deployed.count())["total"]) == (0, 1)
@@ -203,11 +203,11 @@ class TestDatabaseAway:
         mail = await deployed.sign_and_deliver()
         await deployed.press(mail)
         confirm = deployed.functions["confirm"]
-        real, confirm.service.store = confirm.service.store, AwayStore()
+        real, confirm.deps.store = confirm.deps.store, AwayStore()
 
         thanked = await deployed.press(mail, "withdraw")
         await deployed.deliver()
-        confirm.service.store = real
+        confirm.deps.store = real
 
         assert thanked.json() == {"status": "withdrawn"}
         assert (await deployed.count())["total"] == 0
@@ -216,10 +216,10 @@ class TestDatabaseAway:
         """The link was good then, although the queue took until after its end."""
         mail = await deployed.sign_and_deliver()
         confirm = deployed.functions["confirm"]
-        real, confirm.service.store = confirm.service.store, AwayStore()
+        real, confirm.deps.store = confirm.deps.store, AwayStore()
         deployed.now += timedelta(days=29)
         await deployed.press(mail)
-        confirm.service.store = real
+        confirm.deps.store = real
 
         deployed.now += timedelta(hours=26)
         await deployed.deliver()
@@ -233,10 +233,10 @@ class TestDatabaseAway:
         mail = await deployed.sign_and_deliver()
         await deployed.press(mail)
         confirm = deployed.functions["confirm"]
-        real, confirm.service.store = confirm.service.store, AwayStore()
+        real, confirm.deps.store = confirm.deps.store, AwayStore()
         deployed.now += timedelta(minutes=1)
         await deployed.press(mail, "withdraw")
-        confirm.service.store = real
+        confirm.deps.store = real
         deployed.now += timedelta(minutes=1)
 
         again = await deployed.sign_and_deliver()
@@ -249,12 +249,12 @@ class TestDatabaseAway:
         """503: nothing is claimed that is not durable."""
         mail = await deployed.sign_and_deliver()
         confirm = deployed.functions["confirm"]
-        real, confirm.service.store = confirm.service.store, AwayStore()
-        queue: TaskQueue = confirm.service.envelopes._queue
-        confirm.service.envelopes._queue = BrokenQueue(QueueUnavailable("away"))
+        real, confirm.deps.store = confirm.deps.store, AwayStore()
+        queue: TaskQueue = confirm.deps.envelopes._queue
+        confirm.deps.envelopes._queue = BrokenQueue(QueueUnavailable("away"))
 
         response = await deployed.press(mail)
 
-        confirm.service.store, confirm.service.envelopes._queue = real, queue
+        confirm.deps.store, confirm.deps.envelopes._queue = real, queue
         assert (response.status_code, response.json()["code"]) == (503, "try_again")
         assert int(response.headers["retry-after"]) > 0

@@ -24,7 +24,7 @@ async def test_says_what_the_contract_says(deployed: World) -> None:
 
     count = await deployed.count()
 
-    campaign = deployed.functions["count"].service.campaigns[CAMPAIGN]
+    campaign = deployed.functions["count"].deps.campaigns[CAMPAIGN]
     assert (count["campaign"], count["total"], count["goal"]) == (CAMPAIGN, 20, 1_000_000)
     assert count["next_goal"] == campaign.goal_steps[0]
     assert count["by_country"] == {"DE": 10, "other": 10}

@@ -10,9 +10,9 @@ import pyrage
 import pytest
 
 from shared.errors import MailDeferred, MailError, MailRefused, MailUnresolved
-from shared.models import Press, Submission
-from shared.store import PENDING_TTL, TASK_TTL
+from shared.models.messages import DeferredPress, SubmissionMessage
 from shared.store.documents import SIGNATURE
+from shared.store.entities import PENDING_TTL, TASK_TTL
 from tests.support.deployment import CAMPAIGN, LINKS, BrokenMailer, World
 
 HOUR = timedelta(hours=1)
@@ -79,7 +79,7 @@ class TestMail:
 
         await deployed.press(mine)
 
-        address = deployed.functions["deliver"].service.digester.address(CAMPAIGN, "ann@example.org")
+        address = deployed.functions["deliver"].deps.digester.address(CAMPAIGN, "ann@example.org")
         [kept] = await submissions(deployed, address.digest)
         assert kept["name"] == "Ann Example"
         assert kept["newsletter"] is False
@@ -205,7 +205,7 @@ class TestLinks:
 
     async def test_after_the_end_only_withdraw_links_are_mailed(self, deployed: World) -> None:
         """A confirm link would lead nowhere."""
-        campaign = deployed.functions["sign"].service.campaigns[CAMPAIGN]
+        campaign = deployed.functions["sign"].deps.campaigns[CAMPAIGN]
         deployed.now = datetime.combine(campaign.closes, time(12), tzinfo=UTC)
         await deployed.press(await deployed.sign_and_deliver(email="ann@example.org"))
         await deployed.sign_and_deliver(email="bob@example.org")
@@ -276,11 +276,11 @@ class TestRelay:
     async def test_a_temporary_failure_loses_nothing_and_mails_as_soon_as_it_ends(self, deployed: World) -> None:
         """The claim is released: no hour has to pass."""
         deliver = deployed.functions["deliver"]
-        deliver.service.mailer = BrokenMailer(MailDeferred("greylisted"))
+        deliver.deps.mailer = BrokenMailer(MailDeferred("greylisted"))
         await deployed.sign()
         body = await body_of_next_task(deployed)
         failed = await task(deployed, body)
-        deliver.service.mailer = deployed.outbox
+        deliver.deps.mailer = deployed.outbox
 
         response = await task(deployed, body)
 
@@ -291,10 +291,10 @@ class TestRelay:
         """The relay may have taken it: deliver, killed between claim and mark, looks the same."""
         deliver = deployed.functions["deliver"]
         unresolved = BrokenMailer(MailUnresolved("connection lost"))
-        deliver.service.mailer = unresolved
+        deliver.deps.mailer = unresolved
         await deployed.sign()
         await deployed.deliver()
-        deliver.service.mailer = deployed.outbox
+        deliver.deps.mailer = deployed.outbox
         deployed.now += timedelta(minutes=59)
         await deployed.deliver()
         within_the_hour = len(deployed.outbox.received())
@@ -308,7 +308,7 @@ class TestRelay:
     async def test_a_refused_address_is_not_tried_again(self, deployed: World) -> None:
         """5.1.x is for good, and nobody is reminded there."""
         refused = BrokenMailer(MailRefused("550"))
-        deployed.functions["deliver"].service.mailer = refused
+        deployed.functions["deliver"].deps.mailer = refused
         await deployed.sign()
 
         await deployed.deliver()
@@ -325,7 +325,7 @@ class TestRelay:
         self, deployed: World, failure: MailError, event: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """By its class, as alerts want to know it; not with whom."""
-        deployed.functions["deliver"].service.mailer = BrokenMailer(failure)
+        deployed.functions["deliver"].deps.mailer = BrokenMailer(failure)
         await deployed.sign(email="canary@gmx.at")
 
         await deployed.deliver()
@@ -359,14 +359,14 @@ class TestPoison:
         """A roll-out may reach sign first."""
         await deployed.sign()
         body = await body_of_next_task(deployed)
-        deployed.functions["deliver"].service.campaigns = {}
+        deployed.functions["deliver"].deps.campaigns = {}
 
         assert (await task(deployed, body)).status_code == 503
 
     async def test_a_press_with_a_token_of_a_removed_key_is_put_aside_too(self, deployed: World) -> None:
         """It is not brought for ever."""
-        press = Press(purpose="confirm", token="not-a-token", pressed_at=deployed.now)
-        await deployed.functions["confirm"].service.envelopes.send(press)
+        press = DeferredPress(purpose="confirm", token="not-a-token", pressed_at=deployed.now)
+        await deployed.functions["confirm"].deps.envelopes.send(press)
         body = await body_of_next_task(deployed)
 
         first, last = await task(deployed, body), await task(deployed, body, retries=30)
@@ -375,7 +375,7 @@ class TestPoison:
 
     async def test_messages_name_no_one_in_their_repr(self, deployed: World) -> None:
         """A message that slips into a log or a traceback says nothing of its signer."""
-        message = Submission(
+        message = SubmissionMessage(
             id="1",
             campaign=CAMPAIGN,
             email="ann@example.org",
@@ -396,7 +396,7 @@ class TestPoison:
 
 async def test_a_signature_that_comes_after_the_campaigns_end_is_not_mailed(deployed: World) -> None:
     """Its link could not be confirmed any more."""
-    campaign = deployed.functions["sign"].service.campaigns[CAMPAIGN]
+    campaign = deployed.functions["sign"].deps.campaigns[CAMPAIGN]
     deployed.now = datetime.combine(campaign.closes, time(12), tzinfo=UTC)
     await deployed.sign()
 

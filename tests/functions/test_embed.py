@@ -13,7 +13,7 @@ PETITION = f"/c/{CAMPAIGN}"
 
 
 def partner(deployed: World) -> str:
-    return str(next(iter(deployed.functions["embed"].service.campaigns[CAMPAIGN].partners)))
+    return str(next(iter(deployed.functions["embed"].deps.campaigns[CAMPAIGN].partners)))
 
 
 @pytest.mark.parametrize("path", [PETITION, f"{PETITION}/links", f"{PETITION}/privacy"])

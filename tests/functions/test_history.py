@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from shared import runtime
+from desk import runtime
 from shared.campaigns.overlay import Paper
 from shared.errors import StoreUnavailable
 from shared.stats.history import HOURS_KEPT_DAYS
-from shared.store import Point
+from shared.store.entities import Point
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World
 
@@ -26,7 +26,7 @@ async def grown(deployed: World, totals: Mapping[timedelta, int]) -> None:
     for before, total in totals.items():
         by_country = {"DE": total - 3, "FR": 3}
         point = Point(NOW - before, total, by_country)
-        await deployed.functions["deliver"].service.store.add_to_history(CAMPAIGN, point)
+        await deployed.functions["deliver"].deps.store.add_to_history(CAMPAIGN, point)
 
 
 class TestSnapshot:
@@ -57,7 +57,7 @@ class TestSnapshot:
         async def away(*_: object) -> None:
             raise StoreUnavailable("away")
 
-        monkeypatch.setattr(deployed.functions["deliver"].service.store, "tally", away)
+        monkeypatch.setattr(deployed.functions["deliver"].deps.store, "tally", away)
 
         assert (await deployed.client.post("/v1/tasks/snapshot")).status_code == 503
 
@@ -133,7 +133,7 @@ class TestHistory:
 
     async def test_reads_what_is_over_only_once(self, deployed: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """A year of days costs a year of reads, and not again every minute; what comes late is not missed."""
-        store = deployed.functions["count"].service.store
+        store = deployed.functions["count"].deps.store
         asked, read = list[str](), store.history
 
         async def noting(campaign: str, since: object) -> object:
@@ -161,7 +161,7 @@ class TestHistory:
         async def away(*_: object) -> None:
             raise StoreUnavailable("away")
 
-        monkeypatch.setattr(deployed.functions["count"].service.store, "history", away)
+        monkeypatch.setattr(deployed.functions["count"].deps.store, "history", away)
         deployed.now += DAY
         told = (await deployed.client.get(HISTORY)).json()
 
@@ -198,7 +198,7 @@ class TestPage:
         async def away(*_: object) -> None:
             raise StoreUnavailable("away")
 
-        monkeypatch.setattr(deployed.functions["count"].service.store, "history", away)
+        monkeypatch.setattr(deployed.functions["count"].deps.store, "history", away)
 
         page = await deployed.client.get(f"{PAGE}?lang=en")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from desk.store.sqlite import SqliteRecords
-from shared.campaigns.overlay import FRESH_SECONDS, AdmittedPartner, Overlay, Paper, PublishedOverlay
+from shared.campaigns.live import FRESH_SECONDS
+from shared.campaigns.overlay import AdmittedPartner, Overlay, Paper, PublishedOverlay
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, SIGNATURES, World, signature, world
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from shared.errors import QueueUnavailable
-from shared.models import Submission, parse_message, parse_task
+from shared.models.messages import SubmissionMessage, parse_message, parse_task
 from shared.queue import MAX_BODY_BYTES
 from tests.support.clock import NOW
 from tests.support.deployment import (
@@ -28,13 +28,13 @@ AS_JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-async def enqueued(deployed: World) -> Submission:
+async def enqueued(deployed: World) -> SubmissionMessage:
     """The one message in the queue, opened."""
     lease = await deployed.queue.lease(NOW)
     assert lease
-    service = deployed.functions["deliver"].service
+    service = deployed.functions["deliver"].deps
     message = parse_message(service.opener.open(parse_task(lease.body).sealed))
-    assert isinstance(message, Submission)
+    assert isinstance(message, SubmissionMessage)
     return message
 
 
@@ -45,7 +45,7 @@ def form(**fields: str) -> dict[str, str]:
 
 def partner_origin(deployed: World) -> tuple[str, str]:
     """A partner's slug and one of its origins."""
-    slug, partner = next(iter(deployed.functions["sign"].service.campaigns[CAMPAIGN].partners.items()))
+    slug, partner = next(iter(deployed.functions["sign"].deps.campaigns[CAMPAIGN].partners.items()))
     return slug, partner.origins[0]
 
 
@@ -83,7 +83,7 @@ class TestAccepting:
     async def test_a_registered_page_names_its_own_partner(self, deployed: World, number: int | None) -> None:
         """Whether the body names none or another: the newsletter is for whose page it is."""
         slug, origin = partner_origin(deployed)
-        others = [*deployed.functions["sign"].service.campaigns[CAMPAIGN].partners]
+        others = [*deployed.functions["sign"].deps.campaigns[CAMPAIGN].partners]
         body = signature(partner=others[number] if number else None)
 
         await deployed.client.post(SIGNATURES, json=body, headers={"Origin": origin})
@@ -109,7 +109,7 @@ class TestAccepting:
 
     async def test_a_queue_that_is_away_is_told_with_a_time_to_come_again(self, deployed: World) -> None:
         """503, Retry-After, and a text that says nothing was lost."""
-        deployed.functions["sign"].service.envelopes._queue = BrokenQueue(QueueUnavailable("away"))
+        deployed.functions["sign"].deps.envelopes._queue = BrokenQueue(QueueUnavailable("away"))
 
         response = await deployed.sign()
 
@@ -283,7 +283,7 @@ class TestRefusing:
 
     async def test_a_closed_campaign_is_gone(self, deployed: World) -> None:
         """410, before the body is looked at."""
-        campaign = deployed.functions["sign"].service.campaigns[CAMPAIGN]
+        campaign = deployed.functions["sign"].deps.campaigns[CAMPAIGN]
         deployed.now = NOW.replace(year=campaign.closes.year + 1)
 
         response = await deployed.client.post(
@@ -402,7 +402,7 @@ class TestForm:
 
         faulty = await deployed.client.post(SIGNATURES, data=typed, headers={"Origin": origin})
 
-        partner = deployed.functions["sign"].service.campaigns[CAMPAIGN].partners[slug]
+        partner = deployed.functions["sign"].deps.campaigns[CAMPAIGN].partners[slug]
         assert f'name="partner" value="{slug}"' in faulty.text
         assert partner.name in faulty.text
 
@@ -494,7 +494,7 @@ async def test_nothing_a_client_sends_is_logged(deployed: World, capsys: pytest.
     await deployed.press(mail)
     await deployed.press(mail, "withdraw")
     await deployed.sign(email="broken", name="Broken Name")
-    deployed.functions["sign"].service.envelopes._queue = BrokenQueue(KeyError("unexpected@"))
+    deployed.functions["sign"].deps.envelopes._queue = BrokenQueue(KeyError("unexpected@"))
     await deployed.sign(email="unexpected@example.org")
 
     printed = "".join(capsys.readouterr())

@@ -11,8 +11,6 @@ import pytest
 
 from functions.devserver import FUNCTIONS
 from infra.deploy.build import build
-from shared import campaigns
-from shared.errors import ConfigurationError
 from tests.support.deployment import PUBLIC_URL, SIGNATURES, Identities, signature
 from tests.support.processes import function
 
@@ -116,42 +114,9 @@ def test_a_bundle_holds_no_litter_and_no_other_function(staged: Path) -> None:
     assert {path.name for path in (staged / "sign").iterdir()} == {"main.py", "requirements.txt", "shared"}
 
 
-def test_a_bundle_holds_the_campaigns_as_their_files_have_them(staged: Path) -> None:
-    """Checked, and the same to the last field."""
-    compiled = campaigns.load_all(staged / "sign" / "shared" / "campaigns")
-
-    loaded = campaigns.load_all()
-    for name, campaign in loaded.items():
-        picture = compiled[name].share_image
-        assert compiled[name].model_copy(update={"share_image": campaign.share_image}) == campaign
-        assert picture
-        assert picture.is_relative_to(staged)
-    assert compiled.keys() == loaded.keys()
-
-
-def test_a_campaign_that_is_not_right_is_not_built(tmp_path: Path) -> None:
-    """Its function would not start."""
-    (tmp_path / "wrong.toml").write_text("goal = 0")
-
-    with pytest.raises(ConfigurationError, match=r"wrong\.toml"):
-        campaigns.compile_all(tmp_path)
-
-
-def test_a_bundle_does_not_depend_on_the_order_of_sets(tmp_path: Path) -> None:
-    """Which is another in each process."""
-    built = []
-    for seed in ("1", "2"):
-        code = f"import pathlib; from scripts import build; build.build(pathlib.Path({str(tmp_path / seed)!r}))"
-        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONHASHSEED": seed})
-        files = sorted((tmp_path / seed / "sign").rglob("*"))
-        built.append([path.read_bytes() for path in files if path.is_file()])
-
-    assert built[0] == built[1]
-
-
 def test_a_bundle_holds_each_template_compiled(staged: Path) -> None:
     """Nothing is left to compile when the first page is asked for."""
-    folder = staged / "embed" / "shared" / "pages"
+    folder = staged / "embed" / "shared" / "web" / "templates"
 
     assert len(list(folder.glob("compiled/tmpl_*.py"))) == len([*folder.glob("*.html"), *folder.glob("*.txt")])
 

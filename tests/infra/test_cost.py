@@ -1,4 +1,4 @@
-"""What a campaign costs: the arithmetic, the prices, what the code is said to use, and what the README tells."""
+"""What a campaign costs: the arithmetic, the prices, what the code is said to use, and docs/costs.md."""
 
 import dataclasses
 import re
@@ -14,9 +14,10 @@ from infra.cost.cost import Charge, Price
 from infra.cost.usage import Assumptions, Driver, Use, renewals
 from infra.deploy import deployed
 from infra.deploy.deployed import Deployed, Function
-from shared.campaigns import Campaign, overlay
+from shared.campaigns import live
+from shared.campaigns.model import Campaign
 from shared.stats import count, funnel
-from shared.store import Address, Granted, MailKind
+from shared.store.entities import Address, GrantMail, MailKind
 from shared.store.firestore import FirestoreStore
 from tests.shared.store.test_store_contract import make_address, submission
 from tests.support.clock import NOW
@@ -26,7 +27,7 @@ from tests.support.deployment import REPOSITORY
 PRICES = cost.load_prices()
 THERE = deployed.read(REPOSITORY / "infra")
 USUAL = Assumptions()
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGE = cost.PAGE.read_text(encoding="utf-8")
 
 
 def price(value: float = 1, per: float = 1, free: float = 0, free_per: str = "month") -> Price:
@@ -237,7 +238,7 @@ def test_every_price_is_used_and_every_use_has_its_price() -> None:
 def test_the_code_keeps_its_copies_for_as_long_as_is_reckoned() -> None:
     """Half the seconds would cost twice the reads."""
     assert count.FRESH.total_seconds() == usage.COUNT_FRESH_SECONDS
-    assert overlay.FRESH_SECONDS == usage.OVERLAY_FRESH_SECONDS
+    assert live.FRESH_SECONDS == usage.OVERLAY_FRESH_SECONDS
     assert funnel.WRITE_SECONDS == usage.FUNNEL_WRITE_SECONDS
     assert Campaign.model_fields["tally_shards"].default == usage.TALLY_SHARDS
 
@@ -273,14 +274,14 @@ async def test_each_step_reads_and_writes_as_many_documents_as_is_reckoned(
 
     admitted = await store.admit(address, signed, NOW)
     assert taken() == (usage.ADMIT_READS, usage.ADMIT_WRITES)
-    assert isinstance(admitted, Granted)
+    assert isinstance(admitted, GrantMail)
     await store.settle(admitted, sent=True)
     assert taken() == (0, usage.SETTLE_WRITES)
 
     tomorrow = NOW + timedelta(days=1)
     reminder = await store.claim(address, signed.id, MailKind.REMINDER, tomorrow)
     assert taken() == (usage.REMINDER_READS, usage.REMINDER_WRITES)
-    assert isinstance(reminder, Granted)
+    assert isinstance(reminder, GrantMail)
     await store.settle(reminder, sent=True)
     assert taken() == (0, usage.SETTLE_WRITES)
 
@@ -292,18 +293,18 @@ async def test_each_step_reads_and_writes_as_many_documents_as_is_reckoned(
     assert taken() == (usage.CONFIRM_READS, usage.CONFIRM_WRITES)
 
 
-def test_the_readme_tells_what_the_script_reckons() -> None:
-    """For the usual numbers; after a change, `make cost ARGS=--readme` writes it anew."""
+def test_the_page_says_what_the_script_calculates() -> None:
+    """For the usual numbers; after a change, `make cost ARGS=--write` writes it."""
     chapter = cost.markdown(*cost.EXAMPLES[-1], USUAL)
 
-    assert cost.with_chapter(README, chapter) == README
+    assert cost.with_chapter(PAGE, chapter) == PAGE
 
 
 def test_only_what_stands_between_the_comments_is_replaced() -> None:
     """Others write the rest."""
-    readme = f"before\n{cost.BEGIN}\nold\n{cost.END}\nafter\n"
+    page = f"before\n{cost.BEGIN}\nold\n{cost.END}\nafter\n"
 
-    assert cost.with_chapter(readme, "new") == f"before\n{cost.BEGIN}\n\nnew\n\n{cost.END}\nafter\n"
+    assert cost.with_chapter(page, "new") == f"before\n{cost.BEGIN}\n\nnew\n\n{cost.END}\nafter\n"
 
 
 def test_the_command_prints_a_month_and_an_hour() -> None:

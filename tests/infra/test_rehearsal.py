@@ -19,9 +19,9 @@ import httpx
 import pyrage
 import pytest
 
+from desk import runtime
 from infra.deploy import canary, terraform
 from infra.deploy.build import build
-from shared import campaigns, runtime
 from shared.crypto.tokens import Tokens
 from tests.desk.commands import plain_key, undersign
 from tests.infra.balancer import Balancer, Paths
@@ -140,7 +140,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         for shipped in (staged / "shared" / "campaigns").glob("*.toml"):
             shipped.unlink()
         shutil.copy(folder / "campaigns" / f"{CAMPAIGN}.toml", staged / "shared" / "campaigns")
-        campaigns.compile_all(staged / "shared" / "campaigns")
     return Prepared(folder, plan, values)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from shared import log
 from shared.stats.funnel import Stage
-from shared.store import MailKind, Status, Withdrawal
+from shared.store.entities import MailKind, Status, Withdrawal
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"

@@ -14,10 +14,10 @@ import pytest
 
 from shared.crypto.tokens import Purpose, Tokens
 from shared.mail.outbox import Outbox, Received
-from shared.models import Submission
+from shared.models.messages import SubmissionMessage
 from shared.queue.envelopes import Envelopes
 from shared.queue.local import LEASE, LocalQueue
-from shared.store import Confirmed
+from shared.store.entities import Confirmed
 from shared.store.firestore import FirestoreStore
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL, SIGNATURES, Identities, signature, world
 from tests.support.polling import PATIENCE_SECONDS, until
@@ -161,8 +161,8 @@ async def test_five_hundred_submissions_for_one_address_across_three_processes(
     assert await _confirmable(project, environment, mailed[0].links["confirm"])
 
 
-def _submission(number: int) -> Submission:
-    return Submission(
+def _submission(number: int) -> SubmissionMessage:
+    return SubmissionMessage(
         id=f"{number:032x}",
         campaign=CAMPAIGN,
         email="ann@example.org",

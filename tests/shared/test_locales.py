@@ -17,7 +17,7 @@ from jinja2 import nodes
 
 from shared import campaigns, errors, locales
 from shared.locales import FALLBACK, LANGUAGES, locale, negotiate
-from shared.store import MailKind
+from shared.store.entities import MailKind
 from shared.web import pages, widget
 from tests.support.deployment import CAMPAIGN, REPOSITORY
 
@@ -109,9 +109,9 @@ def _in_templates() -> Iterator[Said]:
             for call in tree.find_all(nodes.Call):
                 given = frozenset(keyword.key for keyword in call.kwargs)
                 match call.node:
-                    case nodes.Name(name="say"):
+                    case nodes.Name(name="locale"):
                         form = ""
-                    case nodes.Getattr(node=nodes.Name(name="say"), attr="plural"):
+                    case nodes.Getattr(node=nodes.Name(name="locale"), attr="plural"):
                         form = PLURAL_FORM
                     case _:
                         continue
@@ -140,7 +140,7 @@ def _in_python() -> Iterator[Said]:
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
-                and node.func.id == "say"
+                and node.func.id == "locale"
                 and node.args
             ):
                 given = [keyword.arg for keyword in node.keywords]

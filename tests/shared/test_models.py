@@ -11,7 +11,9 @@ from pydantic import ValidationError
 
 from shared import locales
 from shared.errors import Unopenable
-from shared.models import LinksRequest, SignRequest, check_email, faults_of, parse_message, parse_task, task_body
+from shared.models.fields import check_email, faults_of
+from shared.models.messages import parse_message, parse_task, task_body
+from shared.models.requests import LinksRequest, SignRequest
 from tests.support.deployment import signature
 
 FIELDS = tuple(SignRequest.model_fields)

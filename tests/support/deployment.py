@@ -19,8 +19,9 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from functions import devserver
-from shared.campaigns import FOLDER as CAMPAIGNS
-from shared.campaigns.overlay import LiveCampaigns, PublishedOverlay
+from shared.campaigns.live import LiveCampaigns
+from shared.campaigns.loader import FOLDER as CAMPAIGNS
+from shared.campaigns.overlay import PublishedOverlay
 from shared.mail import Mail
 from shared.mail.outbox import Outbox, Received
 from shared.queue.local import LocalQueue
@@ -77,12 +78,12 @@ class World:
         self.outbox = Outbox(folder / "outbox", self._next_moment)
         self.queue = LocalQueue(folder / "tasks.db")
         for module in functions.values():
-            module.service.now = lambda: self.now
-            if isinstance(module.service.campaigns, LiveCampaigns):
-                module.service.campaigns._clock = lambda: self.now.timestamp()
+            module.deps.now = lambda: self.now
+            if isinstance(module.deps.campaigns, LiveCampaigns):
+                module.deps.campaigns._clock = lambda: self.now.timestamp()
         for name in ("sign", "embed"):
-            functions[name].service.campaigns._read = self._published_overlay
-        functions["deliver"].service.mailer = self.outbox
+            functions[name].deps.campaigns._read = self._published_overlay
+        functions["deliver"].deps.mailer = self.outbox
         self.apps = {
             name: create_asgi_app_from_module(name, None, None, module, None)  # type: ignore[no-untyped-call]
             for name, module in functions.items()
@@ -96,14 +97,14 @@ class World:
     async def overlays(self) -> None:
         """Wait until every function has read what it is reading of the overlays."""
         for module in self.functions.values():
-            if isinstance(module.service.campaigns, LiveCampaigns):
-                await module.service.campaigns.settled()
+            if isinstance(module.deps.campaigns, LiveCampaigns):
+                await module.deps.campaigns.settled()
 
     async def funnels(self) -> None:
         """Wait until every function has written what it has counted for the funnel."""
         for module in self.functions.values():
-            if hasattr(module.service, "funnel"):
-                await module.service.funnel.write()
+            if hasattr(module.deps, "funnel"):
+                await module.deps.funnel.write()
 
     def client_of(self, app: ASGIApp) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL)
@@ -192,12 +193,12 @@ async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: st
         await closing.enter_async_context(made.client)
         closing.push_async_callback(made.overlays)
         for module in made.functions.values():
-            if hasattr(module.service, "store"):
-                closing.callback(module.service.store.close)
-            if hasattr(module.service, "funnel"):
-                closing.push_async_callback(module.service.funnel.aclose)
-            if hasattr(module.service, "envelopes"):
-                closing.push_async_callback(module.service.envelopes.aclose)
+            if hasattr(module.deps, "store"):
+                closing.callback(module.deps.store.close)
+            if hasattr(module.deps, "funnel"):
+                closing.push_async_callback(module.deps.funnel.aclose)
+            if hasattr(module.deps, "envelopes"):
+                closing.push_async_callback(module.deps.envelopes.aclose)
         yield made
 
 

@@ -9,7 +9,7 @@ from simpy import Environment
 
 from infra.cost.usage import Assumptions
 from infra.deploy import deployed
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from tests.bench.spike.facts import GOOGLE, PEOPLE, People, Platform
 from tests.bench.spike.figures import ROOT, Figures
 from tests.bench.spike.journal import Journal, Times

@@ -17,7 +17,7 @@ from desk.campaigns import templates
 from desk.campaigns.new import Beginning
 from desk.terminal import terminal
 from shared import campaigns
-from shared.campaigns import Campaign
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
 from tests.desk.commands import plain_key, told, undersign
 from tests.shared.campaigns.test_campaigns import EXAMPLE

@@ -9,8 +9,9 @@ from typer.main import get_command
 
 from desk.campaigns import drafts, templates
 from desk.main import app
-from shared import campaigns, log, store
+from shared import campaigns, log
 from shared.stats.count import MIN_SHOWN
+from shared.store import entities
 from tests.desk.commands import plain_key, told, undersign
 from tests.support.deployment import CAMPAIGN, campaign_file
 
@@ -86,11 +87,11 @@ class TestDrafts:
 
     def test_hold_what_the_program_holds_to(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The store's own numbers, not copies of them."""
-        monkeypatch.setattr(store, "PENDING_TTL", timedelta(days=71))
-        monkeypatch.setattr(store, "TOMBSTONE_TTL", timedelta(days=72))
-        monkeypatch.setattr(store, "TASK_TTL", timedelta(days=73))
-        monkeypatch.setattr(store, "MAILS_WINDOW", timedelta(days=74))
-        monkeypatch.setattr(store, "MAILS_IN_ALL", 75)
+        monkeypatch.setattr(entities, "PENDING_TTL", timedelta(days=71))
+        monkeypatch.setattr(entities, "TOMBSTONE_TTL", timedelta(days=72))
+        monkeypatch.setattr(entities, "TASK_TTL", timedelta(days=73))
+        monkeypatch.setattr(entities, "MAILS_WINDOW", timedelta(days=74))
+        monkeypatch.setattr(entities, "MAILS_IN_ALL", 75)
 
         text = drafted(tmp_path)
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from desk.signatures import purge
-from shared.campaigns import load_all
+from shared.campaigns.loader import load_all
 from tests.desk.commands import told, undersign
 from tests.support.deployment import CAMPAIGN, COUNT, SIGNATURES, signature
 from tests.support.polling import until

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from desk.errors import Fault
+from desk.errors import CommandError
 from desk.keys import identities
 from shared import campaigns
-from shared.campaigns import THROWAWAY
+from shared.campaigns.fields import THROWAWAY
 from tests.desk.commands import PASSPHRASE, plain_key, told, undersign
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, campaign_file
@@ -40,7 +40,7 @@ class TestKeygen:
         assert (tmp_path / "ann.age.pub").read_text() == f"{recipient}\n"
         assert "AGE-SECRET-KEY" not in made.output + file.read_text()
         assert file.stat().st_mode & 0o777 == 0o600
-        with pytest.raises(Fault, match=r"ann\.age does not open with this passphrase"):
+        with pytest.raises(CommandError, match=r"ann\.age does not open with this passphrase"):
             identities.read(file, lambda: "correct horse batteries")
 
     def test_says_what_losing_it_means(self, tmp_path: Path) -> None:
@@ -151,18 +151,18 @@ class TestRead:
         file = tmp_path / "key.txt"
         file.write_bytes(content)
 
-        with pytest.raises(Fault, match=rf"key\.txt .*{reason}"):
+        with pytest.raises(CommandError, match=rf"key\.txt .*{reason}"):
             identities.read(file, lambda: PASSPHRASE)
 
     def test_says_that_there_is_no_file(self, tmp_path: Path) -> None:
         """Or that it may not be read."""
-        with pytest.raises(Fault, match="cannot be read: No such file"):
+        with pytest.raises(CommandError, match="cannot be read: No such file"):
             identities.read(tmp_path / "key.txt", pytest.fail)
 
 
 def test_a_recipient_of_a_damaged_identity_is_refused() -> None:
     """One character was lost in copying."""
-    with pytest.raises(Fault, match="damaged"):
+    with pytest.raises(CommandError, match="damaged"):
         identities.recipients_of([str(pyrage.x25519.Identity.generate())[:-1]])
 
 
@@ -170,7 +170,7 @@ def test_an_identity_is_never_overwritten_by_two_that_are_made_at_once(tmp_path:
     """The file is made with its first byte."""
     identities.create(tmp_path / "ann.age", PASSPHRASE, NOW)
 
-    with pytest.raises(Fault, match="exists already"):
+    with pytest.raises(CommandError, match="exists already"):
         identities.create(tmp_path / "ann.age", PASSPHRASE, NOW)
 
 

@@ -16,15 +16,16 @@ import httpx
 import pytest
 from typer.testing import Result
 
+from desk import runtime
 from desk.main import main
 from desk.store.maintenance import Found
 from desk.store.sqlite import SqliteRecords
 from desk.terminal import terminal
-from shared import runtime, sqlite
+from shared import sqlite
+from shared.clock import utc_now
 from shared.errors import StoreUnavailable
-from shared.models import Press
-from shared.runtime import utc_now
-from shared.store import Address
+from shared.models.messages import DeferredPress
+from shared.store.entities import Address
 from tests.desk.commands import told, undersign
 from tests.shared.queue.test_queue_contract import QUEUE
 from tests.support.clock import NOW
@@ -75,7 +76,7 @@ async def here(
         }
         async with world(tmp_path / "var", monkeypatch, **environment) as made:
             yield made
-            await made.functions["deliver"].service.sweeper.aclose()
+            await made.functions["deliver"].deps.sweeper.aclose()
 
 
 async def confirmed(here: World, **fields: Any) -> None:
@@ -179,8 +180,8 @@ class TestErase:
         async for _, body in waiting():
             await here.client.post("/v1/tasks/deliver", content=body)
         token = here.outbox.received()[0].links["confirm"].rsplit("/", 1)[1]
-        press = Press(purpose="confirm", token=token, pressed_at=NOW)
-        await here.functions["confirm"].service.envelopes.send(press, not_before=NOW + timedelta(days=1))
+        press = DeferredPress(purpose="confirm", token=token, pressed_at=NOW)
+        await here.functions["confirm"].deps.envelopes.send(press, not_before=NOW + timedelta(days=1))
 
         await run("erase", ANN, "--yes")
 
@@ -344,7 +345,7 @@ class TestParked:
         """A task that nobody could open for a day lies in the store; that of others stays."""
         await here.sign(email=ANN)
         await here.sign(email="bob@example.org")
-        store = here.functions["deliver"].service.store
+        store = here.functions["deliver"].deps.store
         bodies = [body async for _, body in waiting()]
         for number, body in enumerate(bodies):
             await store.park(f"t{number}", body, "Unopenable", NOW)
@@ -362,8 +363,8 @@ class TestParked:
 
     async def test_is_told_where_nobody_can_open_it(self, here: World) -> None:
         """How many, and until when; it is no reason to run the command again."""
-        await here.functions["deliver"].service.store.park("t", b"poison", "Unopenable", NOW)
-        await here.functions["sign"].service.envelopes._queue.enqueue(b"poison")
+        await here.functions["deliver"].deps.store.park("t", b"poison", "Unopenable", NOW)
+        await here.functions["sign"].deps.envelopes._queue.enqueue(b"poison")
 
         kept = await run("access", ANN)
         done = await run("erase", ANN, "--yes")

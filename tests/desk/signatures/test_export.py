@@ -25,7 +25,7 @@ from typer.testing import Result
 
 from desk.signatures.export import Export, Unfinished
 from desk.store.firestore import FirestoreRecords
-from shared.store import Signature, Status
+from shared.store.entities import Signature, Status
 from tests.desk.commands import plain_key, told, undersign
 from tests.shared.store.test_store_contract import make_address, submission
 from tests.support.clock import NOW
@@ -283,7 +283,7 @@ sys.stdin.read()
 
 def records_of(here: World) -> Any:
     """The store as the desk has it."""
-    from shared import runtime
+    from desk import runtime
 
     return runtime.desk().records
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from desk import runtime
 from desk.store.maintenance import Difference
-from shared import runtime
 from tests.desk.commands import undersign
 from tests.support.deployment import CAMPAIGN, World, world
 

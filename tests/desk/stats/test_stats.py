@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.store import Point
+from shared.store.entities import Point
 from tests.desk.commands import told, undersign
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World, world
@@ -38,7 +38,7 @@ async def here(
         late = await made.sign_and_deliver(email="c@example.org", country="FR")
         await made.client.get(late.links["confirm"])
         await made.funnels()
-        await made.functions["deliver"].service.store.add_to_history(CAMPAIGN, Point(NOW - DAY, 0, {}))
+        await made.functions["deliver"].deps.store.add_to_history(CAMPAIGN, Point(NOW - DAY, 0, {}))
         yield made
 
 

@@ -18,7 +18,16 @@ from shared import sqlite
 from shared.campaigns.overlay import AdmittedPartner, HandOver, Overlay, Paper
 from shared.errors import StoreUnavailable
 from shared.queue import TaskList
-from shared.store import MAX_FUNNEL_COUNTS, Address, FunnelKey, Granted, MailKind, Status, Tally, shard_of
+from shared.store.entities import (
+    MAX_FUNNEL_COUNTS,
+    Address,
+    FunnelKey,
+    GrantMail,
+    MailKind,
+    Status,
+    Tally,
+    shard_of,
+)
 from tests.shared.store.test_store_contract import make_address, shards, submission
 from tests.support.clock import NOW
 
@@ -39,7 +48,7 @@ async def pending(store: Records, campaign: str, country: str = "DE", partner: s
     """An address that has signed."""
     address = make_address(campaign)
     given = submission(country=country, partner=partner)
-    assert isinstance(await store.admit(address, given, NOW), Granted)
+    assert isinstance(await store.admit(address, given, NOW), GrantMail)
     return address
 
 
@@ -143,10 +152,10 @@ class TestForget:
         address = await confirmed(store, campaign_id)
         await store.forget(address)
 
-        order = await store.admit(address, submission(), NOW)
+        decision = await store.admit(address, submission(), NOW)
 
-        assert isinstance(order, Granted)
-        assert order.kind is MailKind.CONFIRM
+        assert isinstance(decision, GrantMail)
+        assert decision.kind is MailKind.CONFIRM
 
 
 async def test_the_campaigns_are_those_of_which_something_is_stored(store: Records, campaign_id: str) -> None:

@@ -8,7 +8,8 @@ from typing import ClassVar
 import pytest
 
 from shared import locales
-from shared.campaigns import CONFIRM_GRACE, Campaign, load, load_all
+from shared.campaigns.loader import load, load_all
+from shared.campaigns.model import CONFIRM_GRACE, Campaign
 from shared.errors import ConfigurationError
 
 SECOND = timedelta(seconds=1)

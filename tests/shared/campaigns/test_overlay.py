@@ -10,17 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.campaigns import Campaign, load_all
+from shared.campaigns.live import FRESH_SECONDS, LiveCampaigns
+from shared.campaigns.loader import load_all
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import (
-    FRESH_SECONDS,
     AdmittedPartner,
-    LiveCampaigns,
     Overlay,
     Paper,
     PublishedOverlay,
     applied,
 )
-from shared.campaigns.published import PublishedOverlays
+from shared.campaigns.overlay_reader import OverlayReader
 from shared.errors import StoreUnavailable
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
@@ -196,7 +196,7 @@ class TestPublishedOverlays:
             return Response(content, status)
 
         async with serving(Starlette(routes=[Route(f"/v1/campaigns/{CAMPAIGN}/overlay", answer)])) as url:
-            return await PublishedOverlays(url).read(CAMPAIGN)
+            return await OverlayReader(url).read(CAMPAIGN)
 
     async def test_are_what_count_publishes(self) -> None:
         """Byte for byte the model of both sides."""
@@ -219,4 +219,4 @@ class TestPublishedOverlays:
     async def test_where_nobody_listens_are_away(self) -> None:
         """As during a deployment."""
         with pytest.raises(StoreUnavailable):
-            await PublishedOverlays("http://127.0.0.1:1").read(CAMPAIGN)
+            await OverlayReader("http://127.0.0.1:1").read(CAMPAIGN)

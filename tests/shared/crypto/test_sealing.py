@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from shared.crypto import sealing
-from shared.crypto.sealing import Digester, Opener, Sealer
+from shared.crypto.digest import Digester
+from shared.crypto.sealing import Opener, Sealer
 from shared.errors import ConfigurationError, Unopenable
-from shared.models import check_email
-from shared.store import shard_of
+from shared.models.fields import check_email
+from shared.store.entities import shard_of
 
 CONTENT = {"name": "Jörg Ångström", "newsletter": None}
 PEPPER = b"p" * 32

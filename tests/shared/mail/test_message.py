@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from shared import mail
-from shared.campaigns import load_all
+from shared.campaigns.loader import load_all
 from shared.crypto.tokens import Link, Purpose, Tokens
 from shared.locales import locale
 from shared.mail import Mail
 from shared.mail.message import ascii_recipient, build
-from shared.models import check_email
-from shared.store import MailKind
+from shared.models.fields import check_email
+from shared.store.entities import MailKind
 from shared.web.pages import MailLink
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL, world

@@ -75,7 +75,7 @@ async def deployed(
     }
     async with world(tmp_path, monkeypatch, **environment) as made:
         yield made
-        await made.functions["deliver"].service.sweeper.aclose()
+        await made.functions["deliver"].deps.sweeper.aclose()
 
 
 async def test_what_is_kept_is_swept_into_the_queue_once(spool: FirestoreSpool, project: str) -> None:
@@ -175,7 +175,7 @@ async def test_with_both_away_the_signer_is_told_to_try_again(
 ) -> None:
     """503 with Retry-After; the form is kept where it was typed."""
     tasks.fail_with = grpc.StatusCode.UNAVAILABLE
-    deployed.functions["sign"].service.envelopes._queue._spool = nowhere
+    deployed.functions["sign"].deps.envelopes._queue._spool = nowhere
 
     response = await deployed.sign()
 

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.campaigns import Campaign, load_all
+from shared.campaigns.loader import load_all
+from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
 from shared.reference import countries
 from shared.stats import cache, count
 from shared.stats.cache import Copies
 from shared.stats.count import FRESH, Snapshot
-from shared.store import Store, Tally
+from shared.store import Store
+from shared.store.entities import Tally
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
 

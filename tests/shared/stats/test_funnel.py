@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from shared import runtime
+from desk import runtime
 from shared.errors import StoreUnavailable
 from shared.reference.mail_providers import provider_class
 from shared.stats.funnel import MAX_SOURCES, Counted, Funnel, Stage, bucket, median_minutes
-from shared.store import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey
+from shared.store.entities import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey
 from tests.shared.store.test_store_contract import submission
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World, world
@@ -269,7 +269,7 @@ class TestJourney:
             raise StoreUnavailable("away")
 
         mail = await here.sign_and_deliver()
-        monkeypatch.setattr(here.functions["confirm"].service.store, "confirm", away)
+        monkeypatch.setattr(here.functions["confirm"].deps.store, "confirm", away)
         here.now += timedelta(minutes=12)
         await here.press(mail)
         here.now += timedelta(hours=2)
@@ -286,7 +286,7 @@ class TestJourney:
             raise StoreUnavailable("away")
 
         for name in ("deliver", "confirm"):
-            monkeypatch.setattr(here.functions[name].service.funnel._store, "add_to_funnel", away)
+            monkeypatch.setattr(here.functions[name].deps.funnel._store, "add_to_funnel", away)
         answer = await here.press(await here.sign_and_deliver())
         await here.funnels()
 

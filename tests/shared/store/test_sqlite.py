@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from shared.store import TOMBSTONE_TTL, Granted, Unchanged
+from shared.store.entities import TOMBSTONE_TTL, GrantMail, Unchanged
 from shared.store.sqlite import SqliteStore
 from tests.shared.store.test_store_contract import confirmed, make_address, pending, submission
 from tests.support.clock import NOW
@@ -21,7 +21,7 @@ async def test_what_has_expired_is_deleted_and_nothing_else(tmp_path: Path) -> N
     await store.park("task", b"sealed", "Unopenable", NOW)
 
     at = NOW + TOMBSTONE_TTL
-    assert isinstance(await store.admit(new, submission(at), at), Granted)
+    assert isinstance(await store.admit(new, submission(at), at), GrantMail)
 
     assert await store.confirm("c", kept.digest, signed.id, at) is Unchanged.ALREADY
     store.close()

@@ -12,26 +12,26 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from shared.store import (
+from shared.store.documents import SIGNATURE
+from shared.store.entities import (
     CLAIM_TTL,
     MAX_SUBMISSIONS,
     PENDING_TTL,
     TASK_TTL,
     Address,
     Confirmed,
-    Done,
-    Granted,
+    Defer,
+    GrantMail,
+    MailDecision,
     MailKind,
-    Order,
     Signature,
+    Skip,
     Status,
     Submission,
     Tally,
     Unchanged,
-    Wait,
     Withdrawal,
 )
-from shared.store.documents import SIGNATURE
 from shared.store.sqlite import SqliteStore
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -40,7 +40,7 @@ CAMPAIGN = "reclaim-your-face"
 ADDRESSES = [Address(CAMPAIGN, "a" * 52, "m" * 52), Address(CAMPAIGN, "b" * 52, "m" * 52)]
 ADDRESSES.append(Address(CAMPAIGN, "c" * 52, "n" * 52))
 
-#: What the README promises: mails to one mailbox, and in what time.
+#: What docs/architecture.md promises: mails to one mailbox, and in what time.
 CAPS = ((2, timedelta(hours=1)), (5, timedelta(days=30)))
 _MINUTES = [0, 1, 20, 60, 60, 60, 24 * 60, 24 * 60, 8 * 24 * 60, 30 * 24 * 60]
 WHOSE = st.sampled_from([*ADDRESSES[:1] * 3, *ADDRESSES[1:]])
@@ -54,7 +54,7 @@ class StoreMachine(RuleBasedStateMachine):
     """
 
     tasks: Bundle[tuple[Address, Submission]] = Bundle("tasks")
-    grants: Bundle[tuple[Granted, datetime]] = Bundle("grants")
+    grants: Bundle[tuple[GrantMail, datetime]] = Bundle("grants")
     links: Bundle[tuple[Address, str]] = Bundle("links")
 
     def __init__(self) -> None:
@@ -91,15 +91,15 @@ class StoreMachine(RuleBasedStateMachine):
         stored = SIGNATURE.validate_json(row[0]) if row else None
         return None if stored and stored.expire_at and stored.expire_at <= self.now else stored
 
-    def take(self, order: Order) -> Granted | None:
+    def take(self, decision: MailDecision) -> GrantMail | None:
         """Note a mail that was granted."""
-        if not isinstance(order, Granted):
+        if not isinstance(decision, GrantMail):
             return None
-        assert order.key not in self.sent
-        assert self.now >= self.claimed.get(order.key, START) + CLAIM_TTL or order.key not in self.claimed
-        self.mailed[order.address.mailbox].append(self.now)
-        self.claimed[order.key] = self.now
-        return order
+        assert decision.key not in self.sent
+        assert self.now >= self.claimed.get(decision.key, START) + CLAIM_TTL or decision.key not in self.claimed
+        self.mailed[decision.address.mailbox].append(self.now)
+        self.claimed[decision.key] = self.now
+        return decision
 
     def has_room(self, address: Address) -> bool:
         """Whether the mailbox may get one more mail now."""
@@ -151,28 +151,28 @@ class StoreMachine(RuleBasedStateMachine):
         """The queue brings a task, for the first time or again; no submission is dropped without its reason."""
         address, submission = task
         before = self.document(address)
-        order = self.run(self.store.admit(address, submission, self.now))
+        decision = self.run(self.store.admit(address, submission, self.now))
         after = self.document(address)
 
         is_old = submission.signed_at <= self.now - TASK_TTL
         if address.digest not in self.confirmed:  # to those it only says so
             withdrawn_at = self.withdrawn_at.get(address.digest)
             is_old = is_old or (withdrawn_at is not None and submission.signed_at <= withdrawn_at)
-        assert (order is Done.STALE) == is_old
-        if order is Done.SENT:
+        assert (decision is Skip.STALE) == is_old
+        if decision is Skip.SENT:
             assert f"confirm:{submission.id}" in self.sent or address.digest in self.confirmed
-        elif order is Done.CAPPED:
+        elif decision is Skip.CAPPED:
             assert address.digest in self.confirmed
-        elif isinstance(order, Wait):
-            assert order.until > self.now
+        elif isinstance(decision, Defer):
+            assert decision.until > self.now
             assert self.must_wait(address, submission, before)
-        if not isinstance(order, Granted) or order.kind is MailKind.SIGNED:
+        if not isinstance(decision, GrantMail) or decision.kind is MailKind.SIGNED:
             assert after == before
         else:
             assert address.digest not in self.confirmed
             self.check_pending(before, after, submission)
-        granted = self.take(order)
-        return (granted, self.now) if granted else multiple()
+        grant = self.take(decision)
+        return (grant, self.now) if grant else multiple()
 
     def check_pending(self, before: Signature | None, after: Signature | None, submission: Submission) -> None:
         """The submission stands beside those that wait already."""
@@ -186,53 +186,53 @@ class StoreMachine(RuleBasedStateMachine):
     def ask_for_links(self, address: Address) -> Any:
         """Strangers and the withdrawn get no mail."""
         self.made += 1
-        order = self.run(self.store.claim(address, f"{self.made:032x}", None, self.now))
+        decision = self.run(self.store.claim(address, f"{self.made:032x}", None, self.now))
         stored = self.document(address)
         if not stored or stored.status is Status.WITHDRAWN:
-            assert order is Done.NOT_DUE
-        granted = self.take(order)
-        return (granted, self.now) if granted else multiple()
+            assert decision is Skip.NOT_DUE
+        grant = self.take(decision)
+        return (grant, self.now) if grant else multiple()
 
     @rule(target=grants, task=tasks)
     def remind(self, task: tuple[Address, Submission]) -> Any:
         """Only of what still waits."""
         address, submission = task
-        order = self.run(self.store.claim(address, submission.id, MailKind.REMINDER, self.now))
-        if isinstance(order, Granted):
-            assert order.submissions == (submission,)
+        decision = self.run(self.store.claim(address, submission.id, MailKind.REMINDER, self.now))
+        if isinstance(decision, GrantMail):
+            assert decision.submissions == (submission,)
             assert address.digest not in self.confirmed
-        granted = self.take(order)
-        return (granted, self.now) if granted else multiple()
+        grant = self.take(decision)
+        return (grant, self.now) if grant else multiple()
 
     @rule(target=links, task=tasks)
     def deliver_and_mail(self, task: tuple[Address, Submission]) -> Any:
         """As it goes most of the time."""
-        granted = self.deliver(task)
-        return self.mail_goes_out(granted) if isinstance(granted, tuple) else multiple()
+        grant = self.deliver(task)
+        return self.mail_goes_out(claimed=grant) if isinstance(grant, tuple) else multiple()
 
-    @rule(target=links, grant=consumes(grants))
-    def mail_goes_out(self, grant: tuple[Granted, datetime]) -> Any:
-        granted, at = grant
+    @rule(target=links, claimed=consumes(grants))
+    def mail_goes_out(self, claimed: tuple[GrantMail, datetime]) -> Any:
+        grant, at = claimed
         if self.now < at + CLAIM_TTL:  # deliver is cut off long before
-            self.run(self.store.settle(granted, sent=True))
-            self.sent.add(granted.key)
-            del self.claimed[granted.key]
-        return multiple(*[(granted.address, submission.id) for submission in granted.submissions])
+            self.run(self.store.settle(grant, sent=True))
+            self.sent.add(grant.key)
+            del self.claimed[grant.key]
+        return multiple(*[(grant.address, submission.id) for submission in grant.submissions])
 
-    @rule(grant=consumes(grants))
-    def mail_is_put_off(self, grant: tuple[Granted, datetime]) -> None:
+    @rule(claimed=consumes(grants))
+    def mail_is_put_off(self, claimed: tuple[GrantMail, datetime]) -> None:
         """The relay has said that it did not take it, so it counts for no cap."""
-        granted, at = grant
+        grant, at = claimed
         if self.now < at + CLAIM_TTL:
-            self.run(self.store.settle(granted, sent=False))
-            self.mailed[granted.address.mailbox].remove(at)
-            del self.claimed[granted.key]
+            self.run(self.store.settle(grant, sent=False))
+            self.mailed[grant.address.mailbox].remove(at)
+            del self.claimed[grant.key]
 
-    @rule(target=links, grant=consumes(grants))
-    def nobody_knows_whether_the_mail_went_out(self, grant: tuple[Granted, datetime]) -> Any:
+    @rule(target=links, claimed=consumes(grants))
+    def nobody_knows_whether_the_mail_went_out(self, claimed: tuple[GrantMail, datetime]) -> Any:
         """deliver was killed; the mail may have arrived."""
-        granted, _ = grant
-        return multiple(*[(granted.address, submission.id) for submission in granted.submissions])
+        grant, _ = claimed
+        return multiple(*[(grant.address, submission.id) for submission in grant.submissions])
 
     @rule(link=links)
     def confirm(self, link: tuple[Address, str]) -> None:

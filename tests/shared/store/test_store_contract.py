@@ -12,23 +12,23 @@ from pathlib import Path
 import pytest
 from google.cloud.firestore_v1 import AsyncClient
 
-from shared.store import (
+from shared.store import Store
+from shared.store.entities import (
     MAX_SUBMISSIONS,
     PENDING_TTL,
     Address,
     Confirmed,
     Day,
-    Done,
-    Granted,
+    Defer,
+    GrantMail,
     Hour,
+    MailDecision,
     MailKind,
-    Order,
     Point,
-    Store,
+    Skip,
     Submission,
     Tally,
     Unchanged,
-    Wait,
     Withdrawal,
 )
 from shared.store.firestore import FirestoreStore
@@ -84,15 +84,15 @@ def submission(signed_at: datetime = NOW, country: str = "DE", partner: str | No
     )
 
 
-def granted(order: Order) -> Granted:
-    assert isinstance(order, Granted), order
-    return order
+def grant(decision: MailDecision) -> GrantMail:
+    assert isinstance(decision, GrantMail), decision
+    return decision
 
 
 async def pending(store: Store, address: Address, country: str = "DE", partner: str | None = None) -> Submission:
     """A signature whose confirm mail is out."""
     signed = submission(country=country, partner=partner)
-    await store.settle(granted(await store.admit(address, signed, NOW)), sent=True)
+    await store.settle(grant(await store.admit(address, signed, NOW)), sent=True)
     return signed
 
 
@@ -271,7 +271,7 @@ class TestWithdraw:
         """Pressed before the second submission: the first is gone, the second confirms."""
         first = await pending(store, address)
         second = submission(NOW + 2 * MINUTE, "FR")
-        await store.settle(granted(await store.admit(address, second, NOW + 2 * MINUTE)), sent=True)
+        await store.settle(grant(await store.admit(address, second, NOW + 2 * MINUTE)), sent=True)
 
         await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
 
@@ -298,7 +298,7 @@ class TestWithdraw:
         await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
         await store.admit(address, submission(NOW + 2 * MINUTE), NOW + 2 * MINUTE)
 
-        assert await store.admit(address, submission(NOW), NOW + 3 * MINUTE) is Done.STALE
+        assert await store.admit(address, submission(NOW), NOW + 3 * MINUTE) is Skip.STALE
 
     async def test_then_signing_again_then_the_old_link_confirms_nothing(
         self, store: Store, address: Address
@@ -307,7 +307,7 @@ class TestWithdraw:
         old = await pending(store, address, "DE")
         await store.withdraw(address.campaign, address.digest, NOW)
         new = submission(NOW + MINUTE, "FR")
-        await store.settle(granted(await store.admit(address, new, NOW + MINUTE)), sent=True)
+        await store.settle(grant(await store.admit(address, new, NOW + MINUTE)), sent=True)
 
         with_old = await store.confirm(address.campaign, address.digest, old.id, NOW + MINUTE)
         with_new = await store.confirm(address.campaign, address.digest, new.id, NOW + MINUTE)
@@ -344,15 +344,15 @@ class TestAdmit:
         """absent → pending claims the confirm mail."""
         signed = submission()
 
-        order = granted(await store.admit(address, signed, NOW))
+        decision = grant(await store.admit(address, signed, NOW))
 
-        assert (order.kind, order.submissions) == (MailKind.CONFIRM, (signed,))
+        assert (decision.kind, decision.submissions) == (MailKind.CONFIRM, (signed,))
 
     async def test_a_task_that_comes_again_is_not_mailed_again(self, store: Store, address: Address) -> None:
         """Its mail is out."""
         signed = await pending(store, address)
 
-        assert await store.admit(address, signed, NOW + MINUTE) is Done.SENT
+        assert await store.admit(address, signed, NOW + MINUTE) is Skip.SENT
 
     async def test_a_crash_between_claim_and_mark_mails_nothing_within_the_hour(
         self, store: Store, address: Address
@@ -364,17 +364,17 @@ class TestAdmit:
         soon = await store.admit(address, signed, NOW + MINUTE)
         later = await store.admit(address, signed, NOW + HOUR)
 
-        assert soon == Wait(NOW + HOUR)
-        assert granted(later).submissions == (signed,)
+        assert soon == Defer(NOW + HOUR)
+        assert grant(later).submissions == (signed,)
 
     async def test_a_released_claim_is_granted_again_at_once(self, store: Store, address: Address) -> None:
         """The mail was definitely not sent, so nothing was used up."""
         signed = submission()
 
         for _ in range(10):
-            await store.settle(granted(await store.admit(address, signed, NOW)), sent=False)
+            await store.settle(grant(await store.admit(address, signed, NOW)), sent=False)
 
-        assert granted(await store.admit(address, signed, NOW)).kind is MailKind.CONFIRM
+        assert grant(await store.admit(address, signed, NOW)).kind is MailKind.CONFIRM
 
     async def test_a_third_mail_within_the_hour_waits_for_the_first_to_leave_it(
         self, store: Store, address: Address
@@ -384,20 +384,20 @@ class TestAdmit:
         await store.admit(address, submission(), NOW + MINUTE)
         third = submission()
 
-        order = await store.admit(address, third, NOW + 2 * MINUTE)
+        decision = await store.admit(address, third, NOW + 2 * MINUTE)
 
-        assert order == Wait(NOW + HOUR)
+        assert decision == Defer(NOW + HOUR)
         assert await store.confirm(address.campaign, address.digest, third.id, NOW) is Unchanged.GONE
 
     async def test_a_sixth_mail_waits_for_thirty_days(self, store: Store, address: Address) -> None:
         """Five in all."""
         for hours in range(5):
             at = NOW + hours * HOUR
-            await store.settle(granted(await store.admit(address, submission(at), at)), sent=True)
+            await store.settle(grant(await store.admit(address, submission(at), at)), sent=True)
 
-        order = await store.admit(address, submission(NOW + 9 * HOUR), NOW + 9 * HOUR)
+        decision = await store.admit(address, submission(NOW + 9 * HOUR), NOW + 9 * HOUR)
 
-        assert order == Wait(NOW + timedelta(days=30))
+        assert decision == Defer(NOW + timedelta(days=30))
 
     async def test_addresses_of_one_mailbox_share_its_caps(self, store: Store, campaign_id: str) -> None:
         """name+1@ and name+2@ are two addresses and one mailbox."""
@@ -407,14 +407,14 @@ class TestAdmit:
         await store.admit(one, submission(), NOW)
         await store.admit(two, submission(), NOW)
 
-        assert await store.admit(three, submission(), NOW) == Wait(NOW + HOUR)
+        assert await store.admit(three, submission(), NOW) == Defer(NOW + HOUR)
 
     async def test_a_hundred_at_once_claim_two_mails(self, store: Store, address: Address) -> None:
         """admit ‖ admit of one address stays within the caps; all others wait."""
         orders = await asyncio.gather(*(store.admit(address, submission(), NOW) for _ in range(100)))
 
-        assert sum(isinstance(order, Granted) for order in orders) == 2
-        assert orders.count(Wait(NOW + HOUR)) == 98
+        assert sum(isinstance(decision, GrantMail) for decision in orders) == 2
+        assert orders.count(Defer(NOW + HOUR)) == 98
 
     async def test_one_task_delivered_fifty_times_at_once_claims_one_mail(
         self, store: Store, address: Address
@@ -424,26 +424,26 @@ class TestAdmit:
 
         orders = await asyncio.gather(*(store.admit(address, signed, NOW) for _ in range(50)))
 
-        assert sum(isinstance(order, Granted) for order in orders) == 1
+        assert sum(isinstance(decision, GrantMail) for decision in orders) == 1
 
     async def test_a_task_older_than_a_withdrawal_revives_nothing(self, store: Store, address: Address) -> None:
         """It was signed before the owner withdrew."""
         await confirmed(store, address)
         await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
 
-        assert await store.admit(address, submission(NOW), NOW + 2 * MINUTE) is Done.STALE
+        assert await store.admit(address, submission(NOW), NOW + 2 * MINUTE) is Skip.STALE
 
     async def test_a_task_older_than_thirty_days_is_dropped(self, store: Store, address: Address) -> None:
         """Tombstones live a day longer, so that no task can outlive one."""
-        assert await store.admit(address, submission(NOW - timedelta(days=30)), NOW) is Done.STALE
+        assert await store.admit(address, submission(NOW - timedelta(days=30)), NOW) is Skip.STALE
 
     async def test_a_confirmed_address_is_told_that_it_has_signed(self, store: Store, address: Address) -> None:
         """Only the withdraw link goes there, and the tally stays."""
         await confirmed(store, address)
 
-        order = granted(await store.admit(address, submission(), NOW + MINUTE))
+        decision = grant(await store.admit(address, submission(), NOW + MINUTE))
 
-        assert (order.kind, order.submissions) == (MailKind.SIGNED, ())
+        assert (decision.kind, decision.submissions) == (MailKind.SIGNED, ())
         assert (await store.tally(address.campaign)).total == 1
 
     async def test_a_confirmed_address_is_told_within_the_caps(self, store: Store, address: Address) -> None:
@@ -451,7 +451,7 @@ class TestAdmit:
         await confirmed(store, address)
         await store.admit(address, submission(), NOW)
 
-        assert await store.admit(address, submission(), NOW + MINUTE) is Done.CAPPED
+        assert await store.admit(address, submission(), NOW + MINUTE) is Skip.CAPPED
 
     async def test_a_task_that_comes_again_after_confirm_mails_nothing(
         self, store: Store, address: Address
@@ -462,7 +462,7 @@ class TestAdmit:
 
         again = [await store.admit(address, one, NOW + 2 * HOUR) for one in (kept, dropped)]
 
-        assert again == [Done.SENT, Done.SENT]
+        assert again == [Skip.SENT, Skip.SENT]
 
     async def test_racing_confirm_loses_no_confirmation(self, store: Store, campaign_id: str) -> None:
         """admit ‖ confirm: a late task cannot turn confirmed back into pending."""
@@ -513,9 +513,9 @@ class TestAdmit:
     async def test_a_full_document_makes_the_next_submission_wait(self, store: Store, address: Address) -> None:
         """Five submissions wait for their owner; the sixth has to, too."""
         for _ in range(MAX_SUBMISSIONS):
-            await store.settle(granted(await store.admit(address, submission(), NOW)), sent=False)
+            await store.settle(grant(await store.admit(address, submission(), NOW)), sent=False)
 
-        assert await store.admit(address, submission(), NOW) == Wait(NOW + PENDING_TTL)
+        assert await store.admit(address, submission(), NOW) == Defer(NOW + PENDING_TTL)
 
 
 class TestClaim:
@@ -523,58 +523,58 @@ class TestClaim:
         """All of them, oldest first, because only the owner knows which is the right one."""
         first, second = await pending(store, address), await pending(store, address)
 
-        order = granted(await store.claim(address, "request", None, NOW + HOUR))
+        decision = grant(await store.claim(address, "request", None, NOW + HOUR))
 
-        assert (order.kind, order.submissions) == (MailKind.CONFIRM, (first, second))
+        assert (decision.kind, decision.submissions) == (MailKind.CONFIRM, (first, second))
 
     async def test_a_confirmed_address_is_due_its_withdraw_link(self, store: Store, address: Address) -> None:
         """The mail for it holds nothing to confirm."""
         await confirmed(store, address)
 
-        order = granted(await store.claim(address, "request", None, NOW))
+        decision = grant(await store.claim(address, "request", None, NOW))
 
-        assert (order.kind, order.submissions) == (MailKind.SIGNED, ())
+        assert (decision.kind, decision.submissions) == (MailKind.SIGNED, ())
 
     async def test_a_stranger_is_due_nothing(self, store: Store, address: Address) -> None:
         """Nobody can make us write to somebody who never signed."""
-        assert await store.claim(address, "request", None, NOW) is Done.NOT_DUE
+        assert await store.claim(address, "request", None, NOW) is Skip.NOT_DUE
 
     async def test_a_withdrawn_address_is_due_nothing(self, store: Store, address: Address) -> None:
         """It asked us to forget it."""
         await confirmed(store, address)
         await store.withdraw(address.campaign, address.digest, NOW)
 
-        assert await store.claim(address, "request", None, NOW) is Done.NOT_DUE
+        assert await store.claim(address, "request", None, NOW) is Skip.NOT_DUE
 
     async def test_over_the_caps_it_is_not_sent_later(self, store: Store, address: Address) -> None:
         """Whoever asks again and again gets two mails in the hour."""
         await pending(store, address)
         await store.claim(address, "one", None, NOW)
 
-        assert await store.claim(address, "two", None, NOW) is Done.CAPPED
+        assert await store.claim(address, "two", None, NOW) is Skip.CAPPED
 
     async def test_a_reminder_links_to_the_submission_it_reminds_of(self, store: Store, address: Address) -> None:
         """Not to another one for the same address."""
         signed = await pending(store, address)
         await pending(store, address)
 
-        order = granted(await store.claim(address, signed.id, MailKind.REMINDER, NOW + 24 * HOUR))
+        decision = grant(await store.claim(address, signed.id, MailKind.REMINDER, NOW + 24 * HOUR))
 
-        assert (order.kind, order.submissions) == (MailKind.REMINDER, (signed,))
+        assert (decision.kind, decision.submissions) == (MailKind.REMINDER, (signed,))
 
     async def test_a_reminder_after_confirming_is_not_due(self, store: Store, address: Address) -> None:
         """Nor one whose submission was dropped."""
         signed = await confirmed(store, address)
 
-        assert await store.claim(address, signed.id, MailKind.REMINDER, NOW + 24 * HOUR) is Done.NOT_DUE
+        assert await store.claim(address, signed.id, MailKind.REMINDER, NOW + 24 * HOUR) is Skip.NOT_DUE
 
     async def test_a_reminder_is_sent_once(self, store: Store, address: Address) -> None:
         """However often its task comes."""
         signed = await pending(store, address)
         later = NOW + 24 * HOUR
-        await store.settle(granted(await store.claim(address, signed.id, MailKind.REMINDER, later)), sent=True)
+        await store.settle(grant(await store.claim(address, signed.id, MailKind.REMINDER, later)), sent=True)
 
-        assert await store.claim(address, signed.id, MailKind.REMINDER, later + HOUR) is Done.SENT
+        assert await store.claim(address, signed.id, MailKind.REMINDER, later + HOUR) is Skip.SENT
 
 
 class TestSettle:
@@ -583,12 +583,12 @@ class TestSettle:
     ) -> None:
         """The mailbox has changed since the claim was granted; the mark is not lost."""
         signed = submission()
-        order = granted(await store.admit(address, signed, NOW))
+        decision = grant(await store.admit(address, signed, NOW))
         await store.admit(address, submission(), NOW)
 
-        await store.settle(order, sent=True)
+        await store.settle(decision, sent=True)
 
-        assert await store.admit(address, signed, NOW + 2 * HOUR) is Done.SENT
+        assert await store.admit(address, signed, NOW + 2 * HOUR) is Skip.SENT
 
 
 async def test_campaigns_do_not_see_each_other(store: Store, campaign_id: str) -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from shared import campaigns, locales
-from shared.campaigns import Campaign, Shut
+from shared.campaigns.model import Campaign, Shut
 from shared.web import pages
 from shared.web.pages import Filled, MailLink
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL

@@ -14,11 +14,13 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 from pydantic_core import from_json
 
 from shared import campaigns, log
+from shared.clock import utc_now
 from shared.crypto import sealing
-from shared.models import CheckInbox, SignRequest, Submission, task_body
-from shared.runtime import utc_now
+from shared.models.messages import SubmissionMessage, task_body
+from shared.models.requests import SignRequest
+from shared.models.responses import CheckInbox
 
-known = campaigns.load_all(campaigns.FOLDER)
+known = campaigns.load_all()
 recipient = sealing.parse_recipient(os.environ["DELIVER_RECIPIENT"])
 
 
@@ -26,7 +28,7 @@ recipient = sealing.parse_recipient(os.environ["DELIVER_RECIPIENT"])
 def sign_sync(request: flask.Request) -> flask.Response:
     campaign = known[request.path.split("/")[3]]
     signed = SignRequest.model_validate(from_json(request.get_data(), allow_inf_nan=False))
-    submission = Submission(
+    submission = SubmissionMessage(
         id=os.urandom(16).hex(),
         campaign=campaign.id,
         consent_version=campaign.consent_version,

@@ -1,4 +1,4 @@
-"""The overlay as count publishes it, for functions that may not read the database."""
+"""Reads the overlay as count publishes it, for functions that may not read the database."""
 
 import asyncio
 from http.client import HTTPException
@@ -12,7 +12,7 @@ _TIMEOUT_SECONDS = 5
 _MAX_BYTES = 500_000
 
 
-class PublishedOverlays:
+class OverlayReader:
     """Reads from count, at the public address of all functions."""
 
     def __init__(self, public_url: str) -> None:

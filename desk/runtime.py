@@ -1,0 +1,150 @@
+"""The desk's composition root: settings in, wired stores and queues out."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from desk.settings import DeskSettings, RightsSettings, load_for_desk
+from desk.store.cloud_tasks_list import CloudTasksList
+from desk.store.firestore import FirestoreRecords
+from desk.store.firestore_tasks import FirestoreTasks
+from desk.store.maintenance import Records
+from desk.store.sqlite import SqliteRecords
+from desk.store.sqlite_dead_letters import SqliteParked
+from shared.campaigns import Campaign, load, load_all
+from shared.campaigns.loader import FOLDER
+from shared.clock import utc_now
+from shared.crypto.digest import Digester
+from shared.crypto.sealing import Opener
+from shared.errors import ConfigurationError
+from shared.mail.outbox import Outbox
+from shared.queue import TaskList
+from shared.queue.local import LocalQueue
+from shared.queue.spool import COLLECTION
+from shared.settings import CampaignSettings, FirestoreSettings, LocalQueueSettings, SqliteSettings, split_keys
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """What the organisers' commands are given. `place`: where the records are, in words."""
+
+    campaigns: Mapping[str, Campaign]
+    records: "Records"
+    place: str
+    is_local: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Rights(Desk):
+    """To answer those who ask what is kept of them.
+
+    `campaigns`: those whose files load; `broken`: what is wrong with the others, by id. The keys of `queues`:
+    what people call these places. `parked`: the tasks that nobody could open. `outbox`: of a local run.
+    """
+
+    broken: Mapping[str, str]
+    digester: "Digester"
+    opener: "Opener"
+    queues: "Mapping[str, TaskList]"
+    parked: "TaskList"
+    outbox: "Outbox | None"
+
+
+def campaigns_folder() -> Path:
+    """Return the folder of the campaign files."""
+    return load_for_desk(CampaignSettings).campaigns_folder or FOLDER
+
+
+def desk() -> Desk:
+    """Wire what most commands need.
+
+    Raises:
+        ConfigurationError: no store is named, or a campaign file does not load.
+    """
+    settings = load_for_desk(DeskSettings)
+    campaigns = load_all(settings.campaigns_folder or FOLDER)
+    return Desk(
+        campaigns=campaigns,
+        records=_records(settings.store, lambda campaign: campaigns[campaign].tally_shards),
+        place=_place(settings.store),
+        is_local=isinstance(settings.store, SqliteSettings),
+    )
+
+
+def rights() -> Rights:
+    """Wire the commands that answer signers about their data. Campaign files that do not load do not stop them.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong.
+    """
+    settings = load_for_desk(RightsSettings)
+    campaigns, broken = _those_that_load(settings.campaigns_folder or FOLDER)
+    shards = _shards_also_without_file(campaigns)
+    return Rights(
+        campaigns=campaigns,
+        records=_records(settings.store, shards),
+        place=_place(settings.store),
+        is_local=isinstance(settings.store, SqliteSettings),
+        broken=broken,
+        digester=Digester(settings.pepper.get_secret_value().encode()),
+        opener=Opener(split_keys(settings.deliver_identities)),
+        queues=dict(_task_lists(settings)),
+        parked=_parked(settings.store, shards),
+        outbox=_outbox(settings.local_folder),
+    )
+
+
+def _those_that_load(folder: Path) -> tuple[Mapping[str, Campaign], Mapping[str, str]]:
+    """By id the campaigns, and what is wrong with those whose files do not load."""
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: there is no such folder, and campaign files are looked for in it")
+    loaded, broken = dict[str, Campaign](), dict[str, str]()
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            loaded[path.stem] = load(path)
+        except (ConfigurationError, OSError) as error:
+            broken[path.stem] = str(error)
+    return loaded, broken
+
+
+def _records(settings: FirestoreSettings | SqliteSettings, shards: Callable[[str], int]) -> Records:
+    if isinstance(settings, FirestoreSettings):
+        return FirestoreRecords(settings.firestore_project, settings.firestore_database, shards)
+    return SqliteRecords(settings.file, shards)
+
+
+def _place(settings: FirestoreSettings | SqliteSettings) -> str:
+    if isinstance(settings, FirestoreSettings):
+        return f"the database {settings.firestore_database} of project {settings.firestore_project}"
+    return f"{settings.file} of this machine"
+
+
+def _shards_also_without_file(campaigns: Mapping[str, Campaign]) -> Callable[[str], int]:
+    # The count is the sum of all shards, so it is right whichever of them something is taken off. Where a file
+    # that is back again names another number of them, `undersign audit` finds two that differ, and repairs them.
+    usual: int = Campaign.model_fields["tally_shards"].default
+    return lambda campaign: campaigns[campaign].tally_shards if campaign in campaigns else usual
+
+
+def _task_lists(settings: RightsSettings) -> Iterator[tuple[str, TaskList]]:
+    queue = settings.queue
+    if isinstance(queue, LocalQueueSettings):
+        yield f"the queue in {queue.file}", LocalQueue(queue.file)
+    else:
+        lister = CloudTasksList(queue.tasks_queue, queue.cloud_tasks_emulator_host)
+        yield f"the queue {queue.tasks_queue}", lister
+    if spool := settings.spool:
+        place = f"the spool in {spool.spool_database} of project {spool.spool_project}"
+        yield place, FirestoreTasks(spool.spool_project, spool.spool_database, COLLECTION)
+
+
+def _parked(settings: FirestoreSettings | SqliteSettings, shards: Callable[[str], int]) -> TaskList:
+    """They lie in the store."""
+    if isinstance(settings, FirestoreSettings):
+        return FirestoreTasks(settings.firestore_project, settings.firestore_database, "parked")
+    return SqliteParked(settings.file, shards)
+
+
+def _outbox(folder: Path | None) -> Outbox | None:
+    """That of a local run; a mail relay keeps what it keeps."""
+    return Outbox(folder / "outbox", utc_now) if folder else None

@@ -1,0 +1,105 @@
+"""The types of a campaign file's values: what each accepts, and what its author is told otherwise."""
+
+import re
+from datetime import date
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    Strict,
+    StringConstraints,
+)
+
+from shared import locales
+from shared.reference import countries
+
+#: Stands where an age recipient belongs; replaced by a key made on this machine in local runs, refused elsewhere.
+THROWAWAY = "throwaway"
+
+
+def matching(pattern: str, told: str) -> AfterValidator:
+    """A check that the whole text matches `pattern`; the error says `told`."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(told)
+        return text
+
+    return AfterValidator(check)
+
+
+def _check_language(language: str) -> str:
+    if not re.fullmatch("[a-z]{2}", language):
+        raise ValueError("write the two small letters of a language, as in en")
+    if language not in locales.LANGUAGES:
+        spoken = ", ".join(sorted(locales.LANGUAGES))
+        raise ValueError(
+            f"Undersign speaks no {language} yet (it speaks: {spoken}); add shared/locales/{language}.toml first"
+        )
+    return language
+
+
+def _check_recipient(recipient: str) -> str:
+    """An X25519 recipient of age-encryption.org/v1: Bech32, human-readable part "age"."""
+    if recipient.upper().startswith("AGE-SECRET-KEY-"):
+        raise ValueError("this is the SECRET key: put the public key here, and make a new pair")
+    if recipient != THROWAWAY and not re.fullmatch("age1[02-9ac-hj-np-z]{58}", recipient):
+        raise ValueError(
+            "is no age recipient: age1 and 58 more characters, as age-keygen prints after 'public key:'"
+        )
+    return recipient
+
+
+def _check_country(country: str) -> str:
+    if country not in countries.CODES:
+        raise ValueError("write the two capital letters of a country (ISO 3166-1), as in DE")
+    return country
+
+
+#: What people write for an origin, and what they are told; the first that fits.
+_ORIGIN_FAULTS = (
+    (r"(?s).*[^\x00-\x7f].*", "write the host as browsers send it, which is its xn--… form"),
+    (r"(?s).*[A-Z].*", "write it in small letters, as browsers send it"),
+    (r"http://(?!(localhost|127\.0\.0\.1)(:|/|$)).*", "write https://; only localhost goes without"),
+    (r"https?://[^/]+/.*", "leave out the slash after the host, and all that follows it"),
+    (r"https://[^/:]+:443|http://[^/:]+:80", "leave out the port, as browsers do where it is the usual one"),
+)
+_HOST = r"[a-z0-9-]+(\.[a-z0-9-]+)*"
+
+
+def _check_origin(origin: str) -> str:
+    """An origin as browsers send it: scheme and host in lower case, a port only if unusual, no path."""
+    for pattern, told in _ORIGIN_FAULTS:
+        if re.fullmatch(pattern, origin):
+            raise ValueError(told)
+    if not re.fullmatch(rf"https://{_HOST}(:[0-9]+)?|http://(localhost|127\.0\.0\.1)(:[0-9]+)?", origin):
+        raise ValueError("an origin is https:// and one host, without a path, as in https://www.example.org")
+    return origin
+
+
+# Numbers, days and booleans are strict: pydantic would read a number as a day, counted in seconds from 1970.
+Whole = Annotated[int, Strict()]
+Day = Annotated[date, Strict()]
+_SLUG = "[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
+_SLUG_LETTERS = "hold only a to z, 0 to 9 and hyphens between them, 40 characters at most"
+FileName = Annotated[str, matching(_SLUG, f"the file's name, which becomes its address, may {_SLUG_LETTERS}")]
+Slug = Annotated[str, matching(_SLUG, f"a partner's short name, which becomes part of links, may {_SLUG_LETTERS}")]
+Country = Annotated[str, AfterValidator(_check_country)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+OneLine = Annotated[Text, matching(r"[^\r\n]+", "write it in one line")]
+Language = Annotated[str, AfterValidator(_check_language)]
+Recipient = Annotated[str, AfterValidator(_check_recipient)]
+Origin = Annotated[str, AfterValidator(_check_origin)]
+HttpsUrl = Annotated[
+    str,
+    matching(r"https://[^\s/]+(/\S*)?", "write the whole address with https://, as in https://www.example.org"),
+]
+# No display name, no line break, no second address: these become mail headers. ASCII, so that every relay takes
+# the mail; the domain of an address in another script is written as its A-label (xn--…).
+Address = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9._!#$%&'*+/=?^`{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+",
+        "write one mail address alone, without a name, as in petition@example.org (other scripts as xn--…)",
+    ),
+]

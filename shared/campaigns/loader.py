@@ -1,0 +1,104 @@
+"""Reads campaign files and their translations, and says what is wrong with them, line by line."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    ValidationError,
+)
+
+from shared.campaigns.model import Campaign
+from shared.campaigns.problems import File, Files, located
+from shared.errors import ConfigurationError
+
+FOLDER = Path(__file__).parent
+
+
+def load_all(folder: Path = FOLDER) -> Mapping[str, Campaign]:
+    """Load all campaigns of `folder`, by id; there is at least one.
+
+    Raises:
+        ConfigurationError: a file does not load, or there is none; names file, line and key of every fault, and
+            what belongs there.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: there is no such folder, and campaign files are looked for in it")
+    loaded, told = {}, []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            loaded[path.stem] = load(path)
+        except ConfigurationError as fault:
+            told.append(str(fault))
+    if told:
+        raise ConfigurationError("\n".join(told))
+    if not loaded:
+        raise ConfigurationError(f"{folder}: holds no campaign file, whose name would end in .toml")
+    return loaded
+
+
+def load(path: Path) -> Campaign:
+    """One campaign with its translations; its id is the file's name. Raises like `load_all`."""
+    files = read(path)
+    for key, told in _NOT_KEYS.items():
+        if key in files.main.content:
+            raise ConfigurationError(files.tell((key,), told))
+    share_image = _share_image(path.with_suffix("") / "share.png")
+    content = {**files.main.content, "id": path.stem, "share_image": share_image}
+    if files.translations:
+        content["texts"] = _texts(files)
+    try:
+        return Campaign.model_validate(content)
+    except ValidationError as fault:
+        sentences = (files.tell(*each) for each in located(Campaign, fault))
+        raise ConfigurationError("\n".join(sentences)) from None
+
+
+_NOT_KEYS = {
+    "id": "is not a key here: the file's name is the campaign's id",
+    "share_image": "is not a key here: put the picture into the campaign's folder, as share.png",
+    "paused": "is not a key here: to pause a campaign, run undersign campaign pause",
+}
+
+
+def read(path: Path) -> Files:
+    """The file of a campaign, and what lies in the folder of its name, as they are written.
+
+    Raises:
+        ConfigurationError: one of them is not in UTF-8.
+    """
+    folder = sorted(path.with_suffix("").glob("*.toml"))
+    translations = {file.stem: _read(file, f"{path.stem}/{file.name}") for file in folder}
+    return Files(_read(path, path.name), translations)
+
+
+def _texts(files: Files) -> dict[str, Any]:
+    """By language: those in the campaign's file, and its translations."""
+    texts = files.main.content.get("texts", {})
+    for language, file in files.translations.items():
+        if not isinstance(texts, dict) or language in texts:
+            told = f"is in {file.name}, too: leave one of the two"
+            raise ConfigurationError(Files(files.main).tell(("texts", language), told))
+    return {**texts, **{language: file.content for language, file in files.translations.items()}}
+
+
+_PNG = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})", re.DOTALL)
+
+
+def _share_image(file: Path) -> Path | None:
+    """The picture, if there is one of the size that is shown whole wherever a link is posted."""
+    if not file.is_file():
+        return None
+    found = _PNG.match(file.read_bytes()[:24])
+    size = [int.from_bytes(part) for part in found.groups()] if found else None
+    if size != [1200, 630]:
+        raise ConfigurationError(f"{file.parent.name}/{file.name}: must be a PNG picture of 1200 x 630 pixels")
+    return file
+
+
+def _read(path: Path, name: str) -> File:
+    try:
+        return File(name, path.read_text(encoding="utf-8-sig"))  # Windows' Notepad puts a byte order mark in front
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{name}: is not in UTF-8; let your editor save it in that encoding") from None

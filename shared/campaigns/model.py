@@ -1,0 +1,371 @@
+"""A campaign: what its file says, checked, and what follows from it."""
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
+
+from shared.campaigns.fields import (
+    THROWAWAY,
+    Address,
+    Country,
+    Day,
+    FileName,
+    HttpsUrl,
+    Language,
+    OneLine,
+    Origin,
+    Recipient,
+    Slug,
+    Text,
+    Whole,
+    matching,
+)
+from shared.campaigns.problems import Location, MisfitError, named
+
+#: Confirming stays possible this long after the close: a mail opened the next morning still counts.
+CONFIRM_GRACE = timedelta(days=7)
+
+#: One person's laptop falls into the sea, and the signatures are still there.
+MIN_RECIPIENTS = 2
+
+#: Initiatives registered from this day on need `min_720` (Delegated Regulation (EU) 2024/1082).
+_NEW_MINIMA_FROM = date(2024, 7, 16)
+_THRESHOLDS = Path(__file__).parents[1] / "reference" / "eci_thresholds.csv"
+
+
+#: Why a campaign takes no signatures, as the code of an error.
+Shut = Literal["campaign_closed", "campaign_paused"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Controller(_Part):
+    """A controller in the sense of GDPR, Article 4(7)."""
+
+    name: OneLine
+    postal_address: OneLine
+    email: Address
+    website: HttpsUrl
+
+
+class Processor(_Part):
+    """Who handles signers' data on the controllers' behalf (GDPR, Article 28)."""
+
+    name: OneLine
+    task: OneLine
+    place: OneLine
+
+
+class Privacy(_Part):
+    """What the privacy notice is made from (GDPR, Article 13)."""
+
+    contact: Address = Field(description="the address that answers questions about signers' data")
+    data_protection_officer: Address | None = None
+    recipients: tuple[OneLine, ...] = Field(
+        min_length=1, description="who is given the signatures, as in ['European Commission']"
+    )
+    processors: tuple[Processor, ...] = Field(
+        min_length=1, description="who handles the data on your behalf: cloud, mail provider"
+    )
+    retention_days: Whole = Field(
+        # Confirming goes on for seven days, and what is confirmed then must not come after the purge.
+        ge=8,
+        le=3650,
+        description="how many days after the close signatures are kept before they are purged",
+    )
+    backup_days: Whole = Field(
+        ge=0, le=98, description="how many days backups keep what was erased (0: there are none)"
+    )
+    supervisory_authority: OneLine = Field(description="where a signer may complain")
+    supervisory_authority_website: HttpsUrl
+
+    @property
+    def words(self) -> set[str]:
+        """All that another language may call otherwise."""
+        processed = {word for each in self.processors for word in (each.task, each.place)}
+        return {*self.recipients, *processed, self.supervisory_authority}
+
+    def translated(self, glossary: Mapping[str, str]) -> Self:
+        """The same with each of its `words` as `glossary` has it; those that it lacks stay."""
+        recipients = tuple(glossary.get(each, each) for each in self.recipients)
+        processors = tuple(
+            Processor(
+                name=each.name, task=glossary.get(each.task, each.task), place=glossary.get(each.place, each.place)
+            )
+            for each in self.processors
+        )
+        authority = glossary.get(self.supervisory_authority, self.supervisory_authority)
+        return self.model_copy(
+            update={"recipients": recipients, "processors": processors, "supervisory_authority": authority}
+        )
+
+
+class Proof(_Part):
+    """That somebody has opened what was sealed to this recipient; `undersign prove` writes it.
+
+    `challenge`: SHA-256 of the answer, in hexadecimal. `answer`: what only the holder of the identity could read.
+    """
+
+    recipient: Recipient
+    challenge: Annotated[str, matching("[0-9a-f]{64}", "let undersign prove write this")]
+    answer: OneLine | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.answer is not None and digest_of(self.answer) == self.challenge
+
+
+def digest_of(answer: str) -> str:
+    """What a campaign file keeps of an answer before it is known."""
+    return hashlib.sha256(answer.encode()).hexdigest()
+
+
+class Sealing(_Part):
+    recipients: tuple[Recipient, ...] = Field(
+        min_length=1, description="the age recipients (age1…) that signers' data is sealed to"
+    )
+    proofs: tuple[Proof, ...] = Field(
+        default=(), description="that each recipient's identity opens; undersign prove writes them"
+    )
+
+    @property
+    def unproven(self) -> list[str]:
+        """The recipients of which nobody has shown that what is sealed to them can be opened."""
+        proven = {proof.recipient for proof in self.proofs if proof.holds}
+        return [recipient for recipient in self.recipients if recipient not in proven]
+
+
+class Sender(_Part):
+    """Whom the mail comes from."""
+
+    name: OneLine
+    address: Address
+
+
+class Partner(_Part):
+    """An organisation that shows the form on its own pages."""
+
+    name: OneLine
+    origins: tuple[Origin, ...] = Field(min_length=1, description="the origins of its pages")
+    country: Country | None = Field(
+        default=None, description="the country its form starts with, as in DE; without it, that of the language"
+    )
+    recipient: Recipient | None = Field(
+        default=None, description="the partner's own age recipient: newsletter contacts are sealed to it"
+    )
+
+
+class Initiative(_Part):
+    """The European Citizens' Initiative whose thresholds the count shows.
+
+    Source of the thresholds: Regulation (EU) 2019/788, Annex I (seats x 705), for those registered from 16 July
+    2024 as amended by Delegated Regulation (EU) 2024/1082 (seats x 720); `eci_thresholds.csv` holds both.
+    """
+
+    number: OneLine
+    registered: Day
+    hand_off: HttpsUrl | None = Field(
+        default=None, description="where a live initiative is signed in the Commission's own system"
+    )
+
+    @cached_property
+    def thresholds(self) -> Mapping[str, int]:
+        """Minimum number of statements of support by country; 27 member states."""
+        column = "min_720" if self.registered >= _NEW_MINIMA_FROM else "min_705"
+        with _THRESHOLDS.open(newline="", encoding="utf-8") as rows:
+            return {row["country"]: int(row[column]) for row in csv.DictReader(rows)}
+
+
+class Texts(_Part):
+    """What signers read, in one language. `paragraphs` and `demands` are plain text."""
+
+    title: OneLine = Field(description="what the petition asks for, in a few words")
+    addressee: OneLine = Field(description="whom the petition asks, as in European Commission")
+    summary: OneLine = Field(description="the petition in two or three sentences")
+    paragraphs: tuple[Text, ...] = Field(min_length=1, description="the petition itself, a list of paragraphs")
+    demands_heading: OneLine = Field(description="the line above the demands")
+    demands: tuple[OneLine, ...] = Field(min_length=1, description="what is demanded, a list of sentences")
+    closing: Text = Field(description="the paragraph below the demands")
+    consent: Text = Field(description="names controller, purpose and political opinion: GDPR, Articles 7 and 9")
+    arrangement: Text | None = Field(
+        default=None, description="the essence of the controllers' arrangement: GDPR, Article 26"
+    )
+    glossary: Mapping[OneLine, OneLine] = Field(
+        default={}, description="what recipients, tasks, places and the authority are called in this language"
+    )
+
+
+class Campaign(_Part):
+    """One campaign. Times are UTC; `opens` and `closes` are days, both included."""
+
+    id: FileName
+    default_language: Language = Field(description="the language for readers of none that there are texts in")
+    vouched_languages: tuple[Language, ...] = Field(
+        min_length=1, description="the languages whose texts you have had checked: only these are chosen unasked"
+    )
+    goal: Whole = Field(ge=1, description="how many signatures you want")
+    goal_steps: tuple[Whole, ...] = Field(min_length=1, description="the goals shown on the way, rising")
+    opens: Day = Field(description="the first day on which one can sign, as in 2026-11-01")
+    closes: Day = Field(description="the last day on which one can sign, as in 2027-10-31")
+    minimum_age: Whole = Field(ge=13, le=21, description="the age, in years, from which one may sign")
+    consent_version: OneLine = Field(description="changes with every change of a consent text")
+    share_image: Path | None = Field(default=None, description="found beside the translations, never named")
+    paused: bool = Field(default=False, description="told by the overlay, never in the file")
+    tally_shards: Whole = Field(
+        default=32,
+        ge=1,
+        le=500,
+        description="documents over which the count is spread, one confirmation a second each",
+    )
+    required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
+    asks_postal_code: StrictBool = False
+    abuse_contact: Address = Field(description="the address to which people report misuse of the form")
+    sender: Sender = Field(description="a table with name and address: whom the mail comes from")
+    sealing: Sealing = Field(description="a table with recipients: whose keys signers' data is sealed to")
+    controllers: tuple[Controller, ...] = Field(
+        min_length=1, description="who decides on the data: name, postal_address, email, website"
+    )
+    privacy: Privacy = Field(description="a table with all that the privacy notice is made from")
+    initiative: Initiative | None = None
+    partners: Mapping[Slug, Partner] = Field(default_factory=dict)
+    texts: Mapping[Language, Texts] = Field(min_length=1, description="one table per language")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if told := [*self._own_faults(), *self._partner_faults(), *self._text_faults()]:
+            raise MisfitError(told)
+        return self
+
+    def _own_faults(self) -> Iterator[tuple[Location, str]]:
+        if self.closes < self.opens:
+            yield ("closes",), "lies before opens"
+        for earlier, later in pairwise(self.goal_steps):
+            if later <= earlier:
+                yield ("goal_steps",), f"must rise and end with goal: {later} comes after {earlier}"
+        if self.goal_steps[-1] != self.goal:
+            told = f"must rise and end with goal: they end with {self.goal_steps[-1]}, and goal is {self.goal}"
+            yield ("goal_steps",), told
+        if "postal_code" in self.required_fields and not self.asks_postal_code:
+            yield ("required_fields",), "names postal_code, but asks_postal_code is not true"
+
+    def _partner_faults(self) -> Iterator[tuple[Location, str]]:
+        owners = dict[str, str]()
+        for slug, partner in self.partners.items():
+            for index, origin in enumerate(partner.origins):
+                if owner := owners.get(origin):
+                    where = "twice" if owner == slug else f"with partners.{owner}, too"
+                    told = f"the origin {origin} stands there {where}: leave it with one partner, once"
+                    yield ("partners", slug, "origins", index), told
+                owners[origin] = slug
+
+    def _text_faults(self) -> Iterator[tuple[Location, str]]:
+        if self.default_language not in self.texts:
+            yield ("texts", self.default_language), "is missing, the default language"
+        elif self.default_language not in self.vouched_languages:
+            yield ("vouched_languages",), f"must name the default language, too: add {self.default_language}"
+        for language in set(self.vouched_languages) - self.texts.keys():
+            yield ("vouched_languages",), f"there are no texts in {language}"
+        for language, texts in self.texts.items():
+            for key, told in self._faults_of(texts):
+                yield ("texts", language, *key), told
+
+    def _faults_of(self, texts: Texts) -> Iterator[tuple[Location, str]]:
+        for word in texts.glossary.keys() - self.privacy.words:
+            yield ("glossary", word), "stands nowhere in the privacy table; copy it from there"
+        consent = " ".join(texts.consent.split())
+        if not re.search(rf"(?<![0-9]){self.minimum_age}(?![0-9])", consent):
+            yield ("consent",), f"does not say the minimum_age: add the number {self.minimum_age}"
+        for controller in self.controllers:
+            if " ".join(controller.name.split()) not in consent:
+                yield ("consent",), f"does not name every controller: add {controller.name}"
+        if len(self.controllers) > 1 and texts.arrangement is None:
+            yield ("arrangement",), f"is missing ({Texts.model_fields['arrangement'].description})"
+
+    @property
+    def not_ready(self) -> list[str]:
+        """What keeps this campaign from opening to the public, each in a sentence that names key and remedy.
+
+        One key is lost sooner than one thinks, and with the last key all signatures.
+        """
+        return [f"{self.id}.toml: {named(location, told)}" for location, told in self.unready_keys()]
+
+    def unready_keys(self) -> Iterator[tuple[Location, str]]:
+        """As `not_ready`, with the key apart from what is told of it."""
+        for key, recipients in self._all_recipients():
+            if THROWAWAY in recipients:
+                yield key, f'"{THROWAWAY}" is for local runs: put an age recipient (age1…) there instead'
+        real = [recipient for recipient in self.sealing.recipients if recipient != THROWAWAY]
+        if len(set(real)) < MIN_RECIPIENTS:
+            told = f"needs {MIN_RECIPIENTS} keys at least, of two people"
+            yield ("sealing", "recipients"), f"{told}: each of them makes one with undersign keygen"
+        for recipient in real:
+            if recipient in self.sealing.unproven:
+                told = f"nobody has shown that the key of {recipient[:12]}… opens what is sealed to it"
+                yield ("sealing", "recipients"), f"{told}: undersign prove {self.id}"
+
+    def _all_recipients(self) -> Iterator[tuple[Location, tuple[str, ...]]]:
+        yield ("sealing", "recipients"), self.sealing.recipients
+        for slug, partner in self.partners.items():
+            if partner.recipient:
+                yield ("partners", slug, "recipient"), (partner.recipient,)
+
+    def text(self, language: str) -> Texts:
+        """The texts in `language`, else in the campaign's own."""
+        return self.texts.get(language) or self.texts[self.default_language]
+
+    def changed(self, *, partners: Mapping[str, Partner], paused: bool) -> Self:
+        """The same campaign, as its overlay has it."""
+        changed = self.model_copy(update={"partners": partners, "paused": paused})
+        changed.__dict__.pop("partner_by_origin", None)  # which the copy has from the original
+        return changed
+
+    def shut(self, now: datetime) -> Shut | None:
+        """Why it takes no signatures now; None where it takes them."""
+        if not self.is_open(now):
+            return "campaign_closed"
+        return "campaign_paused" if self.paused else None
+
+    def has_opened(self, now: datetime) -> bool:
+        """Also when it has closed again."""
+        return self._start(self.opens) <= now
+
+    def is_open(self, now: datetime) -> bool:
+        """From the first day to the last."""
+        return self.has_opened(now) and now < self._start(self.closes) + timedelta(days=1)
+
+    def takes_confirmations(self, now: datetime) -> bool:
+        """Also after the close, for `CONFIRM_GRACE`."""
+        return self.has_opened(now) and now < self._start(self.closes) + timedelta(days=1) + CONFIRM_GRACE
+
+    @property
+    def purged_on(self) -> date:
+        """The day from which the signatures are no longer kept."""
+        return self.closes + timedelta(days=self.privacy.retention_days)
+
+    def next_goal(self, total: int) -> int:
+        """The first step above `total`, else the goal."""
+        return next((step for step in self.goal_steps if step > total), self.goal)
+
+    @cached_property
+    def partner_by_origin(self) -> Mapping[str, str]:
+        return {origin: slug for slug, partner in self.partners.items() for origin in partner.origins}
+
+    @staticmethod
+    def _start(day: date) -> datetime:
+        return datetime.combine(day, time.min, tzinfo=UTC)

@@ -1,0 +1,181 @@
+"""The fields of a form: what each accepts, and the code of what is wrong with it.
+
+A field's error carries a code, whose text is `fields.<code>` in locales/, and never the value.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from shared.errors import FieldFault
+from shared.reference import countries
+
+MAX_NAME_CHARACTERS = 100
+MAX_EMAIL_CHARACTERS = 254
+
+#: Spammers sign with names that say "visit my-site.com". In lower case any word with a dot in it counts as one;
+#: otherwise only the usual endings, for "St.John" and "J.R.R.Tolkien" are names.
+_URL = re.compile(
+    r"://|\b[Ww]{3}\.|@|\.\w{2,}/|\b[a-z0-9-]{2,}\.[a-z]{2,}\b"
+    r"|(?i:\b[\w-]+\.(com|net|org|info|biz|io|xyz|site|online|shop|club|click|link|app|eu)\b)"
+)
+#: A dot-atom (RFC 5322, 3.2.3) of ASCII, at most 64 octets (RFC 5321, 4.5.3.1.1): right as it stands.
+_PLAIN_LOCAL_PART = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+#: How many characters may become one when a name is normalised.
+_MAX_MARKS = 4
+#: Joiners that several scripts need inside names (Persian, Sinhala, Malayalam …), unlike other format characters.
+_JOINERS = "\u200c\u200d"
+#: Hangul fillers: to Unicode they are letters, to everybody else they are nothing.
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+
+
+def _fault(code: str) -> PydanticCustomError:
+    # A fault carries its code and never the value: texts come from locales/, and values stay out of answers.
+    return PydanticCustomError("field", code)
+
+
+def check_email(typed: str) -> str:
+    """The address with its parts normalised (NFC), whatever its script; not looked up in the DNS."""
+    stripped = typed.strip()
+    if not stripped:
+        raise _fault("required")
+    if len(stripped) > MAX_EMAIL_CHARACTERS:  # before it is normalised, which takes long for combining marks
+        raise _fault("email_invalid")
+    local, _, domain = stripped.rpartition("@")
+    if stripped.isascii() and _PLAIN_LOCAL_PART.fullmatch(local):
+        return f"{local}@{_checked_domain(domain)}"
+    return _checked_email(stripped)
+
+
+@lru_cache(maxsize=4096)
+def _checked_domain(domain: str) -> str:
+    """Most signers' addresses are of a few providers, and to check a domain is most of the work."""
+    return _checked_email(f"a@{domain}").removeprefix("a@")
+
+
+def _checked_email(email: str) -> str:
+    from email_validator import EmailNotValidError, validate_email  # here: only sign checks addresses
+
+    try:
+        return validate_email(email, check_deliverability=False, strict=True).normalized
+    except EmailNotValidError:
+        raise _fault("email_invalid") from None
+
+
+def check_name(typed: str) -> str:
+    """1 to 100 characters of any script, NFC, white space folded."""
+    is_plain = typed.isascii() and typed.isprintable()
+    if not is_plain and any(_is_control(character) for character in typed):
+        raise _fault("control_characters")
+    folded = " ".join(typed.split())
+    if not folded:
+        raise _fault("required")
+    if len(folded) > MAX_NAME_CHARACTERS * _MAX_MARKS:  # as for addresses
+        raise _fault("too_long")
+    name = unicodedata.normalize("NFC", folded)
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise _fault("too_long")
+    if _URL.search(name):
+        raise _fault("url_not_allowed")
+    if not any(unicodedata.category(character).startswith("L") for character in name):
+        raise _fault("name_invalid")
+    return name
+
+
+def _is_control(character: str) -> bool:
+    # Cc control, Cf format (bidirectional overrides among them), Cs surrogate, Co private, Zl Zp line breaks.
+    category = unicodedata.category(character)
+    invisible = category in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} or character in _FILLERS
+    return invisible and character not in _JOINERS
+
+
+def check_country(typed: str) -> str:
+    code = typed.strip().upper()
+    if not code:
+        raise _fault("required")
+    if code not in countries.CODES:
+        raise _fault("country_unknown")
+    return code
+
+
+def _check_consent(given: object) -> Literal[True]:
+    if given is not True:
+        raise _fault("consent_required")
+    return True
+
+
+def _matching(pattern: str, code: str) -> AfterValidator:
+    def check(typed: str) -> str:
+        if not re.fullmatch(pattern, typed):
+            raise _fault(code)
+        return typed
+
+    return AfterValidator(check)
+
+
+SLUG = r"[a-z0-9-]{1,40}"
+# RFC 5646 in outline; whether we speak the language is another question, and no fault of the signer's.
+_BCP47 = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}"
+_POSTAL_CODE = r"[0-9A-Za-z][0-9A-Za-z -]{1,14}"
+
+Email = Annotated[
+    str,
+    AfterValidator(check_email),
+    WithJsonSchema({"type": "string", "format": "idn-email", "maxLength": MAX_EMAIL_CHARACTERS}),
+]
+Name = Annotated[
+    str,
+    AfterValidator(check_name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARACTERS}),
+]
+Country = Annotated[
+    str, AfterValidator(check_country), WithJsonSchema({"type": "string", "enum": sorted(countries.CODES)})
+]
+Bcp47 = Annotated[
+    str, _matching(_BCP47, "locale_invalid"), WithJsonSchema({"type": "string", "pattern": f"^{_BCP47}$"})
+]
+Consent = Annotated[
+    Literal[True], BeforeValidator(_check_consent), WithJsonSchema({"type": "boolean", "const": True})
+]
+Partner = Annotated[
+    str, _matching(SLUG, "partner_unknown"), WithJsonSchema({"type": "string", "pattern": f"^{SLUG}$"})
+]
+Source = Annotated[
+    str, _matching(SLUG, "source_invalid"), WithJsonSchema({"type": "string", "pattern": f"^{SLUG}$"})
+]
+PostalCode = Annotated[
+    str,
+    _matching(_POSTAL_CODE, "postal_code_invalid"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_POSTAL_CODE}$"}),
+]
+
+
+#: Pydantic's own faults, as codes of ours; whatever else it finds is of the wrong type.
+_FAULT_CODES = {"missing": "required", "extra_forbidden": "unknown_field", "model_type": "not_an_object"}
+_SHOWN_NAME_CHARACTERS = 40
+_SHOWN_FAULTS = 20
+
+
+def faults_of(error: ValidationError) -> list[FieldFault]:
+    """Each field's fault, by code. Field names are cut short; values are left out; of many faults, the first."""
+    faults = error.errors(include_input=False)[:_SHOWN_FAULTS]
+    return [FieldFault(_field_of(fault), _code_of(fault)) for fault in faults]
+
+
+def _field_of(fault: Any) -> str:
+    return str(fault["loc"][0])[:_SHOWN_NAME_CHARACTERS] if fault["loc"] else ""
+
+
+def _code_of(fault: Any) -> str:
+    if fault["type"] == "field":
+        return str(fault["msg"])
+    return _FAULT_CODES.get(fault["type"], "wrong_type")

@@ -1,0 +1,37 @@
+"""What clients send: strict models that refuse unknown fields. The OpenAPI document is made from them."""
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+)
+
+from shared.models.fields import Bcp47, Consent, Country, Email, Name, Partner, PostalCode, Source
+
+
+class _Request(BaseModel):
+    # Built when first used: building a model takes as long as answering a request.
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
+
+
+class SignRequest(_Request):
+    """One signature, as the form sends it."""
+
+    email: Email = Field(description="One address, one signature; any script, `+` welcome.")
+    name: Name = Field(description="Any script; no control characters, no web address.")
+    country: Country = Field(description="ISO 3166-1 alpha-2, and XK for Kosovo.")
+    locale: Bcp47 = Field(description="BCP 47; the language to answer and to mail in.")
+    consent: Consent = Field(description="True: the signer ticked the campaign's consent text.")
+    partner: Partner | None = Field(default=None, description="The partner on whose page it was signed.")
+    source: Source | None = Field(default=None, description="Where the signer came from.")
+    newsletter: bool | None = Field(default=None, description="Yes or no to the organisation's newsletter.")
+    postal_code: PostalCode | None = Field(default=None, description="Where the campaign asks for it.")
+
+
+class LinksRequest(_Request):
+    """Asks that the links an address is due are mailed to it."""
+
+    email: Email
+    locale: Bcp47

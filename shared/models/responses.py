@@ -1,0 +1,148 @@
+"""What clients get. The OpenAPI document is made from these models."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+)
+
+
+# Built when first used: no function uses all of them, and building one takes as long as answering a request.
+class _Response(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
+
+class CheckInbox(_Response):
+    """The same for every address, byte for byte."""
+
+    status: Literal["check_inbox"] = "check_inbox"
+
+
+class Pressed(_Response):
+    """What a link did."""
+
+    status: Literal["confirmed", "withdrawn"]
+
+
+class CountryThreshold(_Response):
+    needed: int
+    met: bool
+
+
+class Thresholds(_Response):
+    """Progress against the minima of a European Citizens' Initiative."""
+
+    basis: str = Field(description="What is counted, in words.")
+    needed: int = Field(description="How many member states must reach their minimum.")
+    met: int
+    by_country: dict[str, CountryThreshold]
+
+
+class PaperCount(_Response):
+    """Signatures on paper, as the organisers have counted them; they are in no other number."""
+
+    total: int
+    by_country: dict[str, int]
+
+
+class Count(_Response):
+    """The public counter."""
+
+    campaign: str
+    total: int
+    goal: int
+    next_goal: int
+    as_of: datetime
+    by_country: dict[str, int] = Field(
+        description="ISO codes; countries under 10 are folded into `other`. The sum is the total."
+    )
+    thresholds: Thresholds | None = None
+    paper: PaperCount | None = Field(default=None, description="Shown apart, and only where there is some.")
+
+
+class HistoryPoint(_Response):
+    """The counter as it stood at one moment."""
+
+    at: datetime
+    total: int
+    by_country: dict[str, int] | None = Field(
+        default=None, description="Folded like the counter's; told of days alone."
+    )
+
+
+class History(_Response):
+    """How the count has grown. `points`: oldest first; an hour or a day in which nothing was kept has none."""
+
+    campaign: str
+    as_of: datetime
+    points: list[HistoryPoint]
+
+
+class FormSender(_Response):
+    name: str
+    address: str
+
+
+class Sharing(_Response):
+    url: str = Field(description="The link to pass on; it keeps partner and language.")
+    services: Mapping[str, str] = Field(description="Each service's address with text and link filled in.")
+    primary: Mapping[str, str] = Field(description="The service to offer first, by country; else WhatsApp.")
+
+
+class Form(_Response):
+    """A petition's form in one language, as the widget shows it on one origin's pages."""
+
+    campaign: str
+    language: str
+    title: str
+    admitted: bool = Field(description="Whether pages of this origin may send the form.")
+    shut: Literal["campaign_closed", "campaign_paused"] | None = Field(
+        default=None, description="Why no signatures are taken now; absent where they are."
+    )
+    partner: str | None = Field(default=None, description="Whose page it is.")
+    partner_country: str | None = None
+    language_country: str | None = None
+    countries: Sequence[tuple[str, str]] = Field(
+        description="Code and name, in the language's order; none for our own pages, whose form is there already."
+    )
+    required: Sequence[str]
+    asks_postal_code: bool
+    consent: str
+    hosted_page: str
+    privacy_page: str
+    contact: str = Field(description="Who registers a partner's pages.")
+    sender: FormSender
+    subject: str = Field(description="Of the mail to look for.")
+    mailboxes: Mapping[str, str] = Field(
+        description="Mail providers' domains, and where each shows its mailboxes."
+    )
+    share: Sharing
+    texts: Mapping[str, str]
+
+
+class Health(_Response):
+    status: Literal["ok"] = "ok"
+    function: str
+    version: str
+
+
+class FieldProblem(_Response):
+    field: str
+    code: str
+    message: str
+
+
+class Problem(_Response):
+    """RFC 9457, with our stable `code`."""
+
+    type: Literal["about:blank"] = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldProblem] | None = None
+    hosted_page: str | None = None

@@ -1,0 +1,106 @@
+"""One request on its way through a handler, and the small answers that handlers share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from shared import locales
+from shared.campaigns.model import Campaign
+from shared.errors import (
+    UnknownCampaign,
+)
+from shared.locales import Locale
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through a handler.
+
+    `wanted_language`: what the body asked for, once it is read; errors are told in it.
+    """
+
+    request: Request
+    params: Mapping[str, str]
+    campaigns: Mapping[str, Campaign]
+    wanted_language: str | None = None
+    is_page: bool = False
+
+    @property
+    def wants_page(self) -> bool:
+        """Whether a person's browser asks, or a script: by Accept, else by what the path is for."""
+        accept = self.request.headers.get("accept", "")
+        if "text/html" in accept:
+            return True
+        return "json" not in accept and (self.is_page or self.media_type == FORM)
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the body, in small letters, without its parameters."""
+        return self.request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+    @property
+    def campaign(self) -> Campaign:
+        """The campaign in the path.
+
+        Raises:
+            UnknownCampaign: there is none of this name.
+        """
+        known = self.known_campaign
+        if known is None:
+            raise UnknownCampaign
+        return known
+
+    @property
+    def known_campaign(self) -> Campaign | None:
+        return self.campaigns.get(self.params.get("campaign", ""))
+
+    def locale(self, campaign: Campaign | None = None) -> Locale:
+        """The texts to answer with: as the query, the body or the browser asks, else the campaign's language."""
+        return self._locale(campaign or self.known_campaign, self.request.headers.get("accept-language"))
+
+    def cacheable_locale(self, campaign: Campaign) -> Locale:
+        """The same without the browser's wish: a CDN caches nothing that varies by Accept-Language."""
+        return self._locale(campaign, None)
+
+    def _locale(self, campaign: Campaign | None, accept_language: str | None) -> Locale:
+        return locales.locale(
+            locales.negotiate(
+                self.request.query_params.get("lang") or self.wanted_language,
+                accept_language,
+                campaign.texts if campaign else locales.LANGUAGES,
+                campaign.default_language if campaign else locales.FALLBACK,
+                campaign.vouched_languages if campaign else None,
+            )
+        )
+
+
+def answer_json(
+    content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] = NO_STORE
+) -> Response:
+    return Response(content.model_dump_json(exclude_none=True), status, dict(headers), media_type=JSON)
+
+
+def to_language(call: Call) -> Response | None:
+    """An uncached redirect to the address that names a language we speak; None where it does already."""
+    query = dict(call.request.query_params)
+    language = call.locale().language
+    if query.get("lang") == language:
+        return None
+    address = f"{call.request.scope['path']}?{urlencode({**query, 'lang': language})}"
+    return RedirectResponse(address, HTTPStatus.FOUND, NO_STORE)
+
+
+def hosted_page(campaign: Campaign, **query: str | None) -> str:
+    """Path and query of a campaign's own page."""
+    given = {name: value for name, value in query.items() if value}
+    return f"/c/{campaign.id}" + (f"?{urlencode(given)}" if given else "")

@@ -1,0 +1,62 @@
+"""Maps errors to answers: RFC 9457 for programs, a page for people."""
+
+from http import HTTPStatus
+
+from starlette.responses import RedirectResponse, Response
+
+from shared.campaigns.model import Campaign
+from shared.errors import (
+    InvalidFields,
+    OriginNotAllowed,
+    PublicError,
+)
+from shared.locales import Locale
+from shared.models.responses import FieldProblem, Problem
+from shared.web import pages
+from shared.web.call import NO_STORE, Call
+
+
+def problem(call: Call, error: PublicError) -> Response:
+    """The one place where errors become answers: a page for people, RFC 9457 for programs."""
+    locale = call.locale()
+    text = locale(f"errors.{error.code}", **{"hosted_page": "", **error.details})
+    if call.wants_page:
+        if isinstance(error, OriginNotAllowed):
+            return RedirectResponse(f"{error.details['hosted_page']}&moved=1", HTTPStatus.SEE_OTHER, NO_STORE)
+        return pages.error(
+            locale,
+            code=error.code,
+            text=text,
+            status=error.status,
+            campaign=_way_on(call, error),
+            headers=error.headers,
+        )
+    document = Problem(
+        title=HTTPStatus(error.status).phrase,
+        status=error.status,
+        code=error.code,
+        detail=text,
+        errors=_field_problems(error, locale),
+        hosted_page=error.details.get("hosted_page"),
+    )
+    return Response(
+        document.model_dump_json(exclude_none=True),
+        error.status,
+        {**NO_STORE, **error.headers},
+        media_type="application/problem+json",
+    )
+
+
+def _way_on(call: Call, error: PublicError) -> Campaign | None:
+    """The campaign that an error page leads to: the one it is about, else the only one there is."""
+    about = call.known_campaign or call.campaigns.get(error.details.get("campaign", ""))
+    return about or (next(iter(call.campaigns.values())) if len(call.campaigns) == 1 else None)
+
+
+def _field_problems(error: PublicError, locale: Locale) -> list[FieldProblem] | None:
+    if not isinstance(error, InvalidFields):
+        return None
+    return [
+        FieldProblem(field=fault.field, code=fault.code, message=locale(f"fields.{fault.code}"))
+        for fault in error.faults
+    ]
