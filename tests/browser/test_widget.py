@@ -404,7 +404,7 @@ class TestWhenTheServerIsAway:
             await expect(page.get_by_role("status")).to_contain_text(BUSY)
             await page.get_by_role("button", name="Try now").click()
 
-        await expect(page.get_by_role("status")).to_contain_text("It still does not work.")
+        await expect(page.get_by_role("status")).to_contain_text("It is still not working.")
         assert len(asked) == 6
         await expect(walk.field("Email")).to_have_value(address)
         await expect(page.get_by_role("button", name="Sign now")).to_be_visible()
