@@ -21,6 +21,7 @@ from tests.support import pages
 from tests.support.deployment import REPOSITORY
 from tests.support.emulator import free_port, wait_for_port
 from tests.support.pages import PAGES
+from tests.support.polling import PATIENCE_SECONDS
 from tests.support.servers import server
 
 #: Pages whose commands are not run here, and why.
@@ -120,7 +121,9 @@ def test_make_run_starts_the_petition(tmp_path: Path) -> None:
     process = subprocess.Popen(START.split(), cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE)
     try:
         assert wait_for_port(port, process)
-        page = httpx.get(f"http://localhost:{port}/", follow_redirects=True, trust_env=False)
+        page = httpx.get(
+            f"http://localhost:{port}/", follow_redirects=True, trust_env=False, timeout=PATIENCE_SECONDS
+        )
     finally:
         process.terminate()
         printed, _ = process.communicate()
