@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 import shared.startup as startup
 from shared import log, runtime
 from shared.campaigns.model import Campaign
-from shared.errors import CampaignClosed, CampaignPaused, FieldFault, InvalidFields, OriginNotAllowed
+from shared.errors import CampaignClosed, CampaignPaused, FieldError, InvalidFields, OriginNotAllowed
 from shared.models.messages import LinksMessage, SubmissionMessage
 from shared.models.requests import LinksRequest, SignRequest
 from shared.models.responses import CheckInbox
@@ -113,14 +113,14 @@ def _parse(fields: Any, campaign: Campaign) -> SignRequest:
     """A request that fits its campaign.
 
     Raises:
-        InvalidFields: names every field at fault.
+        InvalidFields: names every field that is wrong.
     """
     request = parse(SignRequest, fields)
-    faults = [FieldFault(name, "required") for name in campaign.required_fields if getattr(request, name) is None]
+    errors = [FieldError(name, "required") for name in campaign.required_fields if getattr(request, name) is None]
     if request.partner and request.partner not in campaign.partners:
-        faults.append(FieldFault("partner", "partner_unknown"))
-    if faults:
-        raise InvalidFields(faults)
+        errors.append(FieldError("partner", "partner_unknown"))
+    if errors:
+        raise InvalidFields(errors)
     return request
 
 
