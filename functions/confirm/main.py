@@ -127,7 +127,7 @@ async def _press_later(call: Call, purpose: Purpose, away: StoreUnavailable, out
     Raises:
         QueueUnavailable: neither can take it now; the signer presses again.
     """
-    log.fault("store_unavailable", away.__cause__ or away, function="confirm")
+    log.exception("store_unavailable", away.__cause__ or away, function="confirm")
     press = DeferredPress(purpose=purpose.value, token=call.params["token"], pressed_at=deps.now())
     await deps.envelopes.send(press)
     return outcome
