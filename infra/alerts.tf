@@ -116,12 +116,12 @@ locals {
       EOT
       for   = "600s"
     }
-    poison = {
+    unopenable-task = {
       to      = "page"
       summary = "deliver holds a task that it cannot open: a key is missing, or somebody made it up."
       # It is tried for a day before it is put aside, so one that is seen early is not lost.
       query = <<-EOT
-        sum(increase(logging_googleapis_com:user_poison{monitored_resource="cloud_run_revision"}[15m])) > 0
+        sum(increase(logging_googleapis_com:user_unopenable_task{monitored_resource="cloud_run_revision"}[15m])) > 0
       EOT
       for   = "0s"
     }

@@ -51,8 +51,8 @@ locals {
       labels = ["kind", "provider"]
       why    = "Mails of which nobody knows whether the relay has taken them"
     }
-    poison = {
-      filter = "jsonPayload.event=\"poison\""
+    unopenable_task = {
+      filter = "jsonPayload.event=\"unopenable_task\""
       labels = ["error"]
       why    = "Attempts at tasks that deliver cannot open"
     }

@@ -275,7 +275,7 @@ async def _keep_or_park(request: Request, body: bytes, poison: Unopenable | Inva
     """A key or a revision may be about to arrive, so it is tried for a day; then a person has to look at it."""
     retries = request.headers.get("x-cloudtasks-taskretrycount", "")
     attempts = int(retries) if re.fullmatch("[0-9]{1,9}", retries) else 0
-    log.exception("poison", poison, function="deliver", attempts=attempts)
+    log.exception("unopenable_task", poison, function="deliver", attempts=attempts)
     if attempts < PARK_AFTER_ATTEMPTS:
         raise TryAgain
     task = request.headers.get("x-cloudtasks-taskname", "")
