@@ -67,7 +67,7 @@ locals {
         {
           title = "What became of tasks, a minute"
           lines = {
-            "$${labels.kind} $${labels.outcome}" = "60 * sum by (kind, outcome) (rate(logging_googleapis_com:user_orders{${local.run}}[5m]))"
+            "$${labels.kind} $${labels.outcome}" = "60 * sum by (kind, outcome) (rate(logging_googleapis_com:user_mail_decisions{${local.run}}[5m]))"
           }
         },
         {

@@ -31,8 +31,8 @@ locals {
       labels = ["campaign", "stage", "provider"]
       why    = "How far signatures have come, by class of mail provider"
     }
-    orders = {
-      filter = "jsonPayload.event=\"order\""
+    mail_decisions = {
+      filter = "jsonPayload.event=\"mail_decision\""
       labels = ["kind", "outcome"]
       why    = "What became of each task: a mail (confirm, reminder, signed), or why none"
     }
