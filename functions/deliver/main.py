@@ -238,7 +238,7 @@ def _reminder(message: SubmissionMessage) -> ReminderMessage:
 def _mail(decision: GrantMail, message: SubmissionMessage | LinksMessage | ReminderMessage) -> mail.Mail:
     campaign = deps.campaigns[message.campaign]
     language = locales.negotiate(message.locale, None, campaign.texts, campaign.default_language)
-    locale = locales.locale(language)
+    locale = locales.load(language)
     several = len(decision.submissions) > 1
     confirm = [
         MailLink(

@@ -17,7 +17,7 @@ from shared.models.requests import LinksRequest, SignRequest
 from tests.support.deployment import signature
 
 FIELDS = tuple(SignRequest.model_fields)
-FAULT_TEXTS = {key for key in locales.locale("en").texts if key.startswith("fields.")}
+FAULT_TEXTS = {key for key in locales.load("en").texts if key.startswith("fields.")}
 
 
 def faults(body: Any) -> list[tuple[str, str]]:
