@@ -26,7 +26,7 @@ _STAGES = {
 
 def html(stats: Stats, campaign: Campaign, line: Line) -> str:
     """The whole page; it loads nothing."""
-    locale = locales.locale("en")
+    locale = locales.load("en")
     style = (pages.FOLDER / "style.css").read_text(encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader([_FOLDER, pages.FOLDER]),
