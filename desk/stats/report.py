@@ -26,7 +26,7 @@ _STAGES = {
 
 def render(stats: Stats, campaign: Campaign, line: Line) -> str:
     """Render the report as an HTML page that loads nothing."""
-    locale = locales.locale("en")
+    locale = locales.load("en")
     style = (pages.FOLDER / "style.css").read_text(encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader([_FOLDER, pages.FOLDER]),

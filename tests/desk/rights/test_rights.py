@@ -357,8 +357,8 @@ class TestParked:
 
     async def test_is_told_where_nobody_can_open_it(self, here: World) -> None:
         """How many, and until when; it is no reason to run the command again."""
-        await here.functions["deliver"].deps.store.park("t", b"poison", "Unopenable", NOW)
-        await here.functions["sign"].deps.envelopes._queue.enqueue(b"poison")
+        await here.functions["deliver"].deps.store.park("t", b"not a task", "Unopenable", NOW)
+        await here.functions["sign"].deps.envelopes._queue.enqueue(b"not a task")
 
         kept = await run("access", ANN)
         done = await run("erase", ANN, "--yes")
