@@ -41,7 +41,8 @@ def check_campaigns(
 
 
 def _all(folder: Path) -> list[Path]:
-    """
+    """List all campaign files.
+
     Raises:
         CommandError: there are none.
     """

@@ -29,7 +29,7 @@ class Stored:
 def list_campaigns() -> None:
     """Show every campaign: its state, its signatures, and whether it is ready to open.
 
-    Without a store, or while it is away, the files alone tell; then pauses and totals are not known.
+    Without a store, or while it does not answer, pauses and totals are not known.
     """
     now = utc_now()
     table = Table(box=None, padding=(0, 2, 0, 0))

@@ -213,7 +213,8 @@ def _errors(given: Mapping[str, str], *names: str) -> Sequence[str]:
 
 
 def _refuse_wrong(given: Mapping[str, str]) -> None:
-    """
+    """Refuse options that are wrong, before anything is asked.
+
     Raises:
         CommandError: an option that is given is wrong; each is named.
     """
@@ -222,7 +223,8 @@ def _refuse_wrong(given: Mapping[str, str]) -> None:
 
 
 def _begun(given: Mapping[str, str]) -> Beginning:
-    """
+    """Validate all answers together.
+
     Raises:
         CommandError: something is missing, or wrong together with another; each option is named.
     """

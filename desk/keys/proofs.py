@@ -62,7 +62,7 @@ def _seal(secret: str, recipient: str) -> bytes:
 
 
 def _with_proofs(text: str, proofs: Sequence[Mapping[str, str]]) -> str | None:
-    """The text of a campaign file with these proofs and all else as it was; None where that cannot be written.
+    """Return the text with these proofs and all else as it was; None where that cannot be written.
 
     As tables of their own if `sealing` is one, else as a list, which may stand wherever a key may.
     """
@@ -76,7 +76,7 @@ def _with_proofs(text: str, proofs: Sequence[Mapping[str, str]]) -> str | None:
 
 
 def _written(text: str, proofs: Sequence[Mapping[str, str]], *, as_tables: bool) -> str | None:
-    """None if it says something else then than it should."""
+    """Return the text with these proofs; None if it would then say anything else than it should."""
     try:
         wanted: dict[str, Any] = tomllib.loads(text)
         wanted["sealing"]["proofs"] = proofs
@@ -107,7 +107,7 @@ def _list(proofs: Sequence[Mapping[str, str]]) -> Array:
 
 
 def _loads(file: Path, text: str) -> bool:
-    """Whether a campaign file would load with this text, beside the translations that it has."""
+    """Return whether a campaign file would load with this text, beside the translations that it has."""
     with tempfile.TemporaryDirectory() as folder:
         tried = Path(folder) / file.name
         tried.write_text(text, encoding="utf-8", newline="")

@@ -19,7 +19,7 @@ _DEAD_LETTER_TTL = TOMBSTONE_TTL
 
 @dataclass(slots=True)
 class Removed:
-    """What is gone in one campaign. `records`: as a rule one; another where somebody signed again meanwhile."""
+    """What was removed in one campaign. `records`: as a rule one; two if somebody signed again meanwhile."""
 
     records: list[Found] = field(default_factory=list)
     waiting: int = 0
@@ -31,7 +31,7 @@ class Removed:
 
 @dataclass(slots=True)
 class Erasure:
-    """One run of the command.
+    """One run of `undersign erase`.
 
     `campaigns`: those whose files load; `broken`: those whose files do not. `places`: that are searched.
     """

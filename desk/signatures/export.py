@@ -1,4 +1,4 @@
-"""`undersign export`: all confirmed signatures, sealed as they are, into files that one can carry away.
+"""`undersign export`: write all confirmed signatures, still sealed, into files to carry to another machine.
 
 A line of `signatures.ndjson` is {"id", "confirmed_at", "sealed"}: a random id, when the button was pressed, and an
 age file in base64 that the campaign's keys open. `partner-<slug>.ndjson` holds the same for a partner with a key
@@ -35,7 +35,7 @@ UNFINISHED = "unfinished.json"
 #: Lies in the folder for as long as an export writes to it.
 LOCK = "export.lock"
 
-# What lies beside the signatures may have been changed by anybody, and much of it becomes names of files.
+# The files beside the signatures may have been changed by anybody, and much in them becomes names of files.
 Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
 Partner = Annotated[str, Field(pattern=f"^{SLUG}$")]
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -138,13 +138,13 @@ async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
 
 
 def _begin_folder(folder: Path) -> None:
-    """See to it that the folder holds nothing, or an export that was stopped."""
+    """Create the folder, which must hold nothing or an export that was stopped."""
     if not (folder / UNFINISHED).exists():
         private_files.create_folder(folder, but=LOCK)
 
 
 def _begin(campaign: str, folder: Path, now: datetime) -> Unfinished:
-    """The state of an export that was stopped, else of a new one."""
+    """Return the state of an export that was stopped, else of a new one."""
     _begin_folder(folder)  # once more, for another export may have ended since
     unfinished = folder / UNFINISHED
     if not unfinished.exists():
@@ -187,7 +187,7 @@ class Export:
         self._opened.close()
 
     def add(self, signature: Signature) -> None:
-        """Write a signature, if it is one to export."""
+        """Write a signature, if it was confirmed by `as_of`."""
         state = self._state
         if signature.status is not Status.CONFIRMED or not signature.confirmed_at:
             return
@@ -205,7 +205,7 @@ class Export:
                 state.contacts[kept.partner] += 1
 
     def keep(self, after: str) -> None:
-        """What has been added survives from here on; a later run goes on after digest `after`."""
+        """Make durable what has been added; a later run goes on after digest `after`."""
         self._state.sizes = {name: private_files.sync(file) for name, file in self._files.items()}
         self._state.after = after
         private_files.replace(self._folder / UNFINISHED, self._state.model_dump_json())
@@ -227,11 +227,12 @@ class Export:
 
 
 def partner_file(partner: str) -> str:
+    """Return the name of the file with a partner's contacts."""
     return f"partner-{partner}.ndjson"
 
 
 def _finish(folder: Path, state: Unfinished) -> Manifest:
-    """Say what the files hold, add the page that opens them, and forget that the export was ever unfinished.
+    """Write the manifest and the page that opens the files, and remove the mark of an unfinished export.
 
     Raises:
         CommandError: a file does not hold as many lines as were written to it.
@@ -260,7 +261,7 @@ def _finish(folder: Path, state: Unfinished) -> Manifest:
 
 
 def _sha256(file: Path, written: int) -> str:
-    """Of a file that holds a line for each of the signatures that were written to it."""
+    """Return the SHA-256 of a file that holds as many lines as were written to it."""
     if (found := private_files.count_lines(file)) != written:
         raise CommandError(
             f"{file.name} holds {pluralize(found, 'line')} and not {written:,}: something else wrote to it. "

@@ -1,12 +1,11 @@
-"""`undersign open`: an export becomes tables that one can read, on a machine that needs no network.
+"""`undersign open`: turn an export into readable tables, on a machine that needs no network.
 
-Spreadsheets run a cell that begins with = + - or @ as a formula, whoever typed it, so there is an apostrophe in
-front of these. Some divide a line at every semicolon, comma or tab, within quotes, too: so there is one also where
-a cell would begin then (https://owasp.org/www-community/attacks/CSV_Injection). NDJSON holds what was typed, as it
-was typed.
+Spreadsheets run a cell that begins with = + - or @ as a formula, so there is an apostrophe in front of these. Some
+divide a line at every semicolon, comma or tab, within quotes, too: so there is one also where a cell would begin then
+(https://owasp.org/www-community/attacks/CSV_Injection). NDJSON holds every value unchanged.
 
-Whoever knows the campaign's public key can seal what they like. A line that is not as it was exported is told, and
-costs no other line.
+With the campaign's public key anybody can seal anything. A line that is not as it was exported is reported, and
+the other lines are still opened.
 """
 
 import base64
@@ -57,7 +56,7 @@ class Kind(StrEnum):
 
 
 def _check_text(text: str) -> str:
-    """Half of a surrogate pair, which JSON may hold, can be written to no file."""
+    """Refuse half of a surrogate pair, which JSON may hold, and no file can."""
     text.encode()
     return text
 
@@ -155,7 +154,7 @@ def open_export(
 
 
 def _manifest(source: Path) -> Manifest | None:
-    """What lies beside an export and says what it should hold; None for a file that came alone.
+    """Read the manifest beside an export; None for a file that came alone.
 
     Raises:
         CommandError: the export is not finished, there is none, or what lies beside it says nothing.
@@ -181,7 +180,7 @@ def _manifest(source: Path) -> Manifest | None:
 
 
 def _check(source: Path, manifest: Manifest | None) -> str:
-    """The SHA-256 of the file, which must be the one that its manifest names."""
+    """Return the SHA-256 of the file, which must be the one that its manifest names."""
     sha256 = private_files.sha256(source)
     known = {partner.file: partner.sha256 for partner in manifest.partners.values()} if manifest else {}
     known |= {manifest.file: manifest.sha256} if manifest else {}
@@ -234,7 +233,7 @@ def _open(source: Path, opener: Opener, tables: "Tables") -> LeftOut:
 
 
 def _read(line: bytes, opener: Opener) -> tuple[bytes, Signature]:
-    """A digest of the id, for of a million there are a million to keep, and the signature.
+    """Return a digest of the id, which is short because all are kept in memory, and the signature.
 
     Raises:
         Unopenable, ValueError: the line is not as it was exported.
@@ -249,7 +248,8 @@ def _read(line: bytes, opener: Opener) -> tuple[bytes, Signature]:
 
 
 def _object(encoded: bytes) -> dict[str, Any]:
-    """
+    """Decode a JSON object.
+
     Raises:
         ValueError: it holds something else.
     """
@@ -264,7 +264,7 @@ def _object(encoded: bytes) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> NoReturn:
-    """NaN and Infinity are no JSON (RFC 8259), although Python reads them."""
+    """Refuse NaN and Infinity, which are no JSON (RFC 8259), although Python reads them."""
     raise ValueError(constant)
 
 
@@ -292,7 +292,7 @@ class Tables:
         self._opened.close()
 
     def add(self, signature: Signature) -> None:
-        """Write it to every file that it belongs to, and count it once it is there."""
+        """Write a signature to every file that it belongs to, and count it once it is there."""
         self._write("signatures", signature)
         if self._per_country:
             self._write(f"country-{signature.country}", signature)
@@ -324,12 +324,12 @@ class Tables:
 
 
 def _row(file: TextIO, cells: Sequence[str]) -> None:
-    """With quotes around all: some programs divide a line where nobody else would."""
+    """Write a row with all cells in quotes, because some programs split unquoted ones at other characters, too."""
     csv.writer(file, quoting=csv.QUOTE_ALL).writerow(cells)
 
 
 def _cell(value: str | bool | None) -> str:
-    """As a spreadsheet shows it, without running it."""
+    """Return a cell that a spreadsheet shows and does not run."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -354,11 +354,12 @@ def _print_summary(opened: Opened, folder: Path) -> None:
 
 
 def _compare(opened: Opened, manifest: Manifest | None) -> None:
-    """
+    """Compare what was opened with the manifest of the export.
+
     Raises:
-        CommandError: something is missing, which is said at the end, when all else is written.
+        CommandError: something is missing; raised last, when all else is written.
     """
-    told = [
+    errors = [
         *_left_out("NOT OPENED", opened.damaged, opened.source),
         *_left_out("REPEATED, and counted once", opened.repeated, opened.source),
     ]
@@ -371,15 +372,15 @@ def _compare(opened: Opened, manifest: Manifest | None) -> None:
             why=why,
         )
     elif found != expected:
-        told.append(f"What was opened is not what {MANIFEST} of the export says: compare the two files.")
+        errors.append(f"What was opened is not what {MANIFEST} of the export says: compare the two files.")
     else:
         out.print(agreed)
-    if told:
-        raise CommandError("\n".join(told))
+    if errors:
+        raise CommandError("\n".join(errors))
 
 
 def _left_out(why: str, numbers: Sequence[int], source: str) -> Iterator[str]:
-    """A sentence, if there are such lines."""
+    """Yield a sentence, if there are such lines."""
     if numbers:
         shown = ", ".join(map(str, numbers[:_SHOWN_LINES]))
         more = f" and {len(numbers) - _SHOWN_LINES:,} more" if len(numbers) > _SHOWN_LINES else ""
@@ -388,7 +389,7 @@ def _left_out(why: str, numbers: Sequence[int], source: str) -> Iterator[str]:
 
 
 def _counts(opened: Opened, manifest: Manifest | None) -> tuple[object, object, str]:
-    """What was counted, what the manifest says (None: nothing), and how to say that the two are the same."""
+    """Return what was counted, what the manifest says (None: nothing), and how to say that they are the same."""
     if manifest and opened.source == manifest.file:
         return (
             (opened.signatures, opened.by_country, opened.by_partner),

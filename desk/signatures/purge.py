@@ -59,7 +59,8 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
 
 
 def _check_time(campaign: Campaign, now: datetime) -> None:
-    """
+    """Refuse a purge before the retention is over.
+
     Raises:
         CommandError: it is too early.
     """
@@ -72,7 +73,8 @@ def _check_time(campaign: Campaign, now: datetime) -> None:
 
 
 def _check_hand_over(campaign: Campaign, overlay: Overlay, total: int) -> None:
-    """
+    """Refuse a purge of signatures that were handed over to nobody.
+
     Raises:
         CommandError: no hand-over that was recorded holds as many signatures as there are.
     """

@@ -54,7 +54,7 @@ async def _audit(campaign: str, *, repair: bool) -> Recount:
 
 
 def _sums(recount: Recount) -> Table:
-    """What is wrong as everybody sees it."""
+    """Return the differences in the published numbers: the sums over all shards."""
     sums = table("what", "records", "tally", "too many", title="In all")
     for name, counted, kept in _values(recount):
         if counted != kept:
@@ -63,7 +63,7 @@ def _sums(recount: Recount) -> Table:
 
 
 def _values(recount: Recount) -> list[tuple[str, int, int]]:
-    """Name, number of records and number in the tally, over all shards."""
+    """Return name, number of records and number in the tally of each published number."""
     counted, kept = recount.tally, recount.kept_tally
     values = [("total", counted.total, kept.total)]
     for kind, here, there in (
@@ -75,7 +75,7 @@ def _values(recount: Recount) -> list[tuple[str, int, int]]:
 
 
 def _shards(differences: Sequence[Difference]) -> Table:
-    """Every difference, where it lies."""
+    """Return every difference, shard by shard."""
     shards = Table("shard", "what", "records", "tally", "too many", title="By shard")
     for each in differences:
         name = f"{each.field} {each.key}".strip()

@@ -33,7 +33,7 @@ class Breakdown(StrEnum):
 
 
 class Row(BaseModel):
-    """How many of one kind have come to each stage."""
+    """How many submissions of one kind have reached each stage."""
 
     key: str
     accepted: int = 0
@@ -112,7 +112,7 @@ def _minutes(numbers: Mapping[FunnelKey, int]) -> Counter[str]:
 
 
 def _rows(numbers: Mapping[FunnelKey, int], by: Breakdown) -> list[Row]:
-    """Days in their order; of all else, those with most signatures first."""
+    """Return the rows of a breakdown: days in their order; of all else, those with most signatures first."""
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     for key, number in numbers.items():
         if by is Breakdown.DAY and key.dimension == Dimension.ALL:
