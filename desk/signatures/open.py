@@ -1,7 +1,7 @@
 """`undersign open`: turn an export into readable tables, on a machine that needs no network.
 
 Spreadsheets run a cell that begins with = + - or @ as a formula, so there is an apostrophe in front of these. Some
-split a line at every semicolon, comma or tab, within quotes, too: so there is one also where a cell would begin then
+split a line at every semicolon, comma or tab, even within quotes: so there is one wherever a cell would begin then
 (https://owasp.org/www-community/attacks/CSV_Injection). NDJSON holds every value unchanged.
 
 With the campaign's public key anybody can seal anything. A line that is not as it was exported is reported, and
