@@ -209,6 +209,38 @@ class TestDigest:
         assert address.digest == "gcpgpy2njgmh7jsl335odgapqp53az7kbdn4ujh2zpn2dn6qkoeq"
         assert address.mailbox == "3lpkavjlbtf2w7qx2rqdrl4mmzilwy32hapfc7yxvjb7am7smkka"
 
+    @pytest.mark.parametrize(
+        ("email", "digest", "mailbox"),
+        [
+            ("A.nn+eu@gmail.com", "uitlj5zjbixglmvqziou6m7i", "emdzu7lqejfjv7wqvesx7zxf"),
+            ("a.nn@googlemail.com", "uitlj5zjbixglmvqziou6m7i", "emdzu7lqejfjv7wqvesx7zxf"),
+            ("+tag@gmail.com", "ypjdsk63qnqolgtwzponaum7", "tb6sysgfh4mwltzdlsms6f7n"),
+            ("a.nn+x@proton.me", "gscsmcfpyxxrfo5puz2p4kzk", "mlisloxrvfg5fff6c3wxljgb"),
+            ("a.nn+x@protonmail.com", "gscsmcfpyxxrfo5puz2p4kzk", "mlisloxrvfg5fff6c3wxljgb"),
+            ("ann+x@protonmail.ch", "gscsmcfpyxxrfo5puz2p4kzk", "mlisloxrvfg5fff6c3wxljgb"),
+            ("ann+x@pm.me", "gscsmcfpyxxrfo5puz2p4kzk", "mlisloxrvfg5fff6c3wxljgb"),
+            ("a.nn+x@icloud.com", "7wu2qj3jdyzsl5zlx4pqmcrj", "e3borjr6lshrrhji2gwu4e6q"),
+            ("ann+x@me.com", "shtg5mpgrt4shse54nyzg6vk", "n7fyerl4zj4vd45a2offaxyc"),
+            ("ann@mac.com", "shtg5mpgrt4shse54nyzg6vk", "n7fyerl4zj4vd45a2offaxyc"),
+            ("ann+x@yandex.ru", "xmqqtdc2ce744fcbkvu7uwkz", "s2a7xmf7qmveoyq7xedszleo"),
+            ("ann@yandex.com", "xmqqtdc2ce744fcbkvu7uwkz", "s2a7xmf7qmveoyq7xedszleo"),
+            ("ann+x@ya.ru", "xmqqtdc2ce744fcbkvu7uwkz", "s2a7xmf7qmveoyq7xedszleo"),
+            ("ann+x@outlook.com", "nqpoihqdfpuwnb26wmaqzn7g", "maqqiphxxhoyyimlkjwkoxra"),
+            ("ann+x@hotmail.com", "c4isqbnirs6ptv4s7wmxgtqa", "nw4o5qwnp7rdxsinj6vcggir"),
+            ("ann+x@live.com", "yckas7y7nda5lwj46ad3syae", "fe4zipzhpf5l6c6bkg3wm5iz"),
+            ("ann+x@hotmail.fr", "cqtklgtumy5iuschqtw4yp5q", "442lilfwrtnvi6zdkibnybww"),
+            ("ann+x@fastmail.com", "orydlfxzlzsuqf7ipxnisyev", "mtqct3gb54ugxz36amgwpfxf"),
+            ("ann+x@yahoo.com", "i4g2t62r5stbolipozp35yf4", "2cjinyqwejydyrpwopo6434h"),
+            ("a.nn@gmx.de", "pcxqg6nxrn4o2tobhvhhvv4v", "2zgk35parrcbmslf5fx5u2vl"),
+            ("ann@faß.de", "2vxzdqtu44yap5aip2vgru2l", "tjyl3yxkxhc6oql3geds2dfh"),
+        ],
+    )
+    def test_never_changes_with_what_is_known_of_providers(self, email: str, digest: str, mailbox: str) -> None:
+        """Their first 120 bits, as they were when the first signatures were stored."""
+        address = Digester(PEPPER).address("reclaim-your-face", email)
+
+        assert (address.digest[:24], address.mailbox[:24]) == (digest, mailbox)
+
     def test_is_52_characters_of_base32(self) -> None:
         """256 bits, in letters that a document's id and a link may hold."""
         for text in (digest("ann@example.org"), mailbox("ann@example.org")):
