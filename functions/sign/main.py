@@ -32,7 +32,7 @@ async def post_signature(call: Call) -> Response:
     campaign = call.campaign
     body = await read_body(call)
     _check_origin(call, campaign)
-    if closed_reason := campaign.shut(deps.now()):
+    if closed_reason := campaign.closed_reason(deps.now()):
         raise (CampaignPaused if closed_reason == "campaign_paused" else CampaignClosed)(campaign=campaign.id)
     typed = _with_partner(body.fields(), campaign, call.request)
     call.wanted_language = _locale_in(typed)
@@ -50,8 +50,10 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
     except InvalidFields as error:
         if not as_page:
             raise
-        form = forms.with_faults(typed, error, locale)
-        return pages.petition(campaign, locale, form, pages.PRIVATE, public_url=deps.public_url, shut=None)
+        form = forms.with_errors(typed, error, locale)
+        return pages.petition(
+            campaign, locale, form, pages.PRIVATE, public_url=deps.public_url, closed_reason=None
+        )
     await _accept(campaign, request)
     if not as_page:
         return _accepted()
@@ -80,7 +82,7 @@ async def post_links(call: Call) -> Response:
     except InvalidFields as error:
         if not as_page:
             raise
-        return pages.links(campaign, locale, forms.with_faults(typed, error, locale))
+        return pages.links(campaign, locale, forms.with_errors(typed, error, locale))
     await deps.envelopes.send(_links_message(campaign, request))
     return pages.links_sent(campaign, locale, request.email) if as_page else _accepted()
 

@@ -27,7 +27,7 @@ class Composer:
 
     def compose(self, granted: GrantMail, campaign: Campaign, *, to: str, language: str, now: datetime) -> Mail:
         """Compose the granted mail, with fresh links. `language`: the signer's, BCP 47."""
-        locale = locales.locale(locales.negotiate(language, None, campaign.texts, campaign.default_language))
+        locale = locales.load(locales.negotiate(language, None, campaign.texts, campaign.default_language))
         return render(
             granted.kind,
             campaign,

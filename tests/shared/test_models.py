@@ -17,7 +17,7 @@ from shared.models.requests import LinksRequest, SignRequest
 from tests.support.deployment import signature
 
 FIELDS = tuple(SignRequest.model_fields)
-ERROR_TEXTS = {key for key in locales.locale("en").texts if key.startswith("fields.")}
+ERROR_TEXTS = {key for key in locales.load("en").texts if key.startswith("fields.")}
 
 
 def errors(body: Any) -> list[tuple[str, str]]:

@@ -14,9 +14,9 @@ from hypothesis import example, given, reject
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
+from shared import locales
 from shared.campaigns.loader import load_all
 from shared.crypto.tokens import Link, Purpose, Tokens
-from shared.locales import locale
 from shared.mail import Mail
 from shared.mail.compose import render
 from shared.mail.message import ascii_recipient, build
@@ -57,7 +57,7 @@ def composed(kind: MailKind = MailKind.CONFIRM, links: int = 1) -> Mail:
     return render(
         kind,
         load_all()[CAMPAIGN],
-        locale("en"),
+        locales.load("en"),
         to="ann@example.org",
         confirm=confirm,
         withdraw=url(Purpose.WITHDRAW),
