@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from shared.web.routes import FUNCTIONS
 from tests.bench.spike import simulate
 from tests.bench.spike.facts import GOOGLE
-from tests.bench.spike.figures import FUNCTIONS
 from tests.bench.spike.journal import BUTTON, STAGES, Journal, Times
 from tests.bench.spike.simulate import Result
 from tests.bench.spike.traces import Scenario

@@ -16,6 +16,7 @@ from infra.cost import cost, usage
 from infra.cost.usage import Assumptions, Driver
 from infra.deploy import deployed
 from infra.deploy.deployed import Queue, Scaling
+from shared.web.routes import FUNCTIONS
 from tests.bench.spike import bill, figures, report, simulate, traces
 from tests.bench.spike.facts import GOOGLE, PEOPLE, Platform
 from tests.bench.spike.figures import Figures
@@ -36,7 +37,7 @@ FIGURES = Figures(
         "count": 0.0001,
         "page": 0.0006,
     },
-    start_seconds=dict.fromkeys(figures.FUNCTIONS, 0.5),
+    start_seconds=dict.fromkeys(FUNCTIONS, 0.5),
     measured="nowhere",
 )
 #: Nobody waits long to open the mail, everybody confirms, and nobody else looks.
@@ -57,7 +58,7 @@ def there(
 ) -> Deployment:
     """A deployment that is large enough, but for what a test makes small."""
     own = {"sign": sign, "deliver": deliver, "confirm": confirm}
-    sizes = {name: own.get(name) or size for name in figures.FUNCTIONS}
+    sizes = {name: own.get(name) or size for name in FUNCTIONS}
     return Deployment(sizes, Queue(rate, at_once, 5, 3600, 10), shards)
 
 
