@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from desk.stats.funnel import Stats, duration
+from desk.stats.summary import Stats, duration
 from shared import locales
 from shared.campaigns.model import Campaign
 from shared.reference import countries

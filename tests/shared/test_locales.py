@@ -230,15 +230,15 @@ def test_errors_ask_for_no_more_than_they_are_given() -> None:
     assert asked == {"errors.origin_not_allowed": {"hosted_page"}}
 
 
-def test_every_fault_of_a_field_has_its_text() -> None:
+def test_every_error_of_a_field_has_its_text() -> None:
     """Codes as the source names them: each is written, and each that is written can happen."""
     written = {key.split(".")[1] for key in TEXTS if key.startswith("fields.")}
     source = "\n".join(file.read_text(encoding="utf-8") for file in REPOSITORY.glob("[sf]*/**/*.py"))
     raised = {
-        *re.findall(r'_fault\("(\w+)"\)', source),
+        *re.findall(r'_error\("(\w+)"\)', source),
         *re.findall(r'_matching\([^,]+, "(\w+)"\)', source),
-        *re.findall(r'FieldFault\([^,]+, "(\w+)"\)', source),
-        *re.findall(r'": "(\w+)"', source[source.index("_FAULT_CODES = ") :].splitlines()[0]),
+        *re.findall(r'FieldError\([^,]+, "(\w+)"\)', source),
+        *re.findall(r'": "(\w+)"', source[source.index("_ERROR_CODES = ") :].splitlines()[0]),
         "wrong_type",
     }
 
