@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-FUNCTIONS := sign deliver confirm count embed
+FUNCTIONS := $(patsubst functions/%/main.py,%,$(wildcard functions/*/main.py))
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 INSTALL := $(PIP) --require-hashes
 # uv installs what the lock files name several times faster than pip; pip installs uv, with the hashes of its own lines.

@@ -23,6 +23,7 @@ from desk import runtime
 from infra.deploy import canary, terraform
 from infra.deploy.build import build
 from shared.crypto.tokens import Tokens
+from shared.web import routes
 from tests.desk.commands import plain_key, undersign
 from tests.infra.balancer import Balancer, Paths
 from tests.shared.mail.test_smtp import AUTHORITY, PASSWORD, Relay, relay, server_tls
@@ -184,8 +185,8 @@ async def deployment(
 async def test_a_signature_goes_all_the_way(deployment: Deployment) -> None:
     """Petition, form, queue, mail, button, count, schedule, withdrawal: through the balancer's own map."""
     public = deployment.public
-    for name in ("sign", "confirm", "count", "embed"):
-        assert (await public.get(f"/v1/health/{name}")).json()["function"] == name
+    for name in routes.PUBLIC:
+        assert (await public.get(routes.health(name))).json()["function"] == name
     petition = await public.get(f"/c/{CAMPAIGN}?lang=en")
     assert "Save the swifts" in petition.text
 
