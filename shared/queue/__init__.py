@@ -85,7 +85,7 @@ class SpoolingQueue:
         try:
             await self._queue.enqueue(body, not_before=not_before)
         except QueueUnavailable as error:
-            log.fault("spooled", error.__cause__ or error)
+            log.exception("spooled", error.__cause__ or error)
             self._spool = self._spool or self._make_spool()
             await self._spool.keep(body)
 
