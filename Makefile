@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 FUNCTIONS := sign deliver confirm count embed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 INSTALL := $(PIP) --require-hashes
+# uv installs what the lock files name several times faster than pip; pip installs uv, with the hashes of its own lines.
+UV_INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes
+INSTALL_UV := $(INSTALL) -r <(sed -n '/^uv==/,/[^\]$$/p' requirements/dev.txt)
 # The project itself, for the command `undersign`; what builds it is in the lock files, too.
 INSTALL_COMMAND := $(PIP) --no-deps --no-build-isolation --editable .
 
@@ -23,10 +26,14 @@ test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to py
 # A few tests are done in one process before others would have started: each has its own emulator and browser.
 ALL := --numprocesses logical --maxprocesses 4 --dist worksteal
 
-check: $(VENV)/dev.stamp $(VENV)/checkov.stamp ## Check format, lint, types and Terraform
+check: check-python check-infra ## Check format, lint, types and Terraform
+
+check-python: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+check-infra: $(VENV)/dev.stamp $(VENV)/checkov.stamp
 	$(BIN)/python -m infra.deploy.terraform
 	$(VENV)/checkov/bin/checkov --directory infra --quiet --compact --skip-download
 
@@ -98,24 +105,23 @@ $(VENV)/run.stamp: requirements/run.txt
 $(VENV)/dev.stamp: requirements/dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what the tests need …"
-	@$(INSTALL) -r $<
+	@$(INSTALL_UV)
+	@$(UV_INSTALL) --python $(BIN)/python -r $<
 	@$(INSTALL_COMMAND)
 	@touch $@ $(VENV)/run.stamp
 
 # Apart: it needs other versions of many packages.
-$(VENV)/checkov.stamp: requirements/checkov.txt
-	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+$(VENV)/checkov.stamp: requirements/checkov.txt | $(VENV)/dev.stamp
 	@echo "Installing what looks over infra/ …"
-	@$(PYTHON) -m venv $(VENV)/checkov
-	@$(VENV)/checkov/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@$(PYTHON) -m venv --without-pip $(VENV)/checkov
+	@$(UV_INSTALL) --python $(VENV)/checkov/bin/python -r $<
 	@touch $@
 
 # Apart: what draws pictures is large, and no test needs it.
-$(VENV)/bench.stamp: requirements/bench.txt
-	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+$(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@echo "Installing what measures and simulates …"
-	@$(PYTHON) -m venv $(VENV)/bench
-	@$(VENV)/bench/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@$(PYTHON) -m venv --without-pip $(VENV)/bench
+	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check format build bootstrap secrets deploy apply rollback matrix lock vendor proto clean cost bench spike
+.PHONY: help run test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor proto clean cost bench spike

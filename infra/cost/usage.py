@@ -100,28 +100,28 @@ def _assumed(value: float, why: str) -> float:
 class Assumptions:
     """About people. `why` in each one's metadata is what `--help` tells."""
 
-    confirmed_share: float = _assumed(
-        0.8, "of those who sign press the button in the mail; `undersign stats` tells your share"
-    )
-    reminded_share: float = _assumed(0.25, "of those who sign have not pressed it a day later, and are reminded")
-    opens_a_mail: float = _assumed(1.2, "times the link in a mail is opened, by its reader or by scanners of mail")
+    confirmed_share: float = _assumed(0.8, "of those who sign confirm; `undersign stats` shows your share")
+    reminded_share: float = _assumed(0.25, "of those who sign have not confirmed a day later, and are reminded")
+    opens_a_mail: float = _assumed(1.2, "times the link in a mail is opened, by its reader or by mail scanners")
     withdrawn_share: float = _assumed(0.005, "of signatures are withdrawn")
-    partner_share: float = _assumed(0.5, "of those who sign do so in a partner's page, whose browser asks first")
+    partner_share: float = _assumed(
+        0.5, "of those who sign do so on a partner's page, where the browser sends a preflight request"
+    )
     polls_a_view: float = _assumed(
-        10, "counts read by a viewer: at once, every 10 seconds of a minute, and some in a tab left open"
+        10, "counts read by a viewer: at once, every 10 seconds for a minute, and some in a tab left open"
     )
     redirected_share: float = _assumed(
-        0.5, "of viewers come by an address without a language, whose redirect no cache may keep"
+        0.5, "of viewers arrive at an address without a language, whose redirect is not cacheable"
     )
     hit_ratio: float = _assumed(
-        0.95, "of what may be cached comes from the CDN; a count lives five seconds in each of its places"
+        0.95, "of cacheable requests are answered by the CDN; a count lives five seconds in each of its locations"
     )
     requests_at_once: float = _assumed(
-        2, "requests share an instance's time on average; more in a rush, which makes each cheaper"
+        2, "requests share an instance on average; more in a rush, which makes each cheaper"
     )
-    awake_share: float = _assumed(1, "of the month in which there is always somebody who looks or signs")
+    awake_share: float = _assumed(1, "of the month, during which somebody is always looking or signing")
     busy_days: float = _assumed(
-        10, "days of the month over which signatures spread: daily free quotas lapse unused"
+        10, "days of the month over which the signatures are spread: on the others, daily free quotas go unused"
     )
 
     def __post_init__(self) -> None:

@@ -55,7 +55,6 @@ class TestAddresses:
     def test_of_every_campaign_are_printed(self, campaigns: Path, tmp_path: Path) -> None:
         """And the folder in which everything really is."""
         with server(tmp_path / "var", CAMPAIGNS_FOLDER=str(campaigns)) as running:
-            httpx.get(running.url, trust_env=False)  # it listens before it is ready, and prints when it is
             said = running.log.read_text()
 
         for campaign in ("ours", "theirs"):

@@ -1,4 +1,4 @@
-"""What a campaign costs: the arithmetic, the prices, what the code is said to use, and what the README tells."""
+"""What a campaign costs: the arithmetic, the prices, what the code is said to use, and docs/costs.md."""
 
 import dataclasses
 import re
@@ -26,7 +26,7 @@ from tests.support.deployment import REPOSITORY
 PRICES = cost.load_prices()
 FUNCTIONS = sizes.functions(Mode.SPIKE)
 USUAL = Assumptions()
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGE = cost.PAGE.read_text(encoding="utf-8")
 
 
 def price(value: float = 1, per: float = 1, free: float = 0, free_per: str = "month") -> Price:
@@ -286,18 +286,18 @@ async def test_each_step_reads_and_writes_as_many_documents_as_is_reckoned(
     assert taken() == (usage.CONFIRM_READS, usage.CONFIRM_WRITES)
 
 
-def test_the_readme_tells_what_the_script_reckons() -> None:
-    """For the usual numbers; after a change, `make cost ARGS=--readme` writes it anew."""
+def test_the_page_says_what_the_script_calculates() -> None:
+    """For the usual numbers; after a change, `make cost ARGS=--write` writes it."""
     chapter = cost.markdown(*cost.EXAMPLES[-1], USUAL)
 
-    assert cost.with_chapter(README, chapter) == README
+    assert cost.with_chapter(PAGE, chapter) == PAGE
 
 
 def test_only_what_stands_between_the_comments_is_replaced() -> None:
     """Others write the rest."""
-    readme = f"before\n{cost.BEGIN}\nold\n{cost.END}\nafter\n"
+    page = f"before\n{cost.BEGIN}\nold\n{cost.END}\nafter\n"
 
-    assert cost.with_chapter(readme, "new") == f"before\n{cost.BEGIN}\n\nnew\n\n{cost.END}\nafter\n"
+    assert cost.with_chapter(page, "new") == f"before\n{cost.BEGIN}\n\nnew\n\n{cost.END}\nafter\n"
 
 
 def test_the_command_prints_a_month_and_an_hour() -> None:

@@ -1,23 +1,68 @@
-"""The README's own commands, run as its reader would; and its tables, held against the code."""
+"""The commands of the README and of docs/, run as their readers would; and the pages' tables, links and names."""
 
 import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import typer.main
 
+from desk.main import app as desk
 from shared import errors, settings
+from shared.models.requests import SignRequest
+from tests.support import pages
 from tests.support.deployment import REPOSITORY
 from tests.support.emulator import free_port, wait_for_port
+from tests.support.pages import PAGES
+from tests.support.polling import PATIENCE_SECONDS
 from tests.support.servers import server
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-CONTRACT = README.split("## The HTTP contract")[1].split("\n## ")[0]
+#: Pages whose commands are not run here, and why.
+NOT_RUN = {
+    "infra/README.md": "its commands create and change a Google Cloud project",
+    "infra/RUNBOOK.md": "its commands look at a deployment on Google Cloud",
+    "docs/organisers.md": "its commands ask for passphrases; test_tutorial.py runs it line by line",
+}
+#: Other names for a shell: blocks marked `sh` are run, blocks marked `console` are not.
+OTHER_SHELLS = {"bash", "shell", "shellsession", "zsh"}
+#: A terminal of its own; test_make_run_starts_the_petition runs it.
+START = "make run\n"
 ELLIPSIS = "…"
+
+
+def commands(page: str) -> list[str]:
+    """What its reader enters, but for the address of the server, which is another one here."""
+    entered = [block.text for block in pages.blocks(page) if block.language == "sh" and block.text != START]
+    return [text for text in entered if not text.startswith("BASE=")]
+
+
+def expected(page: str) -> list[pages.Block | None]:
+    """The answer shown below each of its `commands`, None where there is none."""
+    below = {block.text: after for block, after in pairwise([*pages.blocks(page), pages.Block("", "")])}
+    shown = [below[command] for command in commands(page)]
+    return [block if block.language in {"json", "text"} else None for block in shown]
+
+
+def run(shell: Sequence[str], base: str) -> list[str]:
+    """What each of the commands prints, all entered into one shell."""
+    script = "\n".join(f"{command}printf '\\0'" for command in shell)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=REPOSITORY,
+        env={**os.environ, "BASE": base},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return done.stdout.split("\0")[:-1]
 
 
 def fits(actual: Any, shown: Any) -> bool:
@@ -35,43 +80,37 @@ def fits(actual: Any, shown: Any) -> bool:
     return bool(actual == shown)
 
 
-def test_the_contracts_commands_answer_as_shown(tmp_path: Path) -> None:
-    """Every command of the chapter, in its order, in one shell."""
-    blocks = re.findall(r"```(sh|json|text)\n(.*?)```", CONTRACT, re.DOTALL)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in NOT_RUN and commands(page)])
+def test_the_commands_of_a_page_answer_as_shown(page: str, tmp_path: Path) -> None:
+    """Every one of them, in the page's order, in one shell."""
     with server(tmp_path) as running:
-        variables = ""
-        for number, (kind, command) in enumerate(blocks):
-            if kind != "sh":
-                continue
-            if command.startswith("until LINK="):
-                variables = command
-                continue
-            answer = run(variables + command, running.url)
-            shown_as, shown = blocks[number + 1]
-            if shown_as == "json":
-                assert fits(json.loads(answer), json.loads(shown)), answer
-            else:
-                assert answer == shown
+        answers = run(commands(page), running.url)
+
+    for answer, shown in zip(answers, expected(page), strict=True):
+        if shown and shown.language == "json":
+            assert fits(json.loads(answer), json.loads(shown.text)), answer
+        elif shown:
+            assert answer == shown.text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_command_slips_past_these_tests(page: str) -> None:
+    """By another name for a shell, or on a page that is excused and has nothing to run."""
+    assert not OTHER_SHELLS & {block.language for block in pages.blocks(page)}
+    assert page not in NOT_RUN or commands(page)
 
 
 def test_the_form_to_copy_is_accepted(tmp_path: Path) -> None:
     """Filled in as its labels ask, it signs, and leads back to the partner's page."""
-    [html] = re.findall(r"```html\n(.*?)```", CONTRACT, re.DOTALL)
+    [html] = [block.text for block in pages.blocks("docs/api.md") if block.language == "html"]
     given = dict(re.findall(r'name="(\w+)"[^>]*value="([^"]*)"', html))
-    typed = {"name": "Cleo Example", "email": "cleo@example.org", "country": "DE", "newsletter": "no"}
-    [path] = re.findall(r'action="http://localhost:8080([^"]+)"', html)
+    entered = {"name": "Cleo Example", "email": "cleo@example.org", "country": "DE", "newsletter": "no"}
+    [action] = re.findall(r'action="([^"]+)"', html)
 
     with server(tmp_path) as running:
-        answer = httpx.post(running.url + path, data={**given, **typed}, trust_env=False)
+        answer = httpx.post(running.url + urlsplit(action).path, data={**given, **entered}, trust_env=False)
 
     assert (answer.status_code, answer.headers["location"]) == (303, given["return_url"])
-
-
-def run(commands: str, url: str) -> str:
-    """What the commands print."""
-    here = commands.replace("http://localhost:8080", url)
-    done = subprocess.run(["bash", "-euc", here], capture_output=True, text=True, check=True)
-    return done.stdout
 
 
 def test_make_run_starts_the_petition(tmp_path: Path) -> None:
@@ -79,10 +118,12 @@ def test_make_run_starts_the_petition(tmp_path: Path) -> None:
     port = free_port()
     environment = {**os.environ, "LOCAL_FOLDER": str(tmp_path / "var"), "PORT": str(port)}
 
-    process = subprocess.Popen(["make", "run"], cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE)
+    process = subprocess.Popen(START.split(), cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE)
     try:
         assert wait_for_port(port, process)
-        page = httpx.get(f"http://localhost:{port}/", follow_redirects=True, trust_env=False)
+        page = httpx.get(
+            f"http://localhost:{port}/", follow_redirects=True, trust_env=False, timeout=PATIENCE_SECONDS
+        )
     finally:
         process.terminate()
         printed, _ = process.communicate()
@@ -92,7 +133,7 @@ def test_make_run_starts_the_petition(tmp_path: Path) -> None:
 
 
 def test_make_alone_prints_help() -> None:
-    """For whoever does not know what to type."""
+    """For those who do not know what to enter."""
     printed = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
 
     assert {"make run", "make test", "make check", "make build"} <= {
@@ -114,42 +155,50 @@ def test_the_table_of_settings_names_what_each_function_reads(
     function: str, kind: type[settings.Settings]
 ) -> None:
     """No more and no less."""
-    table = README.split("## Configure the functions")[1].split("\n## ")[0]
-    rows = [row.split("|")[1:3] for row in table.splitlines() if row.startswith("| `")]
+    rows = [
+        row.split("|")[1:3] for row in pages.read("docs/configuration.md").splitlines() if row.startswith("| `")
+    ]
 
-    told = {
+    documented = {
         name
         for names, functions in rows
         if function in functions or "all" in functions
         for name in re.findall(r"`([A-Z_]+)`", names)
     }
 
-    read = {name.upper() for name in kind.model_fields}
-    assert read - {"LOCAL_FOLDER"} == told - {"LOCAL_FOLDER"}
+    read = {name.upper() for name in settings.variables(kind)}
+    assert read - {"LOCAL_FOLDER"} == documented - {"LOCAL_FOLDER"}
 
 
 def test_the_tables_of_the_widget_name_what_the_script_has() -> None:
     """Each property with its default, and each event."""
-    chapter = README.split("## Put it into any page")[1].split("\n## ")[0]
+    page = pages.read("docs/embedding.md")
     script = (REPOSITORY / "functions" / "embed" / "static" / "v1.js").read_text(encoding="utf-8")
 
-    for row in re.findall(r"^\| `--undersign.*$", chapter, re.M):
+    for row in re.findall(r"^\| `--undersign.*$", page, re.M):
         names, _, defaults = row.strip("| ").split(" | ")
         for name, default in zip(re.findall(r"--[\w-]+", names), defaults.split(", "), strict=True):
             assert "page" in default or f"var({name}, {default.strip('`')})" in script
-    assert set(re.findall(r"--undersign-[a-z-]+", chapter)) == set(re.findall(r"--undersign-[a-z-]+", script))
+    assert set(re.findall(r"--undersign-[a-z-]+", page)) == set(re.findall(r"--undersign-[a-z-]+", script))
     events = {*re.findall(r'#tell\("(\w+)"', script), *re.findall(r'CustomEvent\("undersign:(\w+)"', script)}
-    assert set(re.findall(r"^\| `undersign:(\w+)`", chapter, re.M)) == events
+    assert set(re.findall(r"^\| `undersign:(\w+)`", page, re.M)) == events
+
+
+def test_the_table_of_fields_names_what_a_form_may_hold() -> None:
+    """No more and no less."""
+    rows = re.findall(r"^\| (`.*?) \|", pages.section("docs/api.md", "## Sign"), re.M)
+
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(SignRequest.model_fields)
 
 
 def test_the_table_of_errors_names_every_code() -> None:
     """And no other."""
-    table = CONTRACT.split("Faults are found in this order")[1]
-    told = set(
+    table = pages.section("docs/api.md", "## Errors")
+    documented = set(
         re.findall(r"`([a-z_0-9]+)`", "".join(row.split("|")[2] for row in table.splitlines() if "|" in row))
     )
 
-    assert told - {"code"} == {code for code in codes(errors.PublicError) if code != "internal"}
+    assert documented - {"code"} == {code for code in codes(errors.PublicError) if code != "internal"}
 
 
 def codes(kind: type[errors.PublicError]) -> set[str]:
@@ -157,27 +206,70 @@ def codes(kind: type[errors.PublicError]) -> set[str]:
     return {kind.code}.union(*(codes(below) for below in kind.__subclasses__()))
 
 
-def headings(page: Path) -> set[str]:
-    """What links into a page may name."""
-    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
-    return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in found}
+def test_the_table_of_the_desk_names_every_command() -> None:
+    """As `undersign` has them; a row names the group of its commands once."""
+    rows = re.findall(
+        r"^\| (`undersign .*?) \|", pages.section("docs/organisers.md", "## The organiser's desk"), re.M
+    )
+
+    documented = set()
+    for row in rows:
+        first, *others = re.findall(r"`(?:undersign )?([a-z -]+)`", row)
+        group = first.rpartition(" ")[0]
+        documented |= {first, *(f"{group} {other}".strip() for other in others)}
+
+    assert documented == set(names_of(typer.main.get_command(desk)))
 
 
-@pytest.mark.parametrize("name", ["README.md", "infra/README.md", "infra/RUNBOOK.md"])
-def test_every_link_within_the_repository_leads_somewhere(name: str) -> None:
-    """Files and headings."""
-    page = REPOSITORY / name
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
+def names_of(command: Any, before: str = "") -> Iterator[str]:
+    """A command's name, or those of the commands in a group, each with its group's."""
+    if not hasattr(command, "commands"):
+        yield before
+        return
+    for name, each in command.commands.items():
+        yield from names_of(each, f"{before} {name}".strip())
+
+
+def test_the_tree_in_the_readme_is_the_one_on_the_disk() -> None:
+    """Each line names a file or a folder of the folder above it."""
+    [tree] = re.findall(r"```\n(.*?)```", pages.section("README.md", "## Where things live"), re.DOTALL)
+    folder = ""
+
+    for indent, name in re.findall(r"^( *)(\S+) ", tree, re.M):
+        folder = folder if indent else name
+        assert (REPOSITORY / folder / (name if indent else "")).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_within_the_repository_leads_somewhere(page: str) -> None:
+    """To a file, and to a heading in it."""
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", pages.prose(page)):
         file, _, heading = target.partition("#")
-        led_to = page.parent / file if file else page
+        led_to = (REPOSITORY / page).parent / file if file else REPOSITORY / page
         assert led_to.exists(), target
-        assert not heading or heading in headings(led_to), target
+        if heading:
+            assert heading in pages.anchors(led_to.resolve().relative_to(REPOSITORY).as_posix()), target
 
 
-def test_every_target_of_the_makefile_that_is_named_is_there() -> None:
-    """In the three pages that tell people what to type."""
-    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.M))
+@pytest.mark.parametrize("page", PAGES)
+def test_every_target_of_the_makefile_that_is_named_is_there(page: str) -> None:
+    """In a block of commands, or in a sentence."""
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.M))
+    code = [*pages.inline_code(page), *(block.text for block in pages.blocks(page))]
 
-    for name in ("README.md", "infra/README.md", "infra/RUNBOOK.md"):
-        named = set(re.findall(r"`?make ([a-z]+)", (REPOSITORY / name).read_text(encoding="utf-8")))
-        assert {word for word in named if word not in {"a", "the", "it", "sure", "them"}} <= targets, name
+    assert {target for text in code for target in re.findall(r"^make ([a-z]+)", text, re.M)} <= targets
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_is_named_is_there(page: str) -> None:
+    """Paths from the top of the repository, but for those that are only made later."""
+    tops = {name.partition("/")[0] for name in pages.files() if "/" in name}
+    made_later = {"functions/embed/static/kept/", "infra/.terraform.lock.hcl"}
+    made_later |= {"shared/models/sealed.py"}
+    named = {text for text in pages.inline_code(page) if re.fullmatch(r"[\w.-]+/[\w./-]*", text)}
+
+    missing = [
+        name for name in named - made_later if name.partition("/")[0] in tops and not (REPOSITORY / name).exists()
+    ]
+
+    assert missing == []

@@ -1,8 +1,7 @@
-"""The README's way from the first key to delivered signatures, every line of it as its reader types it."""
+"""docs/organisers.md, from the first key to delivered signatures, every line of it as its reader enters it."""
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,17 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.desk.commands import PASSPHRASE
+from tests.support import pages
 from tests.support.deployment import REPOSITORY
 from tests.support.emulator import free_port, wait_for_port
 
-CHAPTER = (
-    (REPOSITORY / "README.md")
-    .read_text(encoding="utf-8")
-    .split("## From the first key to delivered signatures")[1]
-    .split("\n### ")[0]
-)
-#: What is typed at a command that asks.
-TYPED = {
+BLOCKS = pages.blocks("docs/organisers.md")
+#: What a reader enters at a command that asks.
+ENTERED = {
     "undersign keygen": f"{PASSPHRASE}\n" * 2,
     "undersign prove": f"{PASSPHRASE}\n" * 2,
     "undersign open": f"{PASSPHRASE}\n",
@@ -28,41 +23,37 @@ TYPED = {
 
 
 def checkout(folder: Path) -> Path:
-    """What a clone holds, with the packages that are installed already."""
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, tracked.stdout.split("\0")):
-        if (REPOSITORY / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, folder / name)
+    """Make what a clone holds, with the packages that are installed already."""
+    for name in pages.files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, folder / name)
     (folder / ".venv").symlink_to(REPOSITORY / ".venv")
     return folder
 
 
 class Reader:
-    """Somebody who types the lines into one shell, and `make run` into another. `port`: for the server."""
+    """Somebody who enters the lines into one shell, and `make run` into another."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
+        self._port = free_port()
         self._exports: list[str] = []
 
-    def types(self, line: str) -> str:
-        """What the line prints."""
+    def enters(self, line: str) -> str:
+        """Return what the line prints."""
+        if line.startswith("BASE="):
+            return ""  # the server runs elsewhere than its reader's
         if line.startswith("export "):
             self._exports.append(line)
-        script = "\n".join([*self._exports, line]).replace("localhost:8080", f"localhost:{self.port}")
-        typed = next((text for command, text in TYPED.items() if command in line), "")
+        entered = next((text for command, text in ENTERED.items() if command in line), "")
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
+            ["bash", "-euo", "pipefail", "-c", "\n".join([*self._exports, line])],
             cwd=self.folder,
-            env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-            input=typed,
+            env={
+                **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+                "BASE": f"http://localhost:{self._port}",
+            },
+            input=entered,
             capture_output=True,
             text=True,
         )
@@ -71,17 +62,17 @@ class Reader:
 
     @contextmanager
     def runs(self, line: str) -> Iterator[None]:
-        """While this is open, the line goes on in a terminal of its own."""
+        """Run the line in a terminal of its own for as long as this is open."""
         with (self.folder / "server.log").open("wb") as log:
             process = subprocess.Popen(
-                ["bash", "-c", "\n".join([*self._exports, f"exec {line} PORT={self.port}"])],
+                ["bash", "-c", "\n".join([*self._exports, f"exec {line} PORT={self._port}"])],
                 cwd=self.folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         try:
-            assert wait_for_port(self.port, process), (self.folder / "server.log").read_text()
+            assert wait_for_port(self._port, process), (self.folder / "server.log").read_text()
             yield
         finally:
             os.killpg(process.pid, 15)
@@ -90,18 +81,19 @@ class Reader:
 
 def test_every_line_leads_to_the_next(tmp_path: Path) -> None:
     """A thousand signatures, exported, opened with a key and nothing else, adding up to the public count."""
-    before, after = CHAPTER.split("```sh\nmake run\n```")
+    start = BLOCKS.index(pages.Block("sh", "make run\n"))
     reader = Reader(checkout(tmp_path / "undersign"))
 
-    for line in "".join(re.findall(r"```sh\n(.*?)```", before, re.DOTALL)).splitlines():
-        reader.types(line)
+    for block in BLOCKS[:start]:
+        for line in block.text.splitlines():
+            reader.enters(line)
     with reader.runs("make run"):
-        shown = list[str]()
-        for kind, block in re.findall(r"```(sh|text)\n(.*?)```", after, re.DOTALL):
-            if kind == "sh":
-                shown = [reader.types(line) for line in block.splitlines()]
+        printed = ""
+        for block in BLOCKS[start + 1 :]:
+            if block.language == "sh":
+                printed = [reader.enters(line) for line in block.text.splitlines()][-1]
             else:
-                assert shown[-1] == block
+                assert printed == block.text
 
     opened = json.loads((reader.folder / "offline" / "opened" / "manifest.json").read_text())
     assert (opened["signatures"], opened["by_country"], opened["damaged"]) == (1000, {"DE": 1000}, [])

@@ -57,6 +57,8 @@ def server(folder: Path, **environment: str) -> Iterator[Server]:
         )
     try:
         assert wait_for_port(port, process), log.read_text()
+        # It listens before it has loaded its functions, which on a busy machine takes longer than a client waits.
+        httpx.get(f"http://localhost:{port}/dev/mail.json", trust_env=False, timeout=PATIENCE_SECONDS)
         yield Server(process, f"http://localhost:{port}", folder, log)
     finally:
         process.terminate()

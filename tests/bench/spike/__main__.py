@@ -16,14 +16,14 @@ from tests.bench.spike.traces import SCENARIOS, WHAT_IF, Scenario
 from tests.bench.spike.validation import Comparison
 
 JSON = ROOT / "build" / "spike.json"
-PICTURE = ROOT / "docs" / "spike.svg"
+PICTURE = ROOT / "docs" / "images" / "spike.svg"
 _WIDTH = 115
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="make spike", description="How the deployed system fares in a rush.")
     parser.add_argument("--seed", type=int, default=1, help="of all chance (%(default)s)")
-    parser.add_argument("--markdown", action="store_true", help="print tables as the README has them")
+    parser.add_argument("--markdown", action="store_true", help="print tables as docs/performance.md has them")
     parser.add_argument("--no-validation", action="store_true", help="do not run the real functions, for a minute")
     given = parser.parse_args(arguments)
     try:
@@ -77,7 +77,7 @@ def text(
     *,
     markdown: bool,
 ) -> str:
-    """For a terminal, or for the README."""
+    """For a terminal, or for docs/performance.md."""
     table = cost.markdown_table if markdown else cost.table
     columns = [found[scenario] for scenario in SCENARIOS]
     parts = [

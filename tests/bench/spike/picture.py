@@ -1,4 +1,4 @@
-"""The evening news as a picture: docs/spike.svg. The only module that needs matplotlib."""
+"""The evening news as a picture: docs/images/spike.svg. The only module that needs matplotlib."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The results as tables, for a terminal and for the README, and as JSON."""
+"""The results as tables, for a terminal and for docs/performance.md, and as JSON."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ def results(found: Sequence[Result]) -> Rows:
 
 
 def short(found: Sequence[Result]) -> Rows:
-    """The same for the README: a row for each scenario, and what its readers ask first."""
+    """The same for docs/performance.md: a row for each scenario, and what its readers ask first."""
     waits = {"accepted": "accepted after", "mailed": "mailed after", BUTTON: "button to counted"}
     rows: Rows = [("", "presses", *waits.values(), "most waiting", "peak worked off after", "US dollars")]
     for result in found:

@@ -40,7 +40,7 @@ CAMPAIGN = "reclaim-your-face"
 ADDRESSES = [Address(CAMPAIGN, "a" * 52, "m" * 52), Address(CAMPAIGN, "b" * 52, "m" * 52)]
 ADDRESSES.append(Address(CAMPAIGN, "c" * 52, "n" * 52))
 
-#: What the README promises: mails to one mailbox, and in what time.
+#: What docs/architecture.md promises: mails to one mailbox, and in what time.
 CAPS = ((2, timedelta(hours=1)), (5, timedelta(days=30)))
 _MINUTES = [0, 1, 20, 60, 60, 60, 24 * 60, 24 * 60, 8 * 24 * 60, 30 * 24 * 60]
 WHOSE = st.sampled_from([*ADDRESSES[:1] * 3, *ADDRESSES[1:]])
