@@ -137,10 +137,10 @@ def test_a_bundle_is_named_by_its_content(tmp_path: Path) -> None:
         assert not [name for name in archive.namelist() if "__pycache__" in name]
 
 
-@pytest.fixture(scope="module")
-def infra(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """infra/ of a production of one's own, by whose state, on this machine, release 1 is live: that takes long."""
-    infra = tmp_path_factory.mktemp("tree") / "infra"
+@pytest.fixture
+def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> gcloud.Environment:
+    """A production of one's own, whose state is on this machine."""
+    infra = tmp_path / "tree" / "infra"
     shutil.copytree(terraform.INFRA, infra, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
     (infra.parent / "shared").symlink_to(terraform.ROOT / "shared")
     (infra / "local_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
@@ -149,29 +149,14 @@ def infra(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file.write_text(text.replace("petition.example.org", "petition.swifts.example"))
     keys = {name: terraform.NO_RELEASE[name] for name in ("deliver_recipient", "secret_versions")}
     (infra / "environments" / "production.keys.tfvars.json").write_text(json.dumps(keys))
+    for module in (gcloud, terraform):
+        monkeypatch.setattr(module, "INFRA", infra)
+    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(terraform, "init", lambda *_: terraform.run(infra, "init"))
     try:
         terraform.run(infra, "init")
     except (FileNotFoundError, subprocess.CalledProcessError) as failed:
         missing(f"terraform, or its providers ({failed})")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        use(infra, monkeypatch)
-        deploy.put_live(gcloud.environment("production"), release_of("1"), ask=False)
-    return infra
-
-
-def use(infra: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deploy from there; it is initialised."""
-    for module in (gcloud, terraform):
-        monkeypatch.setattr(module, "INFRA", infra)
-    monkeypatch.setattr(terraform, "init", lambda *_: None)
-
-
-@pytest.fixture
-def ours(infra: Path, tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> gcloud.Environment:
-    """That production, with release 1 live, as each test leaves it."""
-    use(infra, monkeypatch)
-    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
-    assert live() == release_of("1").bundles
     return gcloud.environment("production")
 
 
@@ -196,9 +181,9 @@ def test_what_is_released_is_live_until_one_goes_back(
     monkeypatch.setattr(deploy, "try_out", lambda _: True)
     recorded = tmp_path / ours.bundles / "releases"
     recorded.mkdir(parents=True)
-    deploy.put_live(ours, release_of("2"), ask=False)
-    assert live() == release_of("2").bundles
     for digit in ("1", "2"):
+        deploy.put_live(ours, release_of(digit), ask=False)
+        assert live() == release_of(digit).bundles
         (recorded / f"2026-11-2{digit}T10-00-00Z.json").write_text(
             json.dumps({"bundles": dict(release_of(digit).bundles)})
         )
