@@ -10,16 +10,15 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from desk.campaigns import check, drafts, new, overlay
+from desk.campaigns import check, drafts, new, partners
 from desk.campaigns.list import list_all
 from desk.errors import CommandError
-from desk.keys import commands as keys
+from desk.keys import prove as keys
 from desk.rights import access
 from desk.signatures import export, paper, purge
 from desk.signatures.open import open_export
-from desk.stats import audit
-from desk.stats import command as stats
-from desk.terminal import terminal
+from desk.stats import audit, stats
+from desk.terminal import output
 from shared.errors import ConfigurationError, Unavailable
 
 app = typer.Typer(
@@ -49,16 +48,16 @@ campaign.command()(new.new)
 campaign.command()(check.check)
 campaign.command(name="list")(list_all)
 campaign.command()(drafts.drafts)
-campaign.command()(overlay.pause)
-campaign.command()(overlay.resume)
-campaign.command()(overlay.admit_partner)
-campaign.command()(overlay.dismiss_partner)
+campaign.command()(partners.pause)
+campaign.command()(partners.resume)
+campaign.command()(partners.admit_partner)
+campaign.command()(partners.dismiss_partner)
 app.add_typer(campaign, name="campaign")
 
 
 def main() -> None:
     """Run one command; a fault is told in a sentence, without a traceback, and ends it with status 2."""
-    terminal.speak_in_any_terminal()
+    output.speak_in_any_terminal()
     try:
         app()
     except (ConfigurationError, CommandError) as fault:

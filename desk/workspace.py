@@ -7,7 +7,7 @@ from pathlib import Path
 from desk import runtime
 from desk.errors import CommandError
 from desk.store.maintenance import Records
-from desk.terminal.terminal import aside
+from desk.terminal.output import aside
 from shared.campaigns.model import Campaign
 
 

@@ -135,7 +135,7 @@ async def _every_hour(url: str) -> None:
                 (await client.post(url)).raise_for_status()
                 pause = _HOUR_SECONDS - utc_now().timestamp() % _HOUR_SECONDS
             except httpx.HTTPError as fault:
-                log.fault("schedule_failed", fault)
+                log.exception("schedule_failed", fault)
                 pause = _MINUTE_SECONDS
             await asyncio.sleep(pause)
 
@@ -143,7 +143,7 @@ async def _every_hour(url: str) -> None:
 def _stop_unless_cancelled(worker: asyncio.Task[None]) -> None:
     """A server whose queue has stopped would take signatures and never mail, without a word."""
     if not worker.cancelled() and (fault := worker.exception()):
-        log.fault("queue_stopped", fault)
+        log.exception("queue_stopped", fault)
         signal.raise_signal(signal.SIGTERM)
 
 

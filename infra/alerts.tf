@@ -116,12 +116,12 @@ locals {
       EOT
       for   = "600s"
     }
-    poison = {
+    unopenable-task = {
       to      = "page"
       summary = "deliver holds a task that it cannot open: a key is missing, or somebody made it up."
       # It is tried for a day before it is put aside, so one that is seen early is not lost.
       query = <<-EOT
-        sum(increase(logging_googleapis_com:user_poison{monitored_resource="cloud_run_revision"}[15m])) > 0
+        sum(increase(logging_googleapis_com:user_unopenable_task{monitored_resource="cloud_run_revision"}[15m])) > 0
       EOT
       for   = "0s"
     }
@@ -156,7 +156,7 @@ locals {
         sum(increase(logging_googleapis_com:user_mail_deferred{monitored_resource="cloud_run_revision"}[30m])) > 20
         and
         sum(increase(logging_googleapis_com:user_mail_deferred{monitored_resource="cloud_run_revision"}[30m]))
-        / sum(increase(logging_googleapis_com:user_orders{monitored_resource="cloud_run_revision",outcome=~"confirm|reminder|signed"}[30m])) > 0.2
+        / sum(increase(logging_googleapis_com:user_mail_decisions{monitored_resource="cloud_run_revision",outcome=~"confirm|reminder|signed"}[30m])) > 0.2
       EOT
       for   = "300s"
     }
@@ -169,7 +169,7 @@ locals {
         sum(increase(logging_googleapis_com:user_mail_refused{monitored_resource="cloud_run_revision"}[1h])) > 20
         and
         sum(increase(logging_googleapis_com:user_mail_refused{monitored_resource="cloud_run_revision"}[1h]))
-        / sum(increase(logging_googleapis_com:user_orders{monitored_resource="cloud_run_revision",outcome=~"confirm|reminder|signed"}[1h])) > 0.05
+        / sum(increase(logging_googleapis_com:user_mail_decisions{monitored_resource="cloud_run_revision",outcome=~"confirm|reminder|signed"}[1h])) > 0.05
       EOT
       for   = "300s"
     }

@@ -67,7 +67,7 @@ locals {
         {
           title = "What became of tasks, a minute"
           lines = {
-            "$${labels.kind} $${labels.outcome}" = "60 * sum by (kind, outcome) (rate(logging_googleapis_com:user_orders{${local.run}}[5m]))"
+            "$${labels.kind} $${labels.outcome}" = "60 * sum by (kind, outcome) (rate(logging_googleapis_com:user_mail_decisions{${local.run}}[5m]))"
           }
         },
         {
@@ -135,7 +135,7 @@ locals {
         {
           title = "Faults, an hour"
           lines = {
-            poison             = "sum(increase(logging_googleapis_com:user_poison{${local.run}}[1h]))"
+            unopenable_task    = "sum(increase(logging_googleapis_com:user_unopenable_task{${local.run}}[1h]))"
             unavailable        = "sum(increase(logging_googleapis_com:user_unavailable{${local.run}}[1h]))"
             store_unavailable  = "sum(increase(logging_googleapis_com:user_store_unavailable{${local.run}}[1h]))"
             unexpected         = "sum(increase(logging_googleapis_com:user_unexpected{${local.run}}[1h]))"

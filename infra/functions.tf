@@ -1,5 +1,8 @@
 # The one map that drives the rest: what each function is given, may read and may do. `make matrix` prints it.
 locals {
+  # How large everything is; `make cost` and `make spike` read the same file.
+  sizes = jsondecode(file("${path.module}/sizes.json"))
+
   # Where the queue calls deliver. The address that Cloud Run makes of name and project number is known before the
   # function exists; its own attribute would make a circle, for deliver is told it as well.
   deliver_address = "https://deliver-${var.project_number}.${var.region}.run.app"
@@ -32,7 +35,6 @@ locals {
   }
 
   # public: the world may call it, through the balancer alone. store, spool: what it may do with each database.
-  # instances: at rest, and in spike mode. Memory: measured peaks are below half of it.
   functions = {
     sign = {
       public      = true
@@ -42,10 +44,6 @@ locals {
       enqueues    = true
       store       = null
       spool       = "create"
-      memory      = "512Mi"
-      concurrency = 200
-      timeout     = 30
-      instances   = { rest = { min = 0, max = 20 }, spike = { min = 3, max = 60 } }
     }
     deliver = {
       public      = false
@@ -57,14 +55,9 @@ locals {
         TOKEN_KEYS         = "token-keys"
         SMTP_PASSWORD      = "smtp-password-${var.relay}"
       }
-      enqueues    = true
-      store       = "write"
-      spool       = "write"
-      memory      = "512Mi"
-      concurrency = 40
-      # Below the 90 seconds that the queue waits: otherwise a task comes again while it is still being delivered.
-      timeout   = 80
-      instances = { rest = { min = 0, max = 20 }, spike = { min = 2, max = 50 } }
+      enqueues = true
+      store    = "write"
+      spool    = "write"
     }
     confirm = {
       public      = true
@@ -74,10 +67,6 @@ locals {
       enqueues    = true
       store       = "write"
       spool       = null
-      memory      = "512Mi"
-      concurrency = 80
-      timeout     = 60
-      instances   = { rest = { min = 0, max = 20 }, spike = { min = 2, max = 50 } }
     }
     count = {
       public      = true
@@ -87,10 +76,6 @@ locals {
       enqueues    = false
       store       = "read"
       spool       = null
-      memory      = "512Mi"
-      concurrency = 200
-      timeout     = 60
-      instances   = { rest = { min = 0, max = 10 }, spike = { min = 1, max = 20 } }
     }
     embed = {
       public      = true
@@ -100,10 +85,6 @@ locals {
       enqueues    = false
       store       = null
       spool       = null
-      memory      = "512Mi"
-      concurrency = 200
-      timeout     = 30
-      instances   = { rest = { min = 0, max = 10 }, spike = { min = 1, max = 20 } }
     }
   }
 
@@ -140,13 +121,15 @@ resource "google_cloudfunctions2_function" "this" {
   }
 
   service_config {
-    # More than one request at a time needs a whole processor.
-    available_cpu                    = "1"
-    available_memory                 = each.value.memory
-    max_instance_request_concurrency = each.value.concurrency
-    timeout_seconds                  = each.value.timeout
-    min_instance_count               = each.value.instances[local.mode].min
-    max_instance_count               = each.value.instances[local.mode].max
+    # More than one request at a time needs a whole processor. Memory: measured peaks are below half of it.
+    available_cpu                    = tostring(local.sizes.functions[each.key].cpu)
+    available_memory                 = "${local.sizes.functions[each.key].memory_mib}Mi"
+    max_instance_request_concurrency = local.sizes.functions[each.key].concurrency
+    # deliver's is below the 90 seconds that the queue waits: otherwise a task is retried while it is still being
+    # delivered.
+    timeout_seconds    = local.sizes.functions[each.key].timeout_seconds
+    min_instance_count = local.sizes.functions[each.key].instances[local.mode].min
+    max_instance_count = local.sizes.functions[each.key].instances[local.mode].max
     # The public ones through the balancer alone: their own address would bypass Cloud Armor and the CDN.
     ingress_settings               = each.value.public ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_INTERNAL_ONLY"
     service_account_email          = google_service_account.function[each.key].email

@@ -31,8 +31,8 @@ locals {
       labels = ["campaign", "stage", "provider"]
       why    = "How far signatures have come, by class of mail provider"
     }
-    orders = {
-      filter = "jsonPayload.event=\"order\""
+    mail_decisions = {
+      filter = "jsonPayload.event=\"mail_decision\""
       labels = ["kind", "outcome"]
       why    = "What became of each task: a mail (confirm, reminder, signed), or why none"
     }
@@ -51,8 +51,8 @@ locals {
       labels = ["kind", "provider"]
       why    = "Mails of which nobody knows whether the relay has taken them"
     }
-    poison = {
-      filter = "jsonPayload.event=\"poison\""
+    unopenable_task = {
+      filter = "jsonPayload.event=\"unopenable_task\""
       labels = ["error"]
       why    = "Attempts at tasks that deliver cannot open"
     }

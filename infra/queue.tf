@@ -1,16 +1,12 @@
-locals {
-  # Tasks a second. Cloud Tasks takes 500 at most (https://cloud.google.com/tasks/docs/quotas); the relay must be
-  # able to take as many mails, so the quiet rate is far below.
-  queue_rates = { rest = { second = 50, at_once = 200 }, spike = { second = 400, at_once = 1500 } }
-}
-
 resource "google_cloud_tasks_queue" "deliver" {
   name     = "deliver"
   location = var.region
 
+  # Cloud Tasks dispatches 500 tasks a second at most (https://cloud.google.com/tasks/docs/quotas); the relay must be
+  # able to take as many mails, so the rate at rest is far below.
   rate_limits {
-    max_dispatches_per_second = local.queue_rates[local.mode].second
-    max_concurrent_dispatches = local.queue_rates[local.mode].at_once
+    max_dispatches_per_second = local.sizes.queue.rates[local.mode].dispatches_per_second
+    max_concurrent_dispatches = local.sizes.queue.rates[local.mode].concurrent_dispatches
   }
 
   # Retrying ends only when both are over. deliver itself puts aside what nobody can open after 30 attempts, and
@@ -18,9 +14,9 @@ resource "google_cloud_tasks_queue" "deliver" {
   retry_config {
     max_attempts       = 100
     max_retry_duration = "2592000s"
-    min_backoff        = "5s"
-    max_backoff        = "3600s"
-    max_doublings      = 10
+    min_backoff        = "${local.sizes.queue.min_backoff_seconds}s"
+    max_backoff        = "${local.sizes.queue.max_backoff_seconds}s"
+    max_doublings      = local.sizes.queue.max_doublings
   }
 
   # A log line a task would cost more than the task.

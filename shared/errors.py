@@ -110,8 +110,8 @@ class NestedTooDeeply(MalformedBody):
 
 
 @dataclass(frozen=True, slots=True)
-class FieldFault:
-    """One fault of one field: `code` keys the text `fields.<code>` of locales/."""
+class FieldError:
+    """What is wrong with one field: `code` keys the text `fields.<code>` of locales/."""
 
     field: str
     code: str
@@ -120,9 +120,9 @@ class FieldFault:
 class InvalidFields(PublicError):
     status, code = 422, "invalid_fields"
 
-    def __init__(self, faults: list[FieldFault]) -> None:
+    def __init__(self, errors: list[FieldError]) -> None:
         super().__init__()
-        self.faults = faults
+        self.errors = errors
 
 
 class InvalidToken(PublicError):

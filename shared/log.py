@@ -54,12 +54,12 @@ def event(name: str, severity: Severity = "INFO", **fields: str | int | float | 
     sys.stdout.flush()
 
 
-def fault(name: str, exception: BaseException, **fields: str | int | float | None) -> None:
-    """Write an event about an exception nobody expected: what it is and where, not what it says."""
-    event(name, "ERROR", error=type(exception).__qualname__, place=_place(exception), **fields)
+def exception(name: str, error: BaseException, **fields: str | int | float | None) -> None:
+    """Write an error event with the type and the place of an exception, without its text."""
+    event(name, "ERROR", error=type(error).__qualname__, place=_place(error), **fields)
 
 
-def _place(exception: BaseException) -> str:
-    """The innermost frames, as file:line of function."""
-    frames = traceback.extract_tb(exception.__traceback__)[-4:]
+def _place(error: BaseException) -> str:
+    """Format the innermost frames as file:line function."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
     return " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))

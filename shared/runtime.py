@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from shared.crypto.sealing import Opener, Sealer
     from shared.crypto.tokens import Tokens
     from shared.mail import Mailer
+    from shared.mail.compose import Composer
     from shared.queue import TaskQueue
     from shared.queue.envelopes import Envelopes
     from shared.queue.sweep import Sweeper
@@ -68,6 +69,7 @@ class DeliverDependencies(Dependencies):
     digester: "Digester"
     sealers: Mapping[str, "Sealer"]
     tokens: "Tokens"
+    composer: "Composer"
     mailer: "Mailer"
     sweeper: "Sweeper | None"
 
@@ -105,6 +107,7 @@ def deliver() -> DeliverDependencies:
     from shared.crypto.digest import Digester
     from shared.crypto.sealing import Opener
     from shared.crypto.tokens import Tokens
+    from shared.mail.compose import Composer
     from shared.queue.envelopes import Envelopes
     from shared.stats.funnel import Funnel
 
@@ -113,6 +116,7 @@ def deliver() -> DeliverDependencies:
     if settings.throwaway_recipient is None:
         _refuse_unready(campaigns)
     queue, store = _queue(settings.queue), _store(settings.store, campaigns)
+    tokens = Tokens(split_keys(settings.token_keys))
     return DeliverDependencies(
         public_url=settings.public_url,
         campaigns=campaigns,
@@ -122,7 +126,8 @@ def deliver() -> DeliverDependencies:
         opener=Opener(split_keys(settings.deliver_identities)),
         digester=Digester(settings.pepper.get_secret_value().encode()),
         sealers={campaign.id: _sealer(campaign, settings.throwaway_recipient) for campaign in campaigns.values()},
-        tokens=Tokens(split_keys(settings.token_keys)),
+        tokens=tokens,
+        composer=Composer(tokens, settings.public_url),
         mailer=_mailer(settings.mail),
         sweeper=_sweeper(settings.spool, queue) if settings.spool else None,
     )

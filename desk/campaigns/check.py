@@ -8,7 +8,7 @@ import typer
 
 from desk import runtime, workspace
 from desk.errors import CommandError
-from desk.terminal.terminal import out
+from desk.terminal.output import out
 from shared import campaigns
 from shared.campaigns import loader
 from shared.campaigns.problems import Files

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from desk import private_files, workspace
-from desk.campaigns import overlay, templates
-from desk.terminal.terminal import out
+from desk.campaigns import partners, templates
+from desk.terminal.output import out
 from shared import campaigns, log
 from shared.campaigns.fields import THROWAWAY
 from shared.campaigns.model import CONFIRM_GRACE, MIN_RECIPIENTS, Campaign
@@ -28,7 +28,7 @@ BLANK = "[to be filled in"
 
 
 def drafts(
-    campaign: overlay.CampaignId,
+    campaign: partners.CampaignId,
     to: Annotated[Path, typer.Option(help="The folder to write into; it must be new or empty.")] = Path("drafts"),
 ) -> None:
     """Draft the impact assessment and the arrangement between controllers, filled from the campaign file."""

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from desk import runtime
-from desk.terminal.terminal import out
+from desk.terminal.output import out
 from shared import campaigns
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay

@@ -26,8 +26,8 @@ from pydantic import (
 from desk import runtime
 from desk.campaigns import templates
 from desk.errors import CommandError
-from desk.terminal import terminal
-from desk.terminal.terminal import out
+from desk.terminal import output
+from desk.terminal.output import out
 from shared import campaigns
 from shared.campaigns import problems
 from shared.campaigns.fields import Address, FileName, HttpsUrl, OneLine, Recipient
@@ -164,7 +164,7 @@ def new(
         raise CommandError(f"{file} exists already. Campaign files are never overwritten: choose another id.")
     today = utc_now().date()
     _refuse_wrong(given)
-    begun = _begun(_asked(given, today) if terminal.at_terminal() else _with_defaults(given, today))
+    begun = _begun(_asked(given, today) if output.at_terminal() else _with_defaults(given, today))
     _write(file, _text(begun, today))
     _say(campaign, file)
 

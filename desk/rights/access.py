@@ -22,12 +22,12 @@ from rich.console import Console
 
 from desk import private_files, runtime
 from desk.errors import CommandError
-from desk.keys.commands import IdentityFiles, read_all
-from desk.rights.erase import PARKED, Erasure, file_trouble, step, unopened_lines
+from desk.keys.prove import IdentityFiles, read_all
+from desk.rights.receipt import PARKED, Erasure, file_trouble, step, unopened_lines
 from desk.runtime import Rights
 from desk.store.maintenance import Found
-from desk.terminal import terminal
-from desk.terminal.terminal import out
+from desk.terminal import output
+from desk.terminal.output import out
 from shared.campaigns.model import Campaign
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
@@ -147,7 +147,7 @@ def _address(given: str) -> str:
         CommandError: it is none, or there is none.
     """
     if given == _ASK:
-        given = typer.prompt("The email address", err=True) if terminal.at_terminal() else sys.stdin.readline()
+        given = typer.prompt("The email address", err=True) if output.at_terminal() else sys.stdin.readline()
         if not given:
             raise CommandError("There is no terminal to ask for the address at, and none on standard input.")
     email = given.strip()

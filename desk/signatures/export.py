@@ -23,7 +23,7 @@ from desk import private_files, workspace
 from desk.errors import CommandError
 from desk.signatures.offline_page import page
 from desk.terminal import progress
-from desk.terminal.terminal import say
+from desk.terminal.output import say
 from shared.clock import utc_now
 from shared.models.fields import SLUG
 from shared.store.entities import Signature, Status

@@ -29,11 +29,11 @@ from rich.table import Table
 
 from desk import private_files
 from desk.errors import CommandError
-from desk.keys.commands import IdentityFiles, read_all
+from desk.keys.prove import IdentityFiles, read_all
 from desk.signatures import export
 from desk.signatures.export import MANIFEST, SIGNATURES, Country, Manifest, Partner, counted
 from desk.terminal import progress
-from desk.terminal.terminal import out, say
+from desk.terminal.output import out, say
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
 from shared.errors import Unopenable

@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from desk import workspace
-from desk.campaigns import overlay
+from desk.campaigns import partners
 from desk.errors import CommandError
-from desk.terminal.terminal import out, say
+from desk.terminal.output import out, say
 from shared.campaigns import problems
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay, Paper
@@ -23,7 +23,7 @@ app = typer.Typer(help="Signatures on paper, by country.", no_args_is_help=True)
 # A number below nought is no option of this command.
 @app.command(context_settings={"ignore_unknown_options": True})
 def add(
-    campaign: overlay.CampaignId,
+    campaign: partners.CampaignId,
     country: Annotated[str, typer.Argument(help="ISO 3166-1, as in DE.")],
     number: Annotated[int, typer.Argument(help="How many; a negative number corrects an earlier one.")],
     note: Annotated[str, typer.Option(help="Where they come from and who counted them.", prompt=True)],
@@ -41,7 +41,7 @@ def add(
             raise CommandError(f"There are {there:,} for {added.country}: no more than that can be taken off.")
         return changed
 
-    changed = asyncio.run(overlay.change(campaign, with_it))
+    changed = asyncio.run(partners.change(campaign, with_it))
     total = sum(changed.paper_by_country.values())
     here = changed.paper_by_country.get(added.country, 0)
     say(
@@ -53,7 +53,7 @@ def add(
 
 
 @app.command(name="list")
-def list_all(campaign: overlay.CampaignId) -> None:
+def list_all(campaign: partners.CampaignId) -> None:
     """Show every entry."""
     overlay = asyncio.run(_overlay(campaign))
     table = Table("added", "country", "number", "note")

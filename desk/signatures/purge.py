@@ -9,11 +9,11 @@ import typer
 from pydantic import ValidationError
 
 from desk import workspace
-from desk.campaigns import overlay
+from desk.campaigns import partners
 from desk.errors import CommandError
 from desk.signatures.open import Opened
 from desk.terminal import progress
-from desk.terminal.terminal import out, say
+from desk.terminal.output import out, say
 from shared.campaigns import problems
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import HandOver, Overlay
@@ -21,7 +21,7 @@ from shared.clock import utc_now
 
 
 def hand_over(
-    campaign: overlay.CampaignId,
+    campaign: partners.CampaignId,
     manifest: Annotated[Path, typer.Argument(help="manifest.json of the folder that `undersign open` made.")],
     to: Annotated[str, typer.Option(help="Whom they were given to.", prompt="Given to whom")],
     file: Annotated[str, typer.Option(help="Which file of that folder was given.")] = "signatures.csv",
@@ -42,7 +42,7 @@ def hand_over(
     except ValidationError as fault:
         raise CommandError("\n".join(problems.of_keys(HandOver, fault))) from None
     asyncio.run(
-        overlay.change(
+        partners.change(
             campaign, lambda overlay, _: overlay.model_copy(update={"hand_overs": (*overlay.hand_overs, record)})
         )
     )
@@ -55,7 +55,7 @@ def hand_over(
 
 
 def purge(
-    campaign: overlay.CampaignId,
+    campaign: partners.CampaignId,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
     unhanded: Annotated[
         bool,

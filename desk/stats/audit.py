@@ -10,8 +10,8 @@ from rich.table import Table
 from desk import workspace
 from desk.errors import CommandError
 from desk.store.maintenance import Difference, Recount
-from desk.terminal import progress, terminal
-from desk.terminal.terminal import out
+from desk.terminal import output, progress
+from desk.terminal.output import out
 
 
 def audit(
@@ -53,7 +53,7 @@ async def _audit(campaign: str, *, repair: bool) -> Recount:
 
 def _sums(recount: Recount) -> Table:
     """What is wrong as everybody sees it."""
-    table = terminal.table("what", "records", "tally", "too many", title="In all")
+    table = output.table("what", "records", "tally", "too many", title="In all")
     for name, counted, kept in _values(recount):
         if counted != kept:
             table.add_row(name, f"{counted:,}", f"{kept:,}", f"{kept - counted:+,}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from desk.stats.funnel import Stats, duration
+from desk.stats.summary import Stats, duration
 from shared import locales
 from shared.campaigns.model import Campaign
 from shared.reference import countries
@@ -26,7 +26,7 @@ _STAGES = {
 
 def html(stats: Stats, campaign: Campaign, line: Line) -> str:
     """The whole page; it loads nothing."""
-    locale = locales.locale("en")
+    locale = locales.load("en")
     style = (pages.FOLDER / "style.css").read_text(encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader([_FOLDER, pages.FOLDER]),

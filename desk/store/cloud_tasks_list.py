@@ -1,16 +1,14 @@
-"""The tasks that wait in Google Cloud Tasks, for the desk, which has time for Google's own client."""
+"""The tasks that wait in Google Cloud Tasks, for the desk."""
 
 from collections.abc import AsyncIterator, Collection
 from functools import cached_property
 
-import grpc
-import grpc.aio
 from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.tasks_v2 import CloudTasksAsyncClient, ListTasksRequest, Task
-from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcAsyncIOTransport
 
 from shared.errors import QueueUnavailable
+from shared.queue.cloud_tasks import cloud_tasks_client
 
 #: Tasks that are listed at a time; Cloud Tasks gives at most a thousand.
 _PAGE = 1000
@@ -28,7 +26,7 @@ class CloudTasksList:
         try:
             async for task in await self._client.list_tasks(request):
                 yield task.name, task.http_request.body
-        except (GoogleAPIError, GoogleAuthError, grpc.RpcError) as error:
+        except (GoogleAPIError, GoogleAuthError) as error:
             raise QueueUnavailable(f"Cloud Tasks: {type(error).__name__}") from error
 
     async def delete(self, names: Collection[str]) -> None:
@@ -37,7 +35,7 @@ class CloudTasksList:
                 await self._client.delete_task(name=name)
             except NotFound:
                 continue  # it was delivered in the meantime
-            except (GoogleAPIError, GoogleAuthError, grpc.RpcError) as error:
+            except (GoogleAPIError, GoogleAuthError) as error:
                 raise QueueUnavailable(f"Cloud Tasks: {type(error).__name__}") from error
 
     async def overwrite(self) -> None:
@@ -49,7 +47,4 @@ class CloudTasksList:
 
     @cached_property
     def _client(self) -> CloudTasksAsyncClient:
-        if self._emulator_host is None:
-            return CloudTasksAsyncClient()
-        channel = grpc.aio.insecure_channel(self._emulator_host, options=[("grpc.enable_http_proxy", 0)])
-        return CloudTasksAsyncClient(transport=CloudTasksGrpcAsyncIOTransport(channel=channel))
+        return cloud_tasks_client(self._emulator_host)

@@ -12,7 +12,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from desk.terminal.terminal import out
+from desk.terminal.output import out
 
 
 class _Rate(ProgressColumn):

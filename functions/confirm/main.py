@@ -1,11 +1,10 @@
-"""confirm: owns the links in the mail, confirm and withdraw.
+"""confirm: serves the links in the mail, which confirm and withdraw.
 
 GET shows a page with one button and changes nothing, for mail scanners open links and some run scripts. POST does
-it, and doing it again changes nothing more.
+what the button says; repeating it changes nothing more.
 """
 
 from datetime import datetime
-from typing import TypeVar
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -28,13 +27,11 @@ from shared.web.call import Call, answer_json
 deps = runtime.confirm()
 snapshots = counter.snapshots(deps.store)
 
-T = TypeVar("T")
-
 
 async def get_confirm(call: Call) -> Response:
-    """ "Not counted yet", and the button."""
-    link, campaign = _open(call, Purpose.CONFIRM)
-    # From the link alone: anybody may open it as often as they like, and no database has to keep up with that.
+    """Show the confirm page, counting its opening in the funnel."""
+    link, campaign = _verify(call, Purpose.CONFIRM)
+    # From the link alone: it may be opened any number of times, and no database has to keep up with that.
     deps.funnel.opened(link.campaign, link.submission, links.counted(link))
     newsletter = {"1": True, "0": False}.get(link.newsletter)
     return pages.confirm(
@@ -43,26 +40,30 @@ async def get_confirm(call: Call) -> Response:
 
 
 async def post_confirm(call: Call) -> Response:
-    """Count the signature, once."""
-    link, campaign = _open(call, Purpose.CONFIRM)
+    """Confirm the signature, which counts it once."""
+    link, campaign = _verify(call, Purpose.CONFIRM)
     if not campaign.takes_confirmations(deps.now()):
         raise CampaignClosed(campaign=campaign.id)
     try:
         outcome: Confirmation | None = await deps.store.confirm(
             link.campaign, link.digest, link.submission, deps.now()
         )
-    except StoreUnavailable as away:
-        outcome = await _press_later(call, Purpose.CONFIRM, away, None)  # deliver counts it, in the funnel too
-    said = outcome if isinstance(outcome, Unchanged) else Status.CONFIRMED
-    log.event("confirm", campaign=campaign.id, country=link.country, outcome=said)
+    except StoreUnavailable as error:
+        await _defer(call, Purpose.CONFIRM, error)
+        outcome = None  # deliver counts it, in the funnel too
+    logged = outcome if isinstance(outcome, Unchanged) else Status.CONFIRMED
+    log.event("confirm", campaign=campaign.id, country=link.country, outcome=logged)
     if outcome is Unchanged.GONE:
         raise ExpiredToken(campaign=campaign.id)
     if isinstance(outcome, Confirmed):
         deps.funnel.confirmed(link.campaign, outcome)
     if not call.wants_page:
         return answer_json(Pressed(status="confirmed"))
+    return await _confirmed_page(call, campaign, link, already=outcome is Unchanged.ALREADY)
+
+
+async def _confirmed_page(call: Call, campaign: Campaign, link: Link, *, already: bool) -> Response:
     locale = call.locale(campaign)
-    already = outcome is Unchanged.ALREADY
     return pages.confirmed(
         campaign,
         locale,
@@ -75,7 +76,7 @@ async def post_confirm(call: Call) -> Response:
 
 
 async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:
-    """How many have signed, this signer included; None if nobody knows. Several may be told the same in a rush."""
+    """Return how many have signed, this signer included; None if unknown. In a rush several may see the same."""
     try:
         snapshot = await snapshots.get(campaign.id, pressed_at)
     except StoreUnavailable:
@@ -84,36 +85,37 @@ async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:
 
 
 async def get_withdraw(call: Call) -> Response:
-    """The other button."""
-    _, campaign = _open(call, Purpose.WITHDRAW)
+    """Show the withdraw page."""
+    _, campaign = _verify(call, Purpose.WITHDRAW)
     return pages.withdraw(campaign, call.locale(campaign))
 
 
 async def post_withdraw(call: Call) -> Response:
-    """Empty the record and uncount the signature."""
-    link, campaign = _open(call, Purpose.WITHDRAW)
+    """Withdraw the signature: delete its data and uncount it."""
+    link, campaign = _verify(call, Purpose.WITHDRAW)
     try:
         outcome: str = await deps.store.withdraw(link.campaign, link.digest, deps.now())
-    except StoreUnavailable as away:
-        outcome = await _press_later(call, Purpose.WITHDRAW, away, "later")
+    except StoreUnavailable as error:
+        await _defer(call, Purpose.WITHDRAW, error)
+        outcome = "deferred"
     log.event("withdraw", campaign=campaign.id, outcome=outcome)
     if not call.wants_page:
         return answer_json(Pressed(status="withdrawn"))
     return pages.withdrawn(campaign, call.locale(campaign))
 
 
-def _open(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
-    """What the token names.
+def _verify(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
+    """Verify the token; return its link and campaign.
 
     Raises:
-        InvalidToken, ExpiredToken: see `Tokens.verify`; a campaign that is no more counts as invalid.
+        InvalidToken, ExpiredToken: see `Tokens.verify`; the token of a removed campaign is invalid.
     """
     token = call.params["token"]
     try:
         link = deps.tokens.verify(purpose, token, deps.now())
-    except InvalidToken as invalid:
-        # What a mail program cut short still begins with its campaign, where one can ask for a new link.
-        invalid.details.setdefault("campaign", token.partition("~")[0])
+    except InvalidToken as error:
+        # A token that a mail program cut short still begins with its campaign, whose page offers a new link.
+        error.details.setdefault("campaign", token.partition("~")[0])
         raise
     call.wanted_language = link.locale
     if link.campaign not in deps.campaigns:
@@ -121,16 +123,15 @@ def _open(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
     return link, deps.campaigns[link.campaign]
 
 
-async def _press_later(call: Call, purpose: Purpose, away: StoreUnavailable, outcome: T) -> T:
-    """The database is away: queue the press, which the queue keeps until it is done, and thank the signer.
+async def _defer(call: Call, purpose: Purpose, error: StoreUnavailable) -> None:
+    """Queue the press while the database is unavailable; deliver applies it later, and the signer is thanked now.
 
     Raises:
-        QueueUnavailable: neither can take it now; the signer presses again.
+        QueueUnavailable: the queue cannot take it either; the signer presses again.
     """
-    log.fault("store_unavailable", away.__cause__ or away, function="confirm")
+    log.exception("store_unavailable", error.__cause__ or error, function="confirm")
     press = DeferredPress(purpose=purpose.value, token=call.params["token"], pressed_at=deps.now())
     await deps.envelopes.send(press)
-    return outcome
 
 
 def _withdraw_path(link: Link) -> str:

@@ -105,7 +105,7 @@ async def _line_or_none(call: Call) -> Line:
     try:
         return await _line(call)
     except StoreUnavailable as away:
-        log.fault("history_unavailable", away.__cause__ or away, campaign=call.campaign.id)
+        log.exception("history_unavailable", away.__cause__ or away, campaign=call.campaign.id)
         return Line([], deps.now())
 
 

@@ -1,6 +1,7 @@
 """deliver: opens what sign accepted, stores it, mails the link. Called by the queue; every task may come twice.
 
-Answers 2xx when a task is done or has been put off; anything else makes the queue bring it again.
+Answers 2xx when a task is done or was deferred; after any other answer the queue retries it with exponential
+backoff.
 """
 
 import asyncio
@@ -14,12 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import shared.startup as startup
-from shared import locales, log, mail, runtime
+from shared import log, runtime
 from shared.campaigns.model import Campaign
-from shared.crypto.tokens import Link, Purpose
+from shared.crypto.tokens import Purpose
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
-from shared.locales import Locale
-from shared.mail import links
 from shared.models.messages import (
     DeferredPress,
     LinksMessage,
@@ -30,10 +29,9 @@ from shared.models.messages import (
     parse_task,
 )
 from shared.queue import HORIZON
-from shared.reference import countries, mail_providers
+from shared.reference import mail_providers
 from shared.stats.funnel import Stage
 from shared.store.entities import (
-    Address,
     Confirmed,
     Defer,
     GrantMail,
@@ -45,148 +43,176 @@ from shared.store.entities import (
 )
 from shared.web.app import App, Route
 from shared.web.call import Call
-from shared.web.pages import MailLink
 
 deps = runtime.deliver()
 
 REMIND_AFTER = timedelta(hours=24)
 LINKS_TTL = timedelta(days=1)
-SPREAD = timedelta(minutes=10)
-#: A task that could not be opened this often is put aside: with backoff up to an hour, after about a day.
-PARK_AFTER_ATTEMPTS = 30
+JITTER = timedelta(minutes=10)
+#: A task that failed to open this often becomes a dead letter: with backoff up to an hour, after about a day.
+MAX_ATTEMPTS_TO_OPEN = 30
+
+MailMessage = SubmissionMessage | LinksMessage | ReminderMessage
 
 
 async def post_task(call: Call) -> Response:
-    """One task of the queue."""
+    """Process one task of the queue."""
     body = await call.request.body()
     try:
-        await _do(parse_message(deps.opener.open(parse_task(body).sealed)))
-    except (Unopenable, InvalidToken) as poison:
-        await _keep_or_park(call.request, body, poison)
+        await _process(parse_message(deps.opener.open(parse_task(body).sealed)))
+    except (Unopenable, InvalidToken) as error:
+        await _retry_or_dead_letter(call.request, body, error)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def post_sweep(_call: Call) -> Response:
-    """Called on a schedule: empty the spool into the queue."""
+    """Move the tasks of the spool into the queue. Called on a schedule."""
     moved = await deps.sweeper.sweep() if deps.sweeper else 0
     log.event("swept", tasks=moved)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def post_snapshot(_call: Call) -> Response:
-    """Called on a schedule: keep each campaign's tally of this hour for its history."""
+    """Add each campaign's tally of this hour to its history. Called on a schedule."""
     now = deps.now()
     running = [campaign.id for campaign in deps.campaigns.values() if campaign.has_opened(now)]
-    await asyncio.gather(*(_keep_snapshot(campaign, now) for campaign in running))
+    await asyncio.gather(*(_add_to_history(campaign, now) for campaign in running))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-async def _keep_snapshot(campaign: str, now: datetime) -> None:
+async def _add_to_history(campaign: str, now: datetime) -> None:
     tally = await deps.store.tally(campaign)
     await deps.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
 
 
-async def _do(message: Message) -> None:
+async def _process(message: Message) -> None:
     match message:
-        case DeferredPress():
-            await _press(message)
         case SubmissionMessage():
-            await _admit(message)
+            await _admit_submission(message)
         case LinksMessage():
             await _mail_links(message)
         case ReminderMessage():
-            await _remind(message)
+            await _mail_reminder(message)
+        case DeferredPress():
+            await _apply_press(message)
+
+
+async def _admit_submission(message: SubmissionMessage) -> None:
+    """Store as pending, mail the link and schedule the reminder."""
+    now = deps.now()
+    if not _campaign(message.campaign).takes_confirmations(now):
+        _log_decision(message, "campaign_closed")
+        return
+    address = deps.digester.address(message.campaign, message.email)
+    decision = await deps.store.admit(address, _sealed(message), now)
+    _log_decision(message, _outcome(decision))
+    match decision:
+        case GrantMail():
+            await _mail_submission(decision, message, now)
+        case Defer():
+            not_before = decision.until + random.uniform(0, 1) * JITTER  # noqa: S311 - no secret
+            await deps.envelopes.send(message, not_before=min(not_before, now + HORIZON))
+        case Skip.SENT:  # by an attempt that may have failed before it scheduled the reminder
+            await _schedule_reminder(message, now)
+
+
+async def _mail_submission(granted: GrantMail, message: SubmissionMessage, now: datetime) -> None:
+    """Mail the links; after the mail to confirm, schedule the reminder. Count both steps in the funnel."""
+    if granted.is_new:
+        deps.funnel.count(message.campaign, Stage.ACCEPTED, granted.submissions[0])
+    if await _send(granted, message) and granted.kind is MailKind.CONFIRM:
+        deps.funnel.count(message.campaign, Stage.MAILED, granted.submissions[0])
+        await _schedule_reminder(message, now)
+
+
+async def _schedule_reminder(message: SubmissionMessage, now: datetime) -> None:
+    reminder = ReminderMessage(
+        submission_id=message.id, campaign=message.campaign, email=message.email, locale=message.locale
+    )
+    await deps.envelopes.send(reminder, not_before=now + REMIND_AFTER)
+
+
+async def _mail_links(message: LinksMessage) -> None:
+    """Mail the links that are due; drop a request that took a day, for nobody expects its mail by then."""
+    now = deps.now()
+    if now - message.asked_at > LINKS_TTL:
+        return
+    kind = None if _campaign(message.campaign).takes_confirmations(now) else MailKind.SIGNED
+    await _mail_if_due(message, message.id, kind, now)
+
+
+async def _mail_reminder(message: ReminderMessage) -> None:
+    """Mail the reminder, if the submission is still pending."""
+    now = deps.now()
+    if _campaign(message.campaign).takes_confirmations(now):
+        await _mail_if_due(message, message.submission_id, MailKind.REMINDER, now)
+
+
+async def _mail_if_due(
+    message: LinksMessage | ReminderMessage, key: str, kind: MailKind | None, now: datetime
+) -> None:
+    address = deps.digester.address(message.campaign, message.email)
+    decision = await deps.store.claim(address, key, kind, now)
+    _log_decision(message, _outcome(decision))
+    if isinstance(decision, GrantMail):
+        await _send(decision, message)
+
+
+async def _apply_press(message: DeferredPress) -> None:
+    """Do what confirm could not while the database was away, as of when the button was pressed."""
+    purpose = Purpose(message.purpose)
+    link = deps.tokens.verify(purpose, message.token, message.pressed_at)
+    _campaign(link.campaign)
+    if purpose is Purpose.WITHDRAW:
+        await deps.store.withdraw(link.campaign, link.digest, message.pressed_at)
+        return
+    outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
+    if isinstance(outcome, Confirmed):
+        deps.funnel.confirmed(link.campaign, outcome)
 
 
 def _campaign(campaign_id: str) -> Campaign:
-    """
+    """Return the campaign of a message.
+
     Raises:
-        TryAgain: this may be an older revision during a roll-out, which does not know the campaign yet.
+        TryAgain: during a roll-out, an older revision does not know a new campaign yet.
     """
     if campaign_id not in deps.campaigns:
         raise TryAgain
     return deps.campaigns[campaign_id]
 
 
-async def _admit(message: SubmissionMessage) -> None:
-    """Store as pending and mail the link; then see to the reminder."""
-    now = deps.now()
-    if not _campaign(message.campaign).takes_confirmations(now):
-        log.event("order", campaign=message.campaign, kind=message.kind, outcome="campaign_closed")
-        return
-    address = deps.digester.address(message.campaign, message.email)
-    decision = await deps.store.admit(address, _sealed(message), now)
-    if isinstance(decision, GrantMail) and decision.is_new:
-        deps.funnel.count(message.campaign, Stage.ACCEPTED, decision.submissions[0])
-    mailed = await _carry_out(decision, message)
-    if isinstance(decision, GrantMail) and mailed is MailKind.CONFIRM:
-        deps.funnel.count(message.campaign, Stage.MAILED, decision.submissions[0])
-    if isinstance(decision, Defer):
-        await deps.envelopes.send(message, not_before=min(_spread(decision.until), now + HORIZON))
-    elif mailed is MailKind.CONFIRM or decision is Skip.SENT:
-        await deps.envelopes.send(_reminder(message), not_before=now + REMIND_AFTER)
+async def _send(granted: GrantMail, message: MailMessage) -> bool:
+    """Send a granted mail and settle its claim. False: the address was refused for good.
 
-
-def _spread(until: datetime) -> datetime:
-    """A while after `until`: what waits for one mailbox does not all come at once."""
-    return until + random.uniform(0, 1) * SPREAD  # noqa: S311 - no secret
-
-
-async def _mail_links(message: LinksMessage) -> None:
-    """What is due now; an order that took a day to get here is forgotten, as is its asker's patience."""
-    now = deps.now()
-    if now - message.asked_at > LINKS_TTL:
-        return
-    due = None if _campaign(message.campaign).takes_confirmations(now) else MailKind.SIGNED
-    address = deps.digester.address(message.campaign, message.email)
-    await _carry_out(await deps.store.claim(address, message.id, due, now), message)
-
-
-async def _remind(message: ReminderMessage) -> None:
-    now = deps.now()
-    if _campaign(message.campaign).takes_confirmations(now):
-        address = deps.digester.address(message.campaign, message.email)
-        decision = await deps.store.claim(address, message.submission_id, MailKind.REMINDER, now)
-        await _carry_out(decision, message)
-
-
-async def _press(message: DeferredPress) -> None:
-    """What confirm could not do while the database was away. Good as of when the button was pressed."""
-    purpose = Purpose(message.purpose)
-    link = deps.tokens.verify(purpose, message.token, message.pressed_at)
-    _campaign(link.campaign)
-    if purpose is Purpose.CONFIRM:
-        outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
-        if isinstance(outcome, Confirmed):
-            deps.funnel.confirmed(link.campaign, outcome)
-    else:
-        await deps.store.withdraw(link.campaign, link.digest, message.pressed_at)
-
-
-async def _carry_out(
-    decision: MailDecision, message: SubmissionMessage | LinksMessage | ReminderMessage
-) -> MailKind | None:
-    """Send a granted mail and settle its claim. What was mailed, if anything."""
-    log.event("order", campaign=message.campaign, kind=message.kind, outcome=_outcome(decision))
-    if not isinstance(decision, GrantMail):
-        return None
-    mailed: MailKind | None = decision.kind
+    Raises:
+        TryAgain: the mail was not sent, or may not have been.
+    """
+    mail = deps.composer.compose(
+        granted, _campaign(message.campaign), to=message.email, language=message.locale, now=deps.now()
+    )
     provider = mail_providers.provider_class(message.email)
+    failure = {"campaign": message.campaign, "kind": granted.kind, "provider": provider}
+    is_sent = True
     try:
-        await deps.mailer.send(_mail(decision, message))
+        await deps.mailer.send(mail)
     except MailRefused:
-        # For good, so the claim counts as used: neither this mail nor a reminder is tried again.
-        log.event("mail_refused", "WARNING", campaign=message.campaign, kind=decision.kind, provider=provider)
-        mailed = None
+        # The claim counts as used, so that neither this mail nor a reminder is tried again.
+        log.event("mail_refused", "WARNING", **failure)
+        is_sent = False
     except MailDeferred:
-        await deps.store.settle(decision, sent=False)
+        await deps.store.settle(granted, sent=False)
         raise TryAgain from None
     except MailUnresolved:
         # The claim stays: whether or not the mail went out, none follows within the hour.
-        log.event("mail_unresolved", "WARNING", campaign=message.campaign, kind=decision.kind, provider=provider)
+        log.event("mail_unresolved", "WARNING", **failure)
         raise TryAgain from None
-    await deps.store.settle(decision, sent=True)
-    return mailed
+    await deps.store.settle(granted, sent=True)
+    return is_sent
+
+
+def _log_decision(message: MailMessage, outcome: str) -> None:
+    log.event("mail_decision", campaign=message.campaign, kind=message.kind, outcome=outcome)
 
 
 def _outcome(decision: MailDecision) -> str:
@@ -194,8 +220,9 @@ def _outcome(decision: MailDecision) -> str:
         case GrantMail():
             return decision.kind
         case Defer():
-            return "waits"
-    return decision
+            return "deferred"
+        case Skip():
+            return decision
 
 
 def _sealed(message: SubmissionMessage) -> Submission:
@@ -226,60 +253,19 @@ def _sealed(message: SubmissionMessage) -> Submission:
     )
 
 
-def _reminder(message: SubmissionMessage) -> ReminderMessage:
-    return ReminderMessage(
-        submission_id=message.id,
-        campaign=message.campaign,
-        email=message.email,
-        locale=message.locale,
-    )
+async def _retry_or_dead_letter(request: Request, body: bytes, error: Unopenable | InvalidToken) -> None:
+    """Let the queue retry for a day, since a key or a revision may be about to arrive; then keep a dead letter.
 
-
-def _mail(decision: GrantMail, message: SubmissionMessage | LinksMessage | ReminderMessage) -> mail.Mail:
-    campaign = deps.campaigns[message.campaign]
-    language = locales.negotiate(message.locale, None, campaign.texts, campaign.default_language)
-    locale = locales.locale(language)
-    several = len(decision.submissions) > 1
-    confirm = [
-        MailLink(
-            _confirm_url(decision.address, submission, language), _label(submission, locale) if several else None
-        )
-        for submission in decision.submissions
-    ]
-    withdraw = _url(Purpose.WITHDRAW, Link(campaign.id, decision.address.digest, language))
-    privacy = f"{deps.public_url}/c/{campaign.id}/privacy?lang={language}"
-    return mail.compose(
-        decision.kind, campaign, locale, to=message.email, confirm=confirm, withdraw=withdraw, privacy=privacy
-    )
-
-
-def _label(submission: Submission, locale: Locale) -> str:
-    """What tells one submission from another, and quotes nothing that anybody typed."""
-    return locale(
-        "mail.link_label",
-        date=locale.date(submission.signed_at),
-        time=f"{submission.signed_at:%H:%M}",
-        country=countries.name(submission.country, locale.language),
-    )
-
-
-def _confirm_url(address: Address, submission: Submission, language: str) -> str:
-    return _url(Purpose.CONFIRM, links.to_confirm(address, submission, language))
-
-
-def _url(purpose: Purpose, link: Link) -> str:
-    return f"{deps.public_url}/v1/{purpose}/{deps.tokens.issue(purpose, link, deps.now())}"
-
-
-async def _keep_or_park(request: Request, body: bytes, poison: Unopenable | InvalidToken) -> None:
-    """A key or a revision may be about to arrive, so it is tried for a day; then a person has to look at it."""
+    Raises:
+        TryAgain: the day is not over.
+    """
     retries = request.headers.get("x-cloudtasks-taskretrycount", "")
     attempts = int(retries) if re.fullmatch("[0-9]{1,9}", retries) else 0
-    log.fault("poison", poison, function="deliver", attempts=attempts)
-    if attempts < PARK_AFTER_ATTEMPTS:
+    log.exception("unopenable_task", error, function="deliver", attempts=attempts)
+    if attempts < MAX_ATTEMPTS_TO_OPEN:
         raise TryAgain
     task = request.headers.get("x-cloudtasks-taskname", "")
-    await deps.store.park(task, body, type(poison).__name__, deps.now())
+    await deps.store.park(task, body, type(error).__name__, deps.now())
 
 
 app = App(

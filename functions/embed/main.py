@@ -94,7 +94,7 @@ async def get_form(call: Call) -> Response:
         origin=query.get("origin", ""),
         partner=query.get("partner"),
         public_url=deps.public_url,
-        shut=campaign.shut(deps.now()),
+        closed_reason=campaign.closed_reason(deps.now()),
     )
     return answer_json(form, headers={**CACHE, **NO_SNIFF})
 
@@ -118,7 +118,7 @@ def _framed(call: Call, values: Mapping[str, str]) -> Response:
     """Only pages of the partner that the query names may frame it, and our own, for the preview."""
     campaign = call.campaign
     form = Filled(forms.without_wrong_hints(values, campaign))
-    return pages.framed(campaign, call.locale(), form, CACHE, shut=campaign.shut(deps.now()))
+    return pages.framed(campaign, call.locale(), form, CACHE, closed_reason=campaign.closed_reason(deps.now()))
 
 
 def _petition(
@@ -133,7 +133,7 @@ def _petition(
         form,
         headers,
         public_url=deps.public_url,
-        shut=campaign.shut(deps.now()),
+        closed_reason=campaign.closed_reason(deps.now()),
         moved=moved,
     )
 

@@ -1,4 +1,4 @@
-"""sign: takes a signature. Faces the internet, holds no secret, and needs only the queue to accept."""
+"""sign: accepts signatures. Faces the internet, holds no secret, and needs only the queue."""
 
 import secrets
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 import shared.startup as startup
 from shared import log, runtime
 from shared.campaigns.model import Campaign
-from shared.errors import CampaignClosed, CampaignPaused, FieldFault, InvalidFields, OriginNotAllowed
+from shared.errors import CampaignClosed, CampaignPaused, FieldError, InvalidFields, OriginNotAllowed
 from shared.models.messages import LinksMessage, SubmissionMessage
 from shared.models.requests import LinksRequest, SignRequest
 from shared.models.responses import CheckInbox
@@ -23,7 +23,7 @@ from shared.web.cors import is_admitted, origin_of
 
 deps = runtime.sign()
 
-#: The same for everybody, byte for byte.
+#: The same for everybody, byte for byte, so that nobody can probe who has signed.
 _CHECK_INBOX = CheckInbox().model_dump_json()
 
 
@@ -32,8 +32,8 @@ async def post_signature(call: Call) -> Response:
     campaign = call.campaign
     body = await read_body(call)
     _check_origin(call, campaign)
-    if shut := campaign.shut(deps.now()):
-        raise (CampaignPaused if shut == "campaign_paused" else CampaignClosed)(campaign=campaign.id)
+    if closed_reason := campaign.closed_reason(deps.now()):
+        raise (CampaignPaused if closed_reason == "campaign_paused" else CampaignClosed)(campaign=campaign.id)
     typed = _with_partner(body.fields(), campaign, call.request)
     call.wanted_language = _locale_in(typed)
     if body.is_form:
@@ -43,15 +43,17 @@ async def post_signature(call: Call) -> Response:
 
 
 async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> Response:
-    """The same from a plain form, whose answers are pages, unless a script has sent it."""
+    """Accept a signature from a plain form; answer with a page, unless a script has sent it."""
     locale, as_page = call.locale(campaign), call.wants_page
     try:
         request = _parse(forms.signature(typed, campaign, locale.language), campaign)
-    except InvalidFields as invalid:
+    except InvalidFields as error:
         if not as_page:
             raise
-        form = forms.with_faults(typed, invalid, locale)
-        return pages.petition(campaign, locale, form, pages.PRIVATE, public_url=deps.public_url, shut=None)
+        form = forms.with_errors(typed, error, locale)
+        return pages.petition(
+            campaign, locale, form, pages.PRIVATE, public_url=deps.public_url, closed_reason=None
+        )
     await _accept(campaign, request)
     if not as_page:
         return _accepted()
@@ -61,13 +63,13 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
 
 
 async def _accept(campaign: Campaign, request: SignRequest) -> None:
-    """Seal and enqueue; from then on it cannot be lost."""
+    """Seal and enqueue the submission; once enqueued, it cannot be lost."""
     await deps.envelopes.send(_submission(campaign, request))
     log.event("accepted", campaign=campaign.id, partner=request.partner, country=request.country)
 
 
 async def post_links(call: Call) -> Response:
-    """Whoever asks, the answer is the same; deliver mails what the address is due."""
+    """Request an address's links by mail. Always answers the same, so that nobody can probe who has signed."""
     campaign = call.campaign
     body = await read_body(call)
     _check_origin(call, campaign)
@@ -77,16 +79,16 @@ async def post_links(call: Call) -> Response:
     try:
         fields = {"email": typed.get("email", ""), "locale": locale.language} if body.is_form else typed
         request = parse(LinksRequest, fields)
-    except InvalidFields as invalid:
+    except InvalidFields as error:
         if not as_page:
             raise
-        return pages.links(campaign, locale, forms.with_faults(typed, invalid, locale))
-    await deps.envelopes.send(_links_order(campaign, request))
+        return pages.links(campaign, locale, forms.with_errors(typed, error, locale))
+    await deps.envelopes.send(_links_message(campaign, request))
     return pages.links_sent(campaign, locale, request.email) if as_page else _accepted()
 
 
 def _check_origin(call: Call, campaign: Campaign) -> None:
-    """No Origin, or `null`, is no offence: plain forms, old browsers and pages that send no referrer."""
+    """Refuse an unregistered origin. None or `null` passes: plain forms, old browsers, pages without referrer."""
     origin = call.request.headers.get("origin", "")
     if origin not in {"", "null"} and not is_admitted(campaign, origin, deps.public_url):
         page = hosted_page(campaign, lang=call.locale(campaign).language)
@@ -94,33 +96,33 @@ def _check_origin(call: Call, campaign: Campaign) -> None:
 
 
 def _locale_in(fields: Any) -> str | None:
-    """The language a body asks for, even where the rest of it is at fault."""
+    """Return the language a body asks for, even if the rest of it is invalid."""
     locale = fields.get("locale") if isinstance(fields, dict) else None
     return locale if isinstance(locale, str) else None
 
 
 def _with_partner(fields: Any, campaign: Campaign, request: Request) -> Any:
-    """A registered page's origin names the partner, whatever the body says.
+    """Set the partner to the one whose page the request comes from, whatever the body says.
 
-    Before anything else is made of the fields: we show a faulty form again, it is sent again from our own page,
-    and its newsletter must still be the partner's.
+    Must come first: an invalid form is shown again on our own page and sent from there, and its newsletter must
+    still be the partner's.
     """
     partner = campaign.partner_by_origin.get(request.headers.get("origin", ""))
     return {**fields, "partner": partner} if partner and isinstance(fields, dict) else fields
 
 
 def _parse(fields: Any, campaign: Campaign) -> SignRequest:
-    """A request that fits its campaign.
+    """Validate a request against the model and its campaign.
 
     Raises:
-        InvalidFields: names every field at fault.
+        InvalidFields: names every field that is wrong.
     """
     request = parse(SignRequest, fields)
-    faults = [FieldFault(name, "required") for name in campaign.required_fields if getattr(request, name) is None]
+    errors = [FieldError(name, "required") for name in campaign.required_fields if getattr(request, name) is None]
     if request.partner and request.partner not in campaign.partners:
-        faults.append(FieldFault("partner", "partner_unknown"))
-    if faults:
-        raise InvalidFields(faults)
+        errors.append(FieldError("partner", "partner_unknown"))
+    if errors:
+        raise InvalidFields(errors)
     return request
 
 
@@ -136,13 +138,13 @@ def _submission(campaign: Campaign, request: SignRequest) -> SubmissionMessage:
         partner=request.partner,
         source=request.source,
         newsletter=request.newsletter,
-        # What the campaign does not ask for is not kept.
+        # Data that the campaign does not ask for is not stored.
         postal_code=request.postal_code if campaign.asks_postal_code else None,
         signed_at=deps.now(),
     )
 
 
-def _links_order(campaign: Campaign, request: LinksRequest) -> LinksMessage:
+def _links_message(campaign: Campaign, request: LinksRequest) -> LinksMessage:
     return LinksMessage(
         id=_random_id(),
         campaign=campaign.id,
@@ -153,12 +155,12 @@ def _links_order(campaign: Campaign, request: LinksRequest) -> LinksMessage:
 
 
 def _random_id() -> str:
-    """128 random bits, of characters that a link may hold."""
+    """Return 128 random bits as hexadecimal digits, which a link may hold."""
     return secrets.token_hex(16)
 
 
 def _may_return_to(campaign: Campaign, url: str) -> bool:
-    """Only to a partner of this campaign: anything else would make us an open redirect."""
+    """Allow returning to this campaign's partners only: anything else would make us an open redirect."""
     return is_admitted(campaign, origin_of(url), deps.public_url)
 
 

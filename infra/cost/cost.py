@@ -2,7 +2,7 @@
 
     make cost SIGNATURES=1000000 VIEWERS=5000000
 
-Prices stand in infra/cost/prices.toml, sizes in Terraform's files; infra/cost/usage.py counts what is used. Needs
+Prices stand in infra/cost/prices.toml, sizes in infra/sizes.json; infra/cost/usage.py counts what is used. Needs
 nothing but Python.
 """
 
@@ -15,10 +15,9 @@ from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 
-from infra.cost import usage
+from infra.cost import sizes, usage
+from infra.cost.sizes import FunctionSize, Mode
 from infra.cost.usage import Assumptions, Driver, Use
-from infra.deploy import deployed
-from infra.deploy.deployed import Deployed, Function
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -66,25 +65,26 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What a function's instances cost in an hour of spike mode, in the currency of the prices.
+    """What the instances of the function `name` cost in an hour of spike mode, in the currency of the prices.
 
     `idle`: those kept warm, with nothing to do. `busy`: the same, all at work. `most`: as many as there may be,
     all at work.
     """
 
-    function: Function
+    name: str
+    size: FunctionSize
     idle: float
     busy: float
     most: float
 
 
 def load_prices(path: Path = INFRA / "cost" / "prices.toml") -> dict[str, Price]:
-    """All prices by name; a field too many or too few is a TypeError."""
+    """Return all prices by name; a field too many or too few is a TypeError."""
     return {name: Price(**entry) for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def charges(uses: Iterable[Use], prices: Mapping[str, Price], busy_days: float) -> list[Charge]:
-    """A charge for each use. What is free of a price is given once, to the first uses of it."""
+    """Charge each use. What is free of a price is given once, to the first uses of it."""
     left = {name: price.free_a_month(busy_days) for name, price in prices.items()}
     charged = []
     for use in uses:
@@ -99,40 +99,41 @@ def estimate(
     viewers: float,
     assumed: Assumptions,
     prices: Mapping[str, Price],
-    there: Deployed,
+    functions: Mapping[str, FunctionSize],
 ) -> list[Charge]:
-    """A month, without mail."""
-    return charges(usage.month(signatures, viewers, there, assumed), prices, assumed.busy_days)
+    """Charge a month, without mail."""
+    return charges(usage.month(signatures, viewers, functions, assumed), prices, assumed.busy_days)
 
 
 def mail(signatures: float, assumed: Assumptions, prices: Mapping[str, Price]) -> tuple[float, float, float]:
-    """How many mails, and what the cheapest and the dearest relay take for them."""
+    """Return how many mails go out, and what the cheapest and the dearest relay take for them."""
     mails = usage.mails(signatures, assumed)
     return mails, prices["mail_cheapest"].cost(mails), prices["mail_dearest"].cost(mails)
 
 
-def spike_hours(there: Deployed, prices: Mapping[str, Price]) -> list[Hour]:
-    """An hour of spike mode, by function, beside what a month's table says. Free tiers are used up by then."""
+def spike_hours(functions: Mapping[str, FunctionSize], prices: Mapping[str, Price]) -> list[Hour]:
+    """Price an hour of spike mode by function, beside what a month costs. Free tiers are used up by then."""
 
-    def instance(function: Function, kind: str) -> float:
+    def instance(size: FunctionSize, kind: str) -> float:
         cpu, memory = prices[f"run_{kind}cpu"], prices[f"run_{kind}memory"]
-        return cpu.cost(3600 * function.cpu) + memory.cost(3600 * function.memory_gib)
+        return cpu.cost(3600 * size.cpu) + memory.cost(3600 * size.memory_gib)
 
-    def reading(function: Function) -> float:
+    def reading(name: str) -> float:
         """What each process of count and confirm costs that keeps a fresh copy of the tally."""
-        if function.name not in {"count", "confirm"}:
+        if name not in {"count", "confirm"}:
             return 0
         reads = (usage.TALLY_SHARDS + 1) * 3600 / usage.COUNT_FRESH_SECONDS
         return prices["firestore_reads"].cost(reads)
 
     return [
         Hour(
-            function,
-            idle=function.warm * instance(function, "idle_"),
-            busy=function.warm * (instance(function, "") + reading(function)),
-            most=function.most * (instance(function, "") + reading(function)),
+            name,
+            size,
+            idle=size.min_instances * instance(size, "idle_"),
+            busy=size.min_instances * (instance(size, "") + reading(name)),
+            most=size.max_instances * (instance(size, "") + reading(name)),
         )
-        for function in there.functions
+        for name, size in functions.items()
     ]
 
 
@@ -202,20 +203,22 @@ def spike_rows(hours: Sequence[Hour]) -> list[Sequence[str]]:
         ("US dollars an hour", "warm", "at most", "warm and idle", "warm and busy", "at most, all busy")
     ]
     for hour in hours:
-        function = hour.function
-        counts = (str(function.warm), str(function.most))
-        rows.append((function.name, *counts, _money(hour.idle), _money(hour.busy), _money(hour.most)))
-    warm, most = (sum(getattr(hour.function, name) for hour in hours) for name in ("warm", "most"))
+        counts = (str(hour.size.min_instances), str(hour.size.max_instances))
+        rows.append((hour.name, *counts, _money(hour.idle), _money(hour.busy), _money(hour.most)))
+    warm, most = (sum(getattr(hour.size, name) for hour in hours) for name in ("min_instances", "max_instances"))
     sums = (_money(sum(getattr(hour, name) for hour in hours)) for name in ("idle", "busy", "most"))
     rows.append(("sum", str(warm), str(most), *sums))
     return rows
 
 
-def example_rows(assumed: Assumptions, prices: Mapping[str, Price], there: Deployed) -> list[Sequence[str]]:
+def example_rows(
+    assumed: Assumptions, prices: Mapping[str, Price], functions: Mapping[str, FunctionSize]
+) -> list[Sequence[str]]:
+    """A row for each size of campaign in EXAMPLES."""
     rows: list[Sequence[str]] = [("signatures", "viewers", "US dollars", "and for mail")]
     for signatures, viewers in EXAMPLES:
         _, cheapest, dearest = mail(signatures, assumed, prices)
-        cost = total(estimate(signatures, viewers, assumed, prices, there))
+        cost = total(estimate(signatures, viewers, assumed, prices, functions))
         rows.append((f"{signatures:,}", f"{viewers:,}", f"{cost:,.0f}", f"{cheapest:,.2f} to {dearest:,.2f}"))
     return rows
 
@@ -232,8 +235,8 @@ def caveat(prices: Mapping[str, Price]) -> str:
 
 def text(signatures: float, viewers: float, assumed: Assumptions) -> str:
     """For a terminal."""
-    prices, there = load_prices(), deployed.read(INFRA)
-    charged = estimate(signatures, viewers, assumed, prices, there)
+    prices, functions = load_prices(), sizes.functions(Mode.SPIKE)
+    charged = estimate(signatures, viewers, assumed, prices, functions)
     mails, cheapest, dearest = mail(signatures, assumed, prices)
     return "\n\n".join(
         (
@@ -248,7 +251,7 @@ def text(signatures: float, viewers: float, assumed: Assumptions) -> str:
 
 
 def spike_text() -> str:
-    hours = spike_hours(deployed.read(INFRA), load_prices())
+    hours = spike_hours(sizes.functions(Mode.SPIKE), load_prices())
     return "Spike mode, beside that:\n" + table(spike_rows(hours), words=1)
 
 
@@ -259,8 +262,8 @@ def _assumption_lines(assumed: Assumptions) -> Iterable[str]:
 
 def markdown(signatures: float, viewers: float, assumed: Assumptions) -> str:
     """The chapter of docs/costs.md, without its heading."""
-    prices, there = load_prices(), deployed.read(INFRA)
-    charged = estimate(signatures, viewers, assumed, prices, there)
+    prices, functions = load_prices(), sizes.functions(Mode.SPIKE)
+    charged = estimate(signatures, viewers, assumed, prices, functions)
     mails, cheapest, dearest = mail(signatures, assumed, prices)
     assumptions = "\n".join(
         f"- {getattr(assumed, each.name):g} {each.metadata['why']} (`--{each.name.replace('_', '-')}`)"
@@ -275,9 +278,9 @@ def markdown(signatures: float, viewers: float, assumed: Assumptions) -> str:
                 "depending on the relay. Other sizes:",
                 WIDTH,
             ),
-            markdown_table(example_rows(assumed, prices, there), words=0),
+            markdown_table(example_rows(assumed, prices, functions), words=0),
             "Spike mode costs extra, by the hour:",
-            markdown_table(spike_rows(spike_hours(there, prices)), words=1),
+            markdown_table(spike_rows(spike_hours(functions, prices)), words=1),
             'Assumptions, each of which you can change (as in `make cost ARGS="--polls-a-view 30"`):',
             assumptions,
             textwrap.fill(caveat(prices), WIDTH),

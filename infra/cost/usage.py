@@ -4,11 +4,11 @@ Where a number depends on people, it is an assumption, named and open to be set 
 code, a test holds it against the code.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
-from infra.deploy.deployed import Deployed
+from infra.cost.sizes import FunctionSize
 
 GIB = 2**30
 HOURS_A_MONTH = 730
@@ -58,6 +58,15 @@ ADDRESS_BYTES = 1_700
 REQUEST_SECONDS = 0.1
 #: The relay takes its time: connection, STARTTLS, and its answer.
 MAIL_SECONDS = 0.6
+
+# What is there in any month, by the plan of production.
+
+#: prices.toml has the price of the first five forwarding rules.
+FORWARDING_RULES, ARMOR_POLICIES, ARMOR_RULES, SCHEDULER_JOBS = 2, 5, 9, 2
+#: Each secret is kept, and paid for, in two places.
+SECRET_REPLICAS = 10
+#: `backup_days` of the tfvars.
+BACKUP_DAYS = 14
 
 # What goes on in any month.
 
@@ -202,16 +211,18 @@ def mails(signatures: float, assumed: Assumptions) -> float:
     return _People(signatures, 0, assumed).mails
 
 
-def month(signatures: float, viewers: float, deployed: Deployed, assumed: Assumptions) -> Iterator[Use]:
+def month(
+    signatures: float, viewers: float, functions: Mapping[str, FunctionSize], assumed: Assumptions
+) -> Iterator[Use]:
     """All that is used in a month in which `signatures` are confirmed and `viewers` look at a page with the count.
 
     What is there in any month comes first: free tiers go to it before the rest.
     """
     people = _People(signatures, viewers, assumed)
     for driver, uses in (
-        (Driver.MONTH, _standing(deployed)),
-        (Driver.SIGNATURES, _signing(people, deployed)),
-        (Driver.VIEWERS, _viewing(people, deployed)),
+        (Driver.MONTH, _standing(functions)),
+        (Driver.SIGNATURES, _signing(people, functions)),
+        (Driver.VIEWERS, _viewing(people, functions)),
         (Driver.AWAKE, _awake(people)),
     ):
         for service, what, price, quantity in uses:
@@ -221,17 +232,15 @@ def month(signatures: float, viewers: float, deployed: Deployed, assumed: Assump
 _Uses = Iterator[tuple[str, str, str, float]]
 
 
-def _standing(deployed: Deployed) -> _Uses:
-    if deployed.forwarding_rules > 5:
-        raise ValueError("prices.toml knows the price of the first five forwarding rules only")
+def _standing(functions: Mapping[str, FunctionSize]) -> _Uses:
     calls = SNAPSHOTS_A_MONTH + SWEEPS_A_MONTH
-    yield "Load balancer", f"{deployed.forwarding_rules} forwarding rules", "forwarding_rules", HOURS_A_MONTH
-    yield "Cloud Armor", "policies", "armor_policies", deployed.policies
-    yield "Cloud Armor", "rules", "armor_rules", deployed.policy_rules
-    yield "Secret Manager", "secrets, in each place", "secret_versions", deployed.secrets
+    yield "Load balancer", f"{FORWARDING_RULES} forwarding rules", "forwarding_rules", HOURS_A_MONTH
+    yield "Cloud Armor", "policies", "armor_policies", ARMOR_POLICIES
+    yield "Cloud Armor", "rules", "armor_rules", ARMOR_RULES
+    yield "Secret Manager", "secrets, in each place", "secret_versions", SECRET_REPLICAS
     yield "Secret Manager", "read at start", "secret_accesses", STARTS_A_DAY * SECRETS_A_START * 365 / 12
-    yield "Cloud Scheduler", "snapshot and sweep", "scheduler_jobs", deployed.jobs
-    yield from _run("requests of the schedule", calls, calls * REQUEST_SECONDS, deployed)
+    yield "Cloud Scheduler", "snapshot and sweep", "scheduler_jobs", SCHEDULER_JOBS
+    yield from _run("requests of the schedule", calls, calls * REQUEST_SECONDS, functions)
     # A query that finds nothing is a read, too.
     reads = SNAPSHOTS_A_MONTH * TALLY_SHARDS + SWEEPS_A_MONTH
     yield "Firestore", "reads for history and spool", "firestore_reads", reads
@@ -243,14 +252,14 @@ def _standing(deployed: Deployed) -> _Uses:
     yield "Artifact Registry", "images", "image_storage", IMAGES_GB
 
 
-def _signing(people: _People, deployed: Deployed) -> _Uses:
+def _signing(people: _People, functions: Mapping[str, FunctionSize]) -> _Uses:
     signatures, submissions, reminded = people.signatures, people.submissions, people.reminded
     seconds = people.mails * MAIL_SECONDS + REQUEST_SECONDS * (
         people.sign_requests + (submissions - reminded) + people.link_requests
     )
     requests = people.sign_requests + 2 * submissions + people.link_requests
     yield from _run(
-        "requests of signers and the queue", requests, seconds / people.assumed.requests_at_once, deployed
+        "requests of signers and the queue", requests, seconds / people.assumed.requests_at_once, functions
     )
     # The signature's task and its reminder's: each is created once and delivered once.
     yield "Cloud Tasks", "created and delivered", "tasks_operations", 4 * submissions
@@ -274,7 +283,7 @@ def _signing(people: _People, deployed: Deployed) -> _Uses:
     stored = submissions * ADDRESS_BYTES / GIB
     yield "Firestore", "storage", "firestore_storage", stored
     yield "Firestore", "point-in-time recovery", "firestore_recovery", stored
-    yield "Firestore", f"{deployed.backup_days} daily backups", "firestore_backups", stored * deployed.backup_days
+    yield "Firestore", f"{BACKUP_DAYS} daily backups", "firestore_backups", stored * BACKUP_DAYS
 
     answered = (people.sign_requests * SIGN_BYTES + people.link_requests * LINK_PAGE_BYTES) / GIB
     yield "Load balancer", "data of signers", "balancer_data", answered
@@ -284,7 +293,7 @@ def _signing(people: _People, deployed: Deployed) -> _Uses:
     yield "Logging", "lines", "log_storage", lines * LOG_ENTRY_BYTES / GIB
 
 
-def _viewing(people: _People, deployed: Deployed) -> _Uses:
+def _viewing(people: _People, functions: Mapping[str, FunctionSize]) -> _Uses:
     missed = people.viewed_bytes * (1 - people.assumed.hit_ratio) / GIB
     yield "CDN", "requests", "cdn_lookups", people.lookups
     yield "CDN", "data to viewers", "cdn_transfer", people.viewed_bytes / GIB
@@ -292,7 +301,7 @@ def _viewing(people: _People, deployed: Deployed) -> _Uses:
     yield "Load balancer", "data into the cache", "balancer_data", missed
     yield "Cloud Armor", "requests the cache misses", "armor_requests", people.misses
     seconds = people.misses * REQUEST_SECONDS / people.assumed.requests_at_once
-    yield from _run("requests the cache misses", people.misses, seconds, deployed)
+    yield from _run("requests the cache misses", people.misses, seconds, functions)
 
 
 def _awake(people: _People) -> _Uses:
@@ -322,10 +331,10 @@ def renewals(calls: float, seconds: float, fresh_seconds: float) -> float:
     return calls / (1 + calls * fresh_seconds / seconds) if seconds else 0
 
 
-def _run(what: str, requests: float, seconds: float, deployed: Deployed) -> _Uses:
+def _run(what: str, requests: float, seconds: float, functions: Mapping[str, FunctionSize]) -> _Uses:
     """`seconds`: for which an instance is billed, those of the largest of them."""
-    cpu = max(function.cpu for function in deployed.functions)
-    memory_gib = max(function.memory_gib for function in deployed.functions)
+    cpu = max(function.cpu for function in functions.values())
+    memory_gib = max(function.memory_gib for function in functions.values())
     yield "Cloud Run", what, "run_requests", requests
     yield "Cloud Run", "processor for them", "run_cpu", seconds * cpu
     yield "Cloud Run", "memory for them", "run_memory", seconds * memory_gib

@@ -1,19 +1,14 @@
 """Who may do what: a table made from the plan of production, kept in infra/README.md.
 
-python infra/deploy/access_matrix.py            prints it
-python infra/deploy/access_matrix.py --write    puts it into infra/README.md
+`make matrix` writes it there; without `--write` it is only printed.
 """
 
+import argparse
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from infra.deploy.terraform import INFRA, planned, resources, workspace  # noqa: E402
+from infra.deploy.terraform import INFRA, planned, resources, workspace
 
 README = INFRA / "README.md"
 _BEGIN, _END = "<!-- matrix: made by make matrix -->", "<!-- end of the matrix -->"
@@ -21,7 +16,7 @@ _DATABASE = re.compile(r"databases/([^']+)'$")
 
 
 def table(plan: Mapping[str, Any]) -> str:
-    """A row for each account: who calls it, which secrets it reads, and each role with what it reaches."""
+    """Return a row for each account: who calls it, which secrets it reads, and each role with what it reaches."""
     rows = [
         "| account | is called by | reads the secrets | may, and where |",
         "| --- | --- | --- | --- |",
@@ -82,24 +77,28 @@ def _database_or_project(grant: Mapping[str, Any]) -> str:
         return "the project"
     database = _DATABASE.search(conditions[0]["expression"])
     if database is None:
-        raise SystemExit(f"a condition that this script does not know: {conditions[0]['expression']}")
+        raise SystemExit(f"unknown condition: {conditions[0]['expression']}")
     return {"(default)": "the signatures", "spool": "the spool"}[database[1]]
 
 
 def stored() -> str:
-    """The table as infra/README.md has it."""
+    """Return the table that infra/README.md holds."""
     return README.read_text(encoding="utf-8").split(_BEGIN)[1].split(_END)[0].strip()
 
 
 def write(made: str) -> None:
+    """Replace the table in infra/README.md."""
     before, rest = README.read_text(encoding="utf-8").split(_BEGIN)
     README.write_text(f"{before}{_BEGIN}\n{made}\n{_END}{rest.split(_END)[1]}", encoding="utf-8")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Print who may do what.")
+    parser.add_argument("--write", action="store_true", help="write it into infra/README.md instead")
+    given = parser.parse_args()
     with workspace() as folder:
         made = table(planned(folder, "production"))
-    if sys.argv[1:] == ["--write"]:
+    if given.write:
         write(made)
     else:
         print(made)

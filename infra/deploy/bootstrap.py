@@ -1,15 +1,15 @@
-"""Make what must be there before Terraform: the state's bucket, the bundles' bucket, and the services both need.
+"""Create what Terraform itself needs: a bucket for its state, one for the bundles, and the services for both.
 
     make bootstrap ENV=staging
 
-May be run again; what is there is left as it is.
+May be run again; what exists is left as it is.
 """
 
-import sys
+import argparse
 
 from infra.deploy import gcloud
 
-#: Terraform switches on the others; it needs these to do so.
+#: Terraform enables the others; it needs these to do so.
 _SERVICES = (
     "cloudresourcemanager.googleapis.com",
     "iam.googleapis.com",
@@ -19,19 +19,19 @@ _SERVICES = (
 )
 
 
-def main(name: str) -> None:
-    environment = gcloud.environment(name)
+def bootstrap(environment: gcloud.Environment) -> None:
+    """Enable the services and create the buckets that are missing."""
     _check_project(environment)
     gcloud.gcloud("services", "enable", *_SERVICES, f"--project={environment.project}")
     for bucket in (environment.state, environment.bundles):
-        _make_bucket(environment.project, bucket)
-    print(f"{environment.project} is ready for: make secrets ENV={name}")
+        _create_bucket(environment.project, bucket)
+    print(f"{environment.project} is ready for: make secrets ENV={environment.name}")
 
 
 def _check_project(environment: gcloud.Environment) -> None:
     if not gcloud.succeeds("projects", "describe", environment.project):
         gcloud.stop(
-            f"There is no project {environment.project}, or you may not see it. Make it and link its billing:\n"
+            f"There is no project {environment.project}, or you may not see it. Create it and link its billing:\n"
             f"    gcloud projects create {environment.project}\n"
             f"    gcloud billing projects link {environment.project} --billing-account=YOUR-BILLING-ACCOUNT"
         )
@@ -40,8 +40,8 @@ def _check_project(environment: gcloud.Environment) -> None:
         gcloud.stop(f"project_number of {environment.project} is {number}: write that into its tfvars.")
 
 
-def _make_bucket(project: str, bucket: str) -> None:
-    """In the Union, private, with every version kept: a state that is lost is a day lost."""
+def _create_bucket(project: str, bucket: str) -> None:
+    """In the European Union, private, with every version kept: a lost state is a lost day."""
     if gcloud.succeeds("storage", "buckets", "describe", f"gs://{bucket}"):
         return
     gcloud.gcloud(
@@ -57,5 +57,11 @@ def _make_bucket(project: str, bucket: str) -> None:
     gcloud.gcloud("storage", "buckets", "update", f"gs://{bucket}", "--versioning")
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Create what Terraform itself needs.")
+    parser.add_argument("environment", nargs="?", default="")
+    bootstrap(gcloud.environment(parser.parse_args().environment))
+
+
 if __name__ == "__main__":
-    main(*(sys.argv[1:] or [""]))
+    main()

@@ -1,11 +1,12 @@
 """Stage each function in build/<function>/: its main.py, what it shares with the others, its locked requirements.
 
-The campaign files are checked, and the pages' templates compiled, so that no function has to at its first page.
+The campaign files are checked and the pages' templates compiled, so that no function has to do it when it starts.
 
 Deterministic: the same sources give the same bytes, so each bundle is named by its content:
 build/<function>-<SHA-256>.zip.
 """
 
+import argparse
 import hashlib
 import os
 import shutil
@@ -38,7 +39,7 @@ def build(target: Path) -> None:
 
 
 def bundle(target: Path) -> Mapping[str, Path]:
-    """Pack what is staged under `target`: the bundle of each function."""
+    """Pack what is staged under `target`, and return the bundle of each function."""
     return {function: _pack(target, function) for function in FUNCTIONS}
 
 
@@ -64,7 +65,12 @@ def _normalise(path: Path) -> None:
     os.utime(path, (_MTIME, _MTIME))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    argparse.ArgumentParser(description="Stage and pack each function in build/.").parse_args()
     build(BUILD)
     for packed in bundle(BUILD).values():
         print(packed.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

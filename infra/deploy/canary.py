@@ -1,10 +1,10 @@
-"""Try out a deployment with one signature, from the form to the count, and take it away again.
+"""Try out a deployment with one signature, from the form to the count, and erase it again.
 
 It signs the campaign `canary` (made with `undersign campaign new canary`; nobody links to it) as canary@<domain>,
-waits until deliver has stored it and the relay has taken the mail, makes the link from the store and the keys, as
-only whoever deploys can, presses the button, sees the count rise, and takes the record off again. The relay must
-take mail for that address; nobody has to read it. The reminder, sealed, waits in the queue for a day, and finds
-nobody then.
+waits until deliver has stored it and the relay has accepted the mail, issues the link from the store and the keys,
+as only those who deploy can, presses the button, sees the count rise, and erases the signature. The relay must
+accept mail for that address; nobody has to read it. The reminder, sealed, waits in the queue for a day, and then
+finds no signature.
 """
 
 import asyncio
@@ -28,32 +28,33 @@ from shared.store.entities import Address, Submission
 CAMPAIGN = "canary"
 _PAUSE_SECONDS = 2.0
 #: For the queue and the relay, and for caches of the count.
-_PATIENCE_SECONDS = 180.0
+_TIMEOUT_SECONDS = 180.0
 
 T = TypeVar("T")
 
 
-class Silent(Exception):
-    """A step that did not come to its end; says which."""
+class CanaryFailed(Exception):
+    """A step of the canary failed, or did not end in time; the message says which."""
 
 
-def run(public_url: str, environment: gcloud.Environment) -> None:
-    """
+def try_out(public_url: str, environment: gcloud.Environment) -> None:
+    """Run the canary through a deployed environment.
+
     Raises:
-        Silent: the deployment does not do what it is for.
+        CanaryFailed: a signature does not get through.
     """
     os.environ |= environment_of(environment)
-    asyncio.run(_run(public_url, f"canary@{environment.settings['domain']}"))
+    asyncio.run(_try_out(public_url, f"canary@{environment.settings['domain']}"))
 
 
-async def _run(public_url: str, email: str) -> None:
+async def _try_out(public_url: str, email: str) -> None:
     tokens = Tokens(split_keys(load_for_desk(CanarySettings).token_keys))
     async with httpx.AsyncClient(base_url=public_url, timeout=30) as public:
-        await fly(public, runtime.rights(), tokens, email)
+        await run(public, runtime.rights(), tokens, email)
 
 
 def environment_of(environment: gcloud.Environment) -> Mapping[str, str]:
-    """What the desk needs to reach it: its databases and its queue, and the secrets of deliver."""
+    """Return the desk's settings for an environment: its databases and its queue, and the secrets of deliver."""
     project = environment.project
     region = environment.settings.get("region", "europe-west1")
 
@@ -73,21 +74,21 @@ def environment_of(environment: gcloud.Environment) -> Mapping[str, str]:
     }
 
 
-async def fly(
+async def run(
     public: httpx.AsyncClient, rights: Rights, tokens: Tokens, email: str, *, pause: float = _PAUSE_SECONDS
 ) -> None:
-    """One signature all the way, and away again. `public`: reaches the deployment.
+    """Take one signature all the way, and erase it. `public`: a client of the deployment's public address.
 
     Raises:
-        Silent: a step did not come to its end.
+        CanaryFailed: a step failed, or did not end in time.
     """
     address = rights.digester.address(CAMPAIGN, email)
-    await _are_healthy(public)
-    await rights.records.forget(address)  # of a flight that was broken off
+    await _check_health(public)
+    await rights.records.forget(address)  # left by a run that was interrupted
     before = await _total(public)
     try:
         await _sign(public, email)
-        signed = await _until("deliver stores it and the relay takes its mail", _mailed(rights, address), pause)
+        signed = await _until("deliver stores it and the relay accepts its mail", _mailed(rights, address), pause)
         await _press(public, tokens, address, signed)
         await _until("the count rises", _is(public, before + 1), pause)
     finally:
@@ -95,18 +96,18 @@ async def fly(
     await _until("the count falls again", _is(public, before), pause)
 
 
-async def _are_healthy(public: httpx.AsyncClient) -> None:
+async def _check_health(public: httpx.AsyncClient) -> None:
     for function in ("sign", "confirm", "count", "embed"):
         answer = await public.get(f"/v1/health/{function}")
         if answer.status_code != 200:
-            raise Silent(f"{function} is not healthy: its answer is {answer.status_code}")
+            raise CanaryFailed(f"{function} is not healthy: its answer is {answer.status_code}")
 
 
 async def _sign(public: httpx.AsyncClient, email: str) -> None:
     body = {"email": email, "name": "Canary", "country": "BE", "locale": "en", "consent": True}
     answer = await public.post(f"/v1/campaigns/{CAMPAIGN}/signatures", json=body)
     if answer.status_code != 202:
-        raise Silent(f"sign does not accept a signature: its answer is {answer.status_code}")
+        raise CanaryFailed(f"sign does not accept a signature: its answer is {answer.status_code}")
 
 
 def _mailed(rights: Rights, address: Address) -> Callable[[], Awaitable[Submission | None]]:
@@ -124,7 +125,7 @@ async def _press(public: httpx.AsyncClient, tokens: Tokens, address: Address, si
     page = await public.get(path)
     pressed = await public.post(path, headers={"Accept": "application/json"})
     if (page.status_code, pressed.status_code) != (200, 200):
-        raise Silent(
+        raise CanaryFailed(
             f"confirm shows its page with {page.status_code} and answers the button {pressed.status_code}"
         )
 
@@ -132,7 +133,7 @@ async def _press(public: httpx.AsyncClient, tokens: Tokens, address: Address, si
 async def _total(public: httpx.AsyncClient) -> int:
     answer = await public.get(f"/v1/campaigns/{CAMPAIGN}/count")
     if answer.status_code != 200:
-        raise Silent(f"count does not tell the count: its answer is {answer.status_code}")
+        raise CanaryFailed(f"count does not give the count: its answer is {answer.status_code}")
     return int(answer.json()["total"])
 
 
@@ -144,9 +145,9 @@ def _is(public: httpx.AsyncClient, total: int) -> Callable[[], Awaitable[bool | 
 
 
 async def _until(what: str, look: Callable[[], Awaitable[T | None]], pause: float) -> T:
-    give_up = time.monotonic() + _PATIENCE_SECONDS
+    give_up = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < give_up:
         if found := await look():
             return found
         await asyncio.sleep(pause)
-    raise Silent(f"waited {_PATIENCE_SECONDS:.0f} seconds in vain until {what}")
+    raise CanaryFailed(f"waited {_TIMEOUT_SECONDS:.0f} seconds in vain until {what}")

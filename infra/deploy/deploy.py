@@ -1,4 +1,4 @@
-"""Deploy an environment, go back to what was live before, or apply changed settings to what is live.
+"""Deploy an environment, roll it back to what was live before, or apply changed settings to what is live.
 
     make deploy ENV=staging        build, plan, apply, try it out with one signature
     make apply ENV=production      changed settings (spike mode, relay …) with the release that is live
@@ -37,6 +37,7 @@ class Releases:
         self._bucket = f"gs://{bucket}"
 
     def all(self) -> list[Release]:
+        """Return every release that was ever live."""
         if not gcloud.succeeds("storage", "ls", f"{self._bucket}/releases/"):
             return []
         found = []
@@ -46,13 +47,13 @@ class Releases:
         return found
 
     def upload(self, bundles: Mapping[str, Path]) -> Release:
-        """Those that are not there yet; a bundle is never overwritten, for its name is its content."""
+        """Upload what is missing; a bundle is never overwritten, for its name is the hash of its content."""
         for bundle in bundles.values():
             gcloud.gcloud("storage", "cp", "--no-clobber", str(bundle), f"{self._bucket}/{bundle.name}")
         return Release("", {function: bundle.name for function, bundle in bundles.items()})
 
     def record(self, release: Release) -> str:
-        """This release is live from now on. Its id."""
+        """Record that this release is live from now on, and return its id."""
         at = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}"
         content = json.dumps({"bundles": dict(release.bundles)}, indent=2)
         gcloud.gcloud("storage", "cp", "-", f"{self._bucket}/releases/{at}.json", given=content)
@@ -60,12 +61,12 @@ class Releases:
 
 
 def before(releases: Sequence[Release]) -> Release | None:
-    """The newest release that is not what is live; None where there is none."""
+    """Return the newest release whose bundles are not those that are live; None where there is none."""
     return next((each for each in reversed(releases) if each.bundles != releases[-1].bundles), None)
 
 
 def check_promises(environment: gcloud.Environment, known: Iterable[Campaign]) -> None:
-    """No backup outlives what a campaign promises its signers, and every campaign is ready to open."""
+    """Check that no backup outlives what a campaign promises, and that each campaign is ready to open."""
     faults = []
     for campaign in known:
         faults += campaign.not_ready
@@ -80,7 +81,10 @@ def check_promises(environment: gcloud.Environment, known: Iterable[Campaign]) -
 
 
 def put_live(environment: gcloud.Environment, release: Release, *, ask: bool) -> None:
-    """deliver first: an older revision may meet tasks of a newer one, never the other way round."""
+    """Plan and apply a release.
+
+    deliver goes first: an older revision may meet tasks of a newer one, never the other way round.
+    """
     given = terraform.INFRA / "release.auto.tfvars.json"
     given.write_text(json.dumps({"bundles": dict(release.bundles), "bundles_bucket": environment.bundles}))
     files = [f"-var-file={file}" for file in environment.files]
@@ -93,15 +97,15 @@ def put_live(environment: gcloud.Environment, release: Release, *, ask: bool) ->
         terraform.run(terraform.INFRA, "apply", "-auto-approve", first, *files, quiet=False)
         terraform.run(terraform.INFRA, "apply", "-auto-approve", *files, quiet=False)
     except subprocess.CalledProcessError as failed:
-        gcloud.stop(f"terraform failed (status {failed.returncode}). What was live is live still.")
+        gcloud.stop(f"terraform failed (status {failed.returncode}). What was live is still live.")
     finally:
         given.unlink()
         (terraform.INFRA / "release.plan").unlink(missing_ok=True)
     if not environment.settings.get("public_by_all_users", True):
-        _open_without_all_users(environment)
+        _allow_without_all_users(environment)
 
 
-def _open_without_all_users(environment: gcloud.Environment) -> None:
+def _allow_without_all_users(environment: gcloud.Environment) -> None:
     """Where a policy forbids allUsers: https://cloud.google.com/run/docs/securing/managing-access#invoker_check"""
     for function in ("sign", "confirm", "count", "embed"):
         gcloud.gcloud(
@@ -116,18 +120,18 @@ def _open_without_all_users(environment: gcloud.Environment) -> None:
 
 
 def try_out(environment: gcloud.Environment) -> bool:
-    """Whether one signature of the canary campaign goes all the way; says what does not."""
+    """Return whether one signature of the canary campaign goes all the way; print what does not."""
     try:
-        canary.run(f"https://{environment.settings['domain']}", environment)
-    except canary.Silent as told:
-        print(f"TRIED OUT, AND IT FAILED: {told}")
+        canary.try_out(f"https://{environment.settings['domain']}", environment)
+    except canary.CanaryFailed as error:
+        print(f"TRIED OUT, AND IT FAILED: {error}")
         return False
     print("Tried out: signed, mailed, confirmed, counted, erased.")
     return True
 
 
 def check_shipped(environment: gcloud.Environment) -> None:
-    """The campaigns that this checkout would deploy."""
+    """Check the campaigns that this checkout would deploy."""
     shipped = campaigns.load_all()
     if canary.CAMPAIGN not in shipped:
         gcloud.stop(
@@ -138,6 +142,7 @@ def check_shipped(environment: gcloud.Environment) -> None:
 
 
 def deploy(environment: gcloud.Environment, *, ask: bool) -> None:
+    """Build and release what this checkout holds; roll back where it cannot be tried out."""
     check_shipped(environment)
     releases = Releases(environment.bundles)
     known = releases.all()
@@ -148,27 +153,29 @@ def deploy(environment: gcloud.Environment, *, ask: bool) -> None:
         print(f"Live: {releases.record(release)}")
         return
     if not known:
-        gcloud.stop("This was the first release, so there is none to go back to. See infra/RUNBOOK.md.")
+        gcloud.stop("This was the first release, so there is none to roll back to. See infra/RUNBOOK.md.")
     put_live(environment, known[-1], ask=False)
-    gcloud.stop(f"Went back to {known[-1].id}. What failed is above.")
+    gcloud.stop(f"Rolled back to {known[-1].id}. What failed is above.")
 
 
 def apply(environment: gcloud.Environment, *, ask: bool) -> None:
+    """Apply the settings of the tfvars to the release that is live."""
     releases = Releases(environment.bundles).all()
     if not releases:
         gcloud.stop(f"Nothing is live yet: make deploy ENV={environment.name}")
     put_live(environment, releases[-1], ask=ask)
     if not try_out(environment):
-        gcloud.stop("The settings are applied. Put the former ones back into the tfvars, and apply again.")
+        gcloud.stop("The settings are applied. Restore the former ones in the tfvars, and apply again.")
 
 
 def rollback(environment: gcloud.Environment, to: str | None, *, ask: bool) -> None:
+    """Release again what was live before. `to`: a release's id; None for the one before."""
     releases = Releases(environment.bundles)
     known = releases.all()
     wanted = next((each for each in known if each.id == to), None) if to else before(known)
     if wanted is None:
         there = ", ".join(each.id for each in known) or "none"
-        gcloud.stop(f"There is no release to go back to. Releases: {there}.")
+        gcloud.stop(f"There is no release to roll back to. Releases: {there}.")
     put_live(environment, wanted, ask=ask)
     print(f"Live: {releases.record(wanted)}, which is {wanted.id} again.")
     if not try_out(environment):
@@ -176,7 +183,7 @@ def rollback(environment: gcloud.Environment, to: str | None, *, ask: bool) -> N
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description="Deploy an environment, change its settings, or roll it back.")
     parser.add_argument("what", choices=["deploy", "apply", "rollback"])
     parser.add_argument("environment", nargs="?", default="")
     parser.add_argument("--to", help="a release's id; by default the one before")

@@ -1,4 +1,4 @@
-"""What the scripts that deploy do with Google Cloud: through gcloud, as whoever is logged in."""
+"""Google Cloud through the gcloud CLI, with the credentials of the person who is logged in."""
 
 import json
 import subprocess
@@ -14,9 +14,9 @@ INFRA = ROOT / "infra"
 ENVIRONMENTS = ("staging", "production")
 
 
-def stop(told: str) -> NoReturn:
-    """End with what is wrong and what to do about it."""
-    sys.exit(told)
+def stop(message: str) -> NoReturn:
+    """Exit with a message that says what is wrong and what to do about it."""
+    sys.exit(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,37 +32,38 @@ class Environment:
 
     @property
     def bundles(self) -> str:
-        """The bucket of bundles and releases."""
+        """The name of the bucket for bundles and releases."""
         return f"{self.project}-bundles"
 
     @property
     def state(self) -> str:
-        """The bucket of Terraform's state."""
+        """The name of the bucket for Terraform's state."""
         return f"{self.project}-terraform"
 
     @property
     def files(self) -> list[Path]:
-        """Its variables: those written by hand, and the public key that `make secrets` writes."""
+        """The files of its variables: those written by hand, and those that `make secrets` writes."""
         return [INFRA / "environments" / f"{self.name}.tfvars", self.keys]
 
     @property
     def keys(self) -> Path:
+        """The file that `make secrets` writes."""
         return INFRA / "environments" / f"{self.name}.keys.tfvars.json"
 
 
 def environment(name: str) -> Environment:
-    """The environment of this name; stops where there is none, or where it still holds the example's values."""
+    """Return the environment of this name; exit where there is none, or it still has the example's values."""
     file = INFRA / "environments" / f"{name}.tfvars"
     if name not in ENVIRONMENTS or not file.is_file():
         stop(f"ENV is {name or 'not given'}: write ENV=staging or ENV=production.")
     found = Environment(name, read_variables(file))
     if "your-" in found.project or found.settings["domain"].endswith("petition.example.org"):
-        stop(f"infra/environments/{name}.tfvars still holds the example's values: put in your own.")
+        stop(f"infra/environments/{name}.tfvars still has the example's values: put in your own.")
     return found
 
 
 def read_variables(file: Path) -> dict[str, Any]:
-    """What a tfvars file holds, read by Terraform itself."""
+    """Return what a tfvars file holds, read by Terraform itself."""
     names = "project project_number domain environment backup_days public_by_all_users region relays relay".split()
     with tempfile.TemporaryDirectory() as folder:
         declared = "".join(f'variable "{name}" {{\n  default = null\n}}\n' for name in names)
@@ -77,13 +78,13 @@ def read_variables(file: Path) -> dict[str, Any]:
         )
     if done.returncode:
         stop(f"{file} cannot be read:\n{done.stderr}")
-    # Above it, Terraform warns of the variables that this does not ask for.
+    # The lines above it are Terraform's warnings of variables that are not declared here.
     content: dict[str, Any] = json.loads(json.loads(done.stdout.strip().splitlines()[-1]))
     return {name: value for name, value in content.items() if value is not None}
 
 
 def gcloud(*arguments: str, given: str | None = None) -> str:
-    """What gcloud prints; stops where it fails, with what it said. `given`: its standard input."""
+    """Return what gcloud prints; exit where it fails. `given`: its standard input."""
     try:
         done = subprocess.run(
             ["gcloud", *arguments, "--quiet"], input=given, stdout=subprocess.PIPE, text=True, check=True
@@ -91,15 +92,15 @@ def gcloud(*arguments: str, given: str | None = None) -> str:
     except FileNotFoundError:
         stop("gcloud is not installed: https://cloud.google.com/sdk/docs/install")
     except subprocess.CalledProcessError as failed:
-        stop(f"gcloud {' '.join(arguments[:3])} failed (status {failed.returncode}); what it said stands above.")
+        stop(f"gcloud {' '.join(arguments[:3])} failed (status {failed.returncode}); its message is above.")
     return done.stdout
 
 
 def succeeds(*arguments: str) -> bool:
-    """Whether gcloud can do this; for looking whether something is there."""
+    """Return whether a gcloud command succeeds; for asking whether something exists."""
     return subprocess.run(["gcloud", *arguments, "--quiet"], capture_output=True).returncode == 0
 
 
 def names(*arguments: str) -> Sequence[str]:
-    """The lines that gcloud prints."""
+    """Return the words that gcloud prints, one a line for lists of names."""
     return gcloud(*arguments).split()

@@ -1,10 +1,10 @@
-"""Put secrets into Secret Manager that are not there yet, made on this machine and kept nowhere else.
+"""Add the missing secrets to Secret Manager, generated on this machine and stored nowhere else.
 
     make secrets ENV=staging                       what is missing
-    make secrets ENV=staging ROTATE=token-keys     a new key beside those in force
-    make secrets ENV=staging RETIRE=token-keys     without the oldest one, once all its links have expired
+    make secrets ENV=staging ROTATE=token-keys     add a new key beside those in use
+    make secrets ENV=staging RETIRE=token-keys     drop the oldest one, once all its links have expired
 
-The pepper is made once and never again: with another one everybody could sign twice.
+The pepper is generated once and never again: with another one everybody could sign twice.
 """
 
 import argparse
@@ -27,9 +27,9 @@ def _random() -> str:
     return secrets.token_urlsafe(48)
 
 
-#: Lists of keys, oldest first, of which a new one may stand beside those in force.
+#: Lists of keys, oldest first, to which a new one may be added.
 _LISTS: Mapping[str, Callable[[], str]] = {"token-keys": _random, "deliver-identities": _identity}
-_MADE: Mapping[str, Callable[[], str]] = {**_LISTS, "pepper": _random}
+_GENERATED: Mapping[str, Callable[[], str]] = {**_LISTS, "pepper": _random}
 
 
 class Secrets:
@@ -39,26 +39,27 @@ class Secrets:
         self._project = f"--project={project}"
 
     def declared(self) -> list[str]:
-        """The names that Terraform has made."""
+        """Return the names that Terraform has created."""
         return sorted(gcloud.names("secrets", "list", self._project, "--format=value(name.basename())"))
 
     def version(self, name: str) -> str | None:
-        """The number of the newest version; None where there is none."""
+        """Return the number of the newest version; None where there is none."""
         listed = gcloud.names(
             "secrets", "versions", "list", name, self._project, "--filter=state=ENABLED", "--format=value(name)"
         )
         return str(max(map(int, listed))) if listed else None
 
     def read(self, name: str) -> str:
+        """Return the newest version's value."""
         return gcloud.gcloud("secrets", "versions", "access", "latest", f"--secret={name}", self._project)
 
     def put(self, name: str, value: str) -> None:
-        """By standard input: what stands in a command can be read by every process."""
+        """Add a version, by standard input: every process can read the arguments of a command."""
         gcloud.gcloud("secrets", "versions", "add", name, self._project, "--data-file=-", given=value)
 
 
 def declare(environment: gcloud.Environment) -> None:
-    """Let Terraform make the secrets alone, empty; nothing else is there yet that they could be made with."""
+    """Let Terraform create the secrets alone, empty: the rest cannot be created before they have values."""
     arguments = [f"-var-file={file}" for file in environment.files if file.exists()]
     given = terraform.INFRA / "no-release.auto.tfvars.json"
     given.write_text(json.dumps(terraform.NO_RELEASE))
@@ -73,36 +74,36 @@ def declare(environment: gcloud.Environment) -> None:
             quiet=False,
         )
     except subprocess.CalledProcessError as failed:
-        gcloud.stop(
-            f"terraform failed (status {failed.returncode}); what it said stands above. Run the same again."
-        )
+        gcloud.stop(f"terraform failed (status {failed.returncode}); its message is above. Run the same again.")
     finally:
         given.unlink()
 
 
 def put_missing(kept: Secrets) -> None:
+    """Add a first version to each secret that has none, generated or asked for."""
     for name in kept.declared():
         if kept.version(name):
             print(f"{name}: is there")
             continue
-        make = _MADE.get(name)
-        kept.put(name, make() if make else _ask(name))
-        print(f"{name}: put in")
+        generate = _GENERATED.get(name)
+        kept.put(name, generate() if generate else _ask(name))
+        print(f"{name}: added")
 
 
 def _ask(name: str) -> str:
     password = getpass.getpass(f"{name} (from your mail relay): ")
-    return password or gcloud.stop(f"{name} is empty: nothing was put in. Run the same again.")
+    return password or gcloud.stop(f"{name} is empty: nothing was added. Run the same again.")
 
 
 def rotate(kept: Secrets, name: str) -> None:
-    """Add a key at the end, which is the one that is used from the next deployment on."""
+    """Add a key at the end of a list, which is the one that is used from the next deployment on."""
     _check_is_list(name)
     kept.put(name, f"{kept.read(name).strip()} {_LISTS[name]()}")
-    print(f"{name}: a new key stands beside those in force. Deploy, and after 38 days: RETIRE={name}")
+    print(f"{name}: a new key is added. Deploy, and after 38 days: RETIRE={name}")
 
 
 def retire(kept: Secrets, name: str) -> None:
+    """Drop the oldest key of a list."""
     _check_is_list(name)
     keys = kept.read(name).split()
     if len(keys) < 2:
@@ -117,21 +118,21 @@ def _check_is_list(name: str) -> None:
 
 
 def write_keys(environment: gcloud.Environment, kept: Secrets) -> None:
-    """What Terraform reads of them: the public key of deliver's newest identity, and each secret's version."""
+    """Write what Terraform reads: the public key of deliver's newest identity, and each secret's version."""
     newest = pyrage.x25519.Identity.from_str(kept.read("deliver-identities").split()[-1])
-    told = {
+    keys = {
         "deliver_recipient": str(newest.to_public()),
         "secret_versions": {name: kept.version(name) for name in kept.declared()},
     }
-    environment.keys.write_text(json.dumps(told, indent=2) + "\n")
+    environment.keys.write_text(json.dumps(keys, indent=2) + "\n")
     print(f"{environment.keys.name} holds deliver's public key, and no secret: commit it. Then: make deploy")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description="Add the missing secrets to Secret Manager, or rotate one.")
     parser.add_argument("environment", nargs="?", default="")
-    parser.add_argument("--rotate")
-    parser.add_argument("--retire")
+    parser.add_argument("--rotate", help="add a key to this list")
+    parser.add_argument("--retire", help="drop the oldest key of this list")
     asked = parser.parse_args()
     environment = gcloud.environment(asked.environment)
     kept = Secrets(environment.project)

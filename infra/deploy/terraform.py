@@ -1,18 +1,16 @@
 """Terraform as the Makefile and the tests call it: check infra/, and plan it without a cloud.
 
-    python infra/deploy/terraform.py
-
-Checks the format, validates and tests infra/. Where no registry can be reached, or Terraform is not installed, it
-says that this was not checked; in CI (CI=true) that is a failure.
+`make check` runs it to check the format, validate and test infra/. Where no registry can be reached, or Terraform
+is not installed, it says that this was not checked; in CI (CI=true) that is a failure.
 """
 
+import argparse
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 
-#: A release that no bucket holds, for plans that are looked at and never applied.
+#: A release that no bucket holds, for plans that are never applied.
 NO_RELEASE: Mapping[str, object] = {
     "deliver_recipient": "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq",
     "secret_versions": dict.fromkeys(
@@ -36,10 +34,10 @@ class Unavailable(Exception):
 
 
 def run(folder: Path, *arguments: str, quiet: bool = True) -> str:
-    """What `terraform` prints.
+    """Run Terraform and return what it prints.
 
     Raises:
-        CalledProcessError: it failed; what it said is in `stdout`, or was shown.
+        CalledProcessError: it failed; its message is in `stdout`, or was printed.
     """
     done = subprocess.run(
         ["terraform", *arguments],
@@ -61,7 +59,7 @@ def init(bucket: str, prefix: str) -> None:
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """A copy of infra/ with its providers and a state of its own, empty and on this machine.
+    """Copy infra/, with its providers and a state of its own, empty and on this machine.
 
     Raises:
         Unavailable: there is no Terraform, or no registry.
@@ -71,7 +69,7 @@ def workspace() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "infra"
         shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
-        (folder.parent / "shared").symlink_to(ROOT / "shared")  # whose campaigns infra/ looks at
+        (folder.parent / "shared").symlink_to(ROOT / "shared")  # infra/ looks for a campaign there
         (folder / "local_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
         try:
             run(folder, "init", "-no-color")
@@ -81,7 +79,7 @@ def workspace() -> Iterator[Path]:
 
 
 def planned(folder: Path, environment: str, **variables: object) -> dict[str, Any]:
-    """The plan of an environment as JSON, with `NO_RELEASE` and what is given beside its file.
+    """Plan an environment and return the plan as JSON, with `NO_RELEASE` and `variables` beside its file.
 
     Shape: https://developer.hashicorp.com/terraform/internals/json-format#plan-representation
     """
@@ -94,25 +92,26 @@ def planned(folder: Path, environment: str, **variables: object) -> dict[str, An
 
 
 def resources(plan: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    """The values of all resources of one type in a plan, with their key in `for_each` as `index`."""
+    """Return the values of all resources of one type in a plan, with their key in `for_each` as `index`."""
     found = plan["planned_values"]["root_module"]["resources"]
     return [{"index": each.get("index"), **each["values"]} for each in found if each["type"] == kind]
 
 
 def outputs(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The outputs that are known before anything is made."""
+    """Return the outputs that are known before anything is created."""
     return {name: output.get("value") for name, output in plan["planned_values"]["outputs"].items()}
 
 
 def check() -> None:
-    """Format, validity and tests of infra/."""
+    """Check the format of infra/, validate it and run its tests."""
     run(INFRA, "fmt", "-check", "-diff", "-recursive", quiet=False)
     with workspace() as folder:
         run(folder, "validate", quiet=False)
         run(folder, "test", quiet=False)
 
 
-def main(_arguments: Sequence[str]) -> int:
+def main() -> int:
+    argparse.ArgumentParser(description="Check the format of infra/, validate it and run its tests.").parse_args()
     try:
         check()
     except Unavailable as missing:
@@ -124,4 +123,4 @@ def main(_arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main())

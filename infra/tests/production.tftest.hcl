@@ -140,7 +140,7 @@ run "the_queue_is_within_what_cloud_tasks_takes" {
     error_message = "the queue is faster than Cloud Tasks allows"
   }
   assert {
-    condition     = local.functions.deliver.instances.spike.max * local.functions.deliver.concurrency >= google_cloud_tasks_queue.deliver.rate_limits[0].max_concurrent_dispatches
+    condition     = local.sizes.functions.deliver.instances.spike.max * local.sizes.functions.deliver.concurrency >= google_cloud_tasks_queue.deliver.rate_limits[0].max_concurrent_dispatches
     error_message = "the queue calls deliver more often at once than deliver has room for"
   }
   assert {
@@ -157,7 +157,7 @@ run "at_rest_the_queue_fits_as_well" {
   command = plan
 
   assert {
-    condition     = local.functions.deliver.instances.rest.max * local.functions.deliver.concurrency >= google_cloud_tasks_queue.deliver.rate_limits[0].max_concurrent_dispatches
+    condition     = local.sizes.functions.deliver.instances.rest.max * local.sizes.functions.deliver.concurrency >= google_cloud_tasks_queue.deliver.rate_limits[0].max_concurrent_dispatches
     error_message = "the queue calls deliver more often at once than deliver has room for"
   }
   assert {

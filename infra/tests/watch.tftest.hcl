@@ -19,7 +19,7 @@ run "what_loses_signatures_wakes_somebody" {
   assert {
     condition = alltrue([for alert in [
       "sign-errors", "confirm-errors", "down", "full", "nowhere-to-keep", "spool-in-use", "queue-late",
-      "queue-stands-still", "deliver-errors", "deliver-silent", "poison", "firestore-away",
+      "queue-stands-still", "deliver-errors", "deliver-silent", "unopenable-task", "firestore-away",
     ] : toset(google_monitoring_alert_policy.this[alert].notification_channels) == toset(["channel-that-wakes"])])
     error_message = "what loses signatures must go to page_emails"
   }

@@ -77,4 +77,4 @@ class LiveCampaigns(Mapping[str, Campaign]):
         now = self._clock()
         if now - self._complained >= _COMPLAIN_SECONDS:
             self._complained = now
-            log.fault("overlay_is_stale", fault.__cause__ or fault, campaign=campaign)
+            log.exception("overlay_is_stale", fault.__cause__ or fault, campaign=campaign)

@@ -48,7 +48,7 @@ _THRESHOLDS = Path(__file__).parents[1] / "reference" / "eci_thresholds.csv"
 
 
 #: Why a campaign takes no signatures, as the code of an error.
-Shut = Literal["campaign_closed", "campaign_paused"]
+ClosedReason = Literal["campaign_closed", "campaign_paused"]
 
 
 class _Part(BaseModel):
@@ -335,7 +335,7 @@ class Campaign(_Part):
         changed.__dict__.pop("partner_by_origin", None)  # which the copy has from the original
         return changed
 
-    def shut(self, now: datetime) -> Shut | None:
+    def closed_reason(self, now: datetime) -> ClosedReason | None:
         """Why it takes no signatures now; None where it takes them."""
         if not self.is_open(now):
             return "campaign_closed"

@@ -73,8 +73,8 @@ class Locale:
 
 
 @cache
-def locale(language: str) -> Locale:
-    """The texts of one of `LANGUAGES`."""
+def load(language: str) -> Locale:
+    """Load the texts of one of `LANGUAGES`, once in a process."""
     with (FOLDER / f"{language}.toml").open("rb") as file:
         content = tomllib.load(file)
     reviewed_by = tuple(content.pop("reviewed_by"))

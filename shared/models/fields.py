@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from shared.errors import FieldFault
+from shared.errors import FieldError
 from shared.reference import countries
 
 MAX_NAME_CHARACTERS = 100
@@ -38,8 +38,8 @@ _JOINERS = "\u200c\u200d"
 _FILLERS = "\u115f\u1160\u3164\uffa0"
 
 
-def _fault(code: str) -> PydanticCustomError:
-    # A fault carries its code and never the value: texts come from locales/, and values stay out of answers.
+def _error(code: str) -> PydanticCustomError:
+    # Carries a code and never the value: texts come from locales/, and values stay out of answers.
     return PydanticCustomError("field", code)
 
 
@@ -47,9 +47,9 @@ def check_email(typed: str) -> str:
     """The address with its parts normalised (NFC), whatever its script; not looked up in the DNS."""
     stripped = typed.strip()
     if not stripped:
-        raise _fault("required")
+        raise _error("required")
     if len(stripped) > MAX_EMAIL_CHARACTERS:  # before it is normalised, which takes long for combining marks
-        raise _fault("email_invalid")
+        raise _error("email_invalid")
     local, _, domain = stripped.rpartition("@")
     if stripped.isascii() and _PLAIN_LOCAL_PART.fullmatch(local):
         return f"{local}@{_checked_domain(domain)}"
@@ -68,26 +68,26 @@ def _checked_email(email: str) -> str:
     try:
         return validate_email(email, check_deliverability=False, strict=True).normalized
     except EmailNotValidError:
-        raise _fault("email_invalid") from None
+        raise _error("email_invalid") from None
 
 
 def check_name(typed: str) -> str:
     """1 to 100 characters of any script, NFC, white space folded."""
     is_plain = typed.isascii() and typed.isprintable()
     if not is_plain and any(_is_control(character) for character in typed):
-        raise _fault("control_characters")
+        raise _error("control_characters")
     folded = " ".join(typed.split())
     if not folded:
-        raise _fault("required")
+        raise _error("required")
     if len(folded) > MAX_NAME_CHARACTERS * _MAX_MARKS:  # as for addresses
-        raise _fault("too_long")
+        raise _error("too_long")
     name = unicodedata.normalize("NFC", folded)
     if len(name) > MAX_NAME_CHARACTERS:
-        raise _fault("too_long")
+        raise _error("too_long")
     if _URL.search(name):
-        raise _fault("url_not_allowed")
+        raise _error("url_not_allowed")
     if not any(unicodedata.category(character).startswith("L") for character in name):
-        raise _fault("name_invalid")
+        raise _error("name_invalid")
     return name
 
 
@@ -101,22 +101,22 @@ def _is_control(character: str) -> bool:
 def check_country(typed: str) -> str:
     code = typed.strip().upper()
     if not code:
-        raise _fault("required")
+        raise _error("required")
     if code not in countries.CODES:
-        raise _fault("country_unknown")
+        raise _error("country_unknown")
     return code
 
 
 def _check_consent(given: object) -> Literal[True]:
     if given is not True:
-        raise _fault("consent_required")
+        raise _error("consent_required")
     return True
 
 
 def _matching(pattern: str, code: str) -> AfterValidator:
     def check(typed: str) -> str:
         if not re.fullmatch(pattern, typed):
-            raise _fault(code)
+            raise _error(code)
         return typed
 
     return AfterValidator(check)
@@ -159,23 +159,26 @@ PostalCode = Annotated[
 ]
 
 
-#: Pydantic's own faults, as codes of ours; whatever else it finds is of the wrong type.
-_FAULT_CODES = {"missing": "required", "extra_forbidden": "unknown_field", "model_type": "not_an_object"}
-_SHOWN_NAME_CHARACTERS = 40
-_SHOWN_FAULTS = 20
+#: Pydantic's own error types as our codes; any other means a wrong type.
+_ERROR_CODES = {"missing": "required", "extra_forbidden": "unknown_field", "model_type": "not_an_object"}
+_MAX_FIELD_NAME_CHARACTERS = 40
+_MAX_ERRORS = 20
 
 
-def faults_of(error: ValidationError) -> list[FieldFault]:
-    """Each field's fault, by code. Field names are cut short; values are left out; of many faults, the first."""
-    faults = error.errors(include_input=False)[:_SHOWN_FAULTS]
-    return [FieldFault(_field_of(fault), _code_of(fault)) for fault in faults]
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """Return what is wrong with each field, as codes; of many errors, the first.
+
+    Field names are cut short and values left out, so that nobody gets a page of their own text back.
+    """
+    errors = error.errors(include_input=False)[:_MAX_ERRORS]
+    return [FieldError(_field_of(details), _code_of(details)) for details in errors]
 
 
-def _field_of(fault: Any) -> str:
-    return str(fault["loc"][0])[:_SHOWN_NAME_CHARACTERS] if fault["loc"] else ""
+def _field_of(details: Any) -> str:
+    return str(details["loc"][0])[:_MAX_FIELD_NAME_CHARACTERS] if details["loc"] else ""
 
 
-def _code_of(fault: Any) -> str:
-    if fault["type"] == "field":
-        return str(fault["msg"])
-    return _FAULT_CODES.get(fault["type"], "wrong_type")
+def _code_of(details: Any) -> str:
+    if details["type"] == "field":
+        return str(details["msg"])
+    return _ERROR_CODES.get(details["type"], "wrong_type")

@@ -1,11 +1,9 @@
-"""What travels through the queue: messages to deliver, and the task body that holds one sealed."""
+"""The messages that the queue brings to deliver, and the task body that holds one of them sealed."""
 
-import base64
 from typing import Annotated, Literal
 
 from pydantic import (
     AwareDatetime,
-    Base64Bytes,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -16,17 +14,17 @@ from pydantic import (
 
 from shared.errors import Unopenable
 
-#: Left out where a message is printed, so that it cannot slip into a log or a traceback.
+#: Left out of `repr`, so that it cannot slip into a log or a traceback.
 Personal = Annotated[str, Field(repr=False)]
 
 
 class _Message(BaseModel):
-    # Built when first used: no function reads and writes all of them.
+    # Validators are built on first use: no function reads and writes all of these.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class SubmissionMessage(_Message):
-    """A signature on its way to deliver. `id`: random, names this submission for good."""
+    """A signature on its way to deliver. `id`: 128 random bits, the submission's for ever."""
 
     kind: Literal["submission"] = "submission"
     id: str
@@ -44,7 +42,7 @@ class SubmissionMessage(_Message):
 
 
 class LinksMessage(_Message):
-    """Somebody asked for the links of an address."""
+    """A request to mail an address its links."""
 
     kind: Literal["links"] = "links"
     id: str
@@ -55,7 +53,7 @@ class LinksMessage(_Message):
 
 
 class ReminderMessage(_Message):
-    """A day after the mail: remind, if the submission still waits."""
+    """A day after the mail: remind the signer, if the submission is still pending."""
 
     kind: Literal["reminder"] = "reminder"
     submission_id: str
@@ -65,7 +63,7 @@ class ReminderMessage(_Message):
 
 
 class DeferredPress(_Message):
-    """A link was pressed while the database was away. The token itself travels, so that nobody can forge one."""
+    """A button pressed while the database was unavailable. Carries the token, so that nobody can forge one."""
 
     kind: Literal["press"] = "press"
     purpose: Literal["confirm", "withdraw"]
@@ -80,21 +78,19 @@ _MESSAGE: TypeAdapter[Message] = TypeAdapter(
 
 
 class TaskBody(_Message):
-    """What lies in the queue: a version, and a message sealed to deliver."""
+    """The body of a task in the queue: a version, and a message sealed to deliver, in base64."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     version: Literal[1] = 1
-    sealed: Base64Bytes
-
-
-def task_body(sealed: bytes) -> bytes:
-    """What `parse_task` reads, as JSON. Written by hand: signing in a rush, it is a twentieth of sign's work."""
-    return b'{"version":1,"sealed":"%b"}' % base64.b64encode(sealed)
+    sealed: bytes
 
 
 def parse_task(body: bytes) -> TaskBody:
-    """
+    """Parse the body of a task.
+
     Raises:
-        Unopenable: not a body of ours, or of a version this code does not know.
+        Unopenable: not a task body, or of a version this code does not know.
     """
     try:
         return TaskBody.model_validate_json(body)
@@ -103,9 +99,10 @@ def parse_task(body: bytes) -> TaskBody:
 
 
 def parse_message(opened: bytes) -> Message:
-    """
+    """Parse an opened message.
+
     Raises:
-        Unopenable: deliver's own key opened it, and yet it holds no message we know.
+        Unopenable: deliver's key opened it, and yet it holds no message this code knows.
     """
     try:
         return _MESSAGE.validate_json(opened)

@@ -100,7 +100,7 @@ class Form(_Response):
     language: str
     title: str
     admitted: bool = Field(description="Whether pages of this origin may send the form.")
-    shut: Literal["campaign_closed", "campaign_paused"] | None = Field(
+    closed_reason: Literal["campaign_closed", "campaign_paused"] | None = Field(
         default=None, description="Why no signatures are taken now; absent where they are."
     )
     partner: str | None = Field(default=None, description="Whose page it is.")

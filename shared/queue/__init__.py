@@ -78,7 +78,7 @@ class SpoolingQueue:
         try:
             await self._queue.enqueue(body, not_before=not_before)
         except QueueUnavailable as away:
-            log.fault("spooled", away.__cause__ or away)
+            log.exception("spooled", away.__cause__ or away)
             await self._spool.keep(body)
 
     async def aclose(self) -> None:

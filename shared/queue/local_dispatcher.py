@@ -90,7 +90,7 @@ class Dispatcher:
         except (httpx.HTTPError, TimeoutError):
             return None
         except Exception as fault:  # noqa: BLE001 - one delivery that fails in a new way must not end the others
-            log.fault("dispatch", fault)
+            log.exception("dispatch", fault)
             return None
         return response.status_code
 

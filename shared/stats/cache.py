@@ -48,7 +48,7 @@ class Copies(Generic[T]):
             if last is None:
                 raise
             self._begun[campaign] = now  # one in `fresh` loses patience with a reading that hangs, not everybody
-            log.fault(self._complaint, away, campaign=campaign)
+            log.exception(self._complaint, away, campaign=campaign)
             return last
 
     def _read_once(self, campaign: str, now: datetime) -> asyncio.Task[T]:

@@ -98,5 +98,5 @@ async def _overlay(store: Store, campaign: str, last: Snapshot | None) -> Overla
     try:
         return await store.overlay(campaign)
     except (StoreUnavailable, ValidationError) as fault:
-        log.fault("overlay_is_stale", fault.__cause__ or fault, campaign=campaign)
+        log.exception("overlay_is_stale", fault.__cause__ or fault, campaign=campaign)
         return last.overlay if last else Overlay()

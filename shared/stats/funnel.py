@@ -161,7 +161,7 @@ class Funnel:
             await self._store.add_to_funnel(campaign, counts)
         except StoreUnavailable as away:
             if self._may_complain():
-                log.fault("funnel_not_written", away.__cause__ or away, campaign=campaign)
+                log.exception("funnel_not_written", away.__cause__ or away, campaign=campaign)
             self._counts.setdefault(campaign, Counter()).update(counts)
 
     async def aclose(self) -> None:

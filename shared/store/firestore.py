@@ -160,7 +160,7 @@ class FirestoreStore:
             await self._commit(firestore.add(funnel, document))
         except InvalidArgument as full:
             # Somebody has made up sources until the document was full (1 MiB): the rest is worth more.
-            log.fault("funnel_is_full", full, campaign=campaign)
+            log.exception("funnel_is_full", full, campaign=campaign)
             for stage in document.values():
                 stage.pop("source", None)
             with contextlib.suppress(InvalidArgument):  # what is full stays full: there is no later

@@ -98,7 +98,7 @@ class App:
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)
         except Exception as error:  # noqa: BLE001 - the outermost catch: the framework would log path and text
-            log.fault("unexpected", error, function=self._function)
+            log.exception("unexpected", error, function=self._function)
             return problem(call, PublicError())
 
     async def _answer(self, call: Call) -> Response:
@@ -112,7 +112,7 @@ class App:
         except PublicError as error:
             response = problem(call, error)
         except Unavailable as error:
-            log.fault("unavailable", error.__cause__ or error, function=self._function)
+            log.exception("unavailable", error.__cause__ or error, function=self._function)
             response = problem(call, TryAgain())
         self._add_cors(route, call, response)
         _compress(call, response)

@@ -15,7 +15,7 @@ from shared.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from shared.models.fields import faults_of
+from shared.models.fields import field_errors
 from shared.web.call import FORM, JSON, Call
 
 MAX_BODY_BYTES = 16 * 1024
@@ -70,9 +70,9 @@ async def read_body(call: Call) -> Body:
 def parse(model: type[M], fields: Any) -> M:
     """
     Raises:
-        InvalidFields: names every field at fault.
+        InvalidFields: names every field that is wrong.
     """
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        raise InvalidFields(faults_of(error)) from None
+        raise InvalidFields(field_errors(error)) from None

@@ -73,7 +73,7 @@ class Call:
         return self._locale(campaign, None)
 
     def _locale(self, campaign: Campaign | None, accept_language: str | None) -> Locale:
-        return locales.locale(
+        return locales.load(
             locales.negotiate(
                 self.request.query_params.get("lang") or self.wanted_language,
                 accept_language,

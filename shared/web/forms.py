@@ -44,8 +44,8 @@ def _truth(fields: Mapping[str, str], name: str) -> bool | None:
     return _TRUTH.get(fields.get(name, "").strip().lower())
 
 
-def with_faults(fields: Mapping[str, str], invalid: InvalidFields, locale: Locale) -> Filled:
+def with_errors(fields: Mapping[str, str], invalid: InvalidFields, locale: Locale) -> Filled:
     """The form as its signer left it, with each fault's text beside its field."""
     # Our own page's policy lets its form lead nowhere else, so a form that had faults ends with us.
     kept = {name: value for name, value in fields.items() if name != "return_url"}
-    return Filled(kept, {fault.field: locale(f"fields.{fault.code}") for fault in invalid.faults})
+    return Filled(kept, {wrong.field: locale(f"fields.{wrong.code}") for wrong in invalid.errors})

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import locales
-from shared.campaigns.model import Campaign, Shut
+from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Count, Sharing
 from shared.reference import countries, mail_providers
@@ -38,10 +38,10 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A form as its signer left it: `values` typed so far and `faults` (message) by field name."""
+    """A form as its signer left it: `values` typed so far and `errors` (message) by field name."""
 
     values: Mapping[str, str] = field(default_factory=dict)
-    faults: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
 
 
 def petition(
@@ -51,10 +51,10 @@ def petition(
     headers: Mapping[str, str],
     *,
     public_url: str,
-    shut: Shut | None,
+    closed_reason: ClosedReason | None,
     moved: bool = False,
 ) -> HTMLResponse:
-    """The petition with its form; 422 where the form has faults.
+    """The petition with its form; 422 where the form has errors.
 
     `headers`: how it may be cached. `moved`: the signer comes from a form on a page that is not registered. Of
     `form.values`, partner and source go along unseen; see that they can be.
@@ -63,11 +63,11 @@ def petition(
         "petition.html",
         campaign,
         locale,
-        status=422 if form.faults else 200,
+        status=422 if form.errors else 200,
         headers=headers,
         scripted=True,
         public_url=public_url,
-        shut=shut,
+        closed_reason=closed_reason,
         moved=moved,
         languages=_languages(campaign),
         hint_query=_query(form.values),
@@ -76,7 +76,12 @@ def petition(
 
 
 def framed(
-    campaign: Campaign, locale: Locale, form: Filled, headers: Mapping[str, str], *, shut: Shut | None
+    campaign: Campaign,
+    locale: Locale,
+    form: Filled,
+    headers: Mapping[str, str],
+    *,
+    closed_reason: ClosedReason | None,
 ) -> HTMLResponse:
     """Counter and form alone, for a frame in the pages of the partner that `form.values` names, and in our own."""
     partner = campaign.partners.get(form.values.get("partner", ""))
@@ -88,7 +93,7 @@ def framed(
         scripted=True,
         framed_by=partner.origins if partner else (),
         frame_ancestors=" ".join(["'self'", *(partner.origins if partner else ())]),
-        shut=shut,
+        closed_reason=closed_reason,
         **_form(campaign, locale, form),
     )
 
@@ -177,7 +182,7 @@ def check_inbox(campaign: Campaign, locale: Locale, typed: Mapping[str, str]) ->
 
 def links(campaign: Campaign, locale: Locale, form: Filled) -> HTMLResponse:
     """Asks for an address to mail the links it is due."""
-    status = 422 if form.faults else 200
+    status = 422 if form.errors else 200
     return _page("links.html", campaign, locale, status=status, form=form, languages=_languages(campaign))
 
 

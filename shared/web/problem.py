@@ -57,6 +57,6 @@ def _field_problems(error: PublicError, locale: Locale) -> list[FieldProblem] | 
     if not isinstance(error, InvalidFields):
         return None
     return [
-        FieldProblem(field=fault.field, code=fault.code, message=locale(f"fields.{fault.code}"))
-        for fault in error.faults
+        FieldProblem(field=wrong.field, code=wrong.code, message=locale(f"fields.{wrong.code}"))
+        for wrong in error.errors
     ]

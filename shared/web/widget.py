@@ -1,6 +1,6 @@
 """What form and counter in a partner's page are told: the petition in one language, for the page's origin."""
 
-from shared.campaigns.model import Campaign, Shut
+from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Form, FormSender, Sharing
 from shared.reference import countries, mail_providers
@@ -84,7 +84,13 @@ KEYS = (
 
 
 def form(
-    campaign: Campaign, locale: Locale, *, origin: str, partner: str | None, public_url: str, shut: Shut | None
+    campaign: Campaign,
+    locale: Locale,
+    *,
+    origin: str,
+    partner: str | None,
+    public_url: str,
+    closed_reason: ClosedReason | None,
 ) -> Form:
     """
     `origin`: of the page that shows the form; it names the partner, if it is one's. `partner`: whom the page says
@@ -100,7 +106,7 @@ def form(
         language=locale.language,
         title=texts.title,
         admitted=is_admitted(campaign, origin, public_url),
-        shut=shut,
+        closed_reason=closed_reason,
         partner=slug,
         partner_country=at.country if at else None,
         language_country=countries.BY_LANGUAGE.get(locale.language),

@@ -9,22 +9,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from google.cloud.firestore import Client
+
 from infra.deploy.build import ROOT
-from shared.google_cloud.access import MetadataServer
-from shared.google_cloud.firestore import Database, create
-from shared.google_cloud.firestore_pb2 import Write
 from shared.store import Store
 from shared.store.documents import SIGNATURE
 from shared.store.entities import Signature, Status
 from shared.store.sqlite import SqliteStore
 from tests.bench.figures import Figures
-from tests.bench.settings import IDENTITIES, TALLY_SHARDS, emulator, firestore, firestore_store
+from tests.bench.settings import IDENTITIES, TALLY_SHARDS, emulator, firestore, firestore_client, firestore_store
 from tests.bench.signers import admit, signer
 from tests.support.deployment import CAMPAIGN
 
@@ -40,8 +40,8 @@ status = subprocess.run(sys.argv[1:]).returncode
 print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(status)
 """
-#: A commit may hold 10 MiB (https://firebase.google.com/docs/firestore/quotas), and several are under way.
-_BATCH, _BATCHES_AT_ONCE = 400, 4
+#: A commit may hold 10 MiB (https://firebase.google.com/docs/firestore/quotas).
+_BATCH = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
                 project = filled.environment["FIRESTORE_PROJECT"]
                 with firestore_store(host, project) as store:
                     asyncio.run(_confirm_and_count(kept, filled, store))
-                asyncio.run(_read_by_name(kept, filled, Database(project, "(default)", MetadataServer(), host)))
+                _read_by_name(kept, filled, firestore_client(host, project))
             _compare(kept)
         print("filling SQLite …", file=sys.stderr, flush=True)
         databases.append(_filled_sqlite(Path(folder), IN_SQLITE))
@@ -103,16 +103,17 @@ async def _confirm_and_count(figures: Figures, filled: Filled, store: Store) -> 
     figures.add(f"{filled.name}/tally_ms", 1000 * statistics.median(reading), "ms")
 
 
-async def _read_by_name(figures: Figures, filled: Filled, database: Database) -> None:
+def _read_by_name(figures: Figures, filled: Filled, client: Client) -> None:
     """The tally's documents without a query, for which the emulator looks through all records; Firestore does not.
 
     https://firebase.google.com/docs/firestore/query-data/queries
     """
-    names = [database.name("campaigns", CAMPAIGN, "tally", str(shard)) for shard in range(TALLY_SHARDS)]
+    tally = client.collection("campaigns", CAMPAIGN, "tally")
+    shards = [tally.document(str(shard)) for shard in range(TALLY_SHARDS)]
     reading = list[float]()
     for _ in range(_READING):
         started = time.perf_counter()
-        await database.read(*names)
+        list(client.get_all(shards))
         reading.append(time.perf_counter() - started)
     figures.add(f"{filled.name}/tally_by_name_ms", 1000 * statistics.median(reading), "ms")
 
@@ -157,45 +158,39 @@ def _desk(filled: Filled, *command: str) -> tuple[float, float]:
 
 def _filled_firestore(host: str, records: int) -> Filled:
     project = f"p-{uuid4().hex[:12]}"
-    asyncio.run(_fill_firestore(host, project, records))
+    confirmed = map(SIGNATURE.dump_python, _confirmed())
+    client = firestore_client(host, project)
+    signatures = client.collection("campaigns", CAMPAIGN, "signatures")
+    for done in range(0, records, _BATCH):
+        batch = client.batch()
+        for _ in range(min(_BATCH, records - done)):
+            batch.create(signatures.document(_digest()), next(confirmed))
+        batch.commit()
     return Filled(records, "emulator", firestore(host, project))
-
-
-async def _fill_firestore(host: str, project: str, records: int) -> None:
-    database = Database(project, "(default)", MetadataServer(), host)
-    alike = create("", SIGNATURE.dump_python(_confirmed()))
-    slots = asyncio.Semaphore(_BATCHES_AT_ONCE)
-
-    def write() -> Write:
-        one = Write()
-        one.CopyFrom(alike)
-        one.update.name = database.name("campaigns", CAMPAIGN, "signatures", _digest())
-        return one
-
-    async def commit(number: int) -> None:
-        async with slots:
-            await database.commit([write() for _ in range(number)])
-
-    await asyncio.gather(*(commit(min(_BATCH, records - done)) for done in range(0, records, _BATCH)))
 
 
 def _filled_sqlite(folder: Path, records: int) -> Filled:
     file = folder / "store.db"
     # Whoever reads first makes the tables.
     asyncio.run(SqliteStore(file, lambda _campaign: TALLY_SHARDS).tally(CAMPAIGN))
-    document = SIGNATURE.dump_json(_confirmed()).decode()
     with closing(sqlite3.connect(file)) as database, database:
         database.executemany(
             "INSERT INTO signatures VALUES (?, ?, ?, NULL)",
             # In the order in which they are kept, or every page would be written many times over.
-            ((CAMPAIGN, digest, document) for digest in sorted(_digest() for _ in range(records))),
+            (
+                (CAMPAIGN, digest, SIGNATURE.dump_json(signature).decode())
+                for digest, signature in zip(sorted(_digest() for _ in range(records)), _confirmed(), strict=False)
+            ),
         )
     return Filled(records, "sqlite", {"STORE": "sqlite", "LOCAL_FOLDER": str(folder)})
 
 
-def _confirmed() -> Signature:
-    """What all the records hold: only their digests differ."""
-    return Signature(Status.CONFIRMED, (signer().submission,), confirmed_at=datetime.now(UTC))
+def _confirmed() -> Iterator[Signature]:
+    """Ever more signatures, which differ in their ids alone: `undersign open` counts no id twice."""
+    submission = signer().submission
+    while True:
+        another = replace(submission, id=secrets.token_hex(16))
+        yield Signature(Status.CONFIRMED, (another,), confirmed_at=submission.signed_at)
 
 
 def _digest() -> str:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
+from google.cloud.firestore import Client
+
 from shared.campaigns.model import Campaign
 from shared.store.firestore import FirestoreStore
 from tests.support.deployment import PUBLIC_URL, Identities
@@ -68,6 +70,12 @@ def emulator() -> Iterator[str]:
                 "Google's Firestore emulator is missing: gcloud components install cloud-firestore-emulator"
             )
         yield host
+
+
+def firestore_client(host: str, project: str) -> Client:
+    """Google's client, for what no function does."""
+    with mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=host):
+        return Client(project)
 
 
 @contextmanager

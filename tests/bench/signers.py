@@ -11,7 +11,7 @@ from shared.crypto import sealing
 from shared.crypto.digest import Digester
 from shared.crypto.tokens import Link, Purpose, Tokens
 from shared.mail import links
-from shared.models.messages import SubmissionMessage, task_body
+from shared.models.messages import SubmissionMessage, TaskBody
 from shared.store.entities import Address, Submission
 from tests.bench.settings import BASE, IDENTITIES
 from tests.support.deployment import CAMPAIGN
@@ -69,7 +69,7 @@ def signer() -> Signer:
     return Signer(
         address,
         stored,
-        task_body(sealing.seal(message.model_dump_json(), [_recipient])),
+        TaskBody(sealed=sealing.seal(message.model_dump_json(), [_recipient])).model_dump_json().encode(),
         f"/v1/confirm/{_tokens.issue(Purpose.CONFIRM, confirm, datetime.now(UTC))}",
         f"/v1/withdraw/{_tokens.issue(Purpose.WITHDRAW, Link(CAMPAIGN, address.digest, 'en'), datetime.now(UTC))}",
     )

@@ -8,7 +8,6 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, Page, Route, expect
 
 from shared import campaigns, locales
-from shared.locales import locale
 from shared.web import pages
 from shared.web.pages import Filled
 from tests.browser.conftest import NARROW, Walk
@@ -47,7 +46,7 @@ def look(visit: Walk) -> Look:
 
 
 def button(page: Page, language: str, key: str, **values: object) -> Locator:
-    return page.get_by_role("button", name=locale(language)(key, **values))
+    return page.get_by_role("button", name=locales.load(language)(key, **values))
 
 
 async def shows(page: Page, content: str) -> None:
@@ -76,10 +75,10 @@ async def test_the_widget_in_every_state(
     visit: Walk, running: Server, partner: Site, lang: str, look: Look, address: str
 ) -> None:
     """On a partner's page."""
-    page, say = visit.page, locale(lang)
+    page, locale = visit.page, locales.load(lang)
     submit = page.locator("undersign-form button.submit")
     await page.goto(partner.shows(snippet(running, "script", lang), strict(running.url)))
-    await expect(submit).to_have_text(say("form.submit"))
+    await expect(submit).to_have_text(locale("form.submit"))
     await expect(page.get_by_role("progressbar")).to_be_visible()
     await look("form")
 
@@ -100,7 +99,7 @@ async def test_the_widget_in_every_state(
     await look("busy")
 
     await retry.click()
-    await expect(page.locator("undersign-form h2")).to_have_text(say("check_inbox.title"))
+    await expect(page.locator("undersign-form h2")).to_have_text(locale("check_inbox.title"))
     await look("check inbox")
 
     await button(page, lang, "check_inbox.done").click()
@@ -112,22 +111,24 @@ async def test_the_widget_where_nobody_can_sign(
     visit: Walk, running: Server, partner: Site, lang: str, look: Look
 ) -> None:
     """On a page that is not registered, and once the petition is closed."""
-    page, say = visit.page, locale(lang)
+    page, locale = visit.page, locales.load(lang)
     address = partner.shows(snippet(running, "script", lang), strict(running.url))
     elsewhere = partner.origin.replace("127.0.0.1", "localhost")
     visit.known = (*visit.known, elsewhere)
 
     await page.goto(address.replace(partner.origin, elsewhere))
-    await expect(page.get_by_role("link", name=say("sending.hosted"))).to_be_visible()
+    await expect(page.get_by_role("link", name=locale("sending.hosted"))).to_be_visible()
     await look("not registered")
 
     async def closed(intercepted) -> None:  # type: ignore[no-untyped-def]
         answer = await intercepted.fetch()
-        await intercepted.fulfill(response=answer, json={**await answer.json(), "shut": "campaign_closed"})
+        await intercepted.fulfill(
+            response=answer, json={**await answer.json(), "closed_reason": "campaign_closed"}
+        )
 
     await page.route("**/form?*", closed)
     await page.goto(address)
-    await expect(page.locator("undersign-form h2")).to_have_text(say("error_titles.campaign_closed"))
+    await expect(page.locator("undersign-form h2")).to_have_text(locale("error_titles.campaign_closed"))
     await look("closed")
     visit.complaints.clear()  # of the page that is not registered, to its owner
 
@@ -137,7 +138,7 @@ async def test_our_pages_from_the_form_to_the_withdrawal(
     visit: Walk, running: Server, lang: str, look: Look, address: str, scripted: bool
 ) -> None:
     """Where the script runs, and where it does not."""
-    page, say = visit.page, locale(lang)
+    page, locale = visit.page, locales.load(lang)
     if not scripted:
         await page.route("**/embed/v1.js", lambda intercepted: intercepted.abort())
     await page.goto(f"/c/{CAMPAIGN}?lang={lang}&partner={PARTNER}")
@@ -150,31 +151,31 @@ async def test_our_pages_from_the_form_to_the_withdrawal(
 
     await fill_in(page, address)
     await page.locator("undersign-form form > button").click()
-    await expect(page.locator("h1, h2", has_text=say("check_inbox.title"))).to_be_visible()
+    await expect(page.locator("h1, h2", has_text=locale("check_inbox.title"))).to_be_visible()
     await look("check inbox")
 
-    await follow_the_mail(visit, address, say("mail.confirm.button"))
+    await follow_the_mail(visit, address, locale("mail.confirm.button"))
     await look("confirm")
     await button(page, lang, "confirm.submit").click()
-    await expect(page.locator("h1")).to_have_text(say("confirmed.title"))
+    await expect(page.locator("h1")).to_have_text(locale("confirmed.title"))
     await page.locator("summary").click()
     await look("confirmed")
-    await follow_the_mail(visit, address, say("mail.confirm.button"))
+    await follow_the_mail(visit, address, locale("mail.confirm.button"))
     await button(page, lang, "confirm.submit").click()
-    await expect(page.locator("h1")).to_have_text(say("confirmed.already_title"))
+    await expect(page.locator("h1")).to_have_text(locale("confirmed.already_title"))
     await look("already confirmed")
-    await page.get_by_role("link", name=say("confirmed.withdraw")).click()
+    await page.get_by_role("link", name=locale("confirmed.withdraw")).click()
     await expect(button(page, lang, "withdraw.submit")).to_be_visible()
     await look("withdraw")
     await button(page, lang, "withdraw.submit").click()
-    await expect(page.locator("h1")).to_have_text(say("withdrawn.title"))
+    await expect(page.locator("h1")).to_have_text(locale("withdrawn.title"))
     await look("withdrawn")
     visit.complaints.clear()  # of the script that was stopped on its way
 
 
 async def test_our_other_pages(visit: Walk, lang: str, look: Look, address: str) -> None:
     """Each that a link leads to, and those that nobody wants to see."""
-    page, say = visit.page, locale(lang)
+    page, locale = visit.page, locales.load(lang)
     for path in (
         "/links?",
         "/privacy?",
@@ -191,7 +192,7 @@ async def test_our_other_pages(visit: Walk, lang: str, look: Look, address: str)
     await page.goto(f"/c/{CAMPAIGN}/links?lang={lang}")
     await page.locator("#email").fill(address)
     await page.locator("main form button").click()
-    await expect(page.locator("h1")).to_have_text(say("links_sent.title"))
+    await expect(page.locator("h1")).to_have_text(locale("links_sent.title"))
     await look("links sent")
 
     for path in ("/c/nobody", "/v1/confirm/nonsense", f"/v1/campaigns/{CAMPAIGN}/signatures"):
@@ -199,9 +200,9 @@ async def test_our_other_pages(visit: Walk, lang: str, look: Look, address: str)
         await look(path)
 
     campaign = campaigns.load_all()[CAMPAIGN]
-    closed = pages.petition(campaign, say, Filled(), {}, public_url=PUBLIC_URL, shut="campaign_closed")
+    closed = pages.petition(campaign, locale, Filled(), {}, public_url=PUBLIC_URL, closed_reason="campaign_closed")
     await shows(page, bytes(closed.body).decode())
-    await expect(page.locator("main")).to_contain_text(say("error_titles.campaign_closed"))
+    await expect(page.locator("main")).to_contain_text(locale("error_titles.campaign_closed"))
     await look("closed")
 
 
@@ -223,9 +224,9 @@ async def test_text_of_twice_the_size_fits(visit: Walk, running: Server, partner
 @pytest.mark.parametrize("language", sorted(locales.LANGUAGES))
 async def test_every_language_fits_on_a_narrow_phone(visit: Walk, language: str) -> None:
     """The petition with its form and its counter, and the mail."""
-    page, say = visit.page, locale(language)
+    page, locale = visit.page, locales.load(language)
     await page.goto(f"/c/{CAMPAIGN}?lang={language}")
-    await expect(page.get_by_role("progressbar", name=say("counter.progress"))).to_be_visible()
+    await expect(page.get_by_role("progressbar", name=locale("counter.progress"))).to_be_visible()
     await expect(button(page, language, "form.submit")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert not re.search(r"\{\w+\}", await page.locator("body").inner_text())
@@ -233,7 +234,7 @@ async def test_every_language_fits_on_a_narrow_phone(visit: Walk, language: str)
     campaign = campaigns.load_all()[CAMPAIGN]
     link = pages.MailLink("https://petition.example.org/v1/confirm/" + "x" * 60, None)
     _, mail = pages.mail(
-        "confirm", campaign, say, confirm=[link], withdraw=f"{link.url}/w", privacy=f"{PUBLIC_URL}/p"
+        "confirm", campaign, locale, confirm=[link], withdraw=f"{link.url}/w", privacy=f"{PUBLIC_URL}/p"
     )
     await shows(page, mail)
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -8,7 +8,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ViewportSize
 
 from desk.stats import report
-from desk.stats.funnel import By, Row, Stats
+from desk.stats.summary import By, Row, Stats
 from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
 from shared.stats import count

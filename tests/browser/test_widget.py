@@ -240,7 +240,7 @@ class TestOnAPartnersPage:
         await opens(visit.page, embedded)
         await fill_in(visit, address)
         await visit.presses("Sign now")
-        await visit.presses("I have pressed the button there")
+        await visit.presses("I have pressed the button")
         await heading_is(visit.page, "Now bring one more person")
 
         shared = visit.page.locator("#share-link")

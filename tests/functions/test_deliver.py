@@ -193,7 +193,7 @@ class TestLinks:
         assert "Germany" in mail.text
         assert "France" in mail.text
 
-    async def test_an_order_that_took_a_day_is_forgotten(self, deployed: World) -> None:
+    async def test_a_request_that_took_a_day_is_dropped(self, deployed: World) -> None:
         """Nobody expects that mail any more."""
         await deployed.press(await deployed.sign_and_deliver())
         await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
@@ -336,24 +336,24 @@ class TestRelay:
         assert "canary" not in printed
 
 
-class TestPoison:
+class TestDeadLetter:
     @pytest.mark.parametrize(
         "body",
         [b"", b"\xff", b"[]", b'{"version": 2, "sealed": "eA=="}', b'{"version": 1, "sealed": "bm9uc2Vuc2U="}'],
     )
-    async def test_what_cannot_be_opened_is_brought_again(self, deployed: World, body: bytes) -> None:
+    async def test_what_cannot_be_opened_is_retried(self, deployed: World, body: bytes) -> None:
         """A key or a revision may be about to arrive."""
         response = await task(deployed, body)
 
         assert response.status_code == 503
 
-    async def test_is_put_aside_after_a_day_of_trying(self, deployed: World) -> None:
+    async def test_is_kept_after_a_day_of_retries(self, deployed: World) -> None:
         """For a person to look at; sealed as it is."""
-        response = await task(deployed, b"poison", retries=30)
+        response = await task(deployed, b"not a task", retries=30)
 
         assert response.status_code == 204
         with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
-            assert database.execute("SELECT task_id, body FROM parked").fetchall() == [("t1", b"poison")]
+            assert database.execute("SELECT task_id, body FROM parked").fetchall() == [("t1", b"not a task")]
 
     async def test_a_campaign_that_this_revision_does_not_know_is_waited_for(self, deployed: World) -> None:
         """A roll-out may reach sign first."""
@@ -363,8 +363,8 @@ class TestPoison:
 
         assert (await task(deployed, body)).status_code == 503
 
-    async def test_a_press_with_a_token_of_a_removed_key_is_put_aside_too(self, deployed: World) -> None:
-        """It is not brought for ever."""
+    async def test_a_press_with_a_token_of_a_removed_key_becomes_one_too(self, deployed: World) -> None:
+        """It is not retried for ever."""
         press = DeferredPress(purpose="confirm", token="not-a-token", pressed_at=deployed.now)
         await deployed.functions["confirm"].deps.envelopes.send(press)
         body = await body_of_next_task(deployed)

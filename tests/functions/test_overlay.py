@@ -58,7 +58,7 @@ class TestPause:
             page = (await here.client.get(path)).text
             assert "This petition is paused" in page
             assert 'name="email"' not in page
-        assert (await here.client.get(FORM)).json()["shut"] == "campaign_paused"
+        assert (await here.client.get(FORM)).json()["closed_reason"] == "campaign_paused"
         plain = await here.client.post(
             SIGNATURES, data={"email": "ann@example.org"}, headers={"Accept": "text/html"}
         )
@@ -80,7 +80,7 @@ class TestPause:
         await change(here, Overlay())
 
         assert (await here.sign()).status_code == 202
-        assert "shut" not in (await here.client.get(FORM)).json()
+        assert "closed_reason" not in (await here.client.get(FORM)).json()
 
 
 class TestAdmit:

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from infra.cost import cost, usage
+from infra.cost import cost, sizes, usage
 from infra.cost.cost import Charge, Price
+from infra.cost.sizes import FunctionSize, Mode
 from infra.cost.usage import Assumptions, Driver, Use, renewals
-from infra.deploy import deployed
-from infra.deploy.deployed import Deployed, Function
 from shared.campaigns import live
 from shared.campaigns.model import Campaign
 from shared.stats import count, funnel
@@ -25,7 +24,7 @@ from tests.support.counting_proxy import CountingProxy
 from tests.support.deployment import REPOSITORY
 
 PRICES = cost.load_prices()
-THERE = deployed.read(REPOSITORY / "infra")
+FUNCTIONS = sizes.functions(Mode.SPIKE)
 USUAL = Assumptions()
 PAGE = cost.PAGE.read_text(encoding="utf-8")
 
@@ -80,14 +79,14 @@ def test_a_daily_quota_counts_on_busy_days_alone() -> None:
 @pytest.mark.parametrize("viewers", [0, 1, 50_000_000])
 def test_nothing_is_ever_cheaper_than_nothing(signatures: float, viewers: float) -> None:
     """No free tier turns into a refund, and no quantity is negative."""
-    for charge in cost.estimate(signatures, viewers, USUAL, PRICES, THERE):
+    for charge in cost.estimate(signatures, viewers, USUAL, PRICES, FUNCTIONS):
         assert charge.use.quantity >= charge.free >= 0, charge
         assert charge.cost >= 0, charge
 
 
 def test_a_month_without_anybody_costs_what_is_there_anyway() -> None:
     """Nothing that depends on people, and all of the rest."""
-    quiet = cost.estimate(0, 0, USUAL, PRICES, THERE)
+    quiet = cost.estimate(0, 0, USUAL, PRICES, FUNCTIONS)
 
     assert cost.total(quiet) == by_driver(quiet, Driver.MONTH) > 0
     assert {charge.use.quantity for charge in quiet if charge.use.driver is not Driver.MONTH} == {0}
@@ -97,7 +96,7 @@ def test_twice_the_signatures_double_what_depends_on_them() -> None:
     """And nothing else but what is kept fresh, which grows more slowly."""
     prices = without_free_tiers()
 
-    once, twice = (cost.estimate(many, 500_000, USUAL, prices, THERE) for many in (100_000, 200_000))
+    once, twice = (cost.estimate(many, 500_000, USUAL, prices, FUNCTIONS) for many in (100_000, 200_000))
 
     assert by_driver(twice, Driver.SIGNATURES) == pytest.approx(2 * by_driver(once, Driver.SIGNATURES))
     assert by_driver(twice, Driver.VIEWERS) == by_driver(once, Driver.VIEWERS)
@@ -109,7 +108,7 @@ def test_twice_the_viewers_double_what_depends_on_them() -> None:
     """And leave alone what signatures cost."""
     prices = without_free_tiers()
 
-    once, twice = (cost.estimate(100_000, many, USUAL, prices, THERE) for many in (500_000, 1_000_000))
+    once, twice = (cost.estimate(100_000, many, USUAL, prices, FUNCTIONS) for many in (500_000, 1_000_000))
 
     assert by_driver(twice, Driver.VIEWERS) == pytest.approx(2 * by_driver(once, Driver.VIEWERS))
     assert by_driver(twice, Driver.SIGNATURES) == by_driver(once, Driver.SIGNATURES)
@@ -129,7 +128,7 @@ def test_a_million_of_the_simplest_signatures_by_hand() -> None:
         confirmed_share=1, reminded_share=0, opens_a_mail=1, withdrawn_share=0, partner_share=0, requests_at_once=1
     )
 
-    charged = cost.estimate(1_000_000, 0, simplest, without_free_tiers(), THERE)
+    charged = cost.estimate(1_000_000, 0, simplest, without_free_tiers(), FUNCTIONS)
 
     paid = {(each.use.service, each.use.what): each for each in charged if each.use.driver is Driver.SIGNATURES}
     # Two admitted, one settled, two confirmed: 5 × 1.80 dollars.
@@ -154,7 +153,7 @@ def test_a_million_viewers_by_hand() -> None:
     """Who look once and never again, all of it from the cache."""
     simplest = Assumptions(polls_a_view=1, redirected_share=0, hit_ratio=1)
 
-    charged = cost.estimate(0, 1_000_000, simplest, without_free_tiers(), THERE)
+    charged = cost.estimate(0, 1_000_000, simplest, without_free_tiers(), FUNCTIONS)
 
     paid = {(each.use.service, each.use.what): each.cost for each in charged if each.use.driver is Driver.VIEWERS}
     # Page, script, texts, badge and count: 5 × 0.75 dollars.
@@ -171,14 +170,16 @@ def test_mail_is_told_apart_and_as_a_range() -> None:
     assert mails == pytest.approx(1000 + 250)
     assert cheapest == pytest.approx(0.125)
     assert dearest == pytest.approx(1.25)
-    assert not [charge for charge in cost.estimate(800, 0, USUAL, PRICES, THERE) if "mail_" in charge.use.price]
+    assert not [
+        charge for charge in cost.estimate(800, 0, USUAL, PRICES, FUNCTIONS) if "mail_" in charge.use.price
+    ]
 
 
 def test_an_hour_of_spike_mode_by_hand() -> None:
     """Four processors with half a GiB each kept warm, of at most ten."""
-    there = dataclasses.replace(THERE, functions=(Function("sign", cpu=1, memory_gib=0.5, warm=4, most=10),))
+    size = FunctionSize(cpu=1, memory_gib=0.5, concurrency=80, min_instances=4, max_instances=10)
 
-    [hour] = cost.spike_hours(there, PRICES)
+    [hour] = cost.spike_hours({"sign": size}, PRICES)
 
     assert hour.idle == pytest.approx(4 * 3600 * (0.0000025 + 0.5 * 0.0000025))
     assert hour.busy == pytest.approx(4 * 3600 * (0.000024 + 0.5 * 0.0000025))
@@ -187,20 +188,12 @@ def test_an_hour_of_spike_mode_by_hand() -> None:
 
 def test_busy_instances_that_show_the_count_read_it_again_and_again() -> None:
     """Each of them for itself: 33 documents in five seconds."""
-    sizes = [Function(name, cpu=1, memory_gib=0.5, warm=1, most=1) for name in ("count", "confirm", "sign")]
+    size = FunctionSize(cpu=1, memory_gib=0.5, concurrency=80, min_instances=1, max_instances=1)
 
-    hours = cost.spike_hours(dataclasses.replace(THERE, functions=tuple(sizes)), PRICES)
+    hours = cost.spike_hours(dict.fromkeys(("count", "confirm", "sign"), size), PRICES)
 
     count_busy, confirm_busy, sign_busy = (hour.busy for hour in hours)
     assert count_busy == confirm_busy == pytest.approx(sign_busy + 33 * 720 * 0.06 / 100_000)
-
-
-def test_a_sixth_forwarding_rule_has_no_price_yet() -> None:
-    """Rather an error than a sum that is too low."""
-    more: Deployed = dataclasses.replace(THERE, forwarding_rules=6)
-
-    with pytest.raises(ValueError, match="first five"):
-        cost.estimate(1, 1, USUAL, PRICES, more)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +222,7 @@ def test_every_price_tells_where_it_is_from_and_how_sure_it_is() -> None:
 
 def test_every_price_is_used_and_every_use_has_its_price() -> None:
     """What is noted and not needed would be kept up to date for nothing."""
-    used = {use.price for use in usage.month(1, 1, THERE, USUAL)}
+    used = {use.price for use in usage.month(1, 1, FUNCTIONS, USUAL)}
     apart = {"mail_cheapest", "mail_dearest", "run_idle_cpu", "run_idle_memory"}
 
     assert used | apart == set(PRICES)

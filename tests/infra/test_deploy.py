@@ -115,7 +115,7 @@ def test_no_backup_outlives_what_signers_are_promised(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("", "write ENV=staging"), ("live", "write ENV=staging"), ("staging", "still holds the example's values")],
+    [("", "write ENV=staging"), ("live", "write ENV=staging"), ("staging", "still has the example's values")],
 )
 def test_an_environment_that_is_not_ones_own_is_refused(name: str, told: str) -> None:
     """Before anything is asked of the cloud."""
@@ -205,7 +205,7 @@ def test_a_release_that_cannot_be_tried_out_is_taken_back(
     monkeypatch.setattr(deploy, "try_out", lambda _: False)
     monkeypatch.setattr(deploy, "check_shipped", lambda _: None)
 
-    with pytest.raises(SystemExit, match="Went back to 2026-11-21T10-00-00Z"):
+    with pytest.raises(SystemExit, match="Rolled back to 2026-11-21T10-00-00Z"):
         deploy.deploy(ours, ask=False)
 
     assert live() == release_of("1").bundles

@@ -216,7 +216,7 @@ async def test_a_signature_goes_all_the_way(deployment: Deployment) -> None:
     await until_async(is_counted_no_more)
 
 
-async def test_the_canary_flies_and_leaves_nothing_behind(
+async def test_the_canary_runs_and_leaves_nothing_behind(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What `make deploy` does to try out what it has deployed."""
@@ -226,7 +226,7 @@ async def test_the_canary_flies_and_leaves_nothing_behind(
     tokens = Tokens([deployment.settings["TOKEN_KEYS"]])
     email, mails = "canary@petition.example.org", len(deployment.relay.taken)
 
-    await canary.fly(deployment.public, rights, tokens, email, pause=0.1)
+    await canary.run(deployment.public, rights, tokens, email, pause=0.1)
 
     assert await deployment.total() == 0
     assert not await rights.records.find(rights.digester.address(CAMPAIGN, email))
@@ -236,19 +236,19 @@ async def test_the_canary_flies_and_leaves_nothing_behind(
         await queue.aclose()
 
 
-async def test_a_canary_that_cannot_fly_says_where_it_fell(
+async def test_a_canary_that_fails_says_at_which_step(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here the relay turns it away."""
     for name, value in deployment.settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(canary, "_PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(canary, "_TIMEOUT_SECONDS", 1)
     deployment.relay.at_rcpt = "451 4.7.1 come again later"
     rights = runtime.rights()
     tokens = Tokens([deployment.settings["TOKEN_KEYS"]])
 
-    with pytest.raises(canary.Silent, match="until deliver stores it and the relay takes its mail"):
-        await canary.fly(deployment.public, rights, tokens, "canary@petition.example.org", pause=0.1)
+    with pytest.raises(canary.CanaryFailed, match="until deliver stores it and the relay accepts its mail"):
+        await canary.run(deployment.public, rights, tokens, "canary@petition.example.org", pause=0.1)
     deployment.relay.at_rcpt = None
     await deployment.tasks.drain()  # or deliver would wait for the relay, in this loop, when it is told to end
     rights.records.close()

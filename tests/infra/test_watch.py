@@ -46,14 +46,14 @@ def queries() -> Iterator[str]:
 
 
 def events_in_the_code() -> set[str]:
-    """The first argument of each `log.event` and `log.fault`, and what copies complain with."""
+    """The first argument of each `log.event` and `log.exception`, and what copies complain with."""
     found = set()
     for folder in ("functions", "shared"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call):
                     name = ast.unparse(node.func)
-                    if name in {"log.event", "log.fault", "event"} and isinstance(node.args[0], ast.Constant):
+                    if name in {"log.event", "log.exception", "event"} and isinstance(node.args[0], ast.Constant):
                         found.add(str(node.args[0].value))
                     if name == "Copies" and isinstance(node.args[-1], ast.Constant):
                         found.add(str(node.args[-1].value))

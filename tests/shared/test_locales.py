@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from jinja2 import nodes
 
 from shared import campaigns, errors, locales
-from shared.locales import FALLBACK, LANGUAGES, locale, negotiate
+from shared.locales import FALLBACK, LANGUAGES, load, negotiate
 from shared.store.entities import MailKind
 from shared.web import pages, widget
 from tests.support.deployment import CAMPAIGN, REPOSITORY
 
-TEXTS = locale("en").texts
+TEXTS = load("en").texts
 SCRIPT = REPOSITORY / "functions" / "embed" / "static" / "v1.js"
 PLURAL_FORM = r"\.(?:zero|one|two|few|many|other)"
 SPOKEN = {"en", "de", "fr", "pt"}
@@ -230,15 +230,15 @@ def test_errors_ask_for_no_more_than_they_are_given() -> None:
     assert asked == {"errors.origin_not_allowed": {"hosted_page"}}
 
 
-def test_every_fault_of_a_field_has_its_text() -> None:
+def test_every_error_of_a_field_has_its_text() -> None:
     """Codes as the source names them: each is written, and each that is written can happen."""
     written = {key.split(".")[1] for key in TEXTS if key.startswith("fields.")}
     source = "\n".join(file.read_text(encoding="utf-8") for file in REPOSITORY.glob("[sf]*/**/*.py"))
     raised = {
-        *re.findall(r'_fault\("(\w+)"\)', source),
+        *re.findall(r'_error\("(\w+)"\)', source),
         *re.findall(r'_matching\([^,]+, "(\w+)"\)', source),
-        *re.findall(r'FieldFault\([^,]+, "(\w+)"\)', source),
-        *re.findall(r'": "(\w+)"', source[source.index("_FAULT_CODES = ") :].splitlines()[0]),
+        *re.findall(r'FieldError\([^,]+, "(\w+)"\)', source),
+        *re.findall(r'": "(\w+)"', source[source.index("_ERROR_CODES = ") :].splitlines()[0]),
         "wrong_type",
     }
 
@@ -288,7 +288,7 @@ def test_every_official_language_is_spoken_and_so_is_the_example() -> None:
 class TestEachLanguage:
     def test_has_the_same_texts(self, language: str) -> None:
         """A translation that lacks one would fail on the page that needs it."""
-        texts = locale(language).texts
+        texts = load(language).texts
 
         assert {base(key) for key in texts} == {base(key) for key in TEXTS}
 
@@ -296,13 +296,13 @@ class TestEachLanguage:
         """Each of them for each text that goes with a number, and no other."""
         forms = {*Cldr.parse(language).plural_form.rules, "other"}
 
-        written = {key for key in locale(language).texts if base(key) in PLURALS}
+        written = {key for key in load(language).texts if base(key) in PLURALS}
 
         assert written == {f"{plural}.{form}" for plural in PLURALS for form in forms}
 
     def test_has_the_same_placeholders(self, language: str) -> None:
         """In each text, and in each plural form of one."""
-        texts = locale(language).texts
+        texts = load(language).texts
         original = {base(key): text for key, text in TEXTS.items()}
 
         told = {key: re.findall(r"{.*?}", text) for key, text in texts.items()}
@@ -311,7 +311,7 @@ class TestEachLanguage:
 
     def test_is_not_left_in_english(self, language: str) -> None:
         """Nothing but what is the same word in both."""
-        texts = locale(language).texts
+        texts = load(language).texts
 
         same = {text for key, text in texts.items() if text in {TEXTS.get(key), TEXTS.get(f"{base(key)}.other")}}
 
@@ -319,42 +319,42 @@ class TestEachLanguage:
 
     def test_has_the_marks_of_a_printed_page(self, language: str) -> None:
         """No quotation mark or apostrophe of a typewriter, and no space that was left by accident."""
-        texts = locale(language).texts.values()
+        texts = load(language).texts.values()
 
         assert [text for text in texts if re.search(r"[\"']|  |^\s|\s$|\.\.\.", text)] == []
 
     def test_fits_the_badge(self, language: str) -> None:
         """Which is 200 pixels wide."""
-        say = locale(language)
+        locale = load(language)
 
-        assert len(say("badge.label")) <= 22
-        assert len(say("badge.label") + say("badge.next_goal", next_goal="1 000 000")) <= 42
+        assert len(locale("badge.label")) <= 22
+        assert len(locale("badge.label") + locale("badge.next_goal", next_goal="1 000 000")) <= 42
 
     def test_calls_the_mails_button_otherwise_than_the_pages(self, language: str) -> None:
         """The one opens the page, the other one counts."""
-        say = locale(language)
+        locale = load(language)
 
-        assert say("confirm.submit") not in {say("mail.confirm.button"), say("mail.reminder.button")}
+        assert locale("confirm.submit") not in {locale("mail.confirm.button"), locale("mail.reminder.button")}
 
     @pytest.mark.parametrize("kind", MailKind)
     def test_writes_short_mails(self, language: str, kind: MailKind) -> None:
         """Some sixty words in English: a longer one is not read."""
         keys = ("heading", "body", "button", "withdraw", "withdraw_link")
-        texts = locale(language).texts
+        texts = load(language).texts
         said = " ".join(texts.get(f"mail.{kind}.{key}", "") for key in keys)
 
         assert len(said.split()) <= {MailKind.CONFIRM: 80, MailKind.REMINDER: 95, MailKind.SIGNED: 60}[kind]
 
     def test_says_who_has_read_it(self, language: str) -> None:
         """Native speakers, by name and date; none is honest, too."""
-        assert all(re.fullmatch(r".+, \d{4}-\d{2}-\d{2}", reader) for reader in locale(language).reviewed_by)
+        assert all(re.fullmatch(r".+, \d{4}-\d{2}-\d{2}", reader) for reader in load(language).reviewed_by)
 
     def test_is_known_to_cldr(self, language: str) -> None:
         """Numbers, days and countries are written its way."""
-        say = locale(language)
+        locale = load(language)
 
-        assert re.sub(r"\D", "", say.number(1_234_567)) == "1234567"
-        assert "2027" in say.date(date(2027, 10, 31))
+        assert re.sub(r"\D", "", locale.number(1_234_567)) == "1234567"
+        assert "2027" in locale.date(date(2027, 10, 31))
 
     def test_says_the_whole_petition(self, language: str) -> None:
         """As many paragraphs and demands as the original, and none of it in English."""
@@ -376,8 +376,8 @@ class TestEachLanguage:
 
 def test_english_is_that_of_europe() -> None:
     """Day before month."""
-    assert locale("en").date(date(2027, 10, 31)) == "31 October 2027"
-    assert locale("en").number(1_000_000) == "1,000,000"
+    assert load("en").date(date(2027, 10, 31)) == "31 October 2027"
+    assert load("en").number(1_000_000) == "1,000,000"
 
 
 def test_the_folder_holds_english() -> None:

@@ -59,7 +59,7 @@ def test_a_fault_tells_what_it_is_and_where_but_not_what_it_says(capsys: pytest.
         open_letter(CANARY)
     except ValueError as fault:
         fault.add_note(CANARY)
-        log.fault("unexpected", fault, function="sign")
+        log.exception("unexpected", fault, function="sign")
 
     (line,) = lines(capsys)
     assert (line["severity"], line["event"], line["function"]) == ("ERROR", "unexpected", "sign")
@@ -71,7 +71,7 @@ def test_a_fault_tells_what_it_is_and_where_but_not_what_it_says(capsys: pytest.
 
 def test_a_fault_that_was_never_raised_has_no_place(capsys: pytest.CaptureFixture[str]) -> None:
     """There is no traceback to read, and that is no second fault."""
-    log.fault("unexpected", ValueError(CANARY))
+    log.exception("unexpected", ValueError(CANARY))
 
     (line,) = lines(capsys)
     assert (line["error"], line["place"]) == ("ValueError", "")

@@ -11,20 +11,20 @@ from pydantic import ValidationError
 
 from shared import locales
 from shared.errors import Unopenable
-from shared.models.fields import check_email, faults_of
-from shared.models.messages import parse_message, parse_task, task_body
+from shared.models.fields import check_email, field_errors
+from shared.models.messages import TaskBody, parse_message, parse_task
 from shared.models.requests import LinksRequest, SignRequest
 from tests.support.deployment import signature
 
 FIELDS = tuple(SignRequest.model_fields)
-FAULT_TEXTS = {key for key in locales.locale("en").texts if key.startswith("fields.")}
+ERROR_TEXTS = {key for key in locales.load("en").texts if key.startswith("fields.")}
 
 
-def faults(body: Any) -> list[tuple[str, str]]:
-    """(field, code) of each fault that a body has."""
+def errors(body: Any) -> list[tuple[str, str]]:
+    """(field, code) of each error that a body has."""
     with pytest.raises(ValidationError) as refused:
         SignRequest.model_validate(body)
-    return [(fault.field, fault.code) for fault in faults_of(refused.value)]
+    return [(error.field, error.code) for error in field_errors(refused.value)]
 
 
 class TestName:
@@ -77,7 +77,7 @@ class TestName:
     def test_is_measured_after_composing(self) -> None:
         """A hundred letters with accents are a hundred characters, however they were typed."""
         assert SignRequest.model_validate(signature(name="e\u0301" * 100)).name == "é" * 100
-        assert faults(signature(name="e\u0301" * 101)) == [("name", "too_long")]
+        assert errors(signature(name="e\u0301" * 101)) == [("name", "too_long")]
 
     @pytest.mark.parametrize(
         ("name", "code"),
@@ -122,7 +122,7 @@ class TestName:
     )
     def test_that_is_none_or_smuggles_something_is_refused(self, name: object, code: str) -> None:
         """Line breaks, invisible characters, web addresses and names without a letter."""
-        assert faults(signature(name=name)) == [("name", code)]
+        assert errors(signature(name=name)) == [("name", code)]
 
 
 class TestEmail:
@@ -200,14 +200,14 @@ class TestEmail:
     )
     def test_that_is_none_or_smuggles_something_is_refused(self, email: object, code: str) -> None:
         """Header injection, display names, lists of addresses, and addresses longer than SMTP allows."""
-        assert faults(signature(email=email)) == [("email", code)]
+        assert errors(signature(email=email)) == [("email", code)]
 
     def test_is_checked_alike_when_links_are_asked_for(self) -> None:
         """There is one rule for addresses."""
         with pytest.raises(ValidationError) as refused:
             LinksRequest.model_validate({"email": "ann@example.org\r\nBcc: b@example.org", "locale": "en"})
 
-        assert [fault.code for fault in faults_of(refused.value)] == ["email_invalid"]
+        assert [error.code for error in field_errors(refused.value)] == ["email_invalid"]
 
 
 class TestOtherFields:
@@ -272,12 +272,12 @@ class TestOtherFields:
     )
     def test_are_refused(self, field: str, typed: object, code: str) -> None:
         """No guessing at what was meant: consent is a true, and nothing like one."""
-        assert faults(signature(**{field: typed})) == [(field, code)]
+        assert errors(signature(**{field: typed})) == [(field, code)]
 
     @pytest.mark.parametrize("field", ["email", "name", "country", "locale", "consent"])
     def test_that_must_be_there_are_missed(self, field: str) -> None:
-        """Left out is a fault of its own."""
-        assert faults(signature(**{field: None})) == [(field, "required")]
+        """A field left out is an error of its own."""
+        assert errors(signature(**{field: None})) == [(field, "required")]
 
     @pytest.mark.parametrize("field", ["partner", "source", "newsletter", "postal_code"])
     def test_that_are_optional_may_be_left_out(self, field: str) -> None:
@@ -288,7 +288,7 @@ class TestOtherFields:
 class TestFaults:
     def test_of_all_fields_are_told_at_once(self) -> None:
         """Nobody has to send the form five times."""
-        told = faults({"email": "ann", "name": "", "country": "UK", "locale": "en", "consent": False})
+        told = errors({"email": "ann", "name": "", "country": "UK", "locale": "en", "consent": False})
 
         assert told == [
             ("email", "email_invalid"),
@@ -300,11 +300,11 @@ class TestFaults:
     @pytest.mark.parametrize("body", [None, [], "signature", 7, True, [signature()]])
     def test_of_what_is_no_object_name_no_field(self, body: object) -> None:
         """There is nothing to name."""
-        assert faults(body) == [("", "not_an_object")]
+        assert errors(body) == [("", "not_an_object")]
 
     def test_of_unknown_fields_name_them_cut_short(self) -> None:
         """A client finds its typing error, and nobody gets a page of their own text back."""
-        assert faults({**signature(), "n" * 1000: 1}) == [("n" * 40, "unknown_field")]
+        assert errors({**signature(), "n" * 1000: 1}) == [("n" * 40, "unknown_field")]
 
     @pytest.mark.parametrize("shape", ["{}", "{}@x", "{}@x.org\r\n", "<{}>://", "\u202e{}", "{}.com"])
     @pytest.mark.parametrize("field", FIELDS)
@@ -316,7 +316,7 @@ class TestFaults:
             try:
                 SignRequest.model_validate({**signature(), field: value})
             except ValidationError as refused:
-                told += [str(refused), repr(refused), repr(faults_of(refused))]
+                told += [str(refused), repr(refused), repr(field_errors(refused))]
 
         assert told
         assert not any(secret in text for text in told)
@@ -340,15 +340,15 @@ bodies = json_values | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_siz
 
 
 @given(bodies)
-def test_whatever_comes_is_a_request_or_has_faults_with_a_text(body: Any) -> None:
-    """Nothing but a ValidationError, and no fault for which there are no words."""
+def test_any_body_is_a_request_or_has_errors_with_a_text(body: Any) -> None:
+    """Nothing but a ValidationError, and no error for which there are no words."""
     try:
         request = SignRequest.model_validate(body)
     except ValidationError as refused:
-        found = faults_of(refused)
+        found = field_errors(refused)
         assert found
-        assert {f"fields.{fault.code}" for fault in found} <= FAULT_TEXTS
-        assert all(len(fault.field) <= 40 for fault in found)
+        assert {f"fields.{error.code}" for error in found} <= ERROR_TEXTS
+        assert all(len(error.field) <= 40 for error in found)
     else:
         assert SignRequest.model_validate(request.model_dump()) == request
 
@@ -381,7 +381,15 @@ def test_an_address_is_judged_as_the_library_judges_it(local: str, domain: str) 
 @given(st.binary(max_size=2000))
 def test_a_task_is_opened_as_it_was_made(sealed: bytes) -> None:
     """Whatever bytes are sealed in it."""
-    assert parse_task(task_body(sealed)).sealed == sealed
+    assert parse_task(TaskBody(sealed=sealed).model_dump_json().encode()).sealed == sealed
+
+
+def test_a_task_may_come_in_either_alphabet_of_base64() -> None:
+    """RFC 4648, 4 and 5: tasks of earlier revisions hold + and / where today's hold - and _."""
+    assert [parse_task(b'{"version":1,"sealed":"%b"}' % text).sealed for text in (b"+/+/", b"-_-_")] == [
+        b"\xfb\xff\xbf",
+        b"\xfb\xff\xbf",
+    ]
 
 
 @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))

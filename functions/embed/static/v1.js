@@ -188,8 +188,8 @@ class Form extends HTMLElement {
     this.about = about;
     this.root = OWN ? this : shadow(this);
     if (!about.admitted) return this.#refuse();
-    if (about.shut) {
-      const [title, text] = about.shut === "campaign_closed"
+    if (about.closed_reason) {
+      const [title, text] = about.closed_reason === "campaign_closed"
         ? ["error_titles.campaign_closed", "error.dates"]
         : ["error_titles.campaign_paused", "errors.campaign_paused"];
       return OWN || this.#show(title, h("p", {}, this.#text(text)));

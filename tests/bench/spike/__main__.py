@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from random import Random
 
-from infra.cost import cost
-from infra.deploy import deployed
+from infra.cost import cost, sizes
 from tests.bench.spike import bill, figures, picture, report, simulate, validation
 from tests.bench.spike.figures import ROOT, Figures
-from tests.bench.spike.simulate import INFRA, Outcome, Result
+from tests.bench.spike.simulate import Outcome, Result
 from tests.bench.spike.traces import SCENARIOS, WHAT_IF, Scenario
 from tests.bench.spike.validation import Comparison
 
@@ -59,14 +58,15 @@ def _simulate(number: int, day: int, measured: Figures, seed: int) -> Outcome:
 
 
 def _result(scenario: Scenario, outcomes: Sequence[Outcome]) -> Result:
-    prices, infra = cost.load_prices(), deployed.read(INFRA)
+    prices, functions = cost.load_prices(), sizes.functions(scenario.mode)
     shards = simulate.deployment(scenario.mode, scenario.shards).shards
     days = [times for times, _ in scenario.traces]
     dollars = sum(
-        times * bill.dollars(outcome, shards, prices, infra) for times, outcome in zip(days, outcomes, strict=True)
+        times * bill.dollars(outcome, shards, prices, functions)
+        for times, outcome in zip(days, outcomes, strict=True)
     )
     if sum(days) > 1:
-        dollars += bill.standing(12 * sum(days) / 365, prices, infra)
+        dollars += bill.standing(12 * sum(days) / 365, prices, functions)
     return Result(scenario, shards, tuple(zip(days, outcomes, strict=True)), dollars)
 
 

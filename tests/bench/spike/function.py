@@ -10,7 +10,7 @@ from random import Random
 from simpy import Environment
 from simpy.events import Event
 
-from infra.deploy.deployed import Scaling
+from infra.cost.sizes import FunctionSize
 from tests.bench.spike import chance
 from tests.bench.spike.facts import Platform
 from tests.bench.spike.processor import Processor, Steps
@@ -67,14 +67,14 @@ class Function:
     def __init__(
         self,
         env: Environment,
-        scaling: Scaling,
+        size: FunctionSize,
         start_seconds: float,
         platform: Platform,
         rng: Random,
         processor: Callable[[], Processor],
     ) -> None:
         self._env = env
-        self._scaling = scaling
+        self._size = size
         self._start_seconds = platform.placing_seconds + start_seconds
         self._platform = platform
         self._rng = rng
@@ -92,9 +92,9 @@ class Function:
         self._in_flight = 0
         self._metrics: deque[tuple[float, float, float]] = deque([(0.0, 0.0, 0.0)])
         self._watched = False
-        self.instances = [Instance(processor(), env.now) for _ in range(scaling.warm)]
+        self.instances = [Instance(processor(), env.now) for _ in range(size.min_instances)]
         #: So many the autoscaler wants; the others are let run dry.
-        self._wanted = max(1, scaling.warm)
+        self._wanted = max(1, size.min_instances)
         self.served = 0
         self.peak = len(self.instances)
         env.process(self._autoscale())
@@ -127,13 +127,13 @@ class Function:
         """
         self._count()
         busy = self._gone_busy_seconds + sum(each.busy_until(self._env.now) for each in self.instances)
-        warm = min(self._scaling.warm * self._env.now, self.alive_seconds)
+        warm = min(self._size.min_instances * self._env.now, self.alive_seconds)
         return busy, max(0, warm - busy)
 
     def _with_room(self) -> Instance | None:
         """The one with least to do of those that are wanted, or else any."""
         for some in (self.instances[: self._wanted], self.instances[self._wanted :]):
-            if some and (least := min(some, key=_in_flight)).in_flight < self._scaling.concurrency:
+            if some and (least := min(some, key=_in_flight)).in_flight < self._size.concurrency:
                 return least
         return None
 
@@ -174,11 +174,11 @@ class Function:
 
     def _start_on_demand(self) -> None:
         """As many as those who wait would fill."""
-        while self._pending_requests > self._starting * self._scaling.concurrency and self._start():
+        while self._pending_requests > self._starting * self._size.concurrency and self._start():
             pass
 
     def _start(self) -> bool:
-        if self.alive >= self._scaling.most:
+        if self.alive >= self._size.max_instances:
             return False
         self._starting += 1
         self.peak = max(self.peak, self.alive)
@@ -205,7 +205,7 @@ class Function:
                 pass
             # Who has just come up for those who waited is not yet seen in the average.
             if self._env.now - self._grown_at >= self._platform.autoscaler_window_seconds:
-                self._wanted = max(recommended, self._scaling.warm, 1)
+                self._wanted = max(recommended, self._size.min_instances, 1)
             self._remove_idle()
 
     def _recommended(self) -> int:
@@ -220,12 +220,12 @@ class Function:
             return 0
         busy = (cpu - cpu_then) / (now - then)
         at_once = (self._concurrency_seconds - concurrency_then) / (now - then)
-        return math.ceil(max(busy / target, at_once / (target * self._scaling.concurrency)) - 1e-9)
+        return math.ceil(max(busy / target, at_once / (target * self._size.concurrency)) - 1e-9)
 
     def _remove_idle(self) -> None:
         """From the end, for those are not wanted any more."""
         long_ago = self._env.now - self._platform.idle_seconds
-        kept = max(self._wanted if self._in_flight else 0, self._scaling.warm)
+        kept = max(self._wanted if self._in_flight else 0, self._size.min_instances)
         for instance in reversed(self.instances[kept:]):
             if instance.in_flight == 0 and instance.since <= long_ago:
                 self.instances.remove(instance)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from infra.cost.sizes import Mode
 from tests.bench.spike.journal import Journal
 from tests.bench.spike.simulate import Result
 from tests.bench.spike.traces import SCENARIOS as ALL
@@ -58,7 +59,7 @@ def draw(results: Sequence[Result], file: Path) -> None:
         pyplot.close(figure)
 
 
-_MODES = {"rest": "At rest", "spike": "Spike mode"}
+_MODES = {Mode.REST: "At rest", Mode.SPIKE: "Spike mode"}
 
 
 def _column(axes: Sequence[Any], journal: Journal) -> None:

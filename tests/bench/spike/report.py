@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from infra.cost.sizes import Mode
 from tests.bench.spike import simulate
 from tests.bench.spike.facts import GOOGLE
 from tests.bench.spike.figures import FUNCTIONS
@@ -61,7 +62,7 @@ def short(found: Sequence[Result]) -> Rows:
     rows: Rows = [("", "presses", *waits.values(), "most waiting", "peak worked off after", "US dollars")]
     for result in found:
         scenario = result.scenario
-        mode = " (spike mode)" if scenario.mode == "spike" else ""
+        mode = " (spike mode)" if scenario.mode is Mode.SPIKE else ""
         shards = f", {result.shards} documents" if scenario.shards else ""
         rows.append(
             (
@@ -188,7 +189,7 @@ def _peak(result: Result, function: str) -> float:
 
 def _drained(result: Result) -> float:
     """Seconds from the first press; NaN where the queue never held more than a minute's work."""
-    rate = simulate.deployment(result.scenario.mode).queue.tasks_per_second
+    rate = simulate.deployment(result.scenario.mode).queue.dispatches_per_second
     if _backlog(result) < 60 * rate:
         return math.nan
     return result.most(lambda outcome: outcome.journal.drained_at - outcome.journal.first_press_at)

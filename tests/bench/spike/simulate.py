@@ -2,22 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
 from simpy import Environment
 
+from infra.cost import sizes
+from infra.cost.sizes import Mode
 from infra.cost.usage import Assumptions
-from infra.deploy import deployed
 from shared.campaigns.model import Campaign
 from tests.bench.spike.facts import GOOGLE, PEOPLE, People, Platform
-from tests.bench.spike.figures import ROOT, Figures
+from tests.bench.spike.figures import Figures
 from tests.bench.spike.journal import Journal, Times
 from tests.bench.spike.surroundings import Google
 from tests.bench.spike.system import Deployment, System
 from tests.bench.spike.traces import Scenario, Trace
 
-INFRA = ROOT / "infra"
 BIN_SECONDS = 10.0
 USUAL = Assumptions()
 
@@ -64,10 +63,10 @@ class Result:
         return max(number(outcome) for _, outcome in self.outcomes)
 
 
-def deployment(mode: str, shards: int | None = None, infra: Path = INFRA) -> Deployment:
-    """As infra/ declares it; the tally's documents by the campaign file's default unless told otherwise."""
+def deployment(mode: Mode, shards: int | None = None) -> Deployment:
+    """Return what infra/sizes.json says; the tally's documents by the campaign file's default unless given."""
     usual: int = Campaign.model_fields["tally_shards"].default
-    return Deployment(deployed.scaling(infra, mode), deployed.queue(infra, mode), shards or usual)
+    return Deployment(sizes.functions(mode), sizes.queue(mode), shards or usual)
 
 
 def run(
@@ -81,7 +80,7 @@ def run(
 ) -> Outcome:
     """One trace on Google's platform."""
     env, journal = Environment(), Journal(BIN_SECONDS)
-    google = Google(env, platform, there.queue.tasks_per_second, there.shards, rng)
+    google = Google(env, platform, there.queue.dispatches_per_second, there.shards, rng)
     system = System(env, there, figures, platform, people, usage, google, journal, rng)
     system.run(trace)
     billed = {name: function.billed_seconds() for name, function in system.functions.items()}

@@ -7,8 +7,8 @@ from random import Random
 
 from simpy import Environment
 
+from infra.cost.sizes import FunctionSize, QueueSize
 from infra.cost.usage import COUNT_FRESH_SECONDS, Assumptions
-from infra.deploy.deployed import Queue, Scaling
 from tests.bench.spike import chance
 from tests.bench.spike.facts import People, Platform
 from tests.bench.spike.figures import Figures
@@ -29,8 +29,8 @@ _GIVE_UP_SECONDS = 3 * DAY
 class Deployment:
     """What is deployed: the sizes of one mode, and the documents of the campaign's tally."""
 
-    scaling: Mapping[str, Scaling]
-    queue: Queue
+    functions: Mapping[str, FunctionSize]
+    queue: QueueSize
     shards: int
 
 
@@ -58,8 +58,8 @@ class System:
         self._journal = journal
         self._rng = rng
         self.functions = {
-            name: Function(env, scaling, figures.start_seconds[name], platform, rng, surroundings.processor)
-            for name, scaling in deployment.scaling.items()
+            name: Function(env, size, figures.start_seconds[name], platform, rng, surroundings.processor)
+            for name, size in deployment.functions.items()
         }
         ramp = Ramp(platform.queue_ramp_per_second, platform.ramp_growth, platform.ramp_period_seconds)
         self.queue = CloudTasks(env, deployment.queue, platform.queue_burst_seconds, ramp, self._deliver, journal)

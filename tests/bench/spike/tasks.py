@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from simpy import Environment
 
-from infra.deploy.deployed import Queue
+from infra.cost.sizes import QueueSize
 from tests.bench.spike.journal import Journal
 from tests.bench.spike.limits import Ramp, Rate
 from tests.bench.spike.processor import Steps
@@ -43,7 +43,7 @@ class CloudTasks:
     def __init__(
         self,
         env: Environment,
-        queue: Queue,
+        queue: QueueSize,
         burst_seconds: float,
         ramp: Ramp,
         deliver: Callable[[Task], Steps[bool]],
@@ -51,7 +51,7 @@ class CloudTasks:
     ) -> None:
         self._env = env
         self._queue = queue
-        self._rate = Rate(queue.tasks_per_second, queue.tasks_per_second * burst_seconds)
+        self._rate = Rate(queue.dispatches_per_second, queue.dispatches_per_second * burst_seconds)
         self._ramp = ramp
         self._deliver = deliver
         self._journal = journal
@@ -74,7 +74,7 @@ class CloudTasks:
 
     def _dispatch(self) -> Steps[None]:
         while True:
-            while not self._due or self.at_work >= self._queue.at_once:
+            while not self._due or self.at_work >= self._queue.concurrent_dispatches:
                 self._woken = self._env.event()
                 yield self._woken
             task = self._due.popleft()
@@ -98,5 +98,5 @@ class CloudTasks:
             self.put(task)
 
     def _pause_seconds(self, refusals: int) -> float:
-        doubled = math.ldexp(self._queue.shortest_pause_seconds, min(refusals - 1, self._queue.doublings))
-        return min(doubled, self._queue.longest_pause_seconds)
+        doubled = math.ldexp(self._queue.min_backoff_seconds, min(refusals - 1, self._queue.max_doublings))
+        return min(doubled, self._queue.max_backoff_seconds)

@@ -12,10 +12,9 @@ from random import Random
 import pytest
 from simpy import Environment, Resource
 
-from infra.cost import cost, usage
+from infra.cost import cost, sizes, usage
+from infra.cost.sizes import FunctionSize, Mode, QueueSize
 from infra.cost.usage import Assumptions, Driver
-from infra.deploy import deployed
-from infra.deploy.deployed import Queue, Scaling
 from tests.bench.spike import bill, figures, report, simulate, traces
 from tests.bench.spike.facts import GOOGLE, PEOPLE, Platform
 from tests.bench.spike.figures import Figures
@@ -42,7 +41,13 @@ FIGURES = Figures(
 #: Nobody waits long to open the mail, everybody confirms, and nobody else looks.
 HASTY = replace(PEOPLE, opening_median_seconds=1, opening_sigma=0.1, views_a_press=0)
 ALL_CONFIRM = replace(Assumptions(), confirmed_share=1)
-SIZE = Scaling(concurrency=80, warm=0, most=20)
+
+
+def size(concurrency: int, min_instances: int, max_instances: int) -> FunctionSize:
+    return FunctionSize(1, 0.5, concurrency, min_instances, max_instances)
+
+
+SIZE = size(80, 0, 20)
 
 
 def there(
@@ -50,15 +55,15 @@ def there(
     shards: int = 1000,
     rate: float = 400,
     at_once: int = 1500,
-    size: Scaling = SIZE,
-    sign: Scaling | None = None,
-    deliver: Scaling | None = None,
-    confirm: Scaling | None = None,
+    every: FunctionSize = SIZE,
+    sign: FunctionSize | None = None,
+    deliver: FunctionSize | None = None,
+    confirm: FunctionSize | None = None,
 ) -> Deployment:
     """A deployment that is large enough, but for what a test makes small."""
     own = {"sign": sign, "deliver": deliver, "confirm": confirm}
-    sizes = {name: own.get(name) or size for name in figures.FUNCTIONS}
-    return Deployment(sizes, Queue(rate, at_once, 5, 3600, 10), shards)
+    functions = {name: own.get(name) or every for name in figures.FUNCTIONS}
+    return Deployment(functions, QueueSize(rate, at_once, 5, 3600, 10), shards)
 
 
 def rush(per_second: float, seconds: float, at_once: int = 1) -> Trace:
@@ -79,9 +84,9 @@ def longest(outcome: Outcome, stage: str) -> float:
         pytest.param(there(), id="large enough"),
         pytest.param(there(shards=2), id="a tally that is too busy"),
         pytest.param(there(rate=10), id="a slow queue"),
-        pytest.param(there(sign=Scaling(2, 0, 1)), id="too few instances of sign"),
-        pytest.param(there(deliver=Scaling(2, 0, 1)), id="too few instances of deliver"),
-        pytest.param(there(confirm=Scaling(1, 0, 1)), id="too few instances of confirm"),
+        pytest.param(there(sign=size(2, 0, 1)), id="too few instances of sign"),
+        pytest.param(there(deliver=size(2, 0, 1)), id="too few instances of deliver"),
+        pytest.param(there(confirm=size(1, 0, 1)), id="too few instances of confirm"),
     ],
 )
 def test_what_is_accepted_is_mailed_and_counted_exactly_once(deployment: Deployment) -> None:
@@ -128,10 +133,10 @@ def test_the_queue_has_no_more_at_work_than_its_cap() -> None:
 @pytest.mark.parametrize("stage", ["accepted", "mailed", "counted"])
 def test_more_warm_instances_never_make_anybody_wait_longer(stage: str) -> None:
     """From none to as many as there may be."""
-    sizes = [Scaling(20, warm, 10) for warm in (0, 1, 3, 10)]
+    sized = [size(20, warm, 10) for warm in (0, 1, 3, 10)]
     even = replace(GOOGLE, latency_sigma=0)
 
-    waits = [longest(simulated(rush(40, 10, 2), there(size=size), even), stage) for size in sizes]
+    waits = [longest(simulated(rush(40, 10, 2), there(every=each), even), stage) for each in sized]
 
     assert all(more <= fewer + 0.01 for fewer, more in pairwise(waits)), waits
     assert waits[0] > waits[-1] + GOOGLE.placing_seconds / 2
@@ -139,7 +144,7 @@ def test_more_warm_instances_never_make_anybody_wait_longer(stage: str) -> None:
 
 def test_no_more_instances_than_allowed() -> None:
     """However many come."""
-    outcome = simulated(rush(500, 10, 5), there(deliver=replace(SIZE, most=3)))
+    outcome = simulated(rush(500, 10, 5), there(deliver=replace(SIZE, max_instances=3)))
 
     assert outcome.peaks["deliver"] == 3
 
@@ -148,7 +153,7 @@ def test_who_waits_too_long_for_an_instance_is_refused() -> None:
     """After ten seconds, as the platform documents it; all who are accepted are accepted by then."""
     slow = replace(GOOGLE, create_task_seconds=5, latency_sigma=0)
 
-    outcome = simulated(rush(10, 20), there(sign=Scaling(1, 1, 1)), slow)
+    outcome = simulated(rush(10, 20), there(sign=size(1, 1, 1)), slow)
 
     assert outcome.journal.refused > 100
     assert longest(outcome, "accepted") <= GOOGLE.pending_seconds + 5.01
@@ -157,7 +162,7 @@ def test_who_waits_too_long_for_an_instance_is_refused() -> None:
 def test_instances_go_when_nobody_has_come_for_a_quarter_of_an_hour() -> None:
     """All but those that are kept warm. Thirty requests at ten an instance fill five of them by 60 %."""
     env = Environment()
-    function = _function(env, Scaling(10, 1, 5))
+    function = _function(env, size(10, 1, 5))
     for _ in range(30):
         env.process(_answer(env, function, seconds=10))
 
@@ -168,8 +173,8 @@ def test_instances_go_when_nobody_has_come_for_a_quarter_of_an_hour() -> None:
     assert (busy, len(function.instances)) == (5, 1)
 
 
-def _function(env: Environment, scaling: Scaling) -> Function:
-    return Function(env, scaling, 0.5, GOOGLE, Random(1), lambda: OwnCore(env))
+def _function(env: Environment, sized: FunctionSize) -> Function:
+    return Function(env, sized, 0.5, GOOGLE, Random(1), lambda: OwnCore(env))
 
 
 def _answer(env: Environment, function: Function, seconds: float) -> Steps[None]:
@@ -182,7 +187,7 @@ def _answer(env: Environment, function: Function, seconds: float) -> Steps[None]
 def test_an_instance_is_added_when_the_others_are_busier_than_the_target() -> None:
     """Though nobody waits for one: at 80 % of a processor, for the target is 60 %."""
     env = Environment()
-    function = _function(env, Scaling(1000, 1, 5))
+    function = _function(env, size(1000, 1, 5))
     env.process(_keep_busy(env, function))
 
     env.run(120)
@@ -233,7 +238,7 @@ def test_a_new_collection_holds_back_what_goes_over_its_ramp() -> None:
     bound, free = (
         simulated(
             rush(300, 10, 10),
-            there(size=Scaling(80, 10, 20)),
+            there(every=size(80, 10, 20)),
             replace(warm_queue, collection_ramp_per_second=limit),
         )
         for limit in (500, 1e9)
@@ -282,7 +287,7 @@ def test_who_has_no_patience_takes_nobodys_place() -> None:
 
 def test_a_task_that_is_refused_comes_again_after_growing_pauses() -> None:
     """At least five seconds later, and in the end it is done."""
-    outcome = simulated(rush(20, 10), there(deliver=Scaling(1, 0, 1)))
+    outcome = simulated(rush(20, 10), there(deliver=size(1, 0, 1)))
 
     assert outcome.journal.tried_again > 0
     assert longest(outcome, "mailed") > GOOGLE.pending_seconds + 5
@@ -323,7 +328,7 @@ def _done(env: Environment, processors: list[Processor]) -> list[float]:
 def test_groups_of_signers_fare_like_single_ones() -> None:
     """A simulation of ten at a time is a shorter way to the same answer."""
     waits = [
-        simulated(rush(40, 30, at_once), there(size=Scaling(80, 2, 9))).journal.times["mailed"].quantiles([0.5])[0]
+        simulated(rush(40, 30, at_once), there(every=size(80, 2, 9))).journal.times["mailed"].quantiles([0.5])[0]
         for at_once in (1, 10)
     ]
 
@@ -332,48 +337,48 @@ def test_groups_of_signers_fare_like_single_ones() -> None:
 
 def test_nobody_costs_nothing() -> None:
     """At rest; in spike mode, the warm instances cost what `make cost` says."""
-    prices, infra = cost.load_prices(), deployed.read(simulate.INFRA)
+    prices, functions = cost.load_prices(), sizes.functions(Mode.SPIKE)
     nobody = rush(0, HOUR)
 
     at_rest, in_spike_mode = (
-        bill.dollars(simulate.run(nobody, simulate.deployment(mode), FIGURES, Random(1)), 32, prices, infra)
-        for mode in ("rest", "spike")
+        bill.dollars(simulate.run(nobody, simulate.deployment(mode), FIGURES, Random(1)), 32, prices, functions)
+        for mode in Mode
     )
 
-    warm = sum(hour.idle for hour in cost.spike_hours(infra, prices))
+    warm = sum(hour.idle for hour in cost.spike_hours(functions, prices))
     assert at_rest == 0
     assert in_spike_mode == pytest.approx(warm, rel=0.01)
 
 
 def test_twice_as_many_cost_more() -> None:
     """And no more than twice as much."""
-    prices, infra = cost.load_prices(), deployed.read(simulate.INFRA)
+    prices, functions = cost.load_prices(), sizes.functions(Mode.SPIKE)
 
-    few, many = (bill.dollars(simulated(rush(rate, 60), there()), 32, prices, infra) for rate in (10, 20))
+    few, many = (bill.dollars(simulated(rush(rate, 60), there()), 32, prices, functions) for rate in (10, 20))
 
     assert few < many < 2.2 * few
 
 
 def test_signers_cost_what_make_cost_says() -> None:
     """Beside the instances, of which the simulation knows more."""
-    prices, infra = cost.load_prices(), deployed.read(simulate.INFRA)
+    prices, functions = cost.load_prices(), sizes.functions(Mode.SPIKE)
     outcome = simulated(rush(20, 60), there())
 
     signers = outcome.journal.times["counted"].signers
     said = sum(
         prices[use.price].cost(use.quantity)
-        for use in usage.month(signers, 0, infra, ALL_CONFIRM)
+        for use in usage.month(signers, 0, functions, ALL_CONFIRM)
         if use.driver is Driver.SIGNATURES and use.service != "Cloud Run"
     )
-    assert said < bill.dollars(outcome, 32, prices, infra) < 2 * said
+    assert said < bill.dollars(outcome, 32, prices, functions) < 2 * said
 
 
 def test_the_sizes_are_those_of_terraform() -> None:
     """And the tally's documents those of a campaign that says nothing about them."""
-    rest, spike = (simulate.deployment(mode) for mode in ("rest", "spike"))
+    rest, spike = (simulate.deployment(mode) for mode in Mode)
 
-    assert (rest.scaling["sign"].warm, spike.scaling["sign"].warm) == (0, 3)
-    assert (rest.queue.tasks_per_second, spike.queue.tasks_per_second) == (50, 400)
+    assert (rest.functions["sign"].min_instances, spike.functions["sign"].min_instances) == (0, 3)
+    assert (rest.queue.dispatches_per_second, spike.queue.dispatches_per_second) == (50, 400)
     assert rest.shards == 32
 
 
@@ -453,7 +458,7 @@ def test_quantiles_weigh_each_group_by_its_signers() -> None:
 def test_days_weigh_as_often_as_they_happen() -> None:
     """A quiet day a hundred times, a busy one once."""
     quiet, busy = (simulated(rush(rate, 20), there()) for rate in (1, 10))
-    scenario = Scenario("both", "rest", ())
+    scenario = Scenario("both", Mode.REST, ())
     result = simulate.Result(scenario, 32, ((100, quiet), (1, busy)), dollars=0)
 
     presses = result.sum(lambda journal: journal.pressed)
@@ -465,7 +470,7 @@ def test_a_queue_that_hardly_holds_anything_is_not_said_to_drain() -> None:
     """A minute's work of it is what counts as waiting."""
     small, large = (
         simulate.Result(
-            Scenario("a rush", "rest", ()), 32, ((1, simulated(rush(rate, 40, 10), there(rate=50))),), 0
+            Scenario("a rush", Mode.REST, ()), 32, ((1, simulated(rush(rate, 40, 10), there(rate=50))),), 0
         )
         for rate in (10, 200)
     )
@@ -495,7 +500,7 @@ def test_an_outcome_travels_between_processes() -> None:
 
 def test_the_report_has_a_column_for_each_scenario() -> None:
     """With as many cells in each row, and the same numbers in its JSON, which holds no NaN."""
-    scenario = Scenario("a rush", "rest", ())
+    scenario = Scenario("a rush", Mode.REST, ())
     outcome = simulated(rush(10, 20), there())
     result = simulate.Result(scenario, 32, ((1, outcome),), dollars=1.5)
 

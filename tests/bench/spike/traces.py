@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from infra.cost.sizes import Mode
 from tests.bench.spike.facts import GOOGLE, Platform
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -32,7 +33,7 @@ class Scenario:
     """
 
     title: str
-    mode: str
+    mode: Mode
     traces: tuple[tuple[float, Trace], ...]
     shards: int | None = None
     platform: Platform = GOOGLE
@@ -89,15 +90,15 @@ _NEWS = ((1, Trace(QUIET_SECONDS + 70 * MINUTE, news, 30)),)
 MOST_SHARDS = 500
 
 SCENARIOS = (
-    Scenario("Parliament 2019", "rest", ((1, Trace(2 * HOUR, parliament(1), 6)),)),
-    Scenario("ten times that", "spike", _TEN_TIMES),
-    Scenario("ten times that", "spike", _TEN_TIMES, MOST_SHARDS),
-    Scenario("evening news", "rest", _NEWS),
-    NEWS_IN_SPIKE_MODE := Scenario("evening news", "spike", _NEWS),
-    NEWS_WITH_SHARDS := Scenario("evening news", "spike", _NEWS, MOST_SHARDS),
+    Scenario("Parliament 2019", Mode.REST, ((1, Trace(2 * HOUR, parliament(1), 6)),)),
+    Scenario("ten times that", Mode.SPIKE, _TEN_TIMES),
+    Scenario("ten times that", Mode.SPIKE, _TEN_TIMES, MOST_SHARDS),
+    Scenario("evening news", Mode.REST, _NEWS),
+    NEWS_IN_SPIKE_MODE := Scenario("evening news", Mode.SPIKE, _NEWS),
+    NEWS_WITH_SHARDS := Scenario("evening news", Mode.SPIKE, _NEWS, MOST_SHARDS),
     Scenario(
         "a million in a year",
-        "rest",
+        Mode.REST,
         tuple((days, Trace(DAY, day(presses), 1 if presses < 5_000 else 8)) for days, presses in YEAR),
     ),
 )
@@ -109,6 +110,6 @@ _FREE_QUEUE_AND_STORE = replace(_FREE_QUEUE, collection_ramp_per_second=_NO_LIMI
 WHAT_IF = {
     "as it is": NEWS_IN_SPIKE_MODE,
     f"with {MOST_SHARDS} documents for the tally": NEWS_WITH_SHARDS,
-    "and a queue that need not warm up": Scenario("", "spike", _NEWS, MOST_SHARDS, _FREE_QUEUE),
-    "and a database that need not warm up": Scenario("", "spike", _NEWS, MOST_SHARDS, _FREE_QUEUE_AND_STORE),
+    "and a queue that need not warm up": Scenario("", Mode.SPIKE, _NEWS, MOST_SHARDS, _FREE_QUEUE),
+    "and a database that need not warm up": Scenario("", Mode.SPIKE, _NEWS, MOST_SHARDS, _FREE_QUEUE_AND_STORE),
 }

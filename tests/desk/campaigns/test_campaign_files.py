@@ -15,7 +15,7 @@ from desk.campaigns import list as list_command
 from desk.campaigns import new as new_command
 from desk.campaigns import templates
 from desk.campaigns.new import Beginning
-from desk.terminal import terminal
+from desk.terminal import output
 from shared import campaigns
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
@@ -211,7 +211,7 @@ class TestNew:
 class TestNewAtATerminal:
     @pytest.fixture(autouse=True)
     def _terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(terminal, "at_terminal", lambda: True)
+        monkeypatch.setattr(output, "at_terminal", lambda: True)
 
     def test_asks_for_all_that_is_not_given(self, folder: Path) -> None:
         """Enter takes what is offered."""

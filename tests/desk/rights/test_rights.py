@@ -20,7 +20,7 @@ from desk import runtime
 from desk.main import main
 from desk.store.maintenance import Found
 from desk.store.sqlite import SqliteRecords
-from desk.terminal import terminal
+from desk.terminal import output
 from shared import sqlite
 from shared.clock import utc_now
 from shared.errors import StoreUnavailable
@@ -363,8 +363,8 @@ class TestParked:
 
     async def test_is_told_where_nobody_can_open_it(self, here: World) -> None:
         """How many, and until when; it is no reason to run the command again."""
-        await here.functions["deliver"].deps.store.park("t", b"poison", "Unopenable", NOW)
-        await here.functions["sign"].deps.envelopes._queue.enqueue(b"poison")
+        await here.functions["deliver"].deps.store.park("t", b"not a task", "Unopenable", NOW)
+        await here.functions["sign"].deps.envelopes._queue.enqueue(b"not a task")
 
         kept = await run("access", ANN)
         done = await run("erase", ANN, "--yes")
@@ -487,7 +487,7 @@ class TestAddress:
     async def test_is_asked_for_at_a_terminal(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Not on standard output, which may be a file."""
         await confirmed(here, email=ANN)
-        monkeypatch.setattr(terminal, "at_terminal", lambda: True)
+        monkeypatch.setattr(output, "at_terminal", lambda: True)
 
         kept = await run("access", "-", typed=f"{ANN}\n")
 

@@ -67,9 +67,9 @@ class TestApplied:
         """A closed campaign is closed, paused or not; the original is left alone."""
         changed = applied(campaign, Overlay(paused=True))
 
-        assert (changed.shut(NOW), campaign.shut(NOW)) == ("campaign_paused", None)
-        assert changed.shut(NOW.replace(year=2030)) == "campaign_closed"
-        assert applied(changed, Overlay()).shut(NOW) is None
+        assert (changed.closed_reason(NOW), campaign.closed_reason(NOW)) == ("campaign_paused", None)
+        assert changed.closed_reason(NOW.replace(year=2030)) == "campaign_closed"
+        assert applied(changed, Overlay()).closed_reason(NOW) is None
 
 
 @pytest.mark.parametrize(

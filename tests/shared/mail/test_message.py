@@ -14,11 +14,11 @@ from hypothesis import example, given, reject
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from shared import mail
+from shared import locales
 from shared.campaigns.loader import load_all
 from shared.crypto.tokens import Link, Purpose, Tokens
-from shared.locales import locale
 from shared.mail import Mail
+from shared.mail.compose import render
 from shared.mail.message import ascii_recipient, build
 from shared.models.fields import check_email
 from shared.store.entities import MailKind
@@ -54,10 +54,10 @@ def composed(kind: MailKind = MailKind.CONFIRM, links: int = 1) -> Mail:
     links = 0 if kind is MailKind.SIGNED else links
     labels = [None] if links == 1 else [f"Signed in place {n}" for n in range(links)]
     confirm = [MailLink(url(submission=f"{n:032}"), label) for n, label in enumerate(labels[:links])]
-    return mail.compose(
+    return render(
         kind,
         load_all()[CAMPAIGN],
-        locale("en"),
+        locales.load("en"),
         to="ann@example.org",
         confirm=confirm,
         withdraw=url(Purpose.WITHDRAW),

@@ -18,13 +18,12 @@ import pytest
 from desk.store.cloud_tasks_list import CloudTasksList
 from shared import sqlite
 from shared.errors import QueueUnavailable
-from shared.google_cloud.access import MetadataServer
 from shared.queue import HORIZON, MAX_BODY_BYTES, TaskList, TaskQueue, cloud_tasks, local_dispatcher
 from shared.queue.cloud_tasks import CloudTasksQueue
 from shared.queue.local import LEASE, LocalQueue
 from shared.queue.local_dispatcher import CONCURRENT_DELIVERIES, QUEUE_NAME, Dispatcher
 from tests.support.cloud_tasks_server import CloudTasksServer
-from tests.support.emulator import free_port
+from tests.support.silent_proxy import SilentProxy
 from tests.support.smtp_receiver import PATIENCE_SECONDS, Receiver
 
 REPOSITORY = Path(__file__).parents[3]
@@ -358,10 +357,29 @@ class TestCloudTasks:
             async with asyncio.timeout(PATIENCE_SECONDS), aclosing(queue):
                 await queue.enqueue(BODY)
 
-    async def test_reports_credentials_that_are_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without an emulator Google is asked as the function's account; lacking that is unavailable."""
-        nobody = f"127.0.0.1:{free_port()}"
-        monkeypatch.setattr(cloud_tasks, "MetadataServer", lambda: MetadataServer(nobody))
+    async def test_leaves_a_connection_that_died_silently(
+        self, on_cloud: CloudSubject, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """After one deadline without an answer the next attempt opens another, and the caller notices nothing."""
+        monkeypatch.setattr(cloud_tasks, "ATTEMPT_SECONDS", 0.5)
+        async with (
+            SilentProxy(on_cloud.server.host) as proxy,
+            aclosing(cloud_queue(proxy.host, receiver.url)) as queue,
+        ):
+            await queue.enqueue(b"before")
+            proxy.silence()
+
+            await queue.enqueue(b"after")
+            await on_cloud.dispatch(NOW)
+
+        assert receiver.bodies == [b"before", b"after"]
+        assert proxy.accepted == 2
+
+    async def test_reports_credentials_that_are_not_there(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Google is asked with the Application Default Credentials; lacking those is unavailable."""
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
         queue = CloudTasksQueue(
             queue=QUEUE,
             deliver_url="https://deliver.example/",
@@ -369,7 +387,7 @@ class TestCloudTasks:
             service_account=SERVICE_ACCOUNT,
         )
 
-        with pytest.raises(QueueUnavailable, match="AccessUnavailable"):
+        with pytest.raises(QueueUnavailable, match="DefaultCredentialsError"):
             await queue.enqueue(BODY)
 
     @pytest.mark.parametrize(

@@ -6,17 +6,21 @@ import re
 import pytest
 
 from shared import campaigns, locales
-from shared.campaigns.model import Campaign, Shut
+from shared.campaigns.model import Campaign, ClosedReason
 from shared.web import pages
 from shared.web.pages import Filled, MailLink
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL
 
-ENGLISH = locales.locale("en")
+ENGLISH = locales.load("en")
 
 
-def petition(campaign: Campaign, *, shut: Shut | None = None, moved: bool = False, **values: str) -> str:
+def petition(
+    campaign: Campaign, *, closed_reason: ClosedReason | None = None, moved: bool = False, **values: str
+) -> str:
     """The page in English, its form filled in with `values`."""
-    page = pages.petition(campaign, ENGLISH, Filled(values), {}, public_url=PUBLIC_URL, shut=shut, moved=moved)
+    page = pages.petition(
+        campaign, ENGLISH, Filled(values), {}, public_url=PUBLIC_URL, closed_reason=closed_reason, moved=moved
+    )
     return bytes(page.body).decode()
 
 
@@ -66,7 +70,7 @@ def test_one_language_needs_no_menu(campaign: Campaign, monkeypatch: pytest.Monk
 
 def test_a_closed_petition_says_when_one_could_sign_and_points_at_no_form(campaign: Campaign) -> None:
     """The text and the number stay."""
-    page = petition(campaign, shut="campaign_closed")
+    page = petition(campaign, closed_reason="campaign_closed")
 
     assert "1 November 2026 to 31 October 2027" in page
     assert "<form" not in page

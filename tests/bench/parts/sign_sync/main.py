@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from shared import campaigns, log
 from shared.clock import utc_now
 from shared.crypto import sealing
-from shared.models.messages import SubmissionMessage, task_body
+from shared.models.messages import SubmissionMessage, TaskBody
 from shared.models.requests import SignRequest
 from shared.models.responses import CheckInbox
 
@@ -36,7 +36,7 @@ def sign_sync(request: flask.Request) -> flask.Response:
         **signed.model_dump(exclude={"consent"}),
     )
     sealed = sealing.seal(submission.model_dump_json(), [recipient])
-    _enqueue(task_body(sealed))
+    _enqueue(TaskBody(sealed=sealed).model_dump_json().encode())
     log.event("accepted", campaign=campaign.id, country=signed.country)
     return flask.Response(CheckInbox().model_dump_json(), 202, mimetype="application/json")
 

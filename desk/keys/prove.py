@@ -18,8 +18,8 @@ from tomlkit.items import AoT, Array
 from desk import private_files, workspace
 from desk.errors import CommandError
 from desk.keys import identities
-from desk.terminal import terminal
-from desk.terminal.terminal import out, say
+from desk.terminal import output
+from desk.terminal.output import out, say
 from shared import campaigns
 from shared.campaigns.fields import THROWAWAY
 from shared.campaigns.model import Proof, Sealing, digest_of
@@ -59,9 +59,9 @@ def keygen(
     """Make your key: a file under a passphrase, and the public key to paste into the campaign file."""
     if file.exists():
         raise CommandError(f"{file} exists already. Keys are never overwritten: give another name.")
-    chosen = terminal.passphrase("A passphrase of 12 characters or more (press Enter, and one is made for you)")
+    chosen = output.passphrase("A passphrase of 12 characters or more (press Enter, and one is made for you)")
     if chosen:
-        if terminal.passphrase("The same again") != chosen:
+        if output.passphrase("The same again") != chosen:
             raise CommandError("The two are not the same. Nothing was made.")
     else:
         chosen = identities.make_passphrase()
@@ -140,7 +140,7 @@ def read_all(paths: Sequence[Path]) -> list[str]:
 
 
 def _ask_for(file: Path) -> str:
-    return terminal.passphrase(f"Passphrase of {file.name}")
+    return output.passphrase(f"Passphrase of {file.name}")
 
 
 def _answered(sealing: Sealing, answers: Sequence[str]) -> dict[str, Proof]:

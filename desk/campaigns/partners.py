@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from desk import runtime, workspace
 from desk.errors import CommandError
-from desk.terminal.terminal import out, say
+from desk.terminal.output import out, say
 from shared.campaigns import problems
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import AdmittedPartner, Overlay, applied

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from desk import private_files
 from desk.errors import CommandError
-from desk.stats import funnel, report
-from desk.stats.funnel import By, Row, Stats
-from desk.terminal import terminal
-from desk.terminal.terminal import out
+from desk.stats import report, summary
+from desk.stats.summary import By, Row, Stats
+from desk.terminal import output
+from desk.terminal.output import out
 from shared.clock import utc_now
 from shared.models.responses import Count
 from shared.stats.funnel import Stage
@@ -41,10 +41,10 @@ def stats(
     if since and until and until < since:
         raise CommandError("--until lies before --since: nobody signed on no day.")
     days = (since and since.date(), until and until.date())
-    found, known, line = asyncio.run(funnel.gather(campaign, days, utc_now()))
+    found, known, line = asyncio.run(summary.gather(campaign, days, utc_now()))
     if html:
         private_files.replace(html, report.html(found, known, line))
-        terminal.say("Written to {file}. It holds small numbers, too: it is for the organisers' eyes.", file=html)
+        output.say("Written to {file}. It holds small numbers, too: it is for the organisers' eyes.", file=html)
     elif as_json:
         out.print(found.model_dump_json(indent=2), markup=False)
     else:
@@ -57,7 +57,7 @@ def _print(found: Stats, by: Sequence[By]) -> None:
         out.print(line)
     out.print(_funnel(found.funnel))
     if found.median_minutes_to_confirm is not None:
-        out.print(f"Half of those who confirm do so within {funnel.duration(found.median_minutes_to_confirm)}.")
+        out.print(f"Half of those who confirm do so within {summary.duration(found.median_minutes_to_confirm)}.")
     for kind in by:
         out.print(_divided(kind, found.by[kind]))
     if not by:
@@ -76,7 +76,7 @@ def _progress(count: Count) -> Iterator[str]:
 
 
 def _funnel(whole: Row) -> Table:
-    table = terminal.table("stage", "submissions", "of accepted", title="From the form to the count")
+    table = output.table("stage", "submissions", "of accepted", title="From the form to the count")
     for stage in Stage:
         number: int = getattr(whole, stage)
         table.add_row(stage, f"{number:,}", _percent(number, whole.accepted))
@@ -84,7 +84,7 @@ def _funnel(whole: Row) -> Table:
 
 
 def _divided(by: By, rows: Sequence[Row]) -> Table:
-    table = terminal.table(by, *Stage, "rate", title=f"By {by}")
+    table = output.table(by, *Stage, "rate", title=f"By {by}")
     for row in rows:
         numbers = (f"{getattr(row, stage):,}" for stage in Stage)
         table.add_row(row.key, *numbers, _percent(row.confirmed, row.accepted))
