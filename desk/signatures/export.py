@@ -27,6 +27,7 @@ from desk.terminal.progress import progress_bar
 from desk.workspace import CampaignId, open_campaign
 from shared.clock import utc_now
 from shared.models.fields import SLUG
+from shared.models.sealed import CountryCode, PartnerSlug
 from shared.store.entities import Signature, Status
 
 SIGNATURES = "signatures.ndjson"
@@ -35,9 +36,7 @@ UNFINISHED = "unfinished.json"
 #: Lies in the folder for as long as an export writes to it.
 LOCK = "export.lock"
 
-# The files beside the signatures may have been changed by anybody, and much in them becomes names of files.
-Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
-Partner = Annotated[str, Field(pattern=f"^{SLUG}$")]
+# What lies beside the signatures may have been changed by anybody, and much of it becomes names of files.
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _File = Annotated[str, Field(pattern=rf"^(signatures|partner-{SLUG})\.ndjson$")]
 _UNTRUSTED = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -63,9 +62,9 @@ class Manifest(BaseModel):
     file: Annotated[str, Field(pattern=r"^signatures\.ndjson$")]
     sha256: _Sha256
     signatures: NonNegativeInt
-    by_country: dict[Country, NonNegativeInt]
-    by_partner: dict[Partner, NonNegativeInt]
-    partners: dict[Partner, PartnerFile]
+    by_country: dict[CountryCode, NonNegativeInt]
+    by_partner: dict[PartnerSlug, NonNegativeInt]
+    partners: dict[PartnerSlug, PartnerFile]
 
     @model_validator(mode="after")
     def _partners_have_files_of_their_own(self) -> Self:
@@ -87,9 +86,9 @@ class Unfinished(BaseModel):
     as_of: AwareDatetime
     after: str = ""
     signatures: NonNegativeInt = 0
-    by_country: Counter[Country] = Counter()
-    by_partner: Counter[Partner] = Counter()
-    contacts: Counter[Partner] = Counter()
+    by_country: Counter[CountryCode] = Counter()
+    by_partner: Counter[PartnerSlug] = Counter()
+    contacts: Counter[PartnerSlug] = Counter()
     sizes: dict[_File, NonNegativeInt] = {}
 
 

@@ -454,6 +454,37 @@ class TestOpen:
         assert (manifest["signatures"], manifest["by_country"]) == (1, {"DE": 1})
         assert len(rows(Path("read/signatures.csv"))) == 1
 
+    @pytest.mark.parametrize("version", ["2", "null", '"1"', "true"])
+    async def test_names_the_lines_that_a_newer_version_sealed(self, here: World, version: str) -> None:
+        """They are no damage, and whoever opens them can do something about it."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        newer = line_of(here.identities.campaign.to_public(), f', "version": {version}')
+        Path("newer.ndjson").write_bytes(newer + Path("out/signatures.ndjson").read_bytes())
+
+        opened = await run("open", "newer.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert refusal(opened) == (
+            "NOT OPENED, because a newer Undersign sealed them: update it: 1 line of newer.ndjson, number 1."
+        )
+        manifest = json.loads(Path("read/manifest.json").read_text())
+        assert (manifest["signatures"], manifest["newer"], manifest["damaged"]) == (1, [1], [])
+
+    async def test_opens_what_was_sealed_before_versions_were_written(self, here: World) -> None:
+        """Old exports stay readable, and look as they always did."""
+        Path("old.ndjson").write_bytes(line_of(here.identities.campaign.to_public()))
+
+        opened = await run("open", "old.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert opened.exit_code == 0, opened.output
+        [row] = rows(Path("read/signatures.csv"))
+        assert (row["name"], row["email"], row["country"], row["signed_at"]) == (
+            "Ann",
+            "ann@example.org",
+            "DE",
+            "",
+        )
+
     async def test_counts_a_signature_once(self, here: World) -> None:
         """Whoever repeats a line is told of it; a stolen id before the real one is told, too."""
         for number in range(2):
