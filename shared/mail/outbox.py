@@ -36,6 +36,7 @@ class Outbox:
         self._now = now
 
     async def send(self, mail: Mail) -> None:
+        """Write the mail into the folder."""
         await asyncio.to_thread(self._write, mail)
 
     def _write(self, mail: Mail) -> None:

@@ -44,6 +44,7 @@ class SmtpMailer:
         self._tls_context = tls_context
 
     async def send(self, mail: Mail) -> None:
+        """Send the mail through the relay, see `Mailer.send`."""
         content = build(mail, self._now()).as_bytes()
         relay = aiosmtplib.SMTP(
             hostname=self._host,

@@ -179,7 +179,7 @@ def settle(mailbox: Mailbox, key: str, *, sent: bool) -> Mailbox:
 def confirm(
     stored: Signature | None, submission_id: str, at: datetime
 ) -> tuple[Confirmation, Signature | None, Delta | None]:
-    """Return the outcome, and if it is Confirmed what to write and to count."""
+    """Confirm a signature: return the outcome, and if it is Confirmed what to write and to count."""
     signature = _unexpired(stored, at)
     if signature and signature.status is Status.CONFIRMED:
         return Unchanged.ALREADY, None, None
@@ -191,7 +191,7 @@ def confirm(
 
 
 def withdraw(stored: Signature | None, at: datetime) -> tuple[Withdrawal, Signature | None, Delta | None]:
-    """Return the outcome, and unless it is ALREADY what to write and to uncount.
+    """Withdraw a signature: return the outcome, and unless it is ALREADY what to write and to uncount.
 
     A deferred withdrawal (`at`: when the button was pressed) does not touch what was signed after it.
     """
