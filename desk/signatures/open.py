@@ -28,11 +28,11 @@ from rich.table import Table
 
 from desk import private_files
 from desk.errors import CommandError
-from desk.keys.prove import IdentityFiles, read_all
+from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.signatures import export
-from desk.signatures.export import MANIFEST, SIGNATURES, Manifest, counted
-from desk.terminal import progress
-from desk.terminal.output import out, say
+from desk.signatures.export import MANIFEST, SIGNATURES, Manifest
+from desk.terminal.output import out, pluralize, print_text
+from desk.terminal.progress import progress_bar
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
 from shared.errors import UnknownVersion, Unopenable
@@ -129,9 +129,9 @@ def open_export(
     sha256 = _check(source, manifest)
     if not identity:
         raise CommandError(f"Say which key opens it, as in: undersign open {export} -i ann.age")
-    opener = Opener(read_all(identity))
+    opener = Opener(read_identities(identity))
     folder = to or Path(f"{source.parent.resolve().name}-opened")
-    private_files.new_folder(folder)
+    private_files.create_folder(folder)
     with Tables(folder, kind, excel=excel, per_country=per_country, per_partner=per_partner) as tables:
         left_out = _open(source, opener, tables)
     opened = Opened(
@@ -148,7 +148,7 @@ def open_export(
         files=_files(folder, tables.written),
     )
     private_files.replace(folder / MANIFEST, opened.model_dump_json(indent=2))
-    _say(opened, folder)
+    _print_summary(opened, folder)
     _compare(opened, manifest)
 
 
@@ -220,7 +220,7 @@ def _open(source: Path, opener: Opener, tables: "Tables") -> LeftOut:
     left_out = LeftOut()
     seen = set[bytes]()
     number = 0
-    with source.open("rb") as lines, progress.bar() as bar:
+    with source.open("rb") as lines, progress_bar() as bar:
         task = bar.add_task("Opening", total=None)
         for number, line in enumerate(lines, 1):
             try:
@@ -330,7 +330,7 @@ class Tables:
         if name not in self._files:
             encoding = "utf-8-sig" if self._excel and self._kind is Kind.CSV else "utf-8"
             # RFC 4180 ends lines with CR LF, which the writer writes itself.
-            file = io.TextIOWrapper(private_files.opened(self._folder / name), encoding=encoding, newline="")
+            file = io.TextIOWrapper(private_files.open_private(self._folder / name), encoding=encoding, newline="")
             self._files[name] = self._opened.enter_context(file)
             if self._kind is Kind.CSV:
                 _write_csv(file, COLUMNS)
@@ -352,15 +352,15 @@ def _cell(value: str | bool | None) -> str:
     return f"'{shown}" if value.startswith(("\t", "\r", "\n")) else shown
 
 
-def _say(opened: Opened, folder: Path) -> None:
+def _print_summary(opened: Opened, folder: Path) -> None:
     table = Table("country", "signatures")
     table.columns[1].justify = "right"
     for country, number in sorted(opened.by_country.items(), key=lambda each: -each[1]):
         table.add_row(country, f"{number:,}")
     out.print(table)
-    say(
+    print_text(
         "[green]{signatures}[/] opened, in {folder}, readable: {files}.",
-        signatures=counted(opened.signatures, "signature"),
+        signatures=pluralize(opened.signatures, "signature"),
         folder=folder,
         files=", ".join(opened.files) or "no file",
     )
@@ -381,7 +381,7 @@ def _compare(opened: Opened, manifest: Manifest | None) -> None:
     found, expected, agreed = _counts(opened, manifest)
     if expected is None:
         why = f"{MANIFEST} does not name it" if manifest else f"there is no {MANIFEST} beside it"
-        say(
+        print_text(
             "Not compared: {file}, for {why}. If anything is missing, nobody can tell.",
             file=opened.source,
             why=why,
@@ -400,7 +400,7 @@ def _left_out(why: str, numbers: Sequence[int], source: str) -> Iterator[str]:
         shown = ", ".join(map(str, numbers[:_SHOWN_LINES]))
         more = f" and {len(numbers) - _SHOWN_LINES:,} more" if len(numbers) > _SHOWN_LINES else ""
         named = "number" if len(numbers) == 1 else "numbers"
-        yield f"{why}: {counted(len(numbers), 'line')} of {source}, {named} {shown}{more}."
+        yield f"{why}: {pluralize(len(numbers), 'line')} of {source}, {named} {shown}{more}."
 
 
 def _counts(opened: Opened, manifest: Manifest | None) -> tuple[object, object, str]:

@@ -14,8 +14,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-import shared.startup as startup
-from shared import log, runtime
+from shared import log, runtime, startup
 from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Purpose
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
@@ -44,6 +43,7 @@ from shared.store.entities import (
 )
 from shared.web.app import App, Route
 from shared.web.call import Call
+from shared.web.routes import DeliverPath
 
 deps = runtime.deliver()
 
@@ -271,16 +271,14 @@ async def _retry_or_dead_letter(request: Request, body: bytes, error: Unopenable
 
 app = App(
     "deliver",
-    deps.campaigns,
-    deps.public_url,
+    deps,
     [
-        Route("/v1/tasks/deliver", {"POST": post_task}),
-        Route("/v1/tasks/sweep", {"POST": post_sweep}),
-        Route("/v1/tasks/snapshot", {"POST": post_snapshot}),
+        Route(DeliverPath.TASK, {"POST": post_task}),
+        Route(DeliverPath.SWEEP, {"POST": post_sweep}),
+        Route(DeliverPath.SNAPSHOT, {"POST": post_snapshot}),
     ],
-    lambda: deps.now(),
 )
-startup.over()
+startup.freeze()
 
 
 @functions_framework.aio.http

@@ -18,8 +18,8 @@ from playwright.async_api import Browser, Locator, Page, expect
 from desk import private_files
 from desk.keys import identities
 from tests.browser.conftest import NARROW, TIMEOUT_MILLISECONDS, WIDE, Walk
-from tests.desk.commands import PASSPHRASE, plain_key
-from tests.desk.signatures.test_export import HOSTILE, OPENED, PARTNER, line_of, run, signed
+from tests.desk.commands import PASSPHRASE, plain_key, run
+from tests.desk.signatures.test_export import HOSTILE, OPENED, PARTNER, line_of, signed
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, world
 

@@ -1,6 +1,6 @@
-"""The page beside an export that opens it in a browser, for people without a terminal.
+"""The page that lies beside an export and opens it in a browser, for people without a terminal.
 
-It is one file, which works from a USB stick on a machine without network. Its policy names its one script and its
+It is one file, which works from a stick on a machine that has no network. Its policy names its one script and its
 one style by their digests and allows nothing else, so that it can send nothing to anybody
 (https://www.w3.org/TR/CSP3/). It is the same for every export.
 """
@@ -22,7 +22,7 @@ _STYLES = (pages.FOLDER / "style.css", _SOURCES / "style.css")
 
 @cache
 def page() -> str:
-    """Build the HTML of the page."""
+    """Return the HTML of the page."""
     script = "".join(file.read_text(encoding="utf-8") for file in _SCRIPTS)
     style = "".join(file.read_text(encoding="utf-8") for file in _STYLES)
     html = Template((_SOURCES / NAME).read_text(encoding="utf-8"))
@@ -30,7 +30,7 @@ def page() -> str:
 
 
 def _policy(script: str, style: str) -> str:
-    """Build the policy. The workers run the same script, from an address that only the page can make (blob:)."""
+    """Return the policy. The workers run the same script, from an address that only the page can make (blob:)."""
     return (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; worker-src blob:; "
         "connect-src 'none'; form-action 'none'; base-uri 'none'"
