@@ -230,8 +230,8 @@ def test_every_price_is_used_and_every_use_has_its_price() -> None:
 
 def test_the_code_keeps_its_copies_for_as_long_as_is_reckoned() -> None:
     """Half the seconds would cost twice the reads."""
-    assert count.FRESH.total_seconds() == usage.COUNT_FRESH_SECONDS
-    assert live.FRESH_SECONDS == usage.OVERLAY_FRESH_SECONDS
+    assert count.MAX_AGE.total_seconds() == usage.COUNT_FRESH_SECONDS
+    assert live.MAX_AGE.total_seconds() == usage.OVERLAY_FRESH_SECONDS
     assert funnel.WRITE_SECONDS == usage.FUNNEL_WRITE_SECONDS
     assert Campaign.model_fields["tally_shards"].default == usage.TALLY_SHARDS
 

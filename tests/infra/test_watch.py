@@ -46,7 +46,7 @@ def queries() -> Iterator[str]:
 
 
 def events_in_the_code() -> set[str]:
-    """The first argument of each `log.event` and `log.exception`, and what copies complain with."""
+    """The first argument of each `log.event` and `log.exception`, and what caches log."""
     found = set()
     for folder in ("functions", "shared"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -55,8 +55,10 @@ def events_in_the_code() -> set[str]:
                     name = ast.unparse(node.func)
                     if name in {"log.event", "log.exception", "event"} and isinstance(node.args[0], ast.Constant):
                         found.add(str(node.args[0].value))
-                    if name == "Copies" and isinstance(node.args[-1], ast.Constant):
-                        found.add(str(node.args[-1].value))
+                    if name == "StaleWhileRevalidate":
+                        found |= {
+                            str(ast.literal_eval(each.value)) for each in node.keywords if each.arg == "log_event"
+                        }
     return found
 
 
