@@ -1,6 +1,7 @@
 """Parked tasks in SQLite, for the desk."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Collection
 from functools import partial
 
@@ -15,14 +16,15 @@ class SqliteParked(SqliteStore):
 
     async def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
         after = 0
-        while rows := await self._run(partial(self._page, after)):
+        while rows := await self.database.run(partial(_page, after)):
             for _, task, body in rows:
                 yield task, body
             after = rows[-1][0]
 
     async def delete(self, names: Collection[str]) -> None:
         rows = [(name,) for name in names]
-        await self._run(lambda: self._connection.executemany("DELETE FROM parked WHERE task_id = ?", rows))
+        delete = "DELETE FROM parked WHERE task_id = ?"
+        await self.database.transact(lambda database: database.executemany(delete, rows))
 
     async def overwrite(self) -> None:
         """Nothing to do: `SqliteRecords.overwrite` does it for the whole file."""
@@ -30,6 +32,7 @@ class SqliteParked(SqliteStore):
     async def aclose(self) -> None:
         await asyncio.to_thread(self.close)
 
-    def _page(self, after: int) -> list[tuple[int, str, bytes]]:
-        select = "SELECT rowid, task_id, body FROM parked WHERE rowid > ? ORDER BY rowid LIMIT ?"
-        return self._connection.execute(select, (after, _PAGE)).fetchall()
+
+def _page(after: int, database: sqlite3.Connection) -> list[tuple[int, str, bytes]]:
+    select = "SELECT rowid, task_id, body FROM parked WHERE rowid > ? ORDER BY rowid LIMIT ?"
+    return database.execute(select, (after, _PAGE)).fetchall()
