@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-FUNCTIONS := sign deliver confirm count embed
+FUNCTIONS := $(patsubst functions/%/main.py,%,$(wildcard functions/*/main.py))
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 INSTALL := $(PIP) --require-hashes
 # uv installs what the lock files name several times faster than pip; pip installs uv, with the hashes of its own lines.
@@ -18,7 +18,7 @@ help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 run: export PORT ?= 8080
-run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 unless told otherwise
+run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 by default
 	@$(BIN)/python -m functions.devserver
 
 test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to pytest
@@ -37,7 +37,7 @@ check-infra: $(VENV)/dev.stamp $(VENV)/checkov.stamp
 	$(BIN)/python -m infra.deploy.terraform
 	$(VENV)/checkov/bin/checkov --directory infra --quiet --compact --skip-download
 
-format: $(VENV)/dev.stamp ## Format the code, and mend what the linter can
+format: $(VENV)/dev.stamp ## Format the code, and fix what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -1,6 +1,6 @@
 # One address for everything: HTTPS, paths to functions, and a cache for what everybody may read.
 locals {
-  # Which function answers which path. functions/devserver.py has the same map; a test holds the two together. What
+  # Which function answers which path. shared/web/routes.py has the same paths; a test holds the two together. What
   # is not here is embed's, which answers 404; deliver is not reachable from outside at all.
   routes = {
     sign = [
@@ -86,7 +86,7 @@ resource "google_compute_backend_service" "function" {
       # What the functions say of each answer holds: only what they call public is kept.
       cache_mode        = "USE_ORIGIN_HEADERS"
       serve_while_stale = 86400
-      # So that one slow minute is not told to a hundred thousand readers.
+      # So that a hundred thousand readers do not see one slow minute's errors.
       negative_caching = false
 
       cache_key_policy {

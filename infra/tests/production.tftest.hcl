@@ -196,11 +196,11 @@ run "who_is_blocked_gets_no_cached_answer_either" {
 
   assert {
     condition     = alltrue([for name, backend in google_compute_backend_service.function : backend.edge_security_policy != null if local.functions[name].cached])
-    error_message = "cached answers go to whoever is blocked"
+    error_message = "cached answers go to blocked addresses"
   }
   assert {
     condition     = alltrue([for policy in values(google_compute_security_policy.public) : anytrue([for rule in policy.rule : rule.action == "deny(403)"])])
-    error_message = "a function answers whoever is blocked"
+    error_message = "a function answers blocked addresses"
   }
 }
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from functions.devserver import FUNCTIONS
 from infra.deploy.build import build
+from shared.web.routes import FUNCTIONS
 from tests.support.deployment import PUBLIC_URL, SIGNATURES, Identities, signature
 from tests.support.processes import function
 
