@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
-from desk.store.maintenance import PAGE, Difference, Found, Record, Recount, delta_of
+from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature, delta_of
 from shared import sqlite
 from shared.campaigns.overlay import Overlay
 from shared.store.documents import SIGNATURE
@@ -16,15 +16,15 @@ from shared.store.sqlite import SqliteStore, add_to_tally, read_mailbox, read_ov
 _TABLES = {"signatures": "digest", "mailboxes": "mailbox"}
 
 
-class SqliteRecords(SqliteStore):
-    """Implements `records.Records`."""
+class SqliteMaintenance(SqliteStore):
+    """Implements `maintenance.Maintenance`."""
 
-    async def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[Record]]:
+    async def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[StoredSignature]]:
         select = (
             "SELECT digest, document FROM signatures WHERE campaign = ? AND digest > ? ORDER BY digest LIMIT ?"
         )
         while rows := await self.database.run(partial(_rows, select, (campaign, after, PAGE))):
-            yield [Record(digest, SIGNATURE.validate_json(document)) for digest, document in rows]
+            yield [StoredSignature(digest, SIGNATURE.validate_json(document)) for digest, document in rows]
             after = rows[-1][0]
 
     async def campaigns(self) -> Sequence[str]:
@@ -77,7 +77,7 @@ class SqliteRecords(SqliteStore):
 
         return await self.database.run(work)
 
-    async def mend(self, campaign: str, differences: Sequence[Difference]) -> None:
+    async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:
         lacking = [(each.shard, each.field, each.key, each.counted - each.kept) for each in differences]
         await self.database.transact(lambda database: add_to_tally(database, campaign, lacking))
 

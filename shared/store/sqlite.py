@@ -33,7 +33,7 @@ from shared.store.entities import (
     shard_of,
 )
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS signatures (
     campaign TEXT, digest TEXT, document TEXT NOT NULL, expire_at REAL, PRIMARY KEY (campaign, digest)
 ) WITHOUT ROWID;
@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS history (
     campaign TEXT, day TEXT, document TEXT NOT NULL, PRIMARY KEY (campaign, day)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS overlays (campaign TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS parked (
+CREATE TABLE IF NOT EXISTS dead_letters (
     task_id TEXT PRIMARY KEY, body BLOB NOT NULL, reason TEXT NOT NULL, expire_at REAL NOT NULL
 );
 """
@@ -64,7 +64,7 @@ class SqliteStore:
     """Keeps everything in the file at `path`, which it creates. `shards`: of the tally, by campaign."""
 
     def __init__(self, path: Path, shards: Callable[[str], int]) -> None:
-        self.database = SqliteDatabase(path, _SCHEMA, StoreUnavailable)
+        self.database = SqliteDatabase(path, SCHEMA, StoreUnavailable)
         self.shards = shards
 
     async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
@@ -147,8 +147,8 @@ class SqliteStore:
     async def overlay(self, campaign: str) -> Overlay:
         return await self.database.run(lambda database: read_overlay(database, campaign))
 
-    async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
-        insert = "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?)"
+    async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
+        insert = "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?)"
         row = (task_id, body, reason, (now + TOMBSTONE_TTL).timestamp())
         await self.database.run(lambda database: database.execute(insert, row))
 
@@ -231,7 +231,7 @@ def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mail
 
 def _delete_expired(database: sqlite3.Connection, now: datetime) -> None:
     """What Firestore does by itself: what has expired was promised to be gone."""
-    for table in ("signatures", "mailboxes", "parked"):
+    for table in ("signatures", "mailboxes", "dead_letters"):
         database.execute(f"DELETE FROM {table} WHERE expire_at <= ?", (now.timestamp(),))  # noqa: S608 - our own names
 
 
