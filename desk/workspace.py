@@ -9,7 +9,7 @@ import typer
 
 from desk import runtime
 from desk.errors import CommandError
-from desk.store.maintenance import Records
+from desk.store.maintenance import Maintenance
 from desk.terminal.output import print_note
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
@@ -32,7 +32,7 @@ def campaign_file(campaign: str, folder: Path | None = None) -> Path:
 
 
 @asynccontextmanager
-async def open_campaign(campaign: str) -> AsyncIterator[tuple[Campaign, Records]]:
+async def open_campaign(campaign: str) -> AsyncIterator[tuple[Campaign, Maintenance]]:
     """Open a campaign and the store that holds its signatures; closes the store at the end.
 
     Raises:
@@ -43,9 +43,9 @@ async def open_campaign(campaign: str) -> AsyncIterator[tuple[Campaign, Records]
     desk = runtime.desk()
     print_note("Working on {place}.", place=desk.place)
     try:
-        yield desk.campaigns[campaign], desk.records
+        yield desk.campaigns[campaign], desk.maintenance
     finally:
-        desk.records.close()
+        desk.maintenance.close()
 
 
 async def change_overlay(campaign: str, change: Callable[[Overlay, Campaign], Overlay]) -> Overlay:
@@ -53,5 +53,5 @@ async def change_overlay(campaign: str, change: Callable[[Overlay, Campaign], Ov
 
     `change`: from the overlay as it is, and the campaign of the file. It may be called several times.
     """
-    async with open_campaign(campaign) as (known, records):
-        return await records.change_overlay(campaign, lambda overlay: change(overlay, known))
+    async with open_campaign(campaign) as (known, maintenance):
+        return await maintenance.change_overlay(campaign, lambda overlay: change(overlay, known))

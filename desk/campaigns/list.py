@@ -56,11 +56,13 @@ async def _read_store() -> Mapping[str, Stored]:
     desk = runtime.desk()
     try:
         return {
-            campaign: Stored(await desk.records.overlay(campaign), (await desk.records.tally(campaign)).total)
+            campaign: Stored(
+                await desk.maintenance.overlay(campaign), (await desk.maintenance.tally(campaign)).total
+            )
             for campaign in desk.campaigns
         }
     finally:
-        desk.records.close()
+        desk.maintenance.close()
 
 
 def _row(file: Path, stored: Stored | None, now: datetime) -> list[str]:

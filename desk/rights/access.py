@@ -82,7 +82,7 @@ async def _look_up(rights: Rights, email: str, only: str | None) -> tuple[list[K
             dead_letters = numbers.pop(DEAD_LETTERS)
             address = rights.digester.address(campaign, email)
             # What is stored nowhere but in a queue needs no look into the store, whatever its name is.
-            found = await rights.records.find(address) if campaign in known else Found(None, Mailbox())
+            found = await rights.maintenance.find(address) if campaign in known else Found(None, Mailbox())
             everything.append(KeptOfAddress(campaign, found, sum(numbers.values()), dead_letters))
         return [kept for kept in everything if kept], {name: each.unopened for name, each in tasks.items()}
 

@@ -72,7 +72,7 @@ async def _erase(rights: Rights, email: str, only: str | None, done: Erasure) ->
                 done.mails = _empty_outbox(rights, email)
         # Also where nothing was found: an earlier run may have come no further than this.
         with step(rights.place, done.traces):
-            await rights.records.overwrite()
+            await rights.maintenance.overwrite()
         for name, queue in rights.queues.items():
             with step(name, done.traces):
                 await queue.overwrite()
@@ -95,9 +95,9 @@ async def _remove_tasks(rights: Rights, place: str, email: str, only: str | None
 
 async def _forget(rights: Rights, campaign: str, email: str, done: Erasure) -> None:
     address = rights.digester.address(campaign, email)
-    if seen := await rights.records.find(address):
+    if seen := await rights.maintenance.find(address):
         done.doubtful[campaign] = seen
-    found = await rights.records.forget(address)
+    found = await rights.maintenance.forget(address)
     doubtful = done.doubtful.pop(campaign, None)
     # Seen before, and not there now: the commit that got no answer had gone through.
     if gone := found or doubtful:

@@ -49,14 +49,14 @@ async def closing(rights: Rights) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        rights.records.close()
+        rights.maintenance.close()
         for place in task_places(rights).values():
             await place.aclose()
 
 
 def task_places(rights: Rights) -> Mapping[str, TaskList]:
     """Return every place in which tasks may lie, by its name."""
-    return {**rights.queues, DEAD_LETTERS: rights.parked}
+    return {**rights.queues, DEAD_LETTERS: rights.dead_letters}
 
 
 async def find_campaigns(rights: Rights, only: str | None) -> Sequence[str]:
@@ -65,7 +65,7 @@ async def find_campaigns(rights: Rights, only: str | None) -> Sequence[str]:
     Raises:
         CommandError: there is no such campaign.
     """
-    known = sorted({*rights.campaigns, *rights.broken, *await rights.records.campaigns()})
+    known = sorted({*rights.campaigns, *rights.broken, *await rights.maintenance.campaigns()})
     if only is not None and only not in known:
         raise CommandError(f"There is no campaign {only}. There are: {', '.join(known) or 'none'}.")
     return known if only is None else [only]

@@ -119,16 +119,16 @@ def export(
 
 
 async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
-    async with open_campaign(campaign) as (_, records):
-        if purged := (await records.overlay(campaign)).purged:
+    async with open_campaign(campaign) as (_, maintenance):
+        if purged := (await maintenance.overlay(campaign)).purged:
             raise CommandError(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to export.")
         _begin_folder(folder)
         with private_files.exclusive_lock(folder / LOCK):
             state = _begin(campaign, folder, now)
-            total = (await records.tally(campaign)).total
+            total = (await maintenance.tally(campaign)).total
             with progress_bar() as bar, Export(folder, state) as export:
                 task = bar.add_task("Exporting", total=total, completed=state.signatures)
-                async for page in records.scan(campaign, state.after):
+                async for page in maintenance.scan(campaign, state.after):
                     for record in page:
                         export.add(record.signature)
                     export.keep(page[-1].digest)

@@ -57,5 +57,5 @@ def list_paper(campaign: CampaignId) -> None:
 
 
 async def _overlay(campaign: str) -> Overlay:
-    async with open_campaign(campaign) as (_, records):
-        return await records.overlay(campaign)
+    async with open_campaign(campaign) as (_, maintenance):
+        return await maintenance.overlay(campaign)

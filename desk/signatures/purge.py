@@ -28,9 +28,9 @@ def purge(
 
 
 async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> None:
-    async with open_campaign(campaign) as (known, records):
-        overlay = await records.overlay(campaign)
-        total = (await records.tally(campaign)).total
+    async with open_campaign(campaign) as (known, maintenance):
+        overlay = await maintenance.overlay(campaign)
+        total = (await maintenance.tally(campaign)).total
         _check_time(known, now)
         if not unhanded:
             _check_hand_over(known, overlay, total)
@@ -44,14 +44,14 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
         if not yes:
             typer.confirm(f"Remove all records of {total:,} signatures for good?", abort=True)
         # Frozen first: what is removed must never be recounted, even if this is interrupted.
-        await records.change_overlay(
+        await maintenance.change_overlay(
             campaign, lambda known: known.model_copy(update={"purged": known.purged or now})
         )
         with progress_bar() as bar:
             task = bar.add_task("Removing", total=None)
-            removed = await records.purge(campaign, lambda number: bar.advance(task, number))
+            removed = await maintenance.purge(campaign, lambda number: bar.advance(task, number))
             bar.update(task, total=removed)
-        final = (await records.tally(campaign)).total
+        final = (await maintenance.tally(campaign)).total
     out.print(f"[green]Removed[/]: {removed:,} records. The final count stays: {final:,}.")
     if known.privacy.backup_days:
         out.print(f"Backups hold them for {known.privacy.backup_days} days more.")

@@ -39,17 +39,17 @@ def audit(
 
 
 async def _audit(campaign: str, *, repair: bool) -> Recount:
-    async with open_campaign(campaign) as (_, records):
-        if purged := (await records.overlay(campaign)).purged:
+    async with open_campaign(campaign) as (_, maintenance):
+        if purged := (await maintenance.overlay(campaign)).purged:
             raise CommandError(
                 f"{campaign} was purged on {purged:%Y-%m-%d}: its count is final, and there is nothing to recount."
             )
         with progress_bar() as bar:
             task = bar.add_task("Counting", total=None)
-            recount = await records.recount(campaign, lambda number: bar.advance(task, number))
+            recount = await maintenance.recount(campaign, lambda number: bar.advance(task, number))
             bar.update(task, total=recount.records)
         if repair:
-            await records.mend(campaign, recount.differences())
+            await maintenance.repair(campaign, recount.differences())
         return recount
 
 

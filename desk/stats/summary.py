@@ -67,10 +67,10 @@ async def gather(
 
     `days`: on which those counted by the funnel signed, first and last, both included; None for no limit.
     """
-    async with open_campaign(campaign) as (known, records):
-        snapshot = counter.Snapshot(await records.tally(campaign), await records.overlay(campaign), now)
-        numbers = await records.funnel(campaign)
-        points = await records.history(campaign, date.min)
+    async with open_campaign(campaign) as (known, maintenance):
+        snapshot = counter.Snapshot(await maintenance.tally(campaign), await maintenance.overlay(campaign), now)
+        numbers = await maintenance.funnel(campaign)
+        points = await maintenance.history(campaign, date.min)
     since, until = days
     within = {
         key: number

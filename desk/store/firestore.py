@@ -10,7 +10,7 @@ from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import DocumentSnapshot
 
-from desk.store.maintenance import PAGE, Difference, Found, Record, Recount, delta_of
+from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature, delta_of
 from shared import firestore
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
@@ -36,12 +36,12 @@ _ATTEMPTS = 3
 _MAPS = {"country": "by_country", "partner": "by_partner"}
 
 
-class FirestoreRecords(FirestoreStore):
-    """Implements `records.Records`."""
+class FirestoreMaintenance(FirestoreStore):
+    """Implements `maintenance.Maintenance`."""
 
-    async def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[Record]]:
+    async def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[StoredSignature]]:
         async for page in self._pages(campaign, "signatures", after):
-            yield [Record(each.id, SIGNATURE.validate_python(each.to_dict())) for each in page]
+            yield [StoredSignature(each.id, SIGNATURE.validate_python(each.to_dict())) for each in page]
 
     async def campaigns(self) -> Sequence[str]:
         async def work() -> Sequence[str]:
@@ -121,7 +121,7 @@ class FirestoreRecords(FirestoreStore):
 
         return await until_committed(work)
 
-    async def mend(self, campaign: str, differences: Sequence[Difference]) -> None:
+    async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:
         writes = []
         for shard in {each.shard for each in differences}:
             document: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Tasks that lie in a Firestore collection, for the desk: those in the spool, and those that were parked."""
+"""Tasks that lie in a Firestore collection, for the desk: those in the spool, and the dead letters."""
 
 from collections.abc import AsyncIterator, Collection
 

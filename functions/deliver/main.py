@@ -266,7 +266,7 @@ async def _retry_or_dead_letter(request: Request, body: bytes, error: Unopenable
     if attempts < MAX_ATTEMPTS_TO_OPEN:
         raise TryAgain
     task = request.headers.get("x-cloudtasks-taskname", "")
-    await deps.store.park(task, body, type(error).__name__, deps.now())
+    await deps.store.add_dead_letter(task, body, type(error).__name__, deps.now())
 
 
 app = App(

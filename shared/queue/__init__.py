@@ -34,7 +34,7 @@ class TaskQueue(Protocol):
 
 
 class TaskList(Protocol):
-    """What the desk does with tasks that lie somewhere. Implemented for each queue, the spool and parked tasks."""
+    """What the desk does with tasks that lie somewhere: in a queue, the spool or among the dead letters."""
 
     def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
         """Name and body of each. Those that come or go meanwhile may be among them or not.

@@ -42,6 +42,8 @@ from shared.store.entities import (
     shard_of,
 )
 
+#: The collection of tasks that nobody can deliver.
+DEAD_LETTERS = "dead_letters"
 _FUNNEL_SHARDS = 8
 
 T = TypeVar("T")
@@ -177,9 +179,9 @@ class FirestoreStore:
         [stored] = await until_committed(lambda: self.database.read(overlay_path(campaign)))
         return overlay_of(stored)
 
-    async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
+    async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         document = {"body": body, "reason": reason, "expire_at": now + TOMBSTONE_TTL}
-        await self._commit(firestore.put(f"parked/{task_id}", document))
+        await self._commit(firestore.put(f"{DEAD_LETTERS}/{task_id}", document))
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""

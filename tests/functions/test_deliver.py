@@ -376,7 +376,7 @@ class TestDeadLetter:
 
         assert response.status_code == 204
         with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
-            assert database.execute("SELECT task_id, body FROM parked").fetchall() == [("t1", b"not a task")]
+            assert database.execute("SELECT task_id, body FROM dead_letters").fetchall() == [("t1", b"not a task")]
 
     async def test_a_campaign_that_this_revision_does_not_know_is_waited_for(self, deployed: World) -> None:
         """A roll-out may reach sign first."""

@@ -230,10 +230,10 @@ async def test_the_canary_runs_and_leaves_nothing_behind(
     await canary.run(deployment.public, rights, tokens, email, pause=0.1)
 
     assert await deployment.total() == 0
-    assert not await rights.records.find(rights.digester.address(CAMPAIGN, email))
+    assert not await rights.maintenance.find(rights.digester.address(CAMPAIGN, email))
     assert len(deployment.relay.taken) == mails + 1
-    rights.records.close()
-    for queue in (*rights.queues.values(), rights.parked):
+    rights.maintenance.close()
+    for queue in (*rights.queues.values(), rights.dead_letters):
         await queue.aclose()
 
 
@@ -252,8 +252,8 @@ async def test_a_canary_that_fails_says_at_which_step(
         await canary.run(deployment.public, rights, tokens, "canary@petition.example.org", pause=0.1)
     deployment.relay.at_rcpt = None
     await deployment.tasks.drain()  # or deliver would wait for the relay, in this loop, when it is told to end
-    rights.records.close()
-    for queue in (*rights.queues.values(), rights.parked):
+    rights.maintenance.close()
+    for queue in (*rights.queues.values(), rights.dead_letters):
         await queue.aclose()
 
 

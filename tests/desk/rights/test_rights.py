@@ -18,7 +18,7 @@ import pytest
 from desk import runtime
 from desk.main import main
 from desk.store.maintenance import Found
-from desk.store.sqlite import SqliteRecords
+from desk.store.sqlite import SqliteMaintenance
 from desk.terminal import prompts
 from shared import sqlite
 from shared.clock import utc_now
@@ -283,16 +283,16 @@ class TestErasureThatIsHeldUp:
         self, local: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is told as removed, for it was seen before and is not there now."""
-        forget = SqliteRecords.forget
+        forget = SqliteMaintenance.forget
         answers = [StoreUnavailable("DeadlineExceeded")]
 
-        async def silent(records: SqliteRecords, address: Address) -> Found:
+        async def silent(records: SqliteMaintenance, address: Address) -> Found:
             found = await forget(records, address)
             if answers:
                 raise answers.pop()
             return found
 
-        monkeypatch.setattr(SqliteRecords, "forget", silent)
+        monkeypatch.setattr(SqliteMaintenance, "forget", silent)
 
         done = await run("erase", ANN, "--yes")
 
@@ -304,10 +304,10 @@ class TestErasureThatIsHeldUp:
     ) -> None:
         """Somebody loses patience, and presses Ctrl-C."""
 
-        async def interrupted(_: SqliteRecords) -> None:
+        async def interrupted(_: SqliteMaintenance) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(SqliteRecords, "overwrite", interrupted)
+        monkeypatch.setattr(SqliteMaintenance, "overwrite", interrupted)
 
         done = await run("erase", ANN, "--yes", "--receipt", "receipt.txt")
 
@@ -342,7 +342,7 @@ class TestParked:
         store = here.functions["deliver"].deps.store
         bodies = [body async for _, body in waiting()]
         for number, body in enumerate(bodies):
-            await store.park(f"t{number}", body, "Unopenable", NOW)
+            await store.add_dead_letter(f"t{number}", body, "Unopenable", NOW)
 
         kept = await run("access", ANN)
         done = await run("erase", ANN, "--yes")
@@ -352,12 +352,12 @@ class TestParked:
         assert "1 task that waited in the queue was removed" in done.stdout
         assert "1 task that had been put aside was removed" in done.stdout
         rights = runtime.rights()
-        async with aclosing(rights.parked):
-            assert len([task async for task in rights.parked.tasks()]) == len(bodies) - 1
+        async with aclosing(rights.dead_letters):
+            assert len([task async for task in rights.dead_letters.tasks()]) == len(bodies) - 1
 
     async def test_is_told_where_nobody_can_open_it(self, here: World) -> None:
         """How many, and until when; it is no reason to run the command again."""
-        await here.functions["deliver"].deps.store.park("t", b"not a task", "Unopenable", NOW)
+        await here.functions["deliver"].deps.store.add_dead_letter("t", b"not a task", "Unopenable", NOW)
         await here.functions["sign"].deps.envelopes._queue.enqueue(b"not a task")
 
         kept = await run("access", ANN)
@@ -525,7 +525,7 @@ def traces(running: Server) -> dict[str, bytes]:
     found |= {"digest": address.digest.encode(), "mailbox": address.mailbox.encode()}
 
     async def sealed() -> None:
-        kept = await rights.records.find(address)
+        kept = await rights.maintenance.find(address)
         assert kept.signature
         for submission in kept.signature.submissions:
             found["sealed"] = base64.urlsafe_b64encode(submission.sealed)[:200]
@@ -536,7 +536,7 @@ def traces(running: Server) -> dict[str, bytes]:
             await queue.aclose()
 
     asyncio.run(sealed())
-    rights.records.close()
+    rights.maintenance.close()
     return found
 
 
@@ -572,6 +572,6 @@ def test_no_trace_of_an_erased_address_is_left_in_any_file(
         others = {what for what in hers if what.startswith("task") and after[what]}
         assert {what: found for what, found in after.items() if found and what not in others} == {}
         assert len(others) == 2
-        store = SqliteRecords(running.folder / "store.db", lambda _: 32)
+        store = SqliteMaintenance(running.folder / "store.db", lambda _: 32)
         assert asyncio.run(store.tally(CAMPAIGN)).total == 2
         store.close()

@@ -23,7 +23,7 @@ import pyrage
 import pytest
 
 from desk.signatures.export import Export, Unfinished
-from desk.store.firestore import FirestoreRecords
+from desk.store.firestore import FirestoreMaintenance
 from shared.store.entities import Signature, Status
 from tests.desk.commands import plain_key, refusal, run
 from tests.shared.store.test_store_contract import make_address, submission
@@ -279,7 +279,7 @@ def records_of(here: World) -> Any:
     """The store as the desk has it."""
     from desk import runtime
 
-    return runtime.desk().records
+    return runtime.desk().maintenance
 
 
 OPENED = b'{"name": "Ann", "email": "ann@example.org", "country": "DE", "locale": "en"}'
@@ -606,7 +606,7 @@ async def test_a_killed_export_from_firestore_loses_and_repeats_nothing(
     emulator: str, tmp_path: Path, campaign_id: str
 ) -> None:
     """Killed as the kernel does it, in the middle, while its pages come in."""
-    store = FirestoreRecords("undersign-export", "(default)", lambda _: 8)
+    store = FirestoreMaintenance("undersign-export", "(default)", lambda _: 8)
     ids = Counter[str]()
     campaigns = tmp_path / "campaigns"
     campaigns.mkdir()

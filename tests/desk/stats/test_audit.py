@@ -22,8 +22,8 @@ async def here(deployed: World) -> World:
 
 async def plant(name: str, key: str, shard: int, too_many: int) -> None:
     """Make the tally say more than there is."""
-    records = runtime.desk().records
-    await records.mend(CAMPAIGN, [Difference(shard, name, key, counted=too_many, kept=0)])
+    records = runtime.desk().maintenance
+    await records.repair(CAMPAIGN, [Difference(shard, name, key, counted=too_many, kept=0)])
     records.close()
 
 

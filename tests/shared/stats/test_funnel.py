@@ -187,7 +187,7 @@ async def here(
 async def numbers(here: World) -> Mapping[FunnelKey, int]:
     """All that has been counted."""
     await here.funnels()
-    records = runtime.desk().records
+    records = runtime.desk().maintenance
     kept = await records.funnel(CAMPAIGN)
     records.close()
     return kept
