@@ -61,7 +61,7 @@ def test_a_price_is_for_as_many_as_it_says() -> None:
     assert price(value=0.40, per=1_000_000).cost(2_500_000) == pytest.approx(1)
 
 
-def test_what_is_free_is_given_once_to_whoever_comes_first() -> None:
+def test_a_free_tier_is_given_once_to_the_first_uses() -> None:
     """Ten are free: the first takes six of them, the second the other four, the third none."""
     charged = cost.charges([pieces(6), pieces(6), pieces(6)], {"piece": price(value=2, free=10)}, busy_days=1)
 

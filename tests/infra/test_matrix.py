@@ -6,7 +6,7 @@ from infra.deploy import access_matrix
 
 
 def test_the_matrix_is_that_of_the_plan(plan: dict[str, Any]) -> None:
-    """Whoever widens a role must write it down: make matrix."""
+    """A wider role must be written down: make matrix."""
     assert access_matrix.stored() == access_matrix.table(plan)
 
 

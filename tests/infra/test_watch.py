@@ -67,7 +67,7 @@ def anchors() -> list[str]:
 
 
 def test_each_alert_has_its_paragraph_and_each_paragraph_its_alert() -> None:
-    """Whoever is woken lands on what to do, by the link in the mail."""
+    """The link in the mail leads to what to do."""
     chapters = RUNBOOK.split("\n# When it wakes you\n")[1].split("\n# Before the first mail")[0]
     paragraphs = re.findall(r"^## (.+)$", chapters, re.MULTILINE)
 
@@ -146,7 +146,7 @@ def test_outcomes_kinds_and_stages_are_those_of_the_code() -> None:
 
 
 def test_alerts_and_charts_ask_for_metrics_that_are_there_and_use_all_of_them() -> None:
-    """Google is told not to check their names, so that a first deployment goes through."""
+    """Google does not check their names, so that a first deployment goes through."""
     defined = {*keys(METRICS, "metrics"), "schedule_failed"}
 
     assert set(re.findall(r"logging_googleapis_com:user_([a-z_]+)", "\n".join(queries()))) == defined
