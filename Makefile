@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-FUNCTIONS := sign deliver confirm count embed
+FUNCTIONS := $(patsubst functions/%/main.py,%,$(wildcard functions/*/main.py))
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 INSTALL := $(PIP) --require-hashes
 # uv installs what the lock files name several times faster than pip; pip installs uv, with the hashes of its own lines.
@@ -89,10 +89,6 @@ vendor: ## Make desk/signatures/offline_page/age.js again, which decrypts export
 	@cd build/vendor && npm ci --silent --ignore-scripts && node bundle.js
 	@cp build/vendor/age.js desk/signatures/offline_page/age.js
 
-proto: $(VENV)/dev.stamp ## Make the messages of Firestore and Cloud Tasks again from their .proto files
-	@$(BIN)/uv run --quiet --isolated --no-project --with grpcio-tools==1.85.1 python -m grpc_tools.protoc \
-	  --proto_path=. --python_out=. --pyi_out=. shared/google_cloud/firestore.proto shared/google_cloud/cloud_tasks.proto
-
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -124,4 +120,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor proto clean cost bench spike
+.PHONY: help run test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost bench spike

@@ -34,35 +34,12 @@ from shared.errors import ConfigurationError
 from shared.mail.outbox import Outbox
 from shared.queue.local import LocalQueue
 from shared.queue.local_dispatcher import Dispatcher
+from shared.web import routes
 
 _FUNCTIONS = Path(__file__).parent
 #: The example, which / leads to if it is still there.
 _EXAMPLE = "reclaim-your-face"
 _HOUR_SECONDS, _MINUTE_SECONDS = 3600, 60
-
-#: Which function answers which path; the load balancer's URL map says the same.
-URL_MAP = {
-    "/v1/campaigns/{campaign}/signatures": "sign",
-    "/v1/campaigns/{campaign}/links": "sign",
-    "/v1/tasks/deliver": "deliver",
-    "/v1/tasks/sweep": "deliver",
-    "/v1/tasks/snapshot": "deliver",
-    "/v1/confirm/{token}": "confirm",
-    "/v1/withdraw/{token}": "confirm",
-    "/v1/campaigns/{campaign}/form": "embed",
-    "/v1/campaigns/{campaign}/count": "count",
-    "/v1/campaigns/{campaign}/count.svg": "count",
-    "/v1/campaigns/{campaign}/overlay": "count",
-    "/v1/campaigns/{campaign}/history": "count",
-    "/v1/campaigns/{campaign}/history.csv": "count",
-    "/v1/campaigns/{campaign}/history/hours": "count",
-    "/v1/campaigns/{campaign}/history/hours.csv": "count",
-    "/c/{campaign}/progress": "count",
-    "/c/{rest:path}": "embed",
-    "/embed/{rest:path}": "embed",
-    "/v1/openapi.json": "embed",
-}
-FUNCTIONS = ("sign", "deliver", "confirm", "count", "embed")
 
 
 def main() -> None:
@@ -105,13 +82,14 @@ def create_app(folder: Path, port: int, campaign: str) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         here = f"http://127.0.0.1:{port}"
-        async with delivering(folder / "tasks.db", f"{here}/v1/tasks/deliver"):
-            schedule = asyncio.create_task(_every_hour(f"{here}/v1/tasks/snapshot"))
+        async with delivering(folder / "tasks.db", here + routes.DeliverPath.TASK):
+            schedule = asyncio.create_task(_every_hour(here + routes.DeliverPath.SNAPSHOT))
             yield
             schedule.cancel()
 
     local = [Route("/", home), Route("/dev/mail", mail_page), Route("/dev/mail.json", mail_json)]
-    return Starlette(routes=[*routes({name: _load(name) for name in FUNCTIONS}), *local], lifespan=lifespan)
+    functions = {name: _load(name) for name in routes.FUNCTIONS}
+    return Starlette(routes=[*local, *one_origin(functions)], lifespan=lifespan)
 
 
 @contextlib.asynccontextmanager
@@ -147,10 +125,10 @@ def _stop_unless_cancelled(worker: asyncio.Task[None]) -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-def routes(functions: Mapping[str, ASGIApp]) -> list[BaseRoute]:
-    """The functions under one origin, each under its own paths."""
-    health = {f"/v1/health/{name}": name for name in functions}
-    return [_forward(path, functions[name]) for path, name in {**URL_MAP, **health}.items()]
+def one_origin(functions: Mapping[str, ASGIApp]) -> list[BaseRoute]:
+    """Route every path to its function, and what none of them names to the default."""
+    by_path = {**routes.function_by_path(), "/{rest:path}": routes.DEFAULT}
+    return [_forward(path, functions[function]) for path, function in by_path.items()]
 
 
 def _load(function: str) -> ASGIApp:

@@ -22,6 +22,7 @@
     │   ├── StoreUnavailable
     │   └── QueueUnavailable
     ├── Unopenable                 a sealed envelope that none of our keys opens, or that holds nonsense
+    │   └── UnknownVersion         a sealed record of a later version than this program knows
     ├── MailError
     │   ├── MailRefused            the recipient's address is refused for good (5.1.x at RCPT)
     │   ├── MailDeferred           definitely not sent; try later
@@ -156,6 +157,10 @@ class QueueUnavailable(Unavailable):
 
 
 class Unopenable(UndersignError):
+    pass
+
+
+class UnknownVersion(Unopenable):
     pass
 
 

@@ -29,7 +29,7 @@ FIELDS = frozenset(
         "reply",
         "tasks",
         "stage",
-        # The class of the mailbox's provider as `mailboxes.provider_class` tells it, never a domain.
+        # The class of a mail provider, from `mail_providers.provider_class`; never a domain.
         "provider",
     }
 )

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from shared.crypto.tokens import Tokens
     from shared.mail import Mailer
     from shared.mail.compose import Composer
-    from shared.queue import TaskQueue
+    from shared.queue import Spool, TaskQueue
     from shared.queue.envelopes import Envelopes
     from shared.queue.sweep import Sweeper
     from shared.stats.funnel import Funnel
@@ -208,9 +208,13 @@ def _queue(settings: CloudTasksSettings | LocalQueueSettings) -> "TaskQueue":
 
 def _with_spool(queue: "TaskQueue", settings: SpoolSettings) -> "TaskQueue":
     from shared.queue import SpoolingQueue
-    from shared.queue.spool import FirestoreSpool
 
-    return SpoolingQueue(queue, FirestoreSpool(settings.spool_project, settings.spool_database))
+    def spool() -> "Spool":
+        from shared.queue.spool import FirestoreSpool
+
+        return FirestoreSpool(settings.spool_project, settings.spool_database)
+
+    return SpoolingQueue(queue, spool)
 
 
 def _sweeper(settings: SpoolSettings, queue: "TaskQueue") -> "Sweeper":

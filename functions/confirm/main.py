@@ -10,8 +10,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-import shared.startup as startup
-from shared import log, runtime
+from shared import log, runtime, startup
 from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Link, Purpose
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
@@ -23,6 +22,7 @@ from shared.store.entities import Confirmation, Confirmed, Status, Unchanged
 from shared.web import pages, widget
 from shared.web.app import App, Route
 from shared.web.call import Call, answer_json
+from shared.web.routes import ConfirmPath
 
 deps = runtime.confirm()
 snapshots = counter.snapshots(deps.store)
@@ -136,20 +136,18 @@ async def _defer(call: Call, purpose: Purpose, error: StoreUnavailable) -> None:
 
 def _withdraw_path(link: Link) -> str:
     token = deps.tokens.issue(Purpose.WITHDRAW, Link(link.campaign, link.digest, link.locale), deps.now())
-    return f"/v1/withdraw/{token}"
+    return ConfirmPath.WITHDRAW.format(token=token)
 
 
 app = App(
     "confirm",
-    deps.campaigns,
-    deps.public_url,
+    deps,
     [
-        Route("/v1/confirm/{token}", {"GET": get_confirm, "POST": post_confirm}, is_page=True),
-        Route("/v1/withdraw/{token}", {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
+        Route(ConfirmPath.CONFIRM, {"GET": get_confirm, "POST": post_confirm}, is_page=True),
+        Route(ConfirmPath.WITHDRAW, {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
     ],
-    lambda: deps.now(),
 )
-startup.over()
+startup.freeze()
 
 
 @functions_framework.aio.http

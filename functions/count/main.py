@@ -10,8 +10,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-import shared.startup as startup
-from shared import log, runtime
+from shared import log, runtime, startup
 from shared.errors import StoreUnavailable
 from shared.models.responses import Count, History
 from shared.stats import count as counter
@@ -20,6 +19,7 @@ from shared.stats.history import Line
 from shared.web import badge, pages
 from shared.web.app import App, Route
 from shared.web.call import Call, answer_json, to_language
+from shared.web.routes import CountPath
 
 deps = runtime.count()
 snapshots = counter.snapshots(deps.store)
@@ -136,21 +136,19 @@ def _cacheable(call: Call, tag: str, content: str, media_type: str, cache_contro
 
 app = App(
     "count",
-    deps.campaigns,
-    deps.public_url,
+    deps,
     [
-        Route("/v1/campaigns/{campaign}/count", {"GET": get_count}, cors="any"),
-        Route("/v1/campaigns/{campaign}/history", {"GET": get_history}, cors="any"),
-        Route("/v1/campaigns/{campaign}/history.csv", {"GET": get_history_csv}, cors="any"),
-        Route("/v1/campaigns/{campaign}/history/hours", {"GET": get_hours}, cors="any"),
-        Route("/v1/campaigns/{campaign}/history/hours.csv", {"GET": get_hours_csv}, cors="any"),
-        Route("/c/{campaign}/progress", {"GET": get_progress}, is_page=True),
-        Route("/v1/campaigns/{campaign}/overlay", {"GET": get_overlay}, cors="any"),
-        Route("/v1/campaigns/{campaign}/count.svg", {"GET": get_badge}, cors="any"),
+        Route(CountPath.COUNT, {"GET": get_count}, cors="any"),
+        Route(CountPath.HISTORY, {"GET": get_history}, cors="any"),
+        Route(CountPath.HISTORY_CSV, {"GET": get_history_csv}, cors="any"),
+        Route(CountPath.HOURS, {"GET": get_hours}, cors="any"),
+        Route(CountPath.HOURS_CSV, {"GET": get_hours_csv}, cors="any"),
+        Route(CountPath.PROGRESS, {"GET": get_progress}, is_page=True),
+        Route(CountPath.OVERLAY, {"GET": get_overlay}, cors="any"),
+        Route(CountPath.BADGE, {"GET": get_badge}, cors="any"),
     ],
-    lambda: deps.now(),
 )
-startup.over()
+startup.freeze()
 
 
 @functions_framework.aio.http

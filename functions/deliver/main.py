@@ -14,8 +14,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-import shared.startup as startup
-from shared import log, runtime
+from shared import log, runtime, startup
 from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Purpose
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
@@ -28,6 +27,7 @@ from shared.models.messages import (
     parse_message,
     parse_task,
 )
+from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
 from shared.reference import mail_providers
 from shared.stats.funnel import Stage
@@ -43,6 +43,7 @@ from shared.store.entities import (
 )
 from shared.web.app import App, Route
 from shared.web.call import Call
+from shared.web.routes import DeliverPath
 
 deps = runtime.deliver()
 
@@ -226,21 +227,21 @@ def _outcome(decision: MailDecision) -> str:
 
 
 def _sealed(message: SubmissionMessage) -> Submission:
-    """The submission as it is stored: what says who the signer is, sealed to the organisers."""
+    """Return the submission as it is stored, with all that identifies the signer sealed."""
     sealer = deps.sealers[message.campaign]
-    contact = {"email": message.email, "name": message.name, "locale": message.locale, "country": message.country}
-    personal = {
-        **contact,
-        "campaign": message.campaign,
-        "postal_code": message.postal_code,
-        "newsletter": message.newsletter,
-        "partner": message.partner,
-        "consent_version": message.consent_version,
-        "signed_at": message.signed_at.isoformat(),
-    }
+    contact = SealedContact(email=message.email, name=message.name, country=message.country, locale=message.locale)
+    signature = SealedSignature(
+        **contact.model_dump(),
+        campaign=message.campaign,
+        signed_at=message.signed_at.isoformat(),
+        consent_version=message.consent_version,
+        partner=message.partner,
+        newsletter=message.newsletter,
+        postal_code=message.postal_code,
+    )
     return Submission(
         id=message.id,
-        sealed=sealer.for_campaign(personal),
+        sealed=sealer.for_campaign(signature),
         partner_sealed=sealer.for_partner(message.partner, contact) if message.newsletter else None,
         country=message.country,
         partner=message.partner,
@@ -270,16 +271,14 @@ async def _retry_or_dead_letter(request: Request, body: bytes, error: Unopenable
 
 app = App(
     "deliver",
-    deps.campaigns,
-    deps.public_url,
+    deps,
     [
-        Route("/v1/tasks/deliver", {"POST": post_task}),
-        Route("/v1/tasks/sweep", {"POST": post_sweep}),
-        Route("/v1/tasks/snapshot", {"POST": post_snapshot}),
+        Route(DeliverPath.TASK, {"POST": post_task}),
+        Route(DeliverPath.SWEEP, {"POST": post_sweep}),
+        Route(DeliverPath.SNAPSHOT, {"POST": post_snapshot}),
     ],
-    lambda: deps.now(),
 )
-startup.over()
+startup.freeze()
 
 
 @functions_framework.aio.http

@@ -7,14 +7,14 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-import shared.startup as startup
-from shared import runtime
+from shared import runtime, startup
 from shared.errors import NotFound, UnsupportedMediaType
 from shared.web import forms, pages, widget
 from shared.web.app import App, Route
 from shared.web.body import read_body
 from shared.web.call import Call, answer_json, to_language
 from shared.web.pages import Filled, Snippets
+from shared.web.routes import EmbedPath
 from shared.web.widget_versions import Scripts
 
 deps = runtime.embed()
@@ -140,21 +140,19 @@ def _petition(
 
 app = App(
     "embed",
-    deps.campaigns,
-    deps.public_url,
+    deps,
     [
-        Route("/c/{campaign}", {"GET": get_petition, "POST": post_petition}, is_page=True),
-        Route("/c/{campaign}/links", {"GET": get_links}, is_page=True),
-        Route("/c/{campaign}/privacy", {"GET": get_privacy}, is_page=True),
-        Route("/c/{campaign}/embed", {"GET": get_embed}, is_page=True),
-        Route("/c/{campaign}/share.png", {"GET": get_share_image}, cors="any"),
-        Route("/v1/campaigns/{campaign}/form", {"GET": get_form}, cors="any"),
-        Route("/embed/{file}", {"GET": get_script}, cors="any"),
-        Route("/v1/openapi.json", {"GET": get_openapi}, cors="any"),
+        Route(EmbedPath.PETITION, {"GET": get_petition, "POST": post_petition}, is_page=True),
+        Route(EmbedPath.LINKS, {"GET": get_links}, is_page=True),
+        Route(EmbedPath.PRIVACY, {"GET": get_privacy}, is_page=True),
+        Route(EmbedPath.SNIPPETS, {"GET": get_embed}, is_page=True),
+        Route(EmbedPath.SHARE_IMAGE, {"GET": get_share_image}, cors="any"),
+        Route(EmbedPath.FORM, {"GET": get_form}, cors="any"),
+        Route(EmbedPath.SCRIPT, {"GET": get_script}, cors="any"),
+        Route(EmbedPath.OPENAPI, {"GET": get_openapi}, cors="any"),
     ],
-    lambda: deps.now(),
 )
-startup.over()
+startup.freeze()
 
 
 @functions_framework.aio.http

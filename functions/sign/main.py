@@ -8,8 +8,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-import shared.startup as startup
-from shared import log, runtime
+from shared import log, runtime, startup
 from shared.campaigns.model import Campaign
 from shared.errors import CampaignClosed, CampaignPaused, FieldError, InvalidFields, OriginNotAllowed
 from shared.models.messages import LinksMessage, SubmissionMessage
@@ -20,6 +19,7 @@ from shared.web.app import App, Route
 from shared.web.body import parse, read_body
 from shared.web.call import JSON, NO_STORE, Call, hosted_page
 from shared.web.cors import is_admitted, origin_of
+from shared.web.routes import SignPath
 
 deps = runtime.sign()
 
@@ -170,15 +170,13 @@ def _accepted() -> Response:
 
 app = App(
     "sign",
-    deps.campaigns,
-    deps.public_url,
+    deps,
     [
-        Route("/v1/campaigns/{campaign}/signatures", {"POST": post_signature}, cors="partners"),
-        Route("/v1/campaigns/{campaign}/links", {"POST": post_links}, cors="partners"),
+        Route(SignPath.SIGNATURES, {"POST": post_signature}, cors="partners"),
+        Route(SignPath.LINKS, {"POST": post_links}, cors="partners"),
     ],
-    lambda: deps.now(),
 )
-startup.over()
+startup.freeze()
 
 
 @functions_framework.aio.http

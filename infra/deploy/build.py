@@ -16,10 +16,10 @@ from pathlib import Path
 
 from shared import campaigns
 from shared.web import pages
+from shared.web.routes import FUNCTIONS
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
-FUNCTIONS = ("sign", "deliver", "confirm", "count", "embed")
 #: One moment for every file, so that an archive of them depends on their content alone: 2020-01-01 in UTC.
 _MTIME = 1577836800
 _ZIP_DATE = (2020, 1, 1, 0, 0, 0)

@@ -24,6 +24,7 @@ from shared.crypto.tokens import Purpose, Tokens
 from shared.mail import links
 from shared.settings import CanarySettings, split_keys
 from shared.store.entities import Address, Submission
+from shared.web import routes
 
 CAMPAIGN = "canary"
 _PAUSE_SECONDS = 2.0
@@ -97,8 +98,8 @@ async def run(
 
 
 async def _check_health(public: httpx.AsyncClient) -> None:
-    for function in ("sign", "confirm", "count", "embed"):
-        answer = await public.get(f"/v1/health/{function}")
+    for function in routes.PUBLIC:
+        answer = await public.get(routes.health(function))
         if answer.status_code != 200:
             raise CanaryFailed(f"{function} is not healthy: its answer is {answer.status_code}")
 

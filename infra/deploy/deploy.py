@@ -20,6 +20,7 @@ from pathlib import Path
 from infra.deploy import build, canary, gcloud, terraform
 from shared import campaigns
 from shared.campaigns.model import Campaign
+from shared.web import routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def put_live(environment: gcloud.Environment, release: Release, *, ask: bool) ->
 
 def _allow_without_all_users(environment: gcloud.Environment) -> None:
     """Where a policy forbids allUsers: https://cloud.google.com/run/docs/securing/managing-access#invoker_check"""
-    for function in ("sign", "confirm", "count", "embed"):
+    for function in routes.PUBLIC:
         gcloud.gcloud(
             "run",
             "services",

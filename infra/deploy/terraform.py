@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from shared.web.routes import FUNCTIONS
+
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 
@@ -25,7 +27,7 @@ NO_RELEASE: Mapping[str, object] = {
         ("deliver-identities", "pepper", "token-keys", "smtp-password-first", "smtp-password-second"), "1"
     ),
     "bundles_bucket": "no-bundles",
-    "bundles": {name: f"{name}-{'0' * 64}.zip" for name in ("sign", "deliver", "confirm", "count", "embed")},
+    "bundles": {name: f"{name}-{'0' * 64}.zip" for name in FUNCTIONS},
 }
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from shared import log
 from shared.campaigns.model import Campaign
-from shared.campaigns.overlay import PublishedOverlay, applied
+from shared.campaigns.overlay import PublishedOverlay, apply_overlay
 from shared.errors import Unavailable
 
 #: Seconds after which a copy is read anew.
@@ -71,7 +71,7 @@ class LiveCampaigns(Mapping[str, Campaign]):
         except (Unavailable, ValidationError) as fault:
             self._complain(campaign, fault)
             return
-        self._applied[campaign] = applied(self._files[campaign], overlay)
+        self._applied[campaign] = apply_overlay(self._files[campaign], overlay)
 
     def _complain(self, campaign: str, fault: Exception) -> None:
         now = self._clock()

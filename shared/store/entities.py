@@ -60,7 +60,7 @@ class Submission:
     newsletter: bool | None
     consent_version: str
     signed_at: datetime
-    #: Of the provider of the mailbox, see `mailboxes.provider_class`.
+    #: From `mail_providers.provider_class`.
     mailbox_class: str
 
 

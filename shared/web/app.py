@@ -9,7 +9,6 @@ import gzip
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from http import HTTPStatus
 from typing import Literal
 
@@ -18,20 +17,14 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from shared import log
-from shared.campaigns.model import Campaign
-from shared.errors import (
-    MethodNotAllowed,
-    NotFound,
-    PublicError,
-    TryAgain,
-    Unavailable,
-)
+from shared.errors import MethodNotAllowed, NotFound, PublicError, TryAgain, Unavailable
 from shared.models.responses import Health
+from shared.runtime import Dependencies
 from shared.settings import VERSION
+from shared.web import routes
 from shared.web.call import JSON, NO_STORE, Call, answer_json
 from shared.web.cors import is_admitted
 from shared.web.problem import problem
-from shared.web.response_cache import Kept
 
 _PREFLIGHT_SECONDS = 7200
 
@@ -74,25 +67,14 @@ class Route:
 class App:
     """One function: its routes, and its health."""
 
-    def __init__(
-        self,
-        function: str,
-        campaigns: Mapping[str, Campaign],
-        public_url: str,
-        routes: Sequence[Route],
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, function: str, deps: Dependencies, handled: Sequence[Route]) -> None:
         self._function = function
-        self._campaigns = campaigns
-        self._public_url = public_url
-        self._kept = Kept(now)
-        self._routes = [*routes, Route(f"/v1/health/{function}", {"GET": self._health}, cors="any")]
+        self._deps = deps
+        self.routes = [*handled, Route(routes.health(function), {"GET": self._health}, cors="any")]
 
     async def answer(self, request: Request) -> Response:
-        """Whatever the request is, an answer; never an exception."""
-        if kept := self._kept.get(request):
-            return kept
-        call = Call(request, {}, self._campaigns)
+        """Answer any request; never raise."""
+        call = Call(request, {}, self._deps.campaigns)
         try:
             return await self._answer(call)
         except ClientDisconnect:
@@ -116,11 +98,10 @@ class App:
             response = problem(call, TryAgain())
         self._add_cors(route, call, response)
         _compress(call, response)
-        self._kept.keep(call.request, response)
         return response
 
     def _find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
-        for route in self._routes:
+        for route in self.routes:
             if found := route.pattern.fullmatch(request.scope["path"]):
                 return route, found.groupdict()
         raise NotFound
@@ -155,7 +136,7 @@ class App:
     def _is_partner(self, call: Call) -> bool:
         campaign = call.known_campaign
         origin = call.request.headers.get("origin")
-        return campaign is not None and is_admitted(campaign, origin, self._public_url)
+        return campaign is not None and is_admitted(campaign, origin, self._deps.public_url)
 
     async def _health(self, _call: Call) -> Response:
         return answer_json(Health(function=self._function, version=VERSION), headers=NO_STORE)

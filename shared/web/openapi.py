@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -12,11 +12,21 @@ from shared.campaigns.overlay import PublishedOverlay
 from shared.models.requests import LinksRequest, SignRequest
 from shared.models.responses import CheckInbox, Count, Form, Health, History, Pressed, Problem
 from shared.settings import VERSION
-from shared.stats.history import HOURS_KEPT_DAYS
+from shared.stats.history import HOURS_KEPT_DAYS, as_csv
+from shared.web import examples, routes
+from shared.web.routes import ConfirmPath, CountPath, EmbedPath, SignPath
+
+SIGNING, NUMBERS, WIDGET, PAGES, OPERATIONS = "Signing", "Numbers", "Widget", "Pages", "Operations"
+_TAGS = {
+    SIGNING: "Sign, confirm, withdraw.",
+    NUMBERS: "The public counter and its history. Any page may read them.",
+    WIDGET: "The form and the counter in a partner's page.",
+    PAGES: "What people see, in the campaign's languages.",
+    OPERATIONS: "Health, and what the functions tell each other.",
+}
 
 _REFERENCE = "#/components/schemas/{model}"
 _HTML = {"text/html": {"schema": {"type": "string"}}}
-_FUNCTIONS = ("sign", "deliver", "confirm", "count", "embed")
 
 _CAMPAIGN = {
     "name": "campaign",
@@ -30,7 +40,7 @@ _TOKEN = {
     "name": "token",
     "in": "path",
     "required": True,
-    "description": "From the mail.",
+    "description": "From a link in the mail.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"},
 }
 _LANG = {
@@ -39,12 +49,22 @@ _LANG = {
     "description": "BCP 47; by default the campaign's language.",
     "schema": {"type": "string"},
 }
-_PARTNER = {"name": "partner", "in": "query", "schema": {"type": "string"}}
-_SOURCE = {"name": "source", "in": "query", "schema": {"type": "string"}}
+_PARTNER = {
+    "name": "partner",
+    "in": "query",
+    "description": "The partner whose page leads here; an unknown one is ignored.",
+    "schema": {"type": "string"},
+}
+_SOURCE = {
+    "name": "source",
+    "in": "query",
+    "description": "Where the signer comes from, such as `mastodon`.",
+    "schema": {"type": "string"},
+}
 _ORIGIN = {
     "name": "origin",
     "in": "query",
-    "description": "Of the page with the form.",
+    "description": "The origin of the page that shows the form.",
     "schema": {"type": "string"},
 }
 _EMBED = {
@@ -75,12 +95,13 @@ _PROBLEMS = {
     429: "Too many requests from one address: told by the load balancer in front, with `Retry-After`.",
     503: "Try again; `Retry-After` says when. Nothing was lost.",
 }
+_NOT_MODIFIED = {"description": "The numbers are those of the `If-None-Match`."}
 _TAKING_BODIES = (400, 403, 404, 405, 413, 415, 422, 429, 503)
 
 
 @cache
 def document(public_url: str) -> str:
-    """The document as JSON. `public_url`: where these paths are."""
+    """Write the document as JSON. `public_url`: where these paths are."""
     models: list[type[BaseModel]] = [
         SignRequest,
         LinksRequest,
@@ -107,6 +128,7 @@ def document(public_url: str) -> str:
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
             "servers": [{"url": public_url}],
+            "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
             "paths": _paths(),
             "components": {"schemas": schemas["$defs"]},
         }
@@ -114,57 +136,36 @@ def document(public_url: str) -> str:
 
 
 def _paths() -> dict[str, Any]:
+    return {**_signing(), **_numbers(), **_widget(), **_pages(), **_operations()}
+
+
+def _signing() -> dict[str, Any]:
     return {
-        "/v1/campaigns/{campaign}/signatures": {"parameters": [_CAMPAIGN], "post": _sign()},
-        "/v1/campaigns/{campaign}/links": {"parameters": [_CAMPAIGN], "post": _links()},
-        "/v1/confirm/{token}": {"parameters": [_TOKEN], **_press("confirm", "Count the signature, once.")},
-        "/v1/withdraw/{token}": {"parameters": [_TOKEN], **_press("withdraw", "Uncount and empty the signature.")},
-        "/v1/campaigns/{campaign}/count": {"parameters": [_CAMPAIGN], "get": _count()},
-        "/v1/campaigns/{campaign}/count.svg": {"parameters": [_CAMPAIGN, _LANG], "get": _badge()},
-        **_histories(),
-        "/v1/campaigns/{campaign}/overlay": {"parameters": [_CAMPAIGN], "get": _overlay()},
-        "/v1/campaigns/{campaign}/form": {"parameters": [_CAMPAIGN, _LANG], "get": _form_for_widget()},
-        "/embed/{file}": {"parameters": [_FILE], "get": _script()},
-        "/c/{campaign}": {
-            "parameters": [_CAMPAIGN, _LANG],
-            "get": {**_page("petition", "The petition."), "parameters": [_PARTNER, _SOURCE, _EMBED]},
-            "post": _petition_again(),
+        SignPath.SIGNATURES: {"parameters": [_CAMPAIGN], "post": _sign()},
+        SignPath.LINKS: {"parameters": [_CAMPAIGN], "post": _links()},
+        ConfirmPath.CONFIRM: {
+            "parameters": [_TOKEN],
+            "get": _button("confirm", "Show the page whose button confirms the signature."),
+            "post": _press("confirm", "Confirm the signature and count it, once.", "confirmed"),
         },
-        "/c/{campaign}/links": {
-            "parameters": [_CAMPAIGN, _LANG],
-            "get": _page("ask_links", "Ask for your links again."),
+        ConfirmPath.WITHDRAW: {
+            "parameters": [_TOKEN],
+            "get": _button("withdraw", "Show the page whose button withdraws the signature."),
+            "post": _press("withdraw", "Withdraw the signature: uncount it and empty its record.", "withdrawn"),
         },
-        "/c/{campaign}/privacy": {
-            "parameters": [_CAMPAIGN, _LANG],
-            "get": _page("privacy", "The privacy notice."),
-        },
-        "/c/{campaign}/progress": {
-            "parameters": [_CAMPAIGN, _LANG],
-            "get": {**_page("progress", "The numbers, for journalists."), "parameters": [_EMBED]},
-        },
-        "/c/{campaign}/embed": {
-            "parameters": [_CAMPAIGN, _LANG],
-            "get": {**_page("snippets", "What a partner pastes into a page."), "parameters": [_PARTNER]},
-        },
-        "/c/{campaign}/share.png": {"parameters": [_CAMPAIGN], "get": _share_image()},
-        **{f"/v1/health/{function}": {"get": _health(function)} for function in _FUNCTIONS},
-        "/v1/openapi.json": {"get": _described()},
     }
 
 
 def _sign() -> dict[str, Any]:
     return {
         "operationId": "sign",
+        "tags": [SIGNING],
         "summary": "Sign the petition.",
         "description": "JSON refuses unknown fields; a plain form ignores them, and may hold `return_url`, the "
         "address of a registered partner's page to go to afterwards.",
-        "requestBody": _body(
-            SignRequest,
-            {"email": "ann@example.org", "name": "Ann Example", "country": "DE", "locale": "en", "consent": True},
-            form_fields=["return_url"],
-        ),
+        "requestBody": _body(examples.SIGN, form_fields=["return_url"]),
         "responses": {
-            "202": _json("Accepted: look into your inbox. The same for every address.", CheckInbox),
+            "202": _json("Accepted: look into your inbox. The same for every address.", examples.CHECK_INBOX),
             "200": _html("To a form: the check-your-inbox page."),
             "303": {"description": "To a form: to its `return_url`, or to the hosted page."},
             **_problems(409, 410, *_TAKING_BODIES),
@@ -175,10 +176,11 @@ def _sign() -> dict[str, Any]:
 def _links() -> dict[str, Any]:
     return {
         "operationId": "links",
+        "tags": [SIGNING],
         "summary": "Mail an address the links it is due.",
-        "requestBody": _body(LinksRequest, {"email": "ann@example.org", "locale": "en"}),
+        "requestBody": _body(examples.LINKS),
         "responses": {
-            "202": _json("Accepted, whether or not anything is due.", CheckInbox),
+            "202": _json("Accepted, whether or not anything is due.", examples.CHECK_INBOX),
             "200": _html("To a form: a page that says so."),
             "303": {"description": "To a form of an unregistered page: to the hosted page."},
             **_problems(*_TAKING_BODIES),
@@ -186,93 +188,119 @@ def _links() -> dict[str, Any]:
     }
 
 
-def _press(operation: str, summary: str) -> dict[str, Any]:
+def _button(operation: str, summary: str) -> dict[str, Any]:
     return {
-        "get": {
-            "operationId": f"show_{operation}",
-            "summary": "A page with one button; changes nothing.",
-            "responses": {"200": _html("The page."), **_problems(404, 405, 410)},
-        },
-        "post": {
-            "operationId": operation,
-            "summary": summary,
-            "description": "A repeat answers the same. HTML unless `Accept` asks for JSON.",
-            "responses": {
-                "200": {"description": "Done.", "content": {**_schema(Pressed), **_HTML}},
-                **_problems(404, 405, 410, 429, 503),
-            },
+        "operationId": f"show_{operation}",
+        "tags": [SIGNING],
+        "summary": summary,
+        "description": "Changes nothing: mail scanners open links.",
+        "responses": {"200": _html("The page with its button."), **_problems(404, 405, 410)},
+    }
+
+
+def _press(operation: str, summary: str, status: Literal["confirmed", "withdrawn"]) -> dict[str, Any]:
+    answer = _json("Done, now or before.", Pressed(status=status))
+    return {
+        "operationId": operation,
+        "tags": [SIGNING],
+        "summary": summary,
+        "description": "A repeat answers the same. HTML unless `Accept` asks for JSON.",
+        "responses": {
+            "200": {**answer, "content": {**answer["content"], **_HTML}},
+            **_problems(404, 405, 410, 429, 503),
         },
     }
+
+
+def _numbers() -> dict[str, Any]:
+    days, hours = "each day since the start", f"each hour of the last {HOURS_KEPT_DAYS} days"
+    return {
+        CountPath.COUNT: _at_campaign(_count()),
+        CountPath.BADGE: {"parameters": [_CAMPAIGN, _LANG], "get": _badge()},
+        CountPath.HISTORY: _at_campaign(_history("days", days, examples.HISTORY_DAYS)),
+        CountPath.HISTORY_CSV: _at_campaign(_history_csv("days", days, examples.HISTORY_DAYS)),
+        CountPath.HOURS: _at_campaign(_history("hours", hours, examples.HISTORY_HOURS)),
+        CountPath.HOURS_CSV: _at_campaign(_history_csv("hours", hours, examples.HISTORY_HOURS)),
+    }
+
+
+def _at_campaign(get: dict[str, Any]) -> dict[str, Any]:
+    return {"parameters": [_CAMPAIGN], "get": get}
 
 
 def _count() -> dict[str, Any]:
     return {
         "operationId": "count",
-        "summary": "The public counter.",
-        "responses": {"200": _json("The numbers.", Count), "304": _NOT_MODIFIED, **_problems(404, 405, 503)},
-    }
-
-
-def _badge() -> dict[str, Any]:
-    picture = {"description": "The total.", "content": {"image/svg+xml": {"schema": {"type": "string"}}}}
-    return {
-        "operationId": "badge",
-        "summary": "The public counter as a picture.",
-        "responses": {"200": picture, "304": _NOT_MODIFIED, **_problems(404, 405, 503)},
-    }
-
-
-def _histories() -> dict[str, Any]:
-    of_what = {
-        "": ("days", "each day since the start"),
-        "/hours": ("hours", f"each hour of the last {HOURS_KEPT_DAYS} days"),
-    }
-    paths: dict[str, Any] = {}
-    for path, (name, what) in of_what.items():
-        start = f"/v1/campaigns/{{campaign}}/history{path}"
-        paths[start] = {"parameters": [_CAMPAIGN], "get": _history(name, what)}
-        paths[f"{start}.csv"] = {"parameters": [_CAMPAIGN], "get": _history_csv(name, what)}
-    return paths
-
-
-def _history(name: str, what: str) -> dict[str, Any]:
-    return {
-        "operationId": f"history_{name}",
-        "summary": f"How the count has grown: {what}.",
-        "responses": {"200": _json("The numbers.", History), "304": _NOT_MODIFIED, **_problems(404, 405, 503)},
-    }
-
-
-def _history_csv(name: str, what: str) -> dict[str, Any]:
-    table = {"description": "RFC 4180.", "content": {"text/csv": {"schema": {"type": "string"}}}}
-    return {
-        "operationId": f"history_{name}_csv",
-        "summary": f"The same as a table, for {what}.",
-        "responses": {"200": table, "304": _NOT_MODIFIED, **_problems(404, 405, 503)},
-    }
-
-
-def _overlay() -> dict[str, Any]:
-    return {
-        "operationId": "overlay",
-        "summary": "What changed about the campaign since the last deployment, for the functions themselves.",
+        "tags": [NUMBERS],
+        "summary": "Count the confirmed signatures.",
+        "description": "By country, with the next goal and the thresholds of an initiative.",
         "responses": {
-            "200": _json("Whether it is paused, and partners.", PublishedOverlay),
+            "200": _json("The count, at most a few seconds old.", examples.COUNT),
+            "304": _NOT_MODIFIED,
             **_problems(404, 405, 503),
         },
     }
 
 
-_NOT_MODIFIED = {"description": "The numbers are those of the `If-None-Match`."}
+def _badge() -> dict[str, Any]:
+    picture = {"image/svg+xml": {"schema": {"type": "string"}}}
+    return {
+        "operationId": "badge",
+        "tags": [NUMBERS],
+        "summary": "Draw the count as a picture, 200 x 48 pixels.",
+        "responses": {
+            "200": {"description": "The total, with a bar towards the next goal.", "content": picture},
+            "304": _NOT_MODIFIED,
+            **_problems(404, 405, 503),
+        },
+    }
+
+
+def _history(name: str, what: str, example: History) -> dict[str, Any]:
+    return {
+        "operationId": f"history_{name}",
+        "tags": [NUMBERS],
+        "summary": f"List how the count has grown: {what}.",
+        "responses": {
+            "200": _json("The points, oldest first.", example),
+            "304": _NOT_MODIFIED,
+            **_problems(404, 405, 503),
+        },
+    }
+
+
+def _history_csv(name: str, what: str, example: History) -> dict[str, Any]:
+    table = {"text/csv": {"schema": {"type": "string"}, "example": as_csv(example)}}
+    return {
+        "operationId": f"history_{name}_csv",
+        "tags": [NUMBERS],
+        "summary": f"List how the count has grown as a table (RFC 4180): {what}.",
+        "responses": {
+            "200": {
+                "description": "A row for each point, a column for each country.",
+                "content": table,
+            },
+            "304": _NOT_MODIFIED,
+            **_problems(404, 405, 503),
+        },
+    }
+
+
+def _widget() -> dict[str, Any]:
+    return {
+        EmbedPath.FORM: {"parameters": [_CAMPAIGN, _LANG], "get": _form_for_widget()},
+        EmbedPath.SCRIPT: {"parameters": [_FILE], "get": _script()},
+    }
 
 
 def _form_for_widget() -> dict[str, Any]:
     return {
         "operationId": "form",
-        "summary": "The petition in one language, as the widget shows it on a page of the given origin.",
+        "tags": [WIDGET],
+        "summary": "Describe the petition's form in one language, for a page of the given origin.",
         "parameters": [_PARTNER, _ORIGIN],
         "responses": {
-            "200": _json("Texts, countries, what is asked, and whether this origin may post.", Form),
+            "200": _json("Texts, countries, what is asked, and whether this origin may post.", examples.FORM),
             "302": {"description": "To the same with `lang`."},
             **_problems(404, 405),
         },
@@ -283,26 +311,37 @@ def _script() -> dict[str, Any]:
     content = {"text/javascript": {"schema": {"type": "string"}}}
     return {
         "operationId": "script",
-        "summary": "The widget: at its moving address, or at one that never changes.",
+        "tags": [WIDGET],
+        "summary": "Load the widget: at its moving address, or at one that never changes.",
         "responses": {"200": {"description": "An ES module.", "content": content}, **_problems(404, 405)},
     }
 
 
-def _share_image() -> dict[str, Any]:
-    content = {"image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}}}
+def _pages() -> dict[str, Any]:
+    def at(operation: str, summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+        return {"parameters": [_CAMPAIGN, _LANG], "get": _page(operation, summary, *parameters)}
+
     return {
-        "operationId": "share_image",
-        "summary": "The picture beside a link to the petition; 1200 x 630 pixels.",
-        "responses": {"200": {"description": "It.", "content": content}, **_problems(404, 405)},
+        EmbedPath.PETITION: {
+            **at("petition", "Show the petition and its form.", _PARTNER, _SOURCE, _EMBED),
+            "post": _petition_again(),
+        },
+        EmbedPath.LINKS: at("ask_links", "Show the form that asks for one's links again."),
+        EmbedPath.PRIVACY: at("privacy", "Show the privacy notice."),
+        EmbedPath.SNIPPETS: at("snippets", "Show what a partner pastes into a page.", _PARTNER),
+        CountPath.PROGRESS: at("progress", "Show the numbers, for journalists.", _EMBED),
+        EmbedPath.SHARE_IMAGE: _at_campaign(_share_image()),
     }
 
 
-def _page(operation: str, summary: str) -> dict[str, Any]:
+def _page(operation: str, summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         "operationId": operation,
+        "tags": [PAGES],
         "summary": summary,
+        **({"parameters": list(parameters)} if parameters else {}),
         "responses": {
-            "200": _html("The page."),
+            "200": _html("The page in one language."),
             "302": {"description": "To the same page with `lang`."},
             **_problems(404, 405),
         },
@@ -312,40 +351,79 @@ def _page(operation: str, summary: str) -> dict[str, Any]:
 def _petition_again() -> dict[str, Any]:
     return {
         "operationId": "petition_again",
-        "summary": "The petition with its form filled in: where a wrong address is corrected.",
+        "tags": [PAGES],
+        "summary": "Show the petition with its form filled in, to correct a wrong address.",
         "description": "Never ticks the consent, never answers for the newsletter.",
         "requestBody": {
             "required": True,
             "content": _form(["name", "email", "country", "postal_code", "partner", "source"], required=[]),
         },
-        "responses": {"200": _html("The page."), **_problems(400, 404, 405, 413, 415)},
+        "responses": {"200": _html("The page in one language."), **_problems(400, 404, 405, 413, 415)},
+    }
+
+
+def _share_image() -> dict[str, Any]:
+    content = {"image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}}}
+    return {
+        "operationId": "share_image",
+        "tags": [PAGES],
+        "summary": "Load the picture that networks show beside a link to the petition.",
+        "responses": {
+            "200": {"description": "The image (PNG, 1200 x 630 pixels).", "content": content},
+            **_problems(404, 405),
+        },
+    }
+
+
+def _operations() -> dict[str, Any]:
+    return {
+        CountPath.OVERLAY: _at_campaign(_overlay()),
+        **{routes.health(function): {"get": _health(function)} for function in routes.FUNCTIONS},
+        EmbedPath.OPENAPI: {"get": _described()},
+    }
+
+
+def _overlay() -> dict[str, Any]:
+    return {
+        "operationId": "overlay",
+        "tags": [OPERATIONS],
+        "summary": "List what changed about the campaign since the last deployment.",
+        "description": "For the functions that may not read the database.",
+        "responses": {
+            "200": _json("Whether the campaign is paused, and partners admitted since.", examples.OVERLAY),
+            **_problems(404, 405, 503),
+        },
     }
 
 
 def _health(function: str) -> dict[str, Any]:
     return {
         "operationId": f"health_{function}",
-        "summary": f"Whether {function} is up, and its version.",
-        "responses": {"200": _json("It is.", Health), **_problems(405)},
+        "tags": [OPERATIONS],
+        "summary": f"Check whether {function} is up, and its version.",
+        "responses": {
+            "200": _json("The function is up.", Health(function=function, version=VERSION)),
+            **_problems(405),
+        },
     }
 
 
 def _described() -> dict[str, Any]:
-    anything = {"application/json": {"schema": {"type": "object"}}}
+    content = {"application/json": {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}}
     return {
         "operationId": "openapi",
-        "summary": "This document.",
-        "responses": {"200": {"description": "OpenAPI 3.1.", "content": anything}, **_problems(405)},
+        "tags": [OPERATIONS],
+        "summary": "Describe this API in OpenAPI 3.1.",
+        "responses": {"200": {"description": "This document.", "content": content}, **_problems(405)},
     }
 
 
-def _body(model: type[BaseModel], example: dict[str, Any], form_fields: Sequence[str] = ()) -> dict[str, Any]:
-    """`model` as JSON, or its fields in a form, which may leave the language to us and hold `form_fields`, too."""
-    required = [name for name, field in model.model_fields.items() if field.is_required() and name != "locale"]
-    form = _form([*model.model_fields, *form_fields], required)
-    as_json = _schema(model)
-    as_json["application/json"]["example"] = example
-    return {"required": True, "content": {**as_json, **form}}
+def _body(example: BaseModel, form_fields: Sequence[str] = ()) -> dict[str, Any]:
+    """A model as JSON, or its fields in a form, which may leave the language to us and hold `form_fields`, too."""
+    fields = type(example).model_fields
+    required = [name for name, field in fields.items() if field.is_required() and name != "locale"]
+    form = _form([*fields, *form_fields], required)
+    return {"required": True, "content": {**_example(example), **form}}
 
 
 def _form(names: Sequence[str], required: Sequence[str]) -> dict[str, Any]:
@@ -359,19 +437,20 @@ def _html(description: str) -> dict[str, Any]:
     return {"description": description, "content": _HTML}
 
 
-def _json(description: str, model: type[BaseModel]) -> dict[str, Any]:
-    return {"description": description, "content": _schema(model)}
+def _json(description: str, example: BaseModel) -> dict[str, Any]:
+    return {"description": description, "content": _example(example)}
 
 
-def _schema(model: type[BaseModel], media_type: str = "application/json") -> dict[str, Any]:
-    return {media_type: {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}}
+def _example(example: BaseModel) -> dict[str, Any]:
+    """The schema of a model, and an instance of it."""
+    shown = example.model_dump(mode="json", exclude_none=True)
+    return {"application/json": {"schema": _reference(type(example)), "example": shown}}
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(model=model.__name__)}
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
-    return {
-        str(status): {
-            "description": _PROBLEMS[status],
-            "content": {**_schema(Problem, "application/problem+json"), **_HTML},
-        }
-        for status in statuses
-    }
+    content = {"application/problem+json": {"schema": _reference(Problem)}, **_HTML}
+    return {str(status): {"description": _PROBLEMS[status], "content": content} for status in statuses}

@@ -80,8 +80,6 @@ def environment_of(name: str) -> dict[str, str]:
 @cache
 def python_of(name: str) -> Path:
     """Return the interpreter of a function's own environment, which is created if need be."""
-    if name == "sign_sync":
-        return Path(sys.executable)  # it goes through Google's client, which no function has
     function = _VENV_OF.get(name, name)
     venv, lock = STAGED / f"venv-{function}", STAGED / function / "requirements.txt"
     python, installed = venv / "bin" / "python", venv / "installed.txt"

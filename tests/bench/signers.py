@@ -12,6 +12,7 @@ from shared.crypto.digest import Digester
 from shared.crypto.tokens import Link, Purpose, Tokens
 from shared.mail import links
 from shared.models.messages import SubmissionMessage, TaskBody
+from shared.models.sealed import SealedSignature
 from shared.store.entities import Address, Submission
 from tests.bench.settings import BASE, IDENTITIES
 from tests.support.deployment import CAMPAIGN
@@ -24,8 +25,8 @@ _tokens = Tokens([BASE["TOKEN_KEYS"]])
 
 
 #: The same for all, so that it is sealed once: what an organiser opens in the end.
-_PERSONAL = {"email": "ann@example.org", "name": "Ann Example", "locale": "en", "country": "DE"}
-_SEALED = sealing.seal(_PERSONAL, [IDENTITIES.campaign.to_public()] * 2)
+_SIGNATURE = SealedSignature(email="ann@example.org", name="Ann Example", locale="en", country="DE")
+_SEALED = sealing.seal(_SIGNATURE.model_dump_json(), [IDENTITIES.campaign.to_public()] * 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What the figures ought to be; docs/performance.md shows the table."""
 
+from shared.web.routes import FUNCTIONS
 from tests.bench.figures import Target
 
 TARGETS = (
@@ -18,10 +19,7 @@ TARGETS = (
     Target("cold/sign/wall_to_empty", 1.8, "sign: cold start compared with empty"),
     Target("cold/deliver/wall_to_empty", 2, "deliver: cold start compared with empty"),
     Target("cold/confirm/wall_to_empty", 2, "confirm: cold start compared with empty"),
-    *(
-        Target(f"memory/{name}/busy", 128, f"{name}: memory at 250 requests at once")
-        for name in ("sign", "deliver", "confirm", "count", "embed")
-    ),
+    *(Target(f"memory/{name}/busy", 128, f"{name}: memory at 250 concurrent requests") for name in FUNCTIONS),
     Target("calls/sign/tasks", 1, "sign: tasks per signature"),
     Target("calls/deliver/firestore", 3, "deliver: Firestore calls per signature"),
     Target("calls/confirm/firestore", 2, "confirm: Firestore calls per signature"),

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from functions.devserver import FUNCTIONS
+from shared.web.routes import FUNCTIONS
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World
 
@@ -151,12 +151,11 @@ async def test_no_function_lets_an_exception_reach_the_framework(
 ) -> None:
     """A fault nobody foresaw is a 500 of ours, and the log names its place but not what was asked for."""
     app = deployed.functions[function].app
-    app._routes[0].handlers.clear()
-    path = {"sign": f"/v1/campaigns/{CAMPAIGN}/signatures", "deliver": "/v1/tasks/deliver"}
-    path |= {"confirm": "/v1/confirm/secret", "count": f"/v1/campaigns/{CAMPAIGN}/count", "embed": PETITION}
-    app._routes[0].handlers["GET"] = _fail
+    app.routes[0].handlers.clear()
+    path = app.routes[0].path.format(campaign=CAMPAIGN, token="secret")
+    app.routes[0].handlers["GET"] = _fail
 
-    response = await deployed.client.get(path[function], headers={"Accept": "application/json"})
+    response = await deployed.client.get(path, headers={"Accept": "application/json"})
 
     printed = "".join(capsys.readouterr())
     assert (response.status_code, response.json()["code"]) == (500, "internal")

@@ -6,8 +6,7 @@ from typing import Any
 
 import httpx
 
-#: What no route names is embed's, as in the plan's map.
-_DEFAULT = "embed"
+from shared.web.routes import DEFAULT
 
 
 class Balancer:
@@ -22,7 +21,7 @@ class Balancer:
         ]
 
     def function(self, path: str) -> str:
-        return next((function for pattern, function in self._routes if pattern.fullmatch(path)), _DEFAULT)
+        return next((function for pattern, function in self._routes if pattern.fullmatch(path)), DEFAULT)
 
 
 def _pattern(template: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 from infra.deploy import build, deploy, gcloud, terraform
 from infra.deploy.deploy import Release, Releases, before
 from shared import campaigns
+from shared.web.routes import FUNCTIONS
 from tests.support.deployment import campaign_file
 from tests.support.missing import missing
 
@@ -171,7 +172,7 @@ def live() -> dict[str, str]:
 
 
 def release_of(digit: str) -> Release:
-    return Release("", {name: f"{name}-{digit * 64}.zip" for name in build.FUNCTIONS})
+    return Release("", {name: f"{name}-{digit * 64}.zip" for name in FUNCTIONS})
 
 
 def test_what_is_released_is_live_until_one_goes_back(

@@ -1,30 +1,29 @@
-"""The balancer and the local server lead every path to the same function."""
+"""The load balancer leads every path to the function that answers it."""
 
 import re
 from typing import Any
 
-from functions.devserver import FUNCTIONS, URL_MAP
 from infra.deploy.terraform import outputs, resources
+from shared.web import routes
 from tests.infra.balancer import Balancer
 
-#: What stands for a name in the local server's map.
-EXAMPLES = {"campaign": "reclaim-your-face", "token": "reclaim-your-face~abc.def", "rest:path": "a/b.js"}
+#: What stands for a name in a path.
+EXAMPLES = {"campaign": "reclaim-your-face", "token": "reclaim-your-face~abc.def", "file": "v1.js"}
 
 
 def example(path: str) -> str:
     return re.sub(r"\{([^}]+)\}", lambda name: EXAMPLES[name[1]], path)
 
 
-def test_every_path_reaches_the_function_that_it_reaches_locally(plan: dict[str, Any]) -> None:
+def test_every_path_reaches_its_function(plan: dict[str, Any]) -> None:
     """But for deliver's, which nobody reaches from outside."""
     balancer = Balancer(outputs(plan)["routes"])
 
-    reached = {path: balancer.function(example(path)) for path in URL_MAP}
+    reached = {path: balancer.function(example(path)) for path in routes.function_by_path()}
 
-    local = {path: function if function != "deliver" else "embed" for path, function in URL_MAP.items()}
-    assert reached == local
-    assert {balancer.function(f"/v1/health/{name}") for name in FUNCTIONS if name != "deliver"} == {
-        name for name in FUNCTIONS if name != "deliver"
+    assert reached == {
+        path: function if function in routes.PUBLIC else routes.DEFAULT
+        for path, function in routes.function_by_path().items()
     }
 
 

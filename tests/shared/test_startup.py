@@ -1,17 +1,17 @@
-"""The garbage collector, which is off while a function starts."""
+"""The garbage collector after start-up."""
 
 import gc
 
-import shared.startup as startup
+from shared import startup
 
 
-def test_what_start_up_made_is_not_walked_again_and_litter_still_is() -> None:
-    """After start-up the collector is on, and leaves alone what was there."""
-    kept: list[object] = []
+def test_what_start_up_made_is_not_walked_again_and_garbage_still_is() -> None:
+    """The collector stays on, and leaves alone what was there."""
+    made: list[object] = []
 
-    startup.over()
+    startup.freeze()
 
     assert gc.isenabled()
     assert gc.get_freeze_count() > 0
-    assert not any(each is kept for each in gc.get_objects())
+    assert not any(each is made for each in gc.get_objects())
     gc.unfreeze()

@@ -27,15 +27,15 @@ from shared.mail.outbox import Outbox, Received
 from shared.queue.local import LocalQueue
 from shared.queue.local_dispatcher import Dispatcher
 from shared.stats.cache import Copies
-from shared.web.response_cache import Kept
+from shared.web.routes import FUNCTIONS, CountPath, DeliverPath, SignPath
 from tests.support.clock import NOW
 
 REPOSITORY = Path(__file__).parents[2]
 CAMPAIGN = "reclaim-your-face"
 PUBLIC_URL = "http://localhost:8080"
-SIGNATURES = f"/v1/campaigns/{CAMPAIGN}/signatures"
-LINKS = f"/v1/campaigns/{CAMPAIGN}/links"
-COUNT = f"/v1/campaigns/{CAMPAIGN}/count"
+SIGNATURES = SignPath.SIGNATURES.format(campaign=CAMPAIGN)
+LINKS = SignPath.LINKS.format(campaign=CAMPAIGN)
+COUNT = CountPath.COUNT.format(campaign=CAMPAIGN)
 
 
 def signature(**fields: Any) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class World:
             name: create_asgi_app_from_module(name, None, None, module, None)  # type: ignore[no-untyped-call]
             for name, module in functions.items()
         }
-        self.client = self.client_of(Starlette(routes=devserver.routes(self.apps)))
+        self.client = self.client_of(Starlette(routes=devserver.one_origin(self.apps)))
 
     async def _published_overlay(self, campaign: str) -> PublishedOverlay:
         answer = await self.client.get(f"/v1/campaigns/{campaign}/overlay")
@@ -119,7 +119,7 @@ class World:
 
     async def deliver(self) -> None:
         """Let the queue deliver what is due now, with all that becomes due by it."""
-        dispatcher = Dispatcher(self.queue, self.client, f"{PUBLIC_URL}/v1/tasks/deliver")
+        dispatcher = Dispatcher(self.queue, self.client, PUBLIC_URL + DeliverPath.TASK)
         while await dispatcher.dispatch_due(self.now):
             pass
 
@@ -136,7 +136,6 @@ class World:
     async def count(self) -> dict[str, Any]:
         """The public counter, as it stands now."""
         self._forget(self.functions["count"].snapshots)
-        self.functions["count"].app._kept = Kept(lambda: self.now)
         response = await self.client.get(COUNT)
         assert response.status_code == 200
         content: dict[str, Any] = response.json()
@@ -144,7 +143,7 @@ class World:
 
     async def snapshot(self) -> None:
         """The schedule calls, at the hour that it is now."""
-        assert (await self.client.post("/v1/tasks/snapshot")).status_code == 204
+        assert (await self.client.post(DeliverPath.SNAPSHOT)).status_code == 204
         self._forget(self.functions["count"].lines)
         self._forget(self.functions["count"].snapshots)
 
@@ -188,7 +187,7 @@ async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: st
     for name, value in {**local, "LOCAL_FOLDER": str(folder), **identities.environment(), **environment}.items():
         monkeypatch.setenv(name, value)
     async with AsyncExitStack() as closing:
-        made = World(folder, {name: load(name) for name in devserver.FUNCTIONS}, identities)
+        made = World(folder, {name: load(name) for name in FUNCTIONS}, identities)
         closing.push_async_callback(made.queue.aclose)
         await closing.enter_async_context(made.client)
         closing.push_async_callback(made.overlays)

@@ -1,5 +1,6 @@
 /**
- * Opening lines of an export and writing tables of them: what `undersign open` does (desk/signatures/open.py), to the byte.
+ * Opens the lines of an export and writes tables of them, to the byte as `undersign open` does
+ * (desk/signatures/open.py).
  *
  * All of this page is one script. It runs in the page and, so that the page stays responsive, again in workers, which
  * alone see the key at work. `age` is the library in age.js.
@@ -16,6 +17,11 @@ const optional = (isValid) => (value) => value === null || isValid(value);
 const isSlug = isLike(/^[a-z0-9-]{1,40}$/);
 const isCountry = isLike(/^[A-Z]{2}$/);
 
+/** Of the sealed records that this page reads; a record without a version is of this one. */
+const VERSION = 1;
+/** A newer Undersign sealed the record. */
+class UnknownVersion extends Error {}
+
 /** The columns of a table, in their order. Country and partner become names of files. */
 const COLUMNS = {
   confirmed_at: isText,
@@ -30,7 +36,8 @@ const COLUMNS = {
   consent_version: optional(isText),
 };
 
-const signatureOf = (given) => {
+const signatureOf = ({ version = VERSION, ...given }) => {
+  if (version !== VERSION) throw new UnknownVersion();
   const signature = {};
   for (const [column, isValid] of Object.entries(COLUMNS)) {
     signature[column] = given[column] ?? null;
@@ -39,20 +46,20 @@ const signatureOf = (given) => {
   return signature;
 };
 
-/** One line of NDJSON, with the spaces that Python puts into it. */
+/** One line of NDJSON, spaced as Python spaces it. */
 const jsonLine = (signature) => {
   const fields = Object.entries(signature).map(([column, value]) => `"${column}": ${JSON.stringify(value)}`);
   return `{${fields.join(", ")}}\n`;
 };
 
 /**
- * Where a cell begins for one program or another, with the spaces and quotes that it may strip, and what it runs.
- * The last is optional so that a run of spaces is looked at once, however long somebody made it.
+ * Where a cell may begin, with the spaces and quotes that a program may strip, and what begins a formula. The last is
+ * optional, so that a run of spaces is scanned once, however long it is.
  */
 const BEGINNING =
   /((?:^|[;,\t\r\n])[;,\x00-\x20\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"']*)([=+\-@＝＋－＠]?)/g;
 
-/** As a spreadsheet shows it, without running it as a formula. */
+/** Write a value so that a spreadsheet shows it and does not run it. */
 const cell = (value) => {
   if (value === null) return "";
   if (typeof value === "boolean") return value ? "yes" : "no";
@@ -60,7 +67,7 @@ const cell = (value) => {
   return /^[\t\r\n]/.test(value) ? `'${shown}` : shown;
 };
 const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
-/** One line of CSV (RFC 4180), with quotes around all: some programs divide a line where nobody else would. */
+/** One line of CSV (RFC 4180), with quotes around every cell: some programs split a line at more than commas. */
 const csvLine = (values) => `${values.map(cell).map(quoted).join(",")}\r\n`;
 
 const UNREADABLE = "the file cannot be read";
@@ -85,15 +92,15 @@ async function* linesOf(blob, atOnce) {
   }
 }
 
-/** More than names and addresses can hold. So many brackets in one another would be more than Python can read. */
-const MOST_BRACKETS = 400;
+/** More than names and addresses hold, and fewer than would exceed Python's recursion limit if nested. */
+const MAX_BRACKETS = 400;
 
 const parsed = (text) => {
-  if ((text.match(/[[{]/g) ?? []).length > MOST_BRACKETS) throw new TypeError("too deep");
+  if ((text.match(/[[{]/g) ?? []).length > MAX_BRACKETS) throw new TypeError("too deep");
   return JSON.parse(text);
 };
 
-/** atob alone would take spaces, too, and what was cut off. */
+/** atob alone would accept spaces and truncated text. */
 const isBase64 = (text) => /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0;
 
 let decrypter;
@@ -151,7 +158,8 @@ const TASKS = {
 
   /** The signatures in these lines as NDJSON, with whose they are; null for each line that did not open. */
   async open(lines) {
-    return Promise.all(lines.map((line) => openLine(line).catch(() => null)));
+    const leftOut = (error) => (error instanceof UnknownVersion ? { isNewer: true } : null);
+    return Promise.all(lines.map((line) => openLine(line).catch(leftOut)));
   },
 };
 

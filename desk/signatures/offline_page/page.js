@@ -1,8 +1,8 @@
 /** The page around opening.js: what was chosen, how far it is, what came of it, and the files to download. */
 
 const LINES_AT_ONCE = 100;
-/** When none of so many lines opens, no other will. */
-const HOPELESS = 100;
+/** If none of the first lines opens, no other will. */
+const GIVE_UP_AFTER_LINES = 100;
 const SHOWN_LINES = 10;
 const MOST_WORKERS = 8;
 const KEY_FILE_BYTES = 1_000_000;
@@ -124,8 +124,9 @@ class Opened {
     this.parts = new Parts();
     this.signatures = 0;
     this.ids = new Set();
-    /** The numbers of the lines that did not open, and of those whose id an earlier line had. */
+    /** The numbers of the lines that did not open, that a newer Undersign sealed, and whose id an earlier line had. */
     this.damaged = [];
+    this.newer = [];
     this.repeated = [];
     this.countries = new Counter();
     this.partners = new Counter();
@@ -134,16 +135,17 @@ class Opened {
   }
 
   get lines() {
-    return this.signatures + this.damaged.length + this.repeated.length;
+    return this.signatures + this.damaged.length + this.newer.length + this.repeated.length;
   }
 
   add(lines) {
     for (const signature of lines) {
       if (!signature) this.damaged.push(this.lines + 1);
+      else if (signature.isNewer) this.newer.push(this.lines + 1);
       else if (this.ids.has(signature.id)) this.repeated.push(this.lines + 1);
       else this.addSignature(signature);
     }
-    if (!this.signatures && this.damaged.length >= HOPELESS) throw this.foreign();
+    if (!this.signatures && this.damaged.length >= GIVE_UP_AFTER_LINES) throw this.foreign();
   }
 
   addSignature({ id, text, country, partner, newsletter }) {
@@ -312,7 +314,7 @@ const openLines = async (file, crew) => {
     if (asked.length > 2 * crew.size) await take();
   }
   while (asked.length) await take();
-  if (opened.damaged.length && !opened.signatures) throw opened.foreign();
+  if (opened.damaged.length && !opened.newer.length && !opened.signatures) throw opened.foreign();
   return opened;
 };
 
@@ -450,9 +452,11 @@ const leftOut = (name, title, lines, told) => {
     h("p", {}, `${name}, ${noun} ${lines.slice(0, SHOWN_LINES).join(", ")}${more}. ${told}`));
 };
 
-const damage = ({ name, damaged, repeated }) => [
+const damage = ({ name, damaged, newer, repeated }) => [
   leftOut(name, "Not opened", damaged,
     "All else is there. Copy the file once more from where it was exported, and open it again."),
+  leftOut(name, "Not opened", newer,
+    "A newer Undersign sealed them: export again with an Undersign of today, and use the page in that export."),
   leftOut(name, "Repeated, and counted once", repeated,
     "An earlier line has the same id, which no export does twice: ask whoever made the export."),
 ];

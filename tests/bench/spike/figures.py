@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.web.routes import FUNCTIONS
+
 ROOT = Path(__file__).parents[3]
 #: The last run on this machine, and the one that is committed.
 FILES = (ROOT / "build" / "bench.json", ROOT / "tests" / "bench" / "reference.json")
 
-FUNCTIONS = ("sign", "deliver", "confirm", "count", "embed")
 _CPU_MS = {
     "sign": "sign/64/cpu_ms",
     "deliver": "deliver/cpu_ms",

@@ -6,9 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from infra.cost.sizes import Mode
+from shared.web.routes import FUNCTIONS
 from tests.bench.spike import simulate
 from tests.bench.spike.facts import GOOGLE
-from tests.bench.spike.figures import FUNCTIONS
 from tests.bench.spike.journal import BUTTON, STAGES, Journal, Times
 from tests.bench.spike.simulate import Result
 from tests.bench.spike.traces import Scenario

@@ -15,6 +15,7 @@ from simpy import Environment, Resource
 from infra.cost import cost, sizes, usage
 from infra.cost.sizes import FunctionSize, Mode, QueueSize
 from infra.cost.usage import Assumptions, Driver
+from shared.web.routes import FUNCTIONS
 from tests.bench.spike import bill, figures, report, simulate, traces
 from tests.bench.spike.facts import GOOGLE, PEOPLE, Platform
 from tests.bench.spike.figures import Figures
@@ -35,7 +36,7 @@ FIGURES = Figures(
         "count": 0.0001,
         "page": 0.0006,
     },
-    start_seconds=dict.fromkeys(figures.FUNCTIONS, 0.5),
+    start_seconds=dict.fromkeys(FUNCTIONS, 0.5),
     measured="nowhere",
 )
 #: Nobody waits long to open the mail, everybody confirms, and nobody else looks.
@@ -62,7 +63,7 @@ def there(
 ) -> Deployment:
     """A deployment that is large enough, but for what a test makes small."""
     own = {"sign": sign, "deliver": deliver, "confirm": confirm}
-    functions = {name: own.get(name) or every for name in figures.FUNCTIONS}
+    functions = {name: own.get(name) or every for name in FUNCTIONS}
     return Deployment(functions, QueueSize(rate, at_once, 5, 3600, 10), shards)
 
 

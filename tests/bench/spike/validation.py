@@ -15,6 +15,7 @@ from simpy import Environment, Resource
 
 from infra.cost.sizes import FunctionSize, QueueSize
 from infra.cost.usage import Assumptions
+from shared.web.routes import FUNCTIONS
 from tests.bench.spike import chance, facts, rehearsal, tasks_server
 from tests.bench.spike.facts import People, Platform
 from tests.bench.spike.figures import Figures
@@ -119,7 +120,7 @@ def _simulate(costs: Costs, per_second: float, cores: int, others: float, rng: R
         env.process(SharedCores(env, shared).work(1, math.inf))
     one = FunctionSize(cpu=1, memory_gib=0.5, concurrency=1_000_000, min_instances=1, max_instances=1)
     queue = QueueSize(1_000_000, tasks_server.AT_ONCE, 0.01, 0.05, 3)
-    there = Deployment(dict.fromkeys(("sign", "deliver", "confirm", "count", "embed"), one), queue, 1)
+    there = Deployment(dict.fromkeys(FUNCTIONS, one), queue, 1)
     around = ThisMachine(env, shared, costs)
     platform = Platform(queue_ramp_per_second=1_000_000)
     system = System(env, there, costs.figures, platform, PEOPLE, USAGE, around, journal, rng)

@@ -14,19 +14,18 @@ from typing import Any
 
 import httpx
 import pytest
-from typer.testing import Result
 
 from desk import runtime
 from desk.main import main
 from desk.store.maintenance import Found
 from desk.store.sqlite import SqliteRecords
-from desk.terminal import output
+from desk.terminal import prompts
 from shared import sqlite
 from shared.clock import utc_now
 from shared.errors import StoreUnavailable
 from shared.models.messages import DeferredPress
 from shared.store.entities import Address
-from tests.desk.commands import told, undersign
+from tests.desk.commands import refusal, run, undersign
 from tests.shared.queue.test_queue_contract import QUEUE
 from tests.support.clock import NOW
 from tests.support.cloud_tasks_server import CloudTasksServer
@@ -43,11 +42,6 @@ from tests.support.deployment import (
 from tests.support.servers import Server, server
 
 ANN = "Ann.Smith+petition@example.org"
-
-
-async def run(*command: str | Path, typed: str = "") -> Result:
-    """As `undersign`, beside a running event loop."""
-    return await asyncio.to_thread(undersign, *command, typed=typed)
 
 
 @pytest.fixture(params=["local", "cloud"])
@@ -138,8 +132,8 @@ class TestAccess:
         await confirmed(here, email=ANN)
 
         assert "Nothing is kept" in (await run("access", "bob@example.org")).output
-        assert "is no email address" in told(await run("access", "bob"))
-        assert "There is no campaign yours" in told(await run("access", ANN, "--campaign", "yours"))
+        assert "is no email address" in refusal(await run("access", "bob"))
+        assert "There is no campaign yours" in refusal(await run("access", ANN, "--campaign", "yours"))
 
 
 class TestErase:
@@ -209,7 +203,7 @@ class TestErase:
         """Somebody may want to be gone from one petition and stay on another."""
         await confirmed(here, email=ANN)
 
-        assert "There is no campaign yours" in told(await run("erase", ANN, "--yes", "--campaign", "yours"))
+        assert "There is no campaign yours" in refusal(await run("erase", ANN, "--yes", "--campaign", "yours"))
         await run("erase", ANN, "--yes", "--campaign", CAMPAIGN)
 
         assert (await here.count())["total"] == 0
@@ -409,7 +403,7 @@ class TestCampaignFile:
         await confirmed(here, email=ANN)
         monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
 
-        assert "There are: other, reclaim-your-face." in told(await run("access", ANN, "--campaign", "yours"))
+        assert "There are: other, reclaim-your-face." in refusal(await run("access", ANN, "--campaign", "yours"))
         assert json.loads((await run("access", ANN, "--campaign", CAMPAIGN)).stdout)
         assert "signature" not in (await run("erase", ANN, "--yes", "--campaign", "other")).stdout
         assert "signature was removed" in (await run("erase", ANN, "--yes", "--campaign", CAMPAIGN)).stdout
@@ -451,8 +445,8 @@ class TestFiles:
         Path("key.txt").write_text("secret")
         Path("key.txt").chmod(0o644)
 
-        assert "exists already: choose another name" in told(await run("access", ANN, "--to", "key.txt"))
-        assert "exists already: choose another name" in told(
+        assert "exists already: choose another name" in refusal(await run("access", ANN, "--to", "key.txt"))
+        assert "exists already: choose another name" in refusal(
             await run("erase", ANN, "--yes", "--receipt", "key.txt")
         )
 
@@ -487,7 +481,7 @@ class TestAddress:
     async def test_is_asked_for_at_a_terminal(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Not on standard output, which may be a file."""
         await confirmed(here, email=ANN)
-        monkeypatch.setattr(output, "at_terminal", lambda: True)
+        monkeypatch.setattr(prompts, "at_terminal", lambda: True)
 
         kept = await run("access", "-", typed=f"{ANN}\n")
 
@@ -497,7 +491,7 @@ class TestAddress:
 
     async def test_that_nobody_gives_is_missed(self, here: World) -> None:
         """There is no terminal, and nothing on standard input."""
-        assert "no terminal to ask for the address at" in told(await run("access", "-"))
+        assert "no terminal to ask for the address at" in refusal(await run("access", "-"))
 
 
 async def test_a_receipt_names_what_was_searched(here: World, campaign_id: str) -> None:

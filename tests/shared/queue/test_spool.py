@@ -14,6 +14,7 @@ from shared.queue.sweep import Sweeper
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.deployment import World, world
 from tests.support.emulator import free_port
+from tests.support.silent_proxy import SilentProxy
 
 QUEUE = "projects/undersign-test/locations/europe-west1/queues/deliver"
 DATABASE = "(default)"
@@ -134,6 +135,27 @@ async def test_what_an_attempt_without_an_answer_has_kept_is_kept_once(
     async with sweeping(project, queue) as sweeper:
         assert await sweeper.sweep() == 1
     assert queue.bodies == [b"task"]
+
+
+async def test_a_connection_that_died_silently_is_left_for_another(
+    emulator: str, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After one deadline without an answer, so that the signer notices nothing."""
+    monkeypatch.setattr("shared.queue.spool.TIMEOUT_SECONDS", 1)
+    spool = FirestoreSpool(project, DATABASE)
+    async with SilentProxy(emulator) as proxy:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", proxy.host)
+        await spool.keep(b"before")
+        proxy.silence()
+
+        await spool.keep(b"after")
+
+        assert proxy.accepted == 2
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator)
+    queue = KeepingQueue()
+    async with sweeping(project, queue) as sweeper:
+        await sweeper.sweep()
+    assert sorted(queue.bodies) == [b"after", b"before"]
 
 
 @pytest.fixture

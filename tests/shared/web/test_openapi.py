@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 import schemathesis
 
 from shared.web import openapi
+from shared.web.routes import function_by_path
 from tests.support.deployment import CAMPAIGN, LINKS, PUBLIC_URL, REPOSITORY, SIGNATURES, signature, world
 from tests.support.servers import Server, server
 
@@ -55,14 +58,51 @@ async def test_every_route_is_described_and_nothing_else(
 ) -> None:
     """Path by path and method by method, as the functions themselves list them."""
     async with world(tmp_path, monkeypatch) as deployed:
-        routes = [route for module in deployed.functions.values() for route in module.app._routes]
+        routes = [route for module in deployed.functions.values() for route in module.app.routes]
     served = {(route.path, method.lower()) for route in routes for method in route.handlers}
 
-    described = {
-        (path, key) for path, item in document["paths"].items() for key in item if key not in {"parameters"}
-    }
+    described = {(path, method) for path, method, _ in operations(document)}
 
     assert described == served - PRIVATE
+    assert {path for path, _ in served} == set(function_by_path())
+
+
+def test_every_operation_has_a_tag_and_a_summary(document: dict[str, Any]) -> None:
+    """A sentence of its own, so that a list of operations reads as one."""
+    tags = {tag["name"] for tag in document["tags"]}
+    summaries = [operation["summary"] for _, _, operation in operations(document)]
+
+    for _, _, operation in operations(document):
+        assert operation["tags"]
+        assert set(operation["tags"]) <= tags
+        assert re.fullmatch(r"[A-Z]\S*( \S+){2,}\.", operation["summary"]), operation["summary"]
+    assert len(summaries) == len(set(summaries))
+
+
+def test_every_json_body_has_an_example_that_fits_its_schema(document: dict[str, Any]) -> None:
+    """Of every request, and of every answer to one that succeeds."""
+    bodies = [
+        body
+        for _, _, operation in operations(document)
+        for holder in [operation.get("requestBody", {}), *succeeding(operation)]
+        for media_type, body in holder.get("content", {}).items()
+        if media_type == "application/json"
+    ]
+
+    assert len(bodies) > 10
+    for body in bodies:
+        schema = {**body["schema"], "components": document["components"]}  # where its references lead
+        jsonschema_rs.validator_for(schema).validate(body["example"])
+
+
+def succeeding(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    return [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method and description of each."""
+    for path, item in document["paths"].items():
+        yield from ((path, method, item[method]) for method in item if method != "parameters")
 
 
 def test_every_answer_is_described(running: Server, tmp_path: Path) -> None:

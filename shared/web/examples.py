@@ -1,0 +1,82 @@
+"""Bodies of requests and answers as the OpenAPI document shows them; each is an instance of its model."""
+
+from datetime import UTC, datetime
+
+from shared.campaigns.overlay import AdmittedPartner, PublishedOverlay
+from shared.models.requests import LinksRequest, SignRequest
+from shared.models.responses import (
+    CheckInbox,
+    Count,
+    CountryThreshold,
+    Form,
+    FormSender,
+    History,
+    HistoryPoint,
+    Sharing,
+    Thresholds,
+)
+
+_CAMPAIGN = "reclaim-your-face"
+_PAGE = f"https://petition.example.org/c/{_CAMPAIGN}"
+_AS_OF = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+_BY_COUNTRY = {"DE": 912, "FR": 640, "other": 12}
+
+# Not validated here: what checks an address is no package of embed's. A test sends both to sign.
+SIGN = SignRequest.model_construct(
+    email="ann@example.org", name="Ann Example", country="DE", locale="en", consent=True
+)
+LINKS = LinksRequest.model_construct(email="ann@example.org", locale="en")
+CHECK_INBOX = CheckInbox()
+
+COUNT = Count(
+    campaign=_CAMPAIGN,
+    total=1564,
+    goal=1_000_000,
+    next_goal=10_000,
+    as_of=_AS_OF,
+    by_country=_BY_COUNTRY,
+    thresholds=Thresholds(
+        basis="Petition signatures by the country each signer declared.",
+        needed=7,
+        met=0,
+        by_country={"DE": CountryThreshold(needed=69_120, met=False)},
+    ),
+)
+HISTORY_DAYS = History(
+    campaign=_CAMPAIGN,
+    as_of=_AS_OF,
+    points=[
+        HistoryPoint(at=datetime(2026, 11, 21, 23, 0, tzinfo=UTC), total=803, by_country={"DE": 803}),
+        HistoryPoint(at=_AS_OF, total=1564, by_country=_BY_COUNTRY),
+    ],
+)
+HISTORY_HOURS = History(campaign=_CAMPAIGN, as_of=_AS_OF, points=[HistoryPoint(at=_AS_OF, total=1564)])
+
+_PARTNER = AdmittedPartner(name="New Partner", origins=("https://new.example.org",), country="FR")
+OVERLAY = PublishedOverlay(partners={"new-partner": _PARTNER})
+
+FORM = Form(
+    campaign=_CAMPAIGN,
+    language="en",
+    title="Ban biometric mass surveillance",
+    admitted=True,
+    partner="digital-rights",
+    partner_country="DE",
+    language_country="IE",
+    countries=[("FR", "France"), ("DE", "Germany")],
+    required=["name", "email", "country"],
+    asks_postal_code=False,
+    consent="I am at least 16 years old and sign this petition.",
+    hosted_page=f"{_PAGE}?lang=en&partner=digital-rights",
+    privacy_page=f"{_PAGE}/privacy?lang=en",
+    contact="campaign@example.org",
+    sender=FormSender(name="Example Campaign", address="petition@example.org"),
+    subject="One more step: confirm your signature",
+    mailboxes={"example.com": "https://mail.example.com"},
+    share=Sharing(
+        url=f"{_PAGE}?lang=en&partner=digital-rights&source=share",
+        services={"Mastodon": "https://share.joinmastodon.org/#text=Sign%20with%20me"},
+        primary={"BG": "Viber"},
+    ),
+    texts={"form.submit": "Sign"},
+)

@@ -1,0 +1,80 @@
+"""The functions, and the paths that each of them answers: the one table of both.
+
+A function attaches its handlers to its paths; the local server, the OpenAPI document and the build read the table.
+infra/balancer.tf has the paths as a load balancer wants them, which a test holds against these.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class SignPath(StrEnum):
+    """Take signatures."""
+
+    SIGNATURES = "/v1/campaigns/{campaign}/signatures"
+    LINKS = "/v1/campaigns/{campaign}/links"
+
+
+class DeliverPath(StrEnum):
+    """Called by the queue and the scheduler alone."""
+
+    TASK = "/v1/tasks/deliver"
+    SWEEP = "/v1/tasks/sweep"
+    SNAPSHOT = "/v1/tasks/snapshot"
+
+
+class ConfirmPath(StrEnum):
+    """The links in the mail."""
+
+    CONFIRM = "/v1/confirm/{token}"
+    WITHDRAW = "/v1/withdraw/{token}"
+
+
+class CountPath(StrEnum):
+    """Every number that is public."""
+
+    COUNT = "/v1/campaigns/{campaign}/count"
+    BADGE = "/v1/campaigns/{campaign}/count.svg"
+    HISTORY = "/v1/campaigns/{campaign}/history"
+    HISTORY_CSV = "/v1/campaigns/{campaign}/history.csv"
+    HOURS = "/v1/campaigns/{campaign}/history/hours"
+    HOURS_CSV = "/v1/campaigns/{campaign}/history/hours.csv"
+    OVERLAY = "/v1/campaigns/{campaign}/overlay"
+    PROGRESS = "/c/{campaign}/progress"
+
+
+class EmbedPath(StrEnum):
+    """Pages, the widget and the OpenAPI document."""
+
+    PETITION = "/c/{campaign}"
+    LINKS = "/c/{campaign}/links"
+    PRIVACY = "/c/{campaign}/privacy"
+    SNIPPETS = "/c/{campaign}/embed"
+    SHARE_IMAGE = "/c/{campaign}/share.png"
+    FORM = "/v1/campaigns/{campaign}/form"
+    SCRIPT = "/embed/{file}"
+    OPENAPI = "/v1/openapi.json"
+
+
+PATHS: Mapping[str, type[StrEnum]] = {
+    "sign": SignPath,
+    "deliver": DeliverPath,
+    "confirm": ConfirmPath,
+    "count": CountPath,
+    "embed": EmbedPath,
+}
+FUNCTIONS = tuple(PATHS)
+#: Those that the internet reaches, through the load balancer.
+PUBLIC = tuple(name for name in FUNCTIONS if name != "deliver")
+#: Answers, with 404, what no path names.
+DEFAULT = "embed"
+
+
+def health(function: str) -> str:
+    """Return the path of a function's health."""
+    return f"/v1/health/{function}"
+
+
+def function_by_path() -> Mapping[str, str]:
+    """Map every path to the function that answers it."""
+    return {path: function for function, paths in PATHS.items() for path in (*map(str, paths), health(function))}
