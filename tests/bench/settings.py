@@ -82,4 +82,6 @@ def firestore_client(host: str, project: str) -> Client:
 def firestore_store(host: str, project: str) -> Iterator[FirestoreStore]:
     """Yield the store itself, at `host`."""
     with mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=host):
-        yield FirestoreStore(project, "(default)", lambda _campaign: TALLY_SHARDS)
+        store = FirestoreStore(project, "(default)", lambda _campaign: TALLY_SHARDS)
+        yield store
+        store.close()

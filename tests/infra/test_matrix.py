@@ -11,7 +11,7 @@ def test_the_matrix_is_that_of_the_plan(plan: dict[str, Any]) -> None:
 
 
 def test_the_matrix_holds_every_grant(plan: dict[str, Any]) -> None:
-    """A kind of grant that the script does not know would be missing from it."""
+    """A kind of grant that access_matrix does not know would be missing from it."""
     kinds = {each["type"] for each in plan["planned_values"]["root_module"]["resources"]}
 
     assert {kind for kind in kinds if "_iam_" in kind} == {
