@@ -23,8 +23,9 @@ run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 by default
 
 test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to pytest
 	$(BIN)/python -m pytest $(or $(ARGS),$(ALL))
-# A few tests are done in one process before others would have started: each has its own emulator and browser.
-ALL := --numprocesses logical --maxprocesses 4 --dist worksteal
+# Many tests wait for a server or a cache: three processes keep two cores busy. They share one emulator; but each has
+# a browser of its own, so more of them would not pay.
+ALL := --numprocesses 3 --dist worksteal
 
 check: check-python check-infra ## Check format, lint, types and Terraform
 
