@@ -131,7 +131,8 @@ class FirestoreMaintenance(FirestoreStore):
                     place[each.key or "total"] = each.counted - each.kept
             writes.append(firestore.increment(shard_path(campaign, shard), document))
         if writes:
-            await until_committed(lambda: self.database.commit(*writes))
+            # Not retried: where the answer got lost, the difference would be added twice.
+            await until_committed(lambda: self.database.commit(*writes, retried=()))
 
     async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:
         removed = 0

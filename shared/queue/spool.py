@@ -1,4 +1,4 @@
-"""The spool: tasks that Cloud Tasks could not take, in a Firestore database of their own.
+"""The spool: tasks that Cloud Tasks did not accept, in a Firestore database of their own.
 
 It is a database of its own, because roles are given per database: sign may create there and do nothing else.
 """

@@ -122,7 +122,7 @@ class GrantMail:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Not now: come again at `until`. Nothing was stored."""
+    """Not now: try again at `until`. Nothing was stored."""
 
     until: datetime
 

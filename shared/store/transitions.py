@@ -67,7 +67,7 @@ def admit(
 def _say_already_signed(
     address: Address, signature: Signature, mailbox: Mailbox, submission: Submission, now: datetime
 ) -> MailTransition:
-    # A task that comes again for a submission that was mailed is no new attempt to sign.
+    # A task that is retried for a submission that was mailed is no new attempt to sign.
     mailed = signature.submission(submission.id) or _claim_of(mailbox, _key(MailKind.CONFIRM, submission.id))
     if mailed:
         return MailTransition(Skip.SENT)

@@ -614,7 +614,7 @@ class TestLocal:
         await on_file.queue.lease(NOW + LEASE)
         assert late is not None
 
-        await on_file.queue.again(late, at=NOW, executed=True)
+        await on_file.queue.retry(late, at=NOW, executed=True)
 
         assert await on_file.queue.lease(NOW + LEASE) is None
 
