@@ -204,11 +204,11 @@ locals {
     count-stale = {
       to      = "mail"
       summary = "Readers see an old number."
-      # An instance says so once in a few seconds while the database is away; a few are a slow read.
+      # An instance says so once a minute while the database is away; a few are a slow read.
       query = <<-EOT
-        sum(increase(logging_googleapis_com:user_count_is_stale{monitored_resource="cloud_run_revision"}[10m])) > 20
+        sum(increase(logging_googleapis_com:user_count_is_stale{monitored_resource="cloud_run_revision"}[10m])) > 4
         or
-        sum(increase(logging_googleapis_com:user_history_is_stale{monitored_resource="cloud_run_revision"}[10m])) > 20
+        sum(increase(logging_googleapis_com:user_history_is_stale{monitored_resource="cloud_run_revision"}[10m])) > 4
       EOT
       for   = "120s"
     }

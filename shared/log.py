@@ -10,7 +10,7 @@ import traceback
 from pathlib import PurePath
 from typing import Literal
 
-#: What an event may say. Adding one here is a decision about privacy.
+#: The fields of events. Adding one is a decision about privacy.
 FIELDS = frozenset(
     {
         "function",

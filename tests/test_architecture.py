@@ -123,7 +123,7 @@ class TestModule:
             assert read == []
 
     def test_writes_to_nothing_but_the_log(self, module: str) -> None:
-        """The log has a list of what may be said; print and logging have none. The desk speaks through asking."""
+        """The log has a list of what may be said; print and logging have none. The desk prints in its terminal."""
         named = {node.id for node in ast.walk(_tree(module)) if isinstance(node, ast.Name)}
         attributes = {node.attr for node in ast.walk(_tree(module)) if isinstance(node, ast.Attribute)}
         if module not in {"shared.log", "desk.terminal.output", DEVSERVER}:

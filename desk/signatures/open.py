@@ -145,14 +145,18 @@ def open_export(
         damaged=left_out.damaged,
         newer=left_out.newer,
         repeated=left_out.repeated,
-        files={
-            name: OpenedFile(signatures=number, sha256=private_files.sha256(folder / name))
-            for name, number in sorted(tables.written.items())
-        },
+        files=_files(folder, tables.written),
     )
     private_files.replace(folder / MANIFEST, opened.model_dump_json(indent=2))
     _print_summary(opened, folder)
     _compare(opened, manifest)
+
+
+def _files(folder: Path, written: Mapping[str, int]) -> dict[str, OpenedFile]:
+    return {
+        name: OpenedFile(signatures=number, sha256=private_files.sha256(folder / name))
+        for name, number in sorted(written.items())
+    }
 
 
 def _manifest(source: Path) -> Manifest | None:

@@ -21,7 +21,7 @@ deps = runtime.embed()
 scripts = Scripts(Path(__file__).parent / "static")
 
 #: The pages change with a deployment, when a campaign opens or closes, and with its overlay. That is to be in
-#: force within a minute, so these ages, those of count's answer and `overlay.FRESH_SECONDS` must not be more.
+#: force within a minute, so these ages, those of count's answer and `live.MAX_AGE` must not be more.
 CACHE = {"Cache-Control": "public, max-age=5, s-maxage=15, stale-while-revalidate=10, stale-if-error=86400"}
 
 NO_SNIFF = {"X-Content-Type-Options": "nosniff"}

@@ -28,7 +28,7 @@ _CHECK_INBOX = CheckInbox().model_dump_json()
 
 
 async def post_signature(call: Call) -> Response:
-    """Validate, seal, enqueue, answer; the answer never depends on who has signed before."""
+    """Accept a signature: validate, seal, enqueue. The answer never depends on who has signed before."""
     campaign = call.campaign
     body = await read_body(call)
     _check_origin(call, campaign)

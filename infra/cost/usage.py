@@ -18,8 +18,8 @@ SECONDS_A_MONTH = HOURS_A_MONTH * 3600
 
 #: Documents of one campaign's tally, each of which is a read (`tally_shards`).
 TALLY_SHARDS = 32
-#: How often a process reads the tally and the overlay again (`count.FRESH`), the overlay alone (`overlay`), and
-#: writes what it has counted of the funnel (`funnel.WRITE_SECONDS`).
+#: A process reads the tally and the overlay again after so long (`count.MAX_AGE`), the overlay alone
+#: (`live.MAX_AGE`), and writes what it has counted of the funnel (`funnel.WRITE_SECONDS`).
 COUNT_FRESH_SECONDS = 5
 OVERLAY_FRESH_SECONDS = 10
 FUNNEL_WRITE_SECONDS = 5

@@ -1,6 +1,6 @@
 """Hazardous: sealing to public keys, and opening what was sealed to ours.
 
-Never seal with a key whose identity nobody holds; never keep an identity anywhere but in Secret Manager
+Never seal to a key whose identity nobody holds; never keep an identity anywhere but in Secret Manager
 (deliver's) or on the organisers' own machines (the campaign's); never compare or log an opened envelope.
 
 Sealed data is an age file (https://age-encryption.org/v1, X25519), which the stock `age` tool opens.

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ValidationError
 
 from shared import log
+from shared.cache import StaleWhileRevalidate
 from shared.campaigns.model import Campaign, Initiative
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
 from shared.models.responses import Count, CountryThreshold, PaperCount, Thresholds
-from shared.stats.cache import Copies
 from shared.store import Store
 from shared.store.entities import Tally
 
@@ -26,11 +26,11 @@ BASIS = (
     "Petition signatures by the country each signer declared; not statements of support for the initiative, "
     "which are collected by the European Commission."
 )
-FRESH = timedelta(seconds=5)
+MAX_AGE = timedelta(seconds=5)
 
 
 def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
-    """A snapshot as everybody may see it."""
+    """Return a snapshot as everybody may see it."""
     tally, paper = snapshot.tally, snapshot.overlay.paper_by_country
     return Count(
         campaign=campaign.id,
@@ -50,7 +50,7 @@ def _paper(by_country: Mapping[str, int]) -> PaperCount:
 
 
 def etag(count: BaseModel, variant: str = "") -> str:
-    """A weak entity tag (RFC 9110, 8.8.3) over the numbers: `as_of` alone changes nothing.
+    """Hash the numbers to a weak entity tag (RFC 9110, 8.8.3): `as_of` alone changes nothing.
 
     `variant`: tells apart several representations of them.
     """
@@ -59,7 +59,7 @@ def etag(count: BaseModel, variant: str = "") -> str:
 
 
 def fold(by_country: Mapping[str, int], total: int) -> dict[str, int]:
-    """By country, the small ones together; the sum is `total`."""
+    """Fold the small countries together; the sum is `total`."""
     shown = {country: n for country, n in sorted(by_country.items()) if n >= MIN_SHOWN}
     other = total - sum(shown.values())
     return {**shown, OTHER: other} if other else shown
@@ -83,18 +83,18 @@ class Snapshot:
     as_of: datetime
 
 
-def snapshots(store: Store) -> Copies[Snapshot]:
-    """The last tally and overlay of each campaign."""
+def snapshots(store: Store) -> StaleWhileRevalidate[Snapshot]:
+    """Cache the tally and the overlay of each campaign."""
 
     async def read(campaign: str, now: datetime, last: Snapshot | None) -> Snapshot:
         tally, overlay = await asyncio.gather(store.tally(campaign), _overlay(store, campaign, last))
         return Snapshot(tally, overlay, now)
 
-    return Copies(read, FRESH, "count_is_stale")
+    return StaleWhileRevalidate(read, max_age=MAX_AGE, log_event="count_is_stale")
 
 
 async def _overlay(store: Store, campaign: str, last: Snapshot | None) -> Overlay:
-    """The last good copy where it cannot be read: the count goes on."""
+    """Read the overlay, or fall back on the last good one: the count goes on."""
     try:
         return await store.overlay(campaign)
     except (StoreUnavailable, ValidationError) as fault:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from shared.cache import StaleWhileRevalidate
 from shared.models.responses import History, HistoryPoint
-from shared.stats.cache import Copies
 from shared.stats.count import fold
 from shared.store import Store
 from shared.store.entities import Day, Hour, Point
 
 #: A new point comes once an hour.
-FRESH = timedelta(minutes=1)
+MAX_AGE = timedelta(minutes=1)
 #: For so long each hour can be asked for; before that, the last hour of each day.
 HOURS_KEPT_DAYS = 30
 
@@ -38,19 +38,19 @@ class Line:
         return [hour for hour in every if hour.at > since]
 
 
-def lines(store: Store) -> Copies[Line]:
-    """The history of each campaign. What is older than a day does not change, so it is read once."""
+def lines(store: Store) -> StaleWhileRevalidate[Line]:
+    """Cache the history of each campaign. What is older than a day does not change, so it is read once."""
 
     async def read(campaign: str, now: datetime, last: Line | None) -> Line:
         since = (last.as_of - timedelta(days=1)).date() if last else date.min
         known = [day for day in last.kept if day.last.at.date() < since] if last else []
         return Line([*known, *await store.history(campaign, since)], now)
 
-    return Copies(read, FRESH, "history_is_stale")
+    return StaleWhileRevalidate(read, max_age=MAX_AGE, log_event="history_is_stale")
 
 
 def by_day(campaign: str, line: Line) -> History:
-    """With the countries, folded like the counter's."""
+    """Return the point of each day, with its countries folded like the counter's."""
     points = [
         HistoryPoint(at=point.at, total=point.total, by_country=fold(point.by_country, point.total))
         for point in line.days
@@ -59,13 +59,13 @@ def by_day(campaign: str, line: Line) -> History:
 
 
 def by_hour(campaign: str, line: Line) -> History:
-    """Totals alone."""
+    """Return the total of each hour, without countries."""
     points = [HistoryPoint(at=hour.at, total=hour.total) for hour in line.hours]
     return History(campaign=campaign, as_of=line.as_of, points=points)
 
 
 def as_csv(history: History) -> str:
-    """A row for each point, a column for each country (RFC 4180); empty where it was folded into `other`."""
+    """Write a row for each point, a column for each country (RFC 4180); empty where it was folded into `other`."""
     countries = sorted({country for point in history.points for country in point.by_country or {}})
     written = io.StringIO(newline="")
     table = csv.writer(written)

@@ -27,7 +27,7 @@ _PERSONAL = "x" * 400
 
 
 def measure(figures: Figures, rounds: int, _seconds: float) -> None:
-    """Processor time of this process, in which the servers on the other side are not."""
+    """Measure the CPU time of this process; the servers on the other side are processes of their own."""
     recipient = sealing.parse_recipient(BASE["DELIVER_RECIPIENT"])
     with part("tasks_server") as tasks, part("firestore_server") as database:
         for round_ in range(rounds + 1):
@@ -73,7 +73,7 @@ async def _read_and_commit(figures: Figures, database: str) -> None:
 
 
 async def _many(figures: Figures, name: str, call: Callable[[], Awaitable[object]]) -> None:
-    """So many at once, over and over, as in a rush."""
+    """Call it `AT_ONCE` times at once, over and over, as in a rush."""
 
     async def work() -> None:
         for _ in range(TIMES // AT_ONCE):

@@ -209,7 +209,7 @@ class TestPage:
         """And shows everything else."""
         page = await deployed.client.get(f"{PAGE}?lang=en")
 
-        assert "The line is drawn as soon as" in page.text
+        assert "The chart appears once" in page.text
         assert "0 people have signed" in page.text
 
     async def test_is_cacheable_in_one_language(self, deployed: World) -> None:
@@ -246,6 +246,6 @@ class TestPage:
         page = (await deployed.client.get(f"{PAGE}?lang=en")).text
 
         assert "On paper" not in before
-        assert "counted them: 1,204." in page
+        assert "counted by the organisers: 1,204." in page
         assert "0 people have signed" in page
         assert "Cologne" not in page

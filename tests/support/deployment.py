@@ -26,7 +26,6 @@ from shared.mail import Mail
 from shared.mail.outbox import Outbox, Received
 from shared.queue.local import LocalQueue
 from shared.queue.local_dispatcher import Dispatcher
-from shared.stats.cache import Copies
 from shared.web.routes import FUNCTIONS, CountPath, DeliverPath, SignPath
 from tests.support.clock import NOW
 
@@ -77,12 +76,11 @@ class World:
         self.identities = identities
         self.outbox = Outbox(folder / "outbox", self._next_moment)
         self.queue = LocalQueue(folder / "tasks.db")
-        for module in functions.values():
+        for name, module in functions.items():
             module.deps.now = lambda: self.now
-            if isinstance(module.deps.campaigns, LiveCampaigns):
-                module.deps.campaigns._clock = lambda: self.now.timestamp()
-        for name in ("sign", "embed"):
-            functions[name].deps.campaigns._read = self._published_overlay
+            if isinstance(live := module.deps.campaigns, LiveCampaigns):
+                read = self._published_overlay if name in {"sign", "embed"} else module.deps.store.overlay
+                module.deps.campaigns = LiveCampaigns(live.files, read, lambda: self.now)
         functions["deliver"].deps.mailer = self.outbox
         self.apps = {
             name: create_asgi_app_from_module(name, None, None, module, None)  # type: ignore[no-untyped-call]
@@ -135,7 +133,7 @@ class World:
 
     async def count(self) -> dict[str, Any]:
         """The public counter, as it stands now."""
-        self._forget(self.functions["count"].snapshots)
+        self.functions["count"].snapshots.clear()
         response = await self.client.get(COUNT)
         assert response.status_code == 200
         content: dict[str, Any] = response.json()
@@ -144,14 +142,8 @@ class World:
     async def snapshot(self) -> None:
         """The schedule calls, at the hour that it is now."""
         assert (await self.client.post(DeliverPath.SNAPSHOT)).status_code == 204
-        self._forget(self.functions["count"].lines)
-        self._forget(self.functions["count"].snapshots)
-
-    @staticmethod
-    def _forget(copies: Copies[Any]) -> None:
-        """Read anew when next asked."""
-        copies._begun.clear()
-        copies._last.clear()
+        self.functions["count"].lines.clear()
+        self.functions["count"].snapshots.clear()
 
 
 class BrokenQueue:

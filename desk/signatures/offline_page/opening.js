@@ -71,7 +71,7 @@ const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
 const csvLine = (values) => `${values.map(cell).map(quoted).join(",")}\r\n`;
 
 const UNREADABLE = "the file cannot be read";
-/** The next part of a file; browsers differ in what they call it when the file is gone. */
+/** Read the next part of a file; browsers differ in the error for a file that is gone. */
 const readFrom = (reader) => reader.read().catch(() => { throw new Error(UNREADABLE); });
 
 /** The lines of a file, some at a time, so that only these are in memory. */
@@ -105,7 +105,7 @@ const isBase64 = (text) => /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 
 
 let decrypter;
 
-/** The signature in a line, with the line's id and the country, partner and newsletter that files are named after. */
+/** Open a line: its id, the signature as NDJSON, and the country, partner and newsletter that decide on its files. */
 const openLine = async (line) => {
   if (line.includes("\ufffd")) throw new TypeError("no text");
   const { id, sealed, confirmed_at } = parsed(line);
@@ -117,9 +117,9 @@ const openLine = async (line) => {
   return { id, country, partner, newsletter, text: jsonLine(signature) };
 };
 
-/** What workers are asked for, by its name. */
+/** The tasks of workers, by name. */
 const TASKS = {
-  /** What lies under the passphrase; or the word for what is in the way. */
+  /** Decrypt a key file under a passphrase; or name the problem. */
   async unlock({ locked, passphrase }) {
     try {
       const withPassphrase = new age.Decrypter();
@@ -128,12 +128,12 @@ const TASKS = {
       const sealed = text.startsWith(ARMOR) ? age.armor.decode(text) : locked;
       return { unlocked: await withPassphrase.decrypt(sealed, "text") };
     } catch (error) {
-      if (error.message.includes("no identity matched")) return { fault: "wrong" };
-      return { fault: error instanceof RangeError || error.message.includes("work factor") ? "costly" : "damaged" };
+      if (error.message.includes("no identity matched")) return { problem: "wrong" };
+      return { problem: error instanceof RangeError || error.message.includes("work factor") ? "costly" : "damaged" };
     }
   },
 
-  /** Keep the keys to open with; whether they are whole. */
+  /** Keep the keys to open with; false if one is damaged. */
   async take(identities) {
     decrypter = new age.Decrypter();
     try {
@@ -156,7 +156,7 @@ const TASKS = {
     return Array.from(sha256.digest(), (byte) => byte.toString(16).padStart(2, "0")).join("");
   },
 
-  /** The signatures in these lines as NDJSON, with whose they are; null for each line that did not open. */
+  /** Open lines, as `openLine` does; null for each line that did not open. */
   async open(lines) {
     const leftOut = (error) => (error instanceof UnknownVersion ? { isNewer: true } : null);
     return Promise.all(lines.map((line) => openLine(line).catch(leftOut)));

@@ -1,8 +1,8 @@
-"""Firestore as the functions see it, answering at once: documents in memory, conditions not looked at.
+"""Firestore as the functions see it, answering at once: documents in memory, conditions ignored.
 
     python -m tests.bench.parts.firestore_server
 
-Prints its port. Google's emulator is so slow that beside it nothing is seen of what the functions cost.
+Prints its port. Google's emulator is so slow that it hides what the functions cost.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ async def _commit(request: Any, _context: object) -> Any:
 
 
 async def _run_query(_request: Any, _context: object) -> AsyncIterator[Any]:
-    """Nothing is found."""
+    """Find nothing."""
     yield firestore.RunQueryResponse.pb()(read_time=_now())
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.campaigns.live import FRESH_SECONDS, LiveCampaigns
+from shared.campaigns.live import MAX_AGE, LiveCampaigns
 from shared.campaigns.loader import load_all
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import (
@@ -124,7 +125,7 @@ class Source:
 class TestLiveCampaigns:
     @pytest.fixture(autouse=True)
     def _live(self) -> None:
-        self.now = 1000.0
+        self.now = NOW
         self.source = Source()
         self.campaigns = LiveCampaigns(load_all(), self.source.read, lambda: self.now)
 
@@ -146,8 +147,9 @@ class TestLiveCampaigns:
 
     async def test_a_copy_is_read_anew_when_it_is_old(self) -> None:
         """And not before, however many ask."""
-        for seconds, reads in ((0, 1), (FRESH_SECONDS - 1, 1), (1, 2), (FRESH_SECONDS, 3)):
-            self.now += seconds
+        second = timedelta(seconds=1)
+        for passing, reads in ((0 * second, 1), (MAX_AGE - second, 1), (second, 2), (MAX_AGE, 3)):
+            self.now += passing
             for _ in range(10):
                 self.is_paused()
             await self.campaigns.settled()
@@ -161,7 +163,7 @@ class TestLiveCampaigns:
         await self.campaigns.settled()
         self.source.given = fault
         for _ in range(5):
-            self.now += FRESH_SECONDS
+            self.now += MAX_AGE
             assert self.is_paused()
             await self.campaigns.settled()
 
@@ -173,7 +175,7 @@ class TestLiveCampaigns:
         self.source.open.clear()
         for _ in range(5):
             self.is_paused()
-            self.now += FRESH_SECONDS
+            self.now += MAX_AGE
             await asyncio.sleep(0)
 
         assert self.source.reads == 1

@@ -10,18 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import cache
+from shared.cache import StaleWhileRevalidate
 from shared.campaigns.loader import load_all
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
 from shared.reference import countries
-from shared.stats import cache, count
-from shared.stats.cache import Copies
-from shared.stats.count import FRESH, Snapshot
+from shared.stats import count
+from shared.stats.count import MAX_AGE, Snapshot
 from shared.store import Store
 from shared.store.entities import Tally
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
+
+Snapshots = StaleWhileRevalidate[Snapshot]
 
 
 def campaign() -> Campaign:
@@ -99,7 +102,7 @@ class TestPublic:
 class TestEtag:
     def test_ignores_when_it_was_read(self) -> None:
         """The same numbers are the same answer, and a cache need not fetch it again."""
-        first, later = (count.public(campaign(), snapshot(tally(DE=12), NOW + n * FRESH)) for n in range(2))
+        first, later = (count.public(campaign(), snapshot(tally(DE=12), NOW + n * MAX_AGE)) for n in range(2))
 
         assert count.etag(first) == count.etag(later)
 
@@ -159,34 +162,32 @@ def store() -> FakeStore:
 
 
 @pytest.fixture
-def snapshots(store: FakeStore) -> Copies[Snapshot]:
+def snapshots(store: FakeStore) -> Snapshots:
     return count.snapshots(cast("Store", store))
 
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a slow store gives up at once."""
-    monkeypatch.setattr(cache, "_PATIENCE_SECONDS", 0.001)
+    monkeypatch.setattr(cache, "TIMEOUT_SECONDS", 0.001)
 
 
 class TestSnapshots:
     async def test_are_read_once_for_all_who_ask_within_five_seconds(
-        self, store: FakeStore, snapshots: Copies[Snapshot]
+        self, store: FakeStore, snapshots: Snapshots
     ) -> None:
         """And a moment later once again."""
         first = await snapshots.get("a", NOW)
         store.held = tally(DE=11)
 
-        still = await snapshots.get("a", NOW + FRESH - timedelta(microseconds=1))
-        then = await snapshots.get("a", NOW + FRESH)
+        still = await snapshots.get("a", NOW + MAX_AGE - timedelta(microseconds=1))
+        then = await snapshots.get("a", NOW + MAX_AGE)
 
         assert (first, still, first.as_of) == (still, first, NOW)
-        assert (then.tally.total, then.as_of) == (11, NOW + FRESH)
+        assert (then.tally.total, then.as_of) == (11, NOW + MAX_AGE)
         assert len(store.reads) == 2
 
-    async def test_are_read_once_for_all_who_ask_at_once(
-        self, store: FakeStore, snapshots: Copies[Snapshot]
-    ) -> None:
+    async def test_are_read_once_for_all_who_ask_at_once(self, store: FakeStore, snapshots: Snapshots) -> None:
         """A thousand readers of a process that has just started are one read."""
         store.open.clear()
         asking = [asyncio.create_task(snapshots.get("a", NOW)) for _ in range(1000)]
@@ -199,21 +200,21 @@ class TestSnapshots:
         assert store.reads == ["a"]
 
     async def test_do_not_make_others_wait_while_one_reads_again(
-        self, store: FakeStore, snapshots: Copies[Snapshot]
+        self, store: FakeStore, snapshots: Snapshots
     ) -> None:
         """They get the last copy meanwhile."""
         first = await snapshots.get("a", NOW)
         store.open.clear()
-        reading = asyncio.create_task(snapshots.get("a", NOW + FRESH))
+        reading = asyncio.create_task(snapshots.get("a", NOW + MAX_AGE))
         await asyncio.sleep(0)
 
-        meanwhile = await at_once(snapshots.get("a", NOW + FRESH))
+        meanwhile = await at_once(snapshots.get("a", NOW + MAX_AGE))
         store.open.set()
 
         assert meanwhile == first
-        assert (await reading).as_of == NOW + FRESH
+        assert (await reading).as_of == NOW + MAX_AGE
 
-    async def test_of_campaigns_are_kept_apart(self, store: FakeStore, snapshots: Copies[Snapshot]) -> None:
+    async def test_of_campaigns_are_kept_apart(self, store: FakeStore, snapshots: Snapshots) -> None:
         """Each has a tally of its own."""
         await snapshots.get("a", NOW)
         await snapshots.get("b", NOW)
@@ -221,7 +222,7 @@ class TestSnapshots:
         assert store.reads == ["a", "b"]
 
     async def test_are_served_while_the_store_is_away_and_say_how_old_they_are(
-        self, store: FakeStore, snapshots: Copies[Snapshot], capsys: pytest.CaptureFixture[str]
+        self, store: FakeStore, snapshots: Snapshots, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """An hour later still, and an operator is told."""
         first = await snapshots.get("a", NOW)
@@ -233,61 +234,61 @@ class TestSnapshots:
         events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [(each["event"], each["campaign"]) for each in events] == [("count_is_stale", "a")] * 3
 
-    async def test_recover_with_the_store(self, store: FakeStore, snapshots: Copies[Snapshot]) -> None:
+    async def test_recover_with_the_store(self, store: FakeStore, snapshots: Snapshots) -> None:
         """No restart is needed."""
         await snapshots.get("a", NOW)
         store.is_away = True
-        await snapshots.get("a", NOW + FRESH)
+        await snapshots.get("a", NOW + MAX_AGE)
         store.is_away, store.held = False, tally(DE=99)
 
-        assert (await snapshots.get("a", NOW + 2 * FRESH)).tally.total == 99
+        assert (await snapshots.get("a", NOW + 2 * MAX_AGE)).tally.total == 99
 
     async def test_ask_a_store_that_is_away_no_more_than_one_that_is_there(
-        self, store: FakeStore, snapshots: Copies[Snapshot]
+        self, store: FakeStore, snapshots: Snapshots
     ) -> None:
         """Once in five seconds: an outage must not become a storm."""
         await snapshots.get("a", NOW)
         store.is_away = True
 
         for milliseconds in range(0, 5_000, 100):
-            await snapshots.get("a", NOW + FRESH + timedelta(milliseconds=milliseconds))
+            await snapshots.get("a", NOW + MAX_AGE + timedelta(milliseconds=milliseconds))
 
         assert len(store.reads) == 2
 
     @pytest.mark.usefixtures("_impatient")
-    async def test_are_served_while_the_store_is_slow(self, store: FakeStore, snapshots: Copies[Snapshot]) -> None:
+    async def test_are_served_while_the_store_is_slow(self, store: FakeStore, snapshots: Snapshots) -> None:
         """The reading goes on, and whoever comes after it has the new numbers."""
         first = await snapshots.get("a", NOW)
         store.open.clear()
         store.held = tally(DE=11)
 
-        slow = await snapshots.get("a", NOW + FRESH)
+        slow = await snapshots.get("a", NOW + MAX_AGE)
         store.open.set()
-        await snapshots._reading["a"]
-        after = await snapshots.get("a", NOW + FRESH)
+        await snapshots.settled()
+        after = await snapshots.get("a", NOW + MAX_AGE)
 
         assert slow == first
         assert after.tally.total == 11
         assert len(store.reads) == 2
 
     async def test_make_one_in_five_seconds_wait_for_a_store_that_hangs(
-        self, store: FakeStore, snapshots: Copies[Snapshot], monkeypatch: pytest.MonkeyPatch
+        self, store: FakeStore, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A reading that never ends must not cost everybody their patience."""
         first = await snapshots.get("a", NOW)
         store.open.clear()
         later = NOW + timedelta(minutes=1)
         with monkeypatch.context() as patience:
-            patience.setattr(cache, "_PATIENCE_SECONDS", 0.001)
+            patience.setattr(cache, "TIMEOUT_SECONDS", 0.001)
             for n in range(3):
-                await snapshots.get("a", later + n * FRESH)
+                await snapshots.get("a", later + n * MAX_AGE)
 
-        between = await at_once(snapshots.get("a", later + 2.5 * FRESH))
+        between = await at_once(snapshots.get("a", later + 2.5 * MAX_AGE))
 
         assert between == first
         store.open.set()
 
-    async def test_that_were_never_read_are_missed(self, store: FakeStore, snapshots: Copies[Snapshot]) -> None:
+    async def test_that_were_never_read_are_missed(self, store: FakeStore, snapshots: Snapshots) -> None:
         """A process that starts during an outage has nothing to show, and says so rather than zero."""
         store.is_away = True
         with pytest.raises(StoreUnavailable):
@@ -296,7 +297,7 @@ class TestSnapshots:
         store.is_away = False
         assert (await snapshots.get("a", NOW)).tally.total == 10
 
-    async def test_survive_a_reader_who_goes_away(self, store: FakeStore, snapshots: Copies[Snapshot]) -> None:
+    async def test_survive_a_reader_who_goes_away(self, store: FakeStore, snapshots: Snapshots) -> None:
         """Whoever started the reading closes the tab; the others still get theirs."""
         store.open.clear()
         gone, waiting = (asyncio.create_task(snapshots.get("a", NOW)) for _ in range(2))
