@@ -11,10 +11,10 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import DocumentSnapshot
 
 from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature, delta_of
-from shared import firestore
 from shared.campaigns.overlay import Overlay
+from shared.databases import firestore
+from shared.databases.firestore import until_committed
 from shared.errors import StoreUnavailable
-from shared.firestore import until_committed
 from shared.store.documents import MAILBOX, SIGNATURE
 from shared.store.entities import Address, FunnelKey, Mailbox, shard_of
 from shared.store.firestore import (

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from shared import sqlite
+from shared.databases import sqlite
+from shared.databases.sqlite import SqliteDatabase
 from shared.errors import QueueUnavailable
 from shared.queue import MAX_BODY_BYTES
-from shared.sqlite import SqliteDatabase
 
 DELIVERY_TIMEOUT = timedelta(seconds=60)
 

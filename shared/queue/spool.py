@@ -10,8 +10,8 @@ from google.api_core.exceptions import AlreadyExists, DeadlineExceeded, GoogleAP
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import AsyncClient
 
+from shared.databases.firestore import COMMIT_AGAIN, FirestoreDatabase
 from shared.errors import QueueUnavailable
-from shared.firestore import COMMIT_AGAIN, FirestoreDatabase
 
 COLLECTION = "spool"
 #: The signer has waited for Cloud Tasks by then.

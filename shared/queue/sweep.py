@@ -6,7 +6,7 @@ from typing import Any
 from google.cloud.firestore import DocumentSnapshot
 
 from shared import log
-from shared.firestore import FirestoreDatabase, delete, unavailable_for_errors
+from shared.databases.firestore import FirestoreDatabase, delete, unavailable_for_errors
 from shared.queue import MAX_BODY_BYTES, TaskQueue
 from shared.queue.spool import COLLECTION
 

@@ -15,8 +15,8 @@ from desk.store.firestore_tasks import FirestoreTasks
 from desk.store.maintenance import PAGE, Difference, Maintenance
 from desk.store.sqlite import SqliteMaintenance
 from desk.store.sqlite_dead_letters import SqliteDeadLetters
-from shared import sqlite
 from shared.campaigns.overlay import AdmittedPartner, HandOver, Overlay, Paper
+from shared.databases import sqlite
 from shared.errors import StoreUnavailable
 from shared.queue import TaskList
 from shared.store.entities import (
