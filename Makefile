@@ -96,12 +96,12 @@ clean: ## Remove what can be made again; what was signed locally, in var/, stays
 # A stamp stands for an environment that holds exactly what the lock file names; dev holds run.
 $(VENV)/run.stamp: requirements/run.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -f $(VENV)/dev.stamp || { echo "Installing what Undersign runs on …"; $(INSTALL) -r $< && $(INSTALL_COMMAND); }
+	@test -f $(VENV)/dev.stamp || { echo "Installing what Undersign runs on (a minute or two, the first time) …"; $(INSTALL) -r $< && $(INSTALL_COMMAND); }
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing what the tests need …"
+	@echo "Installing what the tests need (a few minutes, the first time) …"
 	@$(INSTALL_UV)
 	@$(UV_INSTALL) --python $(BIN)/python -r $<
 	@$(INSTALL_COMMAND)

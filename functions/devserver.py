@@ -43,6 +43,7 @@ _HOUR_SECONDS, _MINUTE_SECONDS = 3600, 60
 
 
 def main() -> None:
+    """Serve all functions on this machine until Ctrl-C."""
     os.umask(0o077)  # addresses and live links lie in its folder, for nobody else on this machine
     port = _port(os.environ.get("PORT", "8080"))
     folder = Path(os.environ.get("LOCAL_FOLDER", "var"))
@@ -50,19 +51,19 @@ def main() -> None:
         os.environ.setdefault(name, value)
     try:
         listener = socket.create_server(("127.0.0.1", port))
-    except OSError as fault:
-        raise SystemExit(f"Port {port} is taken. Choose another: make run PORT={port + 1}") from fault
+    except OSError as error:
+        raise SystemExit(f"Port {port} is taken. Choose another: make run PORT={port + 1}") from error
     try:
         campaigns = _example_first(runtime.embed().campaigns)
         application = create_app(folder, port, campaigns[0])
-    except ConfigurationError as fault:
-        raise SystemExit(str(fault)) from None
+    except ConfigurationError as error:
+        raise SystemExit(str(error)) from None
     _print_addresses(os.environ["PUBLIC_URL"], campaigns, folder)
     uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listener])
 
 
 def create_app(folder: Path, port: int, campaign: str) -> Starlette:
-    """All functions, the outbox, and the worker of the local queue in `folder`; / leads to `campaign`."""
+    """Join all functions, the outbox, and the worker of the local queue in `folder`; / leads to `campaign`."""
     outbox = Outbox(folder / "outbox", utc_now)
 
     async def mail_page(_request: Request) -> Response:
@@ -94,7 +95,7 @@ def create_app(folder: Path, port: int, campaign: str) -> Starlette:
 
 @contextlib.asynccontextmanager
 async def delivering(tasks: Path, deliver_url: str) -> AsyncIterator[None]:
-    """While this is open, a worker delivers the tasks of the local queue."""
+    """Deliver the tasks of the local queue while this is open."""
     queue = LocalQueue(tasks)
     async with httpx.AsyncClient(trust_env=False) as client:
         worker = asyncio.create_task(Dispatcher(queue, client, deliver_url).run())
@@ -106,22 +107,22 @@ async def delivering(tasks: Path, deliver_url: str) -> AsyncIterator[None]:
 
 
 async def _every_hour(url: str) -> None:
-    """Call `url` now and whenever an hour begins, as Cloud Scheduler does; what fails comes again in a minute."""
+    """Call `url` now and whenever an hour begins, as Cloud Scheduler does; retry in a minute what fails."""
     async with httpx.AsyncClient(trust_env=False) as client:
         while True:
             try:
                 (await client.post(url)).raise_for_status()
                 pause = _HOUR_SECONDS - utc_now().timestamp() % _HOUR_SECONDS
-            except httpx.HTTPError as fault:
-                log.exception("schedule_failed", fault)
+            except httpx.HTTPError as error:
+                log.exception("schedule_failed", error)
                 pause = _MINUTE_SECONDS
             await asyncio.sleep(pause)
 
 
 def _stop_unless_cancelled(worker: asyncio.Task[None]) -> None:
     """A server whose queue has stopped would take signatures and never mail, without a word."""
-    if not worker.cancelled() and (fault := worker.exception()):
-        log.exception("queue_stopped", fault)
+    if not worker.cancelled() and (error := worker.exception()):
+        log.exception("queue_stopped", error)
         signal.raise_signal(signal.SIGTERM)
 
 
@@ -139,7 +140,7 @@ def _load(function: str) -> ASGIApp:
 
 
 def _forward(path: str, function: ASGIApp) -> Route:
-    """Everything under `path`, whatever the method, as it came."""
+    """Pass on everything under `path`, whatever the method, as it came."""
     route = Route(path, endpoint=lambda _request: Response(), methods=None)
     route.methods = None
     route.app = function
@@ -168,7 +169,7 @@ def _local_environment(folder: Path, port: int) -> Mapping[str, str]:
 
 
 def _secrets(file: Path) -> dict[str, str]:
-    """Made on first start and kept, so that links and digests survive a restart."""
+    """Make secrets on the first start and keep them, so that links and digests survive a restart."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         deliver, throwaway = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
@@ -181,8 +182,8 @@ def _secrets(file: Path) -> dict[str, str]:
         }
         _write_private(file.with_name("throwaway-identity.txt"), f"{throwaway}\n")
         _write_private(file, json.dumps(made, indent=2))
-    kept: dict[str, str] = json.loads(file.read_text())
-    return kept
+    stored: dict[str, str] = json.loads(file.read_text())
+    return stored
 
 
 def _write_private(file: Path, text: str) -> None:

@@ -20,7 +20,7 @@ ADAPTERS = {
     "desk.store.sqlite",
     "desk.store.sqlite_dead_letters",
     "shared.campaigns.overlay_reader",
-    "shared.firestore",
+    "shared.databases.firestore",
     "shared.mail.outbox",
     "shared.mail.smtp",
     "shared.queue.cloud_tasks",
@@ -28,7 +28,7 @@ ADAPTERS = {
     "shared.queue.local_dispatcher",
     "shared.queue.spool",
     "shared.queue.sweep",
-    "shared.sqlite",
+    "shared.databases.sqlite",
     "shared.store.firestore",
     "shared.store.sqlite",
 }

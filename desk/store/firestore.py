@@ -11,10 +11,10 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import DocumentSnapshot
 
 from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature, delta_of
-from shared import firestore
 from shared.campaigns.overlay import Overlay
+from shared.databases import firestore
+from shared.databases.firestore import until_committed
 from shared.errors import StoreUnavailable
-from shared.firestore import until_committed
 from shared.store.documents import MAILBOX, SIGNATURE
 from shared.store.entities import Address, FunnelKey, Mailbox, shard_of
 from shared.store.firestore import (
@@ -131,7 +131,8 @@ class FirestoreMaintenance(FirestoreStore):
                     place[each.key or "total"] = each.counted - each.kept
             writes.append(firestore.increment(shard_path(campaign, shard), document))
         if writes:
-            await until_committed(lambda: self.database.commit(*writes))
+            # Not retried: where the answer got lost, the difference would be added twice.
+            await until_committed(lambda: self.database.commit(*writes, retried=()))
 
     async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:
         removed = 0

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Collection
 
-from shared import firestore
-from shared.firestore import FirestoreDatabase, unavailable_for_errors
+from shared.databases import firestore
+from shared.databases.firestore import FirestoreDatabase, unavailable_for_errors
 
 _TIMEOUT_SECONDS = 60
 

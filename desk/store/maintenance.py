@@ -59,7 +59,7 @@ class Recount:
     records: int = 0
 
     def count(self, shard: int, signature: Signature) -> None:
-        """One more record, whether the tally should hold it or not."""
+        """Count one more record, whether the tally should hold it or not."""
         self.records += 1
         delta = delta_of(signature, +1)
         if delta is None:
@@ -69,7 +69,7 @@ class Recount:
             self.counted[shard, "partner", delta.partner] += 1
 
     def differences(self) -> list[Difference]:
-        """Every one, in the order of shards."""
+        """Return every difference, in the order of shards."""
         places = sorted(self.counted.keys() | self.kept.keys())
         return [
             Difference(*place, counted=self.counted[place], kept=self.kept[place])
@@ -79,12 +79,12 @@ class Recount:
 
     @property
     def tally(self) -> Tally:
-        """The sum of what was counted, over the shards."""
+        """Sum what was counted, over the shards."""
         return _summed(self.counted)
 
     @property
     def kept_tally(self) -> Tally:
-        """The sum of what the tally says."""
+        """Sum what the tally says, over the shards."""
         return _summed(self.kept)
 
 
@@ -100,53 +100,56 @@ class Maintenance(Store, Protocol):
     """A store, and what only the desk does with it. Each raises `StoreUnavailable`, as those of Store do."""
 
     def close(self) -> None:
-        """Let go of the file, or of the connection."""
+        """Close the file or the connection."""
 
     def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[StoredSignature]]:
-        """All documents of a campaign in the order of their digests, beginning after digest `after`.
+        """Read all documents of a campaign in the order of their digests, beginning after digest `after`.
 
         In pages of at most `PAGE`, each as it is when it is read. What has expired may still be among them.
         """
 
     async def campaigns(self) -> Sequence[str]:
-        """Every campaign of which signatures or mailboxes are stored, by id, whether it has a file or not.
+        """List every campaign of which signatures or mailboxes are stored, by id, whether it has a file or not.
 
         There may be some more, of which nothing but a count is left.
         """
 
     async def find(self, address: Address) -> Found:
-        """All that is stored of one address, expired or not."""
+        """Read all that is stored of one address, expired or not."""
 
     async def forget(self, address: Address) -> Found:
-        """Remove all that is stored of one address, and what it added to the tally, in one commit.
+        """Remove all that is stored of one address, and what it added to the tally, in one commit; return it.
 
-        What was there. Traces of it may be left until the next `overwrite`.
+        Traces of it may be left until the next `overwrite`.
         """
 
     async def overwrite(self) -> None:
-        """Leave no trace of what was removed, where the database keeps one. May be repeated."""
+        """Overwrite the traces of what was removed, where the database keeps any."""
 
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
-        """Count the records of a campaign. `progress` is told how many more documents have been read."""
+        """Count the records of a campaign. `progress` is called with how many more documents were read."""
 
     async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
-        """Read the overlay, `change` it and write it, so that of two changes at once neither is lost.
+        """Read the overlay, `change` it and write it, so that of two changes at once neither is lost; return it.
 
-        `change` may be called several times, and raises what keeps the change from being made. The new overlay.
+        `change` may be called several times, and raises what keeps the change from being made.
         """
 
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
-        """All numbers of the funnel."""
+        """Read all numbers of the funnel."""
 
     async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:
-        """Add to the tally what it lacks, in one commit, whatever has been counted in the meantime."""
+        """Add to the tally what it lacks, in one commit, whatever has been counted in the meantime.
+
+        After `StoreUnavailable` it may have been done: recount before repairing again.
+        """
 
     async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:
-        """Remove all signatures and mailboxes of a campaign; the tally stays. How many documents there were."""
+        """Remove all signatures and mailboxes of a campaign, and return how many; the tally stays."""
 
 
 def delta_of(signature: Signature | None, by: int) -> Delta | None:
-    """What this document adds to the tally, or takes off; None where it is not counted."""
+    """Return what this document adds to the tally, or takes off; None where it is not counted."""
     if signature is None or signature.status is not Status.CONFIRMED:
         return None
     kept = signature.submissions[0]

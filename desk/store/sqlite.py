@@ -6,8 +6,8 @@ from contextlib import closing
 from functools import partial
 
 from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature, delta_of
-from shared import sqlite
 from shared.campaigns.overlay import Overlay
+from shared.databases import sqlite
 from shared.store.documents import SIGNATURE
 from shared.store.entities import Address, FunnelKey, shard_of
 from shared.store.sqlite import SqliteStore, add_to_tally, read_mailbox, read_overlay, read_signature

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Collection
 from functools import partial
 from pathlib import Path
 
+from shared.databases.sqlite import SqliteDatabase
 from shared.errors import StoreUnavailable
-from shared.sqlite import SqliteDatabase
 from shared.store.sqlite import SCHEMA
 
 #: Tasks that are listed at a time.

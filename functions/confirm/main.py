@@ -152,4 +152,5 @@ startup.freeze()
 
 @functions_framework.aio.http
 async def confirm(request: Request) -> Response:
+    """Answer a request, as functions-framework hands it over."""
     return await app.answer(request)

@@ -25,9 +25,9 @@ deps = runtime.count()
 snapshots = counter.snapshots(deps.store)
 lines = history.lines(deps.store)
 
-#: A CDN in front answers for five seconds, serves a stale copy while it asks again, and for a day if we are away.
+#: A CDN in front answers for five seconds, serves a stale copy while it asks again, and for a day in an outage.
 CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400"
-#: A browser that may show a stale picture while it asks again shows the old number to whoever comes back from
+#: A browser that may show a stale picture while it asks again shows the old number to a signer who comes back from
 #: confirming, and has no reason to look a second time.
 BADGE_CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-if-error=86400"
 
@@ -43,12 +43,14 @@ OVERLAY_CACHE = {
 
 
 async def get_count(call: Call) -> Response:
+    """Show the count as JSON."""
     count = await _count(call)
     content = count.model_dump_json(exclude_none=True)
     return _cacheable(call, counter.etag(count), content, "application/json", CACHE_CONTROL)
 
 
 async def get_badge(call: Call) -> Response:
+    """Show the count as a picture."""
     count = await _count(call)
     locale = call.cacheable_locale(call.campaign)
     picture = badge.svg(count, call.campaign.text(locale.language).title, locale)
@@ -56,27 +58,27 @@ async def get_badge(call: Call) -> Response:
 
 
 async def get_history(call: Call) -> Response:
-    """Each day since the start."""
+    """List the count of each day since the start."""
     return _history_json(call, history.by_day(call.campaign.id, await _line(call)))
 
 
 async def get_history_csv(call: Call) -> Response:
-    """The same as a table."""
+    """List the count of each day as a table."""
     return _history_csv(call, history.by_day(call.campaign.id, await _line(call)), "days")
 
 
 async def get_hours(call: Call) -> Response:
-    """Each hour of the last weeks."""
+    """List the count of each hour of the last weeks."""
     return _history_json(call, history.by_hour(call.campaign.id, await _line(call)))
 
 
 async def get_hours_csv(call: Call) -> Response:
-    """The same as a table."""
+    """List the count of each hour as a table."""
     return _history_csv(call, history.by_hour(call.campaign.id, await _line(call)), "hours")
 
 
 async def get_progress(call: Call) -> Response:
-    """The page for journalists; with `embed=1` for a frame in any page."""
+    """Show the page for journalists; with `embed=1` for a frame in any page."""
     if moved := to_language(call):
         return moved
     count, line = await asyncio.gather(_count(call), _line_or_none(call))
@@ -87,7 +89,7 @@ async def get_progress(call: Call) -> Response:
 
 
 async def get_overlay(call: Call) -> Response:
-    """For the functions that may not read the database."""
+    """Publish the overlay, for the functions that may not read the database."""
     snapshot = await snapshots.get(call.campaign.id, deps.now())
     return answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
 
@@ -104,24 +106,26 @@ async def _line_or_none(call: Call) -> Line:
     """The count is worth showing without its history."""
     try:
         return await _line(call)
-    except StoreUnavailable as away:
-        log.exception("history_unavailable", away.__cause__ or away, campaign=call.campaign.id)
+    except StoreUnavailable as error:
+        log.exception("history_unavailable", error.__cause__ or error, campaign=call.campaign.id)
         return Line([], deps.now())
 
 
-def _history_json(call: Call, told: History) -> Response:
+def _history_json(call: Call, content: History) -> Response:
     return _cacheable(
         call,
-        counter.etag(told),
-        told.model_dump_json(exclude_none=True),
+        counter.etag(content),
+        content.model_dump_json(exclude_none=True),
         "application/json",
         HISTORY_CACHE_CONTROL,
     )
 
 
-def _history_csv(call: Call, told: History, step: str) -> Response:
-    response = _cacheable(call, counter.etag(told, "csv"), history.as_csv(told), "text/csv", HISTORY_CACHE_CONTROL)
-    response.headers["Content-Disposition"] = f'attachment; filename="{told.campaign}-{step}.csv"'
+def _history_csv(call: Call, content: History, step: str) -> Response:
+    response = _cacheable(
+        call, counter.etag(content, "csv"), history.as_csv(content), "text/csv", HISTORY_CACHE_CONTROL
+    )
+    response.headers["Content-Disposition"] = f'attachment; filename="{content.campaign}-{step}.csv"'
     return response
 
 
@@ -153,4 +157,5 @@ startup.freeze()
 
 @functions_framework.aio.http
 async def count(request: Request) -> Response:
+    """Answer a request, as functions-framework hands it over."""
     return await app.answer(request)

@@ -283,4 +283,5 @@ startup.freeze()
 
 @functions_framework.aio.http
 async def deliver(request: Request) -> Response:
+    """Answer a request, as functions-framework hands it over."""
     return await app.answer(request)

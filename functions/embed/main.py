@@ -37,7 +37,7 @@ PINNED_CACHE = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 async def get_petition(call: Call) -> Response:
-    """The petition and its form; with `embed=1` the form alone, for a frame in the partner's own pages."""
+    """Show the petition and its form; with `embed=1` the form alone, for a frame in the partner's own pages."""
     query = call.request.query_params
     values = {name: query[name] for name in _BY_LINK if name in query}
     if moved := to_language(call):
@@ -48,7 +48,7 @@ async def get_petition(call: Call) -> Response:
 
 
 async def post_petition(call: Call) -> Response:
-    """The form again, filled in: "wrong address?" leads here. Never consents or opts in for anybody."""
+    """Show the form filled in: "wrong address?" leads here. Never consents or opts in for anybody."""
     body = await read_body(call)
     if not body.is_form:
         raise UnsupportedMediaType
@@ -57,17 +57,17 @@ async def post_petition(call: Call) -> Response:
 
 
 async def get_links(call: Call) -> Response:
-    """Where one asks for the links of an address."""
+    """Show the form that asks for the links of an address."""
     return to_language(call) or pages.links(call.campaign, call.locale(), Filled())
 
 
 async def get_privacy(call: Call) -> Response:
-    """The privacy notice (GDPR, Article 13), made from the campaign file."""
+    """Show the privacy notice (GDPR, Article 13), made from the campaign file."""
     return to_language(call) or pages.privacy(call.campaign, call.locale(), CACHE)
 
 
 async def get_embed(call: Call) -> Response:
-    """Where a partner copies what to paste into a page."""
+    """Show what a partner copies to paste into a page."""
     if moved := to_language(call):
         return moved
     campaign, locale = call.campaign, call.locale()
@@ -77,14 +77,14 @@ async def get_embed(call: Call) -> Response:
 
 
 async def get_share_image(call: Call) -> Response:
-    """The picture beside a link to the petition."""
+    """Send the picture that networks show beside a link to the petition."""
     if call.campaign.share_image is None:
         raise NotFound
     return FileResponse(call.campaign.share_image, headers={**CACHE, **NO_SNIFF}, media_type="image/png")
 
 
 async def get_form(call: Call) -> Response:
-    """The petition in one language, as the widget shows it on a page of the given origin."""
+    """Describe the petition's form in one language, as the widget shows it on a page of the given origin."""
     if moved := to_language(call):
         return moved
     query, campaign = call.request.query_params, call.campaign
@@ -100,7 +100,7 @@ async def get_form(call: Call) -> Response:
 
 
 async def get_script(call: Call) -> Response:
-    """The widget, at its moving address or at one of those that never change."""
+    """Send the widget, at its moving address or at one of those that never change."""
     script = scripts.get(call.params["file"])
     if script is None:
         raise NotFound
@@ -109,6 +109,7 @@ async def get_script(call: Call) -> Response:
 
 
 async def get_openapi(_call: Call) -> Response:
+    """Describe the API."""
     from shared.web import openapi  # here: it is seldom asked for, and describes what only other functions need
 
     return Response(openapi.document(deps.public_url), headers=CACHE, media_type="application/json")
@@ -157,4 +158,5 @@ startup.freeze()
 
 @functions_framework.aio.http
 async def embed(request: Request) -> Response:
+    """Answer a request, as functions-framework hands it over."""
     return await app.answer(request)

@@ -181,4 +181,5 @@ startup.freeze()
 
 @functions_framework.aio.http
 async def sign(request: Request) -> Response:
+    """Answer a request, as functions-framework hands it over."""
     return await app.answer(request)

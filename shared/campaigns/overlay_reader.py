@@ -20,7 +20,8 @@ class OverlayReader:
         self._opener = build_opener(ProxyHandler({}))
 
     async def read(self, campaign: str) -> PublishedOverlay:
-        """
+        """Read the overlay of one campaign.
+
         Raises:
             StoreUnavailable: no answer, or one that is too large.
             ValidationError: an answer that is no overlay.
@@ -32,8 +33,8 @@ class OverlayReader:
         try:
             with self._opener.open(url, timeout=_TIMEOUT_SECONDS) as answer:
                 content: bytes = answer.read(_MAX_BYTES + 1)
-        except (OSError, HTTPException) as fault:
-            raise StoreUnavailable("overlay") from fault
+        except (OSError, HTTPException) as error:
+            raise StoreUnavailable("overlay") from error
         if len(content) > _MAX_BYTES:
             raise StoreUnavailable("overlay: too large")
         return content

@@ -37,29 +37,29 @@ class Locale:
         return text.format_map(values) if values else text
 
     def plural(self, key: str, count: int, /, **values: object) -> str:
-        """The text at `key` in the plural form that goes with `count` (CLDR)."""
+        """Return the text at `key` in the plural form that goes with `count` (CLDR)."""
         from babel import Locale as Cldr  # here, because only pages that count something pay for it
 
         return self(f"{key}.{Cldr.parse(self.language).plural_form(count)}", **values)
 
     def number(self, value: int) -> str:
-        """`value` with this language's grouping (CLDR)."""
+        """Format a number with this language's grouping (CLDR)."""
         from babel.numbers import format_decimal  # here, because only pages and the badge pay for it
 
         return format_decimal(value, locale=self._cldr)
 
     def date(self, value: Any) -> str:
-        """A day, written out in this language (CLDR)."""
+        """Format a day, written out in this language (CLDR)."""
         from babel.dates import format_date
 
         return format_date(value, format="long", locale=self._cldr)
 
     def moment(self, value: datetime) -> str:
-        """A day and the time in UTC."""
+        """Format a day and the time in UTC."""
         return f"{self.date(value)}, {value:%H:%M}"
 
     def mark(self, moment: datetime, span: timedelta) -> str:
-        """A moment as the label of an axis that is `span` long: the hour, or day and month (CLDR)."""
+        """Format a moment as the label of an axis that is `span` long: the hour, or day and month (CLDR)."""
         from babel.dates import format_skeleton
 
         if span < timedelta(days=2):
@@ -88,7 +88,7 @@ def negotiate(
     default: str,
     vouched: Iterable[str] | None = None,
 ) -> str:
-    """The language to answer in: `wanted` (BCP 47), else by Accept-Language (RFC 9110, 12.5.4), else `default`.
+    """Choose the language: `wanted` (BCP 47), else by Accept-Language (RFC 9110, 12.5.4), else `default`.
 
     `offered`: the languages there are texts in. `vouched`: those of them that may be chosen unasked; all, if None.
     """
@@ -106,7 +106,7 @@ def _primary(tag: str) -> str:
     return tag.split("-")[0].lower()
 
 
-#: As CLDR has them. A menu names them all, and CLDR reads a language whole to tell its name: together a hundred
+#: As CLDR has them. A menu names them all, and CLDR reads a whole language to find its name: together a hundred
 #: milliseconds of the first page that a process shows.
 _NATIVE_NAMES = {
     "bg": "Български",
@@ -137,12 +137,12 @@ _NATIVE_NAMES = {
 
 
 def native_name(language: str) -> str:
-    """What a language calls itself, as a menu of languages shows it: "Français"."""
+    """Return what a language calls itself, as a menu of languages shows it: "Français"."""
     return _NATIVE_NAMES.get(language) or cldr_name(language)
 
 
 def cldr_name(language: str) -> str:
-    """The same for any language, from CLDR."""
+    """Return the same for any language, from CLDR."""
     from babel import Locale as Cldr  # here, because a language that is new to us alone pays for it
 
     name = str(Cldr.parse(language).get_display_name())

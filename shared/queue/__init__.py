@@ -1,7 +1,8 @@
 """The task queue: the write-ahead log and shock absorber between accepting a signature and storing it.
 
 What a queue promises: once `enqueue` returns, the body is POSTed to deliver at least once, not before
-`not_before`, and again with growing pauses until deliver answers 2xx. Tasks may come twice and out of order.
+`not_before`, and retried with exponential backoff until deliver answers 2xx. Tasks may come twice, and out of
+order.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection
@@ -22,7 +23,7 @@ class TaskQueue(Protocol):
     """Implemented by `cloud_tasks.CloudTasksQueue` and `local.LocalQueue`."""
 
     async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
-        """Accept `body` (JSON, at most `MAX_BODY_BYTES`) durably.
+        """Accept `body` durably (JSON, at most `MAX_BODY_BYTES`).
 
         Raises:
             QueueUnavailable: it was not accepted, or nobody knows whether it was.
@@ -30,34 +31,34 @@ class TaskQueue(Protocol):
         """
 
     async def aclose(self) -> None:
-        """Let go of the connection or the file."""
+        """Close the connection or the file."""
 
 
 class TaskList(Protocol):
     """What the desk does with tasks that lie somewhere: in a queue, the spool or among the dead letters."""
 
     def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
-        """Name and body of each. Those that come or go meanwhile may be among them or not.
+        """List name and body of each task. Those that come or go meanwhile may be among them or not.
 
         Raises:
             QueueUnavailable, StoreUnavailable: not all could be read.
         """
 
     async def delete(self, names: Collection[str]) -> None:
-        """Remove these tasks; those that are gone by now are no fault. Raises as `tasks`.
+        """Remove these tasks; those that are gone already are no error. Raises as `tasks`.
 
         Traces of them may be left until the next `overwrite`.
         """
 
     async def overwrite(self) -> None:
-        """Leave no trace of what was removed, where this place keeps one. May be repeated. Raises as `tasks`."""
+        """Overwrite the traces of what was removed, where this place keeps any. Raises as `tasks`."""
 
     async def aclose(self) -> None:
-        """Let go of the connection or the file."""
+        """Close the connection or the file."""
 
 
 class Spool(Protocol):
-    """Where sign puts a task while the queue is away. Implemented by `spool.FirestoreSpool`."""
+    """Where sign puts a task while the queue is unavailable. Implemented by `spool.FirestoreSpool`."""
 
     async def keep(self, body: bytes) -> None:
         """Keep `body` durably, to be enqueued by a later sweep.
@@ -67,13 +68,13 @@ class Spool(Protocol):
         """
 
     async def aclose(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
 
 class SpoolingQueue:
-    """A `TaskQueue` that accepts through the spool what `queue` cannot take now.
+    """A `TaskQueue` that keeps in the spool what `queue` does not accept now.
 
-    `make_spool` is called by the first such task: what a spool imports is half of sign's cold start.
+    `make_spool` is called for the first such task: importing it takes as long as half of sign's cold start.
     """
 
     def __init__(self, queue: TaskQueue, make_spool: Callable[[], Spool]) -> None:

@@ -1,4 +1,4 @@
-"""A durable queue in one SQLite file. For development and tests; `dispatcher.py` delivers from it.
+"""A durable queue in one SQLite file. For development and tests; `local_dispatcher.py` delivers from it.
 
 Any number of processes may enqueue into one file and dispatch from it.
 """
@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from shared import sqlite
+from shared.databases import sqlite
+from shared.databases.sqlite import SqliteDatabase
 from shared.errors import QueueUnavailable
 from shared.queue import MAX_BODY_BYTES
-from shared.sqlite import SqliteDatabase
 
 DELIVERY_TIMEOUT = timedelta(seconds=60)
 
@@ -80,7 +80,7 @@ class LocalQueue:
         return int(await self._database.run(lambda connection: connection.execute(count).fetchone()[0]))
 
     async def lease(self, now: datetime) -> Lease | None:
-        """The task that has been due for longest, for `LEASE` nobody else's. Raises QueueUnavailable."""
+        """Lease the task that has been due for longest, for `LEASE`, if any is due. Raises QueueUnavailable."""
         times = {"now": microseconds(now), "until": microseconds(now + LEASE)}
         rows = await self._database.run(lambda connection: connection.execute(_LEASE, times).fetchall())
         return Lease(*rows[0]) if rows else None
@@ -90,7 +90,7 @@ class LocalQueue:
         delete = "DELETE FROM tasks WHERE id = ?"
         await self._database.run(lambda connection: connection.execute(delete, (lease.task,)))
 
-    async def again(self, lease: Lease, *, at: datetime, executed: bool) -> None:
+    async def retry(self, lease: Lease, *, at: datetime, executed: bool) -> None:
         """Offer the task again at `at`, unless the lease ran out and is another's. Raises QueueUnavailable."""
         update = (
             "UPDATE tasks SET due_at = ?, leased_until = 0, executions = executions + ? "

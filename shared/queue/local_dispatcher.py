@@ -1,4 +1,4 @@
-"""Delivers the tasks of a `LocalQueue` the way Cloud Tasks does: over HTTP, with its headers, again and again."""
+"""Delivers a `LocalQueue`'s tasks as Cloud Tasks does: over HTTP, with its headers and exponential backoff."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from shared import log
 from shared.errors import QueueUnavailable
 from shared.queue.local import DELIVERY_TIMEOUT, Lease, LocalQueue, microseconds
 
-#: As X-CloudTasks-QueueName tells deliver.
+#: What deliver reads in X-CloudTasks-QueueName.
 QUEUE_NAME = "local"
 CONCURRENT_DELIVERIES = 8
 FIRST_BACKOFF = timedelta(seconds=1)
@@ -76,7 +76,7 @@ class Dispatcher:
         try:
             status = await self._post(lease, clock())
         finally:
-            # Where even this fails, the lease runs out and the task comes again.
+            # Where even this fails, the lease runs out and the task is retried.
             with contextlib.suppress(QueueUnavailable):
                 await self._settle(lease, status, clock())
 
@@ -89,8 +89,8 @@ class Dispatcher:
                 )
         except (httpx.HTTPError, TimeoutError):
             return None
-        except Exception as fault:  # noqa: BLE001 - one delivery that fails in a new way must not end the others
-            log.exception("dispatch", fault)
+        except Exception as error:  # noqa: BLE001 - one delivery that fails in a new way must not end the others
+            log.exception("dispatch", error)
             return None
         return response.status_code
 
@@ -99,7 +99,7 @@ class Dispatcher:
             await self._queue.done(lease)
         else:
             executed = status is not None and status < 500
-            await self._queue.again(lease, at=now + _backoff(lease.retries), executed=executed)
+            await self._queue.retry(lease, at=now + _backoff(lease.retries), executed=executed)
 
 
 def _headers(lease: Lease, now: datetime) -> dict[str, str]:

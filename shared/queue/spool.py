@@ -1,4 +1,4 @@
-"""The spool: tasks that Cloud Tasks could not take, in a Firestore database of their own.
+"""The spool: tasks that Cloud Tasks did not accept, in a Firestore database of their own.
 
 It is a database of its own, because roles are given per database: sign may create there and do nothing else.
 """
@@ -10,8 +10,8 @@ from google.api_core.exceptions import AlreadyExists, DeadlineExceeded, GoogleAP
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import AsyncClient
 
+from shared.databases.firestore import COMMIT_AGAIN, FirestoreDatabase
 from shared.errors import QueueUnavailable
-from shared.firestore import COMMIT_AGAIN, FirestoreDatabase
 
 COLLECTION = "spool"
 #: The signer has waited for Cloud Tasks by then.

@@ -97,6 +97,6 @@ async def _overlay(store: Store, campaign: str, last: Snapshot | None) -> Overla
     """Read the overlay, or fall back on the last good one: the count goes on."""
     try:
         return await store.overlay(campaign)
-    except (StoreUnavailable, ValidationError) as fault:
-        log.exception("overlay_is_stale", fault.__cause__ or fault, campaign=campaign)
+    except (StoreUnavailable, ValidationError) as error:
+        log.exception("overlay_is_stale", error.__cause__ or error, campaign=campaign)
         return last.overlay if last else Overlay()

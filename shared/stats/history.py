@@ -22,19 +22,19 @@ HOURS_KEPT_DAYS = 30
 class Line:
     """All days of a campaign, oldest first, and when they were read."""
 
-    kept: Sequence[Day]
+    stored: Sequence[Day]
     as_of: datetime
 
     @property
     def days(self) -> Sequence[Point]:
-        """The last point of each day (UTC)."""
-        return [day.last for day in self.kept]
+        """Return the last point of each day (UTC)."""
+        return [day.last for day in self.stored]
 
     @property
     def hours(self) -> Sequence[Hour]:
-        """The last of each hour of the last `HOURS_KEPT_DAYS`."""
+        """Return the last of each hour of the last `HOURS_KEPT_DAYS`."""
         since = self.as_of - timedelta(days=HOURS_KEPT_DAYS)
-        every = (hour for day in self.kept for _, hour in sorted(day.hours.items()))
+        every = (hour for day in self.stored for _, hour in sorted(day.hours.items()))
         return [hour for hour in every if hour.at > since]
 
 
@@ -43,7 +43,7 @@ def lines(store: Store) -> StaleWhileRevalidate[Line]:
 
     async def read(campaign: str, now: datetime, last: Line | None) -> Line:
         since = (last.as_of - timedelta(days=1)).date() if last else date.min
-        known = [day for day in last.kept if day.last.at.date() < since] if last else []
+        known = [day for day in last.stored if day.last.at.date() < since] if last else []
         return Line([*known, *await store.history(campaign, since)], now)
 
     return StaleWhileRevalidate(read, max_age=MAX_AGE, log_event="history_is_stale")

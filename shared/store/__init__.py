@@ -16,7 +16,7 @@ The state of a signature, `campaigns/{campaign}/signatures/{digest}`:
 - Confirming keeps the one submission whose mail held the link and drops the others, so that nobody can plant a
   name or an opt-in which the owner of the address then confirms. The tally + 1 commits together with it.
 - Withdrawing leaves a tombstone: status and time. The tally − 1 commits together with it where it was counted.
-- Repeats change nothing: a second confirm, a second withdraw, a task that comes again.
+- Repeats change nothing: a second confirm, a second withdraw, a task that is retried.
 - A link to a submission that is gone (expired, withdrawn, dropped) confirms nothing. If the address is already
   confirmed through another link, the answer is "confirmed", for it is.
 - Whatever has passed its `expire_at` is absent at once, whenever the database gets to deleting it.
@@ -31,7 +31,7 @@ many times at once, and a blind commit goes wrong when withdraw and a new signat
 
 Mail is claimed before it is sent, in `campaigns/{campaign}/mailboxes/{mailbox}` (one per mailbox, so that
 name+1@ and name+2@ share their caps), in the same commit that admits the submission. A crash between claim and
-mark therefore sends no second mail within the hour, and the task that comes again sends it after.
+mark therefore sends no second mail within the hour, and the task that is retried sends it after.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,22 +80,22 @@ class Store(Protocol):
         """Mark a claimed mail as sent, or release the claim because it definitely was not."""
 
     async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
-        """pending → confirmed and the tally + 1, together or not at all. `at`: when the button was pressed."""
+        """Confirm a pending signature and add 1 to the tally, in one commit. `at`: when the button was pressed."""
 
     async def withdraw(self, campaign: str, digest: str, at: datetime) -> Withdrawal:
-        """pending or confirmed → withdrawn, and the tally − 1 where it was counted, together or not at all.
+        """Withdraw a signature, and take 1 off the tally where it was counted, in one commit.
 
         `at`: when the button was pressed. What was signed after it stays.
         """
 
     async def tally(self, campaign: str) -> Tally:
-        """The sum over all shards."""
+        """Read the tally, summed over all shards."""
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
-        """Keep a point. Of one hour (UTC), and of one day, that which is kept last holds."""
+        """Store a point of the history; the last one stored of an hour (UTC), and of a day, holds."""
 
     async def history(self, campaign: str, since: date) -> Sequence[Day]:
-        """This day (UTC) and those after it, oldest first; a day without a point is left out."""
+        """Read the history from this day (UTC) on, oldest first; a day without a point is left out."""
 
     async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
         """Add to the numbers of the funnel, in one commit: those of one day, at most `MAX_FUNNEL_COUNTS`.
@@ -104,11 +104,11 @@ class Store(Protocol):
         """
 
     async def overlay(self, campaign: str) -> Overlay:
-        """What has changed about a campaign since the last deployment; an empty one where nobody changed anything.
+        """Read what has changed about a campaign since the last deployment; an empty overlay where nothing has.
 
         Raises:
             ValidationError: what is stored is no overlay of this version.
         """
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
-        """Keep the body of a task that nobody can deliver, sealed as it is: 31 days for a person to look at it."""
+        """Store the body of a task that nobody can deliver, sealed as it is, for 31 days."""

@@ -17,9 +17,10 @@ from google.api_core.exceptions import InvalidArgument
 from google.cloud.firestore import DocumentSnapshot
 from pydantic import TypeAdapter
 
-from shared import firestore, log
+from shared import log
 from shared.campaigns.overlay import Overlay
-from shared.firestore import FirestoreDatabase, Write, until_committed
+from shared.databases import firestore
+from shared.databases.firestore import FirestoreDatabase, Write, until_committed
 from shared.store import transitions
 from shared.store.documents import DAY, MAILBOX, SIGNATURE
 from shared.store.entities import (

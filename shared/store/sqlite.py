@@ -9,8 +9,8 @@ from datetime import date, datetime
 from pathlib import Path
 
 from shared.campaigns.overlay import Overlay
+from shared.databases.sqlite import SqliteDatabase
 from shared.errors import StoreUnavailable
-from shared.sqlite import SqliteDatabase
 from shared.store import transitions
 from shared.store.documents import DAY, MAILBOX, SIGNATURE
 from shared.store.entities import (

@@ -52,11 +52,12 @@ class Route:
 
     @property
     def allow(self) -> str:
-        """The Allow header (RFC 9110, 10.2.1)."""
+        """Return the Allow header (RFC 9110, 10.2.1)."""
         methods = {*self.handlers, "OPTIONS"} | ({"HEAD"} if "GET" in self.handlers else set())
         return ", ".join(sorted(methods))
 
     def handler(self, method: str) -> Handler:
+        """Return the handler of a method; that of GET answers HEAD, too."""
         handler = self.handlers.get("GET" if method == "HEAD" else method)
         if handler is None:
             raise MethodNotAllowed(self.allow)

@@ -18,7 +18,7 @@ stroke-width="3"/></svg>
 
 
 def svg(count: Count, title: str, locale: Locale) -> str:
-    """200 x 48 pixels, with a bar towards the next goal. `title`: the campaign's, for those who see no picture."""
+    """Draw 200 x 48 pixels with a bar towards the next goal. `title`: the campaign's, for screen readers."""
     total = locale.number(count.total)
     return _SVG.format(
         title=escape(locale("badge.title", title=title, total=total)),

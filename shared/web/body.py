@@ -32,7 +32,7 @@ class Body:
     is_form: bool
 
     def fields(self) -> Any:
-        """JSON: whatever it holds. A form: a dictionary of its non-empty fields, the first of each.
+        """Decode JSON to whatever it holds, a form to a dictionary of its non-empty fields, the first of each.
 
         Raises:
             MalformedBody: not UTF-8, not JSON, or nested too deeply.
@@ -45,14 +45,15 @@ class Body:
             return from_json(text, allow_inf_nan=False)
         except UnicodeDecodeError:
             raise NotUtf8 from None
-        except ValueError as fault:
+        except ValueError as error:
             if self.is_form:
                 raise TooLarge from None  # more fields than any form has
-            raise (NestedTooDeeply if "recursion limit" in str(fault) else NotJson) from None
+            raise (NestedTooDeeply if "recursion limit" in str(error) else NotJson) from None
 
 
 async def read_body(call: Call) -> Body:
-    """
+    """Read the body of a request.
+
     Raises:
         TooLarge: over 16 KB, found out without keeping more than that.
         UnsupportedMediaType: neither JSON nor a plain form.
@@ -68,7 +69,8 @@ async def read_body(call: Call) -> Body:
 
 
 def parse(model: type[M], fields: Any) -> M:
-    """
+    """Validate fields as an instance of `model`.
+
     Raises:
         InvalidFields: names every field that is wrong.
     """

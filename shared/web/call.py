@@ -26,7 +26,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 class Call:
     """One request on its way through a handler.
 
-    `wanted_language`: what the body asked for, once it is read; errors are told in it.
+    `wanted_language`: what the body asked for, once it is read; errors answer in it.
     """
 
     request: Request
@@ -37,7 +37,7 @@ class Call:
 
     @property
     def wants_page(self) -> bool:
-        """Whether a person's browser asks, or a script: by Accept, else by what the path is for."""
+        """Tell whether a person's browser asks, or a script: by Accept, else by what the path is for."""
         accept = self.request.headers.get("accept", "")
         if "text/html" in accept:
             return True
@@ -45,12 +45,12 @@ class Call:
 
     @property
     def media_type(self) -> str:
-        """The media type of the body, in small letters, without its parameters."""
+        """Return the media type of the body, in small letters, without its parameters."""
         return self.request.headers.get("content-type", "").split(";")[0].strip().lower()
 
     @property
     def campaign(self) -> Campaign:
-        """The campaign in the path.
+        """Return the campaign in the path.
 
         Raises:
             UnknownCampaign: there is none of this name.
@@ -62,14 +62,15 @@ class Call:
 
     @property
     def known_campaign(self) -> Campaign | None:
+        """Return the campaign in the path; None if there is none of this name, or no name."""
         return self.campaigns.get(self.params.get("campaign", ""))
 
     def locale(self, campaign: Campaign | None = None) -> Locale:
-        """The texts to answer with: as the query, the body or the browser asks, else the campaign's language."""
+        """Load the texts to answer with: as query, body or browser ask, else in the campaign's language."""
         return self._locale(campaign or self.known_campaign, self.request.headers.get("accept-language"))
 
     def cacheable_locale(self, campaign: Campaign) -> Locale:
-        """The same without the browser's wish: a CDN caches nothing that varies by Accept-Language."""
+        """Load them without the browser's wish: a CDN caches nothing that varies by Accept-Language."""
         return self._locale(campaign, None)
 
     def _locale(self, campaign: Campaign | None, accept_language: str | None) -> Locale:
@@ -87,11 +88,12 @@ class Call:
 def answer_json(
     content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] = NO_STORE
 ) -> Response:
+    """Answer with a model as JSON, without its empty fields."""
     return Response(content.model_dump_json(exclude_none=True), status, dict(headers), media_type=JSON)
 
 
 def to_language(call: Call) -> Response | None:
-    """An uncached redirect to the address that names a language we speak; None where it does already."""
+    """Redirect, uncached, to the address that names a language we have; None where it does already."""
     query = dict(call.request.query_params)
     language = call.locale().language
     if query.get("lang") == language:
@@ -101,6 +103,6 @@ def to_language(call: Call) -> Response | None:
 
 
 def hosted_page(campaign: Campaign, **query: str | None) -> str:
-    """Path and query of a campaign's own page."""
+    """Return path and query of a campaign's own page."""
     given = {name: value for name, value in query.items() if value}
     return f"/c/{campaign.id}" + (f"?{urlencode(given)}" if given else "")

@@ -30,7 +30,7 @@ class Chart:
 
 
 def line(moments: Sequence[Moment]) -> Chart | None:
-    """The chart of numbers and their moments, oldest first; None where there is no span to draw."""
+    """Draw numbers over their moments, oldest first; None where there is no span to draw."""
     if not moments or moments[0][0] == moments[-1][0]:
         return None
     start, end = moments[0][0], moments[-1][0]

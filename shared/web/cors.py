@@ -6,12 +6,12 @@ from shared.campaigns.model import Campaign
 
 
 def is_admitted(campaign: Campaign, origin: str | None, public_url: str) -> bool:
-    """Whether pages of this origin are our own, or a partner's that the campaign has admitted."""
+    """Tell whether pages of this origin are our own, or a partner's that the campaign has admitted."""
     return is_ours(origin, public_url) or origin in campaign.partner_by_origin
 
 
 def is_ours(origin: str | None, public_url: str) -> bool:
-    """Whether pages of this origin are our own; one's own machine has two names."""
+    """Tell whether pages of this origin are our own; the local machine has two names."""
     scheme, _, rest = public_url.partition("://")
     if scheme == "https":
         return origin == public_url
@@ -20,7 +20,7 @@ def is_ours(origin: str | None, public_url: str) -> bool:
 
 
 def origin_of(url: str) -> str | None:
-    """The origin of an absolute http(s) address, None of anything else."""
+    """Return the origin of an absolute http(s) address, None of anything else."""
     if not url.isprintable() or " " in url:
         return None
     try:

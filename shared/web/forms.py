@@ -1,7 +1,7 @@
-"""Plain HTML forms: their strings as a request's fields, and the form again where they have faults.
+"""Plain HTML forms: their strings as a request's fields, and the form again where they have errors.
 
 Partners put our fields among their own, so forms may hold fields we do not know. What the signer can neither see
-nor mend (language, partner, source) is left out where it is wrong: a partner's typing error must not stop anyone.
+nor correct (language, partner, source) is left out where it is wrong: a partner's typing error must stop nobody.
 """
 
 import re
@@ -22,7 +22,7 @@ _TRUTH = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off
 
 
 def signature(fields: Mapping[str, str], campaign: Campaign, language: str) -> dict[str, Any]:
-    """The fields of a `SignRequest`, as they would come in JSON."""
+    """Return the fields of a `SignRequest`, as they would come in JSON."""
     known: dict[str, Any] = {name: fields[name] for name in SignRequest.model_fields.keys() & fields.keys()}
     known["locale"] = language
     known["consent"] = _truth(fields, "consent") is True
@@ -31,7 +31,7 @@ def signature(fields: Mapping[str, str], campaign: Campaign, language: str) -> d
 
 
 def without_wrong_hints(fields: Mapping[str, T], campaign: Campaign) -> dict[str, T]:
-    """All fields but a partner the campaign does not have and a source that cannot be one."""
+    """Drop a partner that the campaign does not have and a source that cannot be one."""
     wrong = set()
     if fields.get("partner") not in campaign.partners:
         wrong.add("partner")
@@ -45,7 +45,7 @@ def _truth(fields: Mapping[str, str], name: str) -> bool | None:
 
 
 def with_errors(fields: Mapping[str, str], invalid: InvalidFields, locale: Locale) -> Filled:
-    """The form as its signer left it, with each fault's text beside its field."""
-    # Our own page's policy lets its form lead nowhere else, so a form that had faults ends with us.
-    kept = {name: value for name, value in fields.items() if name != "return_url"}
-    return Filled(kept, {wrong.field: locale(f"fields.{wrong.code}") for wrong in invalid.errors})
+    """Return the form as its signer left it, with each error's text beside its field."""
+    # Our own page's policy lets its form lead nowhere else, so a form that had errors ends with us.
+    values = {name: value for name, value in fields.items() if name != "return_url"}
+    return Filled(values, {wrong.field: locale(f"fields.{wrong.code}") for wrong in invalid.errors})

@@ -22,7 +22,7 @@ _TAGS = {
     NUMBERS: "The public counter and its history. Any page may read them.",
     WIDGET: "The form and the counter in a partner's page.",
     PAGES: "What people see, in the campaign's languages.",
-    OPERATIONS: "Health, and what the functions tell each other.",
+    OPERATIONS: "Health, and what the functions ask each other.",
 }
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -92,7 +92,7 @@ _PROBLEMS = {
     413: "Over 16 KB.",
     415: "Neither JSON nor a plain form.",
     422: "Fields are missing or wrong; `errors` names them. A form comes back filled in.",
-    429: "Too many requests from one address: told by the load balancer in front, with `Retry-After`.",
+    429: "Too many requests from one address: answered by the load balancer in front, with `Retry-After`.",
     503: "Try again; `Retry-After` says when. Nothing was lost.",
 }
 _NOT_MODIFIED = {"description": "The numbers are those of the `If-None-Match`."}

@@ -1,4 +1,4 @@
-"""Every HTML page of Undersign, and the HTML of its mail, from the templates in pages/.
+"""Every HTML page of Undersign, and the HTML of its mail, from the templates in templates/.
 
 Pages work without a script, set no cookie and load nothing from anyone else. Where a script adds something, it is
 the widget's; the style is in the page, named by its digest in the Content-Security-Policy. Jinja escapes every
@@ -54,7 +54,7 @@ def petition(
     closed_reason: ClosedReason | None,
     moved: bool = False,
 ) -> HTMLResponse:
-    """The petition with its form; 422 where the form has errors.
+    """Render the petition with its form; 422 where the form has errors.
 
     `headers`: how it may be cached. `moved`: the signer comes from a form on a page that is not registered. Of
     `form.values`, partner and source go along unseen; see that they can be.
@@ -83,7 +83,7 @@ def framed(
     *,
     closed_reason: ClosedReason | None,
 ) -> HTMLResponse:
-    """Counter and form alone, for a frame in the pages of the partner that `form.values` names, and in our own."""
+    """Render counter and form alone, to be framed by the partner that `form.values` names, and by us."""
     partner = campaign.partners.get(form.values.get("partner", ""))
     return _page(
         "framed.html",
@@ -119,7 +119,7 @@ EXEMPT = Markup(
 def embed(
     campaign: Campaign, locale: Locale, slug: str | None, at: Snippets, headers: Mapping[str, str]
 ) -> HTMLResponse:
-    """What a partner pastes into a page, made for the partner `slug`, with a preview."""
+    """Render what a partner pastes into a page, made for the partner `slug`, with a preview."""
     partner = campaign.partners.get(slug or "")
     query = f"lang={locale.language}&partner={slug}"
     values = {
@@ -175,18 +175,19 @@ def _query(values: Mapping[str, str]) -> str:
 
 
 def check_inbox(campaign: Campaign, locale: Locale, typed: Mapping[str, str]) -> HTMLResponse:
-    """After signing. `typed`: the form's values; "wrong address?" posts them back to the form."""
+    """Render the page after signing. `typed`: the form's values; "wrong address?" posts them back to the form."""
     mailbox = mail_providers.webmail(typed["email"], campaign.sender.address)
     return _page("check_inbox.html", campaign, locale, typed=typed, mailbox=mailbox)
 
 
 def links(campaign: Campaign, locale: Locale, form: Filled) -> HTMLResponse:
-    """Asks for an address to mail the links it is due."""
+    """Render the form that asks for an address to mail its links to; 422 where it has errors."""
     status = 422 if form.errors else 200
     return _page("links.html", campaign, locale, status=status, form=form, languages=_languages(campaign))
 
 
 def links_sent(campaign: Campaign, locale: Locale, email: str) -> HTMLResponse:
+    """Render the answer to a request for links, the same whether or not any is due."""
     return _page("links_sent.html", campaign, locale, email=email)
 
 
@@ -200,7 +201,7 @@ def progress(
     public_url: str,
     framed: bool,
 ) -> HTMLResponse:
-    """The numbers, for journalists. `framed`: without what surrounds them, for a frame in anybody's page."""
+    """Render the numbers, for journalists. `framed`: without header and footer, for a frame in any page."""
     # Here: only count has numbers to show, and what they are made from.
     from shared.stats.count import MIN_SHOWN
     from shared.stats.history import HOURS_KEPT_DAYS
@@ -233,13 +234,14 @@ def progress(
 
 
 def privacy(campaign: Campaign, locale: Locale, headers: Mapping[str, str]) -> HTMLResponse:
+    """Render the privacy notice (GDPR, Article 13)."""
     return _page("privacy.html", campaign, locale, headers=headers, languages=_languages(campaign))
 
 
 def confirm(
     campaign: Campaign, locale: Locale, *, country: str, partner: str, newsletter: bool | None
 ) -> HTMLResponse:
-    """ "Not counted yet": one big button that posts to the page's own address."""
+    """Render "not counted yet" and one big button that posts to the page's own address."""
     return _page(
         "confirm.html",
         campaign,
@@ -260,7 +262,10 @@ def confirmed(
     already: bool,
     withdraw_path: str,
 ) -> HTMLResponse:
-    """`country`: the signer's, for what people there share with. `number`: of this signature among all."""
+    """Render the page after confirming.
+
+    `country`: the signer's, for what people there share with. `number`: of this signature among all.
+    """
     title = campaign.text(locale.language).title
     message = locale("share.message", title=title)
     return _page(
@@ -279,18 +284,19 @@ def confirmed(
 
 
 def withdraw(campaign: Campaign, locale: Locale) -> HTMLResponse:
-    """One button that posts to the page's own address."""
+    """Render one button that posts to the page's own address."""
     return _page("withdraw.html", campaign, locale)
 
 
 def withdrawn(campaign: Campaign, locale: Locale) -> HTMLResponse:
+    """Render the page after a withdrawal."""
     return _page("withdrawn.html", campaign, locale)
 
 
 def error(
     locale: Locale, *, code: str, text: str, status: int, campaign: Campaign | None, headers: Mapping[str, str]
 ) -> HTMLResponse:
-    """Any other fault, with a way on where the campaign is known."""
+    """Render any other error, with a link back where the campaign is known."""
     return _page(
         "error.html", campaign, locale, status=status, headers={**PRIVATE, **headers}, code=code, text=text
     )
@@ -307,7 +313,7 @@ class MailLink:
 def mail(
     kind: str, campaign: Campaign, locale: Locale, *, confirm: Sequence[MailLink], withdraw: str, privacy: str
 ) -> tuple[str, str]:
-    """The text part and the HTML part of a mail. `kind`: "confirm", "reminder" or "signed" (already).
+    """Render the text part and the HTML part of a mail. `kind`: "confirm", "reminder" or "signed" (already).
 
     `withdraw`, `privacy`: absolute addresses, of the link to withdraw and of the privacy notice.
     """
@@ -383,7 +389,7 @@ def _style() -> Markup:
 
 
 def compile_templates(folder: Path) -> None:
-    """Put every template, as Python, into `folder`."""
+    """Compile every template to Python, into `folder`."""
     templates = _environment(FileSystemLoader(FOLDER))
     templates.compile_templates(folder, extensions=["html", "txt"], zip=None, ignore_errors=False)
 

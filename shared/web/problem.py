@@ -17,7 +17,7 @@ from shared.web.call import NO_STORE, Call
 
 
 def problem(call: Call, error: PublicError) -> Response:
-    """The one place where errors become answers: a page for people, RFC 9457 for programs."""
+    """Map an error to its answer, which happens here alone: a page for people, RFC 9457 for programs."""
     locale = call.locale()
     text = locale(f"errors.{error.code}", **{"hosted_page": "", **error.details})
     if call.wants_page:

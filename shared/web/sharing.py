@@ -20,12 +20,12 @@ PRIMARY: Mapping[str, str] = {
 
 
 def links(url: str, message: str) -> Mapping[str, str]:
-    """The address that opens each service with `message` and `url` filled in, by the service's name."""
+    """Return the address that opens each service with `message` and `url` filled in, by the service's name."""
     filled = {"url": quote(url, safe=""), "text": quote(message, safe="")}
     return {service: address.format_map(filled) for service, address in _SERVICES.items()}
 
 
 def mail(title: str, url: str, message: str) -> str:
-    """A mailto: address (RFC 6068) with subject and text filled in."""
+    """Return a mailto: address (RFC 6068) with subject and text filled in."""
     body = f"{message}\n\n{url}"
     return f"mailto:?subject={quote(title, safe='')}&body={quote(body, safe='')}"

@@ -21,7 +21,7 @@ _DRAWN_BY_HOUR = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class CountryRow:
-    """`total`: None where it is too small to be told. `needed`: its threshold, None where it has none."""
+    """`total`: None where it is too small to be shown. `needed`: its threshold, None where it has none."""
 
     name: str
     total: int | None
@@ -32,15 +32,15 @@ class CountryRow:
 
 
 def chart(count: Count, line: Line) -> charts.Chart | None:
-    """The total over time, up to the count of this moment."""
-    is_young = not line.kept or count.as_of - line.days[0].at < _DRAWN_BY_HOUR
+    """Chart the total over time, up to the count of this moment."""
+    is_young = not line.stored or count.as_of - line.days[0].at < _DRAWN_BY_HOUR
     points: Sequence[Point | Hour] = line.hours if is_young else line.days
-    kept = [(point.at, point.total) for point in points if point.at < count.as_of]
-    return charts.line([*kept, (count.as_of, count.total)])
+    moments = [(point.at, point.total) for point in points if point.at < count.as_of]
+    return charts.line([*moments, (count.as_of, count.total)])
 
 
 def country_rows(count: Count, locale: "Locale") -> Sequence[CountryRow]:
-    """The countries with a threshold, the nearest to it first; then the others, the largest first."""
+    """List the countries with a threshold, the nearest to it first; then the others, the largest first."""
     names = dict(countries.names(locale.language))
     with_threshold = sorted(_member_states(count, names), key=lambda row: (-row.percent, -(row.total or 0)))
     return [*with_threshold, *_others(count, names, locale)]

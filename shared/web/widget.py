@@ -1,4 +1,4 @@
-"""What form and counter in a partner's page are told: the petition in one language, for the page's origin."""
+"""The data of the form and counter in a partner's page: the petition in one language, for the page's origin."""
 
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
@@ -92,9 +92,10 @@ def form(
     public_url: str,
     closed_reason: ClosedReason | None,
 ) -> Form:
-    """
-    `origin`: of the page that shows the form; it names the partner, if it is one's. `partner`: whom the page says
-    it is, which holds on our own pages only.
+    """Describe the form in one language.
+
+    `origin`: of the page that shows the form; it names the partner, if it is one's. `partner`: which one the page
+    says it is, which holds on our own pages only.
     """
     slug = campaign.partner_by_origin.get(origin) or (partner if partner in campaign.partners else None)
     at = campaign.partners[slug] if slug else None
@@ -135,13 +136,13 @@ def form(
 
 
 def share(campaign: Campaign, locale: Locale, partner: str | None, public_url: str) -> Sharing:
-    """The link to pass on, which keeps partner and language, and where to."""
+    """Return the link to pass on, which keeps partner and language, and where to pass it on."""
     url = public_url + hosted_page(campaign, lang=locale.language, partner=partner, source="share")
     message = locale("share.message", title=campaign.text(locale.language).title)
     return Sharing(url=url, services=sharing.links(url, message), primary=sharing.PRIMARY)
 
 
-class _Kept(dict[str, str]):
+class _Unfilled(dict[str, str]):
     """Placeholders that the widget fills in stay as they are."""
 
     def __missing__(self, name: str) -> str:
@@ -150,7 +151,7 @@ class _Kept(dict[str, str]):
 
 def _texts(locale: Locale, values: dict[str, str]) -> dict[str, str]:
     return {
-        key: text.format_map(_Kept(values))
+        key: text.format_map(_Unfilled(values))
         for key, text in locale.texts.items()
         if key in KEYS or key.rpartition(".")[0] in KEYS
     }

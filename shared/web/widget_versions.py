@@ -30,6 +30,7 @@ class Scripts:
         self.integrity = f"sha384-{base64.b64encode(hashlib.sha384(current).digest()).decode()}"
 
     def get(self, name: str) -> Script | None:
+        """Return the version at this file name; None if there is none."""
         return self._by_name.get(name)
 
 

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from shared.firestore import FirestoreDatabase
+from shared.databases.firestore import FirestoreDatabase
 from shared.queue.cloud_tasks import cloud_tasks_client
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.deployment import PUBLIC_URL, world

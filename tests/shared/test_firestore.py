@@ -9,9 +9,9 @@ import grpc
 import pytest
 from google.api_core import exceptions
 
-from shared import firestore
+from shared.databases import firestore
+from shared.databases.firestore import FirestoreDatabase, until_committed
 from shared.errors import StoreUnavailable
-from shared.firestore import FirestoreDatabase, until_committed
 from tests.support.firestore_server import FirestoreServer, serving
 from tests.support.silent_proxy import SilentProxy
 

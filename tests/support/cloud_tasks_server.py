@@ -144,9 +144,9 @@ class CloudTasksServer:
             if self.fail_times is not None:
                 self.fail_times -= 1
             await context.abort(self.fail_with, "told to fail")
-        fault = self._fault(request)
-        if fault:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, fault)
+        error = self._error(request)
+        if error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error)
         task = Task(request.task)
         if task.name and any(task.name == other.name for other in self.created):
             await context.abort(grpc.StatusCode.ALREADY_EXISTS, "a task of this name exists or existed")
@@ -184,11 +184,11 @@ class CloudTasksServer:
         await context.abort(grpc.StatusCode.NOT_FOUND, "no such task")
         raise AssertionError
 
-    def _fault(self, request: CreateTaskRequest) -> str | None:
+    def _error(self, request: CreateTaskRequest) -> str | None:
         task = request.task
         http = task.http_request
         deadline = task.dispatch_deadline
-        faults = {
+        errors = {
             "queue name": not _PARENT.fullmatch(request.parent),
             "task name": bool(task.name)
             and not (task.name.startswith(f"{request.parent}/tasks/") and _NAME.fullmatch(task.name)),
@@ -201,7 +201,7 @@ class CloudTasksServer:
             # The real API also takes tasks without a token; ours would be refused by deliver's ingress, for ever.
             "oidc service account": not _ADDRESS.fullmatch(http.oidc_token.service_account_email),
         }
-        return ", ".join(fault for fault, present in faults.items() if present) or None
+        return ", ".join(error for error, present in errors.items() if present) or None
 
     def _accept(self, task: Task) -> None:
         undelivered = _Undelivered(task, task.schedule_time)

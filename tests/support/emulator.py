@@ -20,9 +20,9 @@ _PORTS_OF_A_PROCESS = 200
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on.
+    """Return a port of this machine that nobody listens on.
 
-    Between here and whoever is to listen, no other process can come by it: systems do not give it away, and
+    Before the caller listens on it, no other process can come by it: systems do not give it away, and
     processes that choose in this way each have ports of their own.
     """
     return next(port for port in _ours() if _is_free(port))

@@ -62,7 +62,7 @@ class Platform:
     document_writes_per_second: float = 1
     #: Ours: so many writes a document takes in a burst before the rule above holds it back.
     document_burst_writes: float = 5
-    #: `TIMEOUT_SECONDS` of shared/firestore.py.
+    #: `TIMEOUT_SECONDS` of shared/databases/firestore.py.
     call_timeout_seconds: float = 10
 
     # The mail relay.

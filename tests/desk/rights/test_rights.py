@@ -20,8 +20,8 @@ from desk.main import main
 from desk.store.maintenance import Found
 from desk.store.sqlite import SqliteMaintenance
 from desk.terminal import prompts
-from shared import sqlite
 from shared.clock import utc_now
+from shared.databases import sqlite
 from shared.errors import StoreUnavailable
 from shared.models.messages import DeferredPress
 from shared.store.entities import Address

@@ -7,6 +7,7 @@ from contextlib import aclosing, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import grpc
 import pytest
 
 from desk.store.firestore import FirestoreMaintenance
@@ -14,8 +15,8 @@ from desk.store.firestore_tasks import FirestoreTasks
 from desk.store.maintenance import PAGE, Difference, Maintenance
 from desk.store.sqlite import SqliteMaintenance
 from desk.store.sqlite_dead_letters import SqliteDeadLetters
-from shared import sqlite
 from shared.campaigns.overlay import AdmittedPartner, HandOver, Overlay, Paper
+from shared.databases import sqlite
 from shared.errors import StoreUnavailable
 from shared.queue import TaskList
 from shared.store.entities import (
@@ -31,6 +32,7 @@ from shared.store.entities import (
 from shared.store.firestore import DEAD_LETTERS
 from tests.shared.store.test_store_contract import make_address, shards, submission
 from tests.support.clock import NOW
+from tests.support.firestore_server import FirestoreServer, serving
 
 
 @pytest.fixture(params=["sqlite", "firestore"])
@@ -300,6 +302,15 @@ class TestRecount:
         assert sorted(found, key=str) == sorted(planted, key=str)
         assert (await store.recount(campaign_id, lambda _: None)).differences() == []
         assert await store.tally(campaign_id) == Tally(1, {"DE": 1}, {"us": 1})
+
+    async def test_repairs_nothing_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A commit whose answer got lost may have been done: a person recounts before it is tried again."""
+        async with serving(FirestoreServer(grpc.StatusCode.UNAVAILABLE)) as server:
+            monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", server.host)
+            with closing(FirestoreMaintenance("p", "d", shards)) as store, pytest.raises(StoreUnavailable):
+                await store.repair("c", [Difference(1, "total", "", counted=2, kept=1)])
+
+        assert server.calls == 1
 
     async def test_repairs_while_signing_goes_on(self, store: Maintenance, campaign_id: str) -> None:
         """What is confirmed between recount and mending, and during either, is neither lost nor doubled."""

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from desk.store.cloud_tasks_list import CloudTasksList
-from shared import sqlite
+from shared.databases import sqlite
 from shared.errors import QueueUnavailable
 from shared.queue import HORIZON, MAX_BODY_BYTES, TaskList, TaskQueue, cloud_tasks, local_dispatcher
 from shared.queue.cloud_tasks import CloudTasksQueue
@@ -614,7 +614,7 @@ class TestLocal:
         await on_file.queue.lease(NOW + LEASE)
         assert late is not None
 
-        await on_file.queue.again(late, at=NOW, executed=True)
+        await on_file.queue.retry(late, at=NOW, executed=True)
 
         assert await on_file.queue.lease(NOW + LEASE) is None
 

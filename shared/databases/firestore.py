@@ -92,8 +92,8 @@ class FirestoreDatabase:
 
         return await self.call(attempt, READ_AGAIN)
 
-    async def commit(self, *writes: Write) -> list[Any]:
-        """Do all of these writes or none; the update_time that each document then has."""
+    async def commit(self, *writes: Write, retried: Errors = COMMIT_AGAIN) -> list[Any]:
+        """Do all of these writes or none; return the update_time that each document then has."""
 
         async def attempt(client: AsyncClient, seconds: float) -> list[Any]:
             batch = client.batch()
@@ -102,7 +102,7 @@ class FirestoreDatabase:
             results = await batch.commit(retry=None, timeout=seconds)
             return [result.update_time for result in results]
 
-        return await self.call(attempt, COMMIT_AGAIN)
+        return await self.call(attempt, retried)
 
     async def call(self, attempt: Attempt[T], retried: Errors) -> T:
         """Make a call until it succeeds, fails with another error than those `retried`, or time is up."""
