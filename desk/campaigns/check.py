@@ -19,12 +19,9 @@ TO_DO = "TO DO: "
 
 
 def check_campaigns(
-    campaign: Annotated[
-        str | None, typer.Argument(help="The campaign's id; by default all.", show_default=False)
-    ] = None,
+    campaign: Annotated[str | None, typer.Argument(help="The campaign's id; by default all.")] = None,
     folder: Annotated[
-        Path | None,
-        typer.Option(help="Where campaign files are; by default CAMPAIGNS_FOLDER.", show_default=False),
+        Path | None, typer.Option(help="Where campaign files are; by default CAMPAIGNS_FOLDER.")
     ] = None,
     ready: Annotated[
         bool, typer.Option("--ready", help="Fail as well if a campaign is not ready to open.")

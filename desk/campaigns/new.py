@@ -108,7 +108,7 @@ class Beginning(BaseModel):
 
 
 def _option(description: str) -> Any:
-    return typer.Option(help=description, show_default=False)
+    return typer.Option(help=description)
 
 
 Given = str | None

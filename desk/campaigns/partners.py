@@ -19,12 +19,8 @@ def admit_partner(
     origin: Annotated[
         list[str], typer.Option(help="Of its pages, as in https://www.example.org; may be repeated.")
     ],
-    name: Annotated[
-        str | None, typer.Option(help="What it is called; needed for a new one.", show_default=False)
-    ] = None,
-    country: Annotated[
-        str | None, typer.Option(help="The country its form starts with, as in DE.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="What it is called; needed for a new one.")] = None,
+    country: Annotated[str | None, typer.Option(help="The country its form starts with, as in DE.")] = None,
 ) -> None:
     """Let a partner show the form on its pages, or on further pages of its own.
 
@@ -57,8 +53,7 @@ def admit_partner(
 
 
 def dismiss_partner(
-    campaign: CampaignId,
-    partner: Annotated[str, typer.Argument(help="The partner's short name.")],
+    campaign: CampaignId, partner: Annotated[str, typer.Argument(help="The partner's short name.")]
 ) -> None:
     """Take back what `admit-partner` has admitted. What the campaign file says stays."""
 

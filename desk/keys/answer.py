@@ -17,8 +17,7 @@ _ANSWER = re.compile(rb"[a-z2-9]{4}(-[a-z2-9]{4}){5}")
 
 
 def answer(
-    test: Annotated[Path, typer.Argument(help="The test file that you were sent.")],
-    identity: IdentityFiles = None,
+    test: Annotated[Path, typer.Argument(help="The test file that you were sent.")], identity: IdentityFiles = None
 ) -> None:
     """Open a test file with your key, and print the answer to send back.
 

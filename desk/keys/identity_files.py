@@ -11,8 +11,7 @@ from desk.keys import identities
 from desk.terminal import prompts
 
 IdentityFiles = Annotated[
-    list[Path] | None,
-    typer.Option("--identity", "-i", help="An identity file; may be given several times.", show_default=False),
+    list[Path] | None, typer.Option("--identity", "-i", help="An identity file; may be given several times.")
 ]
 
 

@@ -21,8 +21,7 @@ def prove(
     campaign: workspace.CampaignId,
     identity: IdentityFiles = None,
     answers: Annotated[
-        list[str] | None,
-        typer.Option("--answer", help="What a holder's `undersign answer` printed.", show_default=False),
+        list[str] | None, typer.Option("--answer", help="What a holder's `undersign answer` printed.")
     ] = None,
     folder: Annotated[Path, typer.Option(help="Where the test files are written.")] = Path(),
 ) -> None:

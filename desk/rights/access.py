@@ -44,8 +44,7 @@ def access(
     campaign: OnlyCampaign = None,
     identity: IdentityFiles = None,
     to: Annotated[
-        Path | None,
-        typer.Option(help="Write it to this new file, as JSON to give to the person.", show_default=False),
+        Path | None, typer.Option(help="Write it to this new file, as JSON to give to the person.")
     ] = None,
 ) -> None:
     """Say all that is kept of an address. With a key of the campaign (-i), also what is sealed."""

@@ -20,9 +20,7 @@ Email = Annotated[
         "so that it stands neither in the history of the shell nor in the list of processes.",
     ),
 ]
-OnlyCampaign = Annotated[
-    str | None, typer.Option("--campaign", help="In this campaign only; by default in all.", show_default=False)
-]
+OnlyCampaign = Annotated[str | None, typer.Option("--campaign", help="In this campaign only; by default in all.")]
 
 
 def parse_address(given: str) -> str:

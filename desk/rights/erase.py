@@ -19,9 +19,7 @@ from shared.clock import utc_now
 def erase(
     email: Email,
     campaign: OnlyCampaign = None,
-    receipt: Annotated[
-        Path | None, typer.Option(help="Write the receipt to this new file as well.", show_default=False)
-    ] = None,
+    receipt: Annotated[Path | None, typer.Option(help="Write the receipt to this new file as well.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
 ) -> None:
     """Remove all that is kept of an address, in every place, and take its signature off the count.

@@ -94,9 +94,7 @@ class Unfinished(BaseModel):
 
 def export(
     campaign: CampaignId,
-    to: Annotated[
-        Path | None, typer.Option(help="The folder to write to; by default CAMPAIGN-export.", show_default=False)
-    ] = None,
+    to: Annotated[Path | None, typer.Option(help="The folder to write to; by default CAMPAIGN-export.")] = None,
 ) -> None:
     """Write all confirmed signatures, sealed to the campaign's keys, into a folder to carry to an offline machine.
 

@@ -111,9 +111,7 @@ class Opened(BaseModel):
 def open_export(
     export: Annotated[Path, typer.Argument(help="The folder of an export, or one .ndjson file of it.")],
     identity: IdentityFiles = None,
-    to: Annotated[
-        Path | None, typer.Option(help="The folder to write to; by default EXPORT-opened.", show_default=False)
-    ] = None,
+    to: Annotated[Path | None, typer.Option(help="The folder to write to; by default EXPORT-opened.")] = None,
     kind: Annotated[Kind, typer.Option(help="What to write.")] = Kind.CSV,
     excel: Annotated[bool, typer.Option("--excel", help="Begin CSV files with the mark Excel needs.")] = False,
     per_country: Annotated[

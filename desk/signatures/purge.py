@@ -19,8 +19,7 @@ def purge(
     campaign: CampaignId,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
     unhanded: Annotated[
-        bool,
-        typer.Option("--although-not-handed-over", help="Also what nobody has recorded as handed over."),
+        bool, typer.Option("--although-not-handed-over", help="Also what nobody has recorded as handed over.")
     ] = False,
 ) -> None:
     """Remove all signatures of a campaign whose time is over. Its final count stays, and changes no more."""

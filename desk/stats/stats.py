@@ -24,8 +24,7 @@ from shared.stats.funnel import Stage
 def stats(
     campaign: CampaignId,
     by: Annotated[
-        list[Breakdown] | None,
-        typer.Option(help="Divide the funnel; may be given several times.", show_default=False),
+        list[Breakdown] | None, typer.Option(help="Divide the funnel; may be given several times.")
     ] = None,
     since: Annotated[
         datetime | None, typer.Option(help="Signed on this day or later.", formats=["%Y-%m-%d"])
@@ -34,9 +33,7 @@ def stats(
         datetime | None, typer.Option(help="Signed on this day or earlier.", formats=["%Y-%m-%d"])
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
-    html: Annotated[
-        Path | None, typer.Option(help="Write a report with charts to this file.", show_default=False)
-    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a report with charts to this file.")] = None,
 ) -> None:
     """Show how far a campaign is, and how many were accepted, mailed, opened the link and confirmed."""
     if since and until and until < since:

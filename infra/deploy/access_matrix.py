@@ -17,10 +17,7 @@ _DATABASE = re.compile(r"databases/([^']+)'$")
 
 def table(plan: Mapping[str, Any]) -> str:
     """Return a row for each account: who calls it, which secrets it reads, and each role with what it reaches."""
-    rows = [
-        "| account | is called by | reads the secrets | may, and where |",
-        "| --- | --- | --- | --- |",
-    ]
+    rows = ["| account | is called by | reads the secrets | may, and where |", "| --- | --- | --- | --- |"]
     accounts = {account["account_id"]: account for account in resources(plan, "google_service_account")}
     for name in sorted(accounts, key=lambda name: (not name.startswith("fn-"), name)):
         member = f"serviceAccount:{accounts[name]['email']}"

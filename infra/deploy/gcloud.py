@@ -70,11 +70,7 @@ def read_variables(file: Path) -> dict[str, Any]:
         (Path(folder) / "main.tf").write_text(declared)
         asked = f"jsonencode({{ {', '.join(f'{name} = var.{name}' for name in names)} }})"
         done = subprocess.run(
-            ["terraform", "console", f"-var-file={file}"],
-            cwd=folder,
-            input=asked,
-            capture_output=True,
-            text=True,
+            ["terraform", "console", f"-var-file={file}"], cwd=folder, input=asked, capture_output=True, text=True
         )
     if done.returncode:
         stop(f"{file} cannot be read:\n{done.stderr}")
