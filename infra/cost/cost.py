@@ -118,23 +118,14 @@ def spike_hours(functions: Mapping[str, FunctionSize], prices: Mapping[str, Pric
         cpu, memory = prices[f"run_{kind}cpu"], prices[f"run_{kind}memory"]
         return cpu.cost(3600 * size.cpu) + memory.cost(3600 * size.memory_gib)
 
-    def reading(name: str) -> float:
-        """What each process of count and confirm costs that keeps a fresh copy of the tally."""
-        if name not in {"count", "confirm"}:
-            return 0
-        reads = (usage.TALLY_SHARDS + 1) * 3600 / usage.COUNT_FRESH_SECONDS
-        return prices["firestore_reads"].cost(reads)
-
-    return [
-        Hour(
-            name,
-            size,
-            idle=size.min_instances * instance(size, "idle_"),
-            busy=size.min_instances * (instance(size, "") + reading(name)),
-            most=size.max_instances * (instance(size, "") + reading(name)),
-        )
-        for name, size in functions.items()
-    ]
+    # Each process of count and confirm keeps a fresh copy of the tally.
+    reading = prices["firestore_reads"].cost((usage.TALLY_SHARDS + 1) * 3600 / usage.COUNT_FRESH_SECONDS)
+    hours = []
+    for name, size in functions.items():
+        busy = instance(size, "") + (reading if name in {"count", "confirm"} else 0)
+        idle = size.min_instances * instance(size, "idle_")
+        hours.append(Hour(name, size, idle, size.min_instances * busy, size.max_instances * busy))
+    return hours
 
 
 def total(charged: Iterable[Charge]) -> float:
@@ -143,14 +134,13 @@ def total(charged: Iterable[Charge]) -> float:
 
 def table(rows: Sequence[Sequence[str]], *, words: int) -> str:
     """Rows in columns for a terminal, the first `words` of them to the left, numbers to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column < words else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        left = [cell.ljust(width) for cell, width in zip(row[:words], widths, strict=False)]
+        right = [cell.rjust(width) for cell, width in zip(row[words:], widths[words:], strict=True)]
+        lines.append("  ".join(left + right).rstrip())
+    return "\n".join(lines)
 
 
 def markdown_table(rows: Sequence[Sequence[str]], *, words: int) -> str:
@@ -172,15 +162,10 @@ def month_text(charged: Sequence[Charge], prices: Mapping[str, Price]) -> str:
 
 def _line(charge: Charge, price: Price) -> Sequence[str]:
     use = charge.use
+    free = _number(charge.free) if charge.free else ""
     per = f"{price.per:,.0f} " if price.per > 1 else ""
-    return (
-        use.service,
-        use.what,
-        _number(use.quantity),
-        _number(charge.free) if charge.free else "",
-        f"{price.value:.7f}".rstrip("0").rstrip(".") + f" / {per}{price.unit}",
-        _money(charge.cost),
-    )
+    value = f"{price.value:.7f}".rstrip("0").rstrip(".")
+    return use.service, use.what, _number(use.quantity), free, f"{value} / {per}{price.unit}", _money(charge.cost)
 
 
 def month_rows(charged: Sequence[Charge]) -> list[Sequence[str]]:
@@ -199,15 +184,16 @@ def _sums(label: str, charged: Sequence[Charge]) -> Sequence[str]:
 
 
 def spike_rows(hours: Sequence[Hour]) -> list[Sequence[str]]:
+    numbers: dict[str, Sequence[float]] = {
+        hour.name: (hour.size.min_instances, hour.size.max_instances, hour.idle, hour.busy, hour.most)
+        for hour in hours
+    }
+    numbers["sum"] = [sum(column) for column in zip(*numbers.values(), strict=True)]
     rows: list[Sequence[str]] = [
         ("US dollars an hour", "warm", "at most", "warm and idle", "warm and busy", "at most, all busy")
     ]
-    for hour in hours:
-        counts = (str(hour.size.min_instances), str(hour.size.max_instances))
-        rows.append((hour.name, *counts, _money(hour.idle), _money(hour.busy), _money(hour.most)))
-    warm, most = (sum(getattr(hour.size, name) for hour in hours) for name in ("min_instances", "max_instances"))
-    sums = (_money(sum(getattr(hour, name) for hour in hours)) for name in ("idle", "busy", "most"))
-    rows.append(("sum", str(warm), str(most), *sums))
+    for name, (warm, most, *costs) in numbers.items():
+        rows.append((name, str(warm), str(most), *map(_money, costs)))
     return rows
 
 
@@ -227,27 +213,28 @@ def caveat(prices: Mapping[str, Price]) -> str:
     """How far the prices can be trusted."""
     unsure = sum(not price.verified for price in prices.values())
     oldest = min(price.noted for price in prices.values())
-    return (
+    return textwrap.fill(
         f"List prices without tax, noted on {oldest} or later; {unsure} of {len(prices)} could not be verified on "
-        "Google's own pages; `check` in infra/cost/prices.toml says which. Check them before you rely on this."
+        "Google's own pages; `check` in infra/cost/prices.toml says which. Check them before you rely on this.",
+        WIDTH,
     )
 
 
 def text(signatures: float, viewers: float, assumed: Assumptions) -> str:
     """For a terminal."""
-    prices, functions = load_prices(), sizes.functions(Mode.SPIKE)
-    charged = estimate(signatures, viewers, assumed, prices, functions)
+    prices = load_prices()
+    charged = estimate(signatures, viewers, assumed, prices, sizes.functions(Mode.SPIKE))
     mails, cheapest, dearest = mail(signatures, assumed, prices)
-    return "\n\n".join(
-        (
-            f"A month with {signatures:,.0f} confirmed signatures and {viewers:,.0f} viewers, in US dollars",
-            month_text(charged, prices),
-            f"Mail is extra: {mails:,.0f} mails for {cheapest:,.2f} to {dearest:,.2f}, depending on the relay",
-            spike_text(),
-            "Assumptions, each of which you can change:\n" + "\n".join(_assumption_lines(assumed)),
-            textwrap.fill(caveat(prices), WIDTH),
-        )
+    parts = (
+        f"A month with {signatures:,.0f} confirmed signatures and {viewers:,.0f} viewers, in US dollars",
+        month_text(charged, prices),
+        f"Mail is extra: {mails:,.0f} mails for {cheapest:,.2f} to {dearest:,.2f}, depending on the relay",
+        spike_text(),
+        "Assumptions, each of which you can change:\n"
+        + "\n".join(f"  --{option:18} {value:<6g} {why}" for option, value, why in _assumptions(assumed)),
+        caveat(prices),
     )
+    return "\n\n".join(parts)
 
 
 def spike_text() -> str:
@@ -255,9 +242,10 @@ def spike_text() -> str:
     return "Spike mode, beside that:\n" + table(spike_rows(hours), words=1)
 
 
-def _assumption_lines(assumed: Assumptions) -> Iterable[str]:
+def _assumptions(assumed: Assumptions) -> Iterable[tuple[str, float, str]]:
+    """Yield the option, the value and the meaning of each assumption."""
     for each in fields(assumed):
-        yield f"  --{each.name.replace('_', '-'):18} {getattr(assumed, each.name):<6g} {each.metadata['why']}"
+        yield each.name.replace("_", "-"), getattr(assumed, each.name), each.metadata["why"]
 
 
 def markdown(signatures: float, viewers: float, assumed: Assumptions) -> str:
@@ -265,33 +253,27 @@ def markdown(signatures: float, viewers: float, assumed: Assumptions) -> str:
     prices, functions = load_prices(), sizes.functions(Mode.SPIKE)
     charged = estimate(signatures, viewers, assumed, prices, functions)
     mails, cheapest, dearest = mail(signatures, assumed, prices)
-    assumptions = "\n".join(
-        f"- {getattr(assumed, each.name):g} {each.metadata['why']} (`--{each.name.replace('_', '-')}`)"
-        for each in fields(assumed)
+    parts = (
+        f"A month with {signatures:,.0f} confirmed signatures and {viewers:,.0f} viewers of the count:",
+        markdown_table(month_rows(charged), words=1),
+        textwrap.fill(
+            f"Mail is extra: {mails:,.0f} mails cost {cheapest:,.0f} to {dearest:,.0f} dollars, "
+            "depending on the relay. Other sizes:",
+            WIDTH,
+        ),
+        markdown_table(example_rows(assumed, prices, functions), words=0),
+        "Spike mode costs extra, by the hour:",
+        markdown_table(spike_rows(spike_hours(functions, prices)), words=1),
+        'Assumptions, each of which you can change (as in `make cost ARGS="--polls-a-view 30"`):',
+        "\n".join(f"- {value:g} {why} (`--{option}`)" for option, value, why in _assumptions(assumed)),
+        caveat(prices),
     )
-    return "\n\n".join(
-        (
-            f"A month with {signatures:,.0f} confirmed signatures and {viewers:,.0f} viewers of the count:",
-            markdown_table(month_rows(charged), words=1),
-            textwrap.fill(
-                f"Mail is extra: {mails:,.0f} mails cost {cheapest:,.0f} to {dearest:,.0f} dollars, "
-                "depending on the relay. Other sizes:",
-                WIDTH,
-            ),
-            markdown_table(example_rows(assumed, prices, functions), words=0),
-            "Spike mode costs extra, by the hour:",
-            markdown_table(spike_rows(spike_hours(functions, prices)), words=1),
-            'Assumptions, each of which you can change (as in `make cost ARGS="--polls-a-view 30"`):',
-            assumptions,
-            textwrap.fill(caveat(prices), WIDTH),
-        )
-    )
+    return "\n\n".join(parts)
 
 
 def with_chapter(page: str, chapter: str) -> str:
     """Replace what stands between the two comments of `page`."""
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
     return f"{before}{BEGIN}\n\n{chapter}\n\n{END}{after}"
 
 
@@ -311,9 +293,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shown.add_argument("--spike", action="store_true", help="print an hour of spike mode alone")
     shown.add_argument("--markdown", action="store_true", help="print the chapter of docs/costs.md")
     shown.add_argument("--write", action="store_true", help="write it into docs/costs.md, for the usual numbers")
-    for each in fields(Assumptions):
-        option = f"--{each.name.replace('_', '-')}"
-        parser.add_argument(option, type=float, default=each.default, help=f"{each.metadata['why']} (%(default)s)")
+    for option, value, why in _assumptions(Assumptions()):
+        parser.add_argument(f"--{option}", type=float, default=value, help=f"{why} (%(default)s)")
     given = parser.parse_args(arguments)
     if given.signatures < 0 or given.viewers < 0:
         parser.error("fewer than none cannot be")

@@ -145,66 +145,27 @@ class Use:
     driver: Driver
 
 
-@dataclass(frozen=True, slots=True)
 class _People:
     """How often each thing happens in the month."""
 
-    signatures: float
-    viewers: float
-    assumed: Assumptions
-
-    @property
-    def submissions(self) -> float:
-        return self.signatures / self.assumed.confirmed_share
-
-    @property
-    def reminded(self) -> float:
-        return self.submissions * self.assumed.reminded_share
-
-    @property
-    def mails(self) -> float:
-        return self.submissions + self.reminded
-
-    @property
-    def opened(self) -> float:
-        return self.mails * self.assumed.opens_a_mail
-
-    @property
-    def withdrawn(self) -> float:
-        return self.signatures * self.assumed.withdrawn_share
-
-    @property
-    def unconfirmed(self) -> float:
-        return self.submissions - self.signatures
-
-    @property
-    def sign_requests(self) -> float:
-        return self.submissions * (1 + self.assumed.partner_share)
-
-    @property
-    def link_requests(self) -> float:
-        return self.opened + self.signatures + 2 * self.withdrawn
-
-    @property
-    def counts(self) -> float:
-        return self.viewers * self.assumed.polls_a_view
-
-    @property
-    def lookups(self) -> float:
-        return self.counts + self.viewers * (PAGE_REQUESTS + self.assumed.redirected_share)
-
-    @property
-    def viewed_bytes(self) -> float:
-        return self.viewers * (PAGE_BYTES + max(0, self.assumed.polls_a_view - 1) * COUNT_BYTES)
-
-    @property
-    def missed_counts(self) -> float:
-        return self.counts * (1 - self.assumed.hit_ratio)
-
-    @property
-    def misses(self) -> float:
-        cacheable = self.lookups - self.viewers * self.assumed.redirected_share
-        return cacheable * (1 - self.assumed.hit_ratio) + self.viewers * self.assumed.redirected_share
+    def __init__(self, signatures: float, viewers: float, assumed: Assumptions) -> None:
+        self.signatures = signatures
+        self.assumed = assumed
+        self.submissions = signatures / assumed.confirmed_share
+        self.unconfirmed = self.submissions - signatures
+        self.reminded = self.submissions * assumed.reminded_share
+        self.mails = self.submissions + self.reminded
+        self.opened = self.mails * assumed.opens_a_mail
+        self.withdrawn = signatures * assumed.withdrawn_share
+        self.sign_requests = self.submissions * (1 + assumed.partner_share)
+        self.link_requests = self.opened + signatures + 2 * self.withdrawn
+        counts = viewers * assumed.polls_a_view
+        redirects = viewers * assumed.redirected_share
+        cacheable = counts + viewers * PAGE_REQUESTS
+        self.lookups = cacheable + redirects
+        self.missed_counts = counts * (1 - assumed.hit_ratio)
+        self.misses = cacheable * (1 - assumed.hit_ratio) + redirects
+        self.viewed_bytes = viewers * (PAGE_BYTES + max(0, assumed.polls_a_view - 1) * COUNT_BYTES)
 
 
 def mails(signatures: float, assumed: Assumptions) -> float:
@@ -255,13 +216,10 @@ def _standing(functions: Mapping[str, FunctionSize]) -> _Uses:
 
 def _signing(people: _People, functions: Mapping[str, FunctionSize]) -> _Uses:
     signatures, submissions, reminded = people.signatures, people.submissions, people.reminded
-    seconds = people.mails * MAIL_SECONDS + REQUEST_SECONDS * (
-        people.sign_requests + (submissions - reminded) + people.link_requests
-    )
-    requests = people.sign_requests + 2 * submissions + people.link_requests
-    yield from _run(
-        "requests of signers and the queue", requests, seconds / people.assumed.requests_at_once, functions
-    )
+    public = people.sign_requests + people.link_requests
+    seconds = people.mails * MAIL_SECONDS + REQUEST_SECONDS * (public + submissions - reminded)
+    seconds /= people.assumed.requests_at_once
+    yield from _run("requests of signers and the queue", public + 2 * submissions, seconds, functions)
     # The signature's task and its reminder's: each is created once and delivered once.
     yield "Cloud Tasks", "created and delivered", "tasks_operations", 4 * submissions
 
@@ -289,7 +247,7 @@ def _signing(people: _People, functions: Mapping[str, FunctionSize]) -> _Uses:
     answered = (people.sign_requests * SIGN_BYTES + people.link_requests * LINK_PAGE_BYTES) / GIB
     yield "Load balancer", "data of signers", "balancer_data", answered
     yield "Internet", "answers and mails", "internet_transfer", answered + people.mails * MAIL_BYTES / GIB
-    yield "Cloud Armor", "requests of signers", "armor_requests", people.sign_requests + people.link_requests
+    yield "Cloud Armor", "requests of signers", "armor_requests", public
     lines = submissions * 3 + signatures + people.withdrawn
     yield "Logging", "lines", "log_storage", lines * LOG_ENTRY_BYTES / GIB
 

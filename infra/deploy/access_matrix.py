@@ -22,22 +22,19 @@ def table(plan: Mapping[str, Any]) -> str:
     for name in sorted(accounts, key=lambda name: (not name.startswith("fn-"), name)):
         member = f"serviceAccount:{accounts[name]['email']}"
         secrets = sorted(f"`{secret}`" for secret in _secrets(plan, member))
-        grants = sorted({f"`{role}` on {reach}" for role, reach in _grants(plan, member)})
+        grants = sorted(set(_grants(plan, member)))
         cells = (f"`{name}`", _callers(plan, name), ", ".join(secrets), "<br>".join(grants))
         rows.append(f"| {' | '.join(cell or '–' for cell in cells)} |")
     return "\n".join(rows)
 
 
 def _callers(plan: Mapping[str, Any], account: str) -> str:
-    function = account.removeprefix("fn-")
-    found = [
-        each["member"].removeprefix("serviceAccount:").partition("@")[0]
-        for each in resources(plan, "google_cloud_run_service_iam_member")
-        if each["service"] == function and each["role"] == "roles/run.invoker"
-    ]
-    return ", ".join(
-        sorted("everybody, through the balancer" if who == "allUsers" else f"`{who}`" for who in found)
-    )
+    names = []
+    for each in resources(plan, "google_cloud_run_service_iam_member"):
+        if each["service"] == account.removeprefix("fn-") and each["role"] == "roles/run.invoker":
+            caller = each["member"].removeprefix("serviceAccount:").partition("@")[0]
+            names.append("everybody, through the balancer" if caller == "allUsers" else f"`{caller}`")
+    return ", ".join(sorted(names))
 
 
 def _secrets(plan: Mapping[str, Any], member: str) -> Iterator[str]:
@@ -56,16 +53,12 @@ _REACHES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def _grants(plan: Mapping[str, Any], member: str) -> Iterator[tuple[str, str]]:
+def _grants(plan: Mapping[str, Any], member: str) -> Iterator[str]:
     for kind, reach in _REACHES.items():
         for each in resources(plan, kind):
             if each["member"] == member:
-                yield _role(each), reach(each)
-
-
-def _role(grant: Mapping[str, Any]) -> str:
-    # The identifier of a custom role is known only once it is made.
-    return str(grant.get("role") or "undersignSpoolCreator")
+                # The identifier of a custom role is known only once it is made.
+                yield f"`{each.get('role') or 'undersignSpoolCreator'}` on {reach(each)}"
 
 
 def _database_or_project(grant: Mapping[str, Any]) -> str:
@@ -92,13 +85,9 @@ def write(made: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Print who may do what.")
     parser.add_argument("--write", action="store_true", help="write it into infra/README.md instead")
-    given = parser.parse_args()
+    show = write if parser.parse_args().write else print
     with workspace() as folder:
-        made = table(planned(folder, "production"))
-    if given.write:
-        write(made)
-    else:
-        print(made)
+        show(table(planned(folder, "production")))
 
 
 if __name__ == "__main__":

@@ -22,39 +22,31 @@ _SERVICES = (
 def bootstrap(environment: gcloud.Environment) -> None:
     """Enable the services and create the buckets that are missing."""
     _check_project(environment)
-    gcloud.gcloud("services", "enable", *_SERVICES, f"--project={environment.project}")
+    gcloud.gcloud("services enable", *_SERVICES, f"--project={environment.project}")
     for bucket in (environment.state, environment.bundles):
-        _create_bucket(environment.project, bucket)
+        _create_bucket(environment.project, f"gs://{bucket}")
     print(f"{environment.project} is ready for: make secrets ENV={environment.name}")
 
 
 def _check_project(environment: gcloud.Environment) -> None:
-    if not gcloud.succeeds("projects", "describe", environment.project):
+    if not gcloud.succeeds("projects describe", environment.project):
         gcloud.stop(
             f"There is no project {environment.project}, or you may not see it. Create it and link its billing:\n"
             f"    gcloud projects create {environment.project}\n"
             f"    gcloud billing projects link {environment.project} --billing-account=YOUR-BILLING-ACCOUNT"
         )
-    number = gcloud.gcloud("projects", "describe", environment.project, "--format=value(projectNumber)").strip()
+    number = gcloud.gcloud("projects describe", environment.project, "--format=value(projectNumber)").strip()
     if number != environment.settings["project_number"]:
         gcloud.stop(f"project_number of {environment.project} is {number}: write that into its tfvars.")
 
 
 def _create_bucket(project: str, bucket: str) -> None:
     """In the European Union, private, with every version kept: a lost state is a lost day."""
-    if gcloud.succeeds("storage", "buckets", "describe", f"gs://{bucket}"):
+    if gcloud.succeeds("storage buckets describe", bucket):
         return
-    gcloud.gcloud(
-        "storage",
-        "buckets",
-        "create",
-        f"gs://{bucket}",
-        f"--project={project}",
-        "--location=eu",
-        "--uniform-bucket-level-access",
-        "--public-access-prevention",
-    )
-    gcloud.gcloud("storage", "buckets", "update", f"gs://{bucket}", "--versioning")
+    private = ("--uniform-bucket-level-access", "--public-access-prevention")
+    gcloud.gcloud("storage buckets create", bucket, f"--project={project}", "--location=eu", *private)
+    gcloud.gcloud("storage buckets update", bucket, "--versioning")
 
 
 def main() -> None:

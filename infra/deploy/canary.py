@@ -57,16 +57,15 @@ async def _try_out(public_url: str, email: str) -> None:
 def environment_of(environment: gcloud.Environment) -> Mapping[str, str]:
     """Return the desk's settings for an environment: its databases and its queue, and the secrets of deliver."""
     project = environment.project
-    region = environment.settings.get("region", "europe-west1")
 
     def secret(name: str) -> str:
-        return gcloud.gcloud("secrets", "versions", "access", "latest", f"--secret={name}", f"--project={project}")
+        return gcloud.gcloud("secrets versions access latest", f"--secret={name}", f"--project={project}")
 
     return {
         "STORE": "firestore",
         "FIRESTORE_PROJECT": project,
         "TASKS": "cloud_tasks",
-        "TASKS_QUEUE": f"projects/{project}/locations/{region}/queues/deliver",
+        "TASKS_QUEUE": f"projects/{project}/locations/{environment.region}/queues/deliver",
         "SPOOL_PROJECT": project,
         "SPOOL_DATABASE": "spool",
         "PEPPER": secret("pepper"),
@@ -89,12 +88,14 @@ async def run(
     before = await _total(public)
     try:
         await _sign(public, email)
-        signed = await _until("deliver stores it and the relay accepts its mail", _mailed(rights, address), pause)
+        signed = await _until(
+            "deliver stores it and the relay accepts its mail", lambda: _mailed(rights, address), pause
+        )
         await _press(public, tokens, address, signed)
-        await _until("the count rises", _is(public, before + 1), pause)
+        await _until("the count rises", lambda: _has_total(public, before + 1), pause)
     finally:
         await rights.maintenance.forget(address)
-    await _until("the count falls again", _is(public, before), pause)
+    await _until("the count falls again", lambda: _has_total(public, before), pause)
 
 
 async def _check_health(public: httpx.AsyncClient) -> None:
@@ -111,13 +112,10 @@ async def _sign(public: httpx.AsyncClient, email: str) -> None:
         raise CanaryFailed(f"sign does not accept a signature: its answer is {answer.status_code}")
 
 
-def _mailed(rights: Rights, address: Address) -> Callable[[], Awaitable[Submission | None]]:
-    async def look() -> Submission | None:
-        found = await rights.maintenance.find(address)
-        is_sent = any(claim.sent for claim in found.mailbox.claims)
-        return found.signature.submissions[-1] if found.signature and is_sent else None
-
-    return look
+async def _mailed(rights: Rights, address: Address) -> Submission | None:
+    found = await rights.maintenance.find(address)
+    is_sent = any(claim.sent for claim in found.mailbox.claims)
+    return found.signature.submissions[-1] if found.signature and is_sent else None
 
 
 async def _press(public: httpx.AsyncClient, tokens: Tokens, address: Address, signed: Submission) -> None:
@@ -138,11 +136,8 @@ async def _total(public: httpx.AsyncClient) -> int:
     return int(answer.json()["total"])
 
 
-def _is(public: httpx.AsyncClient, total: int) -> Callable[[], Awaitable[bool | None]]:
-    async def look() -> bool | None:
-        return await _total(public) == total or None
-
-    return look
+async def _has_total(public: httpx.AsyncClient, total: int) -> bool:
+    return await _total(public) == total
 
 
 async def _until(what: str, look: Callable[[], Awaitable[T | None]], pause: float) -> T:

@@ -39,25 +39,25 @@ class Releases:
 
     def all(self) -> list[Release]:
         """Return every release that was ever live."""
-        if not gcloud.succeeds("storage", "ls", f"{self._bucket}/releases/"):
+        if not gcloud.succeeds("storage ls", f"{self._bucket}/releases/"):
             return []
         found = []
-        for address in sorted(gcloud.names("storage", "ls", f"{self._bucket}/releases/*.json")):
-            content = json.loads(gcloud.gcloud("storage", "cat", address))
+        for address in sorted(gcloud.gcloud("storage ls", f"{self._bucket}/releases/*.json").split()):
+            content = json.loads(gcloud.gcloud("storage cat", address))
             found.append(Release(address.rsplit("/", 1)[1].removesuffix(".json"), content["bundles"]))
         return found
 
     def upload(self, bundles: Mapping[str, Path]) -> Release:
         """Upload what is missing; a bundle is never overwritten, for its name is the hash of its content."""
         for bundle in bundles.values():
-            gcloud.gcloud("storage", "cp", "--no-clobber", str(bundle), f"{self._bucket}/{bundle.name}")
+            gcloud.gcloud("storage cp", "--no-clobber", str(bundle), f"{self._bucket}/{bundle.name}")
         return Release("", {function: bundle.name for function, bundle in bundles.items()})
 
     def record(self, release: Release) -> str:
         """Record that this release is live from now on, and return its id."""
         at = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}"
         content = json.dumps({"bundles": dict(release.bundles)}, indent=2)
-        gcloud.gcloud("storage", "cp", "-", f"{self._bucket}/releases/{at}.json", given=content)
+        gcloud.gcloud("storage cp", "-", f"{self._bucket}/releases/{at}.json", given=content)
         return at
 
 
@@ -108,16 +108,9 @@ def put_live(environment: gcloud.Environment, release: Release, *, ask: bool) ->
 
 def _allow_without_all_users(environment: gcloud.Environment) -> None:
     """Where a policy forbids allUsers: https://cloud.google.com/run/docs/securing/managing-access#invoker_check"""
+    place = (f"--project={environment.project}", f"--region={environment.region}")
     for function in routes.PUBLIC:
-        gcloud.gcloud(
-            "run",
-            "services",
-            "update",
-            function,
-            "--no-invoker-iam-check",
-            f"--project={environment.project}",
-            f"--region={environment.settings.get('region', 'europe-west1')}",
-        )
+        gcloud.gcloud("run services update", function, "--no-invoker-iam-check", *place)
 
 
 def try_out(environment: gcloud.Environment) -> bool:
@@ -191,10 +184,12 @@ def main() -> None:
     asked = parser.parse_args()
     environment = gcloud.environment(asked.environment)
     ask = not os.environ.get("CI")
-    if asked.what == "rollback":
-        rollback(environment, asked.to, ask=ask)
+    if asked.what == "deploy":
+        deploy(environment, ask=ask)
+    elif asked.what == "apply":
+        apply(environment, ask=ask)
     else:
-        {"deploy": deploy, "apply": apply}[asked.what](environment, ask=ask)
+        rollback(environment, asked.to, ask=ask)
 
 
 if __name__ == "__main__":

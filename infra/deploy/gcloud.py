@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +29,10 @@ class Environment:
     @property
     def project(self) -> str:
         return str(self.settings["project"])
+
+    @property
+    def region(self) -> str:
+        return str(self.settings.get("region", "europe-west1"))
 
     @property
     def bundles(self) -> str:
@@ -66,8 +70,9 @@ def read_variables(file: Path) -> dict[str, Any]:
     """Return what a tfvars file holds, read by Terraform itself."""
     names = "project project_number domain environment backup_days public_by_all_users region relays relay".split()
     with tempfile.TemporaryDirectory() as folder:
-        declared = "".join(f'variable "{name}" {{\n  default = null\n}}\n' for name in names)
-        (Path(folder) / "main.tf").write_text(declared)
+        (Path(folder) / "main.tf").write_text(
+            "".join(f'variable "{name}" {{ default = null }}\n' for name in names)
+        )
         asked = f"jsonencode({{ {', '.join(f'{name} = var.{name}' for name in names)} }})"
         done = subprocess.run(
             ["terraform", "console", f"-var-file={file}"], cwd=folder, input=asked, capture_output=True, text=True
@@ -79,24 +84,20 @@ def read_variables(file: Path) -> dict[str, Any]:
     return {name: value for name, value in content.items() if value is not None}
 
 
-def gcloud(*arguments: str, given: str | None = None) -> str:
-    """Return what gcloud prints; exit where it fails. `given`: its standard input."""
+def gcloud(command: str, *arguments: str, given: str | None = None) -> str:
+    """Return what a command of gcloud prints; exit where it fails. `given`: its standard input."""
+    words = [*command.split(), *arguments]
     try:
         done = subprocess.run(
-            ["gcloud", *arguments, "--quiet"], input=given, stdout=subprocess.PIPE, text=True, check=True
+            ["gcloud", *words, "--quiet"], input=given, stdout=subprocess.PIPE, text=True, check=True
         )
     except FileNotFoundError:
         stop("gcloud is not installed: https://cloud.google.com/sdk/docs/install")
     except subprocess.CalledProcessError as failed:
-        stop(f"gcloud {' '.join(arguments[:3])} failed (status {failed.returncode}); its message is above.")
+        stop(f"gcloud {' '.join(words[:3])} failed (status {failed.returncode}); its message is above.")
     return done.stdout
 
 
-def succeeds(*arguments: str) -> bool:
-    """Return whether a gcloud command succeeds; for asking whether something exists."""
-    return subprocess.run(["gcloud", *arguments, "--quiet"], capture_output=True).returncode == 0
-
-
-def names(*arguments: str) -> Sequence[str]:
-    """Return the words that gcloud prints, one a line for lists of names."""
-    return gcloud(*arguments).split()
+def succeeds(command: str, *arguments: str) -> bool:
+    """Return whether a command of gcloud succeeds; for asking whether something exists."""
+    return subprocess.run(["gcloud", *command.split(), *arguments, "--quiet"], capture_output=True).returncode == 0

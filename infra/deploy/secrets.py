@@ -12,24 +12,13 @@ import getpass
 import json
 import secrets
 import subprocess
-from collections.abc import Callable, Mapping
 
 import pyrage
 
 from infra.deploy import gcloud, terraform
 
-
-def _identity() -> str:
-    return str(pyrage.x25519.Identity.generate())
-
-
-def _random() -> str:
-    return secrets.token_urlsafe(48)
-
-
 #: Lists of keys, oldest first, to which a new one may be added.
-_LISTS: Mapping[str, Callable[[], str]] = {"token-keys": _random, "deliver-identities": _identity}
-_GENERATED: Mapping[str, Callable[[], str]] = {**_LISTS, "pepper": _random}
+_LISTS = ("token-keys", "deliver-identities")
 
 
 class Secrets:
@@ -40,22 +29,21 @@ class Secrets:
 
     def declared(self) -> list[str]:
         """Return the names that Terraform has created."""
-        return sorted(gcloud.names("secrets", "list", self._project, "--format=value(name.basename())"))
+        return sorted(gcloud.gcloud("secrets list", self._project, "--format=value(name.basename())").split())
 
     def version(self, name: str) -> str | None:
         """Return the number of the newest version; None where there is none."""
-        listed = gcloud.names(
-            "secrets", "versions", "list", name, self._project, "--filter=state=ENABLED", "--format=value(name)"
-        )
-        return str(max(map(int, listed))) if listed else None
+        enabled = ("--filter=state=ENABLED", "--format=value(name)")
+        listed = gcloud.gcloud("secrets versions list", name, self._project, *enabled).split()
+        return max(listed, key=int, default=None)
 
     def read(self, name: str) -> str:
         """Return the newest version's value."""
-        return gcloud.gcloud("secrets", "versions", "access", "latest", f"--secret={name}", self._project)
+        return gcloud.gcloud("secrets versions access latest", f"--secret={name}", self._project)
 
     def put(self, name: str, value: str) -> None:
         """Add a version, by standard input: every process can read the arguments of a command."""
-        gcloud.gcloud("secrets", "versions", "add", name, self._project, "--data-file=-", given=value)
+        gcloud.gcloud("secrets versions add", name, self._project, "--data-file=-", given=value)
 
 
 def declare(environment: gcloud.Environment) -> None:
@@ -65,14 +53,8 @@ def declare(environment: gcloud.Environment) -> None:
     given.write_text(json.dumps(terraform.NO_RELEASE))
     try:
         terraform.init(environment.state, environment.name)
-        terraform.run(
-            terraform.INFRA,
-            "apply",
-            "-auto-approve",
-            "-target=google_secret_manager_secret.this",
-            *arguments,
-            quiet=False,
-        )
+        only = "-target=google_secret_manager_secret.this"
+        terraform.run(terraform.INFRA, "apply", "-auto-approve", only, *arguments, quiet=False)
     except subprocess.CalledProcessError as failed:
         gcloud.stop(f"terraform failed (status {failed.returncode}); its message is above. Run the same again.")
     finally:
@@ -85,20 +67,27 @@ def put_missing(kept: Secrets) -> None:
         if kept.version(name):
             print(f"{name}: is there")
             continue
-        generate = _GENERATED.get(name)
-        kept.put(name, generate() if generate else _ask(name))
+        kept.put(name, _first_value(name))
         print(f"{name}: added")
 
 
-def _ask(name: str) -> str:
+def _first_value(name: str) -> str:
+    if name == "pepper" or name in _LISTS:
+        return _generate(name)
     password = getpass.getpass(f"{name} (from your mail relay): ")
     return password or gcloud.stop(f"{name} is empty: nothing was added. Run the same again.")
+
+
+def _generate(name: str) -> str:
+    if name == "deliver-identities":
+        return str(pyrage.x25519.Identity.generate())
+    return secrets.token_urlsafe(48)
 
 
 def rotate(kept: Secrets, name: str) -> None:
     """Add a key at the end of a list, which is the one that is used from the next deployment on."""
     _check_is_list(name)
-    kept.put(name, f"{kept.read(name).strip()} {_LISTS[name]()}")
+    kept.put(name, f"{kept.read(name).strip()} {_generate(name)}")
     print(f"{name}: a new key is added. Deploy, and after 38 days: RETIRE={name}")
 
 

@@ -104,18 +104,13 @@ def outputs(plan: Mapping[str, Any]) -> dict[str, Any]:
     return {name: output.get("value") for name, output in plan["planned_values"]["outputs"].items()}
 
 
-def check() -> None:
-    """Check the format of infra/, validate it and run its tests."""
-    run(INFRA, "fmt", "-check", "-diff", "-recursive", quiet=False)
-    with workspace() as folder:
-        run(folder, "validate", quiet=False)
-        run(folder, "test", quiet=False)
-
-
 def main() -> int:
     argparse.ArgumentParser(description="Check the format of infra/, validate it and run its tests.").parse_args()
     try:
-        check()
+        run(INFRA, "fmt", "-check", "-diff", "-recursive", quiet=False)
+        with workspace() as folder:
+            run(folder, "validate", quiet=False)
+            run(folder, "test", quiet=False)
     except Unavailable as missing:
         print(f"infra/ was NOT checked: {missing}")
         return 1 if os.environ.get("CI") else 0
