@@ -30,7 +30,7 @@ class Desk:
     """What the organisers' commands are given. `place`: where the records are, in words."""
 
     campaigns: Mapping[str, Campaign]
-    maintenance: "Maintenance"
+    maintenance: Maintenance
     place: str
     is_local: bool
 
@@ -44,11 +44,11 @@ class Rights(Desk):
     """
 
     broken: Mapping[str, str]
-    digester: "Digester"
-    opener: "Opener"
-    queues: "Mapping[str, TaskList]"
-    dead_letters: "TaskList"
-    outbox: "Outbox | None"
+    digester: Digester
+    opener: Opener
+    queues: Mapping[str, TaskList]
+    dead_letters: TaskList
+    outbox: Outbox | None
 
 
 def campaigns_folder() -> Path:
@@ -64,10 +64,11 @@ def desk() -> Desk:
     """
     settings = load_for_desk(DeskSettings)
     campaigns = load_all(settings.campaigns_folder or FOLDER)
+    maintenance, place = _open_store(settings.store, lambda campaign: campaigns[campaign].tally_shards)
     return Desk(
         campaigns=campaigns,
-        maintenance=_maintenance(settings.store, lambda campaign: campaigns[campaign].tally_shards),
-        place=_place(settings.store),
+        maintenance=maintenance,
+        place=place,
         is_local=isinstance(settings.store, SqliteSettings),
     )
 
@@ -80,18 +81,18 @@ def rights() -> Rights:
     """
     settings = load_for_desk(RightsSettings)
     campaigns, broken = _those_that_load(settings.campaigns_folder or FOLDER)
-    shards = _shards_also_without_file(campaigns)
+    maintenance, place = _open_store(settings.store, _shards_also_without_file(campaigns))
     return Rights(
         campaigns=campaigns,
-        maintenance=_maintenance(settings.store, shards),
-        place=_place(settings.store),
+        maintenance=maintenance,
+        place=place,
         is_local=isinstance(settings.store, SqliteSettings),
         broken=broken,
         digester=Digester(settings.pepper.get_secret_value().encode()),
         opener=Opener(split_keys(settings.deliver_identities)),
         queues=dict(_task_lists(settings)),
         dead_letters=_dead_letters(settings.store),
-        outbox=_outbox(settings.local_folder),
+        outbox=Outbox(settings.local_folder / "outbox", utc_now) if settings.local_folder else None,
     )
 
 
@@ -108,16 +109,14 @@ def _those_that_load(folder: Path) -> tuple[Mapping[str, Campaign], Mapping[str,
     return loaded, broken
 
 
-def _maintenance(settings: FirestoreSettings | SqliteSettings, shards: Callable[[str], int]) -> Maintenance:
+def _open_store(
+    settings: FirestoreSettings | SqliteSettings, shards: Callable[[str], int]
+) -> tuple[Maintenance, str]:
+    """Return the store, and where it is, in words."""
     if isinstance(settings, FirestoreSettings):
-        return FirestoreMaintenance(settings.firestore_project, settings.firestore_database, shards)
-    return SqliteMaintenance(settings.file, shards)
-
-
-def _place(settings: FirestoreSettings | SqliteSettings) -> str:
-    if isinstance(settings, FirestoreSettings):
-        return f"the database {settings.firestore_database} of project {settings.firestore_project}"
-    return f"{settings.file} of this machine"
+        project, database = settings.firestore_project, settings.firestore_database
+        return FirestoreMaintenance(project, database, shards), f"the database {database} of project {project}"
+    return SqliteMaintenance(settings.file, shards), f"{settings.file} of this machine"
 
 
 def _shards_also_without_file(campaigns: Mapping[str, Campaign]) -> Callable[[str], int]:
@@ -144,8 +143,3 @@ def _dead_letters(settings: FirestoreSettings | SqliteSettings) -> TaskList:
     if isinstance(settings, FirestoreSettings):
         return FirestoreTasks(settings.firestore_project, settings.firestore_database, DEAD_LETTERS)
     return SqliteDeadLetters(settings.file)
-
-
-def _outbox(folder: Path | None) -> Outbox | None:
-    """That of a local run; a mail relay keeps what it keeps."""
-    return Outbox(folder / "outbox", utc_now) if folder else None

@@ -47,14 +47,7 @@ class RightsSettings(DeskSettings):
 
 
 #: One of these names a deployment, for which a local run must not stand in.
-_OF_A_DEPLOYMENT = (
-    "STORE",
-    "FIRESTORE_PROJECT",
-    "FIRESTORE_DATABASE",
-    "TASKS_QUEUE",
-    "SPOOL_PROJECT",
-    "SPOOL_DATABASE",
-)
+_OF_A_DEPLOYMENT = "STORE FIRESTORE_PROJECT FIRESTORE_DATABASE TASKS_QUEUE SPOOL_PROJECT SPOOL_DATABASE".split()
 
 S = TypeVar("S", bound=Settings)
 

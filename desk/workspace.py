@@ -41,7 +41,7 @@ async def open_campaign(campaign: str) -> AsyncIterator[tuple[Campaign, Maintena
     """
     campaign_file(campaign)
     desk = runtime.desk()
-    print_note("Working on {place}.", place=desk.place)
+    print_note(f"Working on {desk.place}.")
     try:
         yield desk.campaigns[campaign], desk.maintenance
     finally:

@@ -1,6 +1,6 @@
 """`undersign campaign check`: what keeps a campaign file from loading, and a campaign that loads from opening."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -53,14 +53,12 @@ def _passes(file: Path, *, ready: bool) -> bool:
     try:
         loaded = campaigns.load(file)
     except ConfigurationError as error:
-        out.print(f"[red]does not load[/]  {file.name}")
-        _print(str(error).splitlines())
+        _print(f"[red]does not load[/]  {file.name}", str(error).splitlines())
         return False
     files = loader.read(file)
     unready = [files.describe(*error) for error in loaded.unready_keys()]
-    out.print(f"[yellow]not ready[/]      {file.name}" if unready else f"[green]ready[/]          {file.name}")
-    _print(unready)
-    _print(_to_do(files))
+    verdict = "[yellow]not ready[/]      " if unready else "[green]ready[/]          "
+    _print(f"{verdict}{file.name}", [*unready, *_to_do(files)])
     return not (ready and unready)
 
 
@@ -72,6 +70,7 @@ def _to_do(files: CampaignFiles) -> Iterator[str]:
                 yield f"{file.name}:{line}: still to do: {comment.removeprefix(TO_DO)}"
 
 
-def _print(sentences: Iterator[str] | list[str]) -> None:
+def _print(verdict: str, sentences: Sequence[str]) -> None:
+    out.print(verdict)
     for sentence in sentences:
         out.print(f"  {sentence}", markup=False)

@@ -1,8 +1,6 @@
 """`undersign campaign list`: every campaign, and how it stands."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,14 +16,6 @@ from shared.clock import utc_now
 from shared.errors import ConfigurationError, Unavailable
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What the store knows of a campaign. `total`: confirmed signatures, those on paper not among them."""
-
-    overlay: Overlay
-    total: int
-
-
 def list_campaigns() -> None:
     """Show every campaign: its state, its signatures, and whether it is ready to open.
 
@@ -36,36 +26,32 @@ def list_campaigns() -> None:
     table.add_column("campaign", overflow="fold")
     for heading in ("state", "total", "goal", "opens", "closes", "ready"):
         table.add_column(heading, no_wrap=True, justify="right" if heading in {"total", "goal"} else "left")
-    stored, unknown = _stored()
+    stored, unknown = dict[str, tuple[Overlay, int]](), ""
+    try:
+        stored = asyncio.run(_read_store())
+    except (ConfigurationError, Unavailable) as error:
+        unknown = str(error)
     for file in sorted(runtime.campaigns_folder().glob("*.toml")):
-        table.add_row(*_row(file, stored.get(file.stem), now))
+        overlay, total = stored.get(file.stem, (Overlay(), None))
+        table.add_row(*_row(file, overlay, total, now))
     out.print(table)
     if unknown:
         out.print(f"No store, so pauses, purges and totals are not known: {unknown}", style="yellow", markup=False)
 
 
-def _stored() -> tuple[Mapping[str, Stored], str]:
-    """Return what the store knows, by campaign; else why it is not known."""
-    try:
-        return asyncio.run(_read_store()), ""
-    except (ConfigurationError, Unavailable) as error:
-        return {}, str(error)
-
-
-async def _read_store() -> Mapping[str, Stored]:
+async def _read_store() -> dict[str, tuple[Overlay, int]]:
+    """Return the overlay of each campaign, and its confirmed signatures, those on paper not among them."""
     desk = runtime.desk()
     try:
         return {
-            campaign: Stored(
-                await desk.maintenance.overlay(campaign), (await desk.maintenance.tally(campaign)).total
-            )
+            campaign: (await desk.maintenance.overlay(campaign), (await desk.maintenance.tally(campaign)).total)
             for campaign in desk.campaigns
         }
     finally:
         desk.maintenance.close()
 
 
-def _row(file: Path, stored: Stored | None, now: datetime) -> list[str]:
+def _row(file: Path, overlay: Overlay, total: int | None, now: datetime) -> list[str]:
     try:
         campaign = campaigns.load(file)
     except ConfigurationError:
@@ -73,8 +59,8 @@ def _row(file: Path, stored: Stored | None, now: datetime) -> list[str]:
     title = campaign.text(campaign.default_language).title
     return [
         f"[bold]{campaign.id}[/]\n{escape(title)}",
-        state(campaign, stored.overlay if stored else Overlay(), now),
-        f"{stored.total:,}" if stored else "",
+        state(campaign, overlay, now),
+        "" if total is None else f"{total:,}",
         f"{campaign.goal:,}",
         str(campaign.opens),
         str(campaign.closes),

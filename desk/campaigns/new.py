@@ -6,7 +6,7 @@ lists these until they are deleted.
 
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -141,52 +141,36 @@ def new_campaign(
     folder: Annotated[Path | None, _option("Where campaign files are; by default CAMPAIGNS_FOLDER.")] = None,
 ) -> None:
     """Begin a campaign file. At a terminal you are asked for what is not given."""
-    options = {
-        "title": title,
-        "addressee": addressee,
-        "organisation": organisation,
-        "postal_address": postal_address,
-        "email": email,
-        "website": website,
-        "mail_provider": mail_provider,
-        "mail_place": mail_place,
-        "language": language,
-        "goal": goal,
-        "opens": opens,
-        "closes": closes,
-        "minimum_age": minimum_age,
-        "retention_days": retention_days,
-        "recipient": " ".join(recipient) if recipient else None,
-    }
-    given = {"campaign": campaign, **{name: value for name, value in options.items() if value is not None}}
+    options = {**locals(), "recipient": " ".join(recipient) if recipient else None}
+    given = {name: options[name] for name in Beginning.model_fields if options[name] is not None}
     file = (folder or runtime.campaigns_folder()) / f"{campaign}.toml"
     if file.exists():
         raise CommandError(f"{file} exists already. Campaign files are never overwritten: choose another id.")
     today = utc_now().date()
-    _refuse_wrong(given)
-    begun = _begun(_asked(given, today) if prompts.at_terminal() else _with_defaults(given, today))
-    _write(file, _text(begun, today))
-    _print_next_steps(campaign, file)
+    _check(given, *given)
+    answers = _asked(given, today) if prompts.at_terminal() else _with_defaults(given, today)
+    _check(answers, *Beginning.model_fields)
+    _write(file, _text(Beginning.model_validate(answers), today))
+    out.print(f"[green]Made[/]: {file}. It loads, and says in its comments what only you can write.")
+    out.print(f"What is left to do:        undersign campaign check {campaign}")
+    out.print("A key, on two machines:    undersign keygen")
+    out.print(f"That both keys open:       undersign prove {campaign} -i KEY-FILE")
 
 
 def _with_defaults(given: Mapping[str, str], today: date) -> Mapping[str, str]:
-    defaults = {name: _default(name, given, today) for name in Beginning.model_fields}
-    return {**{name: value for name, value in defaults.items() if value is not None}, **given}
+    answers = {name: given.get(name, _default(name, given, today)) for name in Beginning.model_fields}
+    return {name: answer for name, answer in answers.items() if answer is not None}
 
 
 def _default(name: str, given: Mapping[str, str], today: date) -> str | None:
     """Return the answer that a question has by default; None where it must be answered."""
     if name == "closes":
-        return str(_day(given.get("opens"), today) + _RUNS_FOR)
+        try:
+            return str(date.fromisoformat(given["opens"]) + _RUNS_FOR)
+        except (KeyError, ValueError):
+            return str(today + _RUNS_FOR)
     fixed = {"language": "en", "goal": "10000", "minimum_age": "16", "retention_days": "90", "recipient": ""}
     return {**fixed, "opens": str(today)}.get(name)
-
-
-def _day(given: str | None, otherwise: date) -> date:
-    try:
-        return date.fromisoformat(given or "")
-    except ValueError:
-        return otherwise
 
 
 def _asked(given: Mapping[str, str], today: date) -> Mapping[str, str]:
@@ -212,25 +196,14 @@ def _errors(given: Mapping[str, str], *names: str) -> Sequence[str]:
     return []
 
 
-def _refuse_wrong(given: Mapping[str, str]) -> None:
-    """Refuse options that are wrong, before anything is asked.
+def _check(given: Mapping[str, str], *names: str) -> None:
+    """Check the options of these names.
 
     Raises:
-        CommandError: an option that is given is wrong; each is named.
+        CommandError: one is missing, wrong, or wrong together with another; each is named.
     """
-    if errors := _errors(given, *given):
+    if errors := _errors(given, *names):
         raise CommandError("\n".join(errors))
-
-
-def _begun(given: Mapping[str, str]) -> Beginning:
-    """Validate all answers together.
-
-    Raises:
-        CommandError: something is missing, or wrong together with another; each option is named.
-    """
-    if errors := _errors(given, *Beginning.model_fields):
-        raise CommandError("\n".join(errors))
-    return Beginning.model_validate(given)
 
 
 def _flag(name: str) -> str:
@@ -239,19 +212,15 @@ def _flag(name: str) -> str:
 
 def _text(begun: Beginning, today: date) -> str:
     values = begun.model_dump()
+    drafted = tomllib.loads((templates.FOLDER / f"campaign.{begun.language}.toml").read_text(encoding="utf-8"))
     return templates.render(
         "campaign.toml.j2",
         **values,
         today=today,
         goal_steps=begun.goal_steps,
         authority_list=AUTHORITY_LIST,
-        words=dict(_words(begun.language, values)),
+        words={key: text.format(**values) for key, text in drafted.items()},
     )
-
-
-def _words(language: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    drafted = tomllib.loads((templates.FOLDER / f"campaign.{language}.toml").read_text(encoding="utf-8"))
-    return ((key, text.format(**values)) for key, text in drafted.items())
 
 
 def _write(file: Path, text: str) -> None:
@@ -261,17 +230,5 @@ def _write(file: Path, text: str) -> None:
         tried.write_text(text, encoding="utf-8")
         campaigns.load(tried)
     file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with file.open("x", encoding="utf-8") as made:
-            made.write(text)
-    except FileExistsError:
-        raise CommandError(
-            f"{file} exists already. Campaign files are never overwritten: choose another id."
-        ) from None
-
-
-def _print_next_steps(campaign: str, file: Path) -> None:
-    out.print(f"[green]Made[/]: {file}. It loads, and says in its comments what only you can write.")
-    out.print(f"What is left to do:        undersign campaign check {campaign}")
-    out.print("A key, on two machines:    undersign keygen")
-    out.print(f"That both keys open:       undersign prove {campaign} -i KEY-FILE")
+    with file.open("x", encoding="utf-8") as made:
+        made.write(text)

@@ -7,7 +7,7 @@ import typer
 
 from desk import runtime
 from desk.errors import CommandError, validate
-from desk.terminal.output import out, print_text
+from desk.terminal.output import out
 from desk.workspace import CampaignId, change_overlay
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import AdmittedPartner, Overlay, apply_overlay
@@ -43,12 +43,8 @@ def admit_partner(
         return validate(Overlay, {**overlay.model_dump(), "partners": {**overlay.partners, partner: added}})
 
     asyncio.run(change_overlay(campaign, admit))
-    print_text(
-        "Pages of {origins} may show the form of {campaign} within a minute, as {partner}.",
-        origins=", ".join(origin),
-        campaign=campaign,
-        partner=partner,
-    )
+    pages = ", ".join(origin)
+    out.print(f"Pages of {pages} may show the form of {campaign} within a minute, as {partner}.", markup=False)
     out.print("Write it into the campaign file, too, for those who read that.")
 
 
@@ -65,11 +61,7 @@ def dismiss_partner(
         return overlay.model_copy(update={"partners": left})
 
     asyncio.run(change_overlay(campaign, dismiss))
-    print_text(
-        "Pages of {partner} may no longer show the form of {campaign}, within a minute.",
-        partner=partner,
-        campaign=campaign,
-    )
+    out.print(f"Pages of {partner} may no longer show the form of {campaign}, within a minute.", markup=False)
 
 
 def _refuse_taken(campaign: Campaign, overlay: Overlay, partner: str, origins: list[str]) -> None:

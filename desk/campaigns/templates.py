@@ -33,20 +33,14 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters |= {"toml": _quoted, "number": _number, "md": _plain}
+    templates.filters |= {
+        "toml": lambda text: tomlkit.string(text).as_string(),  # in one line
+        "number": "{:_}".format,
+        "md": _plain,
+    }
     return templates
-
-
-def _quoted(text: str) -> str:
-    """Quote text as a TOML string in one line."""
-    return tomlkit.string(text).as_string()
 
 
 def _plain(text: str) -> str:
     """Escape text so that Markdown shows it as it is, in one line."""
     return re.sub(r"([\\`*_\[\]|<>#~])", r"\\\1", " ".join(text.split()))
-
-
-def _number(number: int) -> str:
-    """Format a number for TOML, with thousands apart: 1_000."""
-    return f"{number:_}"

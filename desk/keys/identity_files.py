@@ -21,8 +21,7 @@ def read_identities(files: Sequence[Path]) -> list[str]:
     Raises:
         CommandError: a file cannot be read, holds no identity, or its passphrase is wrong.
     """
-    return [identity for file in files for identity in identities.read(file, partial(_ask_for, file))]
-
-
-def _ask_for(file: Path) -> str:
-    return prompts.ask_passphrase(f"Passphrase of {file.name}")
+    found = []
+    for file in files:
+        found += identities.read(file, partial(prompts.ask_passphrase, f"Passphrase of {file.name}"))
+    return found

@@ -10,7 +10,7 @@ from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AoT, Array
+from tomlkit.items import Array
 
 from desk import private_files
 from desk.errors import CommandError
@@ -81,20 +81,11 @@ def _written(text: str, proofs: Sequence[Mapping[str, str]], *, as_tables: bool)
         wanted: dict[str, Any] = tomllib.loads(text)
         wanted["sealing"]["proofs"] = proofs
         document = tomlkit.parse(text)
-        document["sealing"]["proofs"] = _tables(proofs) if as_tables else _list(proofs)
+        document["sealing"]["proofs"] = tomlkit.item(proofs) if as_tables else _list(proofs)
         written = tomlkit.dumps(document)
         return written if tomllib.loads(written) == wanted else None
     except (TOMLKitError, tomllib.TOMLDecodeError):
         return None
-
-
-def _tables(proofs: Sequence[Mapping[str, str]]) -> AoT:
-    tables = tomlkit.aot()
-    for proof in proofs:
-        table = tomlkit.table()
-        table.update(proof)
-        tables.append(table)
-    return tables
 
 
 def _list(proofs: Sequence[Mapping[str, str]]) -> Array:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,20 +22,7 @@ from shared.campaigns.model import Campaign
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
 from shared.errors import Unopenable
-from shared.store.entities import Claim, Mailbox, Signature, Submission
-
-
-@dataclass(frozen=True, slots=True)
-class KeptOfAddress:
-    """All that one campaign keeps of an address. `waiting`, `dead_letters`: how many tasks."""
-
-    campaign: str
-    found: Found
-    waiting: int
-    dead_letters: int
-
-    def __bool__(self) -> bool:
-        return bool(self.found or self.waiting or self.dead_letters)
+from shared.store.entities import Mailbox, Signature, Submission
 
 
 def access(
@@ -51,8 +37,7 @@ def access(
     address = parse_address(email)
     opener = Opener(read_identities(identity)) if identity else None
     rights = load_rights()
-    everything, unopened = asyncio.run(_look_up(rights, address, campaign))
-    report = [_report(rights, kept, opener) for kept in everything]
+    report, unopened = asyncio.run(_look_up(rights, address, campaign, opener))
     text = json.dumps(report, indent=2, ensure_ascii=False, default=str)
     for line in unopened_lines(unopened, utc_now()):
         print_warning(line)
@@ -70,34 +55,37 @@ def access(
         out.print(text, markup=False)
 
 
-async def _look_up(rights: Rights, email: str, only: str | None) -> tuple[list[KeptOfAddress], Mapping[str, int]]:
-    """Return what each campaign keeps of an address, if anything; and how many tasks nobody can open, by place."""
+async def _look_up(
+    rights: Rights, email: str, only: str | None, opener: Opener | None
+) -> tuple[list[dict[str, Any]], Mapping[str, int]]:
+    """Report what each campaign keeps of an address, if anything; and how many tasks nobody can open, by place."""
     async with closing(rights):
         known = await find_campaigns(rights, only)
         tasks = {name: await find_tasks(rights, place, email, only) for name, place in task_places(rights).items()}
-        everything = []
+        reports = []
         for campaign in sorted({*known, *(campaign for each in tasks.values() for campaign in each.names)}):
             numbers = {name: len(each.names.get(campaign, ())) for name, each in tasks.items()}
             dead_letters = numbers.pop(DEAD_LETTERS)
+            waiting = sum(numbers.values())
             address = rights.digester.address(campaign, email)
             # What is stored nowhere but in a queue needs no look into the store, whatever its name is.
             found = await rights.maintenance.find(address) if campaign in known else Found(None, Mailbox())
-            everything.append(KeptOfAddress(campaign, found, sum(numbers.values()), dead_letters))
-        return [kept for kept in everything if kept], {name: each.unopened for name, each in tasks.items()}
+            if found or waiting or dead_letters:
+                report = _report(rights, campaign, found, opener)
+                reports.append({**report, "waiting_in_the_queue": waiting, "put_aside": dead_letters})
+        return reports, {name: each.unopened for name, each in tasks.items()}
 
 
-def _report(rights: Rights, kept: KeptOfAddress, opener: Opener | None) -> dict[str, Any]:
+def _report(rights: Rights, campaign: str, found: Found, opener: Opener | None) -> dict[str, Any]:
     """Return what a person may know (GDPR, Article 15), without our own names for it."""
-    signature = kept.found.signature
-    campaign = rights.campaigns.get(kept.campaign)
+    signature, file = found.signature, rights.campaigns.get(campaign)
+    claims = found.mailbox.claims
     return {
-        "campaign": kept.campaign,
-        **(_facts_of_file(campaign) if campaign else _note_without_file(rights, kept.campaign)),
-        "kept_until": _kept_until(campaign, signature),
+        "campaign": campaign,
+        **(_facts_of_file(file) if file else {"note": _note_without_file(rights, campaign)}),
+        "kept_until": _kept_until(file, signature),
         "signature": _signature(signature, opener) if signature else None,
-        "mails": [_mail(claim) for claim in kept.found.mailbox.claims],
-        "waiting_in_the_queue": kept.waiting,
-        "put_aside": kept.dead_letters,
+        "mails": [{"what": claim.key.split(":")[0], "at": claim.at, "sent": claim.sent} for claim in claims],
     }
 
 
@@ -112,16 +100,11 @@ def _facts_of_file(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _note_without_file(rights: Rights, campaign: str) -> dict[str, Any]:
-    state = file_state(campaign, rights.broken)
-    missing = (
-        "who keeps this, what for, for how long, who receives it and where to complain must be told in another way"
+def _note_without_file(rights: Rights, campaign: str) -> str:
+    return (
+        f"The file of this campaign {file_state(campaign, rights.broken)}: who keeps this, what for, for how "
+        "long, who receives it and where to complain must be told in another way."
     )
-    return {"note": f"The file of this campaign {state}: {missing}."}
-
-
-def _mail(claim: Claim) -> dict[str, Any]:
-    return {"what": claim.key.split(":")[0], "at": claim.at, "sent": claim.sent}
 
 
 def _kept_until(campaign: Campaign | None, signature: Signature | None) -> date | None:

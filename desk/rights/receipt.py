@@ -14,7 +14,6 @@ from shared.store.entities import TOMBSTONE_TTL, Status
 
 #: The name, in receipts, of the tasks that nobody could open; the store keeps each for as long as a tombstone.
 DEAD_LETTERS = "the tasks that were put aside"
-_DEAD_LETTER_TTL = TOMBSTONE_TTL
 
 
 @dataclass(slots=True)
@@ -131,10 +130,10 @@ def step(what: str, failures: dict[str, str]) -> Iterator[None]:
 
 def unopened_lines(unopened: Mapping[str, int], now: datetime) -> Iterable[str]:
     """Yield a sentence for each place with tasks that could not be opened, and how long they are kept."""
-    days = _DEAD_LETTER_TTL.days
+    days = TOMBSTONE_TTL.days
     for place, number in unopened.items():
         if number and place == DEAD_LETTERS:
-            gone = now.date() + _DEAD_LETTER_TTL
+            gone = now.date() + TOMBSTONE_TTL
             kept = f"is kept for {days} days after it was put aside, the last of them until {gone} at most"
         else:
             kept = f"is put aside about a day after it is due, and then kept for {days} days"

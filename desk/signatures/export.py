@@ -22,7 +22,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 from desk import private_files
 from desk.errors import CommandError
 from desk.signatures.offline_page import page
-from desk.terminal.output import pluralize, print_text
+from desk.terminal.output import out, pluralize, print_text
 from desk.terminal.progress import progress_bar
 from desk.workspace import CampaignId, open_campaign
 from shared.clock import utc_now
@@ -156,22 +156,22 @@ def _begin(campaign: str, folder: Path, now: datetime) -> Unfinished:
         raise CommandError(
             f"{folder} holds an unfinished export of {state.campaign}: choose another folder with --to."
         )
-    print_text("Going on after {signatures}.", signatures=pluralize(state.signatures, "signature"))
+    out.print(f"Going on after {pluralize(state.signatures, 'signature')}.")
     return state
 
 
-class Export:
+class Export(ExitStack):
     """The files of one export, from where `state` says they were left. A context manager."""
 
     def __init__(self, folder: Path, state: Unfinished) -> None:
+        super().__init__()
         self._folder = folder
         self._state = state
-        self._opened = ExitStack()
         self._files = dict[str, BinaryIO]()
 
-    def __enter__(self) -> "Export":
+    def __enter__(self) -> Self:
         with ExitStack() as opened:
-            opened.push(self._opened)
+            opened.push(self)
             for name in self._state.sizes.keys() | {SIGNATURES}:
                 self._file(name)
             for file in self._folder.glob(partner_file("*")):
@@ -180,18 +180,14 @@ class Export:
             opened.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._opened.close()
-
     def add(self, signature: Signature) -> None:
         """Write a signature, if it was confirmed by `as_of`."""
         state = self._state
-        if signature.status is not Status.CONFIRMED or not signature.confirmed_at:
-            return
-        if signature.confirmed_at > state.as_of:
+        at = signature.confirmed_at
+        if signature.status is not Status.CONFIRMED or not at or at > state.as_of:
             return
         [kept] = signature.submissions
-        common = {"id": kept.id, "confirmed_at": f"{signature.confirmed_at:%Y-%m-%dT%H:%M:%SZ}"}
+        common = {"id": kept.id, "confirmed_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
         self._write(SIGNATURES, common, kept.sealed)
         state.signatures += 1
         state.by_country[kept.country] += 1
@@ -219,7 +215,7 @@ class Export:
                 raise CommandError(
                     f"{name} is shorter than {UNFINISHED} says: delete the folder and export again."
                 ) from None
-            self._files[name] = self._opened.enter_context(file)
+            self._files[name] = self.enter_context(file)
         return self._files[name]
 
 
@@ -240,8 +236,8 @@ def _finish(folder: Path, state: Unfinished) -> Manifest:
         file=SIGNATURES,
         sha256=_sha256(folder / SIGNATURES, state.signatures),
         signatures=state.signatures,
-        by_country=_sorted(state.by_country),
-        by_partner=_sorted(state.by_partner),
+        by_country=dict(sorted(state.by_country.items())),
+        by_partner=dict(sorted(state.by_partner.items())),
         partners={
             partner: PartnerFile(
                 file=partner_file(partner),
@@ -265,7 +261,3 @@ def _sha256(file: Path, written: int) -> str:
             "Delete the folder and export again."
         )
     return private_files.sha256(file)
-
-
-def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(counts.items()))

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from desk.errors import CommandError, validate
 from desk.signatures.open import Opened
-from desk.terminal.output import print_text
+from desk.terminal.output import out
 from desk.workspace import CampaignId, change_overlay
-from shared.campaigns.overlay import HandOver
+from shared.campaigns.model import Campaign
+from shared.campaigns.overlay import HandOver, Overlay
 from shared.clock import utc_now
 
 
@@ -32,20 +33,14 @@ def hand_over(
         raise CommandError(
             f"{file} holds {given.signatures:,} signatures, and {len(opened.damaged):,} were not opened."
         )
-    record = validate(
-        HandOver, {"to": to, "signatures": given.signatures, "sha256": given.sha256, "at": utc_now()}
-    )
-    asyncio.run(
-        change_overlay(
-            campaign, lambda overlay, _: overlay.model_copy(update={"hand_overs": (*overlay.hand_overs, record)})
-        )
-    )
-    print_text(
-        "Recorded: {number} signatures to {to}, SHA-256 {sha256}.",
-        number=f"{record.signatures:,}",
-        to=record.to,
-        sha256=record.sha256,
-    )
+    values = {"to": to, "signatures": given.signatures, "sha256": given.sha256, "at": utc_now()}
+    record = validate(HandOver, values)
+
+    def append(overlay: Overlay, _: Campaign) -> Overlay:
+        return overlay.model_copy(update={"hand_overs": (*overlay.hand_overs, record)})
+
+    asyncio.run(change_overlay(campaign, append))
+    out.print(f"Recorded: {record.signatures:,} signatures to {record.to}, SHA-256 {record.sha256}.", markup=False)
 
 
 def _read_manifest(manifest: Path) -> Opened:

@@ -24,14 +24,15 @@ from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from rich.markup import escape
 from rich.table import Table
 
 from desk import private_files
 from desk.errors import CommandError
 from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.signatures import export
-from desk.signatures.export import MANIFEST, SIGNATURES, Manifest
-from desk.terminal.output import out, pluralize, print_text
+from desk.signatures.export import MANIFEST, SIGNATURES, Manifest, PartnerFile
+from desk.terminal.output import out, pluralize
 from desk.terminal.progress import progress_bar
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
@@ -59,17 +60,8 @@ class Kind(StrEnum):
 
 #: Of a table, in their order: when it was confirmed, then fields of the sealed record. In a partner's own export
 #: those that a contact has not are empty. offline_page/opening.js has the same.
-COLUMNS = (
-    "confirmed_at",
-    "signed_at",
-    "name",
-    "email",
-    "country",
-    "postal_code",
-    "locale",
-    "partner",
-    "newsletter",
-    "consent_version",
+COLUMNS = tuple(
+    "confirmed_at signed_at name email country postal_code locale partner newsletter consent_version".split()
 )
 
 
@@ -140,21 +132,15 @@ def open_export(
         signatures=tables.signatures,
         by_country=dict(sorted(tables.by_country.items())),
         by_partner=dict(sorted(tables.by_partner.items())),
-        damaged=left_out.damaged,
-        newer=left_out.newer,
-        repeated=left_out.repeated,
-        files=_files(folder, tables.written),
+        **vars(left_out),
+        files={
+            name: OpenedFile(signatures=number, sha256=private_files.sha256(folder / name))
+            for name, number in sorted(tables.written.items())
+        },
     )
     private_files.replace(folder / MANIFEST, opened.model_dump_json(indent=2))
     _print_summary(opened, folder)
     _compare(opened, manifest)
-
-
-def _files(folder: Path, written: Mapping[str, int]) -> dict[str, OpenedFile]:
-    return {
-        name: OpenedFile(signatures=number, sha256=private_files.sha256(folder / name))
-        for name, number in sorted(written.items())
-    }
 
 
 def _manifest(source: Path) -> Manifest | None:
@@ -190,9 +176,8 @@ def _check(source: Path, manifest: Manifest | None) -> str:
         CommandError: the manifest names another.
     """
     sha256 = private_files.sha256(source)
-    known = {partner.file: partner.sha256 for partner in manifest.partners.values()} if manifest else {}
-    known |= {manifest.file: manifest.sha256} if manifest else {}
-    if known.get(source.name, sha256) != sha256:
+    described: list[Manifest | PartnerFile] = [manifest, *manifest.partners.values()] if manifest else []
+    if any(each.file == source.name and each.sha256 != sha256 for each in described):
         raise CommandError(
             f"{source} is not what was exported: its SHA-256 is not the one in {MANIFEST}. Copy it once more from "
             f"where it was exported. To open it as it is, take it out of this folder."
@@ -223,7 +208,8 @@ def _open(source: Path, opener: Opener, tables: "Tables") -> LeftOut:
         for number, line in enumerate(lines, 1):
             try:
                 exported = ExportedLine.model_validate(_object(line))
-                signature = _unseal(exported, opener)
+                opened = opener.open(base64.b64decode(exported.sealed, validate=True))
+                signature = sealed.read(_object(opened))
             except UnknownVersion:
                 left_out.newer.append(number)
             except (Unopenable, ValueError):
@@ -247,16 +233,6 @@ def _open(source: Path, opener: Opener, tables: "Tables") -> LeftOut:
     return left_out
 
 
-def _unseal(exported: ExportedLine, opener: Opener) -> SealedSignature:
-    """Open what a line holds.
-
-    Raises:
-        UnknownVersion: a newer Undersign sealed it.
-        Unopenable, ValueError: the line is not as it was exported.
-    """
-    return sealed.read(_object(opener.open(base64.b64decode(exported.sealed, validate=True))))
-
-
 def _object(encoded: bytes) -> dict[str, Any]:
     """Parse a JSON object.
 
@@ -278,28 +254,22 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-class Tables:
+class Tables(ExitStack):
     """The files that an export is written to. A context manager, which closes them."""
 
     def __init__(self, folder: Path, kind: Kind, *, excel: bool, per_country: bool, per_partner: bool) -> None:
+        super().__init__()
         self._folder = folder
         self._kind = kind
-        self._excel = excel
+        self._encoding = "utf-8-sig" if excel and kind is Kind.CSV else "utf-8"
         self._per_country = per_country
         self._per_partner = per_partner
-        self._opened = ExitStack()
         self._files = dict[str, TextIO]()
         self.signatures = 0
         self.by_country = Counter[str]()
         self.by_partner = Counter[str]()
         #: How many signatures are in each file.
         self.written = Counter[str]()
-
-    def __enter__(self) -> "Tables":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._opened.close()
 
     def add(self, confirmed_at: str, signature: SealedSignature) -> None:
         """Write a signature to every file that it belongs to, then count it."""
@@ -326,12 +296,11 @@ class Tables:
 
     def _file(self, name: str) -> TextIO:
         if name not in self._files:
-            encoding = "utf-8-sig" if self._excel and self._kind is Kind.CSV else "utf-8"
+            file = private_files.open_private(self._folder / name)
             # RFC 4180 ends lines with CR LF, which the writer writes itself.
-            file = io.TextIOWrapper(private_files.open_private(self._folder / name), encoding=encoding, newline="")
-            self._files[name] = self._opened.enter_context(file)
+            self._files[name] = self.enter_context(io.TextIOWrapper(file, encoding=self._encoding, newline=""))
             if self._kind is Kind.CSV:
-                _write_csv(file, COLUMNS)
+                _write_csv(self._files[name], COLUMNS)
         return self._files[name]
 
 
@@ -356,12 +325,8 @@ def _print_summary(opened: Opened, folder: Path) -> None:
     for country, number in sorted(opened.by_country.items(), key=lambda each: -each[1]):
         table.add_row(country, f"{number:,}")
     out.print(table)
-    print_text(
-        "[green]{signatures}[/] opened, in {folder}, readable: {files}.",
-        signatures=pluralize(opened.signatures, "signature"),
-        folder=folder,
-        files=", ".join(opened.files) or "no file",
-    )
+    where = f"in {folder}, readable: {', '.join(opened.files) or 'no file'}"
+    out.print(f"[green]{pluralize(opened.signatures, 'signature')}[/] opened, {escape(where)}.")
     out.print("Delete the folder as soon as it has served its purpose.")
 
 
@@ -379,10 +344,8 @@ def _compare(opened: Opened, manifest: Manifest | None) -> None:
     found, expected, agreed = _counts(opened, manifest)
     if expected is None:
         why = f"{MANIFEST} does not name it" if manifest else f"there is no {MANIFEST} beside it"
-        print_text(
-            "Not compared: {file}, for {why}. If anything is missing, nobody can tell.",
-            file=opened.source,
-            why=why,
+        out.print(
+            f"Not compared: {opened.source}, for {why}. If anything is missing, nobody can tell.", markup=False
         )
     elif found != expected:
         problems.append(f"What was opened is not what {MANIFEST} of the export says: compare the two files.")

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from desk.errors import CommandError, validate
-from desk.terminal.output import out, print_text
+from desk.terminal.output import out
 from desk.workspace import CampaignId, change_overlay, open_campaign
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay, Paper
@@ -38,11 +38,8 @@ def add_paper(
     changed = asyncio.run(change_overlay(campaign, append))
     total = sum(changed.paper_by_country.values())
     here = changed.paper_by_country.get(added.country, 0)
-    print_text(
-        "{here} on paper from {country} now, {total} in all; the counter shows them within a minute.",
-        here=f"{here:,}",
-        country=added.country,
-        total=f"{total:,}",
+    out.print(
+        f"{here:,} on paper from {added.country} now, {total:,} in all; the counter shows them within a minute."
     )
 
 

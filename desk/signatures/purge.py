@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from desk.errors import CommandError
-from desk.terminal.output import out, print_text
+from desk.terminal.output import out
 from desk.terminal.progress import progress_bar
 from desk.workspace import CampaignId, open_campaign
 from shared.campaigns.model import Campaign
@@ -34,12 +34,8 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
         if not unhanded:
             _check_hand_over(known, overlay, total)
         for record in overlay.hand_overs:
-            print_text(
-                "Handed over: {number} signatures to {to} on {at}.",
-                number=f"{record.signatures:,}",
-                to=record.to,
-                at=f"{record.at:%Y-%m-%d}",
-            )
+            given = f"{record.signatures:,} signatures to {record.to} on {record.at:%Y-%m-%d}"
+            out.print(f"Handed over: {given}.", markup=False)
         if not yes:
             typer.confirm(f"Remove all records of {total:,} signatures for good?", abort=True)
         # Frozen first: what is removed must never be recounted, even if this is interrupted.

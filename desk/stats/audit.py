@@ -56,30 +56,25 @@ async def _audit(campaign: str, *, repair: bool) -> Recount:
 def _sums(recount: Recount) -> Table:
     """Return the differences in the published numbers: the sums over all shards."""
     sums = table("what", "records", "tally", "too many", title="In all")
-    for name, counted, kept in _values(recount):
-        if counted != kept:
-            sums.add_row(name, f"{counted:,}", f"{kept:,}", f"{kept - counted:+,}")
-    return sums
-
-
-def _values(recount: Recount) -> list[tuple[str, int, int]]:
-    """Return name, number of records and number in the tally of each published number."""
     counted, kept = recount.tally, recount.kept_tally
-    values = [("total", counted.total, kept.total)]
     for kind, here, there in (
+        ("total", {"": counted.total}, {"": kept.total}),
         ("country", counted.by_country, kept.by_country),
         ("partner", counted.by_partner, kept.by_partner),
     ):
-        values += [(f"{kind} {key}", here.get(key, 0), there.get(key, 0)) for key in sorted({*here, *there})]
-    return values
+        for key in sorted({*here, *there}):
+            if here.get(key, 0) != there.get(key, 0):
+                sums.add_row(f"{kind} {key}".strip(), *_numbers(here.get(key, 0), there.get(key, 0)))
+    return sums
 
 
 def _shards(differences: Sequence[Difference]) -> Table:
     """Return every difference, shard by shard."""
     shards = Table("shard", "what", "records", "tally", "too many", title="By shard")
     for each in differences:
-        name = f"{each.field} {each.key}".strip()
-        shards.add_row(
-            str(each.shard), name, f"{each.counted:,}", f"{each.kept:,}", f"{each.kept - each.counted:+,}"
-        )
+        shards.add_row(str(each.shard), f"{each.field} {each.key}".strip(), *_numbers(each.counted, each.kept))
     return shards
+
+
+def _numbers(counted: int, kept: int) -> tuple[str, str, str]:
+    return f"{counted:,}", f"{kept:,}", f"{kept - counted:+,}"

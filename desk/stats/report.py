@@ -35,7 +35,6 @@ def render(stats: Stats, campaign: Campaign, line: Line) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = {"country": dict(countries.names("en"))}
     return environment.get_template("report.html").render(
         stats=stats,
         campaign=campaign,
@@ -45,6 +44,6 @@ def render(stats: Stats, campaign: Campaign, line: Line) -> str:
         chart=stats_page.chart(stats.count, line),
         countries=stats_page.country_rows(stats.count, locale),
         stages=_STAGES,
-        names=names,
+        names={"country": dict(countries.names("en"))},
         duration=duration,
     )

@@ -14,7 +14,7 @@ from desk import private_files
 from desk.errors import CommandError
 from desk.stats import report, summary
 from desk.stats.summary import Breakdown, Row, Stats
-from desk.terminal.output import out, print_text, table
+from desk.terminal.output import out, table
 from desk.workspace import CampaignId
 from shared.clock import utc_now
 from shared.models.responses import Count
@@ -42,7 +42,7 @@ def stats(
     found, known, line = asyncio.run(summary.gather(campaign, days, utc_now()))
     if html:
         private_files.replace(html, report.render(found, known, line))
-        print_text("Written to {file}. It holds small numbers, too: it is for the organisers' eyes.", file=html)
+        out.print(f"Written to {html}. It holds small numbers, too: it is for the organisers' eyes.", markup=False)
     elif as_json:
         out.print(found.model_dump_json(indent=2), markup=False)
     else:

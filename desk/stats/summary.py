@@ -83,8 +83,8 @@ async def gather(
         until=until,
         as_of=now,
         count=counter.public(known, snapshot),
-        funnel=_whole(within),
-        median_minutes_to_confirm=median_minutes(_minutes(within)),
+        funnel=Row(key="all", **_summed(within, Dimension.ALL, "stage")),
+        median_minutes_to_confirm=median_minutes(_summed(within, Dimension.MINUTES, "key")),
         by={kind: _rows(within, kind) for kind in Breakdown},
     )
     return found, known, Line(points, now)
@@ -95,20 +95,13 @@ def duration(minutes: int) -> str:
     return pluralize(minutes, "minute") if minutes < 120 else pluralize(round(minutes / 60), "hour")
 
 
-def _whole(numbers: Mapping[FunnelKey, int]) -> Row:
-    stages = Counter[str]()
+def _summed(numbers: Mapping[FunnelKey, int], dimension: Dimension, by: str) -> Counter[str]:
+    """Sum the numbers of one dimension by a field of their keys."""
+    sums = Counter[str]()
     for key, number in numbers.items():
-        if key.dimension == Dimension.ALL:
-            stages[key.stage] += number
-    return Row(key="all", **stages)
-
-
-def _minutes(numbers: Mapping[FunnelKey, int]) -> Counter[str]:
-    minutes = Counter[str]()
-    for key, number in numbers.items():
-        if key.dimension == Dimension.MINUTES:
-            minutes[key.key] += number
-    return minutes
+        if key.dimension == dimension:
+            sums[getattr(key, by)] += number
+    return sums
 
 
 def _rows(numbers: Mapping[FunnelKey, int], by: Breakdown) -> list[Row]:

@@ -1,6 +1,6 @@
 """The desk's side of the store on Firestore."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -122,14 +122,12 @@ class FirestoreMaintenance(FirestoreStore):
         return await until_committed(work)
 
     async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:
-        writes = []
-        for shard in {each.shard for each in differences}:
-            document: dict[str, Any] = {}
-            for each in differences:
-                if each.shard == shard:
-                    place = document.setdefault(_MAPS[each.field], {}) if each.key else document
-                    place[each.key or "total"] = each.counted - each.kept
-            writes.append(firestore.increment(shard_path(campaign, shard), document))
+        lacking = defaultdict[int, dict[str, Any]](dict)
+        for each in differences:
+            document = lacking[each.shard]
+            place = document.setdefault(_MAPS[each.field], {}) if each.key else document
+            place[each.key or "total"] = each.counted - each.kept
+        writes = [firestore.increment(shard_path(campaign, shard), fields) for shard, fields in lacking.items()]
         if writes:
             # Not retried: where the answer got lost, the difference would be added twice.
             await until_committed(lambda: self.database.commit(*writes, retried=()))

@@ -25,12 +25,12 @@ def replace_unencodable() -> None:
 
 def print_text(template: str, **values: object) -> None:
     """Print a template with rich's markup; `values` are escaped, and show as they are, brackets and all."""
-    out.print(_fill(template, values))
+    out.print(template.format_map({name: escape(str(value)) for name, value in values.items()}))
 
 
-def print_note(template: str, **values: object) -> None:
-    """Print as `print_text` does, but to standard error: it is no part of output that a program may read."""
-    _errors.print(_fill(template, values), style="dim")
+def print_note(text: str) -> None:
+    """Print plain text to standard error: it is no part of output that a program may read."""
+    _errors.print(text, style="dim", markup=False)
 
 
 def print_warning(text: str) -> None:
@@ -57,7 +57,3 @@ def table(*columns: str, title: str | None = None) -> Table:
 def pluralize(number: int, noun: str) -> str:
     """Return a number with its noun: 1 signature, 2,000 signatures."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _fill(template: str, values: dict[str, object]) -> str:
-    return template.format_map({name: escape(str(value)) for name, value in values.items()})

@@ -19,8 +19,7 @@ def ask_passphrase(prompt: str) -> str:
         CommandError: there is neither.
     """
     if at_terminal():
-        typed: str = typer.prompt(prompt, hide_input=True, default="", show_default=False, err=True)
-        return typed
+        return str(typer.prompt(prompt, hide_input=True, default="", show_default=False, err=True))
     return _read_line(f"{prompt}: there is no terminal to ask at, and nothing on standard input.").rstrip("\r\n")
 
 
@@ -31,8 +30,7 @@ def ask(prompt: str, missing: str) -> str:
         CommandError: there is neither; says `missing`.
     """
     if at_terminal():
-        answer: str = typer.prompt(prompt, err=True)
-        return answer
+        return str(typer.prompt(prompt, err=True))
     return _read_line(missing)
 
 
