@@ -31,21 +31,13 @@ def check_campaigns(
 
     Ends with status 1 if a file does not load. What only keeps a campaign from opening is a warning.
     """
-    files = [workspace.campaign_file(campaign, folder)] if campaign else _all(folder or runtime.campaigns_folder())
+    folder = folder or runtime.campaigns_folder()
+    files = [workspace.campaign_file(campaign, folder)] if campaign else sorted(folder.glob("*.toml"))
+    if not files:
+        raise CommandError(f"There is no campaign file in {folder}. To begin one: undersign campaign new")
     passed = [_passes(file, ready=ready) for file in files]
     if not all(passed):
         raise typer.Exit(1)
-
-
-def _all(folder: Path) -> list[Path]:
-    """List all campaign files.
-
-    Raises:
-        CommandError: there are none.
-    """
-    if found := sorted(folder.glob("*.toml")):
-        return found
-    raise CommandError(f"There is no campaign file in {folder}. To begin one: undersign campaign new")
 
 
 def _passes(file: Path, *, ready: bool) -> bool:

@@ -8,7 +8,7 @@ under a passphrase (https://age-encryption.org/v1, scrypt) around the lines that
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -68,14 +68,14 @@ def read(path: Path, ask_passphrase: Callable[[], str]) -> list[str]:
     return [identity.upper() for identity in identities]
 
 
-def recipients_of(identities: Sequence[str]) -> list[str]:
-    """Return the public keys (age1…) to which these identities belong.
+def recipient_of(identity: str) -> str:
+    """Return the public key (age1…) to which an identity belongs.
 
     Raises:
-        CommandError: one of them is mistyped.
+        CommandError: it is mistyped.
     """
     try:
-        return [str(pyrage.x25519.Identity.from_str(identity).to_public()) for identity in identities]
+        return str(pyrage.x25519.Identity.from_str(identity).to_public())
     except pyrage.IdentityError:
         raise CommandError("The identity is damaged: a character of it was changed or is missing.") from None
 
@@ -83,17 +83,16 @@ def recipients_of(identities: Sequence[str]) -> list[str]:
 def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES)
+            # Without what editors and mail programs put in front.
+            return file.read(_MAX_FILE_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
-    return content.lstrip(b"\xef\xbb\xbf \t\r\n")  # what editors and mail programs put in front
 
 
 def _unlock(path: Path, locked: bytes, passphrase: str) -> bytes:
     try:
-        opened: bytes = pyrage.passphrase.decrypt(locked, passphrase)
+        return bytes(pyrage.passphrase.decrypt(locked, passphrase))
     except pyrage.DecryptError as error:
         if str(error) == "Decryption failed":
             raise CommandError(f"{path} does not open with this passphrase.") from None
         raise CommandError(f"{path} is damaged, or is no identity file: {error}.") from None
-    return opened

@@ -66,7 +66,7 @@ def _tried(sealing: Sealing, paths: Sequence[Path]) -> dict[str, Proof]:
     """Prove the keys at hand."""
     proofs = {}
     for identity in read_identities(paths):
-        [recipient] = identities.recipients_of([identity])
+        recipient = identities.recipient_of(identity)
         if recipient not in sealing.recipients:
             raise CommandError(f"The key of {recipient[:12]}… is none of this campaign's sealing.recipients.")
         proofs[recipient] = try_key(identity, recipient)

@@ -51,11 +51,22 @@ class SqliteMaintenance(SqliteStore):
         await self.database.run(sqlite.overwrite)
 
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
+        records = "SELECT digest, document FROM signatures WHERE campaign = ?"
+        kept = "SELECT shard, field, key, value FROM tally WHERE campaign = ?"
+
         def work(_: sqlite3.Connection) -> Recount:
+            recount, shards = Recount(), self.shards(campaign)
             # A connection of its own, whose transaction sees one moment and keeps nobody from writing.
             with closing(sqlite.connect(self.database.path, "")) as database:
                 database.execute("BEGIN")
-                return self._recount(database, campaign, progress)
+                for shard, field, key, value in database.execute(kept, (campaign,)):
+                    recount.kept[shard, field, key] = value
+                found = database.execute(records, (campaign,))
+                while rows := found.fetchmany(PAGE):
+                    for digest, document in rows:
+                        recount.count(shard_of(digest, shards), SIGNATURE.validate_json(document))
+                    progress(len(rows))
+            return recount
 
         return await self.database.run(work)
 
@@ -93,18 +104,6 @@ class SqliteMaintenance(SqliteStore):
                 progress(gone)
         await self.overwrite()
         return removed
-
-    def _recount(self, database: sqlite3.Connection, campaign: str, progress: Callable[[int], None]) -> Recount:
-        recount, shards = Recount(), self.shards(campaign)
-        kept = "SELECT shard, field, key, value FROM tally WHERE campaign = ?"
-        for shard, field, key, value in database.execute(kept, (campaign,)):
-            recount.kept[shard, field, key] = value
-        records = database.execute("SELECT digest, document FROM signatures WHERE campaign = ?", (campaign,))
-        while rows := records.fetchmany(PAGE):
-            for digest, document in rows:
-                recount.count(shard_of(digest, shards), SIGNATURE.validate_json(document))
-            progress(len(rows))
-        return recount
 
 
 def _campaigns_in(database: sqlite3.Connection, table: str) -> Iterator[str]:

@@ -35,7 +35,7 @@ class TestKeygen:
         made = undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
 
         [identity] = identities.read(file, lambda: PASSPHRASE)
-        [recipient] = identities.recipients_of([identity])
+        recipient = identities.recipient_of(identity)
         assert recipient in made.output
         assert (tmp_path / "ann.age.pub").read_text() == f"{recipient}\n"
         assert "AGE-SECRET-KEY" not in made.output + file.read_text()
@@ -163,7 +163,7 @@ class TestRead:
 def test_a_recipient_of_a_damaged_identity_is_refused() -> None:
     """One character was lost in copying."""
     with pytest.raises(CommandError, match="damaged"):
-        identities.recipients_of([str(pyrage.x25519.Identity.generate())[:-1]])
+        identities.recipient_of(str(pyrage.x25519.Identity.generate())[:-1])
 
 
 def test_an_identity_is_never_overwritten_by_two_that_are_made_at_once(tmp_path: Path) -> None:
