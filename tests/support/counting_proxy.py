@@ -89,7 +89,7 @@ class CountingProxy:
                 answered.append(answer)
                 yield answer
         except grpc.aio.AioRpcError as error:
-            await context.abort(error.code(), error.details() or "", error.trailing_metadata())
+            await context.abort(error.code(), error.details() or "", tuple(error.trailing_metadata()))
         finally:
             self._count(method, asked, answered)
 
