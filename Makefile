@@ -18,13 +18,14 @@ help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 run: export PORT ?= 8080
-run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 unless told otherwise
+run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 by default
 	@$(BIN)/python -m functions.devserver
 
 test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to pytest
 	$(BIN)/python -m pytest $(or $(ARGS),$(ALL))
-# A few tests are done in one process before others would have started: each has its own emulator and browser.
-ALL := --numprocesses logical --maxprocesses 4 --dist worksteal
+# Many tests wait for a server or a cache: three processes keep two cores busy. They share one emulator; but each has
+# a browser of its own, so more of them would not pay.
+ALL := --numprocesses 3 --dist worksteal
 
 check: check-python check-infra ## Check format, lint, types and Terraform
 
@@ -37,17 +38,17 @@ check-infra: $(VENV)/dev.stamp $(VENV)/checkov.stamp
 	$(BIN)/python -m infra.deploy.terraform
 	$(VENV)/checkov/bin/checkov --directory infra --quiet --compact --skip-download
 
-format: $(VENV)/dev.stamp ## Format the code, and mend what the linter can
+format: $(VENV)/dev.stamp ## Format the code, and fix what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 build: $(VENV)/run.stamp ## Stage and pack each function in build/, ready to deploy
 	@$(BIN)/python -m infra.deploy.build
 
-bootstrap: $(VENV)/run.stamp ## Make what Terraform itself needs, once; ENV=staging or ENV=production, as for all below
+bootstrap: $(VENV)/run.stamp ## Create what Terraform itself needs, once; ENV=staging or ENV=production, as for all below
 	@$(BIN)/python -m infra.deploy.bootstrap $(ENV)
 
-secrets: $(VENV)/run.stamp ## Put in the secrets that are missing; ROTATE=token-keys, RETIRE=token-keys
+secrets: $(VENV)/run.stamp ## Add the secrets that are missing; ROTATE=token-keys, RETIRE=token-keys
 	@$(BIN)/python -m infra.deploy.secrets $(ENV) $(if $(ROTATE),--rotate $(ROTATE)) $(if $(RETIRE),--retire $(RETIRE))
 
 deploy: $(VENV)/run.stamp ## Build, plan, apply, and try out with one signature
@@ -56,7 +57,7 @@ deploy: $(VENV)/run.stamp ## Build, plan, apply, and try out with one signature
 apply: $(VENV)/run.stamp ## Apply changed settings, such as spike mode, to what is live
 	@$(BIN)/python -m infra.deploy.deploy apply $(ENV)
 
-rollback: $(VENV)/run.stamp ## Go back to what was live before; TO=RELEASE for another
+rollback: $(VENV)/run.stamp ## Roll back to what was live before; TO=RELEASE for another
 	@$(BIN)/python -m infra.deploy.deploy rollback $(ENV) $(if $(TO),--to $(TO))
 
 matrix: $(VENV)/run.stamp ## Write who may do what into infra/README.md, from the plan
@@ -67,7 +68,7 @@ cost: VIEWERS ?= 5000000
 cost: ## Estimate a month's bill; SIGNATURES=1000000 VIEWERS=5000000, and ARGS="--help" for the rest
 	@$(PYTHON) -m infra.cost.cost --signatures $(SIGNATURES) --viewers $(VIEWERS) $(ARGS)
 
-# Takes all cores for half an hour: nothing else should run.
+# Takes all cores for half an hour: nothing else should run meanwhile.
 bench: $(VENV)/bench.stamp ## Measure every function beside an empty one; needs wrk; ARGS="--only signing" for a part
 	@$(VENV)/bench/bin/python -m tests.bench $(ARGS)
 
@@ -88,10 +89,6 @@ vendor: ## Make desk/signatures/offline_page/age.js again, which decrypts export
 	@rm -rf build/vendor && mkdir -p build && cp -r desk/signatures/offline_page/vendor build/vendor
 	@cd build/vendor && npm ci --silent --ignore-scripts && node bundle.js
 	@cp build/vendor/age.js desk/signatures/offline_page/age.js
-
-proto: $(VENV)/dev.stamp ## Make the messages of Firestore and Cloud Tasks again from their .proto files
-	@$(BIN)/uv run --quiet --isolated --no-project --with grpcio-tools==1.85.1 python -m grpc_tools.protoc \
-	  --proto_path=. --python_out=. --pyi_out=. shared/google_cloud/firestore.proto shared/google_cloud/cloud_tasks.proto
 
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -124,4 +121,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor proto clean cost bench spike
+.PHONY: help run test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost bench spike

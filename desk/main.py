@@ -1,82 +1,101 @@
-"""The command `undersign`: the organiser's desk.
+"""The command `undersign`: the organisers' desk.
 
-It stands on the same library as the functions, and reaches the same store; no function imports it.
+It shares the functions' library, and reaches the same store; no function imports it.
 """
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
-from desk.campaigns import check, drafts, new, partners
-from desk.campaigns.list import list_all
+from desk.campaigns.check import check_campaigns
+from desk.campaigns.drafts import draft_papers
+from desk.campaigns.list import list_campaigns
+from desk.campaigns.new import new_campaign
+from desk.campaigns.partners import admit_partner, dismiss_partner
+from desk.campaigns.pause import pause, resume
 from desk.errors import CommandError
-from desk.keys import prove as keys
-from desk.rights import access
-from desk.signatures import export, paper, purge
+from desk.keys.answer import answer
+from desk.keys.keygen import keygen
+from desk.keys.prove import prove
+from desk.rights.access import access
+from desk.rights.erase import erase
+from desk.signatures import paper
+from desk.signatures.export import export
+from desk.signatures.hand_over import hand_over
 from desk.signatures.open import open_export
-from desk.stats import audit, stats
-from desk.terminal import output
+from desk.signatures.purge import purge
+from desk.stats.audit import audit
+from desk.stats.stats import stats
+from desk.terminal.output import out, print_error, replace_unencodable
 from shared.errors import ConfigurationError, Unavailable
+from shared.settings import VERSION
 
-app = typer.Typer(
-    name="undersign",
-    help="The organiser's desk of Undersign: from the first key to delivered signatures.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
+app = typer.Typer(name="undersign", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
 
-app.command()(keys.keygen)
-app.command()(keys.prove)
-app.command()(keys.answer)
-app.command()(export.export)
-app.command(name="open")(open_export)
-app.command()(stats.stats)
-app.command()(audit.audit)
-app.command()(access.access)
-app.command()(access.erase)
-app.command()(purge.hand_over)
-app.command()(purge.purge)
-app.add_typer(paper.app, name="offline")
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"undersign {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def desk(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and exit."),
+    ] = False,
+) -> None:
+    """The organiser's desk of Undersign: from the first key to delivered signatures."""
+
+
+app.command(rich_help_panel="Keys")(keygen)
+app.command(rich_help_panel="Keys")(prove)
+app.command(rich_help_panel="Keys")(answer)
+app.command(rich_help_panel="Signatures")(export)
+app.command("open", rich_help_panel="Signatures")(open_export)
+app.command(rich_help_panel="Signatures")(hand_over)
+app.command(rich_help_panel="Signatures")(purge)
+app.command(rich_help_panel="Counting")(stats)
+app.command(rich_help_panel="Counting")(audit)
+app.command(rich_help_panel="Signers' rights")(access)
+app.command(rich_help_panel="Signers' rights")(erase)
+app.add_typer(paper.app, name="offline", rich_help_panel="Counting")
+
 campaign = typer.Typer(help="Campaign files, and what changes without a deployment.", no_args_is_help=True)
-campaign.command()(new.new)
-campaign.command()(check.check)
-campaign.command(name="list")(list_all)
-campaign.command()(drafts.drafts)
-campaign.command()(partners.pause)
-campaign.command()(partners.resume)
-campaign.command()(partners.admit_partner)
-campaign.command()(partners.dismiss_partner)
-app.add_typer(campaign, name="campaign")
+campaign.command("new")(new_campaign)
+campaign.command("check")(check_campaigns)
+campaign.command("list")(list_campaigns)
+campaign.command("drafts")(draft_papers)
+campaign.command()(pause)
+campaign.command()(resume)
+campaign.command()(admit_partner)
+campaign.command()(dismiss_partner)
+app.add_typer(campaign, name="campaign", rich_help_panel="Campaigns")
 
 
 def main() -> None:
-    """Run one command; a fault is told in a sentence, without a traceback, and ends it with status 2."""
-    output.speak_in_any_terminal()
+    """Run one command; print an error as one sentence, without a traceback, and exit with status 2."""
+    replace_unencodable()
     try:
         app()
-    except (ConfigurationError, CommandError) as fault:
-        _complain(str(fault))
+    except (ConfigurationError, CommandError) as error:
+        _exit(str(error))
     except ValidationError:
-        _complain(
-            "What is stored was written by a newer undersign, or is damaged. Update this one, and try again."
-        )
-    except Unavailable as away:
-        _complain(
-            f"The database or the queue does not answer ({away}). Run the same command again; "
+        _exit("What is stored was written by a newer undersign, or is damaged. Update this one, and try again.")
+    except Unavailable as error:
+        _exit(
+            f"The database or the queue does not answer ({error}). Run the same command again; "
             "it goes on where it stopped."
         )
     except OSError as error:
-        _complain(f"{error.filename or 'A file'}: {error.strerror}.")
+        _exit(f"{error.filename or 'A file'}: {error.strerror}.")
 
 
-def _complain(told: str) -> NoReturn:
-    Console(stderr=True, soft_wrap=True).print(told, style="red", markup=False, highlight=False)
+def _exit(message: str) -> NoReturn:
+    print_error(message)
     sys.exit(2)
 
 

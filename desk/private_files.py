@@ -1,4 +1,4 @@
-"""Files that hold signatures: for their owner's eyes only, and whole or not there."""
+"""Files that hold signatures: readable by their owner alone, and never half written."""
 
 import errno
 import hashlib
@@ -6,19 +6,20 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from desk.errors import CommandError
 
-#: Windows lacks the flag, and lets nobody but administrators make links.
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+#: Windows lacks the first flag, for only administrators make links there; it needs the second, or it would write
+#: each line break as two characters.
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _CHUNK_BYTES = 1_000_000
 
 
-def new_folder(folder: Path, but: str | None = None) -> None:
-    """Make a folder for its owner alone. `but`: the name of the one file that may lie in it already.
+def create_folder(folder: Path, but: str | None = None) -> None:
+    """Create a folder for its owner alone. `but`: the name of the one file that may lie in it already.
 
     Raises:
         CommandError: it holds something already, or cannot be made.
@@ -32,13 +33,13 @@ def new_folder(folder: Path, but: str | None = None) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Be the only process that has the lock file at `path`, which is there no longer than that.
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path`, which is removed at the end; only one process can.
 
     Raises:
         CommandError: another process has it.
     """
-    with opened(path) as file:
+    with open_private(path) as file:
         if not _lock(file) or not _is_at(file, path):
             raise CommandError(
                 f"Another export is writing to {path.parent}: let it end, or choose another folder with --to."
@@ -53,7 +54,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _lock(file: BinaryIO) -> bool:
-    """Whether the file is this process's alone now. When the process ends, however it ends, so does that."""
+    """Lock a file, and return whether that succeeded. The lock ends with the process, however that ends."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -71,27 +72,49 @@ def _lock(file: BinaryIO) -> bool:
 
 
 def _is_at(file: BinaryIO, path: Path) -> bool:
-    """Whether the file is the one at `path`: whoever had the lock before may have unlinked what was opened."""
+    """Return whether the file is still at `path`: the process that held the lock before may have unlinked it."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
 
 
-def opened(path: Path, size: int = 0) -> BinaryIO:
-    """The file at `path`, to go on writing after its first `size` bytes; what follows them is cut off.
+@contextmanager
+def create_private(path: Path) -> Iterator[BinaryIO]:
+    """Create a file for its owner alone, and remove it again if nothing was written.
+
+    Raises:
+        CommandError: there is such a file.
+    """
+    try:
+        file = _open(path, os.O_EXCL)
+    except FileExistsError:
+        raise CommandError(f"{path} exists already: choose another name.") from None
+    with ExitStack() as closing:
+        closing.callback(_remove_empty, path)
+        closing.enter_context(file)
+        closing.callback(sync, file)
+        yield file
+
+
+def _remove_empty(path: Path) -> None:
+    if not path.stat().st_size:
+        path.unlink()
+
+
+def open_private(path: Path, size: int = 0) -> BinaryIO:
+    """Open a file for its owner alone, to write after its first `size` bytes; what follows them is cut off.
 
     Raises:
         EOFError: it is shorter than that; cutting would fill it up with zeros.
         CommandError: it is a link, and what it leads to would be written over.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
+        file = _open(path)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise CommandError(f"{path} is a link, and nothing is written through links: delete it.") from None
         raise
-    file = os.fdopen(descriptor, "r+b")
     if file.seek(0, os.SEEK_END) < size:
         file.close()
         raise EOFError(path)
@@ -100,15 +123,19 @@ def opened(path: Path, size: int = 0) -> BinaryIO:
     return file
 
 
+def _open(path: Path, flags: int = 0) -> BinaryIO:
+    return os.fdopen(os.open(path, flags | os.O_RDWR | os.O_CREAT | _FLAGS, 0o600), "r+b")
+
+
 def sync(file: BinaryIO) -> int:
-    """See to it that all that was written is on the disk. The size of the file in bytes."""
+    """Flush all that was written to the disk, and return the size of the file in bytes."""
     file.flush()
     os.fsync(file.fileno())
     return file.tell()
 
 
 def replace(path: Path, content: str, *, mode: int = 0o600) -> None:
-    """Write a small file whole, or leave the old one.
+    """Write a small file as a whole, or leave the old one as it was.
 
     Raises:
         CommandError: it cannot be written.
@@ -130,12 +157,12 @@ def replace(path: Path, content: str, *, mode: int = 0o600) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Of what the file holds, in hexadecimal."""
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def lines(path: Path) -> int:
-    """How many lines are in the file; what follows the last line break is none."""
+def count_lines(path: Path) -> int:
+    """Count the lines of a file; what follows the last line break is none."""
     with path.open("rb") as file:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""))

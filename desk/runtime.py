@@ -6,11 +6,11 @@ from pathlib import Path
 
 from desk.settings import DeskSettings, RightsSettings, load_for_desk
 from desk.store.cloud_tasks_list import CloudTasksList
-from desk.store.firestore import FirestoreRecords
+from desk.store.firestore import FirestoreMaintenance
 from desk.store.firestore_tasks import FirestoreTasks
-from desk.store.maintenance import Records
-from desk.store.sqlite import SqliteRecords
-from desk.store.sqlite_dead_letters import SqliteParked
+from desk.store.maintenance import Maintenance
+from desk.store.sqlite import SqliteMaintenance
+from desk.store.sqlite_dead_letters import SqliteDeadLetters
 from shared.campaigns import Campaign, load, load_all
 from shared.campaigns.loader import FOLDER
 from shared.clock import utc_now
@@ -22,6 +22,7 @@ from shared.queue import TaskList
 from shared.queue.local import LocalQueue
 from shared.queue.spool import COLLECTION
 from shared.settings import CampaignSettings, FirestoreSettings, LocalQueueSettings, SqliteSettings, split_keys
+from shared.store.firestore import DEAD_LETTERS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Desk:
     """What the organisers' commands are given. `place`: where the records are, in words."""
 
     campaigns: Mapping[str, Campaign]
-    records: "Records"
+    maintenance: "Maintenance"
     place: str
     is_local: bool
 
@@ -39,14 +40,14 @@ class Rights(Desk):
     """To answer those who ask what is kept of them.
 
     `campaigns`: those whose files load; `broken`: what is wrong with the others, by id. The keys of `queues`:
-    what people call these places. `parked`: the tasks that nobody could open. `outbox`: of a local run.
+    what people call these places. `dead_letters`: the tasks that nobody could open. `outbox`: of a local run.
     """
 
     broken: Mapping[str, str]
     digester: "Digester"
     opener: "Opener"
     queues: "Mapping[str, TaskList]"
-    parked: "TaskList"
+    dead_letters: "TaskList"
     outbox: "Outbox | None"
 
 
@@ -65,7 +66,7 @@ def desk() -> Desk:
     campaigns = load_all(settings.campaigns_folder or FOLDER)
     return Desk(
         campaigns=campaigns,
-        records=_records(settings.store, lambda campaign: campaigns[campaign].tally_shards),
+        maintenance=_maintenance(settings.store, lambda campaign: campaigns[campaign].tally_shards),
         place=_place(settings.store),
         is_local=isinstance(settings.store, SqliteSettings),
     )
@@ -82,14 +83,14 @@ def rights() -> Rights:
     shards = _shards_also_without_file(campaigns)
     return Rights(
         campaigns=campaigns,
-        records=_records(settings.store, shards),
+        maintenance=_maintenance(settings.store, shards),
         place=_place(settings.store),
         is_local=isinstance(settings.store, SqliteSettings),
         broken=broken,
         digester=Digester(settings.pepper.get_secret_value().encode()),
         opener=Opener(split_keys(settings.deliver_identities)),
         queues=dict(_task_lists(settings)),
-        parked=_parked(settings.store, shards),
+        dead_letters=_dead_letters(settings.store),
         outbox=_outbox(settings.local_folder),
     )
 
@@ -107,10 +108,10 @@ def _those_that_load(folder: Path) -> tuple[Mapping[str, Campaign], Mapping[str,
     return loaded, broken
 
 
-def _records(settings: FirestoreSettings | SqliteSettings, shards: Callable[[str], int]) -> Records:
+def _maintenance(settings: FirestoreSettings | SqliteSettings, shards: Callable[[str], int]) -> Maintenance:
     if isinstance(settings, FirestoreSettings):
-        return FirestoreRecords(settings.firestore_project, settings.firestore_database, shards)
-    return SqliteRecords(settings.file, shards)
+        return FirestoreMaintenance(settings.firestore_project, settings.firestore_database, shards)
+    return SqliteMaintenance(settings.file, shards)
 
 
 def _place(settings: FirestoreSettings | SqliteSettings) -> str:
@@ -138,11 +139,11 @@ def _task_lists(settings: RightsSettings) -> Iterator[tuple[str, TaskList]]:
         yield place, FirestoreTasks(spool.spool_project, spool.spool_database, COLLECTION)
 
 
-def _parked(settings: FirestoreSettings | SqliteSettings, shards: Callable[[str], int]) -> TaskList:
+def _dead_letters(settings: FirestoreSettings | SqliteSettings) -> TaskList:
     """They lie in the store."""
     if isinstance(settings, FirestoreSettings):
-        return FirestoreTasks(settings.firestore_project, settings.firestore_database, "parked")
-    return SqliteParked(settings.file, shards)
+        return FirestoreTasks(settings.firestore_project, settings.firestore_database, DEAD_LETTERS)
+    return SqliteDeadLetters(settings.file)
 
 
 def _outbox(folder: Path | None) -> Outbox | None:

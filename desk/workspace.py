@@ -1,18 +1,24 @@
-"""Where the desk finds what it works on."""
+"""Find what a command works on: a campaign's file, and the store that holds its signatures."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from desk import runtime
 from desk.errors import CommandError
-from desk.store.maintenance import Records
-from desk.terminal.output import aside
+from desk.store.maintenance import Maintenance
+from desk.terminal.output import print_note
 from shared.campaigns.model import Campaign
+from shared.campaigns.overlay import Overlay
+
+CampaignId = Annotated[str, typer.Argument(help="The campaign's id.")]
 
 
 def campaign_file(campaign: str, folder: Path | None = None) -> Path:
-    """The file of a campaign. `folder`: where the campaign files are, unless it is the usual one.
+    """Return the path of a campaign's file. `folder`: where the campaign files are, unless in the usual one.
 
     Raises:
         CommandError: there is none; says which there are.
@@ -26,17 +32,26 @@ def campaign_file(campaign: str, folder: Path | None = None) -> Path:
 
 
 @asynccontextmanager
-async def opened(campaign: str) -> AsyncIterator[tuple[Campaign, Records]]:
-    """A campaign, and the store that its signatures are in.
+async def open_campaign(campaign: str) -> AsyncIterator[tuple[Campaign, Maintenance]]:
+    """Open a campaign and the store that holds its signatures; closes the store at the end.
 
     Raises:
         CommandError: there is no such campaign.
-        ConfigurationError: nobody said which store, or a campaign file does not load.
+        ConfigurationError: no store is named, or a campaign file does not load.
     """
     campaign_file(campaign)
     desk = runtime.desk()
-    aside("Working on {place}.", place=desk.place)
+    print_note("Working on {place}.", place=desk.place)
     try:
-        yield desk.campaigns[campaign], desk.records
+        yield desk.campaigns[campaign], desk.maintenance
     finally:
-        desk.records.close()
+        desk.maintenance.close()
+
+
+async def change_overlay(campaign: str, change: Callable[[Overlay, Campaign], Overlay]) -> Overlay:
+    """Change what differs from a campaign's file, and return the new overlay.
+
+    `change`: from the overlay as it is, and the campaign of the file. It may be called several times.
+    """
+    async with open_campaign(campaign) as (known, maintenance):
+        return await maintenance.change_overlay(campaign, lambda overlay: change(overlay, known))

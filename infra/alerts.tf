@@ -1,6 +1,6 @@
-# Who is told what. One map: whatever loses signatures, or may within the hour, wakes somebody (page); the rest is a
-# mail for the morning (mail). Each key is a heading of RUNBOOK.md, which says what to do; a test holds the two
-# together.
+# Who is alerted of what. One map: whatever loses signatures, or may within the hour, wakes somebody (page); the
+# rest is a mail for the morning (mail). Each key is a heading of RUNBOOK.md, which says what to do; a test compares the
+# two.
 #
 # Queries are PromQL, the one language here that can compare, divide and notice absence
 # (https://cloud.google.com/monitoring/promql/promql-mapping says how metrics are named in it). What is counted from
@@ -24,7 +24,7 @@ locals {
     confirm-errors = {
       to      = "page"
       summary = "Signers get an error when they press the button that makes their signature count."
-      # Two in a hundred, for whoever sees an error here has the mail still and presses again.
+      # Two in a hundred, for those who see an error here still have the mail and press again.
       query = <<-EOT
         sum(increase(loadbalancing_googleapis_com:https_request_count{monitored_resource="https_lb_rule",backend_target_name="confirm",response_code_class="500"}[5m])) > 5
         and
@@ -119,7 +119,7 @@ locals {
     unopenable-task = {
       to      = "page"
       summary = "deliver holds a task that it cannot open: a key is missing, or somebody made it up."
-      # It is tried for a day before it is put aside, so one that is seen early is not lost.
+      # It is tried for a day before it is dead-lettered, so one that is seen early is not lost.
       query = <<-EOT
         sum(increase(logging_googleapis_com:user_unopenable_task{monitored_resource="cloud_run_revision"}[15m])) > 0
       EOT
@@ -140,7 +140,7 @@ locals {
     unexpected = {
       to      = "mail"
       summary = "A function met a fault of ours, or found something in the spool that is no task."
-      # What it does to signers is told by sign-errors, confirm-errors and deliver-errors; this one says where.
+      # What it does to signers, sign-errors, confirm-errors and deliver-errors say; this one says where.
       query = <<-EOT
         sum by (service_name) (increase(logging_googleapis_com:user_unexpected{monitored_resource="cloud_run_revision"}[15m])) > 0
         or
@@ -267,7 +267,7 @@ locals {
   }
 }
 
-# Mail, for it needs nothing but an address. Let the pager or the phone of whoever is on call ring for what comes to
+# Mail, for it needs nothing but an address. Let the pager or phone of the person on call ring for what comes to
 # these addresses, and see in a fire drill that it does (RUNBOOK.md).
 resource "google_monitoring_notification_channel" "page" {
   for_each = var.page_emails
@@ -316,7 +316,7 @@ resource "google_monitoring_alert_policy" "this" {
     # Over when the query says so; where it says nothing any more, after half an hour, the shortest there is.
     auto_close = "1800s"
 
-    # Whoever slept through the first is told again.
+    # For those who slept through the first one.
     dynamic "notification_channel_strategy" {
       for_each = each.value.to == "page" ? [1] : []
       content {

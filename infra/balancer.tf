@@ -86,7 +86,7 @@ resource "google_compute_backend_service" "function" {
       # What the functions say of each answer holds: only what they call public is kept.
       cache_mode        = "USE_ORIGIN_HEADERS"
       serve_while_stale = 86400
-      # So that one slow minute is not told to a hundred thousand readers.
+      # So that a hundred thousand readers do not see one slow minute's errors.
       negative_caching = false
 
       cache_key_policy {

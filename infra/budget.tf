@@ -1,4 +1,4 @@
-# Tells, and stops nothing: a petition that is switched off at its peak has lost more than money.
+# Warns, and stops nothing: a petition that is switched off at its peak has lost more than money.
 locals {
   budget_steps = {
     half     = { of = 0.5, basis = "CURRENT_SPEND" }
@@ -34,7 +34,7 @@ resource "google_billing_budget" "month" {
     }
   }
 
-  # The billing account's administrators are told in any case; a budget takes five channels more.
+  # The billing account's administrators are notified in any case; a budget takes five more channels.
   dynamic "all_updates_rule" {
     for_each = length(var.notice_emails) > 0 ? [1] : []
     content {

@@ -4,7 +4,7 @@ locals {
   sizes = jsondecode(file("${path.module}/sizes.json"))
 
   # Where the queue calls deliver. The address that Cloud Run makes of name and project number is known before the
-  # function exists; its own attribute would make a circle, for deliver is told it as well.
+  # function exists; its own attribute would be a cycle, for deliver's environment holds it as well.
   deliver_address = "https://deliver-${var.project_number}.${var.region}.run.app"
 
   store_environment = {
@@ -156,7 +156,7 @@ resource "google_cloudfunctions2_function" "this" {
     }
   }
 
-  # A new revision starts only if it may read what it is told to, and deliver goes first: an older revision may
+  # A new revision starts only if it may read its secrets, and deliver goes first: an older revision may
   # meet tasks of a newer one, never the other way round.
   depends_on = [
     google_project_service.this,

@@ -5,8 +5,8 @@
 # (https://cloud.google.com/logging/docs/logs-based-metrics). Only metrics of a bucket would not.
 #
 # Labels are kept for two years, much longer than the lines. So there is none for the country: "one from Malta at
-# 20:03" is nothing that we have to remember, and the public count says as much as it may. Which function it was is
-# told by the resource (service_name). Each label multiplies the number of series, of which a metric may have 30,000:
+# 20:03" is nothing that we have to remember, and the public count says as much as it may. Which function it was, the
+# resource says (service_name). Each label multiplies the number of series, of which a metric may have 30,000:
 # there are a few campaigns, 18 classes of providers, and a few dozen of the rest.
 locals {
   metrics = {
@@ -135,7 +135,7 @@ resource "google_logging_metric" "event" {
   depends_on = [google_project_service.this]
 }
 
-# The scheduler's own log, which is counted without being stored. Which job it was is told by the resource (job_id).
+# The scheduler's own log, which is counted without being stored. Which job it was, the resource says (job_id).
 resource "google_logging_metric" "schedule_failed" {
   name        = "schedule_failed"
   description = "Attempts of the scheduler that failed"

@@ -9,8 +9,8 @@ resource "google_cloud_tasks_queue" "deliver" {
     max_concurrent_dispatches = local.sizes.queue.rates[local.mode].concurrent_dispatches
   }
 
-  # Retrying ends only when both are over. deliver itself puts aside what nobody can open after 30 attempts, and
-  # drops what is older than 30 days.
+  # Retrying ends only when both are exceeded. deliver itself dead-letters a task that it cannot open after 30
+  # attempts, and drops what is older than 30 days.
   retry_config {
     max_attempts       = 100
     max_retry_duration = "2592000s"
@@ -42,7 +42,7 @@ resource "google_cloud_tasks_queue_iam_member" "enqueuer" {
   member   = "serviceAccount:${google_service_account.function[each.key].email}"
 }
 
-# Whoever enqueues a task that carries the queue's token must be allowed to act as the queue.
+# An enqueuer of tasks that carry the queue's token must be allowed to act as the queue.
 resource "google_service_account_iam_member" "acts_as_queue" {
   for_each = { for name, function in local.functions : name => function if function.enqueues }
 

@@ -170,7 +170,7 @@ variable "billing_account" {
 }
 
 variable "monthly_budget" {
-  description = "In the billing account's currency: half of it, nine tenths and all of it are told to notice_emails."
+  description = "In the billing account's currency: notice_emails are notified at half of it, nine tenths and all of it."
   type        = number
   default     = 100
 }

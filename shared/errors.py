@@ -1,7 +1,7 @@
 """The errors of Undersign, as one tree.
 
     UndersignError
-    ├── PublicError                what a client may be told; mapped once, in http.py, to RFC 9457 or a page
+    ├── PublicError                shown to clients; mapped once, in web/problem.py, to RFC 9457 or a page
     │   ├── UnknownCampaign        404 unknown_campaign
     │   ├── NotFound               404 not_found
     │   ├── MethodNotAllowed       405 method_not_allowed
@@ -18,14 +18,15 @@
     │   ├── InvalidToken           404 invalid_token
     │   │   └── ExpiredToken       410 expired_token
     │   └── TryAgain               503 try_again, with Retry-After
-    ├── Unavailable                a part we lean on does not answer; public as TryAgain
+    ├── Unavailable                a service we depend on does not answer; public as TryAgain
     │   ├── StoreUnavailable
     │   └── QueueUnavailable
     ├── Unopenable                 a sealed envelope that none of our keys opens, or that holds nonsense
+    │   └── UnknownVersion         a sealed record of a later version than this program knows
     ├── MailError
     │   ├── MailRefused            the recipient's address is refused for good (5.1.x at RCPT)
     │   ├── MailDeferred           definitely not sent; try later
-    │   └── MailUnresolved         nobody knows whether it was sent
+    │   └── MailUnresolved         it may or may not have been sent
     └── ConfigurationError         the function must not start
 
 Codes are part of the HTTP contract and never change; their texts live in locales/. No exception carries an
@@ -41,7 +42,7 @@ class UndersignError(Exception):
 
 
 class PublicError(UndersignError):
-    """Something a client may be told."""
+    """An error that is shown to the client."""
 
     status = 500
     code = "internal"
@@ -88,7 +89,7 @@ class CampaignClosed(PublicError):
 
 
 class CampaignPaused(PublicError):
-    """For now; what was typed is worth keeping."""
+    """For now: the client should keep what was typed."""
 
     status, code = 409, "campaign_paused"
 
@@ -144,7 +145,7 @@ class TryAgain(PublicError):
 
 
 class Unavailable(UndersignError):
-    """A part we lean on does not answer; nothing was done, or nobody knows whether it was."""
+    """A service we depend on does not answer; what was asked of it may or may not have been done."""
 
 
 class StoreUnavailable(Unavailable):
@@ -156,6 +157,10 @@ class QueueUnavailable(Unavailable):
 
 
 class Unopenable(UndersignError):
+    pass
+
+
+class UnknownVersion(Unopenable):
     pass
 
 

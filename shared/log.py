@@ -10,7 +10,7 @@ import traceback
 from pathlib import PurePath
 from typing import Literal
 
-#: What an event may say. Adding one here is a decision about privacy.
+#: The fields of events. Adding one is a decision about privacy.
 FIELDS = frozenset(
     {
         "function",
@@ -29,7 +29,7 @@ FIELDS = frozenset(
         "reply",
         "tasks",
         "stage",
-        # The class of the mailbox's provider as `mailboxes.provider_class` tells it, never a domain.
+        # The class of a mail provider, from `mail_providers.provider_class`; never a domain.
         "provider",
     }
 )

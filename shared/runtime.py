@@ -5,6 +5,7 @@ would belong to a loop that gunicorn's fork leaves behind. Each adapter is impor
 a function's bundle need not hold the packages of the others.
 """
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from shared.crypto.tokens import Tokens
     from shared.mail import Mailer
     from shared.mail.compose import Composer
-    from shared.queue import TaskQueue
+    from shared.queue import Spool, TaskQueue
     from shared.queue.envelopes import Envelopes
     from shared.queue.sweep import Sweeper
     from shared.stats.funnel import Funnel
@@ -166,6 +167,16 @@ def embed() -> Dependencies:
     return Dependencies(public_url=settings.public_url, campaigns=_live_campaigns(settings))
 
 
+def freeze() -> None:
+    """Exempt all that start-up made from garbage collection: walking it costs a quarter of an enqueue.
+
+    Call it when the function is complete. Nothing is collected first: start-up leaves next to no garbage, and to
+    look for it takes a tenth of the start. https://docs.python.org/3/library/gc.html#gc.freeze
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+
+
 def _campaigns(settings: FunctionSettings) -> Mapping[str, Campaign]:
     return load_all(settings.campaigns_folder or FOLDER)
 
@@ -208,9 +219,13 @@ def _queue(settings: CloudTasksSettings | LocalQueueSettings) -> "TaskQueue":
 
 def _with_spool(queue: "TaskQueue", settings: SpoolSettings) -> "TaskQueue":
     from shared.queue import SpoolingQueue
-    from shared.queue.spool import FirestoreSpool
 
-    return SpoolingQueue(queue, FirestoreSpool(settings.spool_project, settings.spool_database))
+    def spool() -> "Spool":
+        from shared.queue.spool import FirestoreSpool
+
+        return FirestoreSpool(settings.spool_project, settings.spool_database)
+
+    return SpoolingQueue(queue, spool)
 
 
 def _sweeper(settings: SpoolSettings, queue: "TaskQueue") -> "Sweeper":

@@ -198,11 +198,6 @@ class CanarySettings(Settings):
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
 
 
-def firestore_emulator() -> str | None:
-    """Return host:port of Google's emulator, from the variable that Google's client reads; None in production."""
-    return os.environ.get("FIRESTORE_EMULATOR_HOST")
-
-
 S = TypeVar("S", bound=Settings)
 
 

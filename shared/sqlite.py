@@ -1,11 +1,71 @@
 """SQLite files that several processes write, and that survive a power cut. For local runs."""
 
+import asyncio
 import sqlite3
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
+
+from shared.errors import Unavailable
 
 #: How long to wait for another process that writes to the file.
 BUSY_SECONDS = 20.0
+
+T = TypeVar("T")
+
+
+class SqliteDatabase:
+    """The file at `path` with tables as in `schema`, both made by the first use. Its methods raise `unavailable`.
+
+    SQLite blocks, and a connection belongs to a thread, so this has one of its own; SQLite serves one writer at a
+    time anyway.
+    """
+
+    def __init__(self, path: Path, schema: str, unavailable: type[Unavailable]) -> None:
+        self.path = path
+        self._schema = schema
+        self._unavailable = unavailable
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=path.stem)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work` with the connection; each statement is a transaction of its own."""
+
+        def in_thread() -> T:
+            try:
+                return work(self._connection)
+            except (sqlite3.Error, OSError) as error:
+                raise self._unavailable(type(error).__name__) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, in_thread)
+
+    async def transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do all of `work` or nothing, on what no other process changes meanwhile."""
+
+        def transaction(connection: sqlite3.Connection) -> T:
+            # IMMEDIATE takes the write lock before the first read.
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                outcome = work(connection)
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+            return outcome
+
+        return await self.run(transaction)
+
+    def close(self) -> None:
+        """Close the file, which cannot be used afterwards."""
+        if "_connection" in self.__dict__:
+            self._thread.submit(self._connection.close).result()
+        self._thread.shutdown()
+
+    @cached_property
+    def _connection(self) -> sqlite3.Connection:
+        return connect(self.path, self._schema)
 
 
 def connect(path: Path, schema: str) -> sqlite3.Connection:

@@ -2,30 +2,49 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.counting_proxy import CountingProxy
 from tests.support.deployment import World, world
-from tests.support.emulator import firestore_emulator
+from tests.support.emulator import firestore_emulator, wait_for_port
 from tests.support.missing import missing
+
+_SHARED_EMULATOR = pytest.StashKey[str | None]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give all workers of pytest-xdist one emulator, which starts while they collect the tests."""
+    config: pytest.Config = node.config
+    if _SHARED_EMULATOR not in config.stash:
+        running = ExitStack()
+        config.stash[_SHARED_EMULATOR] = running.enter_context(firestore_emulator(wait=False))
+        config.add_cleanup(running.close)
+    node.workerinput["emulator"] = config.stash[_SHARED_EMULATOR]
 
 
 @pytest.fixture(scope="session")
-def _emulator() -> Iterator[str | None]:
-    with firestore_emulator() as host:
+def emulator_host(request: pytest.FixtureRequest) -> Iterator[str]:
+    """host:port of Google's Firestore emulator, for fixtures that outlive a test."""
+    with ExitStack() as running:
+        if workerinput := getattr(request.config, "workerinput", None):
+            host = workerinput["emulator"]
+        else:
+            host = running.enter_context(firestore_emulator())
+        if host is None or not wait_for_port(int(host.rpartition(":")[2])):
+            missing("Google's Firestore emulator (gcloud components install cloud-firestore-emulator)")
         yield host
 
 
 @pytest.fixture
-def emulator(_emulator: str | None, monkeypatch: pytest.MonkeyPatch) -> str:
+def emulator(emulator_host: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """host:port of Google's Firestore emulator."""
-    if _emulator is None:
-        missing("Google's Firestore emulator (gcloud components install cloud-firestore-emulator)")
-    assert _emulator
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", _emulator)
-    return _emulator
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator_host)
+    return emulator_host
 
 
 @pytest.fixture

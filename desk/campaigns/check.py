@@ -11,14 +11,14 @@ from desk.errors import CommandError
 from desk.terminal.output import out
 from shared import campaigns
 from shared.campaigns import loader
-from shared.campaigns.problems import Files
+from shared.campaigns.problems import CampaignFiles
 from shared.errors import ConfigurationError
 
 #: How a comment begins that marks what was only drafted.
 TO_DO = "TO DO: "
 
 
-def check(
+def check_campaigns(
     campaign: Annotated[
         str | None, typer.Argument(help="The campaign's id; by default all.", show_default=False)
     ] = None,
@@ -41,7 +41,8 @@ def check(
 
 
 def _all(folder: Path) -> list[Path]:
-    """
+    """List all campaign files.
+
     Raises:
         CommandError: there are none.
     """
@@ -51,29 +52,29 @@ def _all(folder: Path) -> list[Path]:
 
 
 def _passes(file: Path, *, ready: bool) -> bool:
-    """Whether a file is good enough; tells what is wrong with it."""
+    """Return whether a file is good enough, and print what is wrong with it."""
     try:
         loaded = campaigns.load(file)
-    except ConfigurationError as fault:
+    except ConfigurationError as error:
         out.print(f"[red]does not load[/]  {file.name}")
-        _tell(str(fault).splitlines())
+        _print(str(error).splitlines())
         return False
     files = loader.read(file)
-    unready = [files.tell(*each) for each in loaded.unready_keys()]
+    unready = [files.describe(*error) for error in loaded.unready_keys()]
     out.print(f"[yellow]not ready[/]      {file.name}" if unready else f"[green]ready[/]          {file.name}")
-    _tell(unready)
-    _tell(_to_do(files))
+    _print(unready)
+    _print(_to_do(files))
     return not (ready and unready)
 
 
-def _to_do(files: Files) -> Iterator[str]:
-    """What a comment in a file says is still to be done."""
+def _to_do(files: CampaignFiles) -> Iterator[str]:
+    """Yield what comments in the files mark as still to be done."""
     for file in (files.main, *files.translations.values()):
         for line, comment in sorted(file.lines.comments.items()):
             if comment.startswith(TO_DO):
                 yield f"{file.name}:{line}: still to do: {comment.removeprefix(TO_DO)}"
 
 
-def _tell(sentences: Iterator[str] | list[str]) -> None:
+def _print(sentences: Iterator[str] | list[str]) -> None:
     for sentence in sentences:
         out.print(f"  {sentence}", markup=False)

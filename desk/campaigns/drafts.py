@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from desk import private_files, workspace
-from desk.campaigns import partners, templates
+from desk import private_files
+from desk.campaigns import templates
 from desk.terminal.output import out
+from desk.workspace import CampaignId, campaign_file
 from shared import campaigns, log
 from shared.campaigns.fields import THROWAWAY
 from shared.campaigns.model import CONFIRM_GRACE, MIN_RECIPIENTS, Campaign
@@ -27,19 +28,19 @@ ARRANGEMENT = "joint-controllers"
 BLANK = "[to be filled in"
 
 
-def drafts(
-    campaign: partners.CampaignId,
+def draft_papers(
+    campaign: CampaignId,
     to: Annotated[Path, typer.Option(help="The folder to write into; it must be new or empty.")] = Path("drafts"),
 ) -> None:
     """Draft the impact assessment and the arrangement between controllers, filled from the campaign file."""
-    loaded = campaigns.load(workspace.campaign_file(campaign))
+    loaded = campaigns.load(campaign_file(campaign))
     facts = _facts(loaded)
-    private_files.new_folder(to)
+    private_files.create_folder(to)
     names = [ASSESSMENT, *([ARRANGEMENT] if len(loaded.controllers) > 1 else [])]
     for name in names:
         text = templates.render(f"{name}.md.j2", **facts)
         (to / f"{name}.md").write_text(text, encoding="utf-8")
-        (to / f"{name}.html").write_text(templates.page(text), encoding="utf-8")
+        (to / f"{name}.html").write_text(templates.html_page(text), encoding="utf-8")
         out.print(f"[green]Drafted[/]: {to / name}.md and .html; {text.count(BLANK)} places are to be filled in.")
     if ARRANGEMENT not in names:
         out.print(
@@ -49,7 +50,7 @@ def drafts(
 
 
 def _facts(campaign: Campaign) -> Mapping[str, Any]:
-    """What the templates are filled with: from the campaign, and from what the store and the log hold to."""
+    """Return the values for the templates: from the campaign, and from the limits of the store and the log."""
     return {
         "campaign": campaign,
         "privacy": campaign.privacy,

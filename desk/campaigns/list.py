@@ -26,10 +26,10 @@ class Stored:
     total: int
 
 
-def list_all() -> None:
+def list_campaigns() -> None:
     """Show every campaign: its state, its signatures, and whether it is ready to open.
 
-    Without a store, or while it is away, the files alone tell; then pauses and totals are not known.
+    Without a store, or while it does not answer, pauses and totals are not known.
     """
     now = utc_now()
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -45,22 +45,24 @@ def list_all() -> None:
 
 
 def _stored() -> tuple[Mapping[str, Stored], str]:
-    """What the store knows, by campaign; else why nobody knows."""
+    """Return what the store knows, by campaign; else why it is not known."""
     try:
         return asyncio.run(_read_store()), ""
-    except (ConfigurationError, Unavailable) as fault:
-        return {}, str(fault)
+    except (ConfigurationError, Unavailable) as error:
+        return {}, str(error)
 
 
 async def _read_store() -> Mapping[str, Stored]:
     desk = runtime.desk()
     try:
         return {
-            campaign: Stored(await desk.records.overlay(campaign), (await desk.records.tally(campaign)).total)
+            campaign: Stored(
+                await desk.maintenance.overlay(campaign), (await desk.maintenance.tally(campaign)).total
+            )
             for campaign in desk.campaigns
         }
     finally:
-        desk.records.close()
+        desk.maintenance.close()
 
 
 def _row(file: Path, stored: Stored | None, now: datetime) -> list[str]:
@@ -81,7 +83,7 @@ def _row(file: Path, stored: Stored | None, now: datetime) -> list[str]:
 
 
 def state(campaign: Campaign, overlay: Overlay, now: datetime) -> str:
-    """How it stands, in a word or two."""
+    """Return how a campaign stands, in a word or two."""
     if overlay.purged:
         return "purged"
     if now.date() < campaign.opens:

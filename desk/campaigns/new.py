@@ -26,7 +26,7 @@ from pydantic import (
 from desk import runtime
 from desk.campaigns import templates
 from desk.errors import CommandError
-from desk.terminal import output
+from desk.terminal import prompts
 from desk.terminal.output import out
 from shared import campaigns
 from shared.campaigns import problems
@@ -101,20 +101,20 @@ class Beginning(BaseModel):
 
     @property
     def goal_steps(self) -> tuple[int, ...]:
-        """From a hundredth of the goal on, and no smaller than a hundred."""
+        """Return the goals on the way: from a hundredth of the goal on, and no smaller than a hundred."""
         powers = (10**power for power in range(len(str(self.goal))))
         steps = (step * power for power in powers for step in _STEPS)
         return (*(step for step in steps if max(self.goal // 100, _FIRST_STEPS) <= step < self.goal), self.goal)
 
 
-def _option(told: str, *names: str) -> Any:
-    return typer.Option(*names, help=told, show_default=False)
+def _option(description: str) -> Any:
+    return typer.Option(help=description, show_default=False)
 
 
 Given = str | None
 
 
-def new(
+def new_campaign(
     campaign: Annotated[
         str, typer.Argument(help="Its id, which becomes part of its address: a to z, 0 to 9, hyphens.")
     ],
@@ -164,9 +164,9 @@ def new(
         raise CommandError(f"{file} exists already. Campaign files are never overwritten: choose another id.")
     today = utc_now().date()
     _refuse_wrong(given)
-    begun = _begun(_asked(given, today) if output.at_terminal() else _with_defaults(given, today))
+    begun = _begun(_asked(given, today) if prompts.at_terminal() else _with_defaults(given, today))
     _write(file, _text(begun, today))
-    _say(campaign, file)
+    _print_next_steps(campaign, file)
 
 
 def _with_defaults(given: Mapping[str, str], today: date) -> Mapping[str, str]:
@@ -175,7 +175,7 @@ def _with_defaults(given: Mapping[str, str], today: date) -> Mapping[str, str]:
 
 
 def _default(name: str, given: Mapping[str, str], today: date) -> str | None:
-    """What is taken for a question that nobody answers; None where it must be answered."""
+    """Return the answer that a question has by default; None where it must be answered."""
     if name == "closes":
         return str(_day(given.get("opens"), today) + _RUNS_FOR)
     fixed = {"language": "en", "goal": "10000", "minimum_age": "16", "retention_days": "90", "recipient": ""}
@@ -190,44 +190,46 @@ def _day(given: str | None, otherwise: date) -> date:
 
 
 def _asked(given: Mapping[str, str], today: date) -> Mapping[str, str]:
-    """What is given, and answers to all that is not; each is asked for until it is right."""
+    """Return what is given, and ask for all that is not, each until it is right."""
     known = dict(given)
     for name, field in Beginning.model_fields.items():
         if name in known:
             continue
         asks, default = f"\n{field.description}", _default(name, known, today)
         known[name] = typer.prompt(asks, default=default, err=True)
-        while told := _faults(known, name):
-            known[name] = typer.prompt(f"{told[0]}\n{asks}", default=default, err=True)
+        while errors := _errors(known, name):
+            known[name] = typer.prompt(f"{errors[0]}\n{asks}", default=default, err=True)
     return known
 
 
-def _faults(given: Mapping[str, str], *names: str) -> Sequence[str]:
-    """What is wrong with the options of these names."""
+def _errors(given: Mapping[str, str], *names: str) -> Sequence[str]:
+    """Return what is wrong with the options of these names."""
     try:
         Beginning.model_validate(given)
-    except ValidationError as fault:
-        found = problems.located(Beginning, fault)
-        return [f"{_flag(str(location[0]))}: {told}" for location, told in found if location[0] in names]
+    except ValidationError as error:
+        found = problems.located_errors(Beginning, error)
+        return [f"{_flag(str(location[0]))}: {message}" for location, message in found if location[0] in names]
     return []
 
 
 def _refuse_wrong(given: Mapping[str, str]) -> None:
-    """
+    """Refuse options that are wrong, before anything is asked.
+
     Raises:
         CommandError: an option that is given is wrong; each is named.
     """
-    if told := _faults(given, *given):
-        raise CommandError("\n".join(told))
+    if errors := _errors(given, *given):
+        raise CommandError("\n".join(errors))
 
 
 def _begun(given: Mapping[str, str]) -> Beginning:
-    """
+    """Validate all answers together.
+
     Raises:
         CommandError: something is missing, or wrong together with another; each option is named.
     """
-    if told := _faults(given, *Beginning.model_fields):
-        raise CommandError("\n".join(told))
+    if errors := _errors(given, *Beginning.model_fields):
+        raise CommandError("\n".join(errors))
     return Beginning.model_validate(given)
 
 
@@ -253,7 +255,7 @@ def _words(language: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]
 
 
 def _write(file: Path, text: str) -> None:
-    """Write a new file. The loader reads it first, so that one that is there is a good one."""
+    """Write a new file, after the loader has read it, so that a file that is there always loads."""
     with tempfile.TemporaryDirectory() as folder:
         tried = Path(folder) / file.name
         tried.write_text(text, encoding="utf-8")
@@ -268,7 +270,7 @@ def _write(file: Path, text: str) -> None:
         ) from None
 
 
-def _say(campaign: str, file: Path) -> None:
+def _print_next_steps(campaign: str, file: Path) -> None:
     out.print(f"[green]Made[/]: {file}. It loads, and says in its comments what only you can write.")
     out.print(f"What is left to do:        undersign campaign check {campaign}")
     out.print("A key, on two machines:    undersign keygen")

@@ -12,12 +12,12 @@ FOLDER = Path(__file__).parents[1] / "templates"
 
 
 def render(template: str, **values: object) -> str:
-    """The text that the template makes of these values."""
+    """Render a template with these values."""
     return _templates().get_template(template).render(values)
 
 
-def page(markdown: str) -> str:
-    """The same as a page of HTML that needs nothing else; its title is the first heading."""
+def html_page(markdown: str) -> str:
+    """Render Markdown as an HTML page that needs nothing else; its title is the first heading."""
     [title] = re.findall(r"\A# (.*)$", markdown, re.MULTILINE)
     body = MarkdownIt("commonmark").enable("table").disable("html_block").disable("html_inline").render(markdown)
     return render("page.html.j2", title=re.sub(r"\\(.)", r"\1", title), body=body)
@@ -38,15 +38,15 @@ def _templates() -> Environment:
 
 
 def _quoted(text: str) -> str:
-    """As a TOML string in one line."""
+    """Quote text as a TOML string in one line."""
     return tomlkit.string(text).as_string()
 
 
 def _plain(text: str) -> str:
-    """As Markdown that shows it as it is, in one line."""
+    """Escape text so that Markdown shows it as it is, in one line."""
     return re.sub(r"([\\`*_\[\]|<>#~])", r"\\\1", " ".join(text.split()))
 
 
 def _number(number: int) -> str:
-    """As TOML has it, with thousands apart: 1_000."""
+    """Format a number for TOML, with thousands apart: 1_000."""
     return f"{number:_}"

@@ -25,12 +25,12 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def make_passphrase() -> str:
-    """Six groups of four letters and digits, about 118 bits, to be written down on paper."""
+    """Make a passphrase of six groups of four letters and digits, about 118 bits, to write down on paper."""
     return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(6))
 
 
 def create(path: Path, passphrase: str, now: datetime) -> str:
-    """Make an identity, keep it under `passphrase` at `path`, for its owner's eyes only. Its recipient (age1…).
+    """Make an identity, write it under `passphrase` to `path` for its owner alone; return its recipient (age1…).
 
     Raises:
         CommandError: there is a file already, or the passphrase is too short.
@@ -52,7 +52,7 @@ def create(path: Path, passphrase: str, now: datetime) -> str:
 
 
 def read(path: Path, ask_passphrase: Callable[[], str]) -> list[str]:
-    """The identities (AGE-SECRET-KEY-1…) in the file at `path`; the passphrase is asked only if it has one.
+    """Read the identities (AGE-SECRET-KEY-1…) in the file at `path`; asks for the passphrase only if it has one.
 
     Raises:
         CommandError: it cannot be read, holds no identity, or the passphrase is wrong.
@@ -69,7 +69,7 @@ def read(path: Path, ask_passphrase: Callable[[], str]) -> list[str]:
 
 
 def recipients_of(identities: Sequence[str]) -> list[str]:
-    """The public keys (age1…) to which these identities belong.
+    """Return the public keys (age1…) to which these identities belong.
 
     Raises:
         CommandError: one of them is mistyped.

@@ -1,4 +1,4 @@
-"""What `undersign erase` has done, collected while it is being done, and the receipt of it."""
+"""What `undersign erase` has removed, noted while it is removed, and the receipt of it."""
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,30 +7,31 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from desk.store.maintenance import Found
+from desk.terminal.output import pluralize
 from shared.campaigns.model import Campaign
 from shared.errors import Unavailable
 from shared.store.entities import TOMBSTONE_TTL, Status
 
-#: What people call the tasks that nobody could open, and how long the store keeps each.
-PARKED = "the tasks that were put aside"
-PARKED_FOR = TOMBSTONE_TTL
+#: The name, in receipts, of the tasks that nobody could open; the store keeps each for as long as a tombstone.
+DEAD_LETTERS = "the tasks that were put aside"
+_DEAD_LETTER_TTL = TOMBSTONE_TTL
 
 
 @dataclass(slots=True)
 class Removed:
-    """What is gone in one campaign. `records`: as a rule one; another where somebody signed again meanwhile."""
+    """What was removed in one campaign. `records`: as a rule one; two if somebody signed again meanwhile."""
 
     records: list[Found] = field(default_factory=list)
     waiting: int = 0
-    parked: int = 0
+    dead_letters: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.records or self.waiting or self.parked)
+        return bool(self.records or self.waiting or self.dead_letters)
 
 
 @dataclass(slots=True)
 class Erasure:
-    """One run of the command.
+    """One run of `undersign erase`.
 
     `campaigns`: those whose files load; `broken`: those whose files do not. `places`: that are searched.
     """
@@ -38,14 +39,14 @@ class Erasure:
     campaigns: Mapping[str, Campaign]
     broken: Mapping[str, str]
     places: Sequence[str]
-    #: From here on something may be gone.
+    #: From here on, something may be gone.
     begun: bool = False
-    #: The last step was come to.
+    #: The last step was reached.
     ended: bool = False
     mails: int = 0
     #: Tasks that could not be opened, so that nobody knows whom they concern, by place.
     unopened: dict[str, int] = field(default_factory=dict)
-    #: What was seen, and is gone or not, for the database did not say.
+    #: What was found, and may be gone or not, because the database did not answer.
     doubtful: dict[str, Found] = field(default_factory=dict)
     #: Why, by what did not succeed when it was last tried.
     failed: dict[str, str] = field(default_factory=dict)
@@ -55,22 +56,24 @@ class Erasure:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is left to be done."""
+        """Return whether nothing is left to be done."""
         return self.ended and not self.failed and not self.traces
 
     def of(self, campaign: str) -> Removed:
-        """What is gone in a campaign, to be added to."""
+        """Return what is gone in a campaign, to be added to."""
         return self._removed.setdefault(campaign, Removed())
 
     def receipt(self, now: datetime) -> str:
-        """What was done, to give to the person. Holds neither the address nor anything made from it."""
+        """Return the receipt to give to the person. It holds neither the address nor anything made from it."""
         lines = [f"Erasure of personal data (GDPR, Article 17), {now:%Y-%m-%d %H:%M} UTC, receipt {uuid.uuid4()}"]
         lines += [f"Searched: {'; '.join(self.places)}.", ""]
         removed = {campaign: each for campaign, each in self._removed.items() if each}
         for campaign, each in removed.items():
             lines += self._removed_lines(campaign, each, now)
         if self.mails:
-            lines.append(f"Outbox of this machine, of whichever campaign: {counted(self.mails, 'mail')} removed.")
+            lines.append(
+                f"Outbox of this machine, of whichever campaign: {pluralize(self.mails, 'mail')} removed."
+            )
         if not removed and not self.mails:
             lines.append("Nothing was kept of this address." if self.is_whole else "Nothing was found to remove.")
         lines += unopened_lines(self.unopened, now)
@@ -78,26 +81,26 @@ class Erasure:
 
     def _removed_lines(self, campaign: str, removed: Removed, now: datetime) -> Iterable[str]:
         known = self.campaigns.get(campaign)
-        yield f"Campaign {campaign}{'' if known else f', whose file {file_trouble(campaign, self.broken)}'}:"
+        yield f"Campaign {campaign}{'' if known else f', whose file {file_state(campaign, self.broken)}'}:"
         for found in removed.records:
             if signature := found.signature:
                 taken_off = ", and taken off the count" if signature.status is Status.CONFIRMED else ""
                 yield f"  - the {signature.status} signature was removed{taken_off}"
             if found.mailbox.claims:
-                yield f"  - the record of {counted(len(found.mailbox.claims), 'mail')} was removed"
+                yield f"  - the record of {pluralize(len(found.mailbox.claims), 'mail')} was removed"
         if removed.waiting:
             yield f"  - {_tasks(removed.waiting, 'that waited in the queue')} removed"
-        if removed.parked:
-            yield f"  - {_tasks(removed.parked, 'that had been put aside')} removed"
+        if removed.dead_letters:
+            yield f"  - {_tasks(removed.dead_letters, 'that had been put aside')} removed"
         if known is None:
             yield "  - backups may hold it still: for how long stands in the campaign's file"
         elif known.privacy.backup_days:
             gone = now.date() + timedelta(days=known.privacy.backup_days)
             yield f"  - backups hold it until {gone}, and are not used otherwise"
-        yield "  - exports that were made before hold it still: whoever has one deletes it, or makes it anew"
+        yield "  - exports that were made before hold it still: whoever has one deletes it, or exports again"
 
     def _left_lines(self) -> Iterable[str]:
-        """What is still to be done."""
+        """Yield what is still to be done."""
         for place, why in self.traces.items():
             yield (
                 f"What was removed has left traces in {place}, until this command has run through. As a rule "
@@ -117,41 +120,35 @@ class Erasure:
 
 @contextmanager
 def step(what: str, failures: dict[str, str]) -> Iterator[None]:
-    """One of several things to do, each of which is done whether the others succeed or not."""
+    """Run one of several steps; note in `failures` why it failed, so that the others are still tried."""
     try:
         yield
-    except (Unavailable, OSError) as fault:
-        failures[what] = str(fault)
+    except (Unavailable, OSError) as error:
+        failures[what] = str(error)
     else:
         failures.pop(what, None)
 
 
 def unopened_lines(unopened: Mapping[str, int], now: datetime) -> Iterable[str]:
-    """What is to be said of tasks that could not be opened, and how long they are kept."""
+    """Yield a sentence for each place with tasks that could not be opened, and how long they are kept."""
+    days = _DEAD_LETTER_TTL.days
     for place, number in unopened.items():
-        if number and place == PARKED:
-            gone = now.date() + PARKED_FOR
-            kept = (
-                f"is kept for {PARKED_FOR.days} days after it was put aside, the last of them until {gone} at most"
-            )
+        if number and place == DEAD_LETTERS:
+            gone = now.date() + _DEAD_LETTER_TTL
+            kept = f"is kept for {days} days after it was put aside, the last of them until {gone} at most"
         else:
-            kept = f"is put aside about a day after it is due, and then kept for {PARKED_FOR.days} days"
+            kept = f"is put aside about a day after it is due, and then kept for {days} days"
         if number:
             yield (
-                f"In {place}: {counted(number, 'task')} that no key of deliver's opens; about whom, nobody "
+                f"In {place}: {pluralize(number, 'task')} that no key of deliver's opens; about whom, nobody "
                 f"can tell. Each {kept}."
             )
 
 
-def file_trouble(campaign: str, broken: Mapping[str, str]) -> str:
-    """What is the matter with the file of a campaign that did not load."""
+def file_state(campaign: str, broken: Mapping[str, str]) -> str:
+    """Say why a campaign has no file that loads."""
     return "does not load" if campaign in broken else "is missing"
 
 
-def counted(number: int, thing: str) -> str:
-    """A number of things: 1 mail, 2 mails."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
 def _tasks(number: int, which: str) -> str:
-    return f"{counted(number, 'task')} {which} {'was' if number == 1 else 'were'}"
+    return f"{pluralize(number, 'task')} {which} {'was' if number == 1 else 'were'}"

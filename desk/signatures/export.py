@@ -1,4 +1,4 @@
-"""`undersign export`: all confirmed signatures, sealed as they are, into files that one can carry away.
+"""`undersign export`: write all confirmed signatures, still sealed, into files to carry to another machine.
 
 A line of `signatures.ndjson` is {"id", "confirmed_at", "sealed"}: a random id, when the button was pressed, and an
 age file in base64 that the campaign's keys open. `partner-<slug>.ndjson` holds the same for a partner with a key
@@ -19,13 +19,15 @@ from typing import Annotated, BinaryIO, Self
 import typer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
-from desk import private_files, workspace
+from desk import private_files
 from desk.errors import CommandError
 from desk.signatures.offline_page import page
-from desk.terminal import progress
-from desk.terminal.output import say
+from desk.terminal.output import pluralize, print_text
+from desk.terminal.progress import progress_bar
+from desk.workspace import CampaignId, open_campaign
 from shared.clock import utc_now
 from shared.models.fields import SLUG
+from shared.models.sealed import CountryCode, PartnerSlug
 from shared.store.entities import Signature, Status
 
 SIGNATURES = "signatures.ndjson"
@@ -35,8 +37,6 @@ UNFINISHED = "unfinished.json"
 LOCK = "export.lock"
 
 # What lies beside the signatures may have been changed by anybody, and much of it becomes names of files.
-Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
-Partner = Annotated[str, Field(pattern=f"^{SLUG}$")]
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _File = Annotated[str, Field(pattern=rf"^(signatures|partner-{SLUG})\.ndjson$")]
 _UNTRUSTED = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -62,9 +62,9 @@ class Manifest(BaseModel):
     file: Annotated[str, Field(pattern=r"^signatures\.ndjson$")]
     sha256: _Sha256
     signatures: NonNegativeInt
-    by_country: dict[Country, NonNegativeInt]
-    by_partner: dict[Partner, NonNegativeInt]
-    partners: dict[Partner, PartnerFile]
+    by_country: dict[CountryCode, NonNegativeInt]
+    by_partner: dict[PartnerSlug, NonNegativeInt]
+    partners: dict[PartnerSlug, PartnerFile]
 
     @model_validator(mode="after")
     def _partners_have_files_of_their_own(self) -> Self:
@@ -86,14 +86,14 @@ class Unfinished(BaseModel):
     as_of: AwareDatetime
     after: str = ""
     signatures: NonNegativeInt = 0
-    by_country: Counter[Country] = Counter()
-    by_partner: Counter[Partner] = Counter()
-    contacts: Counter[Partner] = Counter()
+    by_country: Counter[CountryCode] = Counter()
+    by_partner: Counter[PartnerSlug] = Counter()
+    contacts: Counter[PartnerSlug] = Counter()
     sizes: dict[_File, NonNegativeInt] = {}
 
 
 def export(
-    campaign: Annotated[str, typer.Argument(help="The campaign's id.")],
+    campaign: CampaignId,
     to: Annotated[
         Path | None, typer.Option(help="The folder to write to; by default CAMPAIGN-export.", show_default=False)
     ] = None,
@@ -104,13 +104,13 @@ def export(
     """
     folder = to or Path(f"{campaign}-export")
     manifest = asyncio.run(_export(campaign, folder, utc_now()))
-    say(
+    print_text(
         "[green]{signatures}[/] exported, as of {as_of} UTC, to {folder}. Without a key of the campaign nobody "
         "can read them.\n\n"
         "Carry the folder to a machine that has a key. There:\n\n"
         "    undersign open {folder} -i YOUR-KEY\n\n"
         "or open {page} in a browser. Counts and SHA-256 sums are in {manifest}.",
-        signatures=counted(manifest.signatures, "signature"),
+        signatures=pluralize(manifest.signatures, "signature"),
         as_of=f"{manifest.as_of:%Y-%m-%d %H:%M:%S}",
         folder=folder,
         page=folder / page.NAME,
@@ -118,22 +118,17 @@ def export(
     )
 
 
-def counted(number: int, noun: str) -> str:
-    """As in 1 signature, 2,000 signatures."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
-    async with workspace.opened(campaign) as (_, records):
-        if purged := (await records.overlay(campaign)).purged:
+    async with open_campaign(campaign) as (_, maintenance):
+        if purged := (await maintenance.overlay(campaign)).purged:
             raise CommandError(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to export.")
         _begin_folder(folder)
-        with private_files.locked(folder / LOCK):
+        with private_files.exclusive_lock(folder / LOCK):
             state = _begin(campaign, folder, now)
-            total = (await records.tally(campaign)).total
-            with progress.bar() as bar, Export(folder, state) as export:
+            total = (await maintenance.tally(campaign)).total
+            with progress_bar() as bar, Export(folder, state) as export:
                 task = bar.add_task("Exporting", total=total, completed=state.signatures)
-                async for page in records.scan(campaign, state.after):
+                async for page in maintenance.scan(campaign, state.after):
                     for record in page:
                         export.add(record.signature)
                     export.keep(page[-1].digest)
@@ -142,13 +137,13 @@ async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
 
 
 def _begin_folder(folder: Path) -> None:
-    """See to it that the folder holds nothing, or an export that was stopped."""
+    """Create the folder, which must hold nothing or an export that was stopped."""
     if not (folder / UNFINISHED).exists():
-        private_files.new_folder(folder, but=LOCK)
+        private_files.create_folder(folder, but=LOCK)
 
 
 def _begin(campaign: str, folder: Path, now: datetime) -> Unfinished:
-    """The state of an export that was stopped, else of a new one."""
+    """Return the state of an export that was stopped, else of a new one."""
     _begin_folder(folder)  # once more, for another export may have ended since
     unfinished = folder / UNFINISHED
     if not unfinished.exists():
@@ -158,12 +153,12 @@ def _begin(campaign: str, folder: Path, now: datetime) -> Unfinished:
     try:
         state = Unfinished.model_validate_json(unfinished.read_bytes())
     except ValidationError:
-        raise CommandError(f"{unfinished} is damaged: delete the folder and export anew.") from None
+        raise CommandError(f"{unfinished} is damaged: delete the folder and export again.") from None
     if state.campaign != campaign:
         raise CommandError(
             f"{folder} holds an unfinished export of {state.campaign}: choose another folder with --to."
         )
-    say("Going on after {signatures}.", signatures=counted(state.signatures, "signature"))
+    print_text("Going on after {signatures}.", signatures=pluralize(state.signatures, "signature"))
     return state
 
 
@@ -191,7 +186,7 @@ class Export:
         self._opened.close()
 
     def add(self, signature: Signature) -> None:
-        """Write a signature, if it is one to export."""
+        """Write a signature, if it was confirmed by `as_of`."""
         state = self._state
         if signature.status is not Status.CONFIRMED or not signature.confirmed_at:
             return
@@ -209,7 +204,7 @@ class Export:
                 state.contacts[kept.partner] += 1
 
     def keep(self, after: str) -> None:
-        """What has been added survives from here on; a later run goes on after digest `after`."""
+        """Make durable what has been added; a later run goes on after digest `after`."""
         self._state.sizes = {name: private_files.sync(file) for name, file in self._files.items()}
         self._state.after = after
         private_files.replace(self._folder / UNFINISHED, self._state.model_dump_json())
@@ -221,21 +216,22 @@ class Export:
     def _file(self, name: str) -> BinaryIO:
         if name not in self._files:
             try:
-                file = private_files.opened(self._folder / name, self._state.sizes.get(name, 0))
+                file = private_files.open_private(self._folder / name, self._state.sizes.get(name, 0))
             except EOFError:
                 raise CommandError(
-                    f"{name} is shorter than {UNFINISHED} says: delete the folder and export anew."
+                    f"{name} is shorter than {UNFINISHED} says: delete the folder and export again."
                 ) from None
             self._files[name] = self._opened.enter_context(file)
         return self._files[name]
 
 
 def partner_file(partner: str) -> str:
+    """Return the name of the file with a partner's contacts."""
     return f"partner-{partner}.ndjson"
 
 
 def _finish(folder: Path, state: Unfinished) -> Manifest:
-    """Say what the files hold, add the page that opens them, and forget that the export was ever unfinished.
+    """Write the manifest and the page that opens the files, and remove the mark of an unfinished export.
 
     Raises:
         CommandError: a file does not hold as many lines as were written to it.
@@ -264,11 +260,11 @@ def _finish(folder: Path, state: Unfinished) -> Manifest:
 
 
 def _sha256(file: Path, written: int) -> str:
-    """Of a file that holds a line for each of the signatures that were written to it."""
-    if (found := private_files.lines(file)) != written:
+    """Return the SHA-256 of a file that holds as many lines as were written to it."""
+    if (found := private_files.count_lines(file)) != written:
         raise CommandError(
-            f"{file.name} holds {counted(found, 'line')} and not {written:,}: something else wrote to it. Delete "
-            "the folder and export anew."
+            f"{file.name} holds {pluralize(found, 'line')} and not {written:,}: something else wrote to it. "
+            "Delete the folder and export again."
         )
     return private_files.sha256(file)
 

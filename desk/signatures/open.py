@@ -1,12 +1,11 @@
-"""`undersign open`: an export becomes tables that one can read, on a machine that needs no network.
+"""`undersign open`: turn an export into readable tables, on a machine that needs no network.
 
-Spreadsheets run a cell that begins with = + - or @ as a formula, whoever typed it, so there is an apostrophe in
-front of these. Some divide a line at every semicolon, comma or tab, within quotes, too: so there is one also where
-a cell would begin then (https://owasp.org/www-community/attacks/CSV_Injection). NDJSON holds what was typed, as it
-was typed.
+Spreadsheets run a cell that begins with = + - or @ as a formula, so these get an apostrophe in front. Some split a
+line at every semicolon, comma or tab, even within quotes, so there is one also where a cell would begin then
+(https://owasp.org/www-community/attacks/CSV_Injection). NDJSON holds every value unchanged.
 
-Whoever knows the campaign's public key can seal what they like. A line that is not as it was exported is told, and
-costs no other line.
+Anybody who knows the campaign's public key can seal anything. A line that is not as it was exported is reported,
+and costs no other line.
 """
 
 import base64
@@ -16,7 +15,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,31 +23,33 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StrictBool, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from rich.table import Table
 
 from desk import private_files
 from desk.errors import CommandError
-from desk.keys.prove import IdentityFiles, read_all
+from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.signatures import export
-from desk.signatures.export import MANIFEST, SIGNATURES, Country, Manifest, Partner, counted
-from desk.terminal import progress
-from desk.terminal.output import out, say
+from desk.signatures.export import MANIFEST, SIGNATURES, Manifest
+from desk.terminal.output import out, pluralize, print_text
+from desk.terminal.progress import progress_bar
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
-from shared.errors import Unopenable
+from shared.errors import UnknownVersion, Unopenable
+from shared.models import sealed
+from shared.models.sealed import SealedSignature, Text
 
-#: Where a cell begins for one program or another, with the spaces and quotes that it may strip, and what it runs.
-#: The last is optional so that a run of spaces is looked at once, however long somebody made it.
+#: Where a cell may begin, with the spaces and quotes that a program may strip, and what begins a formula. The last
+#: is optional, so that a run of spaces is scanned once, however long it is.
 _BEGINNING = re.compile(
     r"""((?:^|[;,\t\r\n])[;,\x00-\x20\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"']*)"""
     r"([=+\-@＝＋－＠]?)"
 )
-#: More than names and addresses can hold. So many brackets in one another would be more than Python can read.
-_MOST_BRACKETS = 400
+#: More than names and addresses hold, and fewer than would exceed Python's recursion limit if nested.
+_MAX_BRACKETS = 400
 _SHOWN_LINES = 10
-#: When none of so many lines opens, no other will.
-_HOPELESS = 100
+#: If none of the first lines opens, no other will.
+_GIVE_UP_AFTER_LINES = 100
 
 
 class Kind(StrEnum):
@@ -56,33 +57,30 @@ class Kind(StrEnum):
     NDJSON = "ndjson"
 
 
-def _check_text(text: str) -> str:
-    """Half of a surrogate pair, which JSON may hold, can be written to no file."""
-    text.encode()
-    return text
+#: Of a table, in their order: when it was confirmed, then fields of the sealed record. In a partner's own export
+#: those that a contact has not are empty. offline_page/opening.js has the same.
+COLUMNS = (
+    "confirmed_at",
+    "signed_at",
+    "name",
+    "email",
+    "country",
+    "postal_code",
+    "locale",
+    "partner",
+    "newsletter",
+    "consent_version",
+)
 
 
-Text = Annotated[str, AfterValidator(_check_text)]
-
-
-class Signature(BaseModel):
-    """One signature as it is written out; its fields are the columns. A partner's own export holds fewer of them.
-
-    Country and partner become names of files, so they are looked at more closely than the rest.
-    """
+class ExportedLine(BaseModel):
+    """One line of an export. `sealed`: base64."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
+    id: Text
     confirmed_at: Text
-    signed_at: Text | None = None
-    name: Text
-    email: Text
-    country: Country
-    postal_code: Text | None = None
-    locale: Text
-    partner: Partner | None = None
-    newsletter: StrictBool | None = None
-    consent_version: Text | None = None
+    sealed: str
 
 
 class OpenedFile(BaseModel):
@@ -93,7 +91,8 @@ class OpenedFile(BaseModel):
 class Opened(BaseModel):
     """What was opened, and what each file made of it holds.
 
-    `damaged`: the numbers of lines that did not open. `repeated`: of those whose id an earlier line had.
+    `damaged`: the numbers of lines that did not open. `newer`: of those that a newer Undersign sealed. `repeated`:
+    of those whose id an earlier line had.
     """
 
     campaign: str | None
@@ -104,6 +103,7 @@ class Opened(BaseModel):
     by_country: dict[str, int]
     by_partner: dict[str, int]
     damaged: list[int]
+    newer: list[int] = []
     repeated: list[int] = []
     files: dict[str, OpenedFile]
 
@@ -129,9 +129,9 @@ def open_export(
     sha256 = _check(source, manifest)
     if not identity:
         raise CommandError(f"Say which key opens it, as in: undersign open {export} -i ann.age")
-    opener = Opener(read_all(identity))
+    opener = Opener(read_identities(identity))
     folder = to or Path(f"{source.parent.resolve().name}-opened")
-    private_files.new_folder(folder)
+    private_files.create_folder(folder)
     with Tables(folder, kind, excel=excel, per_country=per_country, per_partner=per_partner) as tables:
         left_out = _open(source, opener, tables)
     opened = Opened(
@@ -143,22 +143,27 @@ def open_export(
         by_country=dict(sorted(tables.by_country.items())),
         by_partner=dict(sorted(tables.by_partner.items())),
         damaged=left_out.damaged,
+        newer=left_out.newer,
         repeated=left_out.repeated,
-        files={
-            name: OpenedFile(signatures=number, sha256=private_files.sha256(folder / name))
-            for name, number in sorted(tables.written.items())
-        },
+        files=_files(folder, tables.written),
     )
     private_files.replace(folder / MANIFEST, opened.model_dump_json(indent=2))
-    _say(opened, folder)
+    _print_summary(opened, folder)
     _compare(opened, manifest)
 
 
+def _files(folder: Path, written: Mapping[str, int]) -> dict[str, OpenedFile]:
+    return {
+        name: OpenedFile(signatures=number, sha256=private_files.sha256(folder / name))
+        for name, number in sorted(written.items())
+    }
+
+
 def _manifest(source: Path) -> Manifest | None:
-    """What lies beside an export and says what it should hold; None for a file that came alone.
+    """Read the manifest beside an export, which says what it should hold; None for a file that came alone.
 
     Raises:
-        CommandError: the export is not finished, there is none, or what lies beside it says nothing.
+        CommandError: there is no export, it is not finished, or its manifest is damaged.
     """
     if not source.is_file():
         raise CommandError(
@@ -181,7 +186,11 @@ def _manifest(source: Path) -> Manifest | None:
 
 
 def _check(source: Path, manifest: Manifest | None) -> str:
-    """The SHA-256 of the file, which must be the one that its manifest names."""
+    """Return the SHA-256 of the file.
+
+    Raises:
+        CommandError: the manifest names another.
+    """
     sha256 = private_files.sha256(source)
     known = {partner.file: partner.sha256 for partner in manifest.partners.values()} if manifest else {}
     known |= {manifest.file: manifest.sha256} if manifest else {}
@@ -195,9 +204,10 @@ def _check(source: Path, manifest: Manifest | None) -> str:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """The numbers of the lines that are in no table."""
+    """The numbers of the lines that are in no table, see `Opened`."""
 
     damaged: list[int] = field(default_factory=list)
+    newer: list[int] = field(default_factory=list)
     repeated: list[int] = field(default_factory=list)
 
 
@@ -205,58 +215,60 @@ def _open(source: Path, opener: Opener, tables: "Tables") -> LeftOut:
     """Open line by line.
 
     Raises:
-        CommandError: this key opens none of the first `_HOPELESS` lines.
+        CommandError: this key opens none of the first `_GIVE_UP_AFTER_LINES` lines.
     """
     left_out = LeftOut()
     seen = set[bytes]()
-    with source.open("rb") as lines, progress.bar() as bar:
+    number = 0
+    with source.open("rb") as lines, progress_bar() as bar:
         task = bar.add_task("Opening", total=None)
         for number, line in enumerate(lines, 1):
             try:
-                id_, signature = _read(line, opener)
+                exported = ExportedLine.model_validate(_object(line))
+                signature = _unseal(exported, opener)
+            except UnknownVersion:
+                left_out.newer.append(number)
             except (Unopenable, ValueError):
                 left_out.damaged.append(number)
             else:
+                # Of a million ids there are a million to keep in memory, so of each a digest.
+                id_ = hashlib.blake2b(exported.id.encode(), digest_size=16).digest()
                 if id_ in seen:
                     left_out.repeated.append(number)
                 else:
-                    tables.add(signature)
+                    tables.add(exported.confirmed_at, signature)
                     seen.add(id_)
-            if len(left_out.damaged) == number == _HOPELESS:
+            if len(left_out.damaged) == number == _GIVE_UP_AFTER_LINES:
                 break
             bar.update(task, completed=number)
-        bar.update(task, total=tables.signatures + len(left_out.damaged) + len(left_out.repeated))
-    if left_out.damaged and not tables.signatures:
+        bar.update(task, total=number)
+    if left_out.damaged and not (left_out.newer or tables.signatures):
         raise CommandError(
             f"This key opens nothing in {source}: it is not a key that the signatures were sealed to."
         )
     return left_out
 
 
-def _read(line: bytes, opener: Opener) -> tuple[bytes, Signature]:
-    """A digest of the id, for of a million there are a million to keep, and the signature.
+def _unseal(exported: ExportedLine, opener: Opener) -> SealedSignature:
+    """Open what a line holds.
 
     Raises:
+        UnknownVersion: a newer Undersign sealed it.
         Unopenable, ValueError: the line is not as it was exported.
     """
-    exported = _object(line)
-    id_ = exported.get("id")
-    if not isinstance(id_, str):
-        raise ValueError("no id")
-    personal = _object(opener.open(base64.b64decode(str(exported.get("sealed")), validate=True)))
-    signature = Signature.model_validate({**personal, "confirmed_at": exported.get("confirmed_at")})
-    return hashlib.blake2b(id_.encode(), digest_size=16).digest(), signature
+    return sealed.read(_object(opener.open(base64.b64decode(exported.sealed, validate=True))))
 
 
 def _object(encoded: bytes) -> dict[str, Any]:
-    """
+    """Parse a JSON object.
+
     Raises:
-        ValueError: it holds something else.
+        ValueError: it is something else.
     """
     text = encoded.decode()
-    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+    if text.count("[") + text.count("{") > _MAX_BRACKETS:
         raise ValueError("too deep")
-    # A number is none of ours; as floats they have no length at which Python refuses them.
+    # The version is the only number; as floats, numbers have no length at which Python refuses them.
     content = json.loads(text, parse_int=float, parse_constant=_refuse)
     if not isinstance(content, dict):
         raise ValueError("no object")
@@ -264,12 +276,12 @@ def _object(encoded: bytes) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> NoReturn:
-    """NaN and Infinity are no JSON (RFC 8259), although Python reads them."""
+    """Refuse NaN and Infinity, which are no JSON (RFC 8259), although Python reads them."""
     raise ValueError(constant)
 
 
 class Tables:
-    """The files that an export is written to. A context manager."""
+    """The files that an export is written to. A context manager, which closes them."""
 
     def __init__(self, folder: Path, kind: Kind, *, excel: bool, per_country: bool, per_partner: bool) -> None:
         self._folder = folder
@@ -291,45 +303,47 @@ class Tables:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def add(self, signature: Signature) -> None:
-        """Write it to every file that it belongs to, and count it once it is there."""
-        self._write("signatures", signature)
+    def add(self, confirmed_at: str, signature: SealedSignature) -> None:
+        """Write a signature to every file that it belongs to, then count it."""
+        fields = {"confirmed_at": confirmed_at, **signature.model_dump()}
+        row = {column: fields[column] for column in COLUMNS}
+        self._write("signatures", row)
         if self._per_country:
-            self._write(f"country-{signature.country}", signature)
+            self._write(f"country-{signature.country}", row)
         if self._per_partner and signature.partner and signature.newsletter:
-            self._write(f"partner-{signature.partner}", signature)
+            self._write(f"partner-{signature.partner}", row)
         self.signatures += 1
         self.by_country[signature.country] += 1
         if signature.partner:
             self.by_partner[signature.partner] += 1
 
-    def _write(self, stem: str, signature: Signature) -> None:
+    def _write(self, stem: str, row: Mapping[str, str | bool | None]) -> None:
         name = f"{stem}.{self._kind}"
         file = self._file(name)
         if self._kind is Kind.CSV:
-            _row(file, [_cell(value) for _, value in signature])
+            _write_csv(file, [_cell(value) for value in row.values()])
         else:
-            file.write(f"{json.dumps(signature.model_dump(), ensure_ascii=False)}\n")
+            file.write(f"{json.dumps(row, ensure_ascii=False)}\n")
         self.written[name] += 1
 
     def _file(self, name: str) -> TextIO:
         if name not in self._files:
             encoding = "utf-8-sig" if self._excel and self._kind is Kind.CSV else "utf-8"
             # RFC 4180 ends lines with CR LF, which the writer writes itself.
-            file = io.TextIOWrapper(private_files.opened(self._folder / name), encoding=encoding, newline="")
+            file = io.TextIOWrapper(private_files.open_private(self._folder / name), encoding=encoding, newline="")
             self._files[name] = self._opened.enter_context(file)
             if self._kind is Kind.CSV:
-                _row(file, list(Signature.model_fields))
+                _write_csv(file, COLUMNS)
         return self._files[name]
 
 
-def _row(file: TextIO, cells: Sequence[str]) -> None:
-    """With quotes around all: some programs divide a line where nobody else would."""
+def _write_csv(file: TextIO, cells: Sequence[str]) -> None:
+    """Write one line, with quotes around every cell: some programs split a line at more than commas."""
     csv.writer(file, quoting=csv.QUOTE_ALL).writerow(cells)
 
 
 def _cell(value: str | bool | None) -> str:
-    """As a spreadsheet shows it, without running it."""
+    """Write a value so that a spreadsheet shows it and does not run it."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -338,15 +352,15 @@ def _cell(value: str | bool | None) -> str:
     return f"'{shown}" if value.startswith(("\t", "\r", "\n")) else shown
 
 
-def _say(opened: Opened, folder: Path) -> None:
+def _print_summary(opened: Opened, folder: Path) -> None:
     table = Table("country", "signatures")
     table.columns[1].justify = "right"
     for country, number in sorted(opened.by_country.items(), key=lambda each: -each[1]):
         table.add_row(country, f"{number:,}")
     out.print(table)
-    say(
+    print_text(
         "[green]{signatures}[/] opened, in {folder}, readable: {files}.",
-        signatures=counted(opened.signatures, "signature"),
+        signatures=pluralize(opened.signatures, "signature"),
         folder=folder,
         files=", ".join(opened.files) or "no file",
     )
@@ -354,41 +368,43 @@ def _say(opened: Opened, folder: Path) -> None:
 
 
 def _compare(opened: Opened, manifest: Manifest | None) -> None:
-    """
+    """Compare what was opened with the manifest, now that all files are written.
+
     Raises:
-        CommandError: something is missing, which is said at the end, when all else is written.
+        CommandError: they differ, or lines were left out.
     """
-    told = [
+    problems = [
         *_left_out("NOT OPENED", opened.damaged, opened.source),
+        *_left_out("NOT OPENED, because a newer Undersign sealed them: update it", opened.newer, opened.source),
         *_left_out("REPEATED, and counted once", opened.repeated, opened.source),
     ]
     found, expected, agreed = _counts(opened, manifest)
     if expected is None:
         why = f"{MANIFEST} does not name it" if manifest else f"there is no {MANIFEST} beside it"
-        say(
+        print_text(
             "Not compared: {file}, for {why}. If anything is missing, nobody can tell.",
             file=opened.source,
             why=why,
         )
     elif found != expected:
-        told.append(f"What was opened is not what {MANIFEST} of the export says: compare the two files.")
+        problems.append(f"What was opened is not what {MANIFEST} of the export says: compare the two files.")
     else:
         out.print(agreed)
-    if told:
-        raise CommandError("\n".join(told))
+    if problems:
+        raise CommandError("\n".join(problems))
 
 
 def _left_out(why: str, numbers: Sequence[int], source: str) -> Iterator[str]:
-    """A sentence, if there are such lines."""
+    """Name the lines that were left out, in a sentence; nothing if there are none."""
     if numbers:
         shown = ", ".join(map(str, numbers[:_SHOWN_LINES]))
         more = f" and {len(numbers) - _SHOWN_LINES:,} more" if len(numbers) > _SHOWN_LINES else ""
         named = "number" if len(numbers) == 1 else "numbers"
-        yield f"{why}: {counted(len(numbers), 'line')} of {source}, {named} {shown}{more}."
+        yield f"{why}: {pluralize(len(numbers), 'line')} of {source}, {named} {shown}{more}."
 
 
 def _counts(opened: Opened, manifest: Manifest | None) -> tuple[object, object, str]:
-    """What was counted, what the manifest says (None: nothing), and how to say that the two are the same."""
+    """Return what was counted, what the manifest says (None: nothing), and a sentence for when they agree."""
     if manifest and opened.source == manifest.file:
         return (
             (opened.signatures, opened.by_country, opened.by_partner),

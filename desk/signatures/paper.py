@@ -4,15 +4,12 @@ import asyncio
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from desk import workspace
-from desk.campaigns import partners
-from desk.errors import CommandError
-from desk.terminal.output import out, say
-from shared.campaigns import problems
+from desk.errors import CommandError, validate
+from desk.terminal.output import out, print_text
+from desk.workspace import CampaignId, change_overlay, open_campaign
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay, Paper
 from shared.clock import utc_now
@@ -21,30 +18,27 @@ app = typer.Typer(help="Signatures on paper, by country.", no_args_is_help=True)
 
 
 # A number below nought is no option of this command.
-@app.command(context_settings={"ignore_unknown_options": True})
-def add(
-    campaign: partners.CampaignId,
+@app.command("add", context_settings={"ignore_unknown_options": True})
+def add_paper(
+    campaign: CampaignId,
     country: Annotated[str, typer.Argument(help="ISO 3166-1, as in DE.")],
     number: Annotated[int, typer.Argument(help="How many; a negative number corrects an earlier one.")],
     note: Annotated[str, typer.Option(help="Where they come from and who counted them.", prompt=True)],
 ) -> None:
     """Add signatures on paper."""
-    try:
-        added = Paper(country=country.upper(), number=number, note=note, added_at=utc_now())
-    except ValidationError as fault:
-        raise CommandError("\n".join(problems.of_keys(Paper, fault))) from None
+    added = validate(Paper, {"country": country.upper(), "number": number, "note": note, "added_at": utc_now()})
 
-    def with_it(overlay: Overlay, _: Campaign) -> Overlay:
+    def append(overlay: Overlay, _: Campaign) -> Overlay:
         changed = overlay.model_copy(update={"paper": (*overlay.paper, added)})
         if changed.paper_by_country.get(added.country, 0) < 0:
             there = overlay.paper_by_country.get(added.country, 0)
             raise CommandError(f"There are {there:,} for {added.country}: no more than that can be taken off.")
         return changed
 
-    changed = asyncio.run(partners.change(campaign, with_it))
+    changed = asyncio.run(change_overlay(campaign, append))
     total = sum(changed.paper_by_country.values())
     here = changed.paper_by_country.get(added.country, 0)
-    say(
+    print_text(
         "{here} on paper from {country} now, {total} in all; the counter shows them within a minute.",
         here=f"{here:,}",
         country=added.country,
@@ -52,8 +46,8 @@ def add(
     )
 
 
-@app.command(name="list")
-def list_all(campaign: partners.CampaignId) -> None:
+@app.command("list")
+def list_paper(campaign: CampaignId) -> None:
     """Show every entry."""
     overlay = asyncio.run(_overlay(campaign))
     table = Table("added", "country", "number", "note")
@@ -63,5 +57,5 @@ def list_all(campaign: partners.CampaignId) -> None:
 
 
 async def _overlay(campaign: str) -> Overlay:
-    async with workspace.opened(campaign) as (_, records):
-        return await records.overlay(campaign)
+    async with open_campaign(campaign) as (_, maintenance):
+        return await maintenance.overlay(campaign)

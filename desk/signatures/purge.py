@@ -1,61 +1,22 @@
-"""`undersign hand-over` and `purge`: signatures reach whom they are for, and are kept no longer than promised."""
+"""`undersign purge`: signatures are kept no longer than promised."""
 
 import asyncio
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from desk import workspace
-from desk.campaigns import partners
 from desk.errors import CommandError
-from desk.signatures.open import Opened
-from desk.terminal import progress
-from desk.terminal.output import out, say
-from shared.campaigns import problems
+from desk.terminal.output import out, print_text
+from desk.terminal.progress import progress_bar
+from desk.workspace import CampaignId, open_campaign
 from shared.campaigns.model import Campaign
-from shared.campaigns.overlay import HandOver, Overlay
+from shared.campaigns.overlay import Overlay
 from shared.clock import utc_now
 
 
-def hand_over(
-    campaign: partners.CampaignId,
-    manifest: Annotated[Path, typer.Argument(help="manifest.json of the folder that `undersign open` made.")],
-    to: Annotated[str, typer.Option(help="Whom they were given to.", prompt="Given to whom")],
-    file: Annotated[str, typer.Option(help="Which file of that folder was given.")] = "signatures.csv",
-) -> None:
-    """Record that signatures were handed over: to whom, how many, and the sum of the very file."""
-    opened = _opened(manifest)
-    if opened.campaign != campaign:
-        raise CommandError(f"{manifest} is of {opened.campaign or 'no campaign'}, not of {campaign}.")
-    if file not in opened.files:
-        raise CommandError(f"{manifest} names no {file}. It names: {', '.join(opened.files)}.")
-    given = opened.files[file]
-    if opened.damaged or not given.signatures:
-        raise CommandError(
-            f"{file} holds {given.signatures:,} signatures, and {len(opened.damaged):,} were not opened."
-        )
-    try:
-        record = HandOver(to=to, signatures=given.signatures, sha256=given.sha256, at=utc_now())
-    except ValidationError as fault:
-        raise CommandError("\n".join(problems.of_keys(HandOver, fault))) from None
-    asyncio.run(
-        partners.change(
-            campaign, lambda overlay, _: overlay.model_copy(update={"hand_overs": (*overlay.hand_overs, record)})
-        )
-    )
-    say(
-        "Recorded: {number} signatures to {to}, SHA-256 {sha256}.",
-        number=f"{record.signatures:,}",
-        to=record.to,
-        sha256=record.sha256,
-    )
-
-
 def purge(
-    campaign: partners.CampaignId,
+    campaign: CampaignId,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
     unhanded: Annotated[
         bool,
@@ -67,14 +28,14 @@ def purge(
 
 
 async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> None:
-    async with workspace.opened(campaign) as (known, records):
-        overlay = await records.overlay(campaign)
-        total = (await records.tally(campaign)).total
+    async with open_campaign(campaign) as (known, maintenance):
+        overlay = await maintenance.overlay(campaign)
+        total = (await maintenance.tally(campaign)).total
         _check_time(known, now)
         if not unhanded:
             _check_hand_over(known, overlay, total)
         for record in overlay.hand_overs:
-            say(
+            print_text(
                 "Handed over: {number} signatures to {to} on {at}.",
                 number=f"{record.signatures:,}",
                 to=record.to,
@@ -83,14 +44,14 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
         if not yes:
             typer.confirm(f"Remove all records of {total:,} signatures for good?", abort=True)
         # Frozen first: what is removed must never be recounted, even if this is interrupted.
-        await records.change_overlay(
+        await maintenance.change_overlay(
             campaign, lambda known: known.model_copy(update={"purged": known.purged or now})
         )
-        with progress.bar() as bar:
+        with progress_bar() as bar:
             task = bar.add_task("Removing", total=None)
-            removed = await records.purge(campaign, lambda number: bar.advance(task, number))
+            removed = await maintenance.purge(campaign, lambda number: bar.advance(task, number))
             bar.update(task, total=removed)
-        final = (await records.tally(campaign)).total
+        final = (await maintenance.tally(campaign)).total
     out.print(f"[green]Removed[/]: {removed:,} records. The final count stays: {final:,}.")
     if known.privacy.backup_days:
         out.print(f"Backups hold them for {known.privacy.backup_days} days more.")
@@ -98,7 +59,8 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
 
 
 def _check_time(campaign: Campaign, now: datetime) -> None:
-    """
+    """Refuse a purge before the retention is over.
+
     Raises:
         CommandError: it is too early.
     """
@@ -111,7 +73,8 @@ def _check_time(campaign: Campaign, now: datetime) -> None:
 
 
 def _check_hand_over(campaign: Campaign, overlay: Overlay, total: int) -> None:
-    """
+    """Refuse a purge of signatures that were handed over to nobody.
+
     Raises:
         CommandError: no hand-over that was recorded holds as many signatures as there are.
     """
@@ -121,16 +84,3 @@ def _check_hand_over(campaign: Campaign, overlay: Overlay, total: int) -> None:
             f"{total - handed:,} of {total:,} signatures were never recorded as handed over: "
             f"undersign hand-over {campaign.id} …, or add --although-not-handed-over."
         )
-
-
-def _opened(manifest: Path) -> Opened:
-    try:
-        return Opened.model_validate_json(manifest.read_bytes())
-    except FileNotFoundError:
-        raise CommandError(
-            f"There is no {manifest}: name manifest.json in the folder that undersign open made."
-        ) from None
-    except ValidationError:
-        raise CommandError(
-            f"{manifest} is no manifest of opened signatures, which undersign open makes."
-        ) from None

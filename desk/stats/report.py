@@ -24,8 +24,8 @@ _STAGES = {
 }
 
 
-def html(stats: Stats, campaign: Campaign, line: Line) -> str:
-    """The whole page; it loads nothing."""
+def render(stats: Stats, campaign: Campaign, line: Line) -> str:
+    """Render the report as an HTML page that loads nothing."""
     locale = locales.load("en")
     style = (pages.FOLDER / "style.css").read_text(encoding="utf-8")
     environment = Environment(

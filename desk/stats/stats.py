@@ -13,18 +13,19 @@ from rich.table import Table
 from desk import private_files
 from desk.errors import CommandError
 from desk.stats import report, summary
-from desk.stats.summary import By, Row, Stats
-from desk.terminal import output
-from desk.terminal.output import out
+from desk.stats.summary import Breakdown, Row, Stats
+from desk.terminal.output import out, print_text, table
+from desk.workspace import CampaignId
 from shared.clock import utc_now
 from shared.models.responses import Count
 from shared.stats.funnel import Stage
 
 
 def stats(
-    campaign: Annotated[str, typer.Argument(help="The campaign's id.")],
+    campaign: CampaignId,
     by: Annotated[
-        list[By] | None, typer.Option(help="Divide the funnel; may be given several times.", show_default=False)
+        list[Breakdown] | None,
+        typer.Option(help="Divide the funnel; may be given several times.", show_default=False),
     ] = None,
     since: Annotated[
         datetime | None, typer.Option(help="Signed on this day or later.", formats=["%Y-%m-%d"])
@@ -43,15 +44,15 @@ def stats(
     days = (since and since.date(), until and until.date())
     found, known, line = asyncio.run(summary.gather(campaign, days, utc_now()))
     if html:
-        private_files.replace(html, report.html(found, known, line))
-        output.say("Written to {file}. It holds small numbers, too: it is for the organisers' eyes.", file=html)
+        private_files.replace(html, report.render(found, known, line))
+        print_text("Written to {file}. It holds small numbers, too: it is for the organisers' eyes.", file=html)
     elif as_json:
         out.print(found.model_dump_json(indent=2), markup=False)
     else:
         _print(found, by or [])
 
 
-def _print(found: Stats, by: Sequence[By]) -> None:
+def _print(found: Stats, by: Sequence[Breakdown]) -> None:
     out.print(f"[bold]{escape(found.title)}[/], {found.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
     for line in _progress(found.count):
         out.print(line)
@@ -61,7 +62,7 @@ def _print(found: Stats, by: Sequence[By]) -> None:
     for kind in by:
         out.print(_divided(kind, found.by[kind]))
     if not by:
-        out.print(f"More with --by {', '.join(By)}; --html FILE writes a report with charts.")
+        out.print(f"More with --by {', '.join(Breakdown)}; --html FILE writes a report with charts.")
 
 
 def _progress(count: Count) -> Iterator[str]:
@@ -76,19 +77,19 @@ def _progress(count: Count) -> Iterator[str]:
 
 
 def _funnel(whole: Row) -> Table:
-    table = output.table("stage", "submissions", "of accepted", title="From the form to the count")
+    rows = table("stage", "submissions", "of accepted", title="From the form to the count")
     for stage in Stage:
         number: int = getattr(whole, stage)
-        table.add_row(stage, f"{number:,}", _percent(number, whole.accepted))
-    return table
+        rows.add_row(stage, f"{number:,}", _percent(number, whole.accepted))
+    return rows
 
 
-def _divided(by: By, rows: Sequence[Row]) -> Table:
-    table = output.table(by, *Stage, "rate", title=f"By {by}")
-    for row in rows:
+def _divided(by: Breakdown, divided: Sequence[Row]) -> Table:
+    rows = table(by, *Stage, "rate", title=f"By {by}")
+    for row in divided:
         numbers = (f"{getattr(row, stage):,}" for stage in Stage)
-        table.add_row(row.key, *numbers, _percent(row.confirmed, row.accepted))
-    return table
+        rows.add_row(row.key, *numbers, _percent(row.confirmed, row.accepted))
+    return rows
 
 
 def _percent(part: int, whole: int) -> str:

@@ -11,7 +11,8 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, computed_field
 
-from desk import workspace
+from desk.terminal.output import pluralize
+from desk.workspace import open_campaign
 from shared.campaigns.model import Campaign
 from shared.models.responses import Count
 from shared.stats import count as counter
@@ -20,7 +21,9 @@ from shared.stats.history import Line
 from shared.store.entities import FunnelKey
 
 
-class By(StrEnum):
+class Breakdown(StrEnum):
+    """How a funnel can be divided."""
+
     DAY = "day"
     COUNTRY = "country"
     PARTNER = "partner"
@@ -30,7 +33,7 @@ class By(StrEnum):
 
 
 class Row(BaseModel):
-    """How many of one kind have come to each stage."""
+    """How many submissions of one kind have reached each stage."""
 
     key: str
     accepted: int = 0
@@ -40,7 +43,7 @@ class Row(BaseModel):
 
     @computed_field
     def confirmation_rate(self) -> float | None:
-        """Of those who were accepted; None where nobody was."""
+        """Return the share of the accepted who confirmed; None where nobody was accepted."""
         return round(self.confirmed / self.accepted, 4) if self.accepted else None
 
 
@@ -54,17 +57,20 @@ class Stats(BaseModel):
     count: Count
     funnel: Row
     median_minutes_to_confirm: int | None
-    by: dict[By, list[Row]]
+    by: dict[Breakdown, list[Row]]
 
 
 async def gather(
     campaign: str, days: tuple[date | None, date | None], now: datetime
 ) -> tuple[Stats, Campaign, Line]:
-    """The numbers of those who signed on these days (both included; None for no limit), and all of the history."""
-    async with workspace.opened(campaign) as (known, records):
-        snapshot = counter.Snapshot(await records.tally(campaign), await records.overlay(campaign), now)
-        numbers = await records.funnel(campaign)
-        points = await records.history(campaign, date.min)
+    """Read a campaign's numbers, and all of the history of its count.
+
+    `days`: on which those counted by the funnel signed, first and last, both included; None for no limit.
+    """
+    async with open_campaign(campaign) as (known, maintenance):
+        snapshot = counter.Snapshot(await maintenance.tally(campaign), await maintenance.overlay(campaign), now)
+        numbers = await maintenance.funnel(campaign)
+        points = await maintenance.history(campaign, date.min)
     since, until = days
     within = {
         key: number
@@ -79,15 +85,14 @@ async def gather(
         count=counter.public(known, snapshot),
         funnel=_whole(within),
         median_minutes_to_confirm=median_minutes(_minutes(within)),
-        by={kind: _rows(within, kind) for kind in By},
+        by={kind: _rows(within, kind) for kind in Breakdown},
     )
     return found, known, Line(points, now)
 
 
 def duration(minutes: int) -> str:
-    """As people say it: "1 minute", "3 hours"."""
-    number, unit = (minutes, "minute") if minutes < 120 else (round(minutes / 60), "hour")
-    return f"{number:,} {unit}{'' if number == 1 else 's'}"
+    """Return a duration as people say it: "1 minute", "3 hours"."""
+    return pluralize(minutes, "minute") if minutes < 120 else pluralize(round(minutes / 60), "hour")
 
 
 def _whole(numbers: Mapping[FunnelKey, int]) -> Row:
@@ -106,13 +111,13 @@ def _minutes(numbers: Mapping[FunnelKey, int]) -> Counter[str]:
     return minutes
 
 
-def _rows(numbers: Mapping[FunnelKey, int], by: By) -> list[Row]:
-    """Days in their order; of all else, those with most signatures first."""
+def _rows(numbers: Mapping[FunnelKey, int], by: Breakdown) -> list[Row]:
+    """Return the rows of a breakdown: days in their order; of all else, those with most signatures first."""
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     for key, number in numbers.items():
-        if by is By.DAY and key.dimension == Dimension.ALL:
+        if by is Breakdown.DAY and key.dimension == Dimension.ALL:
             rows[key.day][key.stage] += number
         elif key.dimension == by.value:
             rows[key.key][key.stage] += number
     found = [Row(key=key, **stages) for key, stages in rows.items()]
-    return sorted(found, key=lambda row: row.key if by is By.DAY else (-row.accepted, row.key))
+    return sorted(found, key=lambda row: row.key if by is Breakdown.DAY else (-row.accepted, row.key))

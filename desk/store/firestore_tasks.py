@@ -1,13 +1,9 @@
-"""Tasks that lie in a Firestore collection, for the desk: those in the spool, and those that were parked."""
+"""Tasks that lie in a Firestore collection, for the desk: those in the spool, and the dead letters."""
 
 from collections.abc import AsyncIterator, Collection
-from functools import cached_property
 
-from google.api_core.exceptions import GoogleAPIError
-from google.auth.exceptions import GoogleAuthError
-from google.cloud.firestore_v1 import AsyncClient
-
-from shared.errors import StoreUnavailable
+from shared import firestore
+from shared.firestore import FirestoreDatabase, unavailable_for_errors
 
 _TIMEOUT_SECONDS = 60
 
@@ -16,33 +12,24 @@ class FirestoreTasks:
     """A `TaskList` of a top-level `collection` in `database` of `project`; each document holds a `body`."""
 
     def __init__(self, project: str, database: str, collection: str) -> None:
-        self._project = project
-        self._database = database
+        self._database = FirestoreDatabase(project, database)
         self._collection = collection
 
     async def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
-        try:
-            async for task in self._client.collection(self._collection).stream(timeout=_TIMEOUT_SECONDS):
+        with unavailable_for_errors():
+            tasks = self._database.client.collection(self._collection)
+            async for task in tasks.stream(timeout=_TIMEOUT_SECONDS):
                 body = (task.to_dict() or {}).get("body")
                 if isinstance(body, bytes):
                     yield task.id, body
-        except (GoogleAPIError, GoogleAuthError) as fault:
-            raise StoreUnavailable(type(fault).__name__) from fault
 
     async def delete(self, names: Collection[str]) -> None:
-        try:
+        with unavailable_for_errors():
             for name in names:
-                await self._client.document(self._collection, name).delete(timeout=_TIMEOUT_SECONDS)
-        except (GoogleAPIError, GoogleAuthError) as fault:
-            raise StoreUnavailable(type(fault).__name__) from fault
+                await self._database.commit(firestore.delete(f"{self._collection}/{name}"))
 
     async def overwrite(self) -> None:
         """Nothing to do: what is deleted is Google's to overwrite."""
 
     async def aclose(self) -> None:
-        if "_client" in self.__dict__:
-            self._client.close()  # type: ignore[no-untyped-call]
-
-    @cached_property
-    def _client(self) -> AsyncClient:
-        return AsyncClient(project=self._project, database=self._database)
+        self._database.close()

@@ -1,7 +1,7 @@
 """What the organisers' desk does with the store: read everything, compare it with the tally, remove for good.
 
-No function needs this. Implemented by `sqlite_records.SqliteRecords` and by
-`firestore_records.FirestoreRecords`, which are stores as well.
+No function needs this. Implemented by `sqlite.SqliteMaintenance` and by
+`firestore.FirestoreMaintenance`, which are stores as well.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StoredSignature:
     """One signature and where it is stored."""
 
     digest: str
@@ -96,13 +96,13 @@ def _summed(values: Mapping[tuple[int, str, str], int]) -> Tally:
     return Tally(sums["total"][""], by_country, by_partner)
 
 
-class Records(Store, Protocol):
+class Maintenance(Store, Protocol):
     """A store, and what only the desk does with it. Each raises `StoreUnavailable`, as those of Store do."""
 
     def close(self) -> None:
         """Let go of the file, or of the connection."""
 
-    def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[Record]]:
+    def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[StoredSignature]]:
         """All documents of a campaign in the order of their digests, beginning after digest `after`.
 
         In pages of at most `PAGE`, each as it is when it is read. What has expired may still be among them.
@@ -138,7 +138,7 @@ class Records(Store, Protocol):
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         """All numbers of the funnel."""
 
-    async def mend(self, campaign: str, differences: Sequence[Difference]) -> None:
+    async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:
         """Add to the tally what it lacks, in one commit, whatever has been counted in the meantime."""
 
     async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:

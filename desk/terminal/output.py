@@ -1,43 +1,50 @@
-"""What the desk asks its user and tells them, at a terminal or through a pipe."""
+"""Print to a terminal, a pipe or a file: text with markup, notes, warnings, errors and tables."""
 
 import sys
 from io import TextIOWrapper
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from desk.errors import CommandError
-
-#: What a pipe or a file is given does not depend on how wide somebody's window is.
+#: Output to a pipe or a file must not depend on how wide a window is.
 _PIPE_COLUMNS = 200
 
 out = Console(soft_wrap=True, highlight=False, emoji=False)
 if not out.is_terminal:
     out.width = _PIPE_COLUMNS
+_errors = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
-def speak_in_any_terminal() -> None:
-    """A letter that a terminal does not know is shown as its code, rather than ending the command."""
+def replace_unencodable() -> None:
+    """Print a character that the terminal's encoding lacks as its code, rather than end the command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def say(template: str, **values: object) -> None:
-    """Print a template with rich's markup in it. What `values` hold is shown as it is, brackets and all."""
-    out.print(template.format_map({name: escape(str(value)) for name, value in values.items()}))
+def print_text(template: str, **values: object) -> None:
+    """Print a template with rich's markup; `values` are escaped, and show as they are, brackets and all."""
+    out.print(_fill(template, values))
 
 
-def aside(template: str, **values: object) -> None:
-    """The same on standard error, for what is no part of an answer that a program may read."""
-    shown = template.format_map({name: escape(str(value)) for name, value in values.items()})
-    Console(stderr=True, soft_wrap=True, highlight=False, emoji=False).print(shown, style="dim")
+def print_note(template: str, **values: object) -> None:
+    """Print as `print_text` does, but to standard error: it is no part of output that a program may read."""
+    _errors.print(_fill(template, values), style="dim")
+
+
+def print_warning(text: str) -> None:
+    """Print plain text to standard error, in yellow."""
+    _errors.print(text, style="yellow", markup=False)
+
+
+def print_error(text: str) -> None:
+    """Print plain text to standard error, in red."""
+    _errors.print(text, style="red", markup=False)
 
 
 def table(*columns: str, title: str | None = None) -> Table:
-    """The first column names something, and is folded where room is scarce; the others are numbers, whole."""
+    """Return an empty table: its first column holds names, folded where room is scarce, the others numbers."""
     made = Table(title=title)
     for number, heading in enumerate(columns):
         if number:
@@ -47,21 +54,10 @@ def table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
-def at_terminal() -> bool:
-    """Whether somebody is there to be asked."""
-    return sys.stdin.isatty()
+def pluralize(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 signature, 2,000 signatures."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def passphrase(prompt: str) -> str:
-    """A passphrase, unseen; where no terminal is, one line of standard input.
-
-    Raises:
-        CommandError: there is neither.
-    """
-    if at_terminal():
-        typed: str = typer.prompt(prompt, hide_input=True, default="", show_default=False, err=True)
-        return typed
-    line = sys.stdin.readline()
-    if not line:
-        raise CommandError(f"{prompt}: there is no terminal to ask at, and nothing on standard input.")
-    return line.rstrip("\r\n")
+def _fill(template: str, values: dict[str, object]) -> str:
+    return template.format_map({name: escape(str(value)) for name, value in values.items()})

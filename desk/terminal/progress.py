@@ -1,4 +1,4 @@
-"""How far a long command has come: a bar with rate and time left at a terminal, its last state anywhere else."""
+"""Show how far a long command has come: a bar at a terminal, and only its last state anywhere else."""
 
 from rich.progress import (
     BarColumn,
@@ -16,15 +16,15 @@ from desk.terminal.output import out
 
 
 class _Rate(ProgressColumn):
-    """How many a second."""
+    """Items per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f}/s" if speed else "")
 
 
-def bar() -> Progress:
-    """To be used as a context manager; each command adds its task."""
+def progress_bar() -> Progress:
+    """Return a progress bar with rate and time left: a context manager, to which the command adds its task."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -10,7 +10,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import log, runtime, startup
+from shared import log, runtime
 from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Link, Purpose
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
@@ -32,7 +32,7 @@ async def get_confirm(call: Call) -> Response:
     """Show the confirm page, counting its opening in the funnel."""
     link, campaign = _verify(call, Purpose.CONFIRM)
     # From the link alone: it may be opened any number of times, and no database has to keep up with that.
-    deps.funnel.opened(link.campaign, link.submission, links.counted(link))
+    deps.funnel.opened(link.campaign, link.submission, links.cohort(link))
     newsletter = {"1": True, "0": False}.get(link.newsletter)
     return pages.confirm(
         campaign, call.locale(campaign), country=link.country, partner=link.partner, newsletter=newsletter
@@ -147,7 +147,7 @@ app = App(
         Route(ConfirmPath.WITHDRAW, {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
     ],
 )
-startup.freeze()
+runtime.freeze()
 
 
 @functions_framework.aio.http

@@ -14,7 +14,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import log, runtime, startup
+from shared import log, runtime
 from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Purpose
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
@@ -27,6 +27,7 @@ from shared.models.messages import (
     parse_message,
     parse_task,
 )
+from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
 from shared.reference import mail_providers
 from shared.stats.funnel import Stage
@@ -226,21 +227,21 @@ def _outcome(decision: MailDecision) -> str:
 
 
 def _sealed(message: SubmissionMessage) -> Submission:
-    """The submission as it is stored: what says who the signer is, sealed to the organisers."""
+    """Return the submission as it is stored, with all that identifies the signer sealed."""
     sealer = deps.sealers[message.campaign]
-    contact = {"email": message.email, "name": message.name, "locale": message.locale, "country": message.country}
-    personal = {
-        **contact,
-        "campaign": message.campaign,
-        "postal_code": message.postal_code,
-        "newsletter": message.newsletter,
-        "partner": message.partner,
-        "consent_version": message.consent_version,
-        "signed_at": message.signed_at.isoformat(),
-    }
+    contact = SealedContact(email=message.email, name=message.name, country=message.country, locale=message.locale)
+    signature = SealedSignature(
+        **contact.model_dump(),
+        campaign=message.campaign,
+        signed_at=message.signed_at.isoformat(),
+        consent_version=message.consent_version,
+        partner=message.partner,
+        newsletter=message.newsletter,
+        postal_code=message.postal_code,
+    )
     return Submission(
         id=message.id,
-        sealed=sealer.for_campaign(personal),
+        sealed=sealer.for_campaign(signature),
         partner_sealed=sealer.for_partner(message.partner, contact) if message.newsletter else None,
         country=message.country,
         partner=message.partner,
@@ -265,7 +266,7 @@ async def _retry_or_dead_letter(request: Request, body: bytes, error: Unopenable
     if attempts < MAX_ATTEMPTS_TO_OPEN:
         raise TryAgain
     task = request.headers.get("x-cloudtasks-taskname", "")
-    await deps.store.park(task, body, type(error).__name__, deps.now())
+    await deps.store.add_dead_letter(task, body, type(error).__name__, deps.now())
 
 
 app = App(
@@ -277,7 +278,7 @@ app = App(
         Route(DeliverPath.SNAPSHOT, {"POST": post_snapshot}),
     ],
 )
-startup.freeze()
+runtime.freeze()
 
 
 @functions_framework.aio.http

@@ -67,6 +67,7 @@ FORWARDING_RULES, ARMOR_POLICIES, ARMOR_RULES, SCHEDULER_JOBS = 2, 5, 9, 2
 SECRET_REPLICAS = 10
 #: `backup_days` of the tfvars.
 BACKUP_DAYS = 14
+ALERT_CONDITIONS, ALERT_INTERVAL_SECONDS = 23, 60
 
 # What goes on in any month.
 
@@ -76,8 +77,8 @@ SNAPSHOTS_A_MONTH = HOURS_A_MONTH
 SWEEPS_A_MONTH = HOURS_A_MONTH * 12
 #: Images of five functions, the last revisions of each.
 IMAGES_GB = 3
-#: What an operator is woken or written to for, each looked at twice a minute over a handful of series.
-ALERT_CONDITIONS, ALERT_SERIES = 15, 5
+#: Each condition of an alert reads a handful of series.
+ALERT_SERIES = 5
 
 
 class Driver(StrEnum):
@@ -86,7 +87,7 @@ class Driver(StrEnum):
     MONTH = "every month"
     SIGNATURES = "signatures"
     VIEWERS = "viewers"
-    #: Processes read the tally anew for as long as anybody asks for it, however many ask.
+    #: Processes refresh the tally for as long as anybody asks for it, however many ask.
     AWAKE = "while people come"
 
 
@@ -207,14 +208,14 @@ class _People:
 
 
 def mails(signatures: float, assumed: Assumptions) -> float:
-    """How many mails go out until so many signatures are confirmed."""
+    """Return how many mails go out until so many signatures are confirmed."""
     return _People(signatures, 0, assumed).mails
 
 
 def month(
     signatures: float, viewers: float, functions: Mapping[str, FunctionSize], assumed: Assumptions
 ) -> Iterator[Use]:
-    """All that is used in a month in which `signatures` are confirmed and `viewers` look at a page with the count.
+    """Yield all that is used in a month with so many confirmed signatures and viewers of a page with the count.
 
     What is there in any month comes first: free tiers go to it before the rest.
     """
@@ -247,7 +248,7 @@ def _standing(functions: Mapping[str, FunctionSize]) -> _Uses:
     yield "Firestore", "writes of the history", "firestore_writes", SNAPSHOTS_A_MONTH
     yield "Logging", "lines of the sweep", "log_storage", SWEEPS_A_MONTH * LOG_ENTRY_BYTES / GIB
     yield "Monitoring", "alert conditions", "alert_conditions", ALERT_CONDITIONS
-    points = ALERT_CONDITIONS * ALERT_SERIES * 2 * 60 * HOURS_A_MONTH
+    points = ALERT_CONDITIONS * ALERT_SERIES * SECONDS_A_MONTH / ALERT_INTERVAL_SECONDS
     yield "Monitoring", "points they look at", "alert_points", points
     yield "Artifact Registry", "images", "image_storage", IMAGES_GB
 
@@ -324,7 +325,7 @@ def _awake(people: _People) -> _Uses:
 
 
 def renewals(calls: float, seconds: float, fresh_seconds: float) -> float:
-    """How often a copy is made anew that is good for `fresh_seconds`, if `calls` for it are strewn over `seconds`.
+    """Return how often a copy with a TTL of `fresh_seconds` is renewed by `calls` spread over `seconds`.
 
     After a renewal, the copy holds for its time, and then until the next call comes: 1 / rate on average.
     """

@@ -85,7 +85,7 @@ async def run(
     """
     address = rights.digester.address(CAMPAIGN, email)
     await _check_health(public)
-    await rights.records.forget(address)  # left by a run that was interrupted
+    await rights.maintenance.forget(address)  # left by a run that was interrupted
     before = await _total(public)
     try:
         await _sign(public, email)
@@ -93,7 +93,7 @@ async def run(
         await _press(public, tokens, address, signed)
         await _until("the count rises", _is(public, before + 1), pause)
     finally:
-        await rights.records.forget(address)
+        await rights.maintenance.forget(address)
     await _until("the count falls again", _is(public, before), pause)
 
 
@@ -113,7 +113,7 @@ async def _sign(public: httpx.AsyncClient, email: str) -> None:
 
 def _mailed(rights: Rights, address: Address) -> Callable[[], Awaitable[Submission | None]]:
     async def look() -> Submission | None:
-        found = await rights.records.find(address)
+        found = await rights.maintenance.find(address)
         is_sent = any(claim.sent for claim in found.mailbox.claims)
         return found.signature.submissions[-1] if found.signature and is_sent else None
 

@@ -1,4 +1,4 @@
-# Who is told what. Whether RUNBOOK.md and the code know the same names is tested in tests/infra/test_watch.py.
+# Who is alerted of what. Whether RUNBOOK.md and the code know the same names is tested in tests/infra/test_watch.py.
 
 # What Google names when it makes them, so that a plan can be asked where an alert goes.
 override_resource {
@@ -27,7 +27,7 @@ run "what_loses_signatures_wakes_somebody" {
     condition = alltrue([for name, alert in google_monitoring_alert_policy.this :
       alert.severity == "CRITICAL" && length(alert.alert_strategy[0].notification_channel_strategy) == 1
     if contains(alert.notification_channels, "channel-that-wakes")])
-    error_message = "what wakes somebody is CRITICAL, and is told again"
+    error_message = "what wakes somebody is CRITICAL, and is repeated"
   }
 }
 
@@ -110,7 +110,7 @@ run "no_budget_without_a_billing_account" {
 
   assert {
     condition     = length(google_billing_budget.month) == 0
-    error_message = "whoever may not see the billing account must still be able to deploy"
+    error_message = "those who may not see the billing account must still be able to deploy"
   }
 }
 

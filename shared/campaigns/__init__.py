@@ -6,8 +6,8 @@ to the petition may lie there, too: reclaim-your-face/share.png, 1200 x 630 pixe
 
 Because they are files, `sign` reads no database to know a campaign, and survives a database outage. A file that
 lacks what signers must be told (controllers, contact, retention, recipients, consent text, minimum age) does not
-load, and the error names every missing key and says what belongs there. Whoever writes such a file need not know
-Python: each fault is one sentence that names the line, the key and the fix.
+load, and the error names every missing key and says what belongs there. Its author need not know Python:
+each error is one sentence that names the line, the key and the fix.
 """
 
 from shared.campaigns.loader import load as load

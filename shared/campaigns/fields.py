@@ -1,4 +1,4 @@
-"""The types of a campaign file's values: what each accepts, and what its author is told otherwise."""
+"""The types of a campaign file's values: what each accepts, and the error message for all else."""
 
 import re
 from datetime import date
@@ -17,12 +17,12 @@ from shared.reference import countries
 THROWAWAY = "throwaway"
 
 
-def matching(pattern: str, told: str) -> AfterValidator:
-    """A check that the whole text matches `pattern`; the error says `told`."""
+def matching(pattern: str, message: str) -> AfterValidator:
+    """Make a validator: the whole text must match `pattern`, else the error says `message`."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise ValueError(told)
+            raise ValueError(message)
         return text
 
     return AfterValidator(check)
@@ -40,7 +40,7 @@ def _check_language(language: str) -> str:
 
 
 def _check_recipient(recipient: str) -> str:
-    """An X25519 recipient of age-encryption.org/v1: Bech32, human-readable part "age"."""
+    """Check an X25519 recipient of age-encryption.org/v1: Bech32, human-readable part "age"."""
     if recipient.upper().startswith("AGE-SECRET-KEY-"):
         raise ValueError("this is the SECRET key: put the public key here, and make a new pair")
     if recipient != THROWAWAY and not re.fullmatch("age1[02-9ac-hj-np-z]{58}", recipient):
@@ -56,8 +56,8 @@ def _check_country(country: str) -> str:
     return country
 
 
-#: What people write for an origin, and what they are told; the first that fits.
-_ORIGIN_FAULTS = (
+#: What people write for an origin, and the error message; the first that matches.
+_ORIGIN_ERRORS = (
     (r"(?s).*[^\x00-\x7f].*", "write the host as browsers send it, which is its xn--… form"),
     (r"(?s).*[A-Z].*", "write it in small letters, as browsers send it"),
     (r"http://(?!(localhost|127\.0\.0\.1)(:|/|$)).*", "write https://; only localhost goes without"),
@@ -68,10 +68,10 @@ _HOST = r"[a-z0-9-]+(\.[a-z0-9-]+)*"
 
 
 def _check_origin(origin: str) -> str:
-    """An origin as browsers send it: scheme and host in lower case, a port only if unusual, no path."""
-    for pattern, told in _ORIGIN_FAULTS:
+    """Check an origin as browsers send it: scheme and host in lower case, a port only if unusual, no path."""
+    for pattern, message in _ORIGIN_ERRORS:
         if re.fullmatch(pattern, origin):
-            raise ValueError(told)
+            raise ValueError(message)
     if not re.fullmatch(rf"https://{_HOST}(:[0-9]+)?|http://(localhost|127\.0\.0\.1)(:[0-9]+)?", origin):
         raise ValueError("an origin is https:// and one host, without a path, as in https://www.example.org")
     return origin

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.cache import StaleWhileRevalidate
 from shared.campaigns.model import Campaign
-from shared.campaigns.overlay import PublishedOverlay, applied
+from shared.campaigns.overlay import PublishedOverlay, apply_overlay
 from shared.clock import Clock, utc_now
 
 MAX_AGE = timedelta(seconds=10)
@@ -26,7 +26,7 @@ class LiveCampaigns(Mapping[str, Campaign]):
         now: Clock = utc_now,
     ) -> None:
         async def renewed(campaign: str, _now: datetime, _last: Campaign | None) -> Campaign:
-            return applied(files[campaign], await read(campaign))
+            return apply_overlay(files[campaign], await read(campaign))
 
         self.files = files
         self._now = now

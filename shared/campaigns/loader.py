@@ -1,4 +1,4 @@
-"""Reads campaign files and their translations, and says what is wrong with them, line by line."""
+"""Read campaign files and their translations, and say what is wrong with them, line by line."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pydantic import (
 )
 
 from shared.campaigns.model import Campaign
-from shared.campaigns.problems import File, Files, located
+from shared.campaigns.problems import CampaignFiles, TomlFile, located_errors
 from shared.errors import ConfigurationError
 
 FOLDER = Path(__file__).parent
@@ -20,38 +20,38 @@ def load_all(folder: Path = FOLDER) -> Mapping[str, Campaign]:
     """Load all campaigns of `folder`, by id; there is at least one.
 
     Raises:
-        ConfigurationError: a file does not load, or there is none; names file, line and key of every fault, and
+        ConfigurationError: a file does not load, or there is none; names file, line and key of every error, and
             what belongs there.
     """
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: there is no such folder, and campaign files are looked for in it")
-    loaded, told = {}, []
+    loaded, errors = {}, []
     for path in sorted(folder.glob("*.toml")):
         try:
             loaded[path.stem] = load(path)
-        except ConfigurationError as fault:
-            told.append(str(fault))
-    if told:
-        raise ConfigurationError("\n".join(told))
+        except ConfigurationError as error:
+            errors.append(str(error))
+    if errors:
+        raise ConfigurationError("\n".join(errors))
     if not loaded:
         raise ConfigurationError(f"{folder}: holds no campaign file, whose name would end in .toml")
     return loaded
 
 
 def load(path: Path) -> Campaign:
-    """One campaign with its translations; its id is the file's name. Raises like `load_all`."""
+    """Load one campaign with its translations; its id is the file's name. Raises like `load_all`."""
     files = read(path)
-    for key, told in _NOT_KEYS.items():
+    for key, message in _NOT_KEYS.items():
         if key in files.main.content:
-            raise ConfigurationError(files.tell((key,), told))
+            raise ConfigurationError(files.describe((key,), message))
     share_image = _share_image(path.with_suffix("") / "share.png")
     content = {**files.main.content, "id": path.stem, "share_image": share_image}
     if files.translations:
         content["texts"] = _texts(files)
     try:
         return Campaign.model_validate(content)
-    except ValidationError as fault:
-        sentences = (files.tell(*each) for each in located(Campaign, fault))
+    except ValidationError as invalid:
+        sentences = (files.describe(*error) for error in located_errors(Campaign, invalid))
         raise ConfigurationError("\n".join(sentences)) from None
 
 
@@ -62,24 +62,24 @@ _NOT_KEYS = {
 }
 
 
-def read(path: Path) -> Files:
-    """The file of a campaign, and what lies in the folder of its name, as they are written.
+def read(path: Path) -> CampaignFiles:
+    """Read the file of a campaign and its translations, as they are written.
 
     Raises:
         ConfigurationError: one of them is not in UTF-8.
     """
     folder = sorted(path.with_suffix("").glob("*.toml"))
     translations = {file.stem: _read(file, f"{path.stem}/{file.name}") for file in folder}
-    return Files(_read(path, path.name), translations)
+    return CampaignFiles(_read(path, path.name), translations)
 
 
-def _texts(files: Files) -> dict[str, Any]:
-    """By language: those in the campaign's file, and its translations."""
+def _texts(files: CampaignFiles) -> dict[str, Any]:
+    """Return the texts by language: those in the campaign's file, and its translations."""
     texts = files.main.content.get("texts", {})
     for language, file in files.translations.items():
         if not isinstance(texts, dict) or language in texts:
-            told = f"is in {file.name}, too: leave one of the two"
-            raise ConfigurationError(Files(files.main).tell(("texts", language), told))
+            message = f"is in {file.name}, too: leave one of the two"
+            raise ConfigurationError(CampaignFiles(files.main).describe(("texts", language), message))
     return {**texts, **{language: file.content for language, file in files.translations.items()}}
 
 
@@ -87,7 +87,7 @@ _PNG = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})", re.DOTALL)
 
 
 def _share_image(file: Path) -> Path | None:
-    """The picture, if there is one of the size that is shown whole wherever a link is posted."""
+    """Return the picture for posts, if there is one; it must have the size that is shown whole everywhere."""
     if not file.is_file():
         return None
     found = _PNG.match(file.read_bytes()[:24])
@@ -97,8 +97,9 @@ def _share_image(file: Path) -> Path | None:
     return file
 
 
-def _read(path: Path, name: str) -> File:
+def _read(path: Path, name: str) -> TomlFile:
     try:
-        return File(name, path.read_text(encoding="utf-8-sig"))  # Windows' Notepad puts a byte order mark in front
+        # Windows' Notepad puts a byte order mark in front.
+        return TomlFile(name, path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         raise ConfigurationError(f"{name}: is not in UTF-8; let your editor save it in that encoding") from None

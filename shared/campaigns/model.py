@@ -34,7 +34,7 @@ from shared.campaigns.fields import (
     Whole,
     matching,
 )
-from shared.campaigns.problems import Location, MisfitError, named
+from shared.campaigns.problems import Location, MisfitError, with_key
 
 #: Confirming stays possible this long after the close: a mail opened the next morning still counts.
 CONFIRM_GRACE = timedelta(days=7)
@@ -97,12 +97,12 @@ class Privacy(_Part):
 
     @property
     def words(self) -> set[str]:
-        """All that another language may call otherwise."""
+        """Return all that may have another name in another language."""
         processed = {word for each in self.processors for word in (each.task, each.place)}
         return {*self.recipients, *processed, self.supervisory_authority}
 
     def translated(self, glossary: Mapping[str, str]) -> Self:
-        """The same with each of its `words` as `glossary` has it; those that it lacks stay."""
+        """Return a copy with each of its `words` as `glossary` has it; those that it lacks stay."""
         recipients = tuple(glossary.get(each, each) for each in self.recipients)
         processors = tuple(
             Processor(
@@ -128,11 +128,12 @@ class Proof(_Part):
 
     @property
     def holds(self) -> bool:
+        """Return whether the answer is the one that was sealed."""
         return self.answer is not None and digest_of(self.answer) == self.challenge
 
 
 def digest_of(answer: str) -> str:
-    """What a campaign file keeps of an answer before it is known."""
+    """Return the SHA-256 of an answer, in hexadecimal, which a campaign file holds until the answer is known."""
     return hashlib.sha256(answer.encode()).hexdigest()
 
 
@@ -146,7 +147,7 @@ class Sealing(_Part):
 
     @property
     def unproven(self) -> list[str]:
-        """The recipients of which nobody has shown that what is sealed to them can be opened."""
+        """Return the recipients for which nobody has shown that what is sealed to them can be opened."""
         proven = {proof.recipient for proof in self.proofs if proof.holds}
         return [recipient for recipient in self.recipients if recipient not in proven]
 
@@ -186,7 +187,7 @@ class Initiative(_Part):
 
     @cached_property
     def thresholds(self) -> Mapping[str, int]:
-        """Minimum number of statements of support by country; 27 member states."""
+        """Read the minimum number of statements of support by country; 27 member states."""
         column = "min_720" if self.registered >= _NEW_MINIMA_FROM else "min_705"
         with _THRESHOLDS.open(newline="", encoding="utf-8") as rows:
             return {row["country"]: int(row[column]) for row in csv.DictReader(rows)}
@@ -226,7 +227,7 @@ class Campaign(_Part):
     minimum_age: Whole = Field(ge=13, le=21, description="the age, in years, from which one may sign")
     consent_version: OneLine = Field(description="changes with every change of a consent text")
     share_image: Path | None = Field(default=None, description="found beside the translations, never named")
-    paused: bool = Field(default=False, description="told by the overlay, never in the file")
+    paused: bool = Field(default=False, description="from the overlay, never in the file")
     tally_shards: Whole = Field(
         default=32,
         ge=1,
@@ -248,33 +249,33 @@ class Campaign(_Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if told := [*self._own_faults(), *self._partner_faults(), *self._text_faults()]:
-            raise MisfitError(told)
+        if errors := [*self._own_errors(), *self._partner_errors(), *self._text_errors()]:
+            raise MisfitError(errors)
         return self
 
-    def _own_faults(self) -> Iterator[tuple[Location, str]]:
+    def _own_errors(self) -> Iterator[tuple[Location, str]]:
         if self.closes < self.opens:
             yield ("closes",), "lies before opens"
         for earlier, later in pairwise(self.goal_steps):
             if later <= earlier:
                 yield ("goal_steps",), f"must rise and end with goal: {later} comes after {earlier}"
         if self.goal_steps[-1] != self.goal:
-            told = f"must rise and end with goal: they end with {self.goal_steps[-1]}, and goal is {self.goal}"
-            yield ("goal_steps",), told
+            message = f"must rise and end with goal: they end with {self.goal_steps[-1]}, and goal is {self.goal}"
+            yield ("goal_steps",), message
         if "postal_code" in self.required_fields and not self.asks_postal_code:
             yield ("required_fields",), "names postal_code, but asks_postal_code is not true"
 
-    def _partner_faults(self) -> Iterator[tuple[Location, str]]:
+    def _partner_errors(self) -> Iterator[tuple[Location, str]]:
         owners = dict[str, str]()
         for slug, partner in self.partners.items():
             for index, origin in enumerate(partner.origins):
                 if owner := owners.get(origin):
                     where = "twice" if owner == slug else f"with partners.{owner}, too"
-                    told = f"the origin {origin} stands there {where}: leave it with one partner, once"
-                    yield ("partners", slug, "origins", index), told
+                    message = f"the origin {origin} stands there {where}: leave it with one partner, once"
+                    yield ("partners", slug, "origins", index), message
                 owners[origin] = slug
 
-    def _text_faults(self) -> Iterator[tuple[Location, str]]:
+    def _text_errors(self) -> Iterator[tuple[Location, str]]:
         if self.default_language not in self.texts:
             yield ("texts", self.default_language), "is missing, the default language"
         elif self.default_language not in self.vouched_languages:
@@ -282,10 +283,10 @@ class Campaign(_Part):
         for language in set(self.vouched_languages) - self.texts.keys():
             yield ("vouched_languages",), f"there are no texts in {language}"
         for language, texts in self.texts.items():
-            for key, told in self._faults_of(texts):
-                yield ("texts", language, *key), told
+            for key, message in self._errors_of(texts):
+                yield ("texts", language, *key), message
 
-    def _faults_of(self, texts: Texts) -> Iterator[tuple[Location, str]]:
+    def _errors_of(self, texts: Texts) -> Iterator[tuple[Location, str]]:
         for word in texts.glossary.keys() - self.privacy.words:
             yield ("glossary", word), "stands nowhere in the privacy table; copy it from there"
         consent = " ".join(texts.consent.split())
@@ -299,25 +300,25 @@ class Campaign(_Part):
 
     @property
     def not_ready(self) -> list[str]:
-        """What keeps this campaign from opening to the public, each in a sentence that names key and remedy.
+        """Return what keeps this campaign from opening to the public: sentences that name key and remedy.
 
         One key is lost sooner than one thinks, and with the last key all signatures.
         """
-        return [f"{self.id}.toml: {named(location, told)}" for location, told in self.unready_keys()]
+        return [f"{self.id}.toml: {with_key(*error)}" for error in self.unready_keys()]
 
     def unready_keys(self) -> Iterator[tuple[Location, str]]:
-        """As `not_ready`, with the key apart from what is told of it."""
+        """Yield what keeps this campaign from opening: each key, and a sentence about it."""
         for key, recipients in self._all_recipients():
             if THROWAWAY in recipients:
                 yield key, f'"{THROWAWAY}" is for local runs: put an age recipient (age1…) there instead'
         real = [recipient for recipient in self.sealing.recipients if recipient != THROWAWAY]
         if len(set(real)) < MIN_RECIPIENTS:
-            told = f"needs {MIN_RECIPIENTS} keys at least, of two people"
-            yield ("sealing", "recipients"), f"{told}: each of them makes one with undersign keygen"
+            message = f"needs {MIN_RECIPIENTS} keys at least, of two people"
+            yield ("sealing", "recipients"), f"{message}: each of them makes one with undersign keygen"
         for recipient in real:
             if recipient in self.sealing.unproven:
-                told = f"nobody has shown that the key of {recipient[:12]}… opens what is sealed to it"
-                yield ("sealing", "recipients"), f"{told}: undersign prove {self.id}"
+                message = f"nobody has shown that the key of {recipient[:12]}… opens what is sealed to it"
+                yield ("sealing", "recipients"), f"{message}: undersign prove {self.id}"
 
     def _all_recipients(self) -> Iterator[tuple[Location, tuple[str, ...]]]:
         yield ("sealing", "recipients"), self.sealing.recipients
@@ -326,11 +327,11 @@ class Campaign(_Part):
                 yield ("partners", slug, "recipient"), (partner.recipient,)
 
     def text(self, language: str) -> Texts:
-        """The texts in `language`, else in the campaign's own."""
+        """Return the texts in `language`, else in the campaign's own."""
         return self.texts.get(language) or self.texts[self.default_language]
 
     def changed(self, *, partners: Mapping[str, Partner], paused: bool) -> Self:
-        """The same campaign, as its overlay has it."""
+        """Return a copy of the campaign with what its overlay changes."""
         changed = self.model_copy(update={"partners": partners, "paused": paused})
         changed.__dict__.pop("partner_by_origin", None)  # which the copy has from the original
         return changed
@@ -342,28 +343,29 @@ class Campaign(_Part):
         return "campaign_paused" if self.paused else None
 
     def has_opened(self, now: datetime) -> bool:
-        """Also when it has closed again."""
+        """Return whether the first day has come, also when it has closed again."""
         return self._start(self.opens) <= now
 
     def is_open(self, now: datetime) -> bool:
-        """From the first day to the last."""
+        """Return whether it is one of the days from the first to the last."""
         return self.has_opened(now) and now < self._start(self.closes) + timedelta(days=1)
 
     def takes_confirmations(self, now: datetime) -> bool:
-        """Also after the close, for `CONFIRM_GRACE`."""
+        """Return whether signatures can be confirmed: also after the close, for `CONFIRM_GRACE`."""
         return self.has_opened(now) and now < self._start(self.closes) + timedelta(days=1) + CONFIRM_GRACE
 
     @property
     def purged_on(self) -> date:
-        """The day from which the signatures are no longer kept."""
+        """Return the day from which the signatures are no longer kept."""
         return self.closes + timedelta(days=self.privacy.retention_days)
 
     def next_goal(self, total: int) -> int:
-        """The first step above `total`, else the goal."""
+        """Return the first step above `total`, else the goal."""
         return next((step for step in self.goal_steps if step > total), self.goal)
 
     @cached_property
     def partner_by_origin(self) -> Mapping[str, str]:
+        """Return the short name of the partner for each registered origin."""
         return {origin: slug for slug, partner in self.partners.items() for origin in partner.origins}
 
     @staticmethod

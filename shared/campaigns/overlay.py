@@ -4,8 +4,8 @@ One small document per campaign, written by the organisers' desk. `paused` and `
 so that functions without a database learn of them; each function reads them in the background, and a request uses
 the last good copy. `paper`, `hand_overs` and `purged` stay inside, but for the numbers that the counter shows.
 
-The overlay names no age recipient: whoever can write to the database must not be able to have signers' data sealed
-to a key of their own.
+The overlay names no age recipient: write access to the database must not be enough to have signers' data sealed to
+another key.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from shared.campaigns.fields import Country, OneLine, Origin, Slug
 from shared.campaigns.model import Campaign, Partner
 
-_MOST = 1000
-_MOST_ON_PAPER = 10_000_000
+_MAX_PARTNERS = 1000
+_MAX_ON_PAPER = 10_000_000
 
 
 def _check_number(number: int) -> int:
-    if number == 0 or abs(number) > _MOST_ON_PAPER:
-        raise ValueError(f"write a whole number up to {_MOST_ON_PAPER:,}, below nought to take some off")
+    if number == 0 or abs(number) > _MAX_ON_PAPER:
+        raise ValueError(f"write a whole number up to {_MAX_ON_PAPER:,}, below 0 to take some off")
     return number
 
 
@@ -57,10 +57,10 @@ class HandOver(_Part):
 
 
 class PublishedOverlay(_Part):
-    """What everybody may know, and every function does."""
+    """The part that is public, and that every function knows."""
 
     paused: bool = False
-    partners: Mapping[Slug, AdmittedPartner] = Field(default={}, max_length=_MOST)
+    partners: Mapping[Slug, AdmittedPartner] = Field(default={}, max_length=_MAX_PARTNERS)
 
 
 class Overlay(PublishedOverlay):
@@ -72,19 +72,20 @@ class Overlay(PublishedOverlay):
 
     @property
     def published(self) -> PublishedOverlay:
+        """Return the part that count publishes."""
         return PublishedOverlay(paused=self.paused, partners=self.partners)
 
     @property
     def paper_by_country(self) -> Mapping[str, int]:
-        """The sum of all entries; countries that come to nothing are left out."""
+        """Sum all entries by country; countries whose sum is 0 are left out."""
         sums = dict[str, int]()
         for entry in self.paper:
             sums[entry.country] = sums.get(entry.country, 0) + entry.number
         return {country: number for country, number in sorted(sums.items()) if number}
 
 
-def applied(campaign: Campaign, overlay: PublishedOverlay) -> Campaign:
-    """The campaign as it is now. What its file says of a partner or an origin cannot be taken away."""
+def apply_overlay(campaign: Campaign, overlay: PublishedOverlay) -> Campaign:
+    """Return the campaign with its overlay applied, which takes away no partner or origin of the file."""
     owners = campaign.partner_by_origin
     partners = dict(campaign.partners)
     for slug, admitted in overlay.partners.items():

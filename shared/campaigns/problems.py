@@ -21,15 +21,15 @@ Location = tuple[int | str, ...]
 
 
 class MisfitError(ValueError):
-    """Keys that are right alone and wrong together. `told`: of which key, and a sentence."""
+    """Keys that are right alone and wrong together. `errors`: which key, and a sentence about it."""
 
-    def __init__(self, told: Sequence[tuple[Location, str]]) -> None:
-        super().__init__("\n".join(named(location, sentence) for location, sentence in told))
-        self.told = told
+    def __init__(self, errors: Sequence[tuple[Location, str]]) -> None:
+        super().__init__("\n".join(with_key(*error) for error in errors))
+        self.errors = errors
 
 
 @dataclass(frozen=True)
-class File:
+class TomlFile:
     """One TOML file. `name`: as its writer knows it."""
 
     name: str
@@ -37,36 +37,38 @@ class File:
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """
+        """Parse the file.
+
         Raises:
             ConfigurationError: it is no TOML.
         """
         try:
             # With a line break, for tomllib names no line for what it finds at the very end.
             return tomllib.loads(f"{self.text}\n")
-        except tomllib.TOMLDecodeError as fault:
-            raise ConfigurationError(f"{self.name}{_of_syntax(self.text, str(fault))}") from None
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"{self.name}{_syntax_message(self.text, str(error))}") from None
 
     @cached_property
     def lines(self) -> Lines:
+        """Find the line of each key."""
         return Lines(self.text)
 
 
 @dataclass(frozen=True)
-class Files:
+class CampaignFiles:
     """The file of a campaign, and by language those that hold a translation."""
 
-    main: File
-    translations: Mapping[str, File] = field(default_factory=dict)
+    main: TomlFile
+    translations: Mapping[str, TomlFile] = field(default_factory=dict)
 
-    def tell(self, location: Location, sentence: str) -> str:
-        """What is wrong with a key, with the file and the line that it stands in or is missing from."""
+    def describe(self, location: Location, sentence: str) -> str:
+        """Return a sentence about a key, with the file and the line that it stands in or is missing from."""
         file, key = self._place(location)
         is_file_name = key == ("id",) and "id" not in file.content
-        line = "" if is_file_name else f":{file.lines.of(key)}"
-        return f"{file.name}{line}: {named(key, sentence)}"
+        line = "" if is_file_name else f":{file.lines.line_of(key)}"
+        return f"{file.name}{line}: {with_key(key, sentence)}"
 
-    def _place(self, location: Location) -> tuple[File, Location]:
+    def _place(self, location: Location) -> tuple[TomlFile, Location]:
         match location:
             case ("texts", str(language), *below) if language in self.translations:
                 return self.translations[language], tuple(below)
@@ -76,19 +78,19 @@ class Files:
 _TOML_HINT = "straight quotes; dates 2026-11-01; numbers 1_000; true/false in lower case"
 
 
-def _of_syntax(text: str, told: str) -> str:
-    """What makes `text` no TOML, with the line it is in, unless that could hold a secret."""
-    found = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", told, re.DOTALL)
+def _syntax_message(text: str, error: str) -> str:
+    """Say what makes `text` no TOML, and quote the line, unless that could hold a secret."""
+    found = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", error, re.DOTALL)
     number = int(found[2]) if found else unclosed_quote(text)
     if number is None:
-        return f": is no TOML: {told}; look for a quote or a bracket that is not closed ({_TOML_HINT})"
+        return f": is no TOML: {error}; look for a quote or a bracket that is not closed ({_TOML_HINT})"
     line = text.split("\n")[number - 1].strip()
     quoted = "" if "SECRET" in line.upper() else f": {line[:80]}"
     reason = found[1] if found else "nothing closes this quote"
     return f":{number}: is no TOML{quoted}: {reason} ({_TOML_HINT})"
 
 
-#: What pydantic finds, by its type of error, and what the writer of the file is told.
+#: By pydantic's type of error, the message for the writer of the file.
 _SENTENCES: Mapping[str, str] = {
     "missing": "is missing",
     "too_short": "needs one entry at least",
@@ -110,26 +112,26 @@ _DOUBLE_BRACKETS = "write [[{key}]], with double brackets: there may be several"
 _SINGLE_BRACKETS = "write [{key}], with single brackets: there is one"
 
 
-def of_keys(root: type[BaseModel], fault: ValidationError) -> Iterator[str]:
-    """One sentence for each key that is wrong in what was to become a `root`."""
-    return (named(location, sentence) for location, sentence in located(root, fault))
+def messages(root: type[BaseModel], invalid: ValidationError) -> Iterator[str]:
+    """Yield a sentence for each key that kept a `root` from being made."""
+    return (with_key(*error) for error in located_errors(root, invalid))
 
 
-def located(root: type[BaseModel], fault: ValidationError) -> Iterator[tuple[Location, str]]:
-    """Each key that is wrong in what was to become a `root`, and the sentence about it."""
-    errors = fault.errors(include_url=False)
-    told = set[Location]()
+def located_errors(root: type[BaseModel], invalid: ValidationError) -> Iterator[tuple[Location, str]]:
+    """Yield each key that kept a `root` from being made, and a sentence about it."""
+    errors = invalid.errors(include_url=False)
+    seen = set[Location]()
     for error in errors:
         location = tuple(part for part in error["loc"] if part != "[key]")
-        # A list is "too short" when the faulty entries, which are told anyway, are taken out of it.
+        # A list is "too short" once its invalid entries, which are named anyway, are taken out of it.
         follows = error["type"] == "too_short" and any(
             other["loc"][: len(location)] == location and other is not error for other in errors
         )
-        if follows or location in told:
+        if follows or location in seen:
             continue
-        told.add(location)
+        seen.add(location)
         if isinstance(misfit := error.get("ctx", {}).get("error"), MisfitError):
-            yield from misfit.told
+            yield from misfit.errors
         else:
             yield location, _sentence(root, error, location)
 
@@ -162,13 +164,13 @@ def _unknown_key(root: type[BaseModel], location: Location, *, is_table: bool) -
     return f"is not a key here; the keys here are {', '.join(names)}"
 
 
-def named(location: Location, sentence: str) -> str:
-    """The sentence, with the key that it is about."""
+def with_key(location: Location, sentence: str) -> str:
+    """Return a sentence with the key that it is about in front of it."""
     return ": ".join(filter(None, (_dotted(location), sentence)))
 
 
 def _dotted(location: Location) -> str:
-    """As one writes it in the file, but for the numbers; the first entry of a list is 0."""
+    """Return a key as it is written in the file, except for numbers: the first entry of a list is 0."""
     return ".".join(_part(part) for part in location)
 
 
@@ -177,19 +179,19 @@ def _part(part: int | str) -> str:
 
 
 def _description(root: type[BaseModel], location: Location) -> str | None:
-    """What the field at `location` is for, from the models below `root`."""
+    """Return what the field at `location` is for, from the models below `root`."""
     model = _model_at(root, location[:-1])
     field = model.model_fields.get(str(location[-1])) if model and location else None
     return field.description if field else None
 
 
 def _model_at(root: type[BaseModel], location: Location) -> type[BaseModel] | None:
-    """The model whose keys stand below `location`; None for a list, or where no model is."""
+    """Return the model whose keys stand below `location`; None for a list, or where there is no model."""
     annotation: Any = root
     for part in location:
         model = _model_in(annotation)
         if _holds_several(annotation):
-            annotation = model  # the part is an index, or a key of one's own
+            annotation = model  # the part is an index, or a key that the writer chose
         else:
             field = model.model_fields.get(str(part)) if model else None
             annotation = field.annotation if field else None

@@ -1,6 +1,6 @@
-"""In which line of a TOML file each key stands, which tomllib does not tell.
+"""Find the line of each key in a TOML file, which tomllib does not report.
 
-For a file that tomllib has read: whatever it accepts is found here, and nothing is checked twice. A key is a path
+For a file that tomllib has read: all that it accepts is found here, and nothing is checked twice. A key is a path
 from the top of the file, with a number for an entry of a list: ("partners", "digital-rights", "origins", 0).
 """
 
@@ -34,8 +34,8 @@ class Lines:
         self._lines: Mapping[Path, int] = scanner.lines
         self.comments: Mapping[int, str] = scanner.comments
 
-    def of(self, path: Sequence[int | str]) -> int:
-        """The line of a key; of one that is missing, that of the table it belongs to, or the first line."""
+    def line_of(self, path: Sequence[int | str]) -> int:
+        """Return the line of a key; of a missing one, that of the table it belongs to, or the first line."""
         for length in range(len(path), 0, -1):
             if line := self._lines.get(tuple(path[:length])):
                 return line
@@ -43,26 +43,26 @@ class Lines:
 
 
 def unclosed_quote(text: str) -> int | None:
-    """The line of the quotes after which `text` ends without their likes; None where there are none such."""
+    """Return the line of the opening quotes that are never closed; None where there are none."""
     scanner = _Scanner(text)
     try:
         scanner.scan()
     except _UnclosedError as unclosed:
         return scanner.line_at(unclosed.at)
-    except _LostError:
+    except _SyntaxError:
         return None
     return None
 
 
-class _LostError(Exception):
+class _SyntaxError(Exception):
     """This is no TOML."""
 
     def __init__(self, at: int) -> None:
         self.at = at
 
 
-class _UnclosedError(_LostError):
-    """Quotes that nothing closes."""
+class _UnclosedError(_SyntaxError):
+    """Quotes that are never closed."""
 
 
 class _Scanner:
@@ -75,9 +75,10 @@ class _Scanner:
         self._line_ends = [found.start() for found in re.finditer("\n", self.text)]
 
     def scan(self) -> None:
-        """
+        """Scan the whole text.
+
         Raises:
-            _LostError: this is no TOML.
+            _SyntaxError: this is no TOML.
         """
         table: Path = ()
         self._skip_blank()
@@ -92,7 +93,7 @@ class _Scanner:
         return bisect_left(self._line_ends, at) + 1
 
     def _header(self) -> Path:
-        """[a.b] or [[a.b]], after its first bracket. The table that what follows belongs to."""
+        """Scan [a.b] or [[a.b]] after its first bracket; return the table that the following keys belong to."""
         line = self.line_at(self.at)
         is_entry = self._takes("[")
         table = self._tables(self._key(), line)
@@ -106,7 +107,7 @@ class _Scanner:
         return table
 
     def _tables(self, key: Sequence[str], line: int) -> Path:
-        """The path of a header's key: [a.b] below [[a]] belongs to the last entry of a."""
+        """Return the path of a header's key: [a.b] below [[a]] belongs to the last entry of a."""
         table: Path = ()
         for part in key[:-1]:
             table = (*table, part)
@@ -132,7 +133,7 @@ class _Scanner:
         elif not self._match(_STRING):
             self._refuse_unclosed()
             if not self._match(_PLAIN_VALUE):
-                raise _LostError(self.at)
+                raise _SyntaxError(self.at)
 
     def _list(self, path: Path) -> None:
         index = 0
@@ -154,7 +155,7 @@ class _Scanner:
             self._skip_blank()
 
     def _key(self) -> list[str]:
-        """A dotted key, up to what follows it."""
+        """Scan a dotted key, up to what follows it."""
         parts = [self._key_part()]
         while self._takes("."):
             parts.append(self._key_part())
@@ -167,7 +168,7 @@ class _Scanner:
         elif quoted := self._match(_STRING):
             part = str(tomllib.loads(f"x = {quoted}")["x"])
         else:
-            raise _LostError(self.at)
+            raise _SyntaxError(self.at)
         self._skip_blank()
         return part
 
@@ -196,4 +197,4 @@ class _Scanner:
 
     def _expect(self, mark: str) -> None:
         if not self._takes(mark):
-            raise _LostError(self.at)
+            raise _SyntaxError(self.at)

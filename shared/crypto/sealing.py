@@ -1,12 +1,11 @@
 """Hazardous: sealing to public keys, and opening what was sealed to ours.
 
-Never seal with a key whose identity nobody holds; never keep an identity anywhere but in Secret Manager
+Never seal to a key whose identity nobody holds; never keep an identity anywhere but in Secret Manager
 (deliver's) or on the organisers' own machines (the campaign's); never compare or log an opened envelope.
 
 Sealed data is an age file (https://age-encryption.org/v1, X25519), which the stock `age` tool opens.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -16,17 +15,16 @@ import pyrage
 from shared.errors import ConfigurationError, Unopenable
 
 if TYPE_CHECKING:
-    pass
-
+    from shared.models.sealed import SealedContact, SealedSignature
 
 _BLOCK_BYTES = 512
 
 
 def parse_recipient(recipient: str) -> pyrage.x25519.Recipient:
-    """An `age1…` public key.
+    """Parse an age public key (`age1…`).
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not one.
     """
     try:
         return pyrage.x25519.Recipient.from_str(recipient)
@@ -34,13 +32,12 @@ def parse_recipient(recipient: str) -> pyrage.x25519.Recipient:
         raise ConfigurationError(f"{recipient[:12]}… is not an age recipient") from None
 
 
-def seal(content: Mapping[str, object] | str, recipients: Sequence[pyrage.x25519.Recipient]) -> bytes:
-    """JSON as an age file that any one of `recipients` opens.
+def seal(text: str, recipients: Sequence[pyrage.x25519.Recipient]) -> bytes:
+    """Seal JSON into an age file that any one of `recipients` opens.
 
-    The JSON is filled up with spaces to a multiple of 512 bytes, so that the length of what is stored does not
-    give away how long a name and an address are. Each recipient adds about 100 bytes.
+    It is padded with spaces to a multiple of 512 bytes, so that the length of what is stored does not give away
+    how long a name and an address are. Each recipient adds about 100 bytes.
     """
-    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     encoded = text.encode()
     blocks = math.ceil(len(encoded) / _BLOCK_BYTES)
     sealed: bytes = pyrage.encrypt(encoded.ljust(blocks * _BLOCK_BYTES), list(recipients))
@@ -50,21 +47,21 @@ def seal(content: Mapping[str, object] | str, recipients: Sequence[pyrage.x25519
 class Sealer:
     """Seals the signatures of one campaign.
 
-    `recipients`: the campaign's. `partners`: the own recipient of each partner that has one, by its slug.
+    `recipients`: the campaign's. `partners`: the recipient of each partner that has its own, by slug.
     """
 
     def __init__(self, recipients: Sequence[str], partners: Mapping[str, str]) -> None:
         self._recipients = [parse_recipient(recipient) for recipient in recipients]
         self._partners = {slug: parse_recipient(recipient) for slug, recipient in partners.items()}
 
-    def for_campaign(self, personal: Mapping[str, object]) -> bytes:
-        """What only the organisers may read."""
-        return seal(personal, self._recipients)
+    def for_campaign(self, signature: "SealedSignature") -> bytes:
+        """Seal a signature to the organisers."""
+        return seal(signature.model_dump_json(), self._recipients)
 
-    def for_partner(self, slug: str | None, contact: Mapping[str, object]) -> bytes | None:
-        """What one partner may read; None where it has no recipient of its own."""
+    def for_partner(self, slug: str | None, contact: "SealedContact") -> bytes | None:
+        """Seal a contact to one partner; None if the partner has no recipient of its own."""
         recipient = self._partners.get(slug or "")
-        return seal(contact, [recipient]) if recipient else None
+        return seal(contact.model_dump_json(), [recipient]) if recipient else None
 
 
 class Opener:
@@ -77,7 +74,8 @@ class Opener:
             raise ConfigurationError("an age identity cannot be read") from None
 
     def open(self, sealed: bytes) -> bytes:
-        """
+        """Open an age file.
+
         Raises:
             Unopenable: not an age file, changed on the way, or sealed to somebody else.
         """

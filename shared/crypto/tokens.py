@@ -1,11 +1,11 @@
-"""Hazardous: the links in the mail. Whoever holds a token may confirm or withdraw the signature it names.
+"""Hazardous: the tokens in the links of the mail. The holder of one may confirm or withdraw a signature.
 
-What must never be done with these: log one; put one into a page's address that other sites see; accept one for
-another purpose than it was made for; accept one whose signature is written differently from how we write it.
+Never log one; never put one into the address of a page that other sites learn; never accept one for another
+purpose than it was made for; never accept one whose signature is encoded differently from how we encode it.
 
 A token is `fields~….time.signature~u`: signed by itsdangerous with HMAC-SHA-256 under a key of its purpose, its
 fields readable, all characters unreserved in URLs. It ends in a fixed letter, because mail programs cut off
-punctuation at the end of an address and Cloud Run keeps paths that end in z to itself.
+punctuation at the end of an address and Cloud Run reserves paths that end in z.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from shared.errors import ExpiredToken, InvalidToken
 
 _END = "~u"
-#: What a field may hold: "~" parts the fields, and anything else would be quoted in URLs. Ours are digests, ids,
-#: days, and words that passed a narrower check before they were stored (`models.SLUG` for partner and source).
+#: What a field may hold: "~" separates the fields, and anything else would be quoted in URLs. Ours are digests,
+#: ids, days, and words that passed a narrower check (`models.fields.SLUG` for partner and source).
 _FIELD = re.compile(r"[A-Za-z0-9._-]*")
-#: How many of a link's fields its token shows; the others are in one of their own, in base64.
-_SHOWN = 7
+#: The first fields of a link stand in its token as they are, the others together in base64.
+_PLAIN_FIELDS = 7
 #: Campaign and partner 40, digest 52, submission 32, locale and country 2, newsletter 1; 94 for day 10, source 40,
-#: language 8 and mailbox 9 in base64; 7 to part them, 6 of time, 43 of signature, 4 around these. A line of a mail
+#: language 8 and mailbox 9 in base64; 7 separators, 6 of time, 43 of signature, 4 around these. A line of a mail
 #: takes 998 characters (RFC 5322, 2.1.1), a browser's address thousands.
 MAX_CHARACTERS = 323
 
@@ -45,15 +45,15 @@ _TTL = {Purpose.CONFIRM: timedelta(days=30), Purpose.WITHDRAW: timedelta(days=3 
 class Link:
     """What a token names. `newsletter`: "1", "0" or "" (not asked); empty strings for what is not there.
 
-    Country, partner and newsletter are for the confirm page, which says them back without asking a database. The
-    last four are for the funnel (see `links.counted`), which counts without asking one that the link was opened.
+    Country, partner and newsletter are for the confirm page, which repeats them without reading a database. The
+    last four are for the funnel (see `links.cohort`), which counts opened links without reading one.
 
-    Source and language can be anybody's words. A mail that showed them would carry a message of 48 characters to
-    whoever's address was typed into the form, so the last four are written in base64, in which they spell nothing.
+    Source and language can be any text. In plain sight they would carry a message of 48 characters to any address
+    that a spammer types into the form, so the last four are in base64, in which they spell nothing.
 
-    Whoever has the link can read all of this: the signer, whose it is, and whomever the signer shows it to. So it
-    holds what many have in common, such as "other" for a mailbox that is with none of the large providers, and
-    nothing that is stored sealed.
+    All of this can be read by the signer and by anybody whom the signer shows the link. So it holds only what
+    many have in common, such as "other" for a mailbox at none of the large providers, and nothing that is stored
+    sealed.
     """
 
     campaign: str
@@ -70,25 +70,26 @@ class Link:
 
 
 class Tokens:
-    """Issues with the newest of `keys`, accepts any: rotate by adding one and later removing the oldest."""
+    """Signs with the newest of `keys`, verifies with any: rotate by adding one and later removing the oldest."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = list(keys)
 
     def issue(self, purpose: Purpose, link: Link, now: datetime) -> str:
-        """At most `MAX_CHARACTERS` long, if each field is as long as it may be.
+        """Issue a token, at most `MAX_CHARACTERS` long.
 
         Raises:
-            ValueError: a field has a character that would part it in two, or that a link may not hold.
+            ValueError: a field has a character that separates fields, or that a link may not hold.
         """
         fields = astuple(link)
         if not all(_FIELD.fullmatch(field) for field in fields):
             raise ValueError("a field of the link has a character that a token cannot hold")
         signer = _SignerAt(now, self._keys, purpose)
-        return signer.sign(_written(fields)).decode() + _END
+        return signer.sign(_encode(fields)).decode() + _END
 
     def verify(self, purpose: Purpose, token: str, now: datetime) -> Link:
-        """
+        """Verify a token and return its link.
+
         Raises:
             InvalidToken: not one of ours, or for another purpose, or changed in any character.
             ExpiredToken: ours, and too old; carries the campaign's id.
@@ -99,7 +100,7 @@ class Tokens:
         try:
             value, issued_at = _SignerAt(now, self._keys, purpose).unsign(signed, return_timestamp=True)
             _check_canonical(signed)
-            link = _read(value.decode())
+            link = _decode(value.decode())
         except (BadData, TypeError, ValueError):
             raise InvalidToken from None
         if now - issued_at > _TTL[purpose]:
@@ -107,19 +108,21 @@ class Tokens:
         return link
 
 
-def _written(fields: Sequence[str]) -> str:
-    return "~".join([*fields[:_SHOWN], base64_encode("~".join(fields[_SHOWN:]).rstrip("~").encode()).decode()])
+def _encode(fields: Sequence[str]) -> str:
+    return "~".join(
+        [*fields[:_PLAIN_FIELDS], base64_encode("~".join(fields[_PLAIN_FIELDS:]).rstrip("~").encode()).decode()]
+    )
 
 
-def _read(written: str) -> Link:
-    *shown, others = written.split("~")
-    if len(shown) != _SHOWN:
-        raise ValueError("not as many fields as there are")
-    return Link(*shown, *base64_decode(others).decode().split("~"))
+def _decode(encoded: str) -> Link:
+    *plain, others = encoded.split("~")
+    if len(plain) != _PLAIN_FIELDS:
+        raise ValueError("wrong number of fields")
+    return Link(*plain, *base64_decode(others).decode().split("~"))
 
 
 class _SignerAt(TimestampSigner):
-    """A signer whose clock stands at `now`."""
+    """A signer whose clock shows `now`."""
 
     def __init__(self, now: datetime, keys: list[str], purpose: Purpose) -> None:
         super().__init__(keys, salt=f"undersign.{purpose}.v1", key_derivation="hmac", digest_method=hashlib.sha256)
@@ -130,7 +133,7 @@ class _SignerAt(TimestampSigner):
 
 
 def _check_canonical(signed: str) -> None:
-    """Refuse another spelling of the same bytes: base64's last character has bits that mean nothing."""
+    """Refuse another encoding of the same bytes: the last character of base64 has unused bits."""
     for part in signed.rsplit(".", 2)[1:]:
         if base64_encode(base64_decode(part)).decode() != part:
             raise BadSignature("not canonical")

@@ -1,31 +1,31 @@
-"""What a link in the mail says of its submission, and what the funnel reads in it when it is opened."""
+"""Links in the mail: made from a submission, and read for the funnel when they are opened."""
 
 from shared.crypto.tokens import Link
-from shared.stats.funnel import Counted
+from shared.stats.funnel import Cohort
 from shared.store.entities import Address, Submission
 
 
 def to_confirm(address: Address, submission: Submission, language: str) -> Link:
-    """`language`: of the mail, and of the pages that the link leads to."""
-    counted = Counted.of(submission)
+    """Make the link that confirms a submission. `language`: of the mail and of the pages that the link opens."""
+    cohort = Cohort.of(submission)
     return Link(
         address.campaign,
         address.digest,
         language,
         submission=submission.id,
-        country=counted.country,
-        partner=counted.partner or "",
+        country=cohort.country,
+        partner=cohort.partner or "",
         newsletter={None: "", True: "1", False: "0"}[submission.newsletter],
-        day=counted.day,
-        source=counted.source or "",
-        language=counted.language,
-        mailbox=counted.mailbox,
+        day=cohort.day,
+        source=cohort.source or "",
+        language=cohort.language,
+        mailbox=cohort.mailbox,
     )
 
 
-def counted(link: Link) -> Counted:
-    """Of a link made by `to_confirm`."""
-    return Counted(
+def cohort(link: Link) -> Cohort:
+    """Return the cohort of the submission of a link made by `to_confirm`."""
+    return Cohort(
         day=link.day,
         country=link.country,
         partner=link.partner or None,

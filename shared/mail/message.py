@@ -13,9 +13,9 @@ from shared.mail import Mail
 
 
 def build(mail: Mail, now: datetime) -> EmailMessage:
-    """The message with a text and an HTML part. Non-ASCII local parts need SMTPUTF8 (RFC 6531).
+    """Build the message with a text and an HTML part. Non-ASCII local parts need SMTPUTF8 (RFC 6531).
 
-    Header values cannot smuggle in a header: the email package refuses line breaks in them.
+    No value can inject a header: the email package refuses line breaks in headers.
     """
     recipient = ascii_recipient(mail.to)
     # Unfolded (RFC 5322 allows 998): the email package would fold a long subject before its first word.
@@ -31,11 +31,11 @@ def build(mail: Mail, now: datetime) -> EmailMessage:
     message["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
-    message["Content-Language"] = mail.language  # last, because the two above take away any Content- header
+    message["Content-Language"] = mail.language  # last, because the two above remove Content- headers
     return message
 
 
 def ascii_recipient(address: str) -> str:
-    """The address with its domain as an A-label, which every relay understands."""
+    """Return the address with its domain as an A-label, which every relay understands."""
     local, domain = address.rsplit("@", 1)
     return f"{local}@{idna.encode(domain, uts46=True).decode()}"

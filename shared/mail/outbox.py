@@ -1,4 +1,4 @@
-"""The local outbox: every mail as an .eml file in one folder, to be read in the browser or with a mail program."""
+"""The local outbox: every mail as an .eml file in a folder, to read in the browser or in a mail program."""
 
 import asyncio
 import re
@@ -29,13 +29,14 @@ class Received(BaseModel):
 
 
 class Outbox:
-    """Keeps mails in `folder`, which it creates; file names sort by time."""
+    """Writes mails into `folder`, which it creates; file names sort by time."""
 
     def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
         self._folder = folder
         self._now = now
 
     async def send(self, mail: Mail) -> None:
+        """Write the mail into the folder."""
         await asyncio.to_thread(self._write, mail)
 
     def _write(self, mail: Mail) -> None:
@@ -44,27 +45,27 @@ class Outbox:
         name = f"{now:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}"
         written = self._folder / f"{name}.part"
         written.write_bytes(build(mail, now).as_bytes())
-        written.rename(self._folder / f"{name}.eml")  # whoever lists the folder never sees half a mail
+        written.rename(self._folder / f"{name}.eml")  # so that no reader of the folder sees half a mail
 
     def forget(self, concerns: Callable[[str], bool]) -> int:
-        """Remove the mails to those addresses that `concerns` says yes to. How many there were."""
+        """Delete the mails to the addresses for which `concerns` is true; return how many."""
         gone = [file for file in self._folder.glob("*.eml") if concerns(str(_parsed(file)["To"]))]
         for file in gone:
             file.unlink()
         return len(gone)
 
     def messages(self) -> list[EmailMessage]:
-        """All mails, newest first."""
+        """Return all mails, newest first."""
         files = sorted(self._folder.glob("*.eml"), reverse=True)
         return [_parsed(file) for file in files]
 
     def received(self) -> list[Received]:
-        """All mails as their readers see them, newest first."""
+        """Return all mails as their readers see them, newest first."""
         return [_received(message) for message in self.messages()]
 
 
 def _parsed(file: Path) -> EmailMessage:
-    # As text, for the parser of bytes takes headers in UTF-8 apart; the rest is ASCII (quoted-printable).
+    # As text, for the parser of bytes splits UTF-8 headers apart; the rest is ASCII (quoted-printable).
     return message_from_string(file.read_bytes().decode(), policy=default)
 
 

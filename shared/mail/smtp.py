@@ -14,15 +14,15 @@ from shared.mail import Mail
 from shared.mail.message import ascii_recipient, build
 from shared.reference import mail_providers
 
-#: For all up to the content, and again for the content; together less than the queue waits for deliver.
+#: For everything up to the content, and again for the content; together less than the queue waits for deliver.
 _TIMEOUT_SECONDS = 30
-#: RFC 3463, 3.2: the recipient's address is the fault. Any other refusal may be ours, and passes. The code comes
-#: first (RFC 2034); further on, "5.1.9" may be part of our own address at a blocklist.
+#: RFC 3463, 3.2: the recipient's address is wrong. Any other refusal may be our fault and pass. The code comes
+#: first (RFC 2034); further on, "5.1.9" may be part of our own IP address at a blocklist.
 _BAD_ADDRESS = re.compile(r"5\.1\.\d{1,3}\b")
 
 
 class SmtpMailer:
-    """One connection per mail: a relay's greylisting or limits then concern one recipient only."""
+    """Opens a connection per mail, so that a relay's greylisting or limits concern one recipient only."""
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class SmtpMailer:
         self._tls_context = tls_context
 
     async def send(self, mail: Mail) -> None:
+        """Send the mail through the relay, see `Mailer.send`."""
         content = build(mail, self._now()).as_bytes()
         relay = aiosmtplib.SMTP(
             hostname=self._host,
@@ -61,37 +62,37 @@ class SmtpMailer:
             relay.close()
 
     async def _open(self, relay: aiosmtplib.SMTP, mail: Mail) -> None:
-        """Everything up to the content: until then, whatever fails, the mail was not sent."""
+        """Connect and announce the mail. If anything fails before the content, the mail was not sent."""
         recipient = ascii_recipient(mail.to)
         options = [] if recipient.isascii() else ["SMTPUTF8"]
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await relay.connect()
                 if options and not relay.supports_extension("smtputf8"):
-                    # The relay's lack and not the address's fault: it can still be mailed once that is mended.
+                    # The relay lacks it and the address is fine: the mail can be sent once the relay supports it.
                     raise aiosmtplib.SMTPNotSupported("SMTPUTF8")
                 await relay.mail(mail.sender_address, options=options, encoding="utf-8")
                 await relay.rcpt(recipient, encoding="utf-8")
-        except aiosmtplib.SMTPRecipientRefused as fault:
-            if fault.code >= 500 and _BAD_ADDRESS.match(fault.message):
-                raise MailRefused(str(fault.code)) from None
-            raise _deferred(fault, mail) from None
-        except (aiosmtplib.SMTPException, OSError) as fault:
-            raise _deferred(fault, mail) from None
+        except aiosmtplib.SMTPRecipientRefused as error:
+            if error.code >= 500 and _BAD_ADDRESS.match(error.message):
+                raise MailRefused(str(error.code)) from None
+            raise _deferred(error, mail) from None
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise _deferred(error, mail) from None
 
     async def _hand_over(self, relay: aiosmtplib.SMTP, mail: Mail, content: bytes) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await relay.data(content)
-        except aiosmtplib.SMTPResponseException as fault:
-            raise _deferred(fault, mail) from None
-        except (aiosmtplib.SMTPException, OSError) as fault:
-            # The relay may have taken the mail and lost the connection before it could say so.
-            raise MailUnresolved(type(fault).__name__) from None
+        except aiosmtplib.SMTPResponseException as error:
+            raise _deferred(error, mail) from None
+        except (aiosmtplib.SMTPException, OSError) as error:
+            # The relay may have accepted the mail and lost the connection before it could say so.
+            raise MailUnresolved(type(error).__name__) from None
 
 
-def _deferred(fault: Exception, mail: Mail) -> MailDeferred:
-    """The relay's words stay out of the log, for relays quote addresses; its number does not."""
-    reply, provider = getattr(fault, "code", None), mail_providers.provider_class(mail.to)
-    log.event("mail_deferred", "WARNING", error=type(fault).__name__, reply=reply, provider=provider)
-    return MailDeferred(type(fault).__name__)
+def _deferred(error: Exception, mail: Mail) -> MailDeferred:
+    """Log the deferral with the relay's reply code, without its text, for relays quote addresses."""
+    reply, provider = getattr(error, "code", None), mail_providers.provider_class(mail.to)
+    log.event("mail_deferred", "WARNING", error=type(error).__name__, reply=reply, provider=provider)
+    return MailDeferred(type(error).__name__)

@@ -1,6 +1,6 @@
-"""The fields of a form: what each accepts, and the code of what is wrong with it.
+"""The fields of a form: what each accepts, and the error code of what it refuses.
 
-A field's error carries a code, whose text is `fields.<code>` in locales/, and never the value.
+An error carries a code, whose text is `fields.<code>` in locales/, and never the value.
 """
 
 import re
@@ -22,29 +22,28 @@ from shared.reference import countries
 MAX_NAME_CHARACTERS = 100
 MAX_EMAIL_CHARACTERS = 254
 
-#: Spammers sign with names that say "visit my-site.com". In lower case any word with a dot in it counts as one;
-#: otherwise only the usual endings, for "St.John" and "J.R.R.Tolkien" are names.
+#: Spammers sign with names that say "visit my-site.com". Any lower-case word with a dot in it counts as a domain;
+#: in other cases only usual endings do, for "St.John" and "J.R.R.Tolkien" are names.
 _URL = re.compile(
     r"://|\b[Ww]{3}\.|@|\.\w{2,}/|\b[a-z0-9-]{2,}\.[a-z]{2,}\b"
     r"|(?i:\b[\w-]+\.(com|net|org|info|biz|io|xyz|site|online|shop|club|click|link|app|eu)\b)"
 )
-#: A dot-atom (RFC 5322, 3.2.3) of ASCII, at most 64 octets (RFC 5321, 4.5.3.1.1): right as it stands.
+#: A dot-atom (RFC 5322, 3.2.3) of ASCII, at most 64 octets (RFC 5321, 4.5.3.1.1): valid as it is.
 _PLAIN_LOCAL_PART = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 #: How many characters may become one when a name is normalised.
 _MAX_MARKS = 4
 #: Joiners that several scripts need inside names (Persian, Sinhala, Malayalam …), unlike other format characters.
 _JOINERS = "\u200c\u200d"
-#: Hangul fillers: to Unicode they are letters, to everybody else they are nothing.
+#: Hangul fillers: letters to Unicode, invisible to readers.
 _FILLERS = "\u115f\u1160\u3164\uffa0"
 
 
 def _error(code: str) -> PydanticCustomError:
-    # Carries a code and never the value: texts come from locales/, and values stay out of answers.
     return PydanticCustomError("field", code)
 
 
 def check_email(typed: str) -> str:
-    """The address with its parts normalised (NFC), whatever its script; not looked up in the DNS."""
+    """Check an email address of any script; return it with its parts in NFC. Asks no DNS."""
     stripped = typed.strip()
     if not stripped:
         raise _error("required")
@@ -58,7 +57,7 @@ def check_email(typed: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _checked_domain(domain: str) -> str:
-    """Most signers' addresses are of a few providers, and to check a domain is most of the work."""
+    """Check a domain, cached: most addresses are of a few providers, and the domain is most of the work."""
     return _checked_email(f"a@{domain}").removeprefix("a@")
 
 
@@ -72,7 +71,7 @@ def _checked_email(email: str) -> str:
 
 
 def check_name(typed: str) -> str:
-    """1 to 100 characters of any script, NFC, white space folded."""
+    """Check a name of 1 to 100 characters of any script; return it in NFC, white space folded."""
     is_plain = typed.isascii() and typed.isprintable()
     if not is_plain and any(_is_control(character) for character in typed):
         raise _error("control_characters")
@@ -99,6 +98,7 @@ def _is_control(character: str) -> bool:
 
 
 def check_country(typed: str) -> str:
+    """Check an ISO 3166-1 alpha-2 code, or XK; return it in upper case."""
     code = typed.strip().upper()
     if not code:
         raise _error("required")
@@ -123,7 +123,7 @@ def _matching(pattern: str, code: str) -> AfterValidator:
 
 
 SLUG = r"[a-z0-9-]{1,40}"
-# RFC 5646 in outline; whether we speak the language is another question, and no fault of the signer's.
+# RFC 5646 in outline. A language that we have no texts in is no error of the signer's.
 _BCP47 = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}"
 _POSTAL_CODE = r"[0-9A-Za-z][0-9A-Za-z -]{1,14}"
 

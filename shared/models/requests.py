@@ -1,4 +1,4 @@
-"""What clients send: strict models that refuse unknown fields. The OpenAPI document is made from them."""
+"""The bodies of requests: strict models that refuse unknown fields. The OpenAPI document is made from them."""
 
 from pydantic import (
     BaseModel,
@@ -10,7 +10,7 @@ from shared.models.fields import Bcp47, Consent, Country, Email, Name, Partner, 
 
 
 class _Request(BaseModel):
-    # Built when first used: building a model takes as long as answering a request.
+    # Validators are built on first use: building one takes as long as a request.
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
     )
@@ -31,7 +31,7 @@ class SignRequest(_Request):
 
 
 class LinksRequest(_Request):
-    """Asks that the links an address is due are mailed to it."""
+    """A request to mail an address its links."""
 
     email: Email
     locale: Bcp47

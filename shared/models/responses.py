@@ -1,4 +1,4 @@
-"""What clients get. The OpenAPI document is made from these models."""
+"""The bodies of responses. The OpenAPI document is made from these models."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,8 +11,8 @@ from pydantic import (
 )
 
 
-# Built when first used: no function uses all of them, and building one takes as long as answering a request.
 class _Response(BaseModel):
+    # Serializers are built on first use: no function uses all, and building one takes as long as a request.
     model_config = ConfigDict(defer_build=True)
 
 
@@ -70,7 +70,7 @@ class HistoryPoint(_Response):
     at: datetime
     total: int
     by_country: dict[str, int] | None = Field(
-        default=None, description="Folded like the counter's; told of days alone."
+        default=None, description="Folded like the counter's; given for days only."
     )
 
 

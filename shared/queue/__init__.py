@@ -4,7 +4,7 @@ What a queue promises: once `enqueue` returns, the body is POSTed to deliver at 
 `not_before`, and again with growing pauses until deliver answers 2xx. Tasks may come twice and out of order.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -34,7 +34,7 @@ class TaskQueue(Protocol):
 
 
 class TaskList(Protocol):
-    """What the desk does with tasks that lie somewhere. Implemented for each queue, the spool and parked tasks."""
+    """What the desk does with tasks that lie somewhere: in a queue, the spool or among the dead letters."""
 
     def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
         """Name and body of each. Those that come or go meanwhile may be among them or not.
@@ -66,20 +66,30 @@ class Spool(Protocol):
             QueueUnavailable: it was not kept, or nobody knows whether it was.
         """
 
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+
 
 class SpoolingQueue:
-    """A `TaskQueue` that accepts through `spool` what `queue` cannot take now."""
+    """A `TaskQueue` that accepts through the spool what `queue` cannot take now.
 
-    def __init__(self, queue: TaskQueue, spool: Spool) -> None:
+    `make_spool` is called by the first such task: what a spool imports is half of sign's cold start.
+    """
+
+    def __init__(self, queue: TaskQueue, make_spool: Callable[[], Spool]) -> None:
         self._queue = queue
-        self._spool = spool
+        self._make_spool = make_spool
+        self._spool: Spool | None = None
 
     async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
         try:
             await self._queue.enqueue(body, not_before=not_before)
-        except QueueUnavailable as away:
-            log.exception("spooled", away.__cause__ or away)
+        except QueueUnavailable as error:
+            log.exception("spooled", error.__cause__ or error)
+            self._spool = self._spool or self._make_spool()
             await self._spool.keep(body)
 
     async def aclose(self) -> None:
         await self._queue.aclose()
+        if self._spool:
+            await self._spool.aclose()

@@ -5,17 +5,16 @@ Any number of processes may enqueue into one file and dispatch from it.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from shared import sqlite
 from shared.errors import QueueUnavailable
 from shared.queue import MAX_BODY_BYTES
+from shared.sqlite import SqliteDatabase
 
 DELIVERY_TIMEOUT = timedelta(seconds=60)
 
@@ -46,7 +45,6 @@ RETURNING id, body, due_at, leased_until, dispatches - 1, executions
 #: Tasks that are listed at a time.
 _PAGE = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +65,30 @@ class LocalQueue:
     """A `TaskQueue` in the SQLite file at `path`, which is made if it does not exist."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        # SQLite blocks, so it has a thread of its own; a single one, because its connection belongs to it.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-queue")
-        self._connection: sqlite3.Connection | None = None
+        self._database = SqliteDatabase(path, _SCHEMA, QueueUnavailable)
 
     async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
         if len(body) > MAX_BODY_BYTES:
             raise ValueError(f"a task body of {len(body)} bytes exceeds {MAX_BODY_BYTES}")
         due_at = 0 if not_before is None else microseconds(not_before)
         insert = "INSERT INTO tasks (body, due_at) VALUES (?, ?)"
-        await self._run(lambda connection: connection.execute(insert, (body, due_at)))
+        await self._database.run(lambda connection: connection.execute(insert, (body, due_at)))
 
     async def pending(self) -> int:
         """How many tasks are not yet delivered, those that are not due included."""
         count = "SELECT count(*) FROM tasks"
-        return int(await self._run(lambda connection: connection.execute(count).fetchone()[0]))
+        return int(await self._database.run(lambda connection: connection.execute(count).fetchone()[0]))
 
     async def lease(self, now: datetime) -> Lease | None:
         """The task that has been due for longest, for `LEASE` nobody else's. Raises QueueUnavailable."""
         times = {"now": microseconds(now), "until": microseconds(now + LEASE)}
-        rows = await self._run(lambda connection: connection.execute(_LEASE, times).fetchall())
+        rows = await self._database.run(lambda connection: connection.execute(_LEASE, times).fetchall())
         return Lease(*rows[0]) if rows else None
 
     async def done(self, lease: Lease) -> None:
         """Forget the task. Raises QueueUnavailable."""
         delete = "DELETE FROM tasks WHERE id = ?"
-        await self._run(lambda connection: connection.execute(delete, (lease.task,)))
+        await self._database.run(lambda connection: connection.execute(delete, (lease.task,)))
 
     async def again(self, lease: Lease, *, at: datetime, executed: bool) -> None:
         """Offer the task again at `at`, unless the lease ran out and is another's. Raises QueueUnavailable."""
@@ -102,13 +97,13 @@ class LocalQueue:
             "WHERE id = ? AND leased_until = ?"
         )
         values = (microseconds(at), int(executed), lease.task, lease.until)
-        await self._run(lambda connection: connection.execute(update, values))
+        await self._database.run(lambda connection: connection.execute(update, values))
 
     async def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
         """As `TaskList.tasks`, a page at a time."""
         select = "SELECT id, body FROM tasks WHERE id > ? ORDER BY id LIMIT ?"
         after = 0
-        while rows := await self._run(partial(_rows, select, (after, _PAGE))):
+        while rows := await self._database.run(partial(_rows, select, (after, _PAGE))):
             for task, body in rows:
                 yield str(task), body
             after = rows[-1][0]
@@ -116,29 +111,15 @@ class LocalQueue:
     async def delete(self, names: Collection[str]) -> None:
         """As `TaskList.delete`."""
         rows = [(int(name),) for name in names]
-        await self._run(lambda connection: connection.executemany("DELETE FROM tasks WHERE id = ?", rows))
+        await self._database.run(lambda connection: connection.executemany("DELETE FROM tasks WHERE id = ?", rows))
 
     async def overwrite(self) -> None:
         """As `TaskList.overwrite`; what was delivered before is overwritten as well."""
-        await self._run(sqlite.overwrite)
+        await self._database.run(sqlite.overwrite)
 
     async def aclose(self) -> None:
         """Close the file. The queue cannot be used afterwards."""
-        loop = asyncio.get_running_loop()
-        if self._connection is not None:
-            await loop.run_in_executor(self._thread, self._connection.close)
-        self._thread.shutdown()
-
-    async def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run_in_thread, work)
-
-    def _run_in_thread(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        try:
-            if self._connection is None:
-                self._connection = sqlite.connect(self._path, _SCHEMA)
-            return work(self._connection)
-        except (sqlite3.Error, OSError) as error:
-            raise QueueUnavailable(f"local queue: {type(error).__name__}") from error
+        await asyncio.to_thread(self._database.close)
 
 
 def _rows(select: str, values: tuple[int, ...], connection: sqlite3.Connection) -> list[tuple[int, bytes]]:

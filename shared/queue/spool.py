@@ -3,41 +3,43 @@
 It is a database of its own, because roles are given per database: sign may create there and do nothing else.
 """
 
-import asyncio
 import secrets
-from functools import cached_property
+from contextlib import suppress
 
-from shared import settings as environment
+from google.api_core.exceptions import AlreadyExists, DeadlineExceeded, GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.firestore import AsyncClient
+
 from shared.errors import QueueUnavailable
-from shared.google_cloud import firestore
-from shared.google_cloud.access import AccessUnavailable, MetadataServer
-from shared.google_cloud.rpc import Fault
+from shared.firestore import COMMIT_AGAIN, FirestoreDatabase
 
 COLLECTION = "spool"
 #: The signer has waited for Cloud Tasks by then.
-TIMEOUT_SECONDS = 5
+TIMEOUT_SECONDS = 5.0
 
 
 class FirestoreSpool:
     """Creates documents in `database` of `project`."""
 
     def __init__(self, project: str, database: str) -> None:
-        self._project = project
-        self._name = database
+        self._database = FirestoreDatabase(project, database, TIMEOUT_SECONDS)
 
     async def keep(self, body: bytes) -> None:
-        task = firestore.create(self._database.name(COLLECTION, _random_id()), {"body": body})
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                await self._database.commit([task])
-        except firestore.Conflict:
-            return  # an attempt whose answer got lost has kept it: nobody else has this name
-        except (Fault, AccessUnavailable, TimeoutError) as fault:
-            raise QueueUnavailable(f"spool: {type(fault).__name__}") from fault
+        path = f"{COLLECTION}/{_random_id()}"
 
-    @cached_property
-    def _database(self) -> firestore.Database:
-        return firestore.Database(self._project, self._name, MetadataServer(), environment.firestore_emulator())
+        async def create(client: AsyncClient, seconds: float) -> None:
+            # An attempt whose answer got lost has kept it: nobody else has this name.
+            with suppress(AlreadyExists):
+                await client.document(path).create({"body": body}, retry=None, timeout=seconds)
+
+        try:
+            await self._database.call(create, retried=(*COMMIT_AGAIN, DeadlineExceeded))
+        except (GoogleAPIError, GoogleAuthError) as error:
+            raise QueueUnavailable(f"spool: {type(error).__name__}") from error
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        self._database.close()
 
 
 def _random_id() -> str:

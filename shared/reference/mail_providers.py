@@ -1,122 +1,174 @@
-"""The mail providers most people in Europe have their mailbox with, and where each shows it in a browser.
+"""The mail providers that most people in Europe use: one table, one row a provider.
 
-So that a form can ask whether gmial.com is meant to be gmail.com, and lead straight to the mailbox. A provider
-without an address here is known by name only.
+It lets a form ask whether gmial.com is meant to be gmail.com and lead straight to the mailbox, lets logs and the
+funnel tell providers apart without naming an address, and finds the one spelling of an address of which its
+provider takes many.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-_GMAIL = "https://mail.google.com/mail/#search/in%3Aanywhere+from%3A{sender}"
-_OUTLOOK = "https://outlook.live.com/mail/"
-_YAHOO = "https://mail.yahoo.com/"
-_GMX = "https://www.gmx.net/"
-_PROTON = "https://mail.proton.me/"
-_ICLOUD = "https://www.icloud.com/mail"
-
-_WEBMAIL: Mapping[str, str] = {
-    "gmail.com": _GMAIL,
-    "googlemail.com": _GMAIL,
-    "outlook.com": _OUTLOOK,
-    "hotmail.com": _OUTLOOK,
-    "hotmail.fr": _OUTLOOK,
-    "hotmail.it": _OUTLOOK,
-    "hotmail.es": _OUTLOOK,
-    "hotmail.de": _OUTLOOK,
-    "live.com": _OUTLOOK,
-    "live.nl": _OUTLOOK,
-    "live.fr": _OUTLOOK,
-    "live.be": _OUTLOOK,
-    "yahoo.com": _YAHOO,
-    "yahoo.de": _YAHOO,
-    "yahoo.fr": _YAHOO,
-    "yahoo.it": _YAHOO,
-    "yahoo.es": _YAHOO,
-    "yahoo.gr": _YAHOO,
-    "yahoo.ro": _YAHOO,
-    "icloud.com": _ICLOUD,
-    "me.com": _ICLOUD,
-    "proton.me": _PROTON,
-    "protonmail.com": _PROTON,
-    "gmx.de": _GMX,
-    "gmx.net": _GMX,
-    "gmx.at": _GMX,
-    "web.de": "https://web.de/",
-    "t-online.de": "https://email.t-online.de/",
-    "freenet.de": "https://www.freenet.de/",
-    "posteo.de": "https://posteo.de/",
-    "mailbox.org": "https://mailbox.org/",
-    "orange.fr": "https://messagerie.orange.fr/",
-    "wanadoo.fr": "https://messagerie.orange.fr/",
-    "free.fr": "https://webmail.free.fr/",
-    "laposte.net": "https://www.laposte.net/",
-    "sfr.fr": "https://webmail.sfr.fr/",
-    "libero.it": "https://mail.libero.it/",
-    "virgilio.it": "https://mail.virgilio.it/",
-    "tiscali.it": "https://mail.tiscali.it/",
-    "telenet.be": "https://mail.telenet.be/",
-    "ziggo.nl": "",
-    "kpnmail.nl": "",
-    "seznam.cz": "https://email.seznam.cz/",
-    "centrum.cz": "https://mail.centrum.cz/",
-    "azet.sk": "https://mail.azet.sk/",
-    "centrum.sk": "https://mail.centrum.sk/",
-    "wp.pl": "https://poczta.wp.pl/",
-    "o2.pl": "https://poczta.o2.pl/",
-    "onet.pl": "https://poczta.onet.pl/",
-    "interia.pl": "https://poczta.interia.pl/",
-    "abv.bg": "https://www.abv.bg/",
-    "mail.bg": "https://mail.bg/",
-    "freemail.hu": "https://freemail.hu/",
-    "citromail.hu": "https://citromail.hu/",
-    "inbox.lv": "https://www.inbox.lv/",
-    "mail.ee": "https://mail.ee/",
-    "siol.net": "",
-    "sapo.pt": "https://mail.sapo.pt/",
-    "eircom.net": "",
-    "otenet.gr": "",
-}
+#: The class of all small providers and own domains together, whose name could tell who somebody is.
+OTHER = "other"
 
 
-#: Providers that let in or turn away all mail of their domains alike, each by the domains it is known under.
-_CLASSES: Mapping[str, str] = {
-    domain: name
-    for name, domains in {
-        "google": "gmail googlemail",
-        "microsoft": "outlook hotmail live msn",
-        "yahoo": "yahoo ymail rocketmail aol",
-        "apple": "icloud me.com mac.com",
-        "gmx-webde": "gmx web.de mail.com",
-        "t-online": "t-online magenta.de",
-        "proton": "proton.me protonmail pm.me",
-        "orange": "orange.fr wanadoo",
-        "free": "free.fr",
-        "laposte": "laposte.net",
-        "sfr": "sfr.fr neuf.fr",
-        "libero": "libero.it virgilio.it inwind.it iol.it",
-        "seznam": "seznam.cz email.cz post.cz",
-        "wp-o2": "wp.pl o2.pl",
-        "onet": "onet.pl onet.eu op.pl",
-        "interia": "interia.pl interia.eu",
-        "abv": "abv.bg",
-    }.items()
-    for domain in domains.split()
-}
+@dataclass(frozen=True, slots=True)
+class MailProvider:
+    """One provider. Lists are separated by spaces.
+
+    `name`: its class in logs and in the funnel. A provider accepts or refuses the mail of all its domains alike.
+    `domains`: those that forms suggest, and whose mailbox `webmail` shows ("" if unknown; `{sender}` is whose mail
+    to look for). `more_domains`: others of its domains. `brands`: first labels of a domain, under whatever
+    country, as in yahoo.co.uk. `canonical`: the one domain under which all its mailboxes are known, whichever of
+    `domains` and `more_domains` is used; "" if there is none. `ignores_dots`, `ignores_tags`: a.nn@ and ann+tag@
+    are the mailbox of ann@.
+    """
+
+    name: str
+    domains: str
+    webmail: str = ""
+    more_domains: str = ""
+    brands: str = ""
+    canonical: str = ""
+    ignores_dots: bool = False
+    ignores_tags: bool = False
+
+
+# What a provider ignores, and which of its domains are one, is from its help pages. Two mailboxes taken for one
+# would keep somebody from signing, so what is not known for sure is not here. Nor may these columns ever change:
+# signatures are stored under digests of the canonical address.
+_PROVIDERS = (
+    # Dots: https://support.google.com/mail/answer/7436150. Tags: https://support.google.com/mail/answer/22370.
+    MailProvider(
+        name="google",
+        domains="gmail.com googlemail.com",
+        webmail="https://mail.google.com/mail/#search/in%3Aanywhere+from%3A{sender}",
+        brands="gmail googlemail",
+        canonical="gmail.com",
+        ignores_dots=True,
+        ignores_tags=True,
+    ),
+    # Of its national domains it is not known for sure whether they have tags.
+    MailProvider(
+        name="microsoft",
+        domains="outlook.com hotmail.com live.com",
+        webmail="https://outlook.live.com/mail/",
+        ignores_tags=True,
+    ),
+    MailProvider(
+        name="microsoft",
+        domains="hotmail.fr hotmail.it hotmail.es hotmail.de live.nl live.fr live.be",
+        webmail="https://outlook.live.com/mail/",
+        brands="outlook hotmail live msn",
+    ),
+    MailProvider(
+        name="yahoo",
+        domains="yahoo.com yahoo.de yahoo.fr yahoo.it yahoo.es yahoo.gr yahoo.ro",
+        webmail="https://mail.yahoo.com/",
+        brands="yahoo ymail rocketmail aol",
+    ),
+    MailProvider(
+        name="apple",
+        domains="icloud.com me.com",
+        webmail="https://www.icloud.com/mail",
+        more_domains="mac.com",
+        brands="icloud",
+        canonical="icloud.com",
+        ignores_tags=True,
+    ),
+    # https://proton.me/support/addresses-and-aliases
+    MailProvider(
+        name="proton",
+        domains="proton.me protonmail.com",
+        webmail="https://mail.proton.me/",
+        more_domains="protonmail.ch pm.me",
+        brands="protonmail",
+        canonical="proton.me",
+        ignores_dots=True,
+        ignores_tags=True,
+    ),
+    MailProvider(
+        "gmx-webde", "gmx.de gmx.net gmx.at", "https://www.gmx.net/", more_domains="mail.com", brands="gmx"
+    ),
+    MailProvider("gmx-webde", "web.de", "https://web.de/"),
+    MailProvider(
+        "t-online", "t-online.de", "https://email.t-online.de/", more_domains="magenta.de", brands="t-online"
+    ),
+    MailProvider(OTHER, "freenet.de", "https://www.freenet.de/"),
+    MailProvider(OTHER, "posteo.de", "https://posteo.de/"),
+    MailProvider(OTHER, "mailbox.org", "https://mailbox.org/"),
+    MailProvider("orange", "orange.fr wanadoo.fr", "https://messagerie.orange.fr/", brands="wanadoo"),
+    MailProvider("free", "free.fr", "https://webmail.free.fr/"),
+    MailProvider("laposte", "laposte.net", "https://www.laposte.net/"),
+    MailProvider("sfr", "sfr.fr", "https://webmail.sfr.fr/", more_domains="neuf.fr"),
+    MailProvider("libero", "libero.it", "https://mail.libero.it/", more_domains="inwind.it iol.it"),
+    MailProvider("libero", "virgilio.it", "https://mail.virgilio.it/"),
+    MailProvider(OTHER, "tiscali.it", "https://mail.tiscali.it/"),
+    MailProvider(OTHER, "telenet.be", "https://mail.telenet.be/"),
+    MailProvider(OTHER, "ziggo.nl"),
+    MailProvider(OTHER, "kpnmail.nl"),
+    MailProvider("seznam", "seznam.cz", "https://email.seznam.cz/", more_domains="email.cz post.cz"),
+    MailProvider(OTHER, "centrum.cz", "https://mail.centrum.cz/"),
+    MailProvider(OTHER, "azet.sk", "https://mail.azet.sk/"),
+    MailProvider(OTHER, "centrum.sk", "https://mail.centrum.sk/"),
+    MailProvider("wp-o2", "wp.pl", "https://poczta.wp.pl/"),
+    MailProvider("wp-o2", "o2.pl", "https://poczta.o2.pl/"),
+    MailProvider("onet", "onet.pl", "https://poczta.onet.pl/", more_domains="onet.eu op.pl"),
+    MailProvider("interia", "interia.pl", "https://poczta.interia.pl/", more_domains="interia.eu"),
+    MailProvider("abv", "abv.bg", "https://www.abv.bg/"),
+    MailProvider(OTHER, "mail.bg", "https://mail.bg/"),
+    MailProvider(OTHER, "freemail.hu", "https://freemail.hu/"),
+    MailProvider(OTHER, "citromail.hu", "https://citromail.hu/"),
+    MailProvider(OTHER, "inbox.lv", "https://www.inbox.lv/"),
+    MailProvider(OTHER, "mail.ee", "https://mail.ee/"),
+    MailProvider(OTHER, "siol.net"),
+    MailProvider(OTHER, "sapo.pt", "https://mail.sapo.pt/"),
+    MailProvider(OTHER, "eircom.net"),
+    MailProvider(OTHER, "otenet.gr"),
+    # Not suggested in forms, for hardly anybody in Europe means them.
+    MailProvider(OTHER, "", more_domains="yandex.ru yandex.com ya.ru", canonical="yandex.ru", ignores_tags=True),
+    # https://www.fastmail.help/hc/en-us/articles/360060591053
+    MailProvider(OTHER, "", more_domains="fastmail.com", ignores_tags=True),
+)
+
+_SUGGESTED = {domain: provider for provider in _PROVIDERS for domain in provider.domains.split()}
+_BY_DOMAIN = _SUGGESTED | {domain: provider for provider in _PROVIDERS for domain in provider.more_domains.split()}
+_BY_BRAND = {brand: provider for provider in _PROVIDERS for brand in provider.brands.split()}
+#: Every class that an address can have.
+CLASSES = frozenset(provider.name for provider in _PROVIDERS)
 
 
 def provider_class(email: str) -> str:
-    """Whose mailbox it is, by the domain, where the provider has so many that it tells nothing about anybody.
+    """Return the class of an address: its provider's name, if that has so many users that it identifies nobody.
 
-    yahoo.de and yahoo.fr are one class; all small providers and own domains together are "other".
+    yahoo.de and yahoo.fr are one class; all small providers and own domains together are `OTHER`.
     """
     domain = email.rpartition("@")[2].lower()
-    return _CLASSES.get(domain) or _CLASSES.get(domain.partition(".")[0]) or "other"
+    provider = _BY_DOMAIN.get(domain) or _BY_BRAND.get(domain.partition(".")[0])
+    return provider.name if provider else OTHER
 
 
-def addresses(sender: str) -> Mapping[str, str]:
-    """Where each provider shows a mailbox, by domain; "" if unknown. `sender`: whose mail to look for."""
-    return {domain: url.format(sender=sender) for domain, url in _WEBMAIL.items()}
+def canonical(local: str, domain: str) -> tuple[str, str]:
+    """Return the one spelling of a mailbox, as local part and domain. Both must be in lower case.
+
+    A local part of nothing but what is ignored stays as it is.
+    """
+    provider = _BY_DOMAIN.get(domain)
+    if provider is None:
+        return local, domain
+    if provider.ignores_tags:
+        local = local.split("+")[0] or local
+    if provider.ignores_dots:
+        local = local.replace(".", "") or local
+    return local, provider.canonical or domain
 
 
-def address(email: str, sender: str) -> str:
-    """Where the mailbox of `email` is shown, "" if we do not know."""
-    return _WEBMAIL.get(email.rpartition("@")[2].strip().lower(), "").format(sender=sender)
+def webmail_by_domain(sender: str) -> Mapping[str, str]:
+    """Return the webmail of each domain that forms suggest; "" if unknown. `sender`: whose mail to look for."""
+    return {domain: provider.webmail.format(sender=sender) for domain, provider in _SUGGESTED.items()}
+
+
+def webmail(email: str, sender: str) -> str:
+    """Return the webmail that shows the mailbox of `email`; "" if unknown. `sender`: whose mail to look for."""
+    provider = _SUGGESTED.get(email.rpartition("@")[2].strip().lower())
+    return provider.webmail.format(sender=sender) if provider else ""

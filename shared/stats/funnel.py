@@ -1,9 +1,8 @@
-"""The funnel: how many were accepted, mailed, opened their link and confirmed, to see what is lost.
+"""The funnel: how many were accepted, mailed, opened their link and confirmed, to see where signatures are lost.
 
-Numbers only, by the day on which people signed and along one dimension at a time; of an address, the class of its
-provider. They are added up in each process and written every few seconds, off every request's path: a signature
-must not wait for statistics, nor fail with them. What a process had not written when it was killed is missing
-here, never in the tally.
+Numbers only, by day of signing and one dimension at a time; of an address, only its provider's class. Each process
+adds them up and writes every few seconds, outside of any request: a signature must not wait for statistics, nor
+fail with them. Numbers that a killed process had not written are missing here, never in the tally.
 """
 
 import asyncio
@@ -20,12 +19,12 @@ from shared.store import Store
 from shared.store.entities import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey, Submission
 
 WRITE_SECONDS = 5
-#: Anybody can write anything into `source`; a process counts so many of them a day, and the others together.
+#: `source` can be any text; a process counts this many of them a day, and all others together.
 MAX_SOURCES = 300
-#: Links that a process remembers as opened, so that a page that is loaded anew counts once.
+#: Opened links that a process remembers, so that a reloaded page counts once.
 _MAX_OPENED = 10_000
-_COMPLAIN_SECONDS = 300
-#: Not what anybody could write into `source`.
+_LOG_INTERVAL_SECONDS = 300
+#: Neither can be a `source`, which has no brackets.
 OTHER = "(other)"
 NONE = "(none)"
 ALL = "all"
@@ -50,8 +49,8 @@ class Dimension(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """What a submission is counted by. `day`: on which it was signed (UTC), as in 2026-11-22.
+class Cohort:
+    """The dimensions of a submission. `day`: of signing (UTC), as in 2026-11-22.
 
     `language`: of the signer's locale, without its region. `mailbox`: the class of its provider.
     """
@@ -65,6 +64,7 @@ class Counted:
 
     @classmethod
     def of(cls, submission: Submission) -> Self:
+        """Return the cohort of a submission."""
         return cls(
             day=f"{submission.signed_at:%Y-%m-%d}",
             country=submission.country,
@@ -76,13 +76,13 @@ class Counted:
 
 
 def bucket(minutes: int) -> str:
-    """Within how many minutes of signing: exact for an hour, then to ten minutes, from a day on to hours."""
+    """Return the upper bound of the bucket: of a minute for an hour, then of ten, from a day on of sixty."""
     step = 1 if minutes < 60 else 10 if minutes < 24 * 60 else 60
     return str((max(0, minutes) // step + 1) * step)
 
 
 def median_minutes(minutes: Mapping[str, int]) -> int | None:
-    """From the counts by `bucket`; None where there are none."""
+    """Return the median from the counts by `bucket`; None without any."""
     total, seen = sum(minutes.values()), 0
     for minute, number in sorted((int(minute), number) for minute, number in minutes.items()):
         seen += number
@@ -92,7 +92,7 @@ def median_minutes(minutes: Mapping[str, int]) -> int | None:
 
 
 class Funnel:
-    """Counts in this process, and writes to `store`. One event loop's alone."""
+    """Counts in this process and writes to `store`. Used from one event loop only."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -101,54 +101,54 @@ class Funnel:
         self._sources = dict[str, set[str]]()
         self._opened = OrderedDict[str, None]()
         self._written = -float(WRITE_SECONDS)
-        self._complained = -float(_COMPLAIN_SECONDS)
+        self._logged = -float(_LOG_INTERVAL_SECONDS)
         self._writing: asyncio.Task[None] | None = None
         self._one_writer = asyncio.Lock()
 
     def count(self, campaign: str, stage: Stage, submission: Submission) -> None:
-        """One submission has come so far: ACCEPTED or MAILED."""
-        self._count(campaign, stage, Counted.of(submission))
+        """Count a submission that was ACCEPTED or MAILED."""
+        self._count(campaign, stage, Cohort.of(submission))
 
-    def opened(self, campaign: str, submission_id: str, counted: Counted) -> None:
-        """A link was opened, by its reader or by a scanner of mail. What this process has seen counts once.
+    def opened(self, campaign: str, submission_id: str, cohort: Cohort) -> None:
+        """Count a link opened by its reader or by a mail scanner, once in this process.
 
-        No record is read for it: whatever has become of the signature since the mail, its link was opened.
+        No record is read: the link was opened, whatever has become of the signature since the mail.
         """
         if submission_id in self._opened:
             return
         self._opened[submission_id] = None
         if len(self._opened) > _MAX_OPENED:
             self._opened.popitem(last=False)
-        self._count(campaign, Stage.OPENED, counted)
+        self._count(campaign, Stage.OPENED, cohort)
 
     def confirmed(self, campaign: str, confirmed: Confirmed) -> None:
-        """This address has just been counted."""
+        """Count a signature that was confirmed just now."""
         submission = confirmed.submission
         minutes = int((confirmed.at - submission.signed_at).total_seconds() // 60)
-        self._count(campaign, Stage.CONFIRMED, Counted.of(submission), minutes)
+        self._count(campaign, Stage.CONFIRMED, Cohort.of(submission), minutes)
 
-    def _count(self, campaign: str, stage: Stage, counted: Counted, minutes: int | None = None) -> None:
-        # For the alerts, which must hear the same hour that one provider turns our mail away. A line is 1 KiB
+    def _count(self, campaign: str, stage: Stage, cohort: Cohort, minutes: int | None = None) -> None:
+        # For the alerts, which must notice within the hour that a provider rejects our mail. A line is 1 KiB
         # as Cloud Logging counts: four stages of a million signatures are 4 GiB, of which 50 a month are free, and
         # each further one costs 0.50 dollars (https://cloud.google.com/stackdriver/pricing).
-        log.event("funnel", campaign=campaign, stage=stage, provider=counted.mailbox)
+        log.event("funnel", campaign=campaign, stage=stage, provider=cohort.mailbox)
         reached = {
             Dimension.ALL: ALL,
-            Dimension.COUNTRY: counted.country,
-            Dimension.PARTNER: counted.partner or NONE,
-            Dimension.SOURCE: self._source(counted.day, counted.source),
-            Dimension.LANGUAGE: counted.language,
-            Dimension.MAILBOX: counted.mailbox,
+            Dimension.COUNTRY: cohort.country,
+            Dimension.PARTNER: cohort.partner or NONE,
+            Dimension.SOURCE: self._source(cohort.day, cohort.source),
+            Dimension.LANGUAGE: cohort.language,
+            Dimension.MAILBOX: cohort.mailbox,
         }
         if minutes is not None:
             reached[Dimension.MINUTES] = bucket(minutes)
         counts = self._counts.setdefault(campaign, Counter())
-        counts.update(FunnelKey(counted.day, stage, dimension, key) for dimension, key in reached.items())
+        counts.update(FunnelKey(cohort.day, stage, dimension, key) for dimension, key in reached.items())
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_when_due())
 
     async def write(self) -> None:
-        """Write what has been counted; what cannot be written now is kept for the next time."""
+        """Write the counts; those that cannot be written now are kept for the next time."""
         async with self._one_writer:
             self._written = self._clock()
             counted, self._counts = self._counts, {}
@@ -159,13 +159,13 @@ class Funnel:
     async def _add(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
         try:
             await self._store.add_to_funnel(campaign, counts)
-        except StoreUnavailable as away:
-            if self._may_complain():
-                log.exception("funnel_not_written", away.__cause__ or away, campaign=campaign)
+        except StoreUnavailable as error:
+            if self._may_log():
+                log.exception("funnel_not_written", error.__cause__ or error, campaign=campaign)
             self._counts.setdefault(campaign, Counter()).update(counts)
 
     async def aclose(self) -> None:
-        """Write what is left, and end."""
+        """Write the remaining counts and stop writing."""
         await self.write()
         if self._writing:
             self._writing.cancel()
@@ -175,7 +175,7 @@ class Funnel:
         if source is None:
             return NONE
         if day not in self._sources and len(self._sources) > 2:
-            self._sources.clear()  # of days gone by
+            self._sources.clear()  # of past days
         known = self._sources.setdefault(day, set())
         if source not in known and len(known) >= MAX_SOURCES:
             return OTHER
@@ -183,21 +183,21 @@ class Funnel:
         return source
 
     async def _write_when_due(self) -> None:
-        # At once after a quiet while: an instance without requests is hardly given a processor to write later.
+        # At once after a pause: an instance without requests gets hardly any CPU to write later.
         await asyncio.sleep(max(0, self._written + WRITE_SECONDS - self._clock()))
         await self.write()
 
-    def _may_complain(self) -> bool:
-        """Once in a while: a database that is away is away for everybody."""
+    def _may_log(self) -> bool:
+        """Limit the log: an unavailable database is unavailable to every request."""
         now = self._clock()
-        if now - self._complained < _COMPLAIN_SECONDS:
+        if now - self._logged < _LOG_INTERVAL_SECONDS:
             return False
-        self._complained = now
+        self._logged = now
         return True
 
 
 def _parts(counts: Mapping[FunnelKey, int]) -> Iterator[dict[FunnelKey, int]]:
-    """As much as one commit takes: numbers of one day, at most `MAX_FUNNEL_COUNTS` of them."""
+    """Split into what one commit takes: counts of one day, at most `MAX_FUNNEL_COUNTS` of them."""
     for day in sorted({key.day for key in counts}):
         of_day = [(key, number) for key, number in counts.items() if key.day == day]
         for start in range(0, len(of_day), MAX_FUNNEL_COUNTS):

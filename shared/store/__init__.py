@@ -110,5 +110,5 @@ class Store(Protocol):
             ValidationError: what is stored is no overlay of this version.
         """
 
-    async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
+    async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         """Keep the body of a task that nobody can deliver, sealed as it is: 31 days for a person to look at it."""

@@ -1,4 +1,4 @@
-"""What the store keeps and what its operations answer: frozen values without behaviour."""
+"""What the store keeps and what its operations return: frozen values without behaviour."""
 
 import zlib
 from collections.abc import Mapping
@@ -10,15 +10,15 @@ from typing import ClassVar, NamedTuple
 from pydantic import ConfigDict
 
 PENDING_TTL = timedelta(days=30)
-#: Longer than any task lives, so that no task can revive what was withdrawn before it.
+#: Longer than any task lives, so that no task from before a withdrawal can revive the signature.
 TOMBSTONE_TTL = timedelta(days=31)
-#: deliver drops older tasks; so long as they live, their envelope holds the signer's data.
+#: deliver drops older tasks; as long as they live, they hold the signer's data, sealed.
 TASK_TTL = timedelta(days=30)
 MAX_SUBMISSIONS = 5
 
 MAILS_PER_HOUR = 2
 MAILS_IN_ALL = 5
-#: "In all" forgets a mail after this long: the owner of an address that somebody else has exhausted can sign then.
+#: After this long a mail no longer counts: somebody whose address a stranger has exhausted can sign then.
 MAILS_WINDOW = timedelta(days=30)
 CLAIM_TTL = timedelta(hours=1)
 
@@ -41,10 +41,11 @@ class MailKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One time somebody filled in the form with this address.
+    """One form sent with this address.
 
-    `sealed`: age file to the campaign's recipients. `partner_sealed`: to the partner's own, for its newsletter.
-    `newsletter` is here too, because the confirm page says it back. `signed_at`: when the form was sent.
+    `sealed`: a `SealedSignature` as an age file to the campaign's recipients. `partner_sealed`: a `SealedContact`
+    to the partner's, for its newsletter. `newsletter` is here too, because the confirm page repeats it.
+    `signed_at`: when the form was sent.
     """
 
     # Read by pydantic when an adapter writes a submission as JSON.
@@ -60,13 +61,13 @@ class Submission:
     newsletter: bool | None
     consent_version: str
     signed_at: datetime
-    #: Of the provider of the mailbox, see `mailboxes.provider_class`.
+    #: From `mail_providers.provider_class`.
     mailbox_class: str
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The document of one address. `expire_at`: None for a confirmed one."""
+    """The document of one address. `expire_at`: None if confirmed."""
 
     status: Status
     submissions: tuple[Submission, ...] = ()
@@ -75,12 +76,13 @@ class Signature:
     expire_at: datetime | None = None
 
     def submission(self, submission_id: str) -> Submission | None:
+        """Return the submission with this id; None if it was dropped or never there."""
         return next((known for known in self.submissions if known.id == submission_id), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A mail that was sent (`sent`), or that somebody is about to send. `key`: which mail it is."""
+    """A mail that was sent (`sent`) or is about to be. `key`: which mail it is."""
 
     key: str
     at: datetime
@@ -97,7 +99,7 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where one address is stored. `digest` and `mailbox`: from `sealing.Digester`, 52 characters each."""
+    """Where one address is stored. `digest` and `mailbox`: from `digest.Digester`, 52 characters each."""
 
     campaign: str
     digest: str
@@ -108,7 +110,7 @@ class Address:
 class GrantMail:
     """Send this mail now, then `settle` it. `submissions`: those it links to, oldest first; none for SIGNED.
 
-    `version`: the adapter's own note of the mailbox it wrote. `is_new`: the submission was not stored before.
+    `version`: the adapter's, of the mailbox it wrote. `is_new`: the submission was not stored before.
     """
 
     address: Address
@@ -122,7 +124,7 @@ class GrantMail:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Not now: come again at `until`. Nothing was stored."""
+    """Try again at `until`. Nothing was stored."""
 
     until: datetime
 
@@ -141,18 +143,18 @@ MailDecision = GrantMail | Defer | Skip
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Counted by this press. `submission`: the one that is kept; `at`: when the button was pressed."""
+    """This press counted the signature. `submission`: the one kept; `at`: when the button was pressed."""
 
     submission: Submission
     at: datetime
 
 
 class Unchanged(StrEnum):
-    """Nothing was counted by this press."""
+    """This press counted nothing."""
 
-    #: This link or another of the same address was pressed before.
+    #: This link or another of the same address has confirmed it before.
     ALREADY = "already"
-    #: Expired, withdrawn or never there.
+    #: Expired, withdrawn or never stored.
     GONE = "gone"
 
 
@@ -160,10 +162,13 @@ Confirmation = Confirmed | Unchanged
 
 
 class Withdrawal(StrEnum):
+    """What a press to withdraw has changed."""
+
     #: It was counted until now.
     UNCOUNTED = "uncounted"
     #: It was pending until now.
     CANCELLED = "cancelled"
+    #: There was nothing to withdraw.
     ALREADY = "already"
 
 
@@ -197,8 +202,8 @@ class Hour:
 class Day:
     """One day (UTC) of the history: its last point, and of each hour the last total.
 
-    Countries are kept once a day: hour by hour, one could read back when each of a few people of a small country
-    signed, once its number is told.
+    Countries are kept once a day: by the hour, one could reconstruct when each of a few people of a small country
+    signed, once its number is published.
     """
 
     last: Point
@@ -215,7 +220,7 @@ class Delta:
 
 
 class FunnelKey(NamedTuple):
-    """What one number of the funnel counts: day of signing, stage, and along which dimension which value."""
+    """What one number of the funnel counts: day of signing, stage, dimension, and the value on it."""
 
     day: str
     stage: str
@@ -224,8 +229,8 @@ class FunnelKey(NamedTuple):
 
 
 def shard_of(digest: str, shards: int) -> int:
-    """The shard that counts this address: by digest, so that withdraw takes off where confirm put on.
+    """Return the shard that counts this address: by digest, so that withdraw subtracts where confirm added.
 
-    Every character of the digest decides: the last one of a base32 digest has one bit only.
+    Hashes all of the digest: the last character of base32 has one bit only.
     """
     return zlib.crc32(digest.encode()) % shards

@@ -1,22 +1,16 @@
 """The store on SQLite: one file, safe with several processes. For local runs and small campaigns on one machine.
 
-BEGIN IMMEDIATE takes the write lock before the read, so that a decision is never made on what another process is
-changing.
+One transaction per operation, so that a decision is never made on what another process is changing.
 """
 
-import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
-from shared import sqlite
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
+from shared.sqlite import SqliteDatabase
 from shared.store import transitions
 from shared.store.documents import DAY, MAILBOX, SIGNATURE
 from shared.store.entities import (
@@ -39,7 +33,7 @@ from shared.store.entities import (
     shard_of,
 )
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS signatures (
     campaign TEXT, digest TEXT, document TEXT NOT NULL, expire_at REAL, PRIMARY KEY (campaign, digest)
 ) WITHOUT ROWID;
@@ -60,147 +54,109 @@ CREATE TABLE IF NOT EXISTS history (
     campaign TEXT, day TEXT, document TEXT NOT NULL, PRIMARY KEY (campaign, day)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS overlays (campaign TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS parked (
+CREATE TABLE IF NOT EXISTS dead_letters (
     task_id TEXT PRIMARY KEY, body BLOB NOT NULL, reason TEXT NOT NULL, expire_at REAL NOT NULL
 );
 """
-
-T = TypeVar("T")
 
 
 class SqliteStore:
     """Keeps everything in the file at `path`, which it creates. `shards`: of the tally, by campaign."""
 
     def __init__(self, path: Path, shards: Callable[[str], int]) -> None:
-        self._path = path
-        self._shards = shards
-        # SQLite serves one writer at a time anyway; one thread keeps the event loop free and the connection safe.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-store")
+        self.database = SqliteDatabase(path, SCHEMA, StoreUnavailable)
+        self.shards = shards
 
     async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
         def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailTransition:
             return transitions.admit(address, signature, mailbox, submission, now)
 
-        return await self._run(lambda: self._claim_mail(address, decide, now))
+        return await self.database.transact(lambda database: self._claim_mail(database, address, decide, now))
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
         def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailTransition:
             return transitions.claim(address, signature, mailbox, key, kind, now)
 
-        return await self._run(lambda: self._claim_mail(address, decide, now))
+        return await self.database.transact(lambda database: self._claim_mail(database, address, decide, now))
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:
-        def work() -> None:
-            with self._transaction() as database:
-                address = grant.address
-                mailbox = read_mailbox(database, address)
-                _write_mailbox(database, address, transitions.settle(mailbox, grant.key, sent=sent))
+        def work(database: sqlite3.Connection) -> None:
+            mailbox = read_mailbox(database, grant.address)
+            _write_mailbox(database, grant.address, transitions.settle(mailbox, grant.key, sent=sent))
 
-        await self._run(work)
+        await self.database.transact(work)
 
     async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
-        def work() -> Confirmation:
-            with self._transaction() as database:
-                stored = read_signature(database, campaign, digest)
-                outcome, signature, delta = transitions.confirm(stored, submission_id, at)
-                self._write(database, campaign, digest, signature, delta)
-                return outcome
+        def work(database: sqlite3.Connection) -> Confirmation:
+            stored = read_signature(database, campaign, digest)
+            outcome, signature, delta = transitions.confirm(stored, submission_id, at)
+            self.write_signature(database, campaign, digest, signature, delta)
+            return outcome
 
-        return await self._run(work)
+        return await self.database.transact(work)
 
     async def withdraw(self, campaign: str, digest: str, at: datetime) -> Withdrawal:
-        def work() -> Withdrawal:
-            with self._transaction() as database:
-                outcome, signature, delta = transitions.withdraw(read_signature(database, campaign, digest), at)
-                self._write(database, campaign, digest, signature, delta)
-                return outcome
+        def work(database: sqlite3.Connection) -> Withdrawal:
+            outcome, signature, delta = transitions.withdraw(read_signature(database, campaign, digest), at)
+            self.write_signature(database, campaign, digest, signature, delta)
+            return outcome
 
-        return await self._run(work)
+        return await self.database.transact(work)
 
     async def tally(self, campaign: str) -> Tally:
-        def work() -> Tally:
-            rows = self._connection.execute(
-                "SELECT field, key, SUM(value) FROM tally WHERE campaign = ? GROUP BY field, key", (campaign,)
-            ).fetchall()
+        select = "SELECT field, key, SUM(value) FROM tally WHERE campaign = ? GROUP BY field, key"
+
+        def work(database: sqlite3.Connection) -> Tally:
+            rows = database.execute(select, (campaign,)).fetchall()
             total = sum(value for field, _, value in rows if field == "total")
             by_country = {key: value for field, key, value in rows if field == "country" and value}
             by_partner = {key: value for field, key, value in rows if field == "partner" and value}
             return Tally(total, by_country, by_partner)
 
-        return await self._run(work)
+        return await self.database.run(work)
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
         day, name = f"{point.at:%Y-%m-%d}", f"h{point.at:%H}"
+        select = "SELECT document FROM history WHERE campaign = ? AND day = ?"
 
-        def work() -> None:
-            with self._transaction() as database:
-                row = database.execute(
-                    "SELECT document FROM history WHERE campaign = ? AND day = ?", (campaign, day)
-                ).fetchone()
-                hours = DAY.validate_json(row[0]).hours if row else {}
-                kept = Day(point, {**hours, name: Hour(point.at, point.total)})
-                database.execute(
-                    "INSERT OR REPLACE INTO history VALUES (?, ?, ?)",
-                    (campaign, day, DAY.dump_json(kept).decode()),
-                )
+        def work(database: sqlite3.Connection) -> None:
+            row = database.execute(select, (campaign, day)).fetchone()
+            hours = DAY.validate_json(row[0]).hours if row else {}
+            kept = Day(point, {**hours, name: Hour(point.at, point.total)})
+            document = DAY.dump_json(kept).decode()
+            database.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (campaign, day, document))
 
-        await self._run(work)
+        await self.database.transact(work)
 
     async def history(self, campaign: str, since: date) -> Sequence[Day]:
         select = "SELECT document FROM history WHERE campaign = ? AND day >= ? ORDER BY day"
 
-        def work() -> Sequence[Day]:
-            rows = self._connection.execute(select, (campaign, f"{since}"))
+        def work(database: sqlite3.Connection) -> Sequence[Day]:
+            rows = database.execute(select, (campaign, f"{since}"))
             return [DAY.validate_json(document) for [document] in rows]
 
-        return await self._run(work)
+        return await self.database.run(work)
 
     async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
-        def work() -> None:
-            with self._transaction() as database:
-                database.executemany(
-                    "INSERT INTO funnel VALUES (?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT DO UPDATE SET value = value + excluded.value",
-                    [(campaign, *key, number) for key, number in counts.items()],
-                )
-
-        await self._run(work)
+        add = (
+            "INSERT INTO funnel VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value"
+        )
+        rows = [(campaign, *key, number) for key, number in counts.items()]
+        await self.database.transact(lambda database: database.executemany(add, rows))
 
     async def overlay(self, campaign: str) -> Overlay:
-        return await self._run(lambda: read_overlay(self._connection, campaign))
+        return await self.database.run(lambda database: read_overlay(database, campaign))
 
-    async def park(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
-        def work() -> None:
-            with self._transaction() as database:
-                database.execute(
-                    "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?)",
-                    (task_id, body, reason, (now + TOMBSTONE_TTL).timestamp()),
-                )
-
-        await self._run(work)
+    async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
+        insert = "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?)"
+        row = (task_id, body, reason, (now + TOMBSTONE_TTL).timestamp())
+        await self.database.run(lambda database: database.execute(insert, row))
 
     def close(self) -> None:
-        """Let go of the file."""
-        if "_connection" in self.__dict__:
-            self._thread.submit(lambda: self._connection.close()).result()
-        self._thread.shutdown()
+        """Close the file."""
+        self.database.close()
 
-    def _claim_mail(
-        self,
-        address: Address,
-        decide: Callable[[Signature | None, Mailbox], transitions.MailTransition],
-        now: datetime,
-    ) -> MailDecision:
-        with self._transaction() as database:
-            _delete_expired(database, now)
-            stored = read_signature(database, address.campaign, address.digest)
-            transition = decide(stored, read_mailbox(database, address))
-            self._write(database, address.campaign, address.digest, transition.signature, None)
-            if transition.mailbox:
-                _write_mailbox(database, address, transition.mailbox)
-            return transition.decision
-
-    def _write(
+    def write_signature(
         self,
         database: sqlite3.Connection,
         campaign: str,
@@ -208,44 +164,42 @@ class SqliteStore:
         signature: Signature | None,
         delta: Delta | None,
     ) -> None:
+        """Write a signature and add to the tally's shard of its address; what is None stays as it is."""
         if signature:
             database.execute(
                 "INSERT OR REPLACE INTO signatures VALUES (?, ?, ?, ?)",
                 (campaign, digest, SIGNATURE.dump_json(signature).decode(), _seconds(signature.expire_at)),
             )
         if delta:
-            shard = shard_of(digest, self._shards(campaign))
+            shard = shard_of(digest, self.shards(campaign))
             counted = [("total", ""), ("country", delta.country)]
             counted += [("partner", delta.partner)] if delta.partner else []
-            self._add(database, campaign, ((shard, field, key, delta.by) for field, key in counted))
+            add_to_tally(database, campaign, ((shard, field, key, delta.by) for field, key in counted))
 
-    @staticmethod
-    def _add(database: sqlite3.Connection, campaign: str, counted: Iterable[tuple[int, str, str, int]]) -> None:
-        """Add to the tally: shard, field, key, by how much."""
-        database.executemany(
-            "INSERT INTO tally VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
-            ((campaign, *each) for each in counted),
-        )
+    def _claim_mail(
+        self,
+        database: sqlite3.Connection,
+        address: Address,
+        decide: Callable[[Signature | None, Mailbox], transitions.MailTransition],
+        now: datetime,
+    ) -> MailDecision:
+        _delete_expired(database, now)
+        stored = read_signature(database, address.campaign, address.digest)
+        transition = decide(stored, read_mailbox(database, address))
+        self.write_signature(database, address.campaign, address.digest, transition.signature, None)
+        if transition.mailbox:
+            _write_mailbox(database, address, transition.mailbox)
+        return transition.decision
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (sqlite3.Error, OSError) as fault:
-            raise StoreUnavailable(type(fault).__name__) from fault
 
-    @cached_property
-    def _connection(self) -> sqlite3.Connection:
-        return sqlite.connect(self._path, _SCHEMA)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+def add_to_tally(
+    database: sqlite3.Connection, campaign: str, counted: Iterable[tuple[int, str, str, int]]
+) -> None:
+    """Add to the tally: shard, field, key, by how much."""
+    database.executemany(
+        "INSERT INTO tally VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+        ((campaign, *each) for each in counted),
+    )
 
 
 def read_signature(database: sqlite3.Connection, campaign: str, digest: str) -> Signature | None:
@@ -277,7 +231,7 @@ def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mail
 
 def _delete_expired(database: sqlite3.Connection, now: datetime) -> None:
     """What Firestore does by itself: what has expired was promised to be gone."""
-    for table in ("signatures", "mailboxes", "parked"):
+    for table in ("signatures", "mailboxes", "dead_letters"):
         database.execute(f"DELETE FROM {table} WHERE expire_at <= ?", (now.timestamp(),))  # noqa: S608 - our own names
 
 

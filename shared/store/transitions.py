@@ -1,4 +1,4 @@
-"""The decisions of the store's state machine: pure functions from what was read to what to write.
+"""The transitions of the store's state machine: pure functions from what was read to what to write.
 
 Both adapters call these between their read and their commit, so that the rules exist once.
 """
@@ -36,15 +36,15 @@ from shared.store.entities import (
 
 @dataclass(frozen=True, slots=True)
 class MailTransition:
-    """`signature` and `mailbox`: what to write, None where nothing changes."""
+    """A decision and what to write with it. `signature`, `mailbox`: None where nothing changes."""
 
     decision: MailDecision
     signature: Signature | None = None
     mailbox: Mailbox | None = None
 
 
-def live(signature: Signature | None, now: datetime) -> Signature | None:
-    """What has expired is absent at once."""
+def _unexpired(signature: Signature | None, now: datetime) -> Signature | None:
+    """Return the signature unless it has expired, whether or not the database has deleted it yet."""
     if signature and signature.expire_at and signature.expire_at <= now:
         return None
     return signature
@@ -53,25 +53,26 @@ def live(signature: Signature | None, now: datetime) -> Signature | None:
 def admit(
     address: Address, stored: Signature | None, mailbox: Mailbox, submission: Submission, now: datetime
 ) -> MailTransition:
-    signature = live(stored, now)
+    """Store a submission as pending and claim its mail, see `Store.admit`."""
+    signature = _unexpired(stored, now)
     if submission.signed_at <= now - TASK_TTL:
         return MailTransition(Skip.STALE)
-    # Kept while pending, too: a newer submission must not open the door to those from before the withdrawal.
+    # Also while a newer submission is pending, which must not let in those from before the withdrawal.
     if signature and signature.withdrawn_at and submission.signed_at <= signature.withdrawn_at:
         return MailTransition(Skip.STALE)
     if signature and signature.status is Status.CONFIRMED:
-        return _say_already_signed(address, signature, mailbox, submission, now)
+        return _claim_already_signed(address, signature, mailbox, submission, now)
     return _admit_pending(address, signature, mailbox, submission, now)
 
 
-def _say_already_signed(
+def _claim_already_signed(
     address: Address, signature: Signature, mailbox: Mailbox, submission: Submission, now: datetime
 ) -> MailTransition:
-    # A task that comes again for a submission that was mailed is no new attempt to sign.
+    # A repeated task for a submission that was mailed is no new attempt to sign.
     mailed = signature.submission(submission.id) or _claim_of(mailbox, _key(MailKind.CONFIRM, submission.id))
     if mailed:
         return MailTransition(Skip.SENT)
-    return _courtesy(_grant(address, mailbox, MailKind.SIGNED, submission.id, (), now))
+    return _skip_if_capped(_grant(address, mailbox, MailKind.SIGNED, submission.id, (), now))
 
 
 def _admit_pending(
@@ -105,7 +106,8 @@ def claim(
     kind: MailKind | None,
     now: datetime,
 ) -> MailTransition:
-    signature = live(stored, now)
+    """Claim a mail for an address that signed before, see `Store.claim`."""
+    signature = _unexpired(stored, now)
     if signature and signature.status is Status.PENDING and kind is not MailKind.SIGNED:
         if kind is MailKind.REMINDER:
             reminded = signature.submission(key)
@@ -113,14 +115,14 @@ def claim(
         else:
             kind, links = MailKind.CONFIRM, signature.submissions
         if links:
-            return _courtesy(_grant(address, mailbox, kind, key, links, now))
+            return _skip_if_capped(_grant(address, mailbox, kind, key, links, now))
     elif signature and signature.status is Status.CONFIRMED and kind is not MailKind.REMINDER:
-        return _courtesy(_grant(address, mailbox, MailKind.SIGNED, key, (), now))
+        return _skip_if_capped(_grant(address, mailbox, MailKind.SIGNED, key, (), now))
     return MailTransition(Skip.NOT_DUE)
 
 
-def _courtesy(transition: MailTransition) -> MailTransition:
-    """A mail that is not owed is not sent later, when nobody expects it any more."""
+def _skip_if_capped(transition: MailTransition) -> MailTransition:
+    """Skip instead of deferring a mail that is a courtesy: later, nobody expects it any more."""
     return MailTransition(Skip.CAPPED) if isinstance(transition.decision, Defer) else transition
 
 
@@ -151,12 +153,12 @@ def _key(kind: MailKind, mail_id: str) -> str:
 
 
 def _claim_of(mailbox: Mailbox, key: str) -> Claim | None:
-    """The latest claim of one mail; an older one may stand for an attempt that nobody saw end."""
+    """Return the latest claim of one mail; an older one may be of an attempt whose end is unknown."""
     return next((known for known in reversed(mailbox.claims) if known.key == key), None)
 
 
 def _next_slot(recent: tuple[Claim, ...], now: datetime) -> datetime:
-    """When both caps have room, counting every claim as a mail."""
+    """Return when both caps have room, counting every claim as a mail."""
     times = sorted(known.at for known in recent)
     slot = now
     for cap, window in ((MAILS_PER_HOUR, timedelta(hours=1)), (MAILS_IN_ALL, MAILS_WINDOW)):
@@ -166,7 +168,7 @@ def _next_slot(recent: tuple[Claim, ...], now: datetime) -> datetime:
 
 
 def settle(mailbox: Mailbox, key: str, *, sent: bool) -> Mailbox:
-    """The claim marked as sent, or taken away."""
+    """Mark a claim as sent, or remove it."""
     own = _claim_of(mailbox, key)
     others = tuple(known for known in mailbox.claims if known is not own)
     if own is None or own.sent:
@@ -177,8 +179,8 @@ def settle(mailbox: Mailbox, key: str, *, sent: bool) -> Mailbox:
 def confirm(
     stored: Signature | None, submission_id: str, at: datetime
 ) -> tuple[Confirmation, Signature | None, Delta | None]:
-    """The outcome, and where it is Confirmed what to write and to count."""
-    signature = live(stored, at)
+    """Confirm a signature: return the outcome, and if it is Confirmed what to write and to count."""
+    signature = _unexpired(stored, at)
     if signature and signature.status is Status.CONFIRMED:
         return Unchanged.ALREADY, None, None
     kept = signature.submission(submission_id) if signature else None
@@ -189,11 +191,11 @@ def confirm(
 
 
 def withdraw(stored: Signature | None, at: datetime) -> tuple[Withdrawal, Signature | None, Delta | None]:
-    """The outcome, and unless it is ALREADY what to write and what to uncount.
+    """Withdraw a signature: return the outcome, and unless it is ALREADY what to write and to uncount.
 
-    A withdrawal that comes late (`at` is when the button was pressed) leaves alone what was signed after it.
+    A deferred withdrawal (`at`: when the button was pressed) does not touch what was signed after it.
     """
-    signature = live(stored, at)
+    signature = _unexpired(stored, at)
     if signature is None or signature.status is Status.WITHDRAWN:
         return Withdrawal.ALREADY, None, None
     after = tuple(known for known in signature.submissions if known.signed_at > at)

@@ -176,7 +176,7 @@ def _query(values: Mapping[str, str]) -> str:
 
 def check_inbox(campaign: Campaign, locale: Locale, typed: Mapping[str, str]) -> HTMLResponse:
     """Render the page after signing. `typed`: the form's values; "wrong address?" posts them back to the form."""
-    mailbox = mail_providers.address(typed["email"], campaign.sender.address)
+    mailbox = mail_providers.webmail(typed["email"], campaign.sender.address)
     return _page("check_inbox.html", campaign, locale, typed=typed, mailbox=mailbox)
 
 

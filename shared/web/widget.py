@@ -120,7 +120,7 @@ def form(
         contact=campaign.controllers[0].email,
         sender=FormSender(name=campaign.sender.name, address=campaign.sender.address),
         subject=locale("mail.confirm.subject", title=texts.title),
-        mailboxes=mail_providers.addresses(campaign.sender.address),
+        mailboxes=mail_providers.webmail_by_domain(campaign.sender.address),
         share=share(campaign, locale, slug, public_url),
         texts=_texts(
             locale,

@@ -1,7 +1,4 @@
-"""make bench: measure every function, with what it stands beside, on this machine.
-
-python -m tests.bench --only signing reading
-"""
+"""Measure every function on this machine, beside one that does nothing: `make bench`."""
 
 import argparse
 import shutil
@@ -26,11 +23,13 @@ PARTS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure these alone")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
-    parser.add_argument("--seconds", type=float, default=4, help="how long each time")
-    parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json", help="where the figures go")
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure every function on this machine.")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure only these")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=4, help="how long each time (%(default)s)")
+    parser.add_argument(
+        "--json", type=Path, default=ROOT / "build" / "bench.json", help="where figures are written"
+    )
     given = parser.parse_args()
     if not shutil.which("wrk"):
         raise SystemExit(
@@ -44,7 +43,7 @@ def main() -> None:
     for name in given.only:
         print(f"{name} …", file=sys.stderr, flush=True)
         PARTS[name](measured, given.rounds, given.seconds)
-        # After each part: an hour's work is not to be lost with the last of it.
+        # After each part, so that a failure of the last one does not lose an hour's work.
         figures = {**before, **measured.all()}
         given.json.write_text(as_json(figures), encoding="utf-8")
     print(as_table(figures), against(TARGETS, figures), machine(), sep="\n\n")

@@ -21,7 +21,7 @@ READERS = 500
 
 
 def measure(figures: Figures, _rounds: int, _seconds: float) -> None:
-    """Once: a number of calls has no spread."""
+    """Count once: a number of calls has no spread."""
     with emulator() as host:
         asyncio.run(_measure(figures, host))
 
@@ -62,7 +62,7 @@ async def _count(figures: Figures, proxy: CountingProxy) -> None:
 
 
 def _note(figures: Figures, name: str, proxy: CountingProxy, times: int) -> None:
-    """For each of `times`, and count anew from here."""
+    """Note the calls per one of `times`, and reset the proxy."""
     calls = sum(number for call, number in proxy.calls.items() if call.collections not in _BY_THE_CLOCK)
     for what, documents in (("reads", proxy.reads), ("writes", proxy.writes)):
         number = sum(count for collection, count in documents.items() if collection not in _BY_THE_CLOCK)

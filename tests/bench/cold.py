@@ -1,4 +1,4 @@
-"""Cold starts: from the start of a process to the first answer of a request that does the function's work."""
+"""Cold starts: from the start of a process to its first answer to a request that does the function's work."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from tests.support.deployment import CAMPAIGN, COUNT, SIGNATURES, signature
 from tests.support.emulator import free_port
 
 _PROJECT = "undersign-bench"
-_PATIENCE_SECONDS = 60
+_TIMEOUT_SECONDS = 60
 _PAUSE_SECONDS = 0.001
 _PACKAGES_SHOWN = 8
 
@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A function, what it is told, and the first request to it."""
+    """A function, its settings, and the first request to it."""
 
     name: str
     environment: Mapping[str, str]
@@ -46,7 +46,7 @@ class Start:
 
 
 def measure(figures: Figures, rounds: int, _seconds: float) -> None:
-    """All of them in turn, twice in every round; the first time is to fill the caches of the disk."""
+    """Start all of them in turn, twice in every round; a first time fills the disk's caches."""
     with starts() as known:
         for round_ in range(2 * rounds + 1):
             _compare(figures if round_ else Figures(), known)
@@ -56,7 +56,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
 
 @contextlib.contextmanager
 def starts() -> Iterator[list[Start]]:
-    """Every function, beside a database, a queue and a relay that answer at once."""
+    """Yield every function, with a database, a queue and a relay that answer at once."""
     with part("firestore_server") as database, part("tasks_server") as tasks, part("relay") as relay:
         host, _, port = relay.rpartition(":")
         storing, queueing = {**BASE, **firestore(database, _PROJECT)}, {**BASE, **queue(tasks)}
@@ -80,7 +80,7 @@ def starts() -> Iterator[list[Start]]:
 
 
 def _pending(database: str) -> Signer:
-    """A signer whose signature waits to be confirmed."""
+    """Store a signature that waits to be confirmed."""
     waiting = signer()
     with firestore_store(database, _PROJECT) as records:
         asyncio.run(admit(records, [waiting]))
@@ -100,7 +100,7 @@ def _compare(figures: Figures, known: list[Start]) -> None:
 
 
 def _once(start: Start, log: IO[bytes] | None = None, **environment: str) -> tuple[float, float]:
-    """Seconds by the clock and of the processor."""
+    """Start it, and return seconds of wall-clock time and of CPU time."""
     request, port = start.request(), free_port()
     given = {
         "PATH": os.environ["PATH"],
@@ -134,11 +134,9 @@ def _first_answer(port: int, request: Request) -> None:
     Raises:
         SystemExit: it is not what it should be, or does not come.
     """
-    until = time.monotonic() + _PATIENCE_SECONDS
+    until = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < until:
-        with contextlib.closing(
-            http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
-        ) as client:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)) as client:
             try:
                 headers = {"Content-Type": request.media_type, "Accept": "*/*"}
                 client.request(request.method, request.path, request.body, headers)
@@ -153,7 +151,7 @@ def _first_answer(port: int, request: Request) -> None:
 
 
 def _imports(start: Start) -> str:
-    """The packages whose modules take longest to import, without what they import themselves; in milliseconds."""
+    """Return the packages whose modules take longest to import, without what they import; in milliseconds."""
     with tempfile.TemporaryFile() as log:
         _once(start, log, PYTHONPROFILEIMPORTTIME="1")
         log.seek(0)

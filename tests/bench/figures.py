@@ -33,14 +33,16 @@ class Figures:
     _units: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, value: float, unit: str) -> None:
+        """Add the value of one round."""
         self._units[name] = unit
         self._values[name].append(value)
 
     def last(self, name: str) -> float:
-        """The value of the latest round."""
+        """Return the value of the latest round."""
         return self._values[name][-1]
 
     def all(self) -> Mapping[str, Figure]:
+        """Return every figure by its name."""
         return {name: self[name] for name in self._values}
 
     def __getitem__(self, name: str) -> Figure:
@@ -50,7 +52,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a figure is to be. `at_most`: else at least."""
+    """An upper bound of a figure, or a lower one where `at_most` is False."""
 
     name: str
     bound: float
@@ -58,9 +60,11 @@ class Target:
     at_most: bool = True
 
     def is_met(self, figure: Figure) -> bool:
+        """Return whether the median is within the bound."""
         return figure.median <= self.bound if self.at_most else figure.median >= self.bound
 
     def row(self, figure: Figure) -> str:
+        """Return a row of a Markdown table."""
         sign = "≤" if self.at_most else "≥"
         met = "yes" if self.is_met(figure) else "**no**"
         bound = f"{sign} {_short(self.bound)} {figure.unit}".strip()
@@ -68,7 +72,7 @@ class Target:
 
 
 def machine() -> dict[str, Any]:
-    """Where and when this was measured."""
+    """Return where and when this was measured."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -78,13 +82,14 @@ def machine() -> dict[str, Any]:
 
 
 def as_json(figures: Mapping[str, Figure]) -> str:
+    """Return the figures with the machine they were measured on."""
     return json.dumps(
         {"machine": machine(), "figures": {name: asdict(each) for name, each in figures.items()}}, indent=1
     )
 
 
 def read(file: Path) -> dict[str, Figure]:
-    """The figures of an earlier run on this machine today; none, if there are none."""
+    """Return the figures of an earlier run on this machine today; none where there was no such run."""
     if not file.exists():
         return {}
     content = json.loads(file.read_text(encoding="utf-8"))
@@ -94,13 +99,14 @@ def read(file: Path) -> dict[str, Figure]:
 
 
 def as_table(figures: Mapping[str, Figure]) -> str:
-    """One line a figure, for a terminal."""
+    """Return a row for each figure, in Markdown."""
     width = max(map(len, figures), default=0)
-    return "\n".join(f"{name:{width}}  {figure}" for name, figure in figures.items())
+    head = [f"| {'figure':{width}} | median (lowest to highest) |", "| --- | --- |"]
+    return "\n".join([*head, *(f"| {name:{width}} | {figure} |" for name, figure in figures.items())])
 
 
 def against(targets: Iterable[Target], figures: Mapping[str, Figure]) -> str:
-    """The figures that have a target, as a Markdown table; those that were not measured are left out."""
+    """Return a row for each figure that has a target, in Markdown; those that were not measured are left out."""
     rows = [target.row(figures[target.name]) for target in targets if target.name in figures]
     return "\n".join(
         ["| figure | target | median (lowest to highest) | met |", "| --- | --- | --- | --- |", *rows]
@@ -115,5 +121,5 @@ def _processor() -> str:
 
 
 def _short(number: float) -> str:
-    """Three figures, which is more than such a measurement is good for."""
+    """Three significant digits, which is more than such a measurement is good for."""
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"

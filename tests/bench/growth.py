@@ -58,7 +58,7 @@ class Filled:
 
 
 def measure(figures: Figures, rounds: int, _seconds: float) -> None:
-    """Google's emulator with ever more records, then SQLite with a million. Exports and audits run once."""
+    """Fill Google's emulator with ever more records, then SQLite with a million. Exports and audits run once."""
     with emulator() as host, tempfile.TemporaryDirectory() as folder:
         print("filling …", file=sys.stderr, flush=True)
         databases = [_filled_firestore(host, records) for records in IN_FIRESTORE]
@@ -80,7 +80,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
 
 
 def _compare(figures: Figures) -> None:
-    """The largest with the smallest on the emulator, as they were in this round."""
+    """Compare the largest with the smallest on the emulator, as they were in this round."""
     least, most = (f"growth/emulator/{records}" for records in (IN_FIRESTORE[0], IN_FIRESTORE[-1]))
     for what in ("confirm", "tally", "tally_by_name"):
         ratio = figures.last(f"{most}/{what}_ms") / figures.last(f"{least}/{what}_ms")
@@ -104,7 +104,7 @@ async def _confirm_and_count(figures: Figures, filled: Filled, store: Store) -> 
 
 
 def _read_by_name(figures: Figures, filled: Filled, client: Client) -> None:
-    """The tally's documents without a query, for which the emulator looks through all records; Firestore does not.
+    """Read the tally's documents without a query, for which the emulator scans all records; Firestore does not.
 
     https://firebase.google.com/docs/firestore/query-data/queries
     """
@@ -119,7 +119,7 @@ def _read_by_name(figures: Figures, filled: Filled, client: Client) -> None:
 
 
 def _run_the_desk(figures: Figures, filled: Filled) -> None:
-    """The commands as an organiser runs them."""
+    """Run the commands as an organiser does."""
     with tempfile.TemporaryDirectory() as folder:
         key, export = Path(folder) / "key.txt", f"{folder}/export"
         key.write_text(f"{IDENTITIES.campaign}\n")
@@ -135,12 +135,12 @@ def _run_the_desk(figures: Figures, filled: Filled) -> None:
 
 
 def _desk(filled: Filled, *command: str) -> tuple[float, float]:
-    """Seconds and peak of memory of one command.
+    """Run one command, and return its seconds and its peak of memory in MiB.
 
     Raises:
         SystemExit: it failed.
     """
-    # Through a small process: a child's peak begins with what its parent holds.
+    # Through a small process: a child's peak starts with what its parent holds.
     run = subprocess.run(
         [sys.executable, "-c", _RUN, sys.executable, "-m", "desk.main", *command],
         cwd=ROOT,
@@ -171,7 +171,7 @@ def _filled_firestore(host: str, records: int) -> Filled:
 
 def _filled_sqlite(folder: Path, records: int) -> Filled:
     file = folder / "store.db"
-    # Whoever reads first makes the tables.
+    # The first read creates the tables.
     asyncio.run(SqliteStore(file, lambda _campaign: TALLY_SHARDS).tally(CAMPAIGN))
     with closing(sqlite3.connect(file)) as database, database:
         database.executemany(

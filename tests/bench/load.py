@@ -32,7 +32,7 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of it. Latencies in milliseconds."""
+    """What wrk reports. Latencies in milliseconds."""
 
     requests: int
     seconds: float
@@ -42,23 +42,25 @@ class Load:
 
     @property
     def per_second(self) -> float:
+        """Requests a second."""
         return self.requests / self.seconds
 
 
 def get(url: str, connections: int, seconds: float) -> Load:
-    """GET as a browser does."""
+    """GET `url` as a browser does."""
     return _wrk(url, connections, seconds, 'wrk.headers["Accept-Encoding"] = "gzip"')
 
 
 def sign(url: str, connections: int, seconds: float) -> Load:
-    """Sign, each time with another address."""
+    """POST signatures to `url`, each with another address."""
     return _wrk(url, connections, seconds, _SIGN)
 
 
 def _wrk(url: str, connections: int, seconds: float, script: str) -> Load:
-    """
+    """Run wrk with a Lua script.
+
     Raises:
-        SystemExit: not every request was answered as it should.
+        SystemExit: a request failed, or none was made.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as lua:
         lua.write(script + _DONE)

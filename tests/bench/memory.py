@@ -23,7 +23,7 @@ _PAGE = f"/c/{CAMPAIGN}?lang=en"
 
 
 def measure(figures: Figures, rounds: int, seconds: float) -> None:
-    """With new processes in every round, for memory that was taken once is seldom given back."""
+    """Start new processes in every round: a process seldom returns memory to the system."""
     with part("tasks_server") as tasks, part("firestore_server") as database:
         for _ in range(rounds):
             with serving("empty", {}) as empty:
@@ -47,7 +47,7 @@ def _send(served: Served, requests: list[httpx.Request]) -> None:
 
 
 def _look(figures: Figures, name: str, served: Served, work: Callable[[], object]) -> None:
-    """How much memory it has before and, at most, during `work`."""
+    """Note how much memory it has before and, at most, during `work`."""
     figures.add(f"memory/{name}/at_rest", served.memory_mib, "MiB")
     done, seen = threading.Event(), [0.0]
 

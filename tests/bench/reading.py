@@ -19,7 +19,7 @@ _OF_EMBED = {
 
 
 def measure(figures: Figures, rounds: int, seconds: float) -> None:
-    """Each beside an empty handler, in turn."""
+    """Load each in turn, beside an empty handler."""
     with TemporaryDirectory() as folder:
         counting = {**BASE, "STORE": "sqlite", "LOCAL_FOLDER": folder}
         with (

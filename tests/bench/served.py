@@ -29,7 +29,7 @@ class Served:
 
     @property
     def cpu_ms(self) -> float:
-        """Processor time of all its processes since it was started."""
+        """CPU time of all its processes since it was started."""
         return 1000 * cpu_seconds(self.processes())
 
     @property
@@ -38,23 +38,24 @@ class Served:
         return sum(float(each.memory_full_info().pss) for each in self.processes()) / 2**20
 
     def processes(self) -> list[psutil.Process]:
+        """Return the process and all its children."""
         return with_children(self.process)
 
 
 def with_children(process: psutil.Process) -> list[psutil.Process]:
-    """It, those it has started, those they have, and so on."""
+    """Return a process and all its descendants."""
     return [process, *process.children(recursive=True)]
 
 
 def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
-    """Processor time that these have used since they were started."""
+    """Return the CPU time that these have used since they were started."""
     times = [each.cpu_times() for each in processes]
     return sum(float(each.user + each.system) for each in times)
 
 
 @contextmanager
 def serving(name: str, environment: Mapping[str, str], *, is_async: bool = True) -> Iterator[Served]:
-    """A function, or one of the parts beside it that it is compared with."""
+    """Run a function, or one of the parts that it is compared with."""
     given = {**environment, **environment_of(name), "FUNCTION_USE_ASGI": "true" if is_async else "false"}
     log = STAGED / f"{name}.log"
     with running(name, given, log, source=source_of(name), python=python_of(name)) as (process, url):
@@ -65,12 +66,12 @@ def serving(name: str, environment: Mapping[str, str], *, is_async: bool = True)
 
 
 def source_of(name: str) -> Path:
-    """The folder that holds its main.py."""
+    """Return the folder that holds its main.py."""
     return PARTS / name if name in _VENV_OF else STAGED / name
 
 
 def environment_of(name: str) -> dict[str, str]:
-    """What is the same whatever it is told."""
+    """Return the variables that every measurement of a function sets."""
     shared = {"PYTHONPATH": str(STAGED / _VENV_OF[name])} if name in _VENV_OF else {}
     # As infra/functions.tf has it; and as many threads as the synchronous default starts on one vCPU.
     return {**shared, "PYDANTIC_DISABLE_PLUGINS": "__all__", "THREADS": "4"}
@@ -78,9 +79,7 @@ def environment_of(name: str) -> dict[str, str]:
 
 @cache
 def python_of(name: str) -> Path:
-    """The interpreter of a function's own environment, made if need be."""
-    if name == "sign_sync":
-        return Path(sys.executable)  # it goes through Google's client, which no function has
+    """Return the interpreter of a function's own environment, which is created if need be."""
     function = _VENV_OF.get(name, name)
     venv, lock = STAGED / f"venv-{function}", STAGED / function / "requirements.txt"
     python, installed = venv / "bin" / "python", venv / "installed.txt"
@@ -94,18 +93,18 @@ def python_of(name: str) -> Path:
 
 
 def stage() -> None:
-    """Build what is measured, compiled as the platform's build compiles it."""
+    """Build what is measured, compiled to bytecode as the platform's build does."""
     build(STAGED)
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(STAGED), str(PARTS)], check=True)
 
 
 @cache
 def processors() -> tuple[list[int], list[int]]:
-    """That of what is measured, and those of all else; a function is given one vCPU."""
+    """Return the core of what is measured, and those of the rest; a function has one vCPU."""
     first, *rest = sorted(os.sched_getaffinity(0))
     return [first], rest or [first]
 
 
 def step_aside() -> None:
-    """Leave the measured processor to what is measured: whatever is started from now on runs on the others."""
+    """Leave the measured core to what is measured: what is started from now on runs on the others."""
     os.sched_setaffinity(0, processors()[1])

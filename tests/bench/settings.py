@@ -1,4 +1,4 @@
-"""What the measured functions are told: keys of this run, and where their parts are."""
+"""The settings of the measured functions: keys of this run, and where their parts are."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ BASE = {"PUBLIC_URL": PUBLIC_URL, **IDENTITIES.environment()}
 
 
 def queue(host: str) -> dict[str, str]:
-    """Cloud Tasks at `host`."""
+    """Return the settings for Cloud Tasks at `host`."""
     return {
         "TASKS": "cloud_tasks",
         "TASKS_QUEUE": QUEUE,
@@ -40,13 +40,13 @@ def queue(host: str) -> dict[str, str]:
 
 
 def firestore(host: str, project: str) -> dict[str, str]:
-    """Firestore at `host`."""
+    """Return the settings for Firestore at `host`."""
     return {"STORE": "firestore", "FIRESTORE_PROJECT": project, "FIRESTORE_EMULATOR_HOST": host}
 
 
 @contextmanager
 def part(module: str) -> Iterator[str]:
-    """host:port of a server beside the functions, in a process of its own."""
+    """Run a server beside the functions, in a process of its own; yield its `host:port`."""
     command = [sys.executable, "-m", f"tests.bench.parts.{module}"]
     root = Path(__file__).parent.parent.parent
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
@@ -59,7 +59,7 @@ def part(module: str) -> Iterator[str]:
 
 @contextmanager
 def emulator() -> Iterator[str]:
-    """host:port of Google's emulator.
+    """Run Google's emulator and yield its `host:port`.
 
     Raises:
         SystemExit: there is none.
@@ -73,13 +73,15 @@ def emulator() -> Iterator[str]:
 
 
 def firestore_client(host: str, project: str) -> Client:
-    """Google's client, for what no function does."""
+    """Return Google's client, for what no function does."""
     with mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=host):
         return Client(project)
 
 
 @contextmanager
 def firestore_store(host: str, project: str) -> Iterator[FirestoreStore]:
-    """The store itself, at `host`."""
+    """Yield the store itself, at `host`."""
     with mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=host):
-        yield FirestoreStore(project, "(default)", lambda _campaign: TALLY_SHARDS)
+        store = FirestoreStore(project, "(default)", lambda _campaign: TALLY_SHARDS)
+        yield store
+        store.close()

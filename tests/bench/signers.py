@@ -1,4 +1,4 @@
-"""Signers on their way: the tasks and links that belong to each, as sign and deliver make them."""
+"""Signers: the tasks and links of each, as sign and deliver make them."""
 
 import itertools
 import secrets
@@ -12,6 +12,7 @@ from shared.crypto.digest import Digester
 from shared.crypto.tokens import Link, Purpose, Tokens
 from shared.mail import links
 from shared.models.messages import SubmissionMessage, TaskBody
+from shared.models.sealed import SealedSignature
 from shared.store.entities import Address, Submission
 from tests.bench.settings import BASE, IDENTITIES
 from tests.support.deployment import CAMPAIGN
@@ -23,14 +24,14 @@ _digester = Digester(BASE["PEPPER"].encode())
 _tokens = Tokens([BASE["TOKEN_KEYS"]])
 
 
-#: Alike for all, which spares us the sealing: what an organiser opens in the end.
-_PERSONAL = {"email": "ann@example.org", "name": "Ann Example", "locale": "en", "country": "DE"}
-_SEALED = sealing.seal(_PERSONAL, [IDENTITIES.campaign.to_public()] * 2)
+#: The same for all, so that it is sealed once: what an organiser opens in the end.
+_SIGNATURE = SealedSignature(email="ann@example.org", name="Ann Example", locale="en", country="DE")
+_SEALED = sealing.seal(_SIGNATURE.model_dump_json(), [IDENTITIES.campaign.to_public()] * 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """`task`: the body that the queue brings to deliver. `confirm`, `withdraw`: paths of the links.
+    """`task`: the body that the queue sends to deliver. `confirm`, `withdraw`: paths of the links.
 
     `address`, `submission`: what deliver stores, and where.
     """
@@ -43,7 +44,7 @@ class Signer:
 
 
 def submission() -> SubmissionMessage:
-    """Of another address each time."""
+    """Return a submission, of another address each time."""
     return SubmissionMessage(
         id=secrets.token_hex(16),
         campaign=CAMPAIGN,
@@ -61,7 +62,7 @@ def submission() -> SubmissionMessage:
 
 
 def signer() -> Signer:
-    """Another one each time."""
+    """Return a signer, another one each time."""
     message = submission()
     address = _digester.address(CAMPAIGN, message.email)
     stored = _stored(message)
@@ -92,6 +93,6 @@ def _stored(message: SubmissionMessage) -> Submission:
 
 
 async def admit(records: store.Store, signers: Iterable[Signer]) -> None:
-    """Have all of them wait to be confirmed."""
+    """Store all of them as pending."""
     for each in signers:
         await records.admit(each.address, each.submission, datetime.now(UTC))

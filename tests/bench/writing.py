@@ -42,7 +42,7 @@ STEPS = (DELIVER, PAGE, CONFIRM, WITHDRAW)
 
 
 def measure(figures: Figures, rounds: int, _seconds: float) -> None:
-    """Every round takes new signers through all steps."""
+    """Take new signers through all steps in every round."""
     with (
         emulator() as google,
         part("firestore_server") as at_once,
@@ -57,7 +57,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
 
 @contextmanager
 def deployed(database: str) -> Iterator[dict[str, Served]]:
-    """deliver and confirm on a database, with a queue and a relay."""
+    """Run deliver and confirm on a database, with a queue and a relay."""
     with ExitStack() as running:
         relay = running.enter_context(part("relay")).rpartition(":")
         settings = {
@@ -83,7 +83,7 @@ def _take_through(figures: Figures, functions: dict[str, Served], on: str) -> No
 
 
 async def send(served: Served, requests: Iterable[httpx.Request], at_once: int) -> float:
-    """How many seconds they took, so many of them at once.
+    """Send the requests, `at_once` at a time, and return how many seconds they took.
 
     Raises:
         SystemExit: one of them was not answered 2xx.

@@ -18,8 +18,8 @@ from playwright.async_api import Browser, Locator, Page, expect
 from desk import private_files
 from desk.keys import identities
 from tests.browser.conftest import NARROW, TIMEOUT_MILLISECONDS, WIDE, Walk
-from tests.desk.commands import PASSPHRASE, plain_key
-from tests.desk.signatures.test_export import HOSTILE, OPENED, PARTNER, line_of, run, signed
+from tests.desk.commands import PASSPHRASE, plain_key, run
+from tests.desk.signatures.test_export import HOSTILE, OPENED, PARTNER, line_of, signed
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, world
 
@@ -271,6 +271,18 @@ class TestResult:
             assert written.count(b"\n") >= len(names)
             button = f"Download all {len(names)} signatures"
             assert await download(page, button) == (f"signatures.{kind}", written)
+
+    async def test_names_the_lines_that_a_newer_version_sealed(
+        self, visit: Walk, here: pyrage.x25519.Identity
+    ) -> None:
+        """As the command does; records of this version and those from before versions are opened."""
+        versions = (', "version": 2', ', "version": null', ', "version": true', ', "version": 1', "")
+        Path("newer.ndjson").write_bytes(b"".join(line_of(here.to_public(), each) for each in versions))
+
+        await opens(visit.page, "ann.age", "newer.ndjson")
+
+        await is_opened(visit.page, 2)
+        await expect(visit.page.get_by_text("newer.ndjson, lines 1, 2, 3. A newer Undersign")).to_be_visible()
 
     async def test_of_an_empty_export_offers_no_file(self, visit: Walk) -> None:
         """There is nothing to download, and that is no fault."""

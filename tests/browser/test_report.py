@@ -8,7 +8,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ViewportSize
 
 from desk.stats import report
-from desk.stats.summary import By, Row, Stats
+from desk.stats.summary import Breakdown, Row, Stats
 from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
 from shared.stats import count
@@ -32,10 +32,10 @@ def a_report() -> str:
         count=count.public(campaign, count.Snapshot(tally, Overlay(), NOW)),
         funnel=row,
         median_minutes_to_confirm=7,
-        by={kind: [row, Row(key="DE")] for kind in By},
+        by={kind: [row, Row(key="DE")] for kind in Breakdown},
     )
     days = [Day(Point(NOW - timedelta(days=n), 140_000 - 6_000 * n, {}), {}) for n in range(20, 0, -1)]
-    return report.html(stats, campaign, Line(days, NOW))
+    return report.render(stats, campaign, Line(days, NOW))
 
 
 @pytest.mark.parametrize("viewport", [NARROW, WIDE], ids=["narrow", "wide"])

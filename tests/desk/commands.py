@@ -1,5 +1,6 @@
-"""The desk as its user has it: commands and keys."""
+"""Run the desk's commands as a person does, and make keys."""
 
+import asyncio
 from pathlib import Path
 
 import pyrage
@@ -12,18 +13,23 @@ PASSPHRASE = "correct horse battery"
 
 
 def undersign(*command: str | Path, typed: str = "") -> Result:
-    """One command, with what is typed at it. A fault of ours comes through as the exception."""
+    """Run one command, with `typed` as its input. An error of ours comes through as the exception."""
     return CliRunner().invoke(app, [str(part) for part in command], input=typed)
 
 
-def told(result: Result) -> str:
-    """What the person was told when the command refused."""
+async def run(*command: str | Path, typed: str = "") -> Result:
+    """Run one command beside a running event loop."""
+    return await asyncio.to_thread(undersign, *command, typed=typed)
+
+
+def refusal(result: Result) -> str:
+    """Return the message with which the command refused."""
     assert isinstance(result.exception, CommandError), result.output
     return str(result.exception)
 
 
 def plain_key(file: Path) -> str:
-    """A key without a passphrase, as age-keygen makes them, for tests that make many. Its public part."""
+    """Make a key without a passphrase, as age-keygen does, and return its public part."""
     identity = pyrage.x25519.Identity.generate()
     file.write_text(f"# public key: {identity.to_public()}\n{identity}\n")
     return str(identity.to_public())

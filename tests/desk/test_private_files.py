@@ -38,17 +38,17 @@ class TestReplace:
             private_files.replace(tmp_path / "nowhere" / "report.html", "new")
 
 
-class TestOpened:
+class TestOpenPrivate:
     def test_cuts_off_what_follows(self, tmp_path: Path) -> None:
         """And goes on there."""
         file = tmp_path / "lines"
         file.write_bytes(b"one\ntwo\nhal")
 
-        with private_files.opened(file, 8) as going_on:
+        with private_files.open_private(file, 8) as going_on:
             going_on.write(b"three\n")
 
         assert file.read_bytes() == b"one\ntwo\nthree\n"
-        assert private_files.lines(file) == 3
+        assert private_files.count_lines(file) == 3
 
     def test_fills_nothing_up(self, tmp_path: Path) -> None:
         """Zeros would look like what had been written."""
@@ -56,7 +56,7 @@ class TestOpened:
         file.write_bytes(b"one\n")
 
         with pytest.raises(EOFError):
-            private_files.opened(file, 8)
+            private_files.open_private(file, 8)
 
         assert file.read_bytes() == b"one\n"
 
@@ -66,21 +66,24 @@ class TestOpened:
         (tmp_path / "link").symlink_to("victim")
 
         with pytest.raises(CommandError, match="link is a link"):
-            private_files.opened(tmp_path / "link")
+            private_files.open_private(tmp_path / "link")
 
         assert (tmp_path / "victim").read_text() == "precious"
 
 
-class TestLocked:
+class TestExclusiveLock:
     def test_lets_nobody_else_in(self, tmp_path: Path) -> None:
         """Until it is over, however it ends."""
         lock = tmp_path / "export.lock"
 
-        with pytest.raises(ZeroDivisionError), private_files.locked(lock):  # noqa: PT012
-            with pytest.raises(CommandError, match="Another export is writing to"), private_files.locked(lock):
+        with pytest.raises(ZeroDivisionError), private_files.exclusive_lock(lock):  # noqa: PT012
+            with (
+                pytest.raises(CommandError, match="Another export is writing to"),
+                private_files.exclusive_lock(lock),
+            ):
                 pytest.fail("two at once")
             assert 1 / 0
 
-        with private_files.locked(lock):
+        with private_files.exclusive_lock(lock):
             assert lock.exists()
         assert not lock.exists()

@@ -12,17 +12,6 @@ from tests.desk.commands import undersign
 from tests.support.deployment import CAMPAIGN, REPOSITORY
 
 
-@pytest.fixture
-def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What `make run` leaves behind."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("STORE", "TASKS", "FIRESTORE_PROJECT", "LOCAL_FOLDER"):
-        monkeypatch.delenv(name, raising=False)
-    (tmp_path / "var").mkdir()
-    (tmp_path / "var" / "secrets.json").write_text("{}")
-    return tmp_path / "var"
-
-
 @pytest.mark.parametrize("name", ["FIRESTORE_PROJECT", "FIRESTORE_DATABASE", "TASKS_QUEUE", "SPOOL_PROJECT"])
 def test_a_deployment_that_is_named_by_halves_is_no_reason_to_work_here(
     var: Path, monkeypatch: pytest.MonkeyPatch, name: str

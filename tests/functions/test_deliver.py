@@ -86,6 +86,29 @@ class TestMail:
         assert kept["email"] == "ann@example.org"
 
 
+class TestSealedRecord:
+    async def test_is_of_the_version_that_the_desk_reads(self, deployed: World) -> None:
+        """It says so itself, and all that was typed is in it."""
+        signed_at = deployed.now
+        await deployed.sign_and_deliver(partner="digital-rights", newsletter=True)
+
+        address = deployed.functions["deliver"].deps.digester.address(CAMPAIGN, "ann@example.org")
+        [stored] = await submissions(deployed, address.digest)
+        assert stored == {
+            "version": 1,
+            "email": "ann@example.org",
+            "name": "Ann Example",
+            "country": "DE",
+            "locale": "en",
+            "campaign": CAMPAIGN,
+            "signed_at": signed_at.isoformat(),
+            "consent_version": deployed.functions["sign"].deps.campaigns[CAMPAIGN].consent_version,
+            "partner": "digital-rights",
+            "newsletter": True,
+            "postal_code": None,
+        }
+
+
 class TestCaps:
     async def test_two_mails_in_an_hour_and_the_third_after_it(self, deployed: World) -> None:
         """The third submission waits in the queue and is lost nowhere."""
@@ -353,7 +376,7 @@ class TestDeadLetter:
 
         assert response.status_code == 204
         with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
-            assert database.execute("SELECT task_id, body FROM parked").fetchall() == [("t1", b"not a task")]
+            assert database.execute("SELECT task_id, body FROM dead_letters").fetchall() == [("t1", b"not a task")]
 
     async def test_a_campaign_that_this_revision_does_not_know_is_waited_for(self, deployed: World) -> None:
         """A roll-out may reach sign first."""

@@ -237,7 +237,7 @@ class TestPage:
     async def test_shows_paper_apart(self, deployed: World) -> None:
         """Never in another number."""
         before = (await deployed.client.get(f"{PAGE}?lang=en")).text
-        records = runtime.desk().records
+        records = runtime.desk().maintenance
         entry = Paper(country="DE", number=1204, note="a stall in Cologne", added_at=NOW)
         await records.change_overlay(CAMPAIGN, lambda overlay: overlay.model_copy(update={"paper": (entry,)}))
         records.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from desk.store.sqlite import SqliteRecords
+from desk.store.sqlite import SqliteMaintenance
 from shared.campaigns.live import MAX_AGE
 from shared.campaigns.overlay import AdmittedPartner, Overlay, Paper, PublishedOverlay
 from tests.support.clock import NOW
@@ -28,7 +28,7 @@ async def change(here: World, overlay: Overlay) -> None:
 
     Once is not enough: while one request reads the tally anew, count tells the others what it read last.
     """
-    records = SqliteRecords(here.folder / "store.db", lambda _: 32)
+    records = SqliteMaintenance(here.folder / "store.db", lambda _: 32)
     await records.change_overlay(CAMPAIGN, lambda _: overlay)
     records.close()
     for _ in range(3):

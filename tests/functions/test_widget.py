@@ -159,9 +159,11 @@ class TestFrame:
 
 def test_a_mailbox_is_where_its_provider_shows_it() -> None:
     """Gmail searches for the sender; whom we do not know, we do not send anywhere."""
-    assert mail_providers.address("ann@GMail.com ", "us@example.org").endswith("from%3Aus@example.org")
-    assert mail_providers.address("ann@example.org", "us@example.org") == ""
-    assert all(re.fullmatch(r"https://\S+|", url) for url in mail_providers.addresses("us@example.org").values())
+    assert mail_providers.webmail("ann@GMail.com ", "us@example.org").endswith("from%3Aus@example.org")
+    assert mail_providers.webmail("ann@example.org", "us@example.org") == ""
+    assert all(
+        re.fullmatch(r"https://\S+|", url) for url in mail_providers.webmail_by_domain("us@example.org").values()
+    )
 
 
 def test_sharing_fills_in_text_and_link() -> None:

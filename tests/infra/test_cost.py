@@ -1,4 +1,4 @@
-"""What a campaign costs: the arithmetic, the prices, what the code is said to use, and docs/costs.md."""
+"""What a campaign costs: the arithmetic, the prices, what the code uses, and docs/costs.md."""
 
 import dataclasses
 import re
@@ -61,7 +61,7 @@ def test_a_price_is_for_as_many_as_it_says() -> None:
     assert price(value=0.40, per=1_000_000).cost(2_500_000) == pytest.approx(1)
 
 
-def test_what_is_free_is_given_once_to_whoever_comes_first() -> None:
+def test_a_free_tier_is_given_once_to_the_first_uses() -> None:
     """Ten are free: the first takes six of them, the second the other four, the third none."""
     charged = cost.charges([pieces(6), pieces(6), pieces(6)], {"piece": price(value=2, free=10)}, busy_days=1)
 
@@ -69,7 +69,7 @@ def test_what_is_free_is_given_once_to_whoever_comes_first() -> None:
 
 
 def test_a_daily_quota_counts_on_busy_days_alone() -> None:
-    """On the other days it lapses, for there is nothing to take it."""
+    """On the other days it lapses unused."""
     daily = {"piece": price(free=10, free_per="day")}
 
     assert [cost.charges([pieces(100)], daily, days)[0].cost for days in (0, 3, 30)] == [100, 70, 0]
@@ -114,7 +114,7 @@ def test_twice_the_viewers_double_what_depends_on_them() -> None:
     assert by_driver(twice, Driver.SIGNATURES) == by_driver(once, Driver.SIGNATURES)
 
 
-def test_a_copy_is_renewed_at_every_call_or_as_often_as_it_goes_stale() -> None:
+def test_a_copy_is_renewed_at_every_call_or_whenever_it_is_stale() -> None:
     """Rare calls each find it stale; of many, one in five seconds does."""
     assert renewals(calls=10, seconds=1_000_000, fresh_seconds=5) == pytest.approx(10, rel=0.001)
     assert renewals(calls=10**9, seconds=1000, fresh_seconds=5) == pytest.approx(200, rel=0.001)
@@ -199,13 +199,13 @@ def test_busy_instances_that_show_the_count_read_it_again_and_again() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"hit_ratio": 1.1}, {"confirmed_share": 0}, {"polls_a_view": -1}, {"busy_days": 32}]
 )
-def test_what_cannot_be_is_not_assumed(wrong: Mapping[str, Any]) -> None:
+def test_an_impossible_assumption_is_refused(wrong: Mapping[str, Any]) -> None:
     """A share is between nothing and all."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Assumptions(**wrong)
 
 
-def test_every_price_tells_where_it_is_from_and_how_sure_it_is() -> None:
+def test_every_price_says_where_it_is_from_and_how_sure_it_is() -> None:
     """In one currency, for a unit, from a page, with a day and a reason."""
     for name, each in PRICES.items():
         assert each.value >= 0, name
@@ -221,14 +221,14 @@ def test_every_price_tells_where_it_is_from_and_how_sure_it_is() -> None:
 
 
 def test_every_price_is_used_and_every_use_has_its_price() -> None:
-    """What is noted and not needed would be kept up to date for nothing."""
+    """An unused price would be kept up to date for nothing."""
     used = {use.price for use in usage.month(1, 1, FUNCTIONS, USUAL)}
     apart = {"mail_cheapest", "mail_dearest", "run_idle_cpu", "run_idle_memory"}
 
     assert used | apart == set(PRICES)
 
 
-def test_the_code_keeps_its_copies_for_as_long_as_is_reckoned() -> None:
+def test_the_code_keeps_its_copies_as_long_as_is_calculated() -> None:
     """Half the seconds would cost twice the reads."""
     assert count.MAX_AGE.total_seconds() == usage.COUNT_FRESH_SECONDS
     assert live.MAX_AGE.total_seconds() == usage.OVERLAY_FRESH_SECONDS
@@ -236,7 +236,7 @@ def test_the_code_keeps_its_copies_for_as_long_as_is_reckoned() -> None:
     assert Campaign.model_fields["tally_shards"].default == usage.TALLY_SHARDS
 
 
-def test_the_widget_asks_as_often_as_is_reckoned() -> None:
+def test_the_widget_polls_as_often_as_is_calculated() -> None:
     """Seven counts in a minute of reading; the rest of the ten is for tabs left open."""
     script = (REPOSITORY / "functions" / "embed" / "static" / "v1.js").read_text(encoding="utf-8")
     [seconds] = re.findall(r"^const REFRESH_SECONDS = (\d+);", script, re.M)
@@ -252,7 +252,7 @@ async def store(proxy: CountingProxy) -> AsyncIterator[FirestoreStore]:
     made.close()
 
 
-async def test_each_step_reads_and_writes_as_many_documents_as_is_reckoned(
+async def test_each_step_reads_and_writes_as_many_documents_as_is_calculated(
     store: FirestoreStore, proxy: CountingProxy, campaign_id: str
 ) -> None:
     """Of one signature: admitted, mailed, reminded, confirmed, withdrawn. Opening its link does neither."""

@@ -1,4 +1,4 @@
-"""What is decided before and after Terraform: what is live, what one goes back to, what is refused."""
+"""What is decided before and after Terraform: what is live, what a rollback restores, what is refused."""
 
 import json
 import os
@@ -58,10 +58,10 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 class TestReleases:
     def test_are_none_before_the_first(self, bucket: Path) -> None:
-        """And that is no fault."""
+        """And that is no error."""
         assert Releases("bundles").all() == []
 
-    def test_are_told_oldest_first(self, bucket: Path) -> None:
+    def test_are_listed_oldest_first(self, bucket: Path) -> None:
         """By the time at which they went live."""
         for at in ("2026-11-24T10-00-00Z", "2026-11-23T10-00-00Z"):
             (bucket / "releases").mkdir(parents=True, exist_ok=True)
@@ -94,17 +94,17 @@ class TestReleases:
         ([OLD, NEW, OLD], "1"),
     ],
 )
-def test_one_goes_back_to_what_was_live_before_and_is_not_now(
+def test_a_rollback_restores_what_was_live_before_and_is_not_now(
     live: list[dict[str, str]], wanted: str | None
 ) -> None:
-    """Settings that were applied to the same bundles are no release to go back from."""
+    """Settings applied to the same bundles make no release to roll back from."""
     found = before([Release(str(number), bundles) for number, bundles in enumerate(live)]) if live else None
 
     assert (found.id if found else None) == wanted
 
 
 def test_no_backup_outlives_what_signers_are_promised(tmp_path: Path) -> None:
-    """Nor is a campaign deployed that nobody could ever read."""
+    """Nor is a campaign deployed whose signatures nobody could ever read."""
     ours = campaigns.load(campaign_file(tmp_path, "ours"))
 
     with pytest.raises(SystemExit) as refused:
@@ -115,12 +115,12 @@ def test_no_backup_outlives_what_signers_are_promised(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [("", "write ENV=staging"), ("live", "write ENV=staging"), ("staging", "still has the example's values")],
 )
-def test_an_environment_that_is_not_ones_own_is_refused(name: str, told: str) -> None:
+def test_an_unknown_environment_or_the_example_is_refused(name: str, message: str) -> None:
     """Before anything is asked of the cloud."""
-    with pytest.raises(SystemExit, match=told):
+    with pytest.raises(SystemExit, match=message):
         gcloud.environment(name)
 
 
@@ -140,7 +140,7 @@ def test_a_bundle_is_named_by_its_content(tmp_path: Path) -> None:
 
 @pytest.fixture
 def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> gcloud.Environment:
-    """A production of one's own, whose state is on this machine."""
+    """A production of our own, whose state is on this machine."""
     infra = tmp_path / "tree" / "infra"
     shutil.copytree(terraform.INFRA, infra, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
     (infra.parent / "shared").symlink_to(terraform.ROOT / "shared")
@@ -175,7 +175,7 @@ def release_of(digit: str) -> Release:
     return Release("", {name: f"{name}-{digit * 64}.zip" for name in FUNCTIONS})
 
 
-def test_what_is_released_is_live_until_one_goes_back(
+def test_what_is_released_is_live_until_it_is_rolled_back(
     ours: gcloud.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Applied for real, against the provider's schema; nothing of a release is left in the folder."""
@@ -196,7 +196,7 @@ def test_what_is_released_is_live_until_one_goes_back(
     assert not list(gcloud.INFRA.glob("release*"))
 
 
-def test_a_release_that_cannot_be_tried_out_is_taken_back(
+def test_a_release_whose_canary_fails_is_rolled_back(
     ours: gcloud.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was live is live again, and the failed one is not recorded."""

@@ -6,12 +6,12 @@ from infra.deploy import access_matrix
 
 
 def test_the_matrix_is_that_of_the_plan(plan: dict[str, Any]) -> None:
-    """Whoever widens a role must write it down: make matrix."""
+    """A wider role must be written down: make matrix."""
     assert access_matrix.stored() == access_matrix.table(plan)
 
 
 def test_the_matrix_holds_every_grant(plan: dict[str, Any]) -> None:
-    """A kind of grant that the script does not know would be missing from it."""
+    """A kind of grant that access_matrix does not know would be missing from it."""
     kinds = {each["type"] for each in plan["planned_values"]["root_module"]["resources"]}
 
     assert {kind for kind in kinds if "_iam_" in kind} == {

@@ -7,6 +7,7 @@ forgets keeps it from starting.
 
 import secrets
 import shutil
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 import httpx
 import pyrage
 import pytest
+import pytest_asyncio
 
 from desk import runtime
 from infra.deploy import canary, terraform
@@ -29,14 +31,13 @@ from tests.infra.balancer import Balancer, Paths
 from tests.shared.mail.test_smtp import AUTHORITY, PASSWORD, Relay, relay, server_tls
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.deployment import signature
-from tests.support.missing import missing
+from tests.support.polling import until_async
 from tests.support.processes import function
 
 CAMPAIGN = canary.CAMPAIGN
 START = f"/v1/campaigns/{CAMPAIGN}"
-#: That of the plan.
-PROJECT = "rehearsed-project"
 AS_PROGRAM = {"Accept": "application/json"}
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def begin(folder: Path) -> None:
@@ -95,10 +96,12 @@ def values_of_secrets() -> dict[str, str]:
 
 
 def here(
-    environment: Mapping[str, str], project: str, emulator: str, tasks: str, relay_port: int
+    environment: Mapping[str, str], swaps: Mapping[str, str], emulator: str, tasks: str, relay_port: int
 ) -> dict[str, str]:
-    """The same, with the project and the hosts of Google's parts and of the relay swapped for those here."""
-    swapped = {name: value.replace(PROJECT, project) for name, value in environment.items()}
+    """The same, with what was planned and the hosts of Google's parts and of the relay swapped for those here."""
+    swapped = dict(environment)
+    for planned, real in swaps.items():
+        swapped = {name: value.replace(planned, real) for name, value in swapped.items()}
     if {"FIRESTORE_PROJECT", "SPOOL_PROJECT"} & environment.keys():
         swapped["FIRESTORE_EMULATOR_HOST"] = emulator
     if "TASKS_QUEUE" in environment:
@@ -113,22 +116,11 @@ class Prepared:
     """What is there before anything runs, and is not written to. `folder`: build/, campaigns/ and ca.pem."""
 
     folder: Path
-    plan: dict[str, Any]
     secrets: Mapping[str, str]
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """Planned for `PROJECT`, which each deployment swaps for one of its own."""
-    values = values_of_secrets()
-    identity = pyrage.x25519.Identity.from_str(values["deliver-identities"])
-    try:
-        with terraform.workspace() as infra:
-            plan = terraform.planned(
-                infra, "production", project=PROJECT, deliver_recipient=str(identity.to_public())
-            )
-    except terraform.Unavailable as unavailable:
-        missing(str(unavailable))
     folder = tmp_path_factory.mktemp("prepared")
     (folder / "ca.pem").write_bytes(AUTHORITY.cert_pem.bytes())
     begin(folder / "campaigns")
@@ -141,24 +133,29 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         for shipped in (staged / "shared" / "campaigns").glob("*.toml"):
             shipped.unlink()
         shutil.copy(folder / "campaigns" / f"{CAMPAIGN}.toml", staged / "shared" / "campaigns")
-    return Prepared(folder, plan, values)
+    return Prepared(folder, values_of_secrets())
 
 
-@pytest.fixture
-async def deployment(
-    prepared: Prepared, tmp_path: Path, emulator: str, project: str, monkeypatch: pytest.MonkeyPatch
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def deployed_once(
+    prepared: Prepared, plan: dict[str, Any], emulator_host: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Deployment]:
-    monkeypatch.setenv("CAMPAIGNS_FOLDER", str(prepared.folder / "campaigns"))
-    addresses = dict[str, str]()
-    given = terraform.outputs(prepared.plan)
+    """Five processes, which take seconds to start: each test leaves no signature in the count behind."""
+    logs, addresses = tmp_path_factory.mktemp("logs"), dict[str, str]()
+    identity = pyrage.x25519.Identity.from_str(prepared.secrets["deliver-identities"])
+    swaps = {
+        plan["variables"]["project"]["value"]: f"p-{uuid.uuid4().hex[:12]}",
+        plan["variables"]["deliver_recipient"]["value"]: str(identity.to_public()),
+    }
+    given = terraform.outputs(plan)
     balancer = Balancer(given["routes"])
     paths = Paths(balancer, given["public_url"].removeprefix("https://"), addresses)
     async with AsyncExitStack() as running:
         post = await running.enter_async_context(relay(server_tls(), user="undersign"))
         tasks = await running.enter_async_context(CloudTasksServer(transport=paths))
-        for planned in terraform.resources(prepared.plan, "google_cloudfunctions2_function"):
+        for planned in terraform.resources(plan, "google_cloudfunctions2_function"):
             name, service = planned["name"], planned["service_config"][0]
-            environment = here(service["environment_variables"], project, emulator, tasks.host, post.port)
+            environment = here(service["environment_variables"], swaps, emulator_host, tasks.host, post.port)
             for secret in service["secret_environment_variables"]:
                 environment[secret["key"]] = prepared.secrets[secret["secret"]]
             if name == "deliver":
@@ -169,17 +166,25 @@ async def deployment(
                 function(
                     planned["build_config"][0]["entry_point"],
                     environment,
-                    tmp_path / f"{name}.log",
+                    logs / f"{name}.log",
                     source=prepared.folder / "build" / name,
                 )
             )
         public = httpx.AsyncClient(transport=paths, base_url=given["public_url"], timeout=30)
         jobs = {
             job["name"]: job["http_target"][0]["uri"]
-            for job in terraform.resources(prepared.plan, "google_cloud_scheduler_job")
+            for job in terraform.resources(plan, "google_cloud_scheduler_job")
         }
         settings = {**desk, "CLOUD_TASKS_EMULATOR_HOST": tasks.host}
         yield Deployment(await running.enter_async_context(public), tasks, post, jobs, settings)
+
+
+@pytest.fixture
+def deployment(
+    deployed_once: Deployment, prepared: Prepared, emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> Deployment:
+    monkeypatch.setenv("CAMPAIGNS_FOLDER", str(prepared.folder / "campaigns"))
+    return deployed_once
 
 
 async def test_a_signature_goes_all_the_way(deployment: Deployment) -> None:
@@ -206,6 +211,11 @@ async def test_a_signature_goes_all_the_way(deployment: Deployment) -> None:
     assert "1 person has signed" in (await public.get(f"/c/{CAMPAIGN}/progress?lang=en")).text
     assert (await public.post(links["withdraw"], headers=AS_PROGRAM)).json() == {"status": "withdrawn"}
 
+    async def is_counted_no_more() -> bool:
+        return await deployment.total() == 0
+
+    await until_async(is_counted_no_more)
+
 
 async def test_the_canary_runs_and_leaves_nothing_behind(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
@@ -215,15 +225,15 @@ async def test_the_canary_runs_and_leaves_nothing_behind(
         monkeypatch.setenv(name, value)
     rights = runtime.rights()
     tokens = Tokens([deployment.settings["TOKEN_KEYS"]])
-    email = "canary@petition.example.org"
+    email, mails = "canary@petition.example.org", len(deployment.relay.taken)
 
     await canary.run(deployment.public, rights, tokens, email, pause=0.1)
 
     assert await deployment.total() == 0
-    assert not await rights.records.find(rights.digester.address(CAMPAIGN, email))
-    assert len(deployment.relay.taken) == 1
-    rights.records.close()
-    for queue in (*rights.queues.values(), rights.parked):
+    assert not await rights.maintenance.find(rights.digester.address(CAMPAIGN, email))
+    assert len(deployment.relay.taken) == mails + 1
+    rights.maintenance.close()
+    for queue in (*rights.queues.values(), rights.dead_letters):
         await queue.aclose()
 
 
@@ -242,8 +252,8 @@ async def test_a_canary_that_fails_says_at_which_step(
         await canary.run(deployment.public, rights, tokens, "canary@petition.example.org", pause=0.1)
     deployment.relay.at_rcpt = None
     await deployment.tasks.drain()  # or deliver would wait for the relay, in this loop, when it is told to end
-    rights.records.close()
-    for queue in (*rights.queues.values(), rights.parked):
+    rights.maintenance.close()
+    for queue in (*rights.queues.values(), rights.dead_letters):
         await queue.aclose()
 
 

@@ -67,10 +67,17 @@ def test_what_is_paid_for_in_any_month_is_counted_as_deployed(plan: dict[str, An
         for replica in secret["replication"][0]["user_managed"][0]["replicas"]
     ]
     [backup] = resources(plan, "google_firestore_backup_schedule")
+    conditions = [
+        condition["condition_prometheus_query_language"][0]
+        for alert in resources(plan, "google_monitoring_alert_policy")
+        for condition in alert["conditions"]
+    ]
 
     assert len(resources(plan, "google_compute_global_forwarding_rule")) == usage.FORWARDING_RULES <= 5
     assert len(policies) == usage.ARMOR_POLICIES
     assert sum(len(policy["rule"]) for policy in policies) == usage.ARMOR_RULES
     assert len(replicas) == usage.SECRET_REPLICAS
+    assert len(conditions) == usage.ALERT_CONDITIONS
+    assert {each["evaluation_interval"] for each in conditions} == {f"{usage.ALERT_INTERVAL_SECONDS}s"}
     assert len(resources(plan, "google_cloud_scheduler_job")) == usage.SCHEDULER_JOBS
     assert int(backup["retention"].removesuffix("s")) == usage.BACKUP_DAYS * 86_400

@@ -1,4 +1,4 @@
-"""The watch: metrics, alerts, dashboard and runbook speak of the same things as the code does.
+"""Monitoring: metrics, alerts, dashboard and runbook name the same things as the code does.
 
 Neither Terraform nor Google checks these names: a metric whose event was renamed counts nothing for ever, and an
 alert on it never rings.
@@ -69,7 +69,7 @@ def anchors() -> list[str]:
 
 
 def test_each_alert_has_its_paragraph_and_each_paragraph_its_alert() -> None:
-    """Whoever is woken lands on what to do, by the link in the mail."""
+    """The link in the mail leads to what to do."""
     chapters = RUNBOOK.split("\n# When it wakes you\n")[1].split("\n# Before the first mail")[0]
     paragraphs = re.findall(r"^## (.+)$", chapters, re.MULTILINE)
 
@@ -127,7 +127,7 @@ def test_each_metric_counts_an_event_that_the_code_logs() -> None:
 
 
 def test_no_label_is_anything_that_may_not_be_logged() -> None:
-    """Labels outlive the log by two years; what says in whose stead one could act is not even logged."""
+    """Labels outlive the log by two years; what identifies a person or grants a right is not even logged."""
     labels = {
         name: set(re.findall(r'"([a-z_]+)"', re.findall(r"labels += (\[.*])", text)[0]))
         for name, text in keys(METRICS, "metrics").items()
@@ -147,14 +147,14 @@ def test_outcomes_kinds_and_stages_are_those_of_the_code() -> None:
     assert set(re.findall(r'stage="(.+?)"', asked)) <= set(Stage)
 
 
-def test_alerts_and_charts_ask_for_metrics_that_are_there_and_use_all_of_them() -> None:
-    """Google is told not to check their names, so that a first deployment goes through."""
+def test_alerts_and_charts_query_existing_metrics_and_use_all_of_them() -> None:
+    """Google does not check their names, so that a first deployment goes through."""
     defined = {*keys(METRICS, "metrics"), "schedule_failed"}
 
     assert set(re.findall(r"logging_googleapis_com:user_([a-z_]+)", "\n".join(queries()))) == defined
 
 
-def test_queries_ask_for_functions_that_are_there() -> None:
+def test_queries_name_existing_functions() -> None:
     """By the name of the function's service, or of its backend."""
     named = re.findall(r'(?:service_name|backend_target_name)=~?"([a-z|]+)"', "\n".join(queries()))
 
@@ -162,7 +162,7 @@ def test_queries_ask_for_functions_that_are_there() -> None:
     assert {name for names in named for name in names.split("|")} <= set(FUNCTIONS)
 
 
-def test_queries_divide_by_labels_that_are_there() -> None:
+def test_queries_group_by_existing_labels() -> None:
     """A label that does not exist is no error in PromQL, just one series without it."""
     metrics = keys(METRICS, "metrics")
     for query in queries():

@@ -52,10 +52,10 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = _START_SECONDS) -> bool:
+def wait_for_port(port: int, process: subprocess.Popen[bytes] | None = None) -> bool:
     """Whether somebody listens on `port` before the time is up or the process has ended."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and process.poll() is None:
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until and (process is None or process.poll() is None):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
         time.sleep(0.05)
@@ -63,8 +63,11 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 
 
 
 @contextlib.contextmanager
-def firestore_emulator() -> Iterator[str | None]:
-    """host:port of the emulator named by FIRESTORE_EMULATOR_HOST, else of a new one; None if there is none."""
+def firestore_emulator(*, wait: bool = True) -> Iterator[str | None]:
+    """host:port of the emulator named by FIRESTORE_EMULATOR_HOST, else of a new one; None if there is none.
+
+    `wait`: until it listens, which takes seconds.
+    """
     if os.environ.get("FIRESTORE_EMULATOR_HOST"):
         yield os.environ["FIRESTORE_EMULATOR_HOST"]
         return
@@ -81,7 +84,7 @@ def firestore_emulator() -> Iterator[str | None]:
             start_new_session=True,
         )
         try:
-            yield f"127.0.0.1:{port}" if wait_for_port(port, process) else None
+            yield f"127.0.0.1:{port}" if not wait or wait_for_port(port, process) else None
         finally:
             # gcloud starts a shell that starts Java: all of them are one process group.
             with contextlib.suppress(ProcessLookupError):

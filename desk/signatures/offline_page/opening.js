@@ -1,5 +1,6 @@
 /**
- * Opening lines of an export and writing tables of them: what `undersign open` does (desk/signatures/open.py), to the byte.
+ * Opens the lines of an export and writes tables of them, to the byte as `undersign open` does
+ * (desk/signatures/open.py).
  *
  * All of this page is one script. It runs in the page and, so that the page stays responsive, again in workers, which
  * alone see the key at work. `age` is the library in age.js.
@@ -16,6 +17,11 @@ const optional = (isValid) => (value) => value === null || isValid(value);
 const isSlug = isLike(/^[a-z0-9-]{1,40}$/);
 const isCountry = isLike(/^[A-Z]{2}$/);
 
+/** Of the sealed records that this page reads; a record without a version is of this one. */
+const VERSION = 1;
+/** A newer Undersign sealed the record. */
+class UnknownVersion extends Error {}
+
 /** The columns of a table, in their order. Country and partner become names of files. */
 const COLUMNS = {
   confirmed_at: isText,
@@ -30,7 +36,8 @@ const COLUMNS = {
   consent_version: optional(isText),
 };
 
-const signatureOf = (given) => {
+const signatureOf = ({ version = VERSION, ...given }) => {
+  if (version !== VERSION) throw new UnknownVersion();
   const signature = {};
   for (const [column, isValid] of Object.entries(COLUMNS)) {
     signature[column] = given[column] ?? null;
@@ -39,20 +46,20 @@ const signatureOf = (given) => {
   return signature;
 };
 
-/** One line of NDJSON, with the spaces that Python puts into it. */
+/** One line of NDJSON, spaced as Python spaces it. */
 const jsonLine = (signature) => {
   const fields = Object.entries(signature).map(([column, value]) => `"${column}": ${JSON.stringify(value)}`);
   return `{${fields.join(", ")}}\n`;
 };
 
 /**
- * Where a cell begins for one program or another, with the spaces and quotes that it may strip, and what it runs.
- * The last is optional so that a run of spaces is looked at once, however long somebody made it.
+ * Where a cell may begin, with the spaces and quotes that a program may strip, and what begins a formula. The last is
+ * optional, so that a run of spaces is scanned once, however long it is.
  */
 const BEGINNING =
   /((?:^|[;,\t\r\n])[;,\x00-\x20\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"']*)([=+\-@＝＋－＠]?)/g;
 
-/** As a spreadsheet shows it, without running it as a formula. */
+/** Write a value so that a spreadsheet shows it and does not run it. */
 const cell = (value) => {
   if (value === null) return "";
   if (typeof value === "boolean") return value ? "yes" : "no";
@@ -60,11 +67,11 @@ const cell = (value) => {
   return /^[\t\r\n]/.test(value) ? `'${shown}` : shown;
 };
 const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
-/** One line of CSV (RFC 4180), with quotes around all: some programs divide a line where nobody else would. */
+/** One line of CSV (RFC 4180), with quotes around every cell: some programs split a line at more than commas. */
 const csvLine = (values) => `${values.map(cell).map(quoted).join(",")}\r\n`;
 
 const UNREADABLE = "the file cannot be read";
-/** The next part of a file; browsers differ in what they call it when the file is gone. */
+/** Read the next part of a file; browsers differ in the error for a file that is gone. */
 const readFrom = (reader) => reader.read().catch(() => { throw new Error(UNREADABLE); });
 
 /** The lines of a file, some at a time, so that only these are in memory. */
@@ -85,20 +92,20 @@ async function* linesOf(blob, atOnce) {
   }
 }
 
-/** More than names and addresses can hold. So many brackets in one another would be more than Python can read. */
-const MOST_BRACKETS = 400;
+/** More than names and addresses hold, and fewer than would exceed Python's recursion limit if nested. */
+const MAX_BRACKETS = 400;
 
 const parsed = (text) => {
-  if ((text.match(/[[{]/g) ?? []).length > MOST_BRACKETS) throw new TypeError("too deep");
+  if ((text.match(/[[{]/g) ?? []).length > MAX_BRACKETS) throw new TypeError("too deep");
   return JSON.parse(text);
 };
 
-/** atob alone would take spaces, too, and what was cut off. */
+/** atob alone would accept spaces and truncated text. */
 const isBase64 = (text) => /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0;
 
 let decrypter;
 
-/** The signature in a line, with the line's id and the country, partner and newsletter that files are named after. */
+/** Open a line: its id, the signature as NDJSON, and the country, partner and newsletter that decide on its files. */
 const openLine = async (line) => {
   if (line.includes("\ufffd")) throw new TypeError("no text");
   const { id, sealed, confirmed_at } = parsed(line);
@@ -110,9 +117,9 @@ const openLine = async (line) => {
   return { id, country, partner, newsletter, text: jsonLine(signature) };
 };
 
-/** What workers are asked for, by its name. */
+/** The tasks of workers, by name. */
 const TASKS = {
-  /** What lies under the passphrase; or the word for what is in the way. */
+  /** Decrypt a key file under a passphrase; or name the problem. */
   async unlock({ locked, passphrase }) {
     try {
       const withPassphrase = new age.Decrypter();
@@ -121,12 +128,12 @@ const TASKS = {
       const sealed = text.startsWith(ARMOR) ? age.armor.decode(text) : locked;
       return { unlocked: await withPassphrase.decrypt(sealed, "text") };
     } catch (error) {
-      if (error.message.includes("no identity matched")) return { fault: "wrong" };
-      return { fault: error instanceof RangeError || error.message.includes("work factor") ? "costly" : "damaged" };
+      if (error.message.includes("no identity matched")) return { problem: "wrong" };
+      return { problem: error instanceof RangeError || error.message.includes("work factor") ? "costly" : "damaged" };
     }
   },
 
-  /** Keep the keys to open with; whether they are whole. */
+  /** Keep the keys to open with; false if one is damaged. */
   async take(identities) {
     decrypter = new age.Decrypter();
     try {
@@ -149,9 +156,10 @@ const TASKS = {
     return Array.from(sha256.digest(), (byte) => byte.toString(16).padStart(2, "0")).join("");
   },
 
-  /** The signatures in these lines as NDJSON, with whose they are; null for each line that did not open. */
+  /** Open lines, as `openLine` does; null for each line that did not open. */
   async open(lines) {
-    return Promise.all(lines.map((line) => openLine(line).catch(() => null)));
+    const leftOut = (error) => (error instanceof UnknownVersion ? { isNewer: true } : null);
+    return Promise.all(lines.map((line) => openLine(line).catch(leftOut)));
   },
 };
 

@@ -1,8 +1,8 @@
-/** The page around opening.js: what was chosen, how far it is, what came of it, and the files to download. */
+/** The page around opening.js: the choices, the progress, the result and the files to download. */
 
 const LINES_AT_ONCE = 100;
-/** When none of so many lines opens, no other will. */
-const HOPELESS = 100;
+/** If none of the first lines opens, no other will. */
+const GIVE_UP_AFTER_LINES = 100;
 const SHOWN_LINES = 10;
 const MOST_WORKERS = 8;
 const KEY_FILE_BYTES = 1_000_000;
@@ -10,8 +10,8 @@ const KEY_FILE_BYTES = 1_000_000;
 const PART = 1_000_000;
 const UNFINISHED = "unfinished.json";
 
-/** What the person can mend; `field`: the id of the field in which. */
-class Fault extends Error {
+/** An error that the person can correct. `field`: the id of the field that is wrong. */
+class UserError extends Error {
   constructor(message, field = "files") {
     super(message);
     this.field = field;
@@ -42,8 +42,8 @@ const show = (id) => {
   for (const part of ["form", "working", "result"]) byId(part).hidden = part !== id;
 };
 
-/** Workers that share the work. What they are asked fails, too, once one of them is broken or all are stopped. */
-class Crew {
+/** Workers that share the work. Every pending task fails once one of them breaks or all are stopped. */
+class WorkerPool {
   constructor() {
     this.size = Math.max(1, Math.min(navigator.hardwareConcurrency || 2, MOST_WORKERS));
     this.turn = 0;
@@ -53,11 +53,11 @@ class Crew {
     this.failed.catch(() => {});
     this.workers = Array.from({ length: this.size }, () => new Worker(this.address));
     for (const worker of this.workers) {
-      worker.onerror = () => this.fail(new Fault("This browser cannot do it. Update it, or take another.", null));
+      worker.onerror = () => this.fail(new UserError("This browser cannot do it. Update it, or take another.", null));
     }
   }
 
-  /** Ask the one whose turn it is. */
+  /** Ask the next worker in turn. */
   ask(task, argument) {
     return this.askOf(this.workers[this.turn++ % this.size], task, argument);
   }
@@ -73,7 +73,7 @@ class Crew {
     });
     worker.postMessage({ task, argument }, [port2]);
     const first = Promise.race([answered, this.failed]);
-    first.catch(() => {}); // whoever awaits it hears of it
+    first.catch(() => {}); // reported to the caller that awaits it
     return first;
   }
 
@@ -84,7 +84,7 @@ class Crew {
   }
 }
 
-/** Text that grows and grows, in parts that need not stay in memory. */
+/** Growing text, in parts that need not stay in memory. */
 class Parts {
   constructor(...begin) {
     this.blobs = begin;
@@ -124,8 +124,9 @@ class Opened {
     this.parts = new Parts();
     this.signatures = 0;
     this.ids = new Set();
-    /** The numbers of the lines that did not open, and of those whose id an earlier line had. */
+    /** The numbers of the lines that did not open, that a newer Undersign sealed, and whose id an earlier line had. */
     this.damaged = [];
+    this.newer = [];
     this.repeated = [];
     this.countries = new Counter();
     this.partners = new Counter();
@@ -134,16 +135,17 @@ class Opened {
   }
 
   get lines() {
-    return this.signatures + this.damaged.length + this.repeated.length;
+    return this.signatures + this.damaged.length + this.newer.length + this.repeated.length;
   }
 
   add(lines) {
     for (const signature of lines) {
       if (!signature) this.damaged.push(this.lines + 1);
+      else if (signature.isNewer) this.newer.push(this.lines + 1);
       else if (this.ids.has(signature.id)) this.repeated.push(this.lines + 1);
       else this.addSignature(signature);
     }
-    if (!this.signatures && this.damaged.length >= HOPELESS) throw this.foreign();
+    if (!this.signatures && this.damaged.length >= GIVE_UP_AFTER_LINES) throw this.foreign();
   }
 
   addSignature({ id, text, country, partner, newsletter }) {
@@ -156,7 +158,7 @@ class Opened {
   }
 
   foreign() {
-    return new Fault(
+    return new UserError(
       `This key opens nothing in ${this.name}: it is not a key that the signatures were sealed to. ` +
         "Choose the key of this campaign, or, for the file of a partner, the key of that partner.", "key");
   }
@@ -169,12 +171,12 @@ const chosenExports = () => [...byId("files").files].filter((file) => file.name.
 const chosenExport = () => {
   const [first, ...more] = chosenExports();
   if ([...byId("files").files].some((file) => file.name === UNFINISHED)) {
-    throw new Fault(
+    throw new UserError(
       "The export is not finished, for there is an unfinished.json in it. On the machine where it was made, say " +
         "undersign export again: it will go on. Then copy the folder once more.");
   }
   if (!first) {
-    throw new Fault(
+    throw new UserError(
       byId("files").files.length
         ? "None of these files holds signatures. Choose the files in the folder of the export, not the folder: " +
           "signatures.ndjson and manifest.json."
@@ -214,7 +216,7 @@ const chosenManifest = async () => {
     const entries = [[manifest.file, manifest], ...Object.values(manifest.partners).map((each) => [each.file, each])];
     return { manifest, entries: new Map(entries) };
   } catch {
-    throw new Fault(
+    throw new UserError(
       `${file.name} is not the manifest of an export. Choose the manifest.json that lies beside the signatures, ` +
         "or choose the signatures alone.");
   }
@@ -223,13 +225,13 @@ const chosenManifest = async () => {
 /** What the key file holds, without what editors and mail programs put in front. */
 const chosenKey = async () => {
   const [file] = byId("key").files;
-  if (!file) throw new Fault("Choose your key file: the one that undersign keygen made.", "key");
+  if (!file) throw new UserError("Choose your key file: the one that undersign keygen made.", "key");
   const bytes = new Uint8Array(await file.slice(0, KEY_FILE_BYTES).arrayBuffer());
   const start = bytes.findIndex((byte) => ![0xef, 0xbb, 0xbf, 0x20, 0x09, 0x0d, 0x0a].includes(byte));
   return { name: file.name, bytes: bytes.subarray(Math.max(0, start)) };
 };
 
-const UNLOCKING_FAULTS = {
+const UNLOCKING_ERRORS = {
   wrong: (name) => [
     `${name} does not open with this passphrase. Mind capitals, hyphens and spaces; “Show the passphrase” lets you ` +
       "see what you typed.", "passphrase"],
@@ -241,17 +243,17 @@ const UNLOCKING_FAULTS = {
 };
 
 /** The keys in the key file, which a passphrase may lock. */
-const identitiesOf = async ({ name, bytes }, passphrase, crew) => {
+const identitiesOf = async ({ name, bytes }, passphrase, pool) => {
   let text = new TextDecoder().decode(bytes);
   if (text.startsWith(ARMOR) || text.startsWith(BINARY)) {
-    if (!passphrase) throw new Fault(`${name} is under a passphrase: type it.`, "passphrase");
-    const { unlocked, fault } = await crew.ask("unlock", { locked: bytes, passphrase });
-    if (fault) throw new Fault(...UNLOCKING_FAULTS[fault](name));
+    if (!passphrase) throw new UserError(`${name} is under a passphrase: type it.`, "passphrase");
+    const { unlocked, problem } = await pool.ask("unlock", { locked: bytes, passphrase });
+    if (problem) throw new UserError(...UNLOCKING_ERRORS[problem](name));
     text = unlocked;
   }
   const identities = text.match(/^AGE-SECRET-KEY-1[0-9A-Z]+/gim);
   if (!identities) {
-    throw new Fault(
+    throw new UserError(
       `There is no key in ${name}. Choose the file that undersign keygen made, such as ann.age. The public key, ` +
         "which begins with age1, opens nothing.", "key");
   }
@@ -260,12 +262,12 @@ const identitiesOf = async ({ name, bytes }, passphrase, crew) => {
 
 // The work
 
-const check = async (file, entry, crew) => {
+const check = async (file, entry, pool) => {
   if (!entry) return;
   say(`Comparing ${file.name} with manifest.json.`);
   byId("speed").textContent = `Comparing ${file.name} with manifest.json …`;
-  if ((await crew.ask("digest", file)) !== entry.sha256) {
-    throw new Fault(
+  if ((await pool.ask("digest", file)) !== entry.sha256) {
+    throw new UserError(
       `${file.name} is not what was exported: its SHA-256 is not the one in manifest.json. Copy it once more from ` +
         "where it was exported. To open it as it is, choose it without manifest.json.");
   }
@@ -274,12 +276,12 @@ const check = async (file, entry, crew) => {
 const duration = (seconds) =>
   seconds < 90 ? counted(Math.ceil(seconds), "second") : counted(Math.ceil(seconds / 60), "minute");
 
-/** Shows how far the work is; tells it aloud at each tenth. */
+/** Shows the progress; announces each tenth to screen readers. */
 class Progress {
   constructor() {
     this.began = performance.now();
     this.shown = 0;
-    this.told = 0;
+    this.announced = 0;
   }
 
   at(lines, share) {
@@ -290,14 +292,14 @@ class Progress {
     const left = share ? `, about ${duration(seconds / share - seconds)} left` : "";
     byId("bar").value = share;
     byId("speed").textContent = `${signatures(lines)}, ${number(Math.round(lines / seconds))} per second${left}`;
-    if (share - this.told < 0.1) return;
-    this.told = share;
+    if (share - this.announced < 0.1) return;
+    this.announced = share;
     say(`${Math.floor(100 * share)} percent are open.`);
   }
 }
 
 /** Open a file line by line, in its order, with as much under way as the workers can do. */
-const openLines = async (file, crew) => {
+const openLines = async (file, pool) => {
   const opened = new Opened(file.name);
   const progress = new Progress();
   const asked = [];
@@ -307,56 +309,56 @@ const openLines = async (file, crew) => {
     progress.at(opened.lines, Math.min(1, read / file.size));
   };
   for await (const lines of linesOf(file, LINES_AT_ONCE)) {
-    asked.push(crew.ask("open", lines));
+    asked.push(pool.ask("open", lines));
     for (const line of lines) read += line.length + 1;
-    if (asked.length > 2 * crew.size) await take();
+    if (asked.length > 2 * pool.size) await take();
   }
   while (asked.length) await take();
-  if (opened.damaged.length && !opened.signatures) throw opened.foreign();
+  if (opened.damaged.length && !opened.newer.length && !opened.signatures) throw opened.foreign();
   return opened;
 };
 
-/** All that was chosen; the first thing that is missing or wrong is a fault. */
+/** Everything that was chosen; throws for the first thing that is missing or wrong. */
 const allChosen = async () =>
   ({ file: chosenExport(), manifest: await chosenManifest(), key: await chosenKey() });
 
-const openWith = async ({ file, manifest, key }, crew) => {
-  begin(file, crew);
-  const identities = await identitiesOf(key, byId("passphrase").value, crew);
-  const whole = await crew.askAll("take", identities);
+const openWith = async ({ file, manifest, key }, pool) => {
+  begin(file, pool);
+  const identities = await identitiesOf(key, byId("passphrase").value, pool);
+  const whole = await pool.askAll("take", identities);
   if (!whole.every(Boolean)) {
-    throw new Fault(
+    throw new UserError(
       `The key in ${key.name} is damaged: a character of it was changed or is missing. Use your second copy.`, "key");
   }
-  await check(file, manifest?.entries.get(file.name), crew);
-  showResult(await openLines(file, crew), manifest);
+  await check(file, manifest?.entries.get(file.name), pool);
+  showResult(await openLines(file, pool), manifest);
 };
 
-const begin = (file, crew) => {
+const begin = (file, pool) => {
   byId("working-heading").textContent = `Opening ${file.name}`;
   byId("bar").removeAttribute("value");
   byId("speed").textContent = "Unlocking your key …";
-  byId("stop").onclick = () => crew.stop();
+  byId("stop").onclick = () => pool.stop();
   show("working");
   byId("working-heading").focus();
 };
 
-let crew;
+let pool;
 const open = async (event) => {
   event.preventDefault();
-  if (crew) return;
-  clearFaults();
-  crew = new Crew();
+  if (pool) return;
+  clearErrors();
+  pool = new WorkerPool();
   try {
-    await openWith(await allChosen(), crew);
+    await openWith(await allChosen(), pool);
     byId("passphrase").value = "";
   } catch (error) {
     show("form");
     if (error instanceof Stopped) stopped();
-    else showFault(asFault(error));
+    else showError(asUserError(error));
   } finally {
-    crew.stop();
-    crew = null;
+    pool.stop();
+    pool = null;
   }
 };
 
@@ -365,18 +367,18 @@ const stopped = () => {
   byId("open").focus();
 };
 
-const asFault = (error) => {
-  if (error instanceof Fault) return error;
+const asUserError = (error) => {
+  if (error instanceof UserError) return error;
   if (error.message === UNREADABLE || error instanceof DOMException) {
-    return new Fault(
+    return new UserError(
       "A file could not be read to its end. Was it moved or changed, or the stick pulled? Choose it again.");
   }
-  return new Fault(`Something went wrong that should not: ${error.message}. Use undersign open.`, null);
+  return new UserError(`Something went wrong that should not: ${error.message}. Use undersign open.`, null);
 };
 
 // What came of it
 
-const clearFaults = () => {
+const clearErrors = () => {
   byId("faults").hidden = true;
   for (const field of document.querySelectorAll("[aria-invalid]")) {
     field.removeAttribute("aria-invalid");
@@ -385,7 +387,7 @@ const clearFaults = () => {
   }
 };
 
-const showFault = ({ message, field }) => {
+const showError = ({ message, field }) => {
   say("");
   const leads = (event) => {
     event.preventDefault();
@@ -394,12 +396,12 @@ const showFault = ({ message, field }) => {
   byId("faults").replaceChildren(
     h("p", { class: "title" }, "It could not be opened"),
     field ? h("ul", {}, h("li", {}, h("a", { href: `#${field}`, onclick: leads }, message))) : h("p", {}, message));
-  if (field) markFault(byId(field), message);
+  if (field) markError(byId(field), message);
   byId("faults").hidden = false;
   byId("faults").focus();
 };
 
-const markFault = (field, message) => {
+const markError = (field, message) => {
   field.before(h("p", { class: "fault", id: `${field.id}-fault` }, message));
   field.setAttribute("aria-invalid", "true");
   field.setAttribute("aria-describedby", `${field.id}-fault ${field.id}-hint`);
@@ -441,18 +443,20 @@ const verdict = (opened, expected, manifest) => {
 };
 
 /** What is said of lines that are in no table, if there are such. */
-const leftOut = (name, title, lines, told) => {
+const leftOut = (name, title, lines, advice) => {
   if (!lines.length) return null;
   const more = lines.length > SHOWN_LINES ? ` and ${number(lines.length - SHOWN_LINES)} more` : "";
   const noun = lines.length === 1 ? "line" : "lines";
   return h("div", { class: "faults" },
     h("p", { class: "title" }, `${title}: ${counted(lines.length, "line")}`),
-    h("p", {}, `${name}, ${noun} ${lines.slice(0, SHOWN_LINES).join(", ")}${more}. ${told}`));
+    h("p", {}, `${name}, ${noun} ${lines.slice(0, SHOWN_LINES).join(", ")}${more}. ${advice}`));
 };
 
-const damage = ({ name, damaged, repeated }) => [
+const damage = ({ name, damaged, newer, repeated }) => [
   leftOut(name, "Not opened", damaged,
     "All else is there. Copy the file once more from where it was exported, and open it again."),
+  leftOut(name, "Not opened", newer,
+    "A newer Undersign sealed them: export again with an Undersign of today, and use the page in that export."),
   leftOut(name, "Repeated, and counted once", repeated,
     "An earlier line has the same id, which no export does twice: ask whoever made the export."),
 ];

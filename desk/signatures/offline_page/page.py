@@ -22,7 +22,7 @@ _STYLES = (pages.FOLDER / "style.css", _SOURCES / "style.css")
 
 @cache
 def page() -> str:
-    """The HTML of the page."""
+    """Return the HTML of the page."""
     script = "".join(file.read_text(encoding="utf-8") for file in _SCRIPTS)
     style = "".join(file.read_text(encoding="utf-8") for file in _STYLES)
     html = Template((_SOURCES / NAME).read_text(encoding="utf-8"))
@@ -30,7 +30,7 @@ def page() -> str:
 
 
 def _policy(script: str, style: str) -> str:
-    """Its workers run the same script, from an address that only the page itself can make (blob:)."""
+    """Return the policy. The workers run the same script, from an address that only the page can make (blob:)."""
     return (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; worker-src blob:; "
         "connect-src 'none'; form-action 'none'; base-uri 'none'"

@@ -1,8 +1,8 @@
-"""Firestore as the functions see it, answering at once: documents in memory, conditions not looked at.
+"""Firestore as the functions see it, answering at once: documents in memory, conditions ignored.
 
     python -m tests.bench.parts.firestore_server
 
-Prints its port. Google's emulator is so slow that beside it nothing is seen of what the functions cost.
+Prints its port. Google's emulator is so slow that it hides what the functions cost.
 """
 
 import asyncio
@@ -36,7 +36,8 @@ async def _batch_get(request: Any, _context: object) -> AsyncIterator[Any]:
 async def _commit(request: Any, _context: object) -> Any:
     now = _now()
     for write in request.writes:
-        if not write.HasField("update_mask"):  # not the shards of the tally, which are added to
+        # Whole documents alone: not the shards of the tally, which are added to.
+        if write.HasField("update") and not write.HasField("update_mask"):
             write.update.update_time.CopyFrom(now)
             write.update.create_time.CopyFrom(now)
             _documents[write.update.name] = write.update
@@ -46,7 +47,7 @@ async def _commit(request: Any, _context: object) -> Any:
 
 
 async def _run_query(_request: Any, _context: object) -> AsyncIterator[Any]:
-    """Nothing is found."""
+    """Find nothing."""
     yield firestore.RunQueryResponse.pb()(read_time=_now())
 
 

@@ -1,4 +1,4 @@
-"""A mail relay that takes every mail and forgets it.
+"""A mail relay that accepts every mail and drops it.
 
 python -m tests.bench.parts.relay
 """
@@ -9,14 +9,14 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 
-class _Forget:
+class _Drop:
     async def handle_DATA(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         return "250 OK"
 
 
 async def main() -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(_Forget(), enable_SMTPUTF8=True), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(_Drop(), enable_SMTPUTF8=True), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

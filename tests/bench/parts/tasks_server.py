@@ -2,7 +2,7 @@
 
     python -m tests.bench.parts.tasks_server
 
-Prints its port. It neither reads nor writes messages: the less it does, the more is measured of whoever calls it.
+Prints its port. It neither parses nor builds messages: the less it does, the more its caller is what is measured.
 """
 
 import asyncio

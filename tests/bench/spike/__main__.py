@@ -1,4 +1,4 @@
-"""Simulate all scenarios, draw them, and hold the model against this machine: `make spike`."""
+"""Simulate all scenarios, draw them, and compare the model with this machine: `make spike`."""
 
 import argparse
 import json
@@ -51,7 +51,7 @@ def _simulate_all(measured: Figures, seed: int) -> dict[Scenario, Result]:
 
 
 def _simulate(number: int, day: int, measured: Figures, seed: int) -> Outcome:
-    """Told by numbers, for the functions in a trace do not travel between processes."""
+    """Take numbers, for the functions in a trace cannot be pickled."""
     scenario = list(dict.fromkeys([*SCENARIOS, *WHAT_IF.values()]))[number]
     there = simulate.deployment(scenario.mode, scenario.shards)
     return simulate.run(scenario.traces[day][1], there, measured, Random(seed), scenario.platform)

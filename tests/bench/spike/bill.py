@@ -16,13 +16,13 @@ _DRIVERS = {Driver.SIGNATURES, Driver.VIEWERS}
 def dollars(
     outcome: Outcome, shards: int, prices: Mapping[str, Price], functions: Mapping[str, FunctionSize]
 ) -> float:
-    """While the run lasts; storage is counted for a month."""
+    """Return what the run costs; storage is counted for a month."""
     uses = [*_instances(outcome, functions), *_copies(outcome, shards), *_others(outcome, functions)]
     return sum(prices[use.price].cost(use.quantity) for use in uses)
 
 
 def standing(months: float, prices: Mapping[str, Price], functions: Mapping[str, FunctionSize]) -> float:
-    """What is charged whether anybody comes or not."""
+    """Return what is charged whether anybody comes or not."""
     uses = usage.month(0, 0, functions, Assumptions())
     return months * sum(prices[use.price].cost(use.quantity) for use in uses if use.driver is Driver.MONTH)
 
@@ -59,7 +59,7 @@ def _run(price: str, quantity: float) -> Use:
 
 
 def _copies(outcome: Outcome, shards: int) -> Iterator[Use]:
-    """Each process of count and confirm reads the tally and the overlay anew for as long as it is asked."""
+    """Each process of count and confirm refreshes the tally and the overlay for as long as it is asked."""
     renewals = sum(
         usage.renewals(outcome.served[name], outcome.alive_seconds[name], usage.COUNT_FRESH_SECONDS)
         for name in ("count", "confirm")

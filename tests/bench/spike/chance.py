@@ -1,16 +1,16 @@
-"""Draws from a random generator that is handed in, so that a seed decides everything."""
+"""Draws from a random generator that is passed in, so that a seed decides everything."""
 
 import math
 from random import Random
 
 
 def around(rng: Random, median: float, sigma: float) -> float:
-    """Lognormal."""
+    """Draw from a lognormal distribution."""
     return rng.lognormvariate(math.log(median), sigma) if median > 0 else 0
 
 
 def poisson(rng: Random, mean: float) -> int:
-    """How many come when `mean` are expected; by the normal distribution where they are many."""
+    """Draw how many come when `mean` are expected; from the normal distribution where they are many."""
     if mean > 50:
         return max(0, round(rng.gauss(mean, math.sqrt(mean))))
     number, left = 0, rng.expovariate(1)
@@ -21,5 +21,5 @@ def poisson(rng: Random, mean: float) -> int:
 
 
 def share(rng: Random, number: int, probability: float) -> int:
-    """How many of `number` do what each does with `probability`."""
+    """Draw how many of `number` do what each does with `probability`."""
     return sum(rng.random() < probability for _ in range(number))

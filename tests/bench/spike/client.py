@@ -29,11 +29,11 @@ class Client:
                 writer.close()
 
     async def get(self, url: str) -> int:
-        """The status."""
+        """Send a GET and return the status."""
         return await self._ask("GET", url, b"")
 
     async def post(self, url: str, body: bytes) -> int:
-        """The status of the answer to a JSON body."""
+        """Send a POST with a JSON body and return the status."""
         return await self._ask("POST", url, body)
 
     async def _ask(self, method: str, url: str, body: bytes) -> int:

@@ -1,4 +1,4 @@
-"""What the simulation takes for true: of Google's platform, and of people."""
+"""What the simulation assumes: of Google's platform, and of people."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class Platform:
     """Of Google's platform in Europe. Latencies are medians, spread lognormally with `latency_sigma`.
 
     Google promises none of the latencies. Its limits are soft where it calls them so; here they all are hard, so
-    that the simulation errs towards waiting.
+    that the simulation errs on the side of waiting.
     """
 
     # Cloud Run. https://docs.cloud.google.com/run/docs/about-instance-autoscaling
@@ -37,8 +37,8 @@ class Platform:
     create_task_seconds: float = 0.020
     #: From when a task may go until its request is on the way. Ours; no page says.
     dispatch_seconds: float = 0.050
-    #: The client in shared/queue/cloud_tasks.py gives up after so long, and sign turns to the spool.
-    create_patience_seconds: float = 8
+    #: The client in shared/queue/cloud_tasks.py gives up after so long, and sign falls back to the spool.
+    create_timeout_seconds: float = 8
     #: The sweep of the spool, infra/scheduler.tf.
     sweep_seconds: float = 300
     #: "no more than 500 operations per second to a cold queue", and 50 % more each 5 minutes, for creations and
@@ -62,13 +62,13 @@ class Platform:
     document_writes_per_second: float = 1
     #: Ours: so many writes a document takes in a burst before the rule above holds it back.
     document_burst_writes: float = 5
-    #: `TIMEOUT_SECONDS` of shared/google_cloud/firestore.py.
-    call_patience_seconds: float = 10
+    #: `TIMEOUT_SECONDS` of shared/firestore.py.
+    call_timeout_seconds: float = 10
 
     # The mail relay.
 
     #: Connection, STARTTLS and its answer; as in infra/cost/usage.py. It takes as many mails a second as the
-    #: queue sends, for that is what infra/RUNBOOK.md has one agree on with it.
+    #: queue sends, for that is what infra/RUNBOOK.md says to agree on with it.
     relay_seconds: float = 0.6
 
     latency_sigma: float = 0.4

@@ -38,7 +38,7 @@ class Figures:
 
 
 def load(files: tuple[Path, ...] = FILES) -> Figures:
-    """From the first of `files` that is there.
+    """Load the first of `files` that exists.
 
     Raises:
         Unusable: names the file, and every figure that is missing.
@@ -46,7 +46,7 @@ def load(files: tuple[Path, ...] = FILES) -> Figures:
     for file in files:
         if file.exists():
             return _parse(file, json.loads(file.read_text(encoding="utf-8")))
-    raise Unusable(f"none of {', '.join(map(str, files))} is there: run `make bench`")
+    raise Unusable(f"none of {', '.join(map(str, files))} exists: run `make bench`")
 
 
 def _parse(file: Path, content: Mapping[str, Any]) -> Figures:

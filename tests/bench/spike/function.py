@@ -1,4 +1,4 @@
-"""A function on Cloud Run: instances that start, fill up and are taken away again."""
+"""A function on Cloud Run: instances that start, fill up and are removed."""
 
 import math
 from collections import deque
@@ -38,7 +38,7 @@ class Instance:
             self.since = now
 
     def busy_until(self, now: float) -> float:
-        """Seconds for which it had something to do."""
+        """Return the seconds for which it had something to do."""
         return self.busy_seconds + (now - self.since if self.in_flight else 0)
 
 
@@ -47,7 +47,7 @@ _in_flight = attrgetter("in_flight")
 
 @dataclass(slots=True)
 class _Pending:
-    """`event` tells the instance in the end, or None."""
+    """`event` succeeds with the instance, or with None."""
 
     event: Event
     requests: int
@@ -105,7 +105,7 @@ class Function:
         return len(self.instances) + self._starting
 
     def admit(self, requests: int) -> Steps[Instance | None]:
-        """The instance that answers this group, as soon as there is one; None if it came to nothing: 429."""
+        """Wait for the instance that answers this group; None if it is refused with 429."""
         instance = self._with_room() if not self._pending else None
         if instance is None:
             instance = yield from self._line_up(requests)
@@ -114,14 +114,14 @@ class Function:
         return instance
 
     def release(self, instance: Instance, requests: int) -> None:
-        """The group has its answers."""
+        """Note that the group has its answers."""
         self._count()
         self._in_flight -= requests
         instance.give_back(requests, self._env.now)
         self._let_in()
 
     def billed_seconds(self) -> tuple[float, float]:
-        """For which instances were starting or answering, and for which the warm ones were idle.
+        """Return for which seconds instances were starting or answering, and for which the warm ones were idle.
 
         https://cloud.google.com/run/docs/configuring/billing-settings: request-based billing.
         """
@@ -150,7 +150,7 @@ class Function:
         self._start_on_demand()
         if not self._watched:
             self._watched = True
-            self._env.process(self._lose_patience())
+            self._env.process(self._time_out())
         instance: Instance | None = yield mine.event
         return instance
 
@@ -161,12 +161,12 @@ class Function:
             self._take(instance, first.requests)
             first.event.succeed(instance)
 
-    def _lose_patience(self) -> Steps[None]:
-        patience = max(self._platform.pending_seconds, self._platform.pending_starts * self._start_seconds)
+    def _time_out(self) -> Steps[None]:
+        timeout = max(self._platform.pending_seconds, self._platform.pending_starts * self._start_seconds)
         while self._pending:
             oldest = self._pending[0]
-            yield self._env.timeout(max(0, oldest.since + patience - self._env.now))
-            while self._pending and self._pending[0].since + patience <= self._env.now:
+            yield self._env.timeout(max(0, oldest.since + timeout - self._env.now))
+            while self._pending and self._pending[0].since + timeout <= self._env.now:
                 refused = self._pending.popleft()
                 self._pending_requests -= refused.requests
                 refused.event.succeed(None)

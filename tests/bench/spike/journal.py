@@ -24,7 +24,7 @@ class Times:
         return sum(signers for _, signers in self.groups)
 
     def quantiles(self, shares: Sequence[float]) -> list[float]:
-        """For each share the seconds within which so many had it; 1 is the longest. NaN where there is nobody."""
+        """Return the seconds within which each share had it; 1 is the longest. NaN where there is nobody."""
         ordered = sorted(self.groups)
         sums, so_far = [], 0.0
         for _, signers in ordered:
@@ -46,7 +46,7 @@ class Journal:
     spooled: float = 0
     #: Presses of the button in the mail that were thanked and put into the queue, for the tally took too long.
     counted_later: float = 0
-    #: Answers 429 to a button in the mail; whoever got one presses again.
+    #: Answers 429 to a button in the mail; who got one presses again.
     pressed_again: float = 0
     #: Attempts of the queue that deliver did not carry out.
     tried_again: float = 0
@@ -65,7 +65,7 @@ class Journal:
         self._sum("pressed", now, signers)
 
     def reach(self, stage: str, pressed_at: float, now: float, signers: int) -> None:
-        """So many signers are accepted, mailed or counted."""
+        """Note that so many signers are accepted, mailed or counted."""
         self.times[stage].add(now - pressed_at, signers)
         self._sum(stage, now, signers)
 
@@ -73,7 +73,7 @@ class Journal:
         self.series.setdefault(name, {})[int(now // self.bin_seconds)] = value
 
     def backlog(self, now: float, tasks: int) -> None:
-        """So many tasks are due, and not done."""
+        """Note that so many tasks are due, and not done."""
         if tasks > self.backlog_peak:
             self.backlog_peak, self.drained_at = tasks, math.inf
         elif tasks <= self.backlog_peak / 100 and self.drained_at == math.inf:

@@ -1,7 +1,7 @@
 """What holds requests back: rates that may only grow slowly, and documents that take one write at a time.
 
-Each limit tells at once how long somebody who comes now has to wait, and keeps that place for them; whoever has no
-patience for so long gets no place.
+Each limit says at once how long an arrival has to wait, and reserves that place; who would time out before that
+gets no place.
 """
 
 import math
@@ -17,16 +17,16 @@ class Rate:
         #: When the next one is due if all before it had come evenly.
         self._next = 0.0
 
-    def wait(self, now: float, number: float, patience: float = math.inf) -> float | None:
-        """Seconds until `number` may pass; None if that is longer than `patience`."""
+    def wait(self, now: float, number: float, timeout: float = math.inf) -> float | None:
+        """Return the seconds until `number` may pass; None if that is longer than `timeout`."""
         seconds = max(0.0, self._next - now - self._burst / self.per_second)
-        if seconds > patience:
+        if seconds > timeout:
             return None
         self._next = max(self._next, now) + number / self.per_second
         return seconds
 
     def change(self, now: float, per_second: float) -> None:
-        """Another rate from now on; those who wait are let through at it, too."""
+        """Change the rate from now on; those who wait are let through at it, too."""
         waiting = max(0.0, self._next - now) * self.per_second
         self.per_second = per_second
         self._next = now + waiting / per_second
@@ -35,7 +35,7 @@ class Rate:
 class Ramp:
     """The rule 500/50/5: a rate that each period may become half as much again as it was used.
 
-    Never below `start_per_second`; what has not been used for a period has to begin anew.
+    Never below `start_per_second`; what has not been used for a period starts again.
     """
 
     def __init__(self, start_per_second: float, growth: float, period_seconds: float) -> None:
@@ -46,11 +46,11 @@ class Ramp:
         self._begun = -math.inf
         self._used = 0.0
 
-    def wait(self, now: float, number: float, patience: float = math.inf) -> float | None:
-        """Like `Rate.wait`."""
+    def wait(self, now: float, number: float, timeout: float = math.inf) -> float | None:
+        """As `Rate.wait`."""
         if now >= self._begun + self._period:
             self._begin_period(now)
-        seconds = self._rate.wait(now, number, patience)
+        seconds = self._rate.wait(now, number, timeout)
         if seconds is not None:
             self._used += number
         return seconds
@@ -70,13 +70,13 @@ class Shards:
         #: As `Rate._next`, of each document; a rush asks for them millions of times.
         self._next = [0.0] * number
 
-    def wait(self, now: float, writes: int, patience: float, rng: Random) -> list[float]:
-        """Seconds for each of the writes that find a place, each to a document of its own chance."""
+    def wait(self, now: float, writes: int, timeout: float, rng: Random) -> list[float]:
+        """Return the seconds for each of the writes that find a place, each to a random document."""
         waits = []
         for _ in range(writes):
             document = int(rng.random() * len(self._next))
             seconds = max(0.0, self._next[document] - now - self._burst_seconds)
-            if seconds <= patience:
+            if seconds <= timeout:
                 self._next[document] = max(self._next[document], now) + self._seconds
                 waits.append(seconds)
         return waits

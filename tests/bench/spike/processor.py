@@ -37,7 +37,7 @@ class OwnCore:
         self.used_seconds += requests * seconds
 
 
-#: After so long, whoever else waits for the core gets it: as a scheduler does that is fair to all.
+#: After so long, the next one that waits for the core gets it, as with a fair scheduler.
 _SLICE_SECONDS = 0.001
 
 

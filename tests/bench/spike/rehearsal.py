@@ -37,8 +37,8 @@ _SOFT_BREAK = re.compile(rb"=\r?\n")
 _LOOK_SECONDS = 0.05
 #: In which nobody signs, to see what else is going on.
 _PAUSE_SECONDS = 3
-#: After the last press; then whoever is not counted yet is left out.
-_PATIENCE_SECONDS = 120
+#: After the last press; then those who are not counted yet are left out.
+_TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class _Deployment:
         return Run(journal, used, others)
 
     def mails(self) -> Iterator[tuple[str, str, float]]:
-        """New ones: to whom, the path of the link, and when it was written."""
+        """Yield new ones: to whom, the path of the link, and when it was written."""
         for file in (self.folder / "outbox").glob("*.eml"):
             written, content = file.stat().st_mtime, _SOFT_BREAK.sub(b"", file.read_bytes())
             file.unlink()
@@ -130,7 +130,7 @@ class _Crowd:
         postman = asyncio.create_task(self._bring_mail())
         all_of_them = [asyncio.create_task(self._sign(number)) for number in range(len(self._signers))]
         last = self._signers[-1].press_at
-        await asyncio.wait(all_of_them, timeout=last + _PATIENCE_SECONDS)
+        await asyncio.wait(all_of_them, timeout=last + _TIMEOUT_SECONDS)
         late = [one for one in (postman, *all_of_them) if one.cancel()]
         await asyncio.gather(*late, return_exceptions=True)
         for one in all_of_them:

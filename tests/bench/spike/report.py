@@ -35,7 +35,7 @@ _COUNTS: Mapping[str, Callable[[Journal], float]] = {
 
 
 def results(found: Sequence[Result]) -> Rows:
-    """A column for each scenario."""
+    """Return a column for each scenario."""
     rows: Rows = [
         ("", *(result.scenario.title for result in found)),
         ("mode", *(result.scenario.mode for result in found)),
@@ -57,7 +57,7 @@ def results(found: Sequence[Result]) -> Rows:
 
 
 def short(found: Sequence[Result]) -> Rows:
-    """The same for docs/performance.md: a row for each scenario, and what its readers ask first."""
+    """Return the same for docs/performance.md: a row for each scenario, and what its readers ask first."""
     waits = {"accepted": "accepted after", "mailed": "mailed after", BUTTON: "button to counted"}
     rows: Rows = [("", "presses", *waits.values(), "most waiting", "peak worked off after", "US dollars")]
     for result in found:
@@ -83,7 +83,7 @@ def _in_one_cell(times: Times) -> str:
 
 
 def what_if(found: Mapping[str, Result]) -> Rows:
-    """The evening news in spike mode, with one limit more thought away in each row; by what the row is called."""
+    """Return the evening news in spike mode, with one more limit removed in each row; by the row's title."""
     head = (
         "evening news, spike mode",
         "accepted, 95 %",
@@ -103,7 +103,7 @@ def _what_if(title: str, result: Result) -> Sequence[str]:
 
 
 def comparison(compared: Comparison) -> Rows:
-    """What was measured on this machine beside what the model says of it."""
+    """Return what was measured on this machine beside what the model says of it."""
     rows: Rows = [("", "measured", "modelled", "modelled / measured")]
     for stage, label in _WAITS.items():
         for name, share in (("median", 0.5), ("95 %", 0.95)):
@@ -196,7 +196,7 @@ def _drained(result: Result) -> float:
 
 
 def seconds(value: float) -> str:
-    """In the unit that a person would say."""
+    """Format a duration in the unit that a person would use."""
     if math.isnan(value):
         return "–"
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):

@@ -78,7 +78,7 @@ def run(
     people: People = PEOPLE,
     usage: Assumptions = USUAL,
 ) -> Outcome:
-    """One trace on Google's platform."""
+    """Simulate one trace on Google's platform."""
     env, journal = Environment(), Journal(BIN_SECONDS)
     google = Google(env, platform, there.queue.dispatches_per_second, there.shards, rng)
     system = System(env, there, figures, platform, people, usage, google, journal, rng)

@@ -48,7 +48,7 @@ class Surroundings(Protocol):
     def settle(self, signers: int) -> Steps[None]: ...
 
     def count(self, signers: int) -> Steps[int]:
-        """How many of them are in the tally afterwards; the others had no patience."""
+        """How many of them are in the tally afterwards; the others timed out."""
 
 
 class Google:
@@ -72,16 +72,16 @@ class Google:
         return OwnCore(self._env)
 
     def send(self, signers: int) -> Steps[None]:
-        """The signer's own line is none of ours."""
+        """Add nothing: the signer's own connection is not modelled."""
         yield from ()
 
     def enqueue(self, signers: int) -> Steps[None]:
-        patience = self._platform.create_patience_seconds
-        waiting = self._creations.wait(self._env.now, signers, patience)
-        yield from self._answer(waiting, patience, self._platform.create_task_seconds)
+        timeout = self._platform.create_timeout_seconds
+        waiting = self._creations.wait(self._env.now, signers, timeout)
+        yield from self._answer(waiting, timeout, self._platform.create_task_seconds)
 
     def remind(self, signers: int) -> Steps[None]:
-        """It is put into the same queue."""
+        """Enqueue into the same queue."""
         yield from self.enqueue(signers)
 
     def dispatch(self, signers: int) -> Steps[None]:
@@ -104,10 +104,10 @@ class Google:
     def count(self, signers: int) -> Steps[int]:
         """One read, and one commit to the signature and a shard of the tally; the slowest holds up the group."""
         yield from self._call(self._platform.read_seconds, {SIGNATURES: signers * usage.CONFIRM_READS})
-        patience = self._platform.call_patience_seconds
-        waits = self._tally.wait(self._env.now, signers, patience, self._rng)
+        timeout = self._platform.call_timeout_seconds
+        waits = self._tally.wait(self._env.now, signers, timeout, self._rng)
         if not waits:
-            yield self._env.timeout(patience)
+            yield self._env.timeout(timeout)
             return 0
         yield self._env.timeout(max(waits))
         writes = len(waits) * (usage.CONFIRM_WRITES - 1)
@@ -115,16 +115,16 @@ class Google:
         return len(waits)
 
     def _call(self, latency: float, operations: Mapping[str, float]) -> Steps[None]:
-        patience = self._platform.call_patience_seconds
+        timeout = self._platform.call_timeout_seconds
         waits = [
-            self._collections[name].wait(self._env.now, number, patience) for name, number in operations.items()
+            self._collections[name].wait(self._env.now, number, timeout) for name, number in operations.items()
         ]
         late = [seconds for seconds in waits if seconds is not None]
-        yield from self._answer(max(late) if len(late) == len(waits) else None, patience, latency)
+        yield from self._answer(max(late) if len(late) == len(waits) else None, timeout, latency)
 
-    def _answer(self, waiting: float | None, patience: float, latency: float) -> Steps[None]:
+    def _answer(self, waiting: float | None, timeout: float, latency: float) -> Steps[None]:
         if waiting is None:
-            yield self._env.timeout(patience)
+            yield self._env.timeout(timeout)
             raise Unavailable
         yield self._env.timeout(waiting + self._latency(latency))
 

@@ -1,4 +1,4 @@
-"""The way of a signature through the system: pressed, accepted, mailed, opened, counted."""
+"""A signature's path through the system: pressed, accepted, mailed, opened, counted."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -67,7 +67,7 @@ class System:
         self._under_way = 0
 
     def run(self, trace: Trace) -> None:
-        """Until everybody who came has been counted, or is known not to confirm.
+        """Run until everybody who came has been counted, or is known not to confirm.
 
         Raises:
             RuntimeError: some have come to neither in days.
@@ -138,8 +138,8 @@ class System:
         yield from self._around.mail(task.signers)
         self._journal.reach("mailed", task.pressed_at, self._env.now, task.signers)
         self._env.process(self._confirm(task.pressed_at, task.signers))
-        # A claim that could not be settled, or a reminder that could not be put off, is mended by the task coming
-        # again; it mails nothing, so it is left out here.
+        # A claim that could not be settled, or a reminder that could not be put off, is repaired by the
+        # task's retry; it mails nothing, so it is left out here.
         try:
             yield from self._around.settle(task.signers)
             yield from self._around.remind(task.signers)
@@ -191,7 +191,7 @@ class System:
         confirm.release(instance, group)
 
     def _enqueue_press(self, press: Task) -> Steps[None]:
-        """Whoever cannot even be put into the queue presses again."""
+        """Enqueue a press; who cannot be enqueued either presses again."""
         while True:
             try:
                 yield from self._around.enqueue(press.signers)
@@ -246,9 +246,7 @@ class System:
 
 
 def arrivals(trace: Trace, rng: Random) -> Iterator[float]:
-    """When each group of `signers_at_once` presses: when its last one came, of a Poisson stream at the trace's
-    rate.
-    """
+    """Yield when each group of `signers_at_once` presses: when its last one came, a Poisson stream."""
     now, step = 0.0, min(1.0, trace.seconds)
     needed = rng.gammavariate(trace.signers_at_once, 1)
     while now < trace.seconds:

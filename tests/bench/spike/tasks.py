@@ -1,4 +1,4 @@
-"""Cloud Tasks: hands out what is due, oldest first, no faster than its rate and no more at once than its cap."""
+"""Cloud Tasks: dispatches what is due, oldest first, no faster than its rate and no more at once than its cap."""
 
 import math
 from collections import deque
@@ -34,7 +34,7 @@ class Task:
 
 
 class CloudTasks:
-    """`deliver` carries out a task and tells whether that is done; otherwise it comes again.
+    """`deliver` handles a task and returns whether that is done; otherwise it is retried.
 
     Attributes:
         backlog: tasks that are due and not done, of which `at_work` are being delivered.
@@ -62,7 +62,7 @@ class CloudTasks:
         env.process(self._dispatch())
 
     def put(self, task: Task) -> None:
-        """It is due now."""
+        """Put a task that is due now."""
         self.backlog += task.signers
         self._journal.backlog(self._env.now, self.backlog)
         self._due.append(task)

@@ -91,7 +91,7 @@ def longest(outcome: Outcome, stage: str) -> float:
     ],
 )
 def test_what_is_accepted_is_mailed_and_counted_exactly_once(deployment: Deployment) -> None:
-    """Whatever is too small for the rush; and what is not accepted is told so."""
+    """Whatever is too small for the rush; and what is not accepted is refused."""
     journal = simulated(rush(60, 20, 5), deployment).journal
 
     accepted, mailed, counted = (journal.times[stage].signers for stage in ("accepted", "mailed", "counted"))
@@ -222,10 +222,10 @@ def test_the_ramp_lets_500_a_second_through_and_half_as_much_again_after_five_mi
 def _through(ramp: Ramp, moments: range) -> float:
     """How many pass if a thousand knock each second, none of whom waits for longer than one."""
     groups = ((now + tenth / 10, 100) for now in moments for tenth in range(10))
-    return sum(number for now, number in groups if ramp.wait(now, number, patience=1) is not None)
+    return sum(number for now, number in groups if ramp.wait(now, number, timeout=1) is not None)
 
 
-def test_a_ramp_that_was_not_used_begins_anew() -> None:
+def test_a_ramp_that_was_not_used_starts_again() -> None:
     """What is cold has to warm up again."""
     ramp = Ramp(500, 1.5, 300)
     _through(ramp, range(600))
@@ -277,12 +277,12 @@ def test_a_rate_that_changes_lets_those_who_wait_through_sooner() -> None:
     assert rate.wait(0, 1) == pytest.approx(1)
 
 
-def test_who_has_no_patience_takes_nobodys_place() -> None:
+def test_who_times_out_takes_nobodys_place() -> None:
     """The next one waits no longer for it."""
     rate = Rate(1)
     rate.wait(0, 10)
 
-    assert rate.wait(0, 10, patience=5) is None
+    assert rate.wait(0, 10, timeout=5) is None
     assert rate.wait(0, 1) == 10
 
 
@@ -384,7 +384,7 @@ def test_the_sizes_are_those_of_terraform() -> None:
 
 
 def test_the_figures_that_are_committed_are_complete() -> None:
-    """Whoever has measured nothing yet can simulate."""
+    """So that one can simulate before one has measured."""
     assert figures.load(figures.FILES[1:]).cpu_seconds["sign"] > 0
 
 

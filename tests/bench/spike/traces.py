@@ -73,7 +73,7 @@ def news(seconds: float) -> float:
 
 
 def day(presses: float) -> Callable[[float], float]:
-    """So many in a day: most in the evening, a tenth of that before dawn."""
+    """Spread so many over a day: most in the evening, a tenth of that before dawn."""
 
     def rate(seconds: float) -> float:
         return presses / DAY * (1 - 0.82 * math.cos(2 * math.pi * (seconds - 4 * HOUR) / DAY))

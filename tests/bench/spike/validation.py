@@ -66,7 +66,7 @@ class Comparison:
 
 
 def compare(figures: Figures, seed: int) -> Comparison:
-    """Takes about a minute, and all cores.
+    """Run both. It takes about a minute, and all cores.
 
     `figures`: only for how confirm's CPU time divides between its page and its button.
     """
@@ -113,7 +113,7 @@ def _costs(few: Run, figures: Figures) -> Costs:
 
 
 def _simulate(costs: Costs, per_second: float, cores: int, others: float, rng: Random) -> Journal:
-    """Whatever else runs goes on to want its cores."""
+    """Simulate the run, while other processes go on using their cores."""
     env, journal = Environment(), Journal(bin_seconds=1)
     shared = Resource(env, cores)
     for _ in range(round(others)):
@@ -169,7 +169,7 @@ class ThisMachine:
 
 
 def summary(comparison: Comparison) -> Mapping[str, float]:
-    """CPU milliseconds that were measured, by part."""
+    """Return the CPU milliseconds that were measured, by part."""
     costs = comparison.costs
     return {
         **{kind: 1000 * seconds for kind, seconds in costs.figures.cpu_seconds.items() if seconds},

@@ -12,7 +12,7 @@ from desk.main import app
 from shared import campaigns, log
 from shared.stats.count import MIN_SHOWN
 from shared.store import entities
-from tests.desk.commands import plain_key, told, undersign
+from tests.desk.commands import plain_key, refusal, undersign
 from tests.support.deployment import CAMPAIGN, campaign_file
 
 ALONE = re.compile(r"\[\[controllers\]\]\nname = \"Stichting.*?(?=# The privacy notice)", re.DOTALL)
@@ -154,11 +154,11 @@ class TestDrafts:
         """Somebody has filled them in."""
         drafted(tmp_path)
 
-        assert "drafts is not empty" in told(undersign("campaign", "drafts", "mine"))
+        assert "drafts is not empty" in refusal(undersign("campaign", "drafts", "mine"))
 
     def test_need_a_campaign(self) -> None:
         """That there is."""
-        assert "There is no campaign yours" in told(undersign("campaign", "drafts", "yours"))
+        assert "There is no campaign yours" in refusal(undersign("campaign", "drafts", "yours"))
 
     def test_of_what_is_shipped_can_be_made(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """With its translations."""
@@ -169,4 +169,4 @@ class TestDrafts:
 
 def test_a_page_is_titled_by_its_first_heading() -> None:
     """As it reads, not as it is written."""
-    assert "<title>a*b &amp; c</title>" in templates.page("# a\\*b & c\n\ntext\n")
+    assert "<title>a*b &amp; c</title>" in templates.html_page("# a\\*b & c\n\ntext\n")

@@ -14,7 +14,7 @@ from desk.errors import CommandError
 from desk.keys import identities
 from shared import campaigns
 from shared.campaigns.fields import THROWAWAY
-from tests.desk.commands import PASSPHRASE, plain_key, told, undersign
+from tests.desk.commands import PASSPHRASE, plain_key, refusal, undersign
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, campaign_file
 from tests.support.missing import missing
@@ -74,7 +74,7 @@ class TestKeygen:
         file = tmp_path / "ann.age"
         file.write_text("precious")
 
-        assert "exists already" in told(undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n"))
+        assert "exists already" in refusal(undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n"))
         assert file.read_text() == "precious"
 
     @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ class TestKeygen:
     )
     def test_leaves_no_file_behind_when_it_refuses(self, typed: str, reason: str, tmp_path: Path) -> None:
         """A mistyped passphrase must not become a key."""
-        assert reason in told(undersign("keygen", tmp_path / "ann.age", typed=typed))
+        assert reason in refusal(undersign("keygen", tmp_path / "ann.age", typed=typed))
         assert list(tmp_path.iterdir()) == []
 
     def test_makes_what_the_stock_tool_opens(self, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ class TestProve:
         text = self.file.read_bytes().replace(b"\n", b"\r")  # line ends of the last century
         self.file.write_bytes(text)
 
-        told_ = told(undersign("prove", "mine", "-i", self.ann, "-i", self.bob))
+        told_ = refusal(undersign("prove", "mine", "-i", self.ann, "-i", self.bob))
 
         assert "mine.toml was left as it is" in told_
         assert self.file.read_bytes() == text
@@ -310,7 +310,7 @@ class TestProve:
         test.unlink()
         undersign("prove", "mine")
 
-        assert "newer test" in told(undersign("prove", "mine", "--answer", old))
+        assert "newer test" in refusal(undersign("prove", "mine", "--answer", old))
         new = undersign("answer", test, "-i", self.bob).output.splitlines()[-1]
         undersign("prove", "mine", "--answer", new)
         assert self.unproven() == []
@@ -320,7 +320,7 @@ class TestProve:
         undersign("prove", "mine")
         before = self.file.read_text(encoding="utf-8")
 
-        assert "answers no test" in told(undersign("prove", "mine", "--answer", "abcd-efgh"))
+        assert "answers no test" in refusal(undersign("prove", "mine", "--answer", "abcd-efgh"))
         assert self.file.read_text(encoding="utf-8") == before
 
     def test_refuses_a_key_that_is_not_the_campaigns(self) -> None:
@@ -328,14 +328,14 @@ class TestProve:
         other = self.folder / "cleo.age"
         plain_key(other)
 
-        assert "none of this campaign's" in told(undersign("prove", "mine", "-i", other))
+        assert "none of this campaign's" in refusal(undersign("prove", "mine", "-i", other))
 
     def test_refuses_a_campaign_with_a_throwaway_key(self) -> None:
         """And one that does not exist, naming those that do."""
         campaign_file(self.folder, CAMPAIGN)
 
-        assert THROWAWAY in told(undersign("prove", CAMPAIGN))
-        assert "There are: mine, reclaim-your-face" in told(undersign("prove", "yours"))
+        assert THROWAWAY in refusal(undersign("prove", CAMPAIGN))
+        assert "There are: mine, reclaim-your-face" in refusal(undersign("prove", "yours"))
 
     @pytest.mark.parametrize("sealed", [b'{"name": "Ann"}', b"\xff", b"abcd-efgh\n", b"\x1b[2J"])
     def test_answers_nothing_but_a_test(self, sealed: bytes) -> None:
@@ -345,7 +345,7 @@ class TestProve:
 
         answered = undersign("answer", "test.age", "-i", self.ann)
 
-        assert "is no test file" in told(answered)
+        assert "is no test file" in refusal(answered)
         assert answered.stdout == ""
 
     def test_a_test_is_opened_by_its_own_key_alone(self) -> None:
@@ -353,6 +353,6 @@ class TestProve:
         undersign("prove", "mine")
         test = self.folder / f"mine-test-{self.recipients[0][:12]}.age"
 
-        assert "not made for this key" in told(undersign("answer", test, "-i", self.bob))
-        assert "Say which identity" in told(undersign("answer", test))
-        assert "cannot be read" in told(undersign("answer", "nowhere.age", "-i", self.bob))
+        assert "not made for this key" in refusal(undersign("answer", test, "-i", self.bob))
+        assert "Say which identity" in refusal(undersign("answer", test))
+        assert "cannot be read" in refusal(undersign("answer", "nowhere.age", "-i", self.bob))

@@ -14,19 +14,18 @@ from typing import Any
 
 import httpx
 import pytest
-from typer.testing import Result
 
 from desk import runtime
 from desk.main import main
 from desk.store.maintenance import Found
-from desk.store.sqlite import SqliteRecords
-from desk.terminal import output
+from desk.store.sqlite import SqliteMaintenance
+from desk.terminal import prompts
 from shared import sqlite
 from shared.clock import utc_now
 from shared.errors import StoreUnavailable
 from shared.models.messages import DeferredPress
 from shared.store.entities import Address
-from tests.desk.commands import told, undersign
+from tests.desk.commands import refusal, run, undersign
 from tests.shared.queue.test_queue_contract import QUEUE
 from tests.support.clock import NOW
 from tests.support.cloud_tasks_server import CloudTasksServer
@@ -43,11 +42,6 @@ from tests.support.deployment import (
 from tests.support.servers import Server, server
 
 ANN = "Ann.Smith+petition@example.org"
-
-
-async def run(*command: str | Path, typed: str = "") -> Result:
-    """As `undersign`, beside a running event loop."""
-    return await asyncio.to_thread(undersign, *command, typed=typed)
 
 
 @pytest.fixture(params=["local", "cloud"])
@@ -138,8 +132,8 @@ class TestAccess:
         await confirmed(here, email=ANN)
 
         assert "Nothing is kept" in (await run("access", "bob@example.org")).output
-        assert "is no email address" in told(await run("access", "bob"))
-        assert "There is no campaign yours" in told(await run("access", ANN, "--campaign", "yours"))
+        assert "is no email address" in refusal(await run("access", "bob"))
+        assert "There is no campaign yours" in refusal(await run("access", ANN, "--campaign", "yours"))
 
 
 class TestErase:
@@ -209,7 +203,7 @@ class TestErase:
         """Somebody may want to be gone from one petition and stay on another."""
         await confirmed(here, email=ANN)
 
-        assert "There is no campaign yours" in told(await run("erase", ANN, "--yes", "--campaign", "yours"))
+        assert "There is no campaign yours" in refusal(await run("erase", ANN, "--yes", "--campaign", "yours"))
         await run("erase", ANN, "--yes", "--campaign", CAMPAIGN)
 
         assert (await here.count())["total"] == 0
@@ -289,16 +283,16 @@ class TestErasureThatIsHeldUp:
         self, local: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is told as removed, for it was seen before and is not there now."""
-        forget = SqliteRecords.forget
+        forget = SqliteMaintenance.forget
         answers = [StoreUnavailable("DeadlineExceeded")]
 
-        async def silent(records: SqliteRecords, address: Address) -> Found:
+        async def silent(records: SqliteMaintenance, address: Address) -> Found:
             found = await forget(records, address)
             if answers:
                 raise answers.pop()
             return found
 
-        monkeypatch.setattr(SqliteRecords, "forget", silent)
+        monkeypatch.setattr(SqliteMaintenance, "forget", silent)
 
         done = await run("erase", ANN, "--yes")
 
@@ -310,10 +304,10 @@ class TestErasureThatIsHeldUp:
     ) -> None:
         """Somebody loses patience, and presses Ctrl-C."""
 
-        async def interrupted(_: SqliteRecords) -> None:
+        async def interrupted(_: SqliteMaintenance) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(SqliteRecords, "overwrite", interrupted)
+        monkeypatch.setattr(SqliteMaintenance, "overwrite", interrupted)
 
         done = await run("erase", ANN, "--yes", "--receipt", "receipt.txt")
 
@@ -348,7 +342,7 @@ class TestParked:
         store = here.functions["deliver"].deps.store
         bodies = [body async for _, body in waiting()]
         for number, body in enumerate(bodies):
-            await store.park(f"t{number}", body, "Unopenable", NOW)
+            await store.add_dead_letter(f"t{number}", body, "Unopenable", NOW)
 
         kept = await run("access", ANN)
         done = await run("erase", ANN, "--yes")
@@ -358,12 +352,12 @@ class TestParked:
         assert "1 task that waited in the queue was removed" in done.stdout
         assert "1 task that had been put aside was removed" in done.stdout
         rights = runtime.rights()
-        async with aclosing(rights.parked):
-            assert len([task async for task in rights.parked.tasks()]) == len(bodies) - 1
+        async with aclosing(rights.dead_letters):
+            assert len([task async for task in rights.dead_letters.tasks()]) == len(bodies) - 1
 
     async def test_is_told_where_nobody_can_open_it(self, here: World) -> None:
         """How many, and until when; it is no reason to run the command again."""
-        await here.functions["deliver"].deps.store.park("t", b"not a task", "Unopenable", NOW)
+        await here.functions["deliver"].deps.store.add_dead_letter("t", b"not a task", "Unopenable", NOW)
         await here.functions["sign"].deps.envelopes._queue.enqueue(b"not a task")
 
         kept = await run("access", ANN)
@@ -409,7 +403,7 @@ class TestCampaignFile:
         await confirmed(here, email=ANN)
         monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
 
-        assert "There are: other, reclaim-your-face." in told(await run("access", ANN, "--campaign", "yours"))
+        assert "There are: other, reclaim-your-face." in refusal(await run("access", ANN, "--campaign", "yours"))
         assert json.loads((await run("access", ANN, "--campaign", CAMPAIGN)).stdout)
         assert "signature" not in (await run("erase", ANN, "--yes", "--campaign", "other")).stdout
         assert "signature was removed" in (await run("erase", ANN, "--yes", "--campaign", CAMPAIGN)).stdout
@@ -451,8 +445,8 @@ class TestFiles:
         Path("key.txt").write_text("secret")
         Path("key.txt").chmod(0o644)
 
-        assert "exists already: choose another name" in told(await run("access", ANN, "--to", "key.txt"))
-        assert "exists already: choose another name" in told(
+        assert "exists already: choose another name" in refusal(await run("access", ANN, "--to", "key.txt"))
+        assert "exists already: choose another name" in refusal(
             await run("erase", ANN, "--yes", "--receipt", "key.txt")
         )
 
@@ -487,7 +481,7 @@ class TestAddress:
     async def test_is_asked_for_at_a_terminal(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Not on standard output, which may be a file."""
         await confirmed(here, email=ANN)
-        monkeypatch.setattr(output, "at_terminal", lambda: True)
+        monkeypatch.setattr(prompts, "at_terminal", lambda: True)
 
         kept = await run("access", "-", typed=f"{ANN}\n")
 
@@ -497,7 +491,7 @@ class TestAddress:
 
     async def test_that_nobody_gives_is_missed(self, here: World) -> None:
         """There is no terminal, and nothing on standard input."""
-        assert "no terminal to ask for the address at" in told(await run("access", "-"))
+        assert "no terminal to ask for the address at" in refusal(await run("access", "-"))
 
 
 async def test_a_receipt_names_what_was_searched(here: World, campaign_id: str) -> None:
@@ -531,7 +525,7 @@ def traces(running: Server) -> dict[str, bytes]:
     found |= {"digest": address.digest.encode(), "mailbox": address.mailbox.encode()}
 
     async def sealed() -> None:
-        kept = await rights.records.find(address)
+        kept = await rights.maintenance.find(address)
         assert kept.signature
         for submission in kept.signature.submissions:
             found["sealed"] = base64.urlsafe_b64encode(submission.sealed)[:200]
@@ -542,7 +536,7 @@ def traces(running: Server) -> dict[str, bytes]:
             await queue.aclose()
 
     asyncio.run(sealed())
-    rights.records.close()
+    rights.maintenance.close()
     return found
 
 
@@ -578,6 +572,6 @@ def test_no_trace_of_an_erased_address_is_left_in_any_file(
         others = {what for what in hers if what.startswith("task") and after[what]}
         assert {what: found for what, found in after.items() if found and what not in others} == {}
         assert len(others) == 2
-        store = SqliteRecords(running.folder / "store.db", lambda _: 32)
+        store = SqliteMaintenance(running.folder / "store.db", lambda _: 32)
         assert asyncio.run(store.tally(CAMPAIGN)).total == 2
         store.close()

@@ -21,12 +21,11 @@ from typing import Any
 
 import pyrage
 import pytest
-from typer.testing import Result
 
 from desk.signatures.export import Export, Unfinished
-from desk.store.firestore import FirestoreRecords
+from desk.store.firestore import FirestoreMaintenance
 from shared.store.entities import Signature, Status
-from tests.desk.commands import plain_key, told, undersign
+from tests.desk.commands import plain_key, refusal, run
 from tests.shared.store.test_store_contract import make_address, submission
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, REPOSITORY, World, world
@@ -42,11 +41,6 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         (tmp_path / "ann.age").write_text(str(made.identities.campaign))
         monkeypatch.chdir(tmp_path)
         yield made
-
-
-async def run(*command: str | Path, typed: str = "") -> Result:
-    """As `undersign`, beside a running event loop."""
-    return await asyncio.to_thread(undersign, *command, typed=typed)
 
 
 async def signed(here: World, **fields: Any) -> None:
@@ -118,8 +112,8 @@ class TestExport:
         """Neither an export nor anything else that lies in the folder."""
         await run("export", CAMPAIGN, "--to", "out")
 
-        assert "not empty" in told(await run("export", CAMPAIGN, "--to", "out"))
-        assert "There is no campaign yours" in told(await run("export", "yours"))
+        assert "not empty" in refusal(await run("export", CAMPAIGN, "--to", "out"))
+        assert "There is no campaign yours" in refusal(await run("export", "yours"))
 
     async def test_goes_on_where_it_was_killed(self, here: World) -> None:
         """What was written after the last page that is safe is written again, once."""
@@ -136,7 +130,7 @@ class TestExport:
         with Path("out/signatures.ndjson").open("ab") as file:
             file.write(b'{"id": "half a li')
 
-        assert "not finished" in told(await run("open", "out", "-i", "ann.age"))
+        assert "not finished" in refusal(await run("open", "out", "-i", "ann.age"))
         await run("export", CAMPAIGN, "--to", "out")
 
         ids = [line["id"] for line in lines(Path("out/signatures.ndjson"))]
@@ -171,7 +165,7 @@ class TestExport:
         Path("out").mkdir()
         Path("out/unfinished.json").write_text(Unfinished(campaign="another", as_of=NOW).model_dump_json())
 
-        assert "unfinished export of another" in told(await run("export", CAMPAIGN, "--to", "out"))
+        assert "unfinished export of another" in refusal(await run("export", CAMPAIGN, "--to", "out"))
 
     async def test_is_not_made_whole_with_what_was_never_written(self, here: World) -> None:
         """A file that was lost or cut short is not filled up with zeros, nor called complete."""
@@ -185,8 +179,8 @@ class TestExport:
 
             refused = await run("export", CAMPAIGN, "--to", folder)
 
-            assert told(refused) == (
-                "signatures.ndjson is shorter than unfinished.json says: delete the folder and export anew."
+            assert refusal(refused) == (
+                "signatures.ndjson is shorter than unfinished.json says: delete the folder and export again."
             )
             assert not (folder / "manifest.json").exists()
 
@@ -202,7 +196,7 @@ class TestExport:
 
             refused = await run("export", CAMPAIGN, "--to", folder)
 
-            assert f"{name} holds 1 line and not 0" in told(refused)
+            assert f"{name} holds 1 line and not 0" in refusal(refused)
             assert (folder / "unfinished.json").exists()
 
     async def test_is_written_by_one_command_at_a_time(self, here: World) -> None:
@@ -216,7 +210,7 @@ class TestExport:
             assert other.stdout
             assert other.stdout.readline() == b"locked\n"
 
-            assert "Another export is writing to out" in told(await run("export", CAMPAIGN, "--to", "out"))
+            assert "Another export is writing to out" in refusal(await run("export", CAMPAIGN, "--to", "out"))
             assert [file.name for file in Path("out").iterdir()] == ["export.lock"]
             other.kill()
 
@@ -234,7 +228,7 @@ class TestExport:
 
         refused = await run("export", CAMPAIGN, "--to", "out")
 
-        assert told(refused) == "out/unfinished.json is damaged: delete the folder and export anew."
+        assert refusal(refused) == "out/unfinished.json is damaged: delete the folder and export again."
         assert Path("victim.txt").read_text() == "precious"
         assert [file.name for file in Path("out").iterdir()] == ["unfinished.json"]
 
@@ -246,7 +240,7 @@ class TestExport:
         Path("out").mkdir()
         Path("out/unfinished.json").write_text(content)
 
-        assert "delete the folder and export anew" in told(await run("export", CAMPAIGN, "--to", "out"))
+        assert "delete the folder and export again" in refusal(await run("export", CAMPAIGN, "--to", "out"))
 
     async def test_writes_through_no_link(self, here: World) -> None:
         """Which somebody may have laid into the folder."""
@@ -255,7 +249,7 @@ class TestExport:
         Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
         Path("out/signatures.ndjson").symlink_to("../victim.txt")
 
-        assert "is a link" in told(await run("export", CAMPAIGN, "--to", "out"))
+        assert "is a link" in refusal(await run("export", CAMPAIGN, "--to", "out"))
         assert Path("victim.txt").read_text() == "precious"
 
     @pytest.mark.parametrize("folder", ["exp[a]x", "exp[/]"])
@@ -285,7 +279,7 @@ def records_of(here: World) -> Any:
     """The store as the desk has it."""
     from desk import runtime
 
-    return runtime.desk().records
+    return runtime.desk().maintenance
 
 
 OPENED = b'{"name": "Ann", "email": "ann@example.org", "country": "DE", "locale": "en"}'
@@ -400,9 +394,9 @@ class TestOpen:
         await run("export", CAMPAIGN, "--to", "out")
         plain_key(Path("other.age"))
 
-        assert "opens nothing" in told(await run("open", "out", "-i", "other.age"))
-        assert "Say which key" in told(await run("open", "out"))
-        assert "There is no" in told(await run("open", "nowhere", "-i", "ann.age"))
+        assert "opens nothing" in refusal(await run("open", "out", "-i", "other.age"))
+        assert "Say which key" in refusal(await run("open", "out"))
+        assert "There is no" in refusal(await run("open", "nowhere", "-i", "ann.age"))
 
     async def test_refuses_what_was_changed_on_the_way(self, here: World) -> None:
         """The manifest knows the sum of every file."""
@@ -411,7 +405,7 @@ class TestOpen:
         with Path("out/signatures.ndjson").open("ab") as file:
             file.write(b"\n")
 
-        assert "not what was exported" in told(await run("open", "out", "-i", "ann.age"))
+        assert "not what was exported" in refusal(await run("open", "out", "-i", "ann.age"))
 
     @pytest.mark.parametrize(
         "damage",
@@ -441,7 +435,7 @@ class TestOpen:
 
         opened = await run("open", "damaged.ndjson", "-i", "ann.age", "--to", "read")
 
-        assert "NOT OPENED: 1 line of damaged.ndjson, number 2." in told(opened)
+        assert "NOT OPENED: 1 line of damaged.ndjson, number 2." in refusal(opened)
         assert len(rows(Path("read/signatures.csv"))) == 2
 
     @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
@@ -455,10 +449,41 @@ class TestOpen:
 
         opened = await run("open", "hostile.ndjson", "-i", "ann.age", "--to", "read")
 
-        assert told(opened) == "NOT OPENED: 1 line of hostile.ndjson, number 2."
+        assert refusal(opened) == "NOT OPENED: 1 line of hostile.ndjson, number 2."
         manifest = json.loads(Path("read/manifest.json").read_text())
         assert (manifest["signatures"], manifest["by_country"]) == (1, {"DE": 1})
         assert len(rows(Path("read/signatures.csv"))) == 1
+
+    @pytest.mark.parametrize("version", ["2", "null", '"1"', "true"])
+    async def test_names_the_lines_that_a_newer_version_sealed(self, here: World, version: str) -> None:
+        """They are no damage, and whoever opens them can do something about it."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+        newer = line_of(here.identities.campaign.to_public(), f', "version": {version}')
+        Path("newer.ndjson").write_bytes(newer + Path("out/signatures.ndjson").read_bytes())
+
+        opened = await run("open", "newer.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert refusal(opened) == (
+            "NOT OPENED, because a newer Undersign sealed them: update it: 1 line of newer.ndjson, number 1."
+        )
+        manifest = json.loads(Path("read/manifest.json").read_text())
+        assert (manifest["signatures"], manifest["newer"], manifest["damaged"]) == (1, [1], [])
+
+    async def test_opens_what_was_sealed_before_versions_were_written(self, here: World) -> None:
+        """Old exports stay readable, and look as they always did."""
+        Path("old.ndjson").write_bytes(line_of(here.identities.campaign.to_public()))
+
+        opened = await run("open", "old.ndjson", "-i", "ann.age", "--to", "read")
+
+        assert opened.exit_code == 0, opened.output
+        [row] = rows(Path("read/signatures.csv"))
+        assert (row["name"], row["email"], row["country"], row["signed_at"]) == (
+            "Ann",
+            "ann@example.org",
+            "DE",
+            "",
+        )
 
     async def test_counts_a_signature_once(self, here: World) -> None:
         """Whoever repeats a line is told of it; a stolen id before the real one is told, too."""
@@ -472,7 +497,7 @@ class TestOpen:
 
         opened = await run("open", "repeated.ndjson", "-i", "ann.age", "--to", "read")
 
-        assert told(opened) == (
+        assert refusal(opened) == (
             "NOT OPENED: 1 line of repeated.ndjson, number 1.\n"
             "REPEATED, and counted once: 12 lines of repeated.ndjson, numbers 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 "
             "and 2 more."
@@ -501,7 +526,7 @@ class TestOpen:
         for content in (json.dumps({**manifest, **damage}), json.dumps(manifest)[:-1], "[]", ""):
             Path("out/manifest.json").write_text(content)
             refused = await run("open", "out", "-i", "ann.age", "--to", "read")
-            assert "out/manifest.json is damaged" in told(refused)
+            assert "out/manifest.json is damaged" in refusal(refused)
 
     async def test_says_what_it_cannot_compare(self, here: World) -> None:
         """A file that came alone opens; nobody is to believe that it was looked at."""
@@ -531,7 +556,7 @@ class TestOpen:
 
         for number, name in enumerate(("signatures.ndjson", "partner-digital-rights.ndjson")):
             refused = await run("open", f"out/{name}", "-i", "ann.age", "--to", f"read{number}")
-            assert "is not what manifest.json of the export says" in told(refused)
+            assert "is not what manifest.json of the export says" in refusal(refused)
 
     @pytest.mark.parametrize("folder", ["exp[a]x", "exp[/]"])
     async def test_names_a_folder_as_it_is_called(self, here: World, folder: str) -> None:
@@ -581,7 +606,7 @@ async def test_a_killed_export_from_firestore_loses_and_repeats_nothing(
     emulator: str, tmp_path: Path, campaign_id: str
 ) -> None:
     """Killed as the kernel does it, in the middle, while its pages come in."""
-    store = FirestoreRecords("undersign-export", "(default)", lambda _: 8)
+    store = FirestoreMaintenance("undersign-export", "(default)", lambda _: 8)
     ids = Counter[str]()
     campaigns = tmp_path / "campaigns"
     campaigns.mkdir()

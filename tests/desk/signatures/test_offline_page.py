@@ -9,6 +9,9 @@ from html import unescape
 import pytest
 
 from desk.signatures.offline_page.page import page as offline_page
+from desk.signatures.open import COLUMNS
+from shared.models import sealed
+from shared.models.sealed import SealedSignature
 from tests.support.deployment import REPOSITORY
 
 OPENER = REPOSITORY / "desk" / "signatures" / "offline_page"
@@ -43,6 +46,24 @@ def test_the_page_names_no_address_that_a_browser_would_load() -> None:
         re.findall(r"""<(?:link|img|iframe)|\b(?:src|href)=["']|url\(|@import|importScripts""", offline_page())
         == []
     )
+
+
+def test_the_page_has_the_columns_of_the_command_in_their_order() -> None:
+    """It takes the fields of the sealed record, of their types, and refuses those of a later version."""
+    script = (OPENER / "opening.js").read_text(encoding="utf-8")
+    [columns] = re.findall(r"^const COLUMNS = \{\n(.*?)^\};", script, re.MULTILINE | re.DOTALL)
+    checks = {"str": "isText", "country": "isCountry", "partner": "isSlug", "newsletter": "isBoolean"}
+    expected = {"confirmed_at": "isText"}
+    for name, field in SealedSignature.model_fields.items():
+        check = checks.get(name, checks["str"])
+        expected[name] = check if field.is_required() else f"optional({check})"
+
+    read = dict(re.findall(r"^  (\w+): (.*),$", columns, re.MULTILINE))
+
+    assert tuple(read) == COLUMNS
+    assert set(expected) - set(read) == {"version", "campaign"}
+    assert read == {name: expected[name] for name in COLUMNS}
+    assert f"\nconst VERSION = {sealed.VERSION};" in script
 
 
 def test_the_library_is_of_the_versions_that_are_locked() -> None:

@@ -1,36 +1,29 @@
 """The number that everybody sees, recounted from the records."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from desk import runtime
 from desk.store.maintenance import Difference
 from tests.desk.commands import undersign
-from tests.support.deployment import CAMPAIGN, World, world
+from tests.support.deployment import CAMPAIGN, World
 
 
-@pytest.fixture(params=["sqlite", "firestore"])
-async def here(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, campaign_id: str
-) -> AsyncIterator[World]:
+@pytest.fixture
+async def here(deployed: World) -> World:
     """A deployment with three confirmed signatures."""
-    settings = {}
-    if request.param == "firestore":
-        request.getfixturevalue("emulator")
-        settings = {"STORE": "firestore", "FIRESTORE_PROJECT": campaign_id}
-    async with world(tmp_path, monkeypatch, **settings) as made:
-        for email, country in (("a@example.org", "DE"), ("b@example.org", "DE"), ("c@example.org", "FR")):
-            await made.press(await made.sign_and_deliver(email=email, country=country, partner="digital-rights"))
-        yield made
+    for email, country in (("a@example.org", "DE"), ("b@example.org", "DE"), ("c@example.org", "FR")):
+        await deployed.press(
+            await deployed.sign_and_deliver(email=email, country=country, partner="digital-rights")
+        )
+    return deployed
 
 
 async def plant(name: str, key: str, shard: int, too_many: int) -> None:
     """Make the tally say more than there is."""
-    records = runtime.desk().records
-    await records.mend(CAMPAIGN, [Difference(shard, name, key, counted=too_many, kept=0)])
+    records = runtime.desk().maintenance
+    await records.repair(CAMPAIGN, [Difference(shard, name, key, counted=too_many, kept=0)])
     records.close()
 
 
@@ -52,22 +45,22 @@ class TestAudit:
             ("partner", "digital-rights", "partner digital-rights"),
         ],
     )
-    async def test_names_what_is_wrong_and_mends_it_while_people_sign(
+    async def test_names_what_is_wrong_and_repairs_it_while_people_sign(
         self, here: World, name: str, key: str, row: str
     ) -> None:
         """In all, in a country, in a partner: by how many, and in which shard."""
         await plant(name, key, 5, too_many=7)
-        told = await asyncio.to_thread(undersign, "audit", CAMPAIGN)
+        audited = await asyncio.to_thread(undersign, "audit", CAMPAIGN)
         late = [await here.sign_and_deliver(email=f"late{n}@example.org", country="DE") for n in range(5)]
 
         repairing = asyncio.create_task(asyncio.to_thread(undersign, "audit", CAMPAIGN, "--repair"))
         await asyncio.gather(*(here.press(mail) for mail in late))
         repaired = await repairing
 
-        assert told.exit_code == 1
-        assert row in told.output
-        assert "+7" in told.output
-        assert f"│ 5     │ {row}" in told.output
+        assert audited.exit_code == 1
+        assert row in audited.output
+        assert "+7" in audited.output
+        assert f"│ 5     │ {row}" in audited.output
         assert repaired.exit_code == 0
         after = await asyncio.to_thread(undersign, "audit", CAMPAIGN)
         assert "The tally is right" in after.output

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,35 +10,27 @@ from typing import Any
 import pytest
 
 from shared.store.entities import Point
-from tests.desk.commands import told, undersign
+from tests.desk.commands import refusal, undersign
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World, world
 
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(params=["sqlite", "firestore"])
-async def here(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, campaign_id: str
-) -> AsyncIterator[World]:
+@pytest.fixture
+async def here(deployed: World) -> World:
     """Yesterday two signed and one confirmed after five minutes; today one signed, and opened the link."""
-    monkeypatch.chdir(tmp_path)
-    settings = {}
-    if request.param == "firestore":
-        request.getfixturevalue("emulator")
-        settings = {"STORE": "firestore", "FIRESTORE_PROJECT": campaign_id}
-    async with world(tmp_path / "var", monkeypatch, **settings) as made:
-        made.now = NOW - DAY
-        await made.sign_and_deliver(email="a@example.org", country="FR", source="radio")
-        mail = await made.sign_and_deliver(email="b@gmail.com", partner="digital-rights", locale="de-AT")
-        made.now += timedelta(minutes=5)
-        await made.press(mail)
-        made.now = NOW
-        late = await made.sign_and_deliver(email="c@example.org", country="FR")
-        await made.client.get(late.links["confirm"])
-        await made.funnels()
-        await made.functions["deliver"].deps.store.add_to_history(CAMPAIGN, Point(NOW - DAY, 0, {}))
-        yield made
+    deployed.now = NOW - DAY
+    await deployed.sign_and_deliver(email="a@example.org", country="FR", source="radio")
+    mail = await deployed.sign_and_deliver(email="b@gmail.com", partner="digital-rights", locale="de-AT")
+    deployed.now += timedelta(minutes=5)
+    await deployed.press(mail)
+    deployed.now = NOW
+    late = await deployed.sign_and_deliver(email="c@example.org", country="FR")
+    await deployed.client.get(late.links["confirm"])
+    await deployed.funnels()
+    await deployed.functions["deliver"].deps.store.add_to_history(CAMPAIGN, Point(NOW - DAY, 0, {}))
+    return deployed
 
 
 async def stats(*options: str) -> Any:
@@ -91,7 +82,7 @@ class TestStats:
         none = await stats("--since", "2026-11-23")
         assert (none["funnel"]["accepted"], none["funnel"]["confirmation_rate"]) == (0, None)
         backwards = undersign("stats", CAMPAIGN, "--since", "2026-11-23", "--until", "2026-11-22")
-        assert "--until lies before --since" in told(backwards)
+        assert "--until lies before --since" in refusal(backwards)
 
     async def test_are_shown_as_tables(self, here: World) -> None:
         """For whoever sits at the terminal."""
@@ -118,7 +109,7 @@ class TestStats:
 
 async def test_of_no_campaign_say_which_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is read."""
-    assert "There is no campaign yours" in told(await asyncio.to_thread(undersign, "stats", "yours"))
+    assert "There is no campaign yours" in refusal(await asyncio.to_thread(undersign, "stats", "yours"))
 
 
 async def test_of_a_campaign_that_nobody_signed_are_noughts(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from desk.store.firestore import FirestoreRecords
+from desk.store.firestore import FirestoreMaintenance
 from desk.store.firestore_tasks import FirestoreTasks
-from desk.store.maintenance import PAGE, Difference, Records
-from desk.store.sqlite import SqliteRecords
-from desk.store.sqlite_dead_letters import SqliteParked
+from desk.store.maintenance import PAGE, Difference, Maintenance
+from desk.store.sqlite import SqliteMaintenance
+from desk.store.sqlite_dead_letters import SqliteDeadLetters
 from shared import sqlite
 from shared.campaigns.overlay import AdmittedPartner, HandOver, Overlay, Paper
 from shared.errors import StoreUnavailable
@@ -28,23 +28,24 @@ from shared.store.entities import (
     Tally,
     shard_of,
 )
+from shared.store.firestore import DEAD_LETTERS
 from tests.shared.store.test_store_contract import make_address, shards, submission
 from tests.support.clock import NOW
 
 
 @pytest.fixture(params=["sqlite", "firestore"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Records]:
-    adapter: SqliteRecords | FirestoreRecords
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Maintenance]:
+    adapter: SqliteMaintenance | FirestoreMaintenance
     if request.param == "sqlite":
-        adapter = SqliteRecords(tmp_path / "store.db", shards)
+        adapter = SqliteMaintenance(tmp_path / "store.db", shards)
     else:
         request.getfixturevalue("emulator")
-        adapter = FirestoreRecords("undersign-test", "(default)", shards)
+        adapter = FirestoreMaintenance("undersign-test", "(default)", shards)
     yield adapter
     adapter.close()
 
 
-async def pending(store: Records, campaign: str, country: str = "DE", partner: str | None = None) -> Address:
+async def pending(store: Maintenance, campaign: str, country: str = "DE", partner: str | None = None) -> Address:
     """An address that has signed."""
     address = make_address(campaign)
     given = submission(country=country, partner=partner)
@@ -52,7 +53,7 @@ async def pending(store: Records, campaign: str, country: str = "DE", partner: s
     return address
 
 
-async def confirmed(store: Records, campaign: str, country: str = "DE", partner: str | None = None) -> Address:
+async def confirmed(store: Maintenance, campaign: str, country: str = "DE", partner: str | None = None) -> Address:
     """An address that has signed and pressed the button."""
     address = make_address(campaign)
     given = submission(country=country, partner=partner)
@@ -61,13 +62,13 @@ async def confirmed(store: Records, campaign: str, country: str = "DE", partner:
     return address
 
 
-async def digests(store: Records, campaign: str, after: str = "") -> list[str]:
+async def digests(store: Maintenance, campaign: str, after: str = "") -> list[str]:
     return [record.digest async for page in store.scan(campaign, after) for record in page]
 
 
 class TestScan:
     async def test_gives_every_document_once_in_the_order_of_digests(
-        self, store: Records, campaign_id: str
+        self, store: Maintenance, campaign_id: str
     ) -> None:
         """More than a page of them, and of this campaign alone."""
         known = [await pending(store, campaign_id) for _ in range(PAGE + 3)]
@@ -75,14 +76,14 @@ class TestScan:
 
         assert await digests(store, campaign_id) == sorted(address.digest for address in known)
 
-    async def test_goes_on_after_a_digest(self, store: Records, campaign_id: str) -> None:
+    async def test_goes_on_after_a_digest(self, store: Maintenance, campaign_id: str) -> None:
         """So that an export that was killed repeats nothing."""
         known = sorted([(await confirmed(store, campaign_id)).digest for _ in range(5)])
 
         assert await digests(store, campaign_id, after=known[2]) == known[3:]
         assert await digests(store, campaign_id, after=known[-1]) == []
 
-    async def test_gives_what_was_signed(self, store: Records, campaign_id: str) -> None:
+    async def test_gives_what_was_signed(self, store: Maintenance, campaign_id: str) -> None:
         """The sealed part byte for byte, and where it stands."""
         await confirmed(store, campaign_id, "FR", "us")
 
@@ -92,13 +93,15 @@ class TestScan:
         assert (given.sealed, given.country, given.partner) == (b"age-encryption.org/v1\xff\x00", "FR", "us")
         assert (record.signature.status, record.signature.confirmed_at) == (Status.CONFIRMED, NOW)
 
-    async def test_of_a_campaign_without_signatures_gives_nothing(self, store: Records, campaign_id: str) -> None:
+    async def test_of_a_campaign_without_signatures_gives_nothing(
+        self, store: Maintenance, campaign_id: str
+    ) -> None:
         """Not even an empty page."""
         assert [page async for page in store.scan(campaign_id)] == []
 
 
 class TestForget:
-    async def test_removes_all_that_is_stored_of_an_address(self, store: Records, campaign_id: str) -> None:
+    async def test_removes_all_that_is_stored_of_an_address(self, store: Maintenance, campaign_id: str) -> None:
         """And says what it was; the others stay."""
         address, other = await confirmed(store, campaign_id), await confirmed(store, campaign_id)
 
@@ -110,7 +113,7 @@ class TestForget:
         assert not await store.find(address)
         assert await digests(store, campaign_id) == [other.digest]
 
-    async def test_takes_it_off_the_tally(self, store: Records, campaign_id: str) -> None:
+    async def test_takes_it_off_the_tally(self, store: Maintenance, campaign_id: str) -> None:
         """Where it was counted."""
         counted, waiting = await confirmed(store, campaign_id, "FR", "us"), await pending(store, campaign_id)
         await confirmed(store, campaign_id, "DE")
@@ -121,7 +124,7 @@ class TestForget:
 
         assert await store.tally(campaign_id) == Tally(1, {"DE": 1}, {})
 
-    async def test_of_a_stranger_finds_nothing(self, store: Records, campaign_id: str) -> None:
+    async def test_of_a_stranger_finds_nothing(self, store: Maintenance, campaign_id: str) -> None:
         """Nor does a second time."""
         address = await confirmed(store, campaign_id)
 
@@ -131,7 +134,7 @@ class TestForget:
         assert (await store.tally(campaign_id)).total == 0
 
     async def test_while_the_button_is_pressed_counts_nothing_twice(
-        self, store: Records, campaign_id: str
+        self, store: Maintenance, campaign_id: str
     ) -> None:
         """Whoever comes first: the record is gone, and the tally knows."""
         addresses = [make_address(campaign_id) for _ in range(10)]
@@ -147,7 +150,7 @@ class TestForget:
         assert (await store.tally(campaign_id)).total == 0
         assert await digests(store, campaign_id) == []
 
-    async def test_lets_the_address_sign_again(self, store: Records, campaign_id: str) -> None:
+    async def test_lets_the_address_sign_again(self, store: Maintenance, campaign_id: str) -> None:
         """Nothing is kept by which it could be refused."""
         address = await confirmed(store, campaign_id)
         await store.forget(address)
@@ -158,7 +161,7 @@ class TestForget:
         assert decision.kind is MailKind.CONFIRM
 
 
-async def test_the_campaigns_are_those_of_which_something_is_stored(store: Records, campaign_id: str) -> None:
+async def test_the_campaigns_are_those_of_which_something_is_stored(store: Maintenance, campaign_id: str) -> None:
     """Whether a signature or only a mailbox is left of one; many signatures make one campaign."""
     for _ in range(3):
         await pending(store, campaign_id)
@@ -171,7 +174,7 @@ async def test_the_campaigns_are_those_of_which_something_is_stored(store: Recor
 
 
 class TestOverwrite:
-    async def test_takes_nothing_that_is_there(self, store: Records, campaign_id: str) -> None:
+    async def test_takes_nothing_that_is_there(self, store: Maintenance, campaign_id: str) -> None:
         """However often."""
         address = await confirmed(store, campaign_id)
 
@@ -182,11 +185,11 @@ class TestOverwrite:
 
     async def test_leaves_no_byte_of_what_was_removed(self, tmp_path: Path, campaign_id: str) -> None:
         """As soon as nobody reads an older state of the file any more; until then it says that it could not."""
-        with closing(SqliteRecords(tmp_path / "store.db", shards)) as store:
+        with closing(SqliteMaintenance(tmp_path / "store.db", shards)) as store:
             address = await confirmed(store, campaign_id)
             with reading(tmp_path / "store.db"), pytest.MonkeyPatch.context() as patch:
                 patch.setattr(sqlite, "BUSY_SECONDS", 0.05)
-                with closing(SqliteRecords(tmp_path / "store.db", shards)) as hurried:
+                with closing(SqliteMaintenance(tmp_path / "store.db", shards)) as hurried:
                     assert await hurried.forget(address)
                     with pytest.raises(StoreUnavailable):
                         await hurried.overwrite()
@@ -212,55 +215,57 @@ def traces(folder: Path, text: str) -> list[str]:
     return [file.name for file in sorted(folder.iterdir()) if text.encode() in file.read_bytes()]
 
 
-class TestParked:
+class TestDeadLetters:
     """Tasks that nobody could open, as a list of tasks like that of a queue."""
 
     @pytest.fixture
-    async def parked(self, store: Records, tmp_path: Path) -> AsyncIterator[TaskList]:
-        adapter: SqliteParked | FirestoreTasks
-        if isinstance(store, SqliteRecords):
-            adapter = SqliteParked(tmp_path / "store.db", shards)
+    async def dead_letters(self, store: Maintenance, tmp_path: Path) -> AsyncIterator[TaskList]:
+        adapter: SqliteDeadLetters | FirestoreTasks
+        if isinstance(store, SqliteMaintenance):
+            adapter = SqliteDeadLetters(tmp_path / "store.db")
         else:
-            adapter = FirestoreTasks("undersign-test", "(default)", "parked")
+            adapter = FirestoreTasks("undersign-test", "(default)", DEAD_LETTERS)
         async with aclosing(adapter):
             yield adapter
 
-    async def test_are_listed_by_name_and_body(self, store: Records, parked: TaskList, campaign_id: str) -> None:
+    async def test_are_listed_by_name_and_body(
+        self, store: Maintenance, dead_letters: TaskList, campaign_id: str
+    ) -> None:
         """All of them, byte for byte, over several pages."""
         kept = {f"{campaign_id}-{number}": b"\xff\x00%d" % number for number in range(PAGE + 3)}
         for name, body in kept.items():
-            await store.park(name, body, "Unopenable", NOW)
+            await store.add_dead_letter(name, body, "Unopenable", NOW)
 
-        listed = [task async for task in parked.tasks() if task[0].startswith(campaign_id)]
+        listed = [task async for task in dead_letters.tasks() if task[0].startswith(campaign_id)]
 
         assert len(listed) == len(kept)
         assert dict(listed) == kept
 
-    async def test_are_removed_by_name(self, store: Records, parked: TaskList, campaign_id: str) -> None:
+    async def test_are_removed_by_name(self, store: Maintenance, dead_letters: TaskList, campaign_id: str) -> None:
         """The others stay; what is gone already gives no offence."""
         for name in ("one", "two", "three"):
-            await store.park(f"{campaign_id}-{name}", b"sealed", "Unopenable", NOW)
+            await store.add_dead_letter(f"{campaign_id}-{name}", b"sealed", "Unopenable", NOW)
 
         for _ in range(2):
-            await parked.delete([f"{campaign_id}-one", f"{campaign_id}-three"])
-            await parked.overwrite()
+            await dead_letters.delete([f"{campaign_id}-one", f"{campaign_id}-three"])
+            await dead_letters.overwrite()
 
-        listed = [name async for name, _ in parked.tasks() if name.startswith(campaign_id)]
+        listed = [name async for name, _ in dead_letters.tasks() if name.startswith(campaign_id)]
         assert listed == [f"{campaign_id}-two"]
 
     async def test_are_none_at_first(self, tmp_path: Path) -> None:
         """In a store that nobody has opened yet."""
-        async with aclosing(SqliteParked(tmp_path / "new" / "store.db", shards)) as parked:
-            assert [task async for task in parked.tasks()] == []
+        async with aclosing(SqliteDeadLetters(tmp_path / "new" / "store.db")) as dead_letters:
+            assert [task async for task in dead_letters.tasks()] == []
 
 
-async def spoil(store: Records, campaign: str, *differences: Difference) -> None:
+async def spoil(store: Maintenance, campaign: str, *differences: Difference) -> None:
     """Make the tally wrong by kept − counted."""
-    await store.mend(campaign, [Difference(d.shard, d.field, d.key, d.kept, d.counted) for d in differences])
+    await store.repair(campaign, [Difference(d.shard, d.field, d.key, d.kept, d.counted) for d in differences])
 
 
 class TestRecount:
-    async def test_agrees_with_a_tally_that_is_right(self, store: Records, campaign_id: str) -> None:
+    async def test_agrees_with_a_tally_that_is_right(self, store: Maintenance, campaign_id: str) -> None:
         """Pending ones and withdrawn ones are read and not counted."""
         await pending(store, campaign_id)
         withdrawn = await confirmed(store, campaign_id)
@@ -277,7 +282,7 @@ class TestRecount:
 
     @pytest.mark.parametrize(("name", "key"), [("total", ""), ("country", "DE"), ("partner", "us")])
     async def test_names_a_difference_and_mends_it(
-        self, store: Records, campaign_id: str, name: str, key: str
+        self, store: Maintenance, campaign_id: str, name: str, key: str
     ) -> None:
         """In each field: too many, and what should not be there at all."""
         address = await confirmed(store, campaign_id, "DE", "us")
@@ -290,13 +295,13 @@ class TestRecount:
         await spoil(store, campaign_id, *planted)
 
         found = (await store.recount(campaign_id, lambda _: None)).differences()
-        await store.mend(campaign_id, found)
+        await store.repair(campaign_id, found)
 
         assert sorted(found, key=str) == sorted(planted, key=str)
         assert (await store.recount(campaign_id, lambda _: None)).differences() == []
         assert await store.tally(campaign_id) == Tally(1, {"DE": 1}, {"us": 1})
 
-    async def test_mends_while_signing_goes_on(self, store: Records, campaign_id: str) -> None:
+    async def test_repairs_while_signing_goes_on(self, store: Maintenance, campaign_id: str) -> None:
         """What is confirmed between recount and mending, and during either, is neither lost nor doubled."""
         first = await confirmed(store, campaign_id)
         shard = shard_of(first.digest, shards(campaign_id))
@@ -305,7 +310,7 @@ class TestRecount:
         during = asyncio.gather(*(confirmed(store, campaign_id) for _ in range(10)))
         recount = await store.recount(campaign_id, lambda _: None)
         await asyncio.gather(
-            store.mend(campaign_id, recount.differences()), *(confirmed(store, campaign_id) for _ in range(10))
+            store.repair(campaign_id, recount.differences()), *(confirmed(store, campaign_id) for _ in range(10))
         )
         await during
 
@@ -317,7 +322,7 @@ class TestRecount:
 
 
 class TestPurge:
-    async def test_leaves_the_tally_alone(self, store: Records, campaign_id: str) -> None:
+    async def test_leaves_the_tally_alone(self, store: Maintenance, campaign_id: str) -> None:
         """More than a page of signatures and their mailboxes go, and the final count stays."""
         for _ in range(PAGE + 3):
             await pending(store, campaign_id)
@@ -332,17 +337,17 @@ class TestPurge:
         assert (await store.tally(campaign_id)).total == 1
         assert await digests(store, f"{campaign_id}-2") == [other.digest]
 
-    async def test_of_nothing_removes_nothing(self, store: Records, campaign_id: str) -> None:
+    async def test_of_nothing_removes_nothing(self, store: Maintenance, campaign_id: str) -> None:
         """And may be repeated."""
         assert await store.purge(campaign_id, lambda _: None) == 0
 
 
 class TestOverlay:
-    async def test_is_empty_where_nobody_changed_anything(self, store: Records, campaign_id: str) -> None:
+    async def test_is_empty_where_nobody_changed_anything(self, store: Maintenance, campaign_id: str) -> None:
         """As on the first day."""
         assert await store.overlay(campaign_id) == Overlay()
 
-    async def test_is_what_it_was_changed_to(self, store: Records, campaign_id: str) -> None:
+    async def test_is_what_it_was_changed_to(self, store: Maintenance, campaign_id: str) -> None:
         """Every field of it, and of this campaign alone."""
         whole = Overlay(
             paused=True,
@@ -357,7 +362,7 @@ class TestOverlay:
         assert await store.overlay(campaign_id) == whole
         assert await store.overlay(f"{campaign_id}-2") == Overlay()
 
-    async def test_loses_none_of_many_changes_at_once(self, store: Records, campaign_id: str) -> None:
+    async def test_loses_none_of_many_changes_at_once(self, store: Maintenance, campaign_id: str) -> None:
         """Two people at two desks on spike day."""
 
         async def add(number: int) -> None:
@@ -370,7 +375,7 @@ class TestOverlay:
 
         assert (await store.overlay(campaign_id)).paper_by_country == {"DE": 255}
 
-    async def test_stays_as_it_was_where_a_change_is_refused(self, store: Records, campaign_id: str) -> None:
+    async def test_stays_as_it_was_where_a_change_is_refused(self, store: Maintenance, campaign_id: str) -> None:
         """And the reason reaches whoever asked for it."""
 
         def refuse(_: Overlay) -> Overlay:
@@ -382,7 +387,7 @@ class TestOverlay:
 
 
 class TestFunnel:
-    async def test_adds_up_what_every_process_counts(self, store: Records, campaign_id: str) -> None:
+    async def test_adds_up_what_every_process_counts(self, store: Maintenance, campaign_id: str) -> None:
         """Of several days, stages and dimensions; of this campaign alone."""
         first = FunnelKey("2026-11-22", "accepted", "country", "DE")
         source = FunnelKey("2026-11-22", "accepted", "source", "a-b.c `d")
@@ -395,7 +400,7 @@ class TestFunnel:
 
         assert dict(await store.funnel(campaign_id)) == {first: 7, source: 1, second: 7}
 
-    async def test_takes_as_much_at_once_as_it_says(self, store: Records, campaign_id: str) -> None:
+    async def test_takes_as_much_at_once_as_it_says(self, store: Maintenance, campaign_id: str) -> None:
         """So that whoever counts knows how to divide it."""
         counts = {
             FunnelKey("2026-11-22", "accepted", "source", f"s{number}"): number + 1
@@ -406,6 +411,6 @@ class TestFunnel:
 
         assert dict(await store.funnel(campaign_id)) == counts
 
-    async def test_is_empty_where_nobody_has_signed(self, store: Records, campaign_id: str) -> None:
+    async def test_is_empty_where_nobody_has_signed(self, store: Maintenance, campaign_id: str) -> None:
         """As on the first day."""
         assert dict(await store.funnel(campaign_id)) == {}

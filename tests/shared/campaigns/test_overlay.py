@@ -19,7 +19,7 @@ from shared.campaigns.overlay import (
     Overlay,
     Paper,
     PublishedOverlay,
-    applied,
+    apply_overlay,
 )
 from shared.campaigns.overlay_reader import OverlayReader
 from shared.errors import StoreUnavailable
@@ -42,14 +42,16 @@ def admitted(*origins: str, name: str = "New Partner") -> AdmittedPartner:
 class TestApplied:
     def test_admits_a_new_partner(self, campaign: Campaign) -> None:
         """Its pages may show the form; the file's partners stay."""
-        changed = applied(campaign, Overlay(partners={"new": admitted(NEW)}))
+        changed = apply_overlay(campaign, Overlay(partners={"new": admitted(NEW)}))
 
         assert changed.partner_by_origin == {**campaign.partner_by_origin, NEW: "new"}
         assert (changed.partners["new"].name, changed.partners["new"].country) == ("New Partner", "FR")
 
     def test_adds_an_origin_to_a_partner_of_the_file(self, campaign: Campaign) -> None:
         """Everything else about it is as in the file, its key above all."""
-        changed = applied(campaign, Overlay(partners={"digital-rights": admitted(NEW, name="Somebody Else")}))
+        changed = apply_overlay(
+            campaign, Overlay(partners={"digital-rights": admitted(NEW, name="Somebody Else")})
+        )
 
         before, after = campaign.partners["digital-rights"], changed.partners["digital-rights"]
         assert after == before.model_copy(update={"origins": (*before.origins, NEW)})
@@ -59,18 +61,18 @@ class TestApplied:
         """Whoever can write to the database cannot claim another's page."""
         taken = campaign.partners["libertes-ouvertes"].origins[0]
 
-        changed = applied(campaign, Overlay(partners={"thief": admitted(taken)}))
+        changed = apply_overlay(campaign, Overlay(partners={"thief": admitted(taken)}))
 
         assert changed.partner_by_origin == campaign.partner_by_origin
         assert "thief" not in changed.partners
 
     def test_pauses(self, campaign: Campaign) -> None:
         """A closed campaign is closed, paused or not; the original is left alone."""
-        changed = applied(campaign, Overlay(paused=True))
+        changed = apply_overlay(campaign, Overlay(paused=True))
 
         assert (changed.closed_reason(NOW), campaign.closed_reason(NOW)) == ("campaign_paused", None)
         assert changed.closed_reason(NOW.replace(year=2030)) == "campaign_closed"
-        assert applied(changed, Overlay()).closed_reason(NOW) is None
+        assert apply_overlay(changed, Overlay()).closed_reason(NOW) is None
 
 
 @pytest.mark.parametrize(

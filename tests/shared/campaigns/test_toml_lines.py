@@ -96,7 +96,7 @@ def test_a_key_stands_in_its_line(path: Path, line: int, line_end: str) -> None:
     text = TEXT.replace("\n", line_end)
     assert _value(tomllib.loads(text), path) is not None
 
-    assert Lines(text).of(path) == line
+    assert Lines(text).line_of(path) == line
 
 
 def _value(content: Any, path: Iterable[Any]) -> Any:
@@ -109,10 +109,10 @@ def test_a_missing_key_is_looked_for_where_it_belongs() -> None:
     """In its table; one that belongs to none, at the top."""
     lines = Lines(TEXT)
 
-    assert lines.of(("table", "missing")) == 11
-    assert lines.of(("list", 1, "missing", "below")) == 37
-    assert lines.of(("missing", "below")) == 1
-    assert lines.of(()) == 1
+    assert lines.line_of(("table", "missing")) == 11
+    assert lines.line_of(("list", 1, "missing", "below")) == 37
+    assert lines.line_of(("missing", "below")) == 1
+    assert lines.line_of(()) == 1
 
 
 def test_comments_are_told_with_their_lines() -> None:
@@ -193,4 +193,4 @@ def test_every_key_of_any_file_is_found_in_its_line(document: tuple[str, list[tu
     for quoted, line in written:
         path = tuple(tomllib.loads(f"x = {part}")["x"] if part[0] in "\"'" else part for part in quoted)
         _value(content, path)
-        assert lines.of(path) == line
+        assert lines.line_of(path) == line

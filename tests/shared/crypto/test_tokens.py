@@ -178,9 +178,7 @@ def test_no_token_is_issued_whose_link_would_break(field: str, wrong: str) -> No
     assert wrong not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "mailbox", sorted({*mail_providers._CLASSES.values(), mail_providers.provider_class("a@b.example")})
-)
+@pytest.mark.parametrize("mailbox", sorted(mail_providers.CLASSES))
 def test_every_class_of_a_mailbox_fits_into_a_link(mailbox: str) -> None:
     """And what it is called fits into the length that is reckoned with."""
     link = replace(LINK, mailbox=mailbox)

@@ -361,7 +361,7 @@ class TestCloudTasks:
         self, on_cloud: CloudSubject, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """After one deadline without an answer the next attempt opens another, and the caller notices nothing."""
-        monkeypatch.setattr(cloud_tasks, "ATTEMPT_SECONDS", 0.5)
+        monkeypatch.setattr(cloud_tasks, "ATTEMPT_SECONDS", 1)
         async with (
             SilentProxy(on_cloud.server.host) as proxy,
             aclosing(cloud_queue(proxy.host, receiver.url)) as queue,

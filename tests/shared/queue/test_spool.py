@@ -1,7 +1,7 @@
 """While Cloud Tasks is away: sign accepts into the spool, a sweep enqueues it later, and nothing is lost."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -14,6 +14,8 @@ from shared.queue.sweep import Sweeper
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.deployment import World, world
 from tests.support.emulator import free_port
+from tests.support.firestore_server import FirestoreServer, serving
+from tests.support.silent_proxy import SilentProxy
 
 QUEUE = "projects/undersign-test/locations/europe-west1/queues/deliver"
 DATABASE = "(default)"
@@ -43,7 +45,8 @@ async def sweeping(project: str, queue: KeepingQueue) -> AsyncIterator[Sweeper]:
 
 
 @pytest.fixture
-def spool(project: str, emulator: str) -> FirestoreSpool:
+def spool(project: str, emulator: str, monkeypatch: pytest.MonkeyPatch) -> FirestoreSpool:
+    monkeypatch.setattr("shared.queue.spool.TIMEOUT_SECONDS", 60)  # an emulator that has just started is slow
     return FirestoreSpool(project, DATABASE)
 
 
@@ -134,6 +137,20 @@ async def test_what_an_attempt_without_an_answer_has_kept_is_kept_once(
     async with sweeping(project, queue) as sweeper:
         assert await sweeper.sweep() == 1
     assert queue.bodies == [b"task"]
+
+
+async def test_a_connection_that_died_silently_is_left_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After one deadline without an answer, so that the signer notices nothing."""
+    monkeypatch.setattr("shared.queue.spool.TIMEOUT_SECONDS", 4)
+    async with serving(FirestoreServer()) as server, SilentProxy(server.host) as proxy:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", proxy.host)
+        async with aclosing(FirestoreSpool("p", DATABASE)) as spool:
+            await spool.keep(b"before")
+            proxy.silence()
+
+            await spool.keep(b"after")
+
+    assert (proxy.accepted, server.calls) == (2, 2)
 
 
 @pytest.fixture

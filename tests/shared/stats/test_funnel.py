@@ -12,7 +12,7 @@ import pytest
 from desk import runtime
 from shared.errors import StoreUnavailable
 from shared.reference.mail_providers import provider_class
-from shared.stats.funnel import MAX_SOURCES, Counted, Funnel, Stage, bucket, median_minutes
+from shared.stats.funnel import MAX_SOURCES, Cohort, Funnel, Stage, bucket, median_minutes
 from shared.store.entities import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey
 from tests.shared.store.test_store_contract import submission
 from tests.support.clock import NOW
@@ -107,7 +107,7 @@ class TestFunnel:
         """In one process; a page is loaded anew by those who come back to it."""
         given = submission(country="FR")
         for link in ("first", "second", "first", "first"):
-            funnel.opened(CAMPAIGN, link, Counted.of(given))
+            funnel.opened(CAMPAIGN, link, Cohort.of(given))
         await funnel.aclose()
 
         assert {
@@ -187,7 +187,7 @@ async def here(
 async def numbers(here: World) -> Mapping[FunnelKey, int]:
     """All that has been counted."""
     await here.funnels()
-    records = runtime.desk().records
+    records = runtime.desk().maintenance
     kept = await records.funnel(CAMPAIGN)
     records.close()
     return kept

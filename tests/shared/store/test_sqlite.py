@@ -11,14 +11,14 @@ from tests.support.clock import NOW
 
 
 async def test_what_has_expired_is_deleted_and_nothing_else(tmp_path: Path) -> None:
-    """By the next signature: pending ones, tombstones, mailboxes and parked tasks; confirmed ones never."""
+    """By the next signature: pending ones, tombstones, mailboxes and dead letters; confirmed ones never."""
     store = SqliteStore(tmp_path / "store.db", lambda _: 8)
     forgotten, kept, withdrawn, new = (make_address("c") for _ in range(4))
     await pending(store, forgotten)
     signed = await confirmed(store, kept)
     await confirmed(store, withdrawn)
     await store.withdraw("c", withdrawn.digest, NOW)
-    await store.park("task", b"sealed", "Unopenable", NOW)
+    await store.add_dead_letter("task", b"sealed", "Unopenable", NOW)
 
     at = NOW + TOMBSTONE_TTL
     assert isinstance(await store.admit(new, submission(at), at), GrantMail)
@@ -28,6 +28,6 @@ async def test_what_has_expired_is_deleted_and_nothing_else(tmp_path: Path) -> N
     with closing(sqlite3.connect(tmp_path / "store.db")) as database:
         left = {
             table: {row[0] for row in database.execute(f"SELECT {key} FROM {table}")}  # noqa: S608 - our own names
-            for table, key in (("signatures", "digest"), ("mailboxes", "mailbox"), ("parked", "task_id"))
+            for table, key in (("signatures", "digest"), ("mailboxes", "mailbox"), ("dead_letters", "task_id"))
         }
-    assert left == {"signatures": {kept.digest, new.digest}, "mailboxes": {new.mailbox}, "parked": set()}
+    assert left == {"signatures": {kept.digest, new.digest}, "mailboxes": {new.mailbox}, "dead_letters": set()}

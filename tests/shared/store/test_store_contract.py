@@ -601,23 +601,23 @@ async def test_campaigns_do_not_see_each_other(store: Store, campaign_id: str) -
     assert await store.tally(second.campaign) == Tally()
 
 
-async def test_a_parked_task_is_kept_once_as_it_came(store: Store, tmp_path: Path, campaign_id: str) -> None:
-    """However often it is parked, there is one of it, sealed as it was."""
+async def test_a_dead_letter_is_kept_once_as_it_came(store: Store, tmp_path: Path, campaign_id: str) -> None:
+    """However often it is added, there is one of it, sealed as it was."""
     for _ in range(2):
-        await store.park(campaign_id, b"sealed", "Unopenable", NOW)
+        await store.add_dead_letter(campaign_id, b"sealed", "Unopenable", NOW)
 
-    assert await parked(store, campaign_id, tmp_path) == (b"sealed", "Unopenable")
+    assert await dead_letter(store, campaign_id, tmp_path) == (b"sealed", "Unopenable")
 
 
-async def parked(store: Store, task_id: str, folder: Path) -> tuple[bytes, str]:
+async def dead_letter(store: Store, task_id: str, folder: Path) -> tuple[bytes, str]:
     """Body and reason, read past the adapter: only a person looks at these."""
     if isinstance(store, FirestoreStore):
         client = AsyncClient(project="undersign-test")
-        kept = (await client.document("parked", task_id).get()).to_dict()
+        kept = (await client.document("dead_letters", task_id).get()).to_dict()
         assert kept
         return bytes(kept["body"]), str(kept["reason"])
     with closing(sqlite3.connect(folder / "store.db")) as database:
-        [row] = database.execute("SELECT body, reason FROM parked WHERE task_id = ?", (task_id,)).fetchall()
+        [row] = database.execute("SELECT body, reason FROM dead_letters WHERE task_id = ?", (task_id,)).fetchall()
     return bytes(row[0]), str(row[1])
 
 

@@ -1,0 +1,37 @@
+"""Signatures on paper, which the counter shows apart."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.desk.commands import refusal, undersign
+from tests.support.deployment import CAMPAIGN
+
+
+class TestPaper:
+    def test_is_added_corrected_and_listed(self, var: Path) -> None:
+        """Each entry with its note."""
+        undersign("offline", "add", CAMPAIGN, "de", "1200", "--note", "Sheets from Berlin")
+        added = undersign("offline", "add", CAMPAIGN, "DE", "-200", "--note", "counted twice [/]")
+
+        listed = undersign("offline", "list", CAMPAIGN)
+
+        assert "1,000 on paper from DE now, 1,000 in all" in added.output
+        assert "Sheets from Berlin" in listed.output
+        assert "-200" in listed.output
+        assert "counted twice [/]" in listed.output
+
+    @pytest.mark.parametrize(
+        ("command", "reason"),
+        [
+            (["Germany", "5", "--note", "x"], "two capital letters"),
+            (["DE", "5", "--note", ""], "note: is empty"),
+            (["DE", "-1", "--note", "x"], "There are 0 for DE"),
+            (["DE", "0", "--note", "x"], "write a whole number up to 10,000,000"),
+            (["FR", "1" + "0" * 32, "--note", "x"], "write a whole number up to 10,000,000"),
+        ],
+    )
+    def test_says_what_is_wrong(self, var: Path, command: list[str], reason: str) -> None:
+        """And adds nothing."""
+        assert reason in refusal(undersign("offline", "add", CAMPAIGN, *command))
+        assert "0 in all" in undersign("offline", "list", CAMPAIGN).output

@@ -1,0 +1,73 @@
+"""The command itself: its help, its version, its completion, its errors, and that it starts on Windows, too."""
+
+import subprocess
+import sys
+
+import pytest
+
+from desk.main import main
+from shared.settings import VERSION
+from tests.desk.commands import undersign
+from tests.support.deployment import REPOSITORY
+
+#: Modules that Python has on some systems only, and a package that Windows lacks.
+UNIX_ONLY = ("fcntl", "grp", "pwd", "resource", "uvloop")
+_IMPORT_ALL = f"""
+import importlib, pathlib, sys
+sys.modules.update(dict.fromkeys({UNIX_ONLY!r}))
+for file in sorted(pathlib.Path("desk").rglob("*.py")):
+    importlib.import_module(".".join(file.with_suffix("").parts))
+    print(file)
+"""
+
+
+def test_prints_its_version() -> None:
+    """The one that the API names."""
+    assert undersign("--version").output == f"undersign {VERSION}\n"
+
+
+@pytest.mark.parametrize("panel", ["Keys", "Signatures", "Counting", "Signers' rights", "Campaigns"])
+def test_groups_commands_in_its_help(panel: str) -> None:
+    """By what they are for; none is left outside of them."""
+    shown = undersign("--help").output
+
+    assert f"─ {panel} ─" in shown
+    assert "─ Commands ─" not in shown
+
+
+def test_completes_commands_in_a_shell() -> None:
+    """Once it is installed, for which the help names the option."""
+    completing = {"_UNDERSIGN_COMPLETE": "complete_bash", "COMP_WORDS": "undersign campaign p", "COMP_CWORD": "2"}
+    script = f"import sys; sys.argv = ['undersign']; from {main.__module__} import main; main()"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, env=completing, capture_output=True, text=True
+    )
+
+    assert done.stdout.split() == ["pause"]
+    assert "--install-completion" in undersign("--help").output
+
+
+@pytest.mark.parametrize(
+    "command", [["stats", "yours"], ["open", "nowhere"], ["answer", "test.age"], ["campaign", "check", "yours"]]
+)
+def test_ends_on_an_error_with_a_sentence_and_status_2(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And without a traceback."""
+    monkeypatch.setattr("sys.argv", ["undersign", *command])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    printed = capsys.readouterr()
+    assert ended.value.code == 2
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+
+
+def test_starts_where_a_module_of_unix_is_missing() -> None:
+    """On Windows nobody could make a key otherwise."""
+    done = subprocess.run([sys.executable, "-c", _IMPORT_ALL], cwd=REPOSITORY, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 30
