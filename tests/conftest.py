@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 from google.cloud import firestore
+from hypothesis import settings
 
 from tests.support.counting_proxy import CountingProxy
 from tests.support.deployment import World, world
 from tests.support.emulator import firestore_emulator, wait_for_port
 from tests.support.missing import missing
+
+# A busy machine is no fault of the code: how long an example takes is for benchmarks.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _SHARED_EMULATOR = pytest.StashKey[str | None]()
 
