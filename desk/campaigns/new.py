@@ -12,16 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from desk import runtime
 from desk.campaigns import templates
@@ -66,10 +57,8 @@ def _split(given: Any) -> Any:
 Day = Annotated[date, BeforeValidator(_read_day)]
 
 
-class Beginning(BaseModel):
+class Beginning(BaseModel, frozen=True, extra="forbid"):
     """What a campaign file is begun with. The descriptions are what one is asked at a terminal."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     campaign: FileName = Field(description="the campaign's id, which becomes part of its address")
     title: OneLine = Field(description="what the petition asks for, in a few words")
@@ -80,7 +69,7 @@ class Beginning(BaseModel):
     website: HttpsUrl = Field(description="its website, with https://")
     mail_provider: OneLine = Field(description="the company that delivers the mail for it")
     mail_place: OneLine = Field(description="the country in which that company handles the mail")
-    language: Annotated[str, AfterValidator(_check_drafted)] = Field(
+    language: Annotated[str, BeforeValidator(_check_drafted)] = Field(
         description="the petition's language, as in en"
     )
     goal: int = Field(ge=1, description="how many signatures you want")

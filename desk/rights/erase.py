@@ -66,8 +66,9 @@ async def _erase(rights: Rights, email: str, only: str | None, done: Erasure) ->
                 with step(f"the records of campaign {campaign}", done.failed):
                     await _forget(rights, campaign, email, done)
         if rights.outbox:
+            wanted = rights.digester.address("", email)  # however it is written
             with step("the outbox", done.failed):
-                done.mails = _empty_outbox(rights, email)
+                done.mails = rights.outbox.forget(lambda to: rights.digester.address("", to) == wanted)
         # Also where nothing was found: an earlier run may have come no further than this.
         with step(rights.place, done.traces):
             await rights.maintenance.overwrite()
@@ -100,9 +101,3 @@ async def _forget(rights: Rights, campaign: str, email: str, done: Erasure) -> N
     # Seen before, and not there now: the commit that got no answer had gone through.
     if gone := found or doubtful:
         done.of(campaign).records.append(gone)
-
-
-def _empty_outbox(rights: Rights, email: str) -> int:
-    """Remove the mails to an address, however it was written; return how many there were."""
-    wanted = rights.digester.address("", email)
-    return rights.outbox.forget(lambda to: rights.digester.address("", to) == wanted) if rights.outbox else 0

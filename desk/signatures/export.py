@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, BinaryIO, Self
 
 import typer
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, NonNegativeInt, ValidationError, model_validator
 
 from desk import private_files
 from desk.errors import CommandError
@@ -36,26 +36,24 @@ UNFINISHED = "unfinished.json"
 #: Lies in the folder for as long as an export writes to it.
 LOCK = "export.lock"
 
-# What lies beside the signatures may have been changed by anybody, and much of it becomes names of files.
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _File = Annotated[str, Field(pattern=rf"^(signatures|partner-{SLUG})\.ndjson$")]
-_UNTRUSTED = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class PartnerFile(BaseModel):
+class _Untrusted(BaseModel, extra="forbid", hide_input_in_errors=True):
+    """What lies beside the signatures, which anybody may have changed; much of it becomes names of files."""
+
+
+class PartnerFile(_Untrusted):
     """What a partner may have: those who said yes to its news."""
-
-    model_config = _UNTRUSTED
 
     file: str
     sha256: _Sha256
     contacts: NonNegativeInt
 
 
-class Manifest(BaseModel):
+class Manifest(_Untrusted):
     """What an export holds. `as_of`: signatures that were confirmed later are not in it."""
-
-    model_config = _UNTRUSTED
 
     campaign: str
     as_of: AwareDatetime
@@ -73,14 +71,12 @@ class Manifest(BaseModel):
         return self
 
 
-class Unfinished(BaseModel):
+class Unfinished(_Untrusted):
     """How far an export has come, kept after each page, once its lines are on the disk.
 
     `after`: the last digest that was read. `sizes`: of each file, in bytes; what follows them was written by a
     process that was killed, and is written again.
     """
-
-    model_config = _UNTRUSTED
 
     campaign: str
     as_of: AwareDatetime

@@ -23,16 +23,15 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 from rich.markup import escape
-from rich.table import Table
 
 from desk import private_files
 from desk.errors import CommandError
 from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.signatures import export
 from desk.signatures.export import MANIFEST, SIGNATURES, Manifest, PartnerFile
-from desk.terminal.output import out, pluralize
+from desk.terminal.output import out, pluralize, table
 from desk.terminal.progress import progress_bar
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
@@ -65,10 +64,8 @@ COLUMNS = tuple(
 )
 
 
-class ExportedLine(BaseModel):
+class ExportedLine(BaseModel, hide_input_in_errors=True):
     """One line of an export. `sealed`: base64."""
-
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     id: Text
     confirmed_at: Text
@@ -320,11 +317,10 @@ def _cell(value: str | bool | None) -> str:
 
 
 def _print_summary(opened: Opened, folder: Path) -> None:
-    table = Table("country", "signatures")
-    table.columns[1].justify = "right"
+    countries = table("country", "signatures")
     for country, number in sorted(opened.by_country.items(), key=lambda each: -each[1]):
-        table.add_row(country, f"{number:,}")
-    out.print(table)
+        countries.add_row(country, f"{number:,}")
+    out.print(countries)
     where = f"in {folder}, readable: {', '.join(opened.files) or 'no file'}"
     out.print(f"[green]{pluralize(opened.signatures, 'signature')}[/] opened, {escape(where)}.")
     out.print("Delete the folder as soon as it has served its purpose.")

@@ -35,7 +35,8 @@ def build(target: Path) -> None:
         campaigns.load_all(folder / "shared" / "campaigns")
         pages.compile_templates(folder / "shared" / "web" / "templates" / pages.COMPILED)
         for path in (folder, *folder.rglob("*")):
-            _normalise(path)
+            path.chmod(0o755 if path.is_dir() else 0o644)
+            os.utime(path, (_MTIME, _MTIME))
 
 
 def bundle(target: Path) -> Mapping[str, Path]:
@@ -58,11 +59,6 @@ def _pack(target: Path, function: str) -> Path:
 
 
 _litter = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
-
-
-def _normalise(path: Path) -> None:
-    path.chmod(0o755 if path.is_dir() else 0o644)
-    os.utime(path, (_MTIME, _MTIME))
 
 
 def main() -> None:
