@@ -31,16 +31,7 @@ from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
 from shared.reference import mail_providers
 from shared.stats.funnel import Stage
-from shared.store.entities import (
-    Confirmed,
-    Defer,
-    GrantMail,
-    MailDecision,
-    MailKind,
-    Point,
-    Skip,
-    Submission,
-)
+from shared.store.entities import Confirmed, Defer, GrantMail, MailDecision, MailKind, Point, Skip, Submission
 from shared.web.app import App, Route
 from shared.web.call import Call
 from shared.web.routes import DeliverPath

@@ -11,9 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared import locales
 from shared.campaigns.model import Campaign
-from shared.errors import (
-    UnknownCampaign,
-)
+from shared.errors import UnknownCampaign
 from shared.locales import Locale
 
 JSON = "application/json"

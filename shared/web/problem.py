@@ -5,11 +5,7 @@ from http import HTTPStatus
 from starlette.responses import RedirectResponse, Response
 
 from shared.campaigns.model import Campaign
-from shared.errors import (
-    InvalidFields,
-    OriginNotAllowed,
-    PublicError,
-)
+from shared.errors import InvalidFields, OriginNotAllowed, PublicError
 from shared.locales import Locale
 from shared.models.responses import FieldProblem, Problem
 from shared.web import pages
