@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -69,8 +68,6 @@ def petition(
         public_url=public_url,
         closed_reason=closed_reason,
         moved=moved,
-        languages=_languages(campaign),
-        hint_query=_query(form.values),
         **_form(campaign, locale, form),
     )
 
@@ -122,37 +119,22 @@ def embed(
     """Render what a partner pastes into a page, made for the partner `slug`, with a preview."""
     partner = campaign.partners.get(slug or "")
     query = f"lang={locale.language}&partner={slug}"
-    values = {
-        "campaign": campaign,
-        "locale": locale,
-        "texts": campaign.text(locale.language),
-        "public_url": at.public_url,
-        "slug": slug,
-        "organisation": partner.name if partner else "",
-        "countries": countries.names(locale.language),
-        "exempt": EXEMPT,
-        "hosted": f"/c/{campaign.id}?{query}",
-        "framed": f"/c/{campaign.id}?{query}&embed=1",
-    }
-    union = [pair for pair in countries.names(locale.language) if pair[0] in countries.EUROPEAN_UNION]
-    in_page = {**values, "countries": union}  # short: it is for where the script does not run
-    snippets = {
-        "script": _render("snippet_script.html", **in_page, src="/embed/v1.js", integrity=None),
-        "pinned": _render("snippet_script.html", **in_page, src=at.pinned_path, integrity=at.integrity),
-        "frame": _render("snippet_frame.html", **values),
-        "plain": _render("snippet_plain.html", **values),
-    }
+    every = countries.names(locale.language)
     return _page(
         "embed.html",
         campaign,
         locale,
         headers=headers,
         scripted=True,
-        languages=_languages(campaign),
-        slug=slug,
+        at=at,
         public_url=at.public_url,
-        framed=values["framed"],
-        snippets=snippets,
+        slug=slug,
+        organisation=partner.name if partner else "",
+        countries=every,
+        union=[(code, name) for code, name in every if code in countries.EUROPEAN_UNION],
+        exempt=EXEMPT,
+        hosted=f"/c/{campaign.id}?{query}",
+        framed=f"/c/{campaign.id}?{query}&embed=1",
     )
 
 
@@ -168,12 +150,6 @@ def _form(campaign: Campaign, locale: Locale, form: Filled) -> dict[str, Any]:
     }
 
 
-def _query(values: Mapping[str, str]) -> str:
-    """Where the signer came from, for links into other languages."""
-    hints = {name: values[name] for name in ("partner", "source") if name in values}
-    return f"&{urlencode(hints)}" if hints else ""
-
-
 def check_inbox(campaign: Campaign, locale: Locale, typed: Mapping[str, str]) -> HTMLResponse:
     """Render the page after signing. `typed`: the form's values; "wrong address?" posts them back to the form."""
     mailbox = mail_providers.webmail(typed["email"], campaign.sender.address)
@@ -183,7 +159,7 @@ def check_inbox(campaign: Campaign, locale: Locale, typed: Mapping[str, str]) ->
 def links(campaign: Campaign, locale: Locale, form: Filled) -> HTMLResponse:
     """Render the form that asks for an address to mail its links to; 422 where it has errors."""
     status = 422 if form.errors else 200
-    return _page("links.html", campaign, locale, status=status, form=form, languages=_languages(campaign))
+    return _page("links.html", campaign, locale, status=status, form=form)
 
 
 def links_sent(campaign: Campaign, locale: Locale, email: str) -> HTMLResponse:
@@ -207,12 +183,6 @@ def progress(
     from shared.stats.history import HOURS_KEPT_DAYS
     from shared.web import stats_page as numbers
 
-    values = {
-        "campaign": campaign,
-        "locale": locale,
-        "texts": campaign.text(locale.language),
-        "public_url": public_url,
-    }
     return _page(
         "progress.html",
         campaign,
@@ -222,20 +192,18 @@ def progress(
         frame_ancestors="*" if framed else "'none'",
         framed=framed,
         public_url=public_url,
-        languages=_languages(campaign),
         count=count,
         chart=numbers.chart(count, line),
         days=line.days,
         countries=numbers.country_rows(count, locale),
         min_shown=MIN_SHOWN,
         hours_days=HOURS_KEPT_DAYS,
-        snippet=_render("snippet_progress.html", **values),
     )
 
 
 def privacy(campaign: Campaign, locale: Locale, headers: Mapping[str, str]) -> HTMLResponse:
     """Render the privacy notice (GDPR, Article 13)."""
-    return _page("privacy.html", campaign, locale, headers=headers, languages=_languages(campaign))
+    return _page("privacy.html", campaign, locale, headers=headers)
 
 
 def confirm(
@@ -320,10 +288,9 @@ def mail(
     text, html = (
         _render(
             template,
+            campaign,
+            locale,
             kind=kind,
-            campaign=campaign,
-            texts=campaign.text(locale.language),
-            locale=locale,
             confirm_links=confirm,
             withdraw_url=withdraw,
             privacy_url=privacy,
@@ -354,11 +321,11 @@ def _page(
     style = _style()
     html = _render(
         template,
-        campaign=campaign,
-        texts=campaign.text(locale.language) if campaign else None,
+        campaign,
+        locale,
+        languages=_languages(campaign) if campaign else None,
         notice=campaign.privacy.translated(campaign.text(locale.language).glossary) if campaign else None,
         original=locales.native_name(campaign.default_language) if campaign else None,
-        locale=locale,
         style=style,
         scripted=scripted,
         **{"framed_by": (), **values},
@@ -366,8 +333,9 @@ def _page(
     return HTMLResponse(html, status, {**_security_headers(style, frame_ancestors, scripted=scripted), **headers})
 
 
-def _render(template: str, **values: object) -> str:
-    return _templates().get_template(template).render(values)
+def _render(template: str, campaign: Campaign | None, locale: Locale, **values: object) -> str:
+    texts = campaign.text(locale.language) if campaign else None
+    return _templates().get_template(template).render(values, campaign=campaign, locale=locale, texts=texts)
 
 
 def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> dict[str, str]:
