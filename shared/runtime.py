@@ -16,22 +16,7 @@ from shared.campaigns.live import LiveCampaigns
 from shared.campaigns.loader import FOLDER
 from shared.clock import Clock, utc_now
 from shared.errors import ConfigurationError
-from shared.settings import (
-    CloudTasksSettings,
-    ConfirmSettings,
-    CountSettings,
-    DeliverSettings,
-    EmbedSettings,
-    FirestoreSettings,
-    FunctionSettings,
-    LocalQueueSettings,
-    OutboxSettings,
-    SignSettings,
-    SmtpSettings,
-    SpoolSettings,
-    SqliteSettings,
-    split_keys,
-)
+from shared.settings import split_keys
 
 if TYPE_CHECKING:
     from shared.crypto.digest import Digester
@@ -91,7 +76,7 @@ def sign() -> SignDependencies:
     """Wire sign. Raises ConfigurationError, like the others, where a setting or a campaign file is wrong."""
     from shared.queue.envelopes import Envelopes
 
-    settings = environment.load(SignSettings)
+    settings = environment.load(environment.SignSettings)
     queue = _queue(settings.queue)
     if settings.spool:
         queue = _with_spool(queue, settings.spool)
@@ -111,7 +96,7 @@ def deliver() -> DeliverDependencies:
     from shared.queue.envelopes import Envelopes
     from shared.stats.funnel import Funnel
 
-    settings = environment.load(DeliverSettings)
+    settings = environment.load(environment.DeliverSettings)
     campaigns = _campaigns(settings)
     if settings.throwaway_recipient is None:
         _refuse_unready(campaigns)
@@ -139,7 +124,7 @@ def confirm() -> ConfirmDependencies:
     from shared.queue.envelopes import Envelopes
     from shared.stats.funnel import Funnel
 
-    settings = environment.load(ConfirmSettings)
+    settings = environment.load(environment.ConfirmSettings)
     campaigns = _campaigns(settings)
     store = _store(settings.store, campaigns)
     return ConfirmDependencies(
@@ -154,7 +139,7 @@ def confirm() -> ConfirmDependencies:
 
 def count() -> CountDependencies:
     """Wire count."""
-    settings = environment.load(CountSettings)
+    settings = environment.load(environment.CountSettings)
     campaigns = _campaigns(settings)
     store = _store(settings.store, campaigns)
     return CountDependencies(public_url=settings.public_url, campaigns=campaigns, store=store)
@@ -162,26 +147,28 @@ def count() -> CountDependencies:
 
 def embed() -> Dependencies:
     """Wire embed."""
-    settings = environment.load(EmbedSettings)
+    settings = environment.load(environment.EmbedSettings)
     return Dependencies(public_url=settings.public_url, campaigns=_live_campaigns(settings))
 
 
-def _campaigns(settings: FunctionSettings) -> Mapping[str, Campaign]:
+def _campaigns(settings: environment.FunctionSettings) -> Mapping[str, Campaign]:
     return load_all(settings.campaigns_folder or FOLDER)
 
 
-def _live_campaigns(settings: FunctionSettings) -> LiveCampaigns:
+def _live_campaigns(settings: environment.FunctionSettings) -> LiveCampaigns:
     """For functions that may not read the database: count publishes the overlays."""
     from shared.campaigns.overlay_reader import OverlayReader
 
     return LiveCampaigns(_campaigns(settings), OverlayReader(settings.public_url).read)
 
 
-def _store(settings: FirestoreSettings | SqliteSettings, campaigns: Mapping[str, Campaign]) -> "Store":
+def _store(
+    settings: environment.FirestoreSettings | environment.SqliteSettings, campaigns: Mapping[str, Campaign]
+) -> "Store":
     def shards(campaign: str) -> int:
         return campaigns[campaign].tally_shards
 
-    if isinstance(settings, FirestoreSettings):
+    if isinstance(settings, environment.FirestoreSettings):
         from shared.store.firestore import FirestoreStore
 
         return FirestoreStore(settings.firestore_project, settings.firestore_database, shards)
@@ -190,8 +177,8 @@ def _store(settings: FirestoreSettings | SqliteSettings, campaigns: Mapping[str,
     return SqliteStore(settings.file, shards)
 
 
-def _queue(settings: CloudTasksSettings | LocalQueueSettings) -> "TaskQueue":
-    if isinstance(settings, LocalQueueSettings):
+def _queue(settings: environment.CloudTasksSettings | environment.LocalQueueSettings) -> "TaskQueue":
+    if isinstance(settings, environment.LocalQueueSettings):
         from shared.queue.local import LocalQueue
 
         return LocalQueue(settings.file)
@@ -206,7 +193,7 @@ def _queue(settings: CloudTasksSettings | LocalQueueSettings) -> "TaskQueue":
     )
 
 
-def _with_spool(queue: "TaskQueue", settings: SpoolSettings) -> "TaskQueue":
+def _with_spool(queue: "TaskQueue", settings: environment.SpoolSettings) -> "TaskQueue":
     from shared.queue import SpoolingQueue
 
     def spool() -> "Spool":
@@ -217,14 +204,14 @@ def _with_spool(queue: "TaskQueue", settings: SpoolSettings) -> "TaskQueue":
     return SpoolingQueue(queue, spool)
 
 
-def _sweeper(settings: SpoolSettings, queue: "TaskQueue") -> "Sweeper":
+def _sweeper(settings: environment.SpoolSettings, queue: "TaskQueue") -> "Sweeper":
     from shared.queue.sweep import Sweeper
 
     return Sweeper(settings.spool_project, settings.spool_database, queue)
 
 
-def _mailer(settings: SmtpSettings | OutboxSettings) -> "Mailer":
-    if isinstance(settings, OutboxSettings):
+def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> "Mailer":
+    if isinstance(settings, environment.OutboxSettings):
         from shared.mail.outbox import Outbox
 
         return Outbox(settings.local_folder / "outbox", utc_now)
