@@ -42,9 +42,12 @@ async def get_petition(call: Call) -> Response:
     values = {name: query[name] for name in _BY_LINK if name in query}
     if moved := to_language(call):
         return moved
-    if query.get("embed") == "1":
-        return _framed(call, values)
-    return _petition(call, values, CACHE, moved=query.get("moved") == "1")
+    if query.get("embed") != "1":
+        return _petition(call, values, CACHE, moved=query.get("moved") == "1")
+    # Only pages of the partner that the query names may frame it, and our own, for the preview.
+    campaign = call.campaign
+    form = Filled(forms.without_wrong_hints(values, campaign))
+    return pages.framed(campaign, call.locale(), form, CACHE, closed_reason=campaign.closed_reason(deps.now()))
 
 
 async def post_petition(call: Call) -> Response:
@@ -115,23 +118,15 @@ async def get_openapi(_call: Call) -> Response:
     return Response(openapi.document(deps.public_url), headers=CACHE, media_type="application/json")
 
 
-def _framed(call: Call, values: Mapping[str, str]) -> Response:
-    """Only pages of the partner that the query names may frame it, and our own, for the preview."""
-    campaign = call.campaign
-    form = Filled(forms.without_wrong_hints(values, campaign))
-    return pages.framed(campaign, call.locale(), form, CACHE, closed_reason=campaign.closed_reason(deps.now()))
-
-
 def _petition(
     call: Call, values: Mapping[str, str], headers: Mapping[str, str], *, moved: bool = False
 ) -> Response:
     """`values`: what the form starts with; a partner or source that cannot be is left out."""
     campaign = call.campaign
-    form = Filled(forms.without_wrong_hints(values, campaign))
     return pages.petition(
         campaign,
         call.locale(),
-        form,
+        Filled(forms.without_wrong_hints(values, campaign)),
         headers,
         public_url=deps.public_url,
         closed_reason=campaign.closed_reason(deps.now()),

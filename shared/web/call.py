@@ -63,19 +63,16 @@ class Call:
         """Return the campaign in the path; None if there is none of this name, or no name."""
         return self.campaigns.get(self.params.get("campaign", ""))
 
-    def locale(self, campaign: Campaign | None = None) -> Locale:
-        """Load the texts to answer with: as query, body or browser ask, else in the campaign's language."""
-        return self._locale(campaign or self.known_campaign, self.request.headers.get("accept-language"))
+    def locale(self, campaign: Campaign | None = None, *, cacheable: bool = False) -> Locale:
+        """Load the texts to answer with: as query, body or browser ask, else in the campaign's language.
 
-    def cacheable_locale(self, campaign: Campaign) -> Locale:
-        """Load them without the browser's wish: a CDN caches nothing that varies by Accept-Language."""
-        return self._locale(campaign, None)
-
-    def _locale(self, campaign: Campaign | None, accept_language: str | None) -> Locale:
+        `cacheable`: whatever the browser asks, for a CDN caches nothing that varies by Accept-Language.
+        """
+        campaign = campaign or self.known_campaign
         return locales.load(
             locales.negotiate(
                 self.request.query_params.get("lang") or self.wanted_language,
-                accept_language,
+                None if cacheable else self.request.headers.get("accept-language"),
                 campaign.texts if campaign else locales.LANGUAGES,
                 campaign.default_language if campaign else locales.FALLBACK,
                 campaign.vouched_languages if campaign else None,
@@ -84,10 +81,13 @@ class Call:
 
 
 def answer_json(
-    content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] = NO_STORE
+    content: BaseModel,
+    status: int = HTTPStatus.OK,
+    headers: Mapping[str, str] = NO_STORE,
+    media_type: str = JSON,
 ) -> Response:
     """Answer with a model as JSON, without its empty fields."""
-    return Response(content.model_dump_json(exclude_none=True), status, dict(headers), media_type=JSON)
+    return Response(content.model_dump_json(exclude_none=True), status, dict(headers), media_type)
 
 
 def to_language(call: Call) -> Response | None:

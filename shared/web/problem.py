@@ -9,7 +9,7 @@ from shared.errors import InvalidFields, OriginNotAllowed, PublicError
 from shared.locales import Locale
 from shared.models.responses import FieldProblem, Problem
 from shared.web import pages
-from shared.web.call import NO_STORE, Call
+from shared.web.call import NO_STORE, Call, answer_json
 
 
 def problem(call: Call, error: PublicError) -> Response:
@@ -35,12 +35,7 @@ def problem(call: Call, error: PublicError) -> Response:
         errors=_field_problems(error, locale),
         hosted_page=error.details.get("hosted_page"),
     )
-    return Response(
-        document.model_dump_json(exclude_none=True),
-        error.status,
-        {**NO_STORE, **error.headers},
-        media_type="application/problem+json",
-    )
+    return answer_json(document, error.status, {**NO_STORE, **error.headers}, "application/problem+json")
 
 
 def _way_on(call: Call, error: PublicError) -> Campaign | None:
