@@ -109,7 +109,9 @@ class SmtpSettings(Settings):
             errors.append("SMTP_USER and SMTP_PASSWORD go together")
         if not self.smtp_starttls and self.smtp_host not in {"localhost", "127.0.0.1"}:
             errors.append("SMTP_STARTTLS may be false only for a relay on the same machine")
-        return _refuse(self, errors)
+        if errors:
+            raise ValueError("\n  ".join(errors))
+        return self
 
 
 class OutboxSettings(Settings):
@@ -187,9 +189,9 @@ class DeliverSettings(EnqueueingSettings):
 
     @model_validator(mode="after")
     def _is_real(self) -> Self:
-        is_public = self.throwaway_recipient and self.public_url.startswith("https:")
-        message = "THROWAWAY_RECIPIENT is for local runs: PUBLIC_URL must be this machine's"
-        return _refuse(self, [message] if is_public else [])
+        if self.throwaway_recipient and self.public_url.startswith("https:"):
+            raise ValueError("THROWAWAY_RECIPIENT is for local runs: PUBLIC_URL must be this machine's")
+        return self
 
 
 class CanarySettings(Settings):
@@ -241,12 +243,6 @@ def _groups(kind: type[Settings]) -> Iterator[tuple[str, list[type[Settings]]]]:
 
 def _fields_of(choices: list[type[Settings]]) -> dict[str, FieldInfo]:
     return {name: field for choice in choices for name, field in choice.model_fields.items()}
-
-
-def _refuse(settings: S, errors: list[str]) -> S:
-    if errors:
-        raise ValueError("\n  ".join(errors))
-    return settings
 
 
 def _explain(kind: type[Settings], error: Any) -> str:

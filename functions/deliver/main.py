@@ -9,6 +9,7 @@ import random
 import re
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Literal
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -97,7 +98,7 @@ async def _admit_submission(message: SubmissionMessage) -> None:
         return
     address = deps.digester.address(message.campaign, message.email)
     decision = await deps.store.admit(address, _sealed(message), now)
-    _log_decision(message, _outcome(decision))
+    _log_decision(message, decision)
     match decision:
         case GrantMail():
             await _mail_submission(decision, message, now)
@@ -145,7 +146,7 @@ async def _mail_if_due(
 ) -> None:
     address = deps.digester.address(message.campaign, message.email)
     decision = await deps.store.claim(address, key, kind, now)
-    _log_decision(message, _outcome(decision))
+    _log_decision(message, decision)
     if isinstance(decision, GrantMail):
         await _send(decision, message)
 
@@ -203,18 +204,15 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
     return is_sent
 
 
-def _log_decision(message: MailMessage, outcome: str) -> None:
-    log.event("mail_decision", campaign=message.campaign, kind=message.kind, outcome=outcome)
-
-
-def _outcome(decision: MailDecision) -> str:
+def _log_decision(message: MailMessage, decision: MailDecision | Literal["campaign_closed"]) -> None:
     match decision:
         case GrantMail():
-            return decision.kind
+            outcome: str = decision.kind
         case Defer():
-            return "deferred"
-        case Skip():
-            return decision
+            outcome = "deferred"
+        case _:
+            outcome = decision
+    log.event("mail_decision", campaign=message.campaign, kind=message.kind, outcome=outcome)
 
 
 def _sealed(message: SubmissionMessage) -> Submission:
