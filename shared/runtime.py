@@ -7,6 +7,7 @@ a function's bundle need not hold the packages of the others.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared import settings as environment
@@ -157,9 +158,9 @@ def _campaigns(settings: environment.FunctionSettings) -> Mapping[str, Campaign]
 
 def _live_campaigns(settings: environment.FunctionSettings) -> LiveCampaigns:
     """For functions that may not read the database: count publishes the overlays."""
-    from shared.campaigns.overlay_reader import OverlayReader
+    from shared.campaigns.overlay_reader import read_overlay
 
-    return LiveCampaigns(_campaigns(settings), OverlayReader(settings.public_url).read)
+    return LiveCampaigns(_campaigns(settings), partial(read_overlay, settings.public_url))
 
 
 def _store(

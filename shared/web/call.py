@@ -81,10 +81,7 @@ class Call:
 
 
 def answer_json(
-    content: BaseModel,
-    status: int = HTTPStatus.OK,
-    headers: Mapping[str, str] = NO_STORE,
-    media_type: str = JSON,
+    content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] = NO_STORE, media_type: str = JSON
 ) -> Response:
     """Answer with a model as JSON, without its empty fields."""
     return Response(content.model_dump_json(exclude_none=True), status, dict(headers), media_type)

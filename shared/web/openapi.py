@@ -70,10 +70,7 @@ _TAKING_BODIES = (400, 403, 404, 405, 413, 415, 422, 429, 503)
 def document(public_url: str) -> str:
     """Write the document as JSON. `public_url`: where these paths are."""
     _, schemas = models_json_schema(
-        [
-            *((model, "validation") for model in _REQUESTS),
-            *((model, "serialization") for model in _RESPONSES),
-        ],
+        [*((model, "validation") for model in _REQUESTS), *((model, "serialization") for model in _RESPONSES)],
         ref_template=_REFERENCE,
     )
     return json.dumps(
@@ -106,9 +103,7 @@ def _signing() -> dict[str, Any]:
             "parameters": [_TOKEN],
             "get": _button("withdraw", "Show the page whose button withdraws the signature."),
             "post": _press(
-                "withdraw",
-                "Withdraw the signature: uncount it and empty its record.",
-                Pressed(status="withdrawn"),
+                "withdraw", "Withdraw the signature: uncount it and empty its record.", Pressed(status="withdrawn")
             ),
         },
     }
@@ -235,10 +230,7 @@ def _pages() -> dict[str, Any]:
 
 
 def _page(operation: str, summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
-    answers = {
-        200: _answer("The page in one language.", _HTML),
-        302: _answer("To the same page with `lang`."),
-    }
+    answers = {200: _answer("The page in one language.", _HTML), 302: _answer("To the same page with `lang`.")}
     more = {"parameters": list(parameters)} if parameters else {}
     get = _operation(PAGES, operation, summary, answers, (404, 405), **more)
     return {"parameters": [_CAMPAIGN, _LANG], "get": get}
