@@ -5,6 +5,7 @@ would belong to a loop that gunicorn's fork leaves behind. Each adapter is impor
 a function's bundle need not hold the packages of the others.
 """
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -150,6 +151,16 @@ def embed() -> Dependencies:
     """Wire embed."""
     settings = environment.load(environment.EmbedSettings)
     return Dependencies(public_url=settings.public_url, campaigns=_live_campaigns(settings))
+
+
+def freeze() -> None:
+    """Exempt all that start-up made from garbage collection: walking it costs a quarter of an enqueue.
+
+    Call it when the function is complete. Nothing is collected first: start-up leaves next to no garbage, and to
+    look for it takes a tenth of the start. https://docs.python.org/3/library/gc.html#gc.freeze
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
 
 
 def _campaigns(settings: environment.FunctionSettings) -> Mapping[str, Campaign]:

@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.cloud import firestore
+from hypothesis import settings
 
 from tests.support.counting_proxy import CountingProxy
 from tests.support.deployment import World, world
 from tests.support.emulator import firestore_emulator, wait_for_port
 from tests.support.missing import missing
+
+# A busy machine is no fault of the code: how long an example takes is for benchmarks.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _SHARED_EMULATOR = pytest.StashKey[str | None]()
 
@@ -37,7 +43,17 @@ def emulator_host(request: pytest.FixtureRequest) -> Iterator[str]:
             host = running.enter_context(firestore_emulator())
         if host is None or not wait_for_port(int(host.rpartition(":")[2])):
             missing("Google's Firestore emulator (gcloud components install cloud-firestore-emulator)")
+        _warm_up(host)
         yield host
+
+
+def _warm_up(host: str) -> None:
+    """Let the emulator's first call, for which it loads its classes, not be one that has a deadline."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FIRESTORE_EMULATOR_HOST", host)
+        document = firestore.Client(project="warm-up").document("any/document")
+        document.set({"written": True}, timeout=60)
+        document.get(timeout=60)
 
 
 @pytest.fixture

@@ -188,7 +188,7 @@ def test_a_function_freezes_what_its_start_up_made(function: str) -> None:
     """When all of it is made: only the handler follows."""
     statements = [ast.unparse(node) for node in _tree(f"functions.{function}.main").body]
 
-    assert statements.index("startup.freeze()") == len(statements) - 2
+    assert statements.index("runtime.freeze()") == len(statements) - 2
 
 
 def _loaded_at_start(function: str, **environment: str) -> set[str]:

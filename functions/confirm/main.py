@@ -10,7 +10,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import log, runtime, startup
+from shared import log, runtime
 from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Link, Purpose
 from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
@@ -147,7 +147,7 @@ app = App(
         Route(ConfirmPath.WITHDRAW, {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
     ],
 )
-startup.freeze()
+runtime.freeze()
 
 
 @functions_framework.aio.http

@@ -10,7 +10,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import log, runtime, startup
+from shared import log, runtime
 from shared.errors import StoreUnavailable
 from shared.models.responses import Count, History
 from shared.stats import count as counter
@@ -145,7 +145,7 @@ app = App(
         Route(CountPath.BADGE, {"GET": get_badge}, cors="any"),
     ],
 )
-startup.freeze()
+runtime.freeze()
 
 
 @functions_framework.aio.http

@@ -15,7 +15,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import log, runtime, startup
+from shared import log, runtime
 from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Purpose
 from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
@@ -267,7 +267,7 @@ app = App(
         Route(DeliverPath.SNAPSHOT, {"POST": post_snapshot}),
     ],
 )
-startup.freeze()
+runtime.freeze()
 
 
 @functions_framework.aio.http

@@ -7,7 +7,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from shared import runtime, startup
+from shared import runtime
 from shared.errors import NotFound, UnsupportedMediaType
 from shared.web import forms, pages, widget
 from shared.web.app import App, Route
@@ -148,7 +148,7 @@ app = App(
         Route(EmbedPath.OPENAPI, {"GET": get_openapi}, cors="any"),
     ],
 )
-startup.freeze()
+runtime.freeze()
 
 
 @functions_framework.aio.http

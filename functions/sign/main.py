@@ -8,7 +8,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from shared import log, runtime, startup
+from shared import log, runtime
 from shared.campaigns.model import Campaign
 from shared.errors import CampaignClosed, CampaignPaused, FieldError, InvalidFields, OriginNotAllowed
 from shared.models.messages import LinksMessage, SubmissionMessage
@@ -161,7 +161,7 @@ app = App(
         Route(SignPath.LINKS, {"POST": post_links}, cors="partners"),
     ],
 )
-startup.freeze()
+runtime.freeze()
 
 
 @functions_framework.aio.http

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.campaigns import list as list_command
@@ -239,7 +239,6 @@ class TestNewAtATerminal:
         assert refusal(undersign("campaign", "new", "trees", "--goal", "0")).startswith("--goal: ")
 
 
-@settings(deadline=None)  # the first example compiles the template
 @given(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1).filter(str.strip),
     st.integers(1, 10**9),

@@ -116,7 +116,7 @@ def test_correcting_the_email_address_keeps_where_the_signer_came_from(campaign:
         "explicit consent (GDPR, Articles 6(1)(a) and 9(2)(a))",
         "with a consent of its own (GDPR, Article 6(1)(a))",
         "responsible for it from then on",
-        "You withdraw this consent with that organisation",
+        "To withdraw this consent, turn to that organisation",
         "this one partner receives your name, email address, language and country: Digital Rights Watch Berlin",
         "Brieftaube Mail Relay GmbH (Germany)",
         "All processing takes place at the places named above.",
