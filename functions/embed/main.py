@@ -13,7 +13,7 @@ from shared.web import forms, pages, widget
 from shared.web.app import App, Route
 from shared.web.body import read_body
 from shared.web.call import Call, answer_json, to_language
-from shared.web.pages import Filled, Snippets
+from shared.web.pages import Filled
 from shared.web.routes import EmbedPath
 from shared.web.widget_versions import Scripts
 
@@ -75,8 +75,8 @@ async def get_embed(call: Call) -> Response:
         return moved
     campaign, locale = call.campaign, call.locale()
     partner = call.request.query_params.get("partner", "")
-    snippets = Snippets(deps.public_url, scripts.pinned_path, scripts.integrity)
-    return pages.embed(campaign, locale, partner if partner in campaign.partners else None, snippets, CACHE)
+    slug = partner if partner in campaign.partners else None
+    return pages.embed(campaign, locale, slug, scripts, CACHE, public_url=deps.public_url)
 
 
 async def get_share_image(call: Call) -> Response:

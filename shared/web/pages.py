@@ -26,6 +26,7 @@ from shared.web import sharing
 
 if TYPE_CHECKING:
     from shared.stats.history import Line
+    from shared.web.widget_versions import Scripts
 
 FOLDER = Path(__file__).parent / "templates"
 #: Where the build puts the templates as Python: the first page of a process need not wait until they are compiled.
@@ -95,15 +96,6 @@ def framed(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Snippets:
-    """Where the widget is: our origin, and the path and digest (Subresource Integrity) of this very version."""
-
-    public_url: str
-    pinned_path: str
-    integrity: str
-
-
 #: What keeps consent managers and script optimisers from holding our script back. It sets no cookie and tracks
 #: nobody, so there is nothing to ask for. Cookiebot, OneTrust, Usercentrics, consentmanager, CookieYes; Cloudflare
 #: and LiteSpeed.
@@ -114,7 +106,13 @@ EXEMPT = Markup(
 
 
 def embed(
-    campaign: Campaign, locale: Locale, slug: str | None, at: Snippets, headers: Mapping[str, str]
+    campaign: Campaign,
+    locale: Locale,
+    slug: str | None,
+    scripts: "Scripts",
+    headers: Mapping[str, str],
+    *,
+    public_url: str,
 ) -> HTMLResponse:
     """Render what a partner pastes into a page, made for the partner `slug`, with a preview."""
     partner = campaign.partners.get(slug or "")
@@ -126,8 +124,8 @@ def embed(
         locale,
         headers=headers,
         scripted=True,
-        at=at,
-        public_url=at.public_url,
+        scripts=scripts,
+        public_url=public_url,
         slug=slug,
         organisation=partner.name if partner else "",
         countries=every,
