@@ -12,7 +12,7 @@ from shared.errors import NotFound, UnsupportedMediaType
 from shared.web import forms, pages, widget
 from shared.web.app import App, Route
 from shared.web.body import read_body
-from shared.web.call import Call, answer_json, to_language
+from shared.web.call import NO_STORE, Call, answer_json, to_language
 from shared.web.pages import Filled
 from shared.web.routes import EmbedPath
 from shared.web.widget_versions import Scripts
@@ -56,7 +56,7 @@ async def post_petition(call: Call) -> Response:
     if not body.is_form:
         raise UnsupportedMediaType
     fields = body.fields()
-    return _petition(call, {name: fields[name] for name in _BY_FORM if name in fields}, pages.PRIVATE)
+    return _petition(call, {name: fields[name] for name in _BY_FORM if name in fields}, NO_STORE)
 
 
 async def get_links(call: Call) -> Response:

@@ -51,9 +51,7 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
         if not as_page:
             raise
         form = forms.with_errors(typed, error, locale)
-        return pages.petition(
-            campaign, locale, form, pages.PRIVATE, public_url=deps.public_url, closed_reason=None
-        )
+        return pages.petition(campaign, locale, form, NO_STORE, public_url=deps.public_url, closed_reason=None)
     await _accept(campaign, request)
     if not as_page:
         return _accepted()

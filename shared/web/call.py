@@ -17,6 +17,7 @@ from shared.locales import Locale
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
+#: For what shows something typed, or belongs to one link.
 NO_STORE = {"Cache-Control": "no-store"}
 
 

@@ -23,6 +23,7 @@ from shared.locales import Locale
 from shared.models.responses import Count, Sharing
 from shared.reference import countries, mail_providers
 from shared.web import sharing
+from shared.web.call import NO_STORE
 
 if TYPE_CHECKING:
     from shared.stats.history import Line
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "templates"
 #: Where the build puts the templates as Python: the first page of a process need not wait until they are compiled.
 COMPILED = "compiled"
-
-#: A page that shows what somebody typed, or that belongs to one link, is kept nowhere.
-PRIVATE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +262,7 @@ def error(
 ) -> HTMLResponse:
     """Render any other error, with a link back where the campaign is known."""
     return _page(
-        "error.html", campaign, locale, status=status, headers={**PRIVATE, **headers}, code=code, text=text
+        "error.html", campaign, locale, status=status, headers={**NO_STORE, **headers}, code=code, text=text
     )
 
 
@@ -310,7 +308,7 @@ def _page(
     locale: Locale,
     *,
     status: int = 200,
-    headers: Mapping[str, str] = PRIVATE,
+    headers: Mapping[str, str] = NO_STORE,
     scripted: bool = False,
     frame_ancestors: str = "'none'",
     **values: object,
