@@ -74,12 +74,6 @@ def create_app(folder: Path, port: int, campaign: str) -> Starlette:
         template = Template((_FUNCTIONS / "outbox.html").read_text(encoding="utf-8"), autoescape=True)
         return HTMLResponse(template.render(mails=mails))
 
-    async def mail_json(_request: Request) -> Response:
-        return JSONResponse([received.model_dump() for received in outbox.received()])
-
-    async def home(_request: Request) -> Response:
-        return RedirectResponse(f"/c/{campaign}")
-
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         here = f"http://127.0.0.1:{port}"
@@ -88,7 +82,11 @@ def create_app(folder: Path, port: int, campaign: str) -> Starlette:
             yield
             schedule.cancel()
 
-    local = [Route("/", home), Route("/dev/mail", mail_page), Route("/dev/mail.json", mail_json)]
+    local = [
+        Route("/", lambda _: RedirectResponse(f"/c/{campaign}")),
+        Route("/dev/mail", mail_page),
+        Route("/dev/mail.json", lambda _: JSONResponse([mail.model_dump() for mail in outbox.received()])),
+    ]
     functions = {name: _load(name) for name in routes.FUNCTIONS}
     return Starlette(routes=[*local, *one_origin(functions)], lifespan=lifespan)
 

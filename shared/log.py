@@ -10,28 +10,11 @@ import traceback
 from pathlib import PurePath
 from typing import Literal
 
-#: The fields of events. Adding one is a decision about privacy.
+#: The fields of events. Adding one is a decision about privacy. `provider`: the class of a mail provider, from
+#: `mail_providers.provider_class`; never a domain.
 FIELDS = frozenset(
-    {
-        "function",
-        "campaign",
-        "partner",
-        "country",
-        "locale",
-        "kind",
-        "outcome",
-        "code",
-        "status",
-        "error",
-        "place",
-        "attempts",
-        "seconds",
-        "reply",
-        "tasks",
-        "stage",
-        # The class of a mail provider, from `mail_providers.provider_class`; never a domain.
-        "provider",
-    }
+    "function campaign partner country locale kind outcome code status error place attempts seconds reply tasks "
+    "stage provider".split()
 )
 
 Severity = Literal["INFO", "WARNING", "ERROR"]

@@ -8,6 +8,7 @@ a function's bundle need not hold the packages of the others.
 import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared import settings as environment
@@ -17,22 +18,7 @@ from shared.campaigns.live import LiveCampaigns
 from shared.campaigns.loader import FOLDER
 from shared.clock import Clock, utc_now
 from shared.errors import ConfigurationError
-from shared.settings import (
-    CloudTasksSettings,
-    ConfirmSettings,
-    CountSettings,
-    DeliverSettings,
-    EmbedSettings,
-    FirestoreSettings,
-    FunctionSettings,
-    LocalQueueSettings,
-    OutboxSettings,
-    SignSettings,
-    SmtpSettings,
-    SpoolSettings,
-    SqliteSettings,
-    split_keys,
-)
+from shared.settings import split_keys
 
 if TYPE_CHECKING:
     from shared.crypto.digest import Digester
@@ -92,7 +78,7 @@ def sign() -> SignDependencies:
     """Wire sign. Raises ConfigurationError, like the others, where a setting or a campaign file is wrong."""
     from shared.queue.envelopes import Envelopes
 
-    settings = environment.load(SignSettings)
+    settings = environment.load(environment.SignSettings)
     queue = _queue(settings.queue)
     if settings.spool:
         queue = _with_spool(queue, settings.spool)
@@ -112,7 +98,7 @@ def deliver() -> DeliverDependencies:
     from shared.queue.envelopes import Envelopes
     from shared.stats.funnel import Funnel
 
-    settings = environment.load(DeliverSettings)
+    settings = environment.load(environment.DeliverSettings)
     campaigns = _campaigns(settings)
     if settings.throwaway_recipient is None:
         _refuse_unready(campaigns)
@@ -140,7 +126,7 @@ def confirm() -> ConfirmDependencies:
     from shared.queue.envelopes import Envelopes
     from shared.stats.funnel import Funnel
 
-    settings = environment.load(ConfirmSettings)
+    settings = environment.load(environment.ConfirmSettings)
     campaigns = _campaigns(settings)
     store = _store(settings.store, campaigns)
     return ConfirmDependencies(
@@ -155,7 +141,7 @@ def confirm() -> ConfirmDependencies:
 
 def count() -> CountDependencies:
     """Wire count."""
-    settings = environment.load(CountSettings)
+    settings = environment.load(environment.CountSettings)
     campaigns = _campaigns(settings)
     store = _store(settings.store, campaigns)
     return CountDependencies(public_url=settings.public_url, campaigns=campaigns, store=store)
@@ -163,7 +149,7 @@ def count() -> CountDependencies:
 
 def embed() -> Dependencies:
     """Wire embed."""
-    settings = environment.load(EmbedSettings)
+    settings = environment.load(environment.EmbedSettings)
     return Dependencies(public_url=settings.public_url, campaigns=_live_campaigns(settings))
 
 
@@ -177,22 +163,24 @@ def freeze() -> None:
     gc.set_threshold(50_000, 50, 100)
 
 
-def _campaigns(settings: FunctionSettings) -> Mapping[str, Campaign]:
+def _campaigns(settings: environment.FunctionSettings) -> Mapping[str, Campaign]:
     return load_all(settings.campaigns_folder or FOLDER)
 
 
-def _live_campaigns(settings: FunctionSettings) -> LiveCampaigns:
+def _live_campaigns(settings: environment.FunctionSettings) -> LiveCampaigns:
     """For functions that may not read the database: count publishes the overlays."""
-    from shared.campaigns.overlay_reader import OverlayReader
+    from shared.campaigns.overlay_reader import read_overlay
 
-    return LiveCampaigns(_campaigns(settings), OverlayReader(settings.public_url).read)
+    return LiveCampaigns(_campaigns(settings), partial(read_overlay, settings.public_url))
 
 
-def _store(settings: FirestoreSettings | SqliteSettings, campaigns: Mapping[str, Campaign]) -> "Store":
+def _store(
+    settings: environment.FirestoreSettings | environment.SqliteSettings, campaigns: Mapping[str, Campaign]
+) -> "Store":
     def shards(campaign: str) -> int:
         return campaigns[campaign].tally_shards
 
-    if isinstance(settings, FirestoreSettings):
+    if isinstance(settings, environment.FirestoreSettings):
         from shared.store.firestore import FirestoreStore
 
         return FirestoreStore(settings.firestore_project, settings.firestore_database, shards)
@@ -201,8 +189,8 @@ def _store(settings: FirestoreSettings | SqliteSettings, campaigns: Mapping[str,
     return SqliteStore(settings.file, shards)
 
 
-def _queue(settings: CloudTasksSettings | LocalQueueSettings) -> "TaskQueue":
-    if isinstance(settings, LocalQueueSettings):
+def _queue(settings: environment.CloudTasksSettings | environment.LocalQueueSettings) -> "TaskQueue":
+    if isinstance(settings, environment.LocalQueueSettings):
         from shared.queue.local import LocalQueue
 
         return LocalQueue(settings.file)
@@ -217,7 +205,7 @@ def _queue(settings: CloudTasksSettings | LocalQueueSettings) -> "TaskQueue":
     )
 
 
-def _with_spool(queue: "TaskQueue", settings: SpoolSettings) -> "TaskQueue":
+def _with_spool(queue: "TaskQueue", settings: environment.SpoolSettings) -> "TaskQueue":
     from shared.queue import SpoolingQueue
 
     def spool() -> "Spool":
@@ -228,14 +216,14 @@ def _with_spool(queue: "TaskQueue", settings: SpoolSettings) -> "TaskQueue":
     return SpoolingQueue(queue, spool)
 
 
-def _sweeper(settings: SpoolSettings, queue: "TaskQueue") -> "Sweeper":
+def _sweeper(settings: environment.SpoolSettings, queue: "TaskQueue") -> "Sweeper":
     from shared.queue.sweep import Sweeper
 
     return Sweeper(settings.spool_project, settings.spool_database, queue)
 
 
-def _mailer(settings: SmtpSettings | OutboxSettings) -> "Mailer":
-    if isinstance(settings, OutboxSettings):
+def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> "Mailer":
+    if isinstance(settings, environment.OutboxSettings):
         from shared.mail.outbox import Outbox
 
         return Outbox(settings.local_folder / "outbox", utc_now)

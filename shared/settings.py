@@ -5,7 +5,7 @@ could fall into by accident has a default: not where to store, not how to queue,
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from inspect import isclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -109,7 +109,9 @@ class SmtpSettings(Settings):
             errors.append("SMTP_USER and SMTP_PASSWORD go together")
         if not self.smtp_starttls and self.smtp_host not in {"localhost", "127.0.0.1"}:
             errors.append("SMTP_STARTTLS may be false only for a relay on the same machine")
-        return _refuse(self, errors)
+        if errors:
+            raise ValueError("\n  ".join(errors))
+        return self
 
 
 class OutboxSettings(Settings):
@@ -187,9 +189,9 @@ class DeliverSettings(EnqueueingSettings):
 
     @model_validator(mode="after")
     def _is_real(self) -> Self:
-        is_public = self.throwaway_recipient and self.public_url.startswith("https:")
-        message = "THROWAWAY_RECIPIENT is for local runs: PUBLIC_URL must be this machine's"
-        return _refuse(self, [message] if is_public else [])
+        if self.throwaway_recipient and self.public_url.startswith("https:"):
+            raise ValueError("THROWAWAY_RECIPIENT is for local runs: PUBLIC_URL must be this machine's")
+        return self
 
 
 class CanarySettings(Settings):
@@ -214,8 +216,8 @@ def load(kind: type[S], defaults: Mapping[str, str] | None = None) -> S:
     # Each group takes its own variables from all that are set; an optional one is there if any of them is.
     groups = {
         name: given
-        for name, choices in _groups(kind)
-        if kind.model_fields[name].is_required() or given.keys() & _fields_of(choices).keys()
+        for name, fields in _groups(kind).items()
+        if kind.model_fields[name].is_required() or given.keys() & fields.keys()
     }
     try:
         return kind.model_validate({**given, **groups})
@@ -226,27 +228,19 @@ def load(kind: type[S], defaults: Mapping[str, str] | None = None) -> S:
 
 def variables(kind: type[Settings]) -> Mapping[str, FieldInfo]:
     """Return what one program reads, groups included, by the variable's name in small letters."""
-    groups = dict(_groups(kind))
+    groups = _groups(kind)
     own = {name: field for name, field in kind.model_fields.items() if name not in groups}
-    return own | {name: field for choices in groups.values() for name, field in _fields_of(choices).items()}
+    return own | {name: field for fields in groups.values() for name, field in fields.items()}
 
 
-def _groups(kind: type[Settings]) -> Iterator[tuple[str, list[type[Settings]]]]:
-    """The fields that hold groups of variables, and which groups each may hold."""
+def _groups(kind: type[Settings]) -> dict[str, dict[str, FieldInfo]]:
+    """The fields that hold groups of variables, and the variables of all groups that each may hold."""
+    groups = dict[str, dict[str, FieldInfo]]()
     for name, field in kind.model_fields.items():
-        choices = [each for each in get_args(field.annotation) if isclass(each) and issubclass(each, Settings)]
-        if choices:
-            yield name, choices
-
-
-def _fields_of(choices: list[type[Settings]]) -> dict[str, FieldInfo]:
-    return {name: field for choice in choices for name, field in choice.model_fields.items()}
-
-
-def _refuse(settings: S, errors: list[str]) -> S:
-    if errors:
-        raise ValueError("\n  ".join(errors))
-    return settings
+        for each in get_args(field.annotation):
+            if isclass(each) and issubclass(each, Settings):
+                groups.setdefault(name, {}).update(each.model_fields)
+    return groups
 
 
 def _explain(kind: type[Settings], error: Any) -> str:

@@ -44,22 +44,20 @@ OVERLAY_CACHE = {
 
 async def get_count(call: Call) -> Response:
     """Show the count as JSON."""
-    count = await _count(call)
-    content = count.model_dump_json(exclude_none=True)
-    return _cacheable(call, counter.etag(count), content, "application/json", CACHE_CONTROL)
+    return _json(call, await _count(call), CACHE_CONTROL)
 
 
 async def get_badge(call: Call) -> Response:
     """Show the count as a picture."""
     count = await _count(call)
-    locale = call.cacheable_locale(call.campaign)
+    locale = call.locale(cacheable=True)
     picture = badge.svg(count, call.campaign.text(locale.language).title, locale)
     return _cacheable(call, counter.etag(count, locale.language), picture, "image/svg+xml", BADGE_CACHE_CONTROL)
 
 
 async def get_history(call: Call) -> Response:
     """List the count of each day since the start."""
-    return _history_json(call, history.by_day(call.campaign.id, await _line(call)))
+    return _json(call, history.by_day(call.campaign.id, await _line(call)), HISTORY_CACHE_CONTROL)
 
 
 async def get_history_csv(call: Call) -> Response:
@@ -69,7 +67,7 @@ async def get_history_csv(call: Call) -> Response:
 
 async def get_hours(call: Call) -> Response:
     """List the count of each hour of the last weeks."""
-    return _history_json(call, history.by_hour(call.campaign.id, await _line(call)))
+    return _json(call, history.by_hour(call.campaign.id, await _line(call)), HISTORY_CACHE_CONTROL)
 
 
 async def get_hours_csv(call: Call) -> Response:
@@ -111,14 +109,9 @@ async def _line_or_none(call: Call) -> Line:
         return Line([], deps.now())
 
 
-def _history_json(call: Call, content: History) -> Response:
-    return _cacheable(
-        call,
-        counter.etag(content),
-        content.model_dump_json(exclude_none=True),
-        "application/json",
-        HISTORY_CACHE_CONTROL,
-    )
+def _json(call: Call, numbers: Count | History, cache_control: str) -> Response:
+    content = numbers.model_dump_json(exclude_none=True)
+    return _cacheable(call, counter.etag(numbers), content, "application/json", cache_control)
 
 
 def _history_csv(call: Call, content: History, step: str) -> Response:

@@ -9,6 +9,7 @@ import random
 import re
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Literal
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -31,16 +32,7 @@ from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
 from shared.reference import mail_providers
 from shared.stats.funnel import Stage
-from shared.store.entities import (
-    Confirmed,
-    Defer,
-    GrantMail,
-    MailDecision,
-    MailKind,
-    Point,
-    Skip,
-    Submission,
-)
+from shared.store.entities import Confirmed, Defer, GrantMail, MailDecision, MailKind, Point, Skip, Submission
 from shared.web.app import App, Route
 from shared.web.call import Call
 from shared.web.routes import DeliverPath
@@ -106,7 +98,7 @@ async def _admit_submission(message: SubmissionMessage) -> None:
         return
     address = deps.digester.address(message.campaign, message.email)
     decision = await deps.store.admit(address, _sealed(message), now)
-    _log_decision(message, _outcome(decision))
+    _log_decision(message, decision)
     match decision:
         case GrantMail():
             await _mail_submission(decision, message, now)
@@ -154,7 +146,7 @@ async def _mail_if_due(
 ) -> None:
     address = deps.digester.address(message.campaign, message.email)
     decision = await deps.store.claim(address, key, kind, now)
-    _log_decision(message, _outcome(decision))
+    _log_decision(message, decision)
     if isinstance(decision, GrantMail):
         await _send(decision, message)
 
@@ -212,18 +204,15 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
     return is_sent
 
 
-def _log_decision(message: MailMessage, outcome: str) -> None:
-    log.event("mail_decision", campaign=message.campaign, kind=message.kind, outcome=outcome)
-
-
-def _outcome(decision: MailDecision) -> str:
+def _log_decision(message: MailMessage, decision: MailDecision | Literal["campaign_closed"]) -> None:
     match decision:
         case GrantMail():
-            return decision.kind
+            outcome: str = decision.kind
         case Defer():
-            return "deferred"
-        case Skip():
-            return decision
+            outcome = "deferred"
+        case _:
+            outcome = decision
+    log.event("mail_decision", campaign=message.campaign, kind=message.kind, outcome=outcome)
 
 
 def _sealed(message: SubmissionMessage) -> Submission:

@@ -12,8 +12,8 @@ from shared.errors import NotFound, UnsupportedMediaType
 from shared.web import forms, pages, widget
 from shared.web.app import App, Route
 from shared.web.body import read_body
-from shared.web.call import Call, answer_json, to_language
-from shared.web.pages import Filled, Snippets
+from shared.web.call import NO_STORE, Call, answer_json, to_language
+from shared.web.pages import Filled
 from shared.web.routes import EmbedPath
 from shared.web.widget_versions import Scripts
 
@@ -42,9 +42,12 @@ async def get_petition(call: Call) -> Response:
     values = {name: query[name] for name in _BY_LINK if name in query}
     if moved := to_language(call):
         return moved
-    if query.get("embed") == "1":
-        return _framed(call, values)
-    return _petition(call, values, CACHE, moved=query.get("moved") == "1")
+    if query.get("embed") != "1":
+        return _petition(call, values, CACHE, moved=query.get("moved") == "1")
+    # Only pages of the partner that the query names may frame it, and our own, for the preview.
+    campaign = call.campaign
+    form = Filled(forms.without_wrong_hints(values, campaign))
+    return pages.framed(campaign, call.locale(), form, CACHE, closed_reason=campaign.closed_reason(deps.now()))
 
 
 async def post_petition(call: Call) -> Response:
@@ -53,7 +56,7 @@ async def post_petition(call: Call) -> Response:
     if not body.is_form:
         raise UnsupportedMediaType
     fields = body.fields()
-    return _petition(call, {name: fields[name] for name in _BY_FORM if name in fields}, pages.PRIVATE)
+    return _petition(call, {name: fields[name] for name in _BY_FORM if name in fields}, NO_STORE)
 
 
 async def get_links(call: Call) -> Response:
@@ -72,8 +75,8 @@ async def get_embed(call: Call) -> Response:
         return moved
     campaign, locale = call.campaign, call.locale()
     partner = call.request.query_params.get("partner", "")
-    snippets = Snippets(deps.public_url, scripts.pinned_path, scripts.integrity)
-    return pages.embed(campaign, locale, partner if partner in campaign.partners else None, snippets, CACHE)
+    slug = partner if partner in campaign.partners else None
+    return pages.embed(campaign, locale, slug, scripts, CACHE, public_url=deps.public_url)
 
 
 async def get_share_image(call: Call) -> Response:
@@ -115,23 +118,15 @@ async def get_openapi(_call: Call) -> Response:
     return Response(openapi.document(deps.public_url), headers=CACHE, media_type="application/json")
 
 
-def _framed(call: Call, values: Mapping[str, str]) -> Response:
-    """Only pages of the partner that the query names may frame it, and our own, for the preview."""
-    campaign = call.campaign
-    form = Filled(forms.without_wrong_hints(values, campaign))
-    return pages.framed(campaign, call.locale(), form, CACHE, closed_reason=campaign.closed_reason(deps.now()))
-
-
 def _petition(
     call: Call, values: Mapping[str, str], headers: Mapping[str, str], *, moved: bool = False
 ) -> Response:
     """`values`: what the form starts with; a partner or source that cannot be is left out."""
     campaign = call.campaign
-    form = Filled(forms.without_wrong_hints(values, campaign))
     return pages.petition(
         campaign,
         call.locale(),
-        form,
+        Filled(forms.without_wrong_hints(values, campaign)),
         headers,
         public_url=deps.public_url,
         closed_reason=campaign.closed_reason(deps.now()),

@@ -51,9 +51,7 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
         if not as_page:
             raise
         form = forms.with_errors(typed, error, locale)
-        return pages.petition(
-            campaign, locale, form, pages.PRIVATE, public_url=deps.public_url, closed_reason=None
-        )
+        return pages.petition(campaign, locale, form, NO_STORE, public_url=deps.public_url, closed_reason=None)
     await _accept(campaign, request)
     if not as_page:
         return _accepted()
@@ -83,7 +81,8 @@ async def post_links(call: Call) -> Response:
         if not as_page:
             raise
         return pages.links(campaign, locale, forms.with_errors(typed, error, locale))
-    await deps.envelopes.send(_links_message(campaign, request))
+    message = LinksMessage(**request.model_dump(), id=_random_id(), campaign=campaign.id, asked_at=deps.now())
+    await deps.envelopes.send(message)
     return pages.links_sent(campaign, locale, request.email) if as_page else _accepted()
 
 
@@ -128,29 +127,13 @@ def _parse(fields: Any, campaign: Campaign) -> SignRequest:
 
 def _submission(campaign: Campaign, request: SignRequest) -> SubmissionMessage:
     return SubmissionMessage(
+        **request.model_dump(exclude={"consent", "postal_code"}),
         id=_random_id(),
         campaign=campaign.id,
-        email=request.email,
-        name=request.name,
-        country=request.country,
-        locale=request.locale,
         consent_version=campaign.consent_version,
-        partner=request.partner,
-        source=request.source,
-        newsletter=request.newsletter,
         # Data that the campaign does not ask for is not stored.
         postal_code=request.postal_code if campaign.asks_postal_code else None,
         signed_at=deps.now(),
-    )
-
-
-def _links_message(campaign: Campaign, request: LinksRequest) -> LinksMessage:
-    return LinksMessage(
-        id=_random_id(),
-        campaign=campaign.id,
-        email=request.email,
-        locale=request.locale,
-        asked_at=deps.now(),
     )
 
 

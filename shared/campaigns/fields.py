@@ -4,11 +4,7 @@ import re
 from datetime import date
 from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    Strict,
-    StringConstraints,
-)
+from pydantic import AfterValidator, Strict, StringConstraints
 
 from shared import locales
 from shared.reference import countries

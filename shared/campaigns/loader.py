@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from shared.campaigns.model import Campaign
 from shared.campaigns.problems import CampaignFiles, TomlFile, located_errors

@@ -4,19 +4,13 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from shared.campaigns.fields import (
     THROWAWAY,
@@ -344,15 +338,15 @@ class Campaign(_Part):
 
     def has_opened(self, now: datetime) -> bool:
         """Return whether the first day has come, also when it has closed again."""
-        return self._start(self.opens) <= now
+        return self.opens <= now.date()
 
     def is_open(self, now: datetime) -> bool:
         """Return whether it is one of the days from the first to the last."""
-        return self.has_opened(now) and now < self._start(self.closes) + timedelta(days=1)
+        return self.opens <= now.date() <= self.closes
 
     def takes_confirmations(self, now: datetime) -> bool:
         """Return whether signatures can be confirmed: also after the close, for `CONFIRM_GRACE`."""
-        return self.has_opened(now) and now < self._start(self.closes) + timedelta(days=1) + CONFIRM_GRACE
+        return self.opens <= now.date() <= self.closes + CONFIRM_GRACE
 
     @property
     def purged_on(self) -> date:
@@ -367,7 +361,3 @@ class Campaign(_Part):
     def partner_by_origin(self) -> Mapping[str, str]:
         """Return the short name of the partner for each registered origin."""
         return {origin: slug for slug, partner in self.partners.items() for origin in partner.origins}
-
-    @staticmethod
-    def _start(day: date) -> datetime:
-        return datetime.combine(day, time.min, tzinfo=UTC)

@@ -12,29 +12,23 @@ _TIMEOUT_SECONDS = 5
 _MAX_BYTES = 500_000
 
 
-class OverlayReader:
-    """Reads from count, at the public address of all functions."""
+async def read_overlay(public_url: str, campaign: str) -> PublishedOverlay:
+    """Read the overlay of one campaign from count, at the public address of all functions.
 
-    def __init__(self, public_url: str) -> None:
-        self._public_url = public_url
-        self._opener = build_opener(ProxyHandler({}))
+    Raises:
+        StoreUnavailable: no answer, or one that is too large.
+        ValidationError: an answer that is no overlay.
+    """
+    url = f"{public_url}/v1/campaigns/{campaign}/overlay"
+    return PublishedOverlay.model_validate_json(await asyncio.to_thread(_get, url))
 
-    async def read(self, campaign: str) -> PublishedOverlay:
-        """Read the overlay of one campaign.
 
-        Raises:
-            StoreUnavailable: no answer, or one that is too large.
-            ValidationError: an answer that is no overlay.
-        """
-        return PublishedOverlay.model_validate_json(await asyncio.to_thread(self._get, campaign))
-
-    def _get(self, campaign: str) -> bytes:
-        url = f"{self._public_url}/v1/campaigns/{campaign}/overlay"
-        try:
-            with self._opener.open(url, timeout=_TIMEOUT_SECONDS) as answer:
-                content: bytes = answer.read(_MAX_BYTES + 1)
-        except (OSError, HTTPException) as error:
-            raise StoreUnavailable("overlay") from error
-        if len(content) > _MAX_BYTES:
-            raise StoreUnavailable("overlay: too large")
-        return content
+def _get(url: str) -> bytes:
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=_TIMEOUT_SECONDS) as answer:
+            content: bytes = answer.read(_MAX_BYTES + 1)
+    except (OSError, HTTPException) as error:
+        raise StoreUnavailable("overlay") from error
+    if len(content) > _MAX_BYTES:
+        raise StoreUnavailable("overlay: too large")
+    return content

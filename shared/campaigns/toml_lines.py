@@ -4,6 +4,7 @@ For a file that tomllib has read: all that it accepts is found here, and nothing
 from the top of the file, with a number for an entry of a list: ("partners", "digital-rights", "origins", 0).
 """
 
+import contextlib
 import re
 import tomllib
 from bisect import bisect_left
@@ -11,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 Path = tuple[int | str, ...]
 
-_BLANK = re.compile(r"(?:\s|#[^\n]*)+")
-_COMMENT = re.compile(r"#[^\n]*")
+#: White space, or a comment.
+_BLANK = re.compile(r"\s+|#([^\n]*)")
 _STRING = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*"""(?:"{0,2})'  # up to two quotes more belong to what is quoted
     r"|'''(?:[^']|'(?!''))*'''(?:'{0,2})"
@@ -45,32 +46,20 @@ class Lines:
 def unclosed_quote(text: str) -> int | None:
     """Return the line of the opening quotes that are never closed; None where there are none."""
     scanner = _Scanner(text)
-    try:
+    with contextlib.suppress(ValueError):
         scanner.scan()
-    except _UnclosedError as unclosed:
-        return scanner.line_at(unclosed.at)
-    except _SyntaxError:
-        return None
-    return None
-
-
-class _SyntaxError(Exception):
-    """This is no TOML."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-
-class _UnclosedError(_SyntaxError):
-    """Quotes that are never closed."""
+    return scanner.unclosed
 
 
 class _Scanner:
+    """Scans token by token; each takes the blanks and comments after it along."""
+
     def __init__(self, text: str) -> None:
         self.text = text.replace("\r\n", "\n")
         self.at = 0
         self.lines = dict[Path, int]()
         self.comments = dict[int, str]()
+        self.unclosed: int | None = None
         self._entries = dict[Path, int]()  # how many each [[list of tables]] has so far
         self._line_ends = [found.start() for found in re.finditer("\n", self.text)]
 
@@ -78,7 +67,7 @@ class _Scanner:
         """Scan the whole text.
 
         Raises:
-            _SyntaxError: this is no TOML.
+            ValueError: this is no TOML.
         """
         table: Path = ()
         self._skip_blank()
@@ -87,14 +76,14 @@ class _Scanner:
                 table = self._header()
             else:
                 self._pair(table)
-            self._skip_blank()
 
-    def line_at(self, at: int) -> int:
-        return bisect_left(self._line_ends, at) + 1
+    @property
+    def _line(self) -> int:
+        return bisect_left(self._line_ends, self.at) + 1
 
     def _header(self) -> Path:
         """Scan [a.b] or [[a.b]] after its first bracket; return the table that the following keys belong to."""
-        line = self.line_at(self.at)
+        line = self._line
         is_entry = self._takes("[")
         table = self._tables(self._key(), line)
         if is_entry:
@@ -117,12 +106,11 @@ class _Scanner:
         return (*table, key[-1])
 
     def _pair(self, table: Path) -> None:
-        line = self.line_at(self.at)
+        line = self._line
         for part in self._key():
             table = (*table, part)
             self.lines.setdefault(table, line)
         self._expect("=")
-        self._skip_blank()
         self._value(table)
 
     def _value(self, path: Path) -> None:
@@ -131,28 +119,23 @@ class _Scanner:
         elif self._takes("{"):
             self._inline_table(path)
         elif not self._match(_STRING):
-            self._refuse_unclosed()
+            if self.text.startswith(('"', "'"), self.at):
+                self.unclosed = self._line
             if not self._match(_PLAIN_VALUE):
-                raise _SyntaxError(self.at)
+                raise ValueError
 
     def _list(self, path: Path) -> None:
         index = 0
-        self._skip_blank()
         while not self._takes("]"):
-            self.lines[(*path, index)] = self.line_at(self.at)
+            self.lines[(*path, index)] = self._line
             self._value((*path, index))
-            index += 1
-            self._skip_blank()
             self._takes(",")
-            self._skip_blank()
+            index += 1
 
     def _inline_table(self, path: Path) -> None:
-        self._skip_blank()
         while not self._takes("}"):
             self._pair(path)
-            self._skip_blank()
             self._takes(",")
-            self._skip_blank()
 
     def _key(self) -> list[str]:
         """Scan a dotted key, up to what follows it."""
@@ -162,39 +145,33 @@ class _Scanner:
         return parts
 
     def _key_part(self) -> str:
-        self._skip_blank()
         if bare := self._match(_BARE_KEY):
-            part = bare
-        elif quoted := self._match(_STRING):
-            part = str(tomllib.loads(f"x = {quoted}")["x"])
-        else:
-            raise _SyntaxError(self.at)
-        self._skip_blank()
-        return part
+            return bare
+        if quoted := self._match(_STRING):
+            return str(tomllib.loads(f"x = {quoted}")["x"])
+        raise ValueError
 
     def _skip_blank(self) -> None:
-        start = self.at
-        blank = self._match(_BLANK)
-        for comment in _COMMENT.finditer(blank):
-            self.comments[self.line_at(start + comment.start())] = comment[0].removeprefix("#").strip()
-
-    def _refuse_unclosed(self) -> None:
-        if self.text[self.at : self.at + 1] in {'"', "'"}:
-            raise _UnclosedError(self.at)
+        while blank := _BLANK.match(self.text, self.at):
+            if blank[1] is not None:
+                self.comments[self._line] = blank[1].strip()
+            self.at = blank.end()
 
     def _match(self, pattern: re.Pattern[str]) -> str:
         found = pattern.match(self.text, self.at)
         if not found:
             return ""
         self.at = found.end()
+        self._skip_blank()
         return found[0]
 
     def _takes(self, mark: str) -> bool:
         if self.text.startswith(mark, self.at):
             self.at += 1
+            self._skip_blank()
             return True
         return False
 
     def _expect(self, mark: str) -> None:
         if not self._takes(mark):
-            raise _SyntaxError(self.at)
+            raise ValueError

@@ -6,7 +6,7 @@ text that depends on a number is a table of the language's plural forms (CLDR): 
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -109,31 +109,12 @@ def _primary(tag: str) -> str:
 #: As CLDR has them. A menu names them all, and CLDR reads a whole language to find its name: together a hundred
 #: milliseconds of the first page that a process shows.
 _NATIVE_NAMES = {
-    "bg": "Български",
-    "cs": "Čeština",
-    "da": "Dansk",
-    "de": "Deutsch",
-    "el": "Ελληνικά",
-    "en": "English",
-    "es": "Español",
-    "et": "Eesti",
-    "fi": "Suomi",
-    "fr": "Français",
-    "ga": "Gaeilge",
-    "hr": "Hrvatski",
-    "hu": "Magyar",
-    "it": "Italiano",
-    "lt": "Lietuvių",
-    "lv": "Latviešu",
-    "mt": "Malti",
-    "nl": "Nederlands",
-    "pl": "Polski",
-    "pt": "Português",
-    "ro": "Română",
-    "sk": "Slovenčina",
-    "sl": "Slovenščina",
+    "bg": "Български", "cs": "Čeština", "da": "Dansk", "de": "Deutsch", "el": "Ελληνικά", "en": "English",
+    "es": "Español", "et": "Eesti", "fi": "Suomi", "fr": "Français", "ga": "Gaeilge", "hr": "Hrvatski",
+    "hu": "Magyar", "it": "Italiano", "lt": "Lietuvių", "lv": "Latviešu", "mt": "Malti", "nl": "Nederlands",
+    "pl": "Polski", "pt": "Português", "ro": "Română", "sk": "Slovenčina", "sl": "Slovenščina",
     "sv": "Svenska",
-}
+}  # fmt: skip
 
 
 def native_name(language: str) -> str:
@@ -155,11 +136,9 @@ def _by_preference(accept_language: str) -> list[str]:
     return [tag for quality, tag in sorted(weighed, key=lambda pair: -pair[0]) if quality > 0]
 
 
-def _flatten(prefix: str, table: Mapping[str, Any]) -> list[tuple[str, str]]:
-    pairs = []
+def _flatten(prefix: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in table.items():
         if isinstance(value, dict):
-            pairs += _flatten(f"{prefix}{key}.", value)
+            yield from _flatten(f"{prefix}{key}.", value)
         else:
-            pairs.append((f"{prefix}{key}", value))
-    return pairs
+            yield f"{prefix}{key}", value

@@ -13,7 +13,7 @@ from shared.crypto.tokens import Link, Purpose, Tokens
 from shared.locales import Locale
 from shared.mail import Mail, links
 from shared.reference import countries
-from shared.store.entities import Address, GrantMail, MailKind, Submission
+from shared.store.entities import GrantMail, MailKind, Submission
 from shared.web import pages
 from shared.web.pages import MailLink
 
@@ -28,13 +28,14 @@ class Composer:
     def compose(self, granted: GrantMail, campaign: Campaign, *, to: str, language: str, now: datetime) -> Mail:
         """Compose the granted mail, with fresh links. `language`: the signer's, BCP 47."""
         locale = locales.load(locales.negotiate(language, None, campaign.texts, campaign.default_language))
+        withdrawal = Link(granted.address.campaign, granted.address.digest, locale.language)
         return render(
             granted.kind,
             campaign,
             locale,
             to=to,
             confirm=self._confirm_links(granted, locale, now),
-            withdraw=self._withdraw_url(granted.address, locale, now),
+            withdraw=self._url(Purpose.WITHDRAW, withdrawal, now),
             privacy=f"{self.public_url}/c/{campaign.id}/privacy?lang={locale.language}",
         )
 
@@ -47,9 +48,6 @@ class Composer:
             )
             for submission in granted.submissions
         ]
-
-    def _withdraw_url(self, address: Address, locale: Locale, now: datetime) -> str:
-        return self._url(Purpose.WITHDRAW, Link(address.campaign, address.digest, locale.language), now)
 
     def _url(self, purpose: Purpose, link: Link, now: datetime) -> str:
         return f"{self.public_url}/v1/{purpose}/{self.tokens.issue(purpose, link, now)}"

@@ -4,6 +4,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import aiosmtplib
@@ -21,38 +22,28 @@ _TIMEOUT_SECONDS = 30
 _BAD_ADDRESS = re.compile(r"5\.1\.\d{1,3}\b")
 
 
+@dataclass(frozen=True, kw_only=True)
 class SmtpMailer:
     """Opens a connection per mail, so that a relay's greylisting or limits concern one recipient only."""
 
-    def __init__(
-        self,
-        *,
-        host: str,
-        port: int,
-        user: str | None,
-        password: str | None,
-        starttls: bool,
-        now: Callable[[], datetime],
-        tls_context: ssl.SSLContext | None = None,
-    ) -> None:
-        self._host = host
-        self._port = port
-        self._user = user
-        self._password = password
-        self._starttls = starttls
-        self._now = now
-        self._tls_context = tls_context
+    host: str
+    port: int
+    user: str | None
+    password: str | None = field(repr=False)
+    starttls: bool
+    now: Callable[[], datetime]
+    tls_context: ssl.SSLContext | None = None
 
     async def send(self, mail: Mail) -> None:
         """Send the mail through the relay, see `Mailer.send`."""
-        content = build(mail, self._now()).as_bytes()
+        content = build(mail, self.now()).as_bytes()
         relay = aiosmtplib.SMTP(
-            hostname=self._host,
-            port=self._port,
-            username=self._user,
-            password=self._password,
-            start_tls=self._starttls,
-            tls_context=self._tls_context,
+            hostname=self.host,
+            port=self.port,
+            username=self.user,
+            password=self.password,
+            start_tls=self.starttls,
+            tls_context=self.tls_context,
             timeout=_TIMEOUT_SECONDS,
         )
         try:

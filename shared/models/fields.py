@@ -8,12 +8,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BeforeValidator, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from shared.errors import FieldError
@@ -127,36 +122,21 @@ SLUG = r"[a-z0-9-]{1,40}"
 _BCP47 = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}"
 _POSTAL_CODE = r"[0-9A-Za-z][0-9A-Za-z -]{1,14}"
 
-Email = Annotated[
-    str,
-    AfterValidator(check_email),
-    WithJsonSchema({"type": "string", "format": "idn-email", "maxLength": MAX_EMAIL_CHARACTERS}),
-]
-Name = Annotated[
-    str,
-    AfterValidator(check_name),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARACTERS}),
-]
-Country = Annotated[
-    str, AfterValidator(check_country), WithJsonSchema({"type": "string", "enum": sorted(countries.CODES)})
-]
-Bcp47 = Annotated[
-    str, _matching(_BCP47, "locale_invalid"), WithJsonSchema({"type": "string", "pattern": f"^{_BCP47}$"})
-]
+
+def _schema(**keywords: object) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **keywords})
+
+
+Email = Annotated[str, AfterValidator(check_email), _schema(format="idn-email", maxLength=MAX_EMAIL_CHARACTERS)]
+Name = Annotated[str, AfterValidator(check_name), _schema(minLength=1, maxLength=MAX_NAME_CHARACTERS)]
+Country = Annotated[str, AfterValidator(check_country), _schema(enum=sorted(countries.CODES))]
+Bcp47 = Annotated[str, _matching(_BCP47, "locale_invalid"), _schema(pattern=f"^{_BCP47}$")]
 Consent = Annotated[
     Literal[True], BeforeValidator(_check_consent), WithJsonSchema({"type": "boolean", "const": True})
 ]
-Partner = Annotated[
-    str, _matching(SLUG, "partner_unknown"), WithJsonSchema({"type": "string", "pattern": f"^{SLUG}$"})
-]
-Source = Annotated[
-    str, _matching(SLUG, "source_invalid"), WithJsonSchema({"type": "string", "pattern": f"^{SLUG}$"})
-]
-PostalCode = Annotated[
-    str,
-    _matching(_POSTAL_CODE, "postal_code_invalid"),
-    WithJsonSchema({"type": "string", "pattern": f"^{_POSTAL_CODE}$"}),
-]
+Partner = Annotated[str, _matching(SLUG, "partner_unknown"), _schema(pattern=f"^{SLUG}$")]
+Source = Annotated[str, _matching(SLUG, "source_invalid"), _schema(pattern=f"^{SLUG}$")]
+PostalCode = Annotated[str, _matching(_POSTAL_CODE, "postal_code_invalid"), _schema(pattern=f"^{_POSTAL_CODE}$")]
 
 
 #: Pydantic's own error types as our codes; any other means a wrong type.

@@ -1,10 +1,6 @@
 """The bodies of requests: strict models that refuse unknown fields. The OpenAPI document is made from them."""
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.models.fields import Bcp47, Consent, Country, Email, Name, Partner, PostalCode, Source
 

@@ -4,12 +4,11 @@ Any number of processes may enqueue into one file and dispatch from it.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from shared.databases import sqlite
 from shared.databases.sqlite import SqliteDatabase
@@ -71,24 +70,22 @@ class LocalQueue:
         if len(body) > MAX_BODY_BYTES:
             raise ValueError(f"a task body of {len(body)} bytes exceeds {MAX_BODY_BYTES}")
         due_at = 0 if not_before is None else microseconds(not_before)
-        insert = "INSERT INTO tasks (body, due_at) VALUES (?, ?)"
-        await self._database.run(lambda connection: connection.execute(insert, (body, due_at)))
+        await self._execute("INSERT INTO tasks (body, due_at) VALUES (?, ?)", (body, due_at))
 
     async def pending(self) -> int:
         """How many tasks are not yet delivered, those that are not due included."""
-        count = "SELECT count(*) FROM tasks"
-        return int(await self._database.run(lambda connection: connection.execute(count).fetchone()[0]))
+        [[number]] = await self._execute("SELECT count(*) FROM tasks")
+        return int(number)
 
     async def lease(self, now: datetime) -> Lease | None:
         """Lease the task that has been due for longest, for `LEASE`, if any is due. Raises QueueUnavailable."""
         times = {"now": microseconds(now), "until": microseconds(now + LEASE)}
-        rows = await self._database.run(lambda connection: connection.execute(_LEASE, times).fetchall())
+        rows = await self._execute(_LEASE, times)
         return Lease(*rows[0]) if rows else None
 
     async def done(self, lease: Lease) -> None:
         """Forget the task. Raises QueueUnavailable."""
-        delete = "DELETE FROM tasks WHERE id = ?"
-        await self._database.run(lambda connection: connection.execute(delete, (lease.task,)))
+        await self._execute("DELETE FROM tasks WHERE id = ?", (lease.task,))
 
     async def retry(self, lease: Lease, *, at: datetime, executed: bool) -> None:
         """Offer the task again at `at`, unless the lease ran out and is another's. Raises QueueUnavailable."""
@@ -96,14 +93,13 @@ class LocalQueue:
             "UPDATE tasks SET due_at = ?, leased_until = 0, executions = executions + ? "
             "WHERE id = ? AND leased_until = ?"
         )
-        values = (microseconds(at), int(executed), lease.task, lease.until)
-        await self._database.run(lambda connection: connection.execute(update, values))
+        await self._execute(update, (microseconds(at), int(executed), lease.task, lease.until))
 
     async def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
         """As `TaskList.tasks`, a page at a time."""
         select = "SELECT id, body FROM tasks WHERE id > ? ORDER BY id LIMIT ?"
         after = 0
-        while rows := await self._database.run(partial(_rows, select, (after, _PAGE))):
+        while rows := await self._execute(select, (after, _PAGE)):
             for task, body in rows:
                 yield str(task), body
             after = rows[-1][0]
@@ -121,9 +117,8 @@ class LocalQueue:
         """Close the file. The queue cannot be used afterwards."""
         await asyncio.to_thread(self._database.close)
 
-
-def _rows(select: str, values: tuple[int, ...], connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
-    return connection.execute(select, values).fetchall()
+    async def _execute(self, statement: str, values: tuple[object, ...] | dict[str, int] = ()) -> list[Any]:
+        return await self._database.run(lambda connection: connection.execute(statement, values).fetchall())
 
 
 def microseconds(moment: datetime) -> int:

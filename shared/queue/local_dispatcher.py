@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import httpx
 
 from shared import log
+from shared.clock import Clock, utc_now
 from shared.errors import QueueUnavailable
 from shared.queue.local import DELIVERY_TIMEOUT, Lease, LocalQueue, microseconds
 
@@ -46,7 +46,7 @@ class Dispatcher:
                 tried += 1
         return tried
 
-    async def run(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    async def run(self, clock: Clock = utc_now) -> None:
         """Deliver until cancelled. What is under way then is offered again after a backoff."""
         async with asyncio.TaskGroup() as deliveries:
             while True:
@@ -57,7 +57,7 @@ class Dispatcher:
                 if not started:
                     await asyncio.sleep(POLL_SECONDS)
 
-    async def _start_next(self, deliveries: asyncio.TaskGroup, clock: Callable[[], datetime]) -> bool:
+    async def _start_next(self, deliveries: asyncio.TaskGroup, clock: Clock) -> bool:
         # Waits for a free place before it leases, so that no lease runs out in a queue in front of the POST.
         await self._free.acquire()
         lease = None
@@ -71,7 +71,7 @@ class Dispatcher:
         deliveries.create_task(self._deliver(lease, clock)).add_done_callback(lambda _: self._free.release())
         return True
 
-    async def _deliver(self, lease: Lease, clock: Callable[[], datetime]) -> None:
+    async def _deliver(self, lease: Lease, clock: Clock) -> None:
         status = None
         try:
             status = await self._post(lease, clock())

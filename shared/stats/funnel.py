@@ -160,7 +160,9 @@ class Funnel:
         try:
             await self._store.add_to_funnel(campaign, counts)
         except StoreUnavailable as error:
-            if self._may_log():
+            # Seldom: an unavailable database is unavailable to every request.
+            if self._clock() - self._logged >= _LOG_INTERVAL_SECONDS:
+                self._logged = self._clock()
                 log.exception("funnel_not_written", error.__cause__ or error, campaign=campaign)
             self._counts.setdefault(campaign, Counter()).update(counts)
 
@@ -186,14 +188,6 @@ class Funnel:
         # At once after a pause: an instance without requests gets hardly any CPU to write later.
         await asyncio.sleep(max(0, self._written + WRITE_SECONDS - self._clock()))
         await self.write()
-
-    def _may_log(self) -> bool:
-        """Limit the log: an unavailable database is unavailable to every request."""
-        now = self._clock()
-        if now - self._logged < _LOG_INTERVAL_SECONDS:
-            return False
-        self._logged = now
-        return True
 
 
 def _parts(counts: Mapping[FunnelKey, int]) -> Iterator[dict[FunnelKey, int]]:

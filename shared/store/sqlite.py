@@ -211,8 +211,7 @@ def read_signature(database: sqlite3.Connection, campaign: str, digest: str) -> 
 
 def read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
     row = database.execute(
-        "SELECT document FROM mailboxes WHERE campaign = ? AND mailbox = ?",
-        (address.campaign, address.mailbox),
+        "SELECT document FROM mailboxes WHERE campaign = ? AND mailbox = ?", (address.campaign, address.mailbox)
     ).fetchone()
     return MAILBOX.validate_json(row[0]) if row else Mailbox()
 

@@ -99,12 +99,7 @@ def _admit_pending(
 
 
 def claim(
-    address: Address,
-    stored: Signature | None,
-    mailbox: Mailbox,
-    key: str,
-    kind: MailKind | None,
-    now: datetime,
+    address: Address, stored: Signature | None, mailbox: Mailbox, key: str, kind: MailKind | None, now: datetime
 ) -> MailTransition:
     """Claim a mail for an address that signed before, see `Store.claim`."""
     signature = _unexpired(stored, now)

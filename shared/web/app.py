@@ -5,9 +5,8 @@ handlers call the helpers of this package in that order. Every request gets an a
 reached the framework would be logged with the request's path, and paths hold tokens.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal, cast
 
@@ -27,9 +26,7 @@ from shared.web.cors import is_admitted
 from shared.web.problem import problem
 
 _PREFLIGHT_SECONDS = 7200
-
 _WORTH_COMPRESSING_BYTES = 1000
-
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -45,10 +42,6 @@ class Route:
     handlers: Mapping[str, Handler]
     cors: Literal["none", "partners", "any"] = "none"
     is_page: bool = False
-    pattern: re.Pattern[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pattern", compile_path(self.path)[0])
 
     @property
     def allow(self) -> str:
@@ -71,6 +64,7 @@ class App:
         self._function = function
         self._deps = deps
         self.routes = [*handled, Route(routes.health(function), {"GET": self._health}, cors="any")]
+        self._patterns = [(compile_path(route.path)[0], route) for route in self.routes]
 
     async def answer(self, request: Request) -> Response:
         """Answer any request; never raise."""
@@ -102,8 +96,8 @@ class App:
     def _find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         # Not Starlette's Router: test_a_path_with_a_line_break_is_another_path,
         # test_an_unknown_campaign_comes_before_any_other_fault.
-        for route in self.routes:
-            if found := route.pattern.fullmatch(request.scope["path"]):
+        for pattern, route in self._patterns:
+            if found := pattern.fullmatch(request.scope["path"]):
                 return route, found.groupdict()
         raise NotFound
 
@@ -142,7 +136,7 @@ class App:
         return campaign is not None and is_admitted(campaign, origin, self._deps.public_url)
 
     async def _health(self, _call: Call) -> Response:
-        return answer_json(Health(function=self._function, version=VERSION), headers=NO_STORE)
+        return answer_json(Health(function=self._function, version=VERSION))
 
 
 def _compressed(response: Response) -> Response:

@@ -7,14 +7,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from shared.errors import (
-    InvalidFields,
-    NestedTooDeeply,
-    NotJson,
-    NotUtf8,
-    TooLarge,
-    UnsupportedMediaType,
-)
+from shared.errors import InvalidFields, NestedTooDeeply, NotJson, NotUtf8, TooLarge, UnsupportedMediaType
 from shared.models.fields import field_errors
 from shared.web.call import FORM, JSON, Call
 

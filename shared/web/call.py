@@ -11,14 +11,13 @@ from starlette.responses import RedirectResponse, Response
 
 from shared import locales
 from shared.campaigns.model import Campaign
-from shared.errors import (
-    UnknownCampaign,
-)
+from shared.errors import UnknownCampaign
 from shared.locales import Locale
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
+#: For what shows something typed, or belongs to one link.
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -65,19 +64,16 @@ class Call:
         """Return the campaign in the path; None if there is none of this name, or no name."""
         return self.campaigns.get(self.params.get("campaign", ""))
 
-    def locale(self, campaign: Campaign | None = None) -> Locale:
-        """Load the texts to answer with: as query, body or browser ask, else in the campaign's language."""
-        return self._locale(campaign or self.known_campaign, self.request.headers.get("accept-language"))
+    def locale(self, campaign: Campaign | None = None, *, cacheable: bool = False) -> Locale:
+        """Load the texts to answer with: as query, body or browser ask, else in the campaign's language.
 
-    def cacheable_locale(self, campaign: Campaign) -> Locale:
-        """Load them without the browser's wish: a CDN caches nothing that varies by Accept-Language."""
-        return self._locale(campaign, None)
-
-    def _locale(self, campaign: Campaign | None, accept_language: str | None) -> Locale:
+        `cacheable`: whatever the browser asks, for a CDN caches nothing that varies by Accept-Language.
+        """
+        campaign = campaign or self.known_campaign
         return locales.load(
             locales.negotiate(
                 self.request.query_params.get("lang") or self.wanted_language,
-                accept_language,
+                None if cacheable else self.request.headers.get("accept-language"),
                 campaign.texts if campaign else locales.LANGUAGES,
                 campaign.default_language if campaign else locales.FALLBACK,
                 campaign.vouched_languages if campaign else None,
@@ -86,10 +82,10 @@ class Call:
 
 
 def answer_json(
-    content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] = NO_STORE
+    content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] = NO_STORE, media_type: str = JSON
 ) -> Response:
     """Answer with a model as JSON, without its empty fields."""
-    return Response(content.model_dump_json(exclude_none=True), status, dict(headers), media_type=JSON)
+    return Response(content.model_dump_json(exclude_none=True), status, dict(headers), media_type)
 
 
 def to_language(call: Call) -> Response | None:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 #: Of the box.
 WIDTH, HEIGHT = 1000, 400
@@ -65,10 +66,7 @@ def _rounded(length: float) -> str:
 
 def _step(most: int) -> int:
     """The smallest of 1, 2, 5, 10, 20, 25, 50 … of which a few reach `most`."""
-    scale = 1
-    while True:
-        for factor in (1, 2, 5) if scale == 1 else (1, 2, 2.5, 5):
-            step = int(factor * scale)
-            if step * _MOST_STEPS >= most:
-                return step
-        scale *= 10
+    candidates = (
+        int(factor * 10**power) for power in count() for factor in ((1, 2, 2.5, 5) if power else (1, 2, 5))
+    )
+    return next(step for step in candidates if step * _MOST_STEPS >= most)

@@ -32,12 +32,12 @@ def signature(fields: Mapping[str, str], campaign: Campaign, language: str) -> d
 
 def without_wrong_hints(fields: Mapping[str, T], campaign: Campaign) -> dict[str, T]:
     """Drop a partner that the campaign does not have and a source that cannot be one."""
-    wrong = set()
+    kept = dict(fields)
     if fields.get("partner") not in campaign.partners:
-        wrong.add("partner")
+        kept.pop("partner", None)
     if not re.fullmatch(SLUG, str(fields.get("source", ""))):
-        wrong.add("source")
-    return {name: value for name, value in fields.items() if name not in wrong}
+        kept.pop("source", None)
+    return kept
 
 
 def _truth(fields: Mapping[str, str], name: str) -> bool | None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -25,62 +25,30 @@ _TAGS = {
     OPERATIONS: "Health, and what the functions ask each other.",
 }
 
+_REQUESTS = (SignRequest, LinksRequest)
+_RESPONSES = (CheckInbox, Pressed, Count, History, Form, Health, Problem, PublishedOverlay)
 _REFERENCE = "#/components/schemas/{model}"
-_HTML = {"text/html": {"schema": {"type": "string"}}}
+_TEXT = {"type": "string"}
+_HTML = {"text/html": {"schema": _TEXT}}
 
-_CAMPAIGN = {
-    "name": "campaign",
-    "in": "path",
-    "required": True,
-    "description": "A campaign's id.",
-    "schema": {"type": "string", "pattern": "^[a-z0-9-]{1,40}$"},
-    "example": "reclaim-your-face",
-}
-_TOKEN = {
-    "name": "token",
-    "in": "path",
-    "required": True,
-    "description": "From a link in the mail.",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"},
-}
-_LANG = {
-    "name": "lang",
-    "in": "query",
-    "description": "BCP 47; by default the campaign's language.",
-    "schema": {"type": "string"},
-}
-_PARTNER = {
-    "name": "partner",
-    "in": "query",
-    "description": "The partner whose page leads here; an unknown one is ignored.",
-    "schema": {"type": "string"},
-}
-_SOURCE = {
-    "name": "source",
-    "in": "query",
-    "description": "Where the signer comes from, such as `mastodon`.",
-    "schema": {"type": "string"},
-}
-_ORIGIN = {
-    "name": "origin",
-    "in": "query",
-    "description": "The origin of the page that shows the form.",
-    "schema": {"type": "string"},
-}
-_EMBED = {
-    "name": "embed",
-    "in": "query",
-    "description": "1: without what surrounds it, for a frame in another page.",
-    "schema": {"type": "string"},
-}
-_FILE = {
-    "name": "file",
-    "in": "path",
-    "required": True,
-    "description": "`v1.js`, or the name of one version of it.",
-    "schema": {"type": "string", "pattern": "^[a-z0-9.-]{1,40}$"},
-    "example": "v1.js",
-}
+
+def _in_path(name: str, description: str, pattern: str, **more: str) -> dict[str, Any]:
+    schema = {**_TEXT, "pattern": f"^{pattern}$"}
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": schema, **more}
+
+
+def _in_query(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": _TEXT}
+
+
+_CAMPAIGN = _in_path("campaign", "A campaign's id.", "[a-z0-9-]{1,40}", example="reclaim-your-face")
+_TOKEN = _in_path("token", "From a link in the mail.", "[A-Za-z0-9._~-]+")
+_FILE = _in_path("file", "`v1.js`, or the name of one version of it.", "[a-z0-9.-]{1,40}", example="v1.js")
+_LANG = _in_query("lang", "BCP 47; by default the campaign's language.")
+_PARTNER = _in_query("partner", "The partner whose page leads here; an unknown one is ignored.")
+_SOURCE = _in_query("source", "Where the signer comes from, such as `mastodon`.")
+_ORIGIN = _in_query("origin", "The origin of the page that shows the form.")
+_EMBED = _in_query("embed", "1: without what surrounds it, for a frame in another page.")
 
 _PROBLEMS = {
     400: "Not UTF-8, not JSON, or nested too deeply.",
@@ -95,27 +63,14 @@ _PROBLEMS = {
     429: "Too many requests from one address: answered by the load balancer in front, with `Retry-After`.",
     503: "Try again; `Retry-After` says when. Nothing was lost.",
 }
-_NOT_MODIFIED = {"description": "The numbers are those of the `If-None-Match`."}
 _TAKING_BODIES = (400, 403, 404, 405, 413, 415, 422, 429, 503)
 
 
 @cache
 def document(public_url: str) -> str:
     """Write the document as JSON. `public_url`: where these paths are."""
-    models: list[type[BaseModel]] = [
-        SignRequest,
-        LinksRequest,
-        CheckInbox,
-        Pressed,
-        Count,
-        History,
-        Form,
-        Health,
-        Problem,
-        PublishedOverlay,
-    ]
     _, schemas = models_json_schema(
-        [(model, "validation" if model in (SignRequest, LinksRequest) else "serialization") for model in models],
+        [*((model, "validation") for model in _REQUESTS), *((model, "serialization") for model in _RESPONSES)],
         ref_template=_REFERENCE,
     )
     return json.dumps(
@@ -129,14 +84,10 @@ def document(public_url: str) -> str:
             },
             "servers": [{"url": public_url}],
             "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
-            "paths": _paths(),
+            "paths": {**_signing(), **_numbers(), **_widget(), **_pages(), **_operations()},
             "components": {"schemas": schemas["$defs"]},
         }
     )
-
-
-def _paths() -> dict[str, Any]:
-    return {**_signing(), **_numbers(), **_widget(), **_pages(), **_operations()}
 
 
 def _signing() -> dict[str, Any]:
@@ -146,276 +97,206 @@ def _signing() -> dict[str, Any]:
         ConfirmPath.CONFIRM: {
             "parameters": [_TOKEN],
             "get": _button("confirm", "Show the page whose button confirms the signature."),
-            "post": _press("confirm", "Confirm the signature and count it, once.", "confirmed"),
+            "post": _press("confirm", "Confirm the signature and count it, once.", Pressed(status="confirmed")),
         },
         ConfirmPath.WITHDRAW: {
             "parameters": [_TOKEN],
             "get": _button("withdraw", "Show the page whose button withdraws the signature."),
-            "post": _press("withdraw", "Withdraw the signature: uncount it and empty its record.", "withdrawn"),
+            "post": _press(
+                "withdraw", "Withdraw the signature: uncount it and empty its record.", Pressed(status="withdrawn")
+            ),
         },
     }
 
 
 def _sign() -> dict[str, Any]:
-    return {
-        "operationId": "sign",
-        "tags": [SIGNING],
-        "summary": "Sign the petition.",
-        "description": "JSON refuses unknown fields; a plain form ignores them, and may hold `return_url`, the "
-        "address of a registered partner's page to go to afterwards.",
-        "requestBody": _body(examples.SIGN, form_fields=["return_url"]),
-        "responses": {
-            "202": _json("Accepted: look into your inbox. The same for every address.", examples.CHECK_INBOX),
-            "200": _html("To a form: the check-your-inbox page."),
-            "303": {"description": "To a form: to its `return_url`, or to the hosted page."},
-            **_problems(409, 410, *_TAKING_BODIES),
+    return _operation(
+        SIGNING,
+        "sign",
+        "Sign the petition.",
+        {
+            202: _json("Accepted: look into your inbox. The same for every address.", examples.CHECK_INBOX),
+            200: _answer("To a form: the check-your-inbox page.", _HTML),
+            303: _answer("To a form: to its `return_url`, or to the hosted page."),
         },
-    }
+        (409, 410, *_TAKING_BODIES),
+        description="JSON refuses unknown fields; a plain form ignores them, and may hold `return_url`, the "
+        "address of a registered partner's page to go to afterwards.",
+        requestBody=_body(examples.SIGN, form_fields=["return_url"]),
+    )
 
 
 def _links() -> dict[str, Any]:
-    return {
-        "operationId": "links",
-        "tags": [SIGNING],
-        "summary": "Mail an address the links it is due.",
-        "requestBody": _body(examples.LINKS),
-        "responses": {
-            "202": _json("Accepted, whether or not anything is due.", examples.CHECK_INBOX),
-            "200": _html("To a form: a page that says so."),
-            "303": {"description": "To a form of an unregistered page: to the hosted page."},
-            **_problems(*_TAKING_BODIES),
+    return _operation(
+        SIGNING,
+        "links",
+        "Mail an address the links it is due.",
+        {
+            202: _json("Accepted, whether or not anything is due.", examples.CHECK_INBOX),
+            200: _answer("To a form: a page that says so.", _HTML),
+            303: _answer("To a form of an unregistered page: to the hosted page."),
         },
-    }
+        _TAKING_BODIES,
+        requestBody=_body(examples.LINKS),
+    )
 
 
 def _button(operation: str, summary: str) -> dict[str, Any]:
-    return {
-        "operationId": f"show_{operation}",
-        "tags": [SIGNING],
-        "summary": summary,
-        "description": "Changes nothing: mail scanners open links.",
-        "responses": {"200": _html("The page with its button."), **_problems(404, 405, 410)},
-    }
+    page = _answer("The page with its button.", _HTML)
+    description = "Changes nothing: mail scanners open links."
+    return _operation(SIGNING, f"show_{operation}", summary, {200: page}, (404, 405, 410), description=description)
 
 
-def _press(operation: str, summary: str, status: Literal["confirmed", "withdrawn"]) -> dict[str, Any]:
-    answer = _json("Done, now or before.", Pressed(status=status))
-    return {
-        "operationId": operation,
-        "tags": [SIGNING],
-        "summary": summary,
-        "description": "A repeat answers the same. HTML unless `Accept` asks for JSON.",
-        "responses": {
-            "200": {**answer, "content": {**answer["content"], **_HTML}},
-            **_problems(404, 405, 410, 429, 503),
-        },
-    }
+def _press(operation: str, summary: str, pressed: Pressed) -> dict[str, Any]:
+    answer = _answer("Done, now or before.", {**_example(pressed), **_HTML})
+    description = "A repeat answers the same. HTML unless `Accept` asks for JSON."
+    problems = (404, 405, 410, 429, 503)
+    return _operation(SIGNING, operation, summary, {200: answer}, problems, description=description)
 
 
 def _numbers() -> dict[str, Any]:
     days, hours = "each day since the start", f"each hour of the last {HOURS_KEPT_DAYS} days"
+    count = _json("The count, at most a few seconds old.", examples.COUNT)
+    badge = _answer("The total, with a bar towards the next goal.", {"image/svg+xml": {"schema": _TEXT}})
     return {
-        CountPath.COUNT: _at_campaign(_count()),
-        CountPath.BADGE: {"parameters": [_CAMPAIGN, _LANG], "get": _badge()},
-        CountPath.HISTORY: _at_campaign(_history("days", days, examples.HISTORY_DAYS)),
-        CountPath.HISTORY_CSV: _at_campaign(_history_csv("days", days, examples.HISTORY_DAYS)),
-        CountPath.HOURS: _at_campaign(_history("hours", hours, examples.HISTORY_HOURS)),
-        CountPath.HOURS_CSV: _at_campaign(_history_csv("hours", hours, examples.HISTORY_HOURS)),
+        CountPath.COUNT: _number(
+            "count",
+            "Count the confirmed signatures.",
+            count,
+            description="By country, with the next goal and the thresholds of an initiative.",
+        ),
+        CountPath.BADGE: {
+            **_number("badge", "Draw the count as a picture, 200 x 48 pixels.", badge),
+            "parameters": [_CAMPAIGN, _LANG],
+        },
+        CountPath.HISTORY: _history("days", days, examples.HISTORY_DAYS),
+        CountPath.HISTORY_CSV: _history_csv("days", days, examples.HISTORY_DAYS),
+        CountPath.HOURS: _history("hours", hours, examples.HISTORY_HOURS),
+        CountPath.HOURS_CSV: _history_csv("hours", hours, examples.HISTORY_HOURS),
     }
+
+
+def _number(operation: str, summary: str, answer: dict[str, Any], **more: str) -> dict[str, Any]:
+    answers = {200: answer, 304: _answer("The numbers are those of the `If-None-Match`.")}
+    return _at_campaign(_operation(NUMBERS, operation, summary, answers, (404, 405, 503), **more))
+
+
+def _history(name: str, what: str, example: History) -> dict[str, Any]:
+    points = _json("The points, oldest first.", example)
+    return _number(f"history_{name}", f"List how the count has grown: {what}.", points)
+
+
+def _history_csv(name: str, what: str, example: History) -> dict[str, Any]:
+    content = {"text/csv": {"schema": _TEXT, "example": as_csv(example)}}
+    table = _answer("A row for each point, a column for each country.", content)
+    return _number(f"history_{name}_csv", f"List how the count has grown as a table (RFC 4180): {what}.", table)
+
+
+def _widget() -> dict[str, Any]:
+    form = _operation(
+        WIDGET,
+        "form",
+        "Describe the petition's form in one language, for a page of the given origin.",
+        {
+            200: _json("Texts, countries, what is asked, and whether this origin may post.", examples.FORM),
+            302: _answer("To the same with `lang`."),
+        },
+        (404, 405),
+        parameters=[_PARTNER, _ORIGIN],
+    )
+    summary = "Load the widget: at its moving address, or at one that never changes."
+    module = _answer("An ES module.", {"text/javascript": {"schema": _TEXT}})
+    return {
+        EmbedPath.FORM: {"parameters": [_CAMPAIGN, _LANG], "get": form},
+        EmbedPath.SCRIPT: {
+            "parameters": [_FILE],
+            "get": _operation(WIDGET, "script", summary, {200: module}, (404, 405)),
+        },
+    }
+
+
+def _pages() -> dict[str, Any]:
+    return {
+        EmbedPath.PETITION: {
+            **_page("petition", "Show the petition and its form.", _PARTNER, _SOURCE, _EMBED),
+            "post": _petition_again(),
+        },
+        EmbedPath.LINKS: _page("ask_links", "Show the form that asks for one's links again."),
+        EmbedPath.PRIVACY: _page("privacy", "Show the privacy notice."),
+        EmbedPath.SNIPPETS: _page("snippets", "Show what a partner pastes into a page.", _PARTNER),
+        CountPath.PROGRESS: _page("progress", "Show the numbers, for journalists.", _EMBED),
+        EmbedPath.SHARE_IMAGE: _at_campaign(_share_image()),
+    }
+
+
+def _page(operation: str, summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    answers = {200: _answer("The page in one language.", _HTML), 302: _answer("To the same page with `lang`.")}
+    more = {"parameters": list(parameters)} if parameters else {}
+    get = _operation(PAGES, operation, summary, answers, (404, 405), **more)
+    return {"parameters": [_CAMPAIGN, _LANG], "get": get}
+
+
+def _petition_again() -> dict[str, Any]:
+    fields = ["name", "email", "country", "postal_code", "partner", "source"]
+    return _operation(
+        PAGES,
+        "petition_again",
+        "Show the petition with its form filled in, to correct a wrong address.",
+        {200: _answer("The page in one language.", _HTML)},
+        (400, 404, 405, 413, 415),
+        description="Never ticks the consent, never answers for the newsletter.",
+        requestBody={"required": True, "content": _form(fields, required=[])},
+    )
+
+
+def _share_image() -> dict[str, Any]:
+    summary = "Load the picture that networks show beside a link to the petition."
+    content = {"image/png": {"schema": {**_TEXT, "contentMediaType": "image/png"}}}
+    image = _answer("The image (PNG, 1200 x 630 pixels).", content)
+    return _operation(PAGES, "share_image", summary, {200: image}, (404, 405))
+
+
+def _operations() -> dict[str, Any]:
+    content = {"application/json": {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}}
+    described = _answer("This document.", content)
+    return {
+        CountPath.OVERLAY: _at_campaign(_overlay()),
+        **{routes.health(function): {"get": _health(function)} for function in routes.FUNCTIONS},
+        EmbedPath.OPENAPI: {
+            "get": _operation(OPERATIONS, "openapi", "Describe this API in OpenAPI 3.1.", {200: described}, (405,))
+        },
+    }
+
+
+def _overlay() -> dict[str, Any]:
+    return _operation(
+        OPERATIONS,
+        "overlay",
+        "List what changed about the campaign since the last deployment.",
+        {200: _json("Whether the campaign is paused, and partners admitted since.", examples.OVERLAY)},
+        (404, 405, 503),
+        description="For the functions that may not read the database.",
+    )
+
+
+def _health(function: str) -> dict[str, Any]:
+    summary = f"Check whether {function} is up, and its version."
+    answer = _json("The function is up.", Health(function=function, version=VERSION))
+    return _operation(OPERATIONS, f"health_{function}", summary, {200: answer}, (405,))
 
 
 def _at_campaign(get: dict[str, Any]) -> dict[str, Any]:
     return {"parameters": [_CAMPAIGN], "get": get}
 
 
-def _count() -> dict[str, Any]:
-    return {
-        "operationId": "count",
-        "tags": [NUMBERS],
-        "summary": "Count the confirmed signatures.",
-        "description": "By country, with the next goal and the thresholds of an initiative.",
-        "responses": {
-            "200": _json("The count, at most a few seconds old.", examples.COUNT),
-            "304": _NOT_MODIFIED,
-            **_problems(404, 405, 503),
-        },
-    }
-
-
-def _badge() -> dict[str, Any]:
-    picture = {"image/svg+xml": {"schema": {"type": "string"}}}
-    return {
-        "operationId": "badge",
-        "tags": [NUMBERS],
-        "summary": "Draw the count as a picture, 200 x 48 pixels.",
-        "responses": {
-            "200": {"description": "The total, with a bar towards the next goal.", "content": picture},
-            "304": _NOT_MODIFIED,
-            **_problems(404, 405, 503),
-        },
-    }
-
-
-def _history(name: str, what: str, example: History) -> dict[str, Any]:
-    return {
-        "operationId": f"history_{name}",
-        "tags": [NUMBERS],
-        "summary": f"List how the count has grown: {what}.",
-        "responses": {
-            "200": _json("The points, oldest first.", example),
-            "304": _NOT_MODIFIED,
-            **_problems(404, 405, 503),
-        },
-    }
-
-
-def _history_csv(name: str, what: str, example: History) -> dict[str, Any]:
-    table = {"text/csv": {"schema": {"type": "string"}, "example": as_csv(example)}}
-    return {
-        "operationId": f"history_{name}_csv",
-        "tags": [NUMBERS],
-        "summary": f"List how the count has grown as a table (RFC 4180): {what}.",
-        "responses": {
-            "200": {
-                "description": "A row for each point, a column for each country.",
-                "content": table,
-            },
-            "304": _NOT_MODIFIED,
-            **_problems(404, 405, 503),
-        },
-    }
-
-
-def _widget() -> dict[str, Any]:
-    return {
-        EmbedPath.FORM: {"parameters": [_CAMPAIGN, _LANG], "get": _form_for_widget()},
-        EmbedPath.SCRIPT: {"parameters": [_FILE], "get": _script()},
-    }
-
-
-def _form_for_widget() -> dict[str, Any]:
-    return {
-        "operationId": "form",
-        "tags": [WIDGET],
-        "summary": "Describe the petition's form in one language, for a page of the given origin.",
-        "parameters": [_PARTNER, _ORIGIN],
-        "responses": {
-            "200": _json("Texts, countries, what is asked, and whether this origin may post.", examples.FORM),
-            "302": {"description": "To the same with `lang`."},
-            **_problems(404, 405),
-        },
-    }
-
-
-def _script() -> dict[str, Any]:
-    content = {"text/javascript": {"schema": {"type": "string"}}}
-    return {
-        "operationId": "script",
-        "tags": [WIDGET],
-        "summary": "Load the widget: at its moving address, or at one that never changes.",
-        "responses": {"200": {"description": "An ES module.", "content": content}, **_problems(404, 405)},
-    }
-
-
-def _pages() -> dict[str, Any]:
-    def at(operation: str, summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
-        return {"parameters": [_CAMPAIGN, _LANG], "get": _page(operation, summary, *parameters)}
-
-    return {
-        EmbedPath.PETITION: {
-            **at("petition", "Show the petition and its form.", _PARTNER, _SOURCE, _EMBED),
-            "post": _petition_again(),
-        },
-        EmbedPath.LINKS: at("ask_links", "Show the form that asks for one's links again."),
-        EmbedPath.PRIVACY: at("privacy", "Show the privacy notice."),
-        EmbedPath.SNIPPETS: at("snippets", "Show what a partner pastes into a page.", _PARTNER),
-        CountPath.PROGRESS: at("progress", "Show the numbers, for journalists.", _EMBED),
-        EmbedPath.SHARE_IMAGE: _at_campaign(_share_image()),
-    }
-
-
-def _page(operation: str, summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "operationId": operation,
-        "tags": [PAGES],
-        "summary": summary,
-        **({"parameters": list(parameters)} if parameters else {}),
-        "responses": {
-            "200": _html("The page in one language."),
-            "302": {"description": "To the same page with `lang`."},
-            **_problems(404, 405),
-        },
-    }
-
-
-def _petition_again() -> dict[str, Any]:
-    return {
-        "operationId": "petition_again",
-        "tags": [PAGES],
-        "summary": "Show the petition with its form filled in, to correct a wrong address.",
-        "description": "Never ticks the consent, never answers for the newsletter.",
-        "requestBody": {
-            "required": True,
-            "content": _form(["name", "email", "country", "postal_code", "partner", "source"], required=[]),
-        },
-        "responses": {"200": _html("The page in one language."), **_problems(400, 404, 405, 413, 415)},
-    }
-
-
-def _share_image() -> dict[str, Any]:
-    content = {"image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}}}
-    return {
-        "operationId": "share_image",
-        "tags": [PAGES],
-        "summary": "Load the picture that networks show beside a link to the petition.",
-        "responses": {
-            "200": {"description": "The image (PNG, 1200 x 630 pixels).", "content": content},
-            **_problems(404, 405),
-        },
-    }
-
-
-def _operations() -> dict[str, Any]:
-    return {
-        CountPath.OVERLAY: _at_campaign(_overlay()),
-        **{routes.health(function): {"get": _health(function)} for function in routes.FUNCTIONS},
-        EmbedPath.OPENAPI: {"get": _described()},
-    }
-
-
-def _overlay() -> dict[str, Any]:
-    return {
-        "operationId": "overlay",
-        "tags": [OPERATIONS],
-        "summary": "List what changed about the campaign since the last deployment.",
-        "description": "For the functions that may not read the database.",
-        "responses": {
-            "200": _json("Whether the campaign is paused, and partners admitted since.", examples.OVERLAY),
-            **_problems(404, 405, 503),
-        },
-    }
-
-
-def _health(function: str) -> dict[str, Any]:
-    return {
-        "operationId": f"health_{function}",
-        "tags": [OPERATIONS],
-        "summary": f"Check whether {function} is up, and its version.",
-        "responses": {
-            "200": _json("The function is up.", Health(function=function, version=VERSION)),
-            **_problems(405),
-        },
-    }
-
-
-def _described() -> dict[str, Any]:
-    content = {"application/json": {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}}
-    return {
-        "operationId": "openapi",
-        "tags": [OPERATIONS],
-        "summary": "Describe this API in OpenAPI 3.1.",
-        "responses": {"200": {"description": "This document.", "content": content}, **_problems(405)},
-    }
+def _operation(
+    tag: str, operation: str, summary: str, answers: dict[int, Any], problems: Sequence[int], **more: Any
+) -> dict[str, Any]:
+    """`problems`: the statuses of errors, which are described once. `more`: other members of the operation."""
+    problem = {"application/problem+json": {"schema": _reference(Problem)}, **_HTML}
+    answers = {**answers, **{status: _answer(_PROBLEMS[status], problem) for status in problems}}
+    responses = {str(status): answer for status, answer in answers.items()}
+    return {"operationId": operation, "tags": [tag], "summary": summary, **more, "responses": responses}
 
 
 def _body(example: BaseModel, form_fields: Sequence[str] = ()) -> dict[str, Any]:
@@ -427,18 +308,17 @@ def _body(example: BaseModel, form_fields: Sequence[str] = ()) -> dict[str, Any]
 
 
 def _form(names: Sequence[str], required: Sequence[str]) -> dict[str, Any]:
-    text = {"type": "string"}
-    properties = dict.fromkeys(names, text)
-    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": text}
+    properties = dict.fromkeys(names, _TEXT)
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": _TEXT}
     return {"application/x-www-form-urlencoded": {"schema": schema}}
 
 
-def _html(description: str) -> dict[str, Any]:
-    return {"description": description, "content": _HTML}
+def _answer(description: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"description": description, **({"content": content} if content else {})}
 
 
 def _json(description: str, example: BaseModel) -> dict[str, Any]:
-    return {"description": description, "content": _example(example)}
+    return _answer(description, _example(example))
 
 
 def _example(example: BaseModel) -> dict[str, Any]:
@@ -449,8 +329,3 @@ def _example(example: BaseModel) -> dict[str, Any]:
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REFERENCE.format(model=model.__name__)}
-
-
-def _problems(*statuses: int) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": _reference(Problem)}, **_HTML}
-    return {str(status): {"description": _PROBLEMS[status], "content": content} for status in statuses}

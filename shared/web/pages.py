@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -24,16 +23,15 @@ from shared.locales import Locale
 from shared.models.responses import Count, Sharing
 from shared.reference import countries, mail_providers
 from shared.web import sharing
+from shared.web.call import NO_STORE
 
 if TYPE_CHECKING:
     from shared.stats.history import Line
+    from shared.web.widget_versions import Scripts
 
 FOLDER = Path(__file__).parent / "templates"
 #: Where the build puts the templates as Python: the first page of a process need not wait until they are compiled.
 COMPILED = "compiled"
-
-#: A page that shows what somebody typed, or that belongs to one link, is kept nowhere.
-PRIVATE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,6 @@ def petition(
         public_url=public_url,
         closed_reason=closed_reason,
         moved=moved,
-        languages=_languages(campaign),
-        hint_query=_query(form.values),
         **_form(campaign, locale, form),
     )
 
@@ -98,15 +94,6 @@ def framed(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Snippets:
-    """Where the widget is: our origin, and the path and digest (Subresource Integrity) of this very version."""
-
-    public_url: str
-    pinned_path: str
-    integrity: str
-
-
 #: What keeps consent managers and script optimisers from holding our script back. It sets no cookie and tracks
 #: nobody, so there is nothing to ask for. Cookiebot, OneTrust, Usercentrics, consentmanager, CookieYes; Cloudflare
 #: and LiteSpeed.
@@ -117,42 +104,33 @@ EXEMPT = Markup(
 
 
 def embed(
-    campaign: Campaign, locale: Locale, slug: str | None, at: Snippets, headers: Mapping[str, str]
+    campaign: Campaign,
+    locale: Locale,
+    slug: str | None,
+    scripts: "Scripts",
+    headers: Mapping[str, str],
+    *,
+    public_url: str,
 ) -> HTMLResponse:
     """Render what a partner pastes into a page, made for the partner `slug`, with a preview."""
     partner = campaign.partners.get(slug or "")
     query = f"lang={locale.language}&partner={slug}"
-    values = {
-        "campaign": campaign,
-        "locale": locale,
-        "texts": campaign.text(locale.language),
-        "public_url": at.public_url,
-        "slug": slug,
-        "organisation": partner.name if partner else "",
-        "countries": countries.names(locale.language),
-        "exempt": EXEMPT,
-        "hosted": f"/c/{campaign.id}?{query}",
-        "framed": f"/c/{campaign.id}?{query}&embed=1",
-    }
-    union = [pair for pair in countries.names(locale.language) if pair[0] in countries.EUROPEAN_UNION]
-    in_page = {**values, "countries": union}  # short: it is for where the script does not run
-    snippets = {
-        "script": _render("snippet_script.html", **in_page, src="/embed/v1.js", integrity=None),
-        "pinned": _render("snippet_script.html", **in_page, src=at.pinned_path, integrity=at.integrity),
-        "frame": _render("snippet_frame.html", **values),
-        "plain": _render("snippet_plain.html", **values),
-    }
+    every = countries.names(locale.language)
     return _page(
         "embed.html",
         campaign,
         locale,
         headers=headers,
         scripted=True,
-        languages=_languages(campaign),
+        scripts=scripts,
+        public_url=public_url,
         slug=slug,
-        public_url=at.public_url,
-        framed=values["framed"],
-        snippets=snippets,
+        organisation=partner.name if partner else "",
+        countries=every,
+        union=[(code, name) for code, name in every if code in countries.EUROPEAN_UNION],
+        exempt=EXEMPT,
+        hosted=f"/c/{campaign.id}?{query}",
+        framed=f"/c/{campaign.id}?{query}&embed=1",
     )
 
 
@@ -168,12 +146,6 @@ def _form(campaign: Campaign, locale: Locale, form: Filled) -> dict[str, Any]:
     }
 
 
-def _query(values: Mapping[str, str]) -> str:
-    """Where the signer came from, for links into other languages."""
-    hints = {name: values[name] for name in ("partner", "source") if name in values}
-    return f"&{urlencode(hints)}" if hints else ""
-
-
 def check_inbox(campaign: Campaign, locale: Locale, typed: Mapping[str, str]) -> HTMLResponse:
     """Render the page after signing. `typed`: the form's values; "wrong address?" posts them back to the form."""
     mailbox = mail_providers.webmail(typed["email"], campaign.sender.address)
@@ -183,7 +155,7 @@ def check_inbox(campaign: Campaign, locale: Locale, typed: Mapping[str, str]) ->
 def links(campaign: Campaign, locale: Locale, form: Filled) -> HTMLResponse:
     """Render the form that asks for an address to mail its links to; 422 where it has errors."""
     status = 422 if form.errors else 200
-    return _page("links.html", campaign, locale, status=status, form=form, languages=_languages(campaign))
+    return _page("links.html", campaign, locale, status=status, form=form)
 
 
 def links_sent(campaign: Campaign, locale: Locale, email: str) -> HTMLResponse:
@@ -207,12 +179,6 @@ def progress(
     from shared.stats.history import HOURS_KEPT_DAYS
     from shared.web import stats_page as numbers
 
-    values = {
-        "campaign": campaign,
-        "locale": locale,
-        "texts": campaign.text(locale.language),
-        "public_url": public_url,
-    }
     return _page(
         "progress.html",
         campaign,
@@ -222,20 +188,18 @@ def progress(
         frame_ancestors="*" if framed else "'none'",
         framed=framed,
         public_url=public_url,
-        languages=_languages(campaign),
         count=count,
         chart=numbers.chart(count, line),
         days=line.days,
         countries=numbers.country_rows(count, locale),
         min_shown=MIN_SHOWN,
         hours_days=HOURS_KEPT_DAYS,
-        snippet=_render("snippet_progress.html", **values),
     )
 
 
 def privacy(campaign: Campaign, locale: Locale, headers: Mapping[str, str]) -> HTMLResponse:
     """Render the privacy notice (GDPR, Article 13)."""
-    return _page("privacy.html", campaign, locale, headers=headers, languages=_languages(campaign))
+    return _page("privacy.html", campaign, locale, headers=headers)
 
 
 def confirm(
@@ -298,7 +262,7 @@ def error(
 ) -> HTMLResponse:
     """Render any other error, with a link back where the campaign is known."""
     return _page(
-        "error.html", campaign, locale, status=status, headers={**PRIVATE, **headers}, code=code, text=text
+        "error.html", campaign, locale, status=status, headers={**NO_STORE, **headers}, code=code, text=text
     )
 
 
@@ -320,10 +284,9 @@ def mail(
     text, html = (
         _render(
             template,
+            campaign,
+            locale,
             kind=kind,
-            campaign=campaign,
-            texts=campaign.text(locale.language),
-            locale=locale,
             confirm_links=confirm,
             withdraw_url=withdraw,
             privacy_url=privacy,
@@ -345,7 +308,7 @@ def _page(
     locale: Locale,
     *,
     status: int = 200,
-    headers: Mapping[str, str] = PRIVATE,
+    headers: Mapping[str, str] = NO_STORE,
     scripted: bool = False,
     frame_ancestors: str = "'none'",
     **values: object,
@@ -354,11 +317,11 @@ def _page(
     style = _style()
     html = _render(
         template,
-        campaign=campaign,
-        texts=campaign.text(locale.language) if campaign else None,
+        campaign,
+        locale,
+        languages=_languages(campaign) if campaign else None,
         notice=campaign.privacy.translated(campaign.text(locale.language).glossary) if campaign else None,
         original=locales.native_name(campaign.default_language) if campaign else None,
-        locale=locale,
         style=style,
         scripted=scripted,
         **{"framed_by": (), **values},
@@ -366,8 +329,9 @@ def _page(
     return HTMLResponse(html, status, {**_security_headers(style, frame_ancestors, scripted=scripted), **headers})
 
 
-def _render(template: str, **values: object) -> str:
-    return _templates().get_template(template).render(values)
+def _render(template: str, campaign: Campaign | None, locale: Locale, **values: object) -> str:
+    texts = campaign.text(locale.language) if campaign else None
+    return _templates().get_template(template).render(values, campaign=campaign, locale=locale, texts=texts)
 
 
 def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> dict[str, str]:

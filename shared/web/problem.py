@@ -5,15 +5,10 @@ from http import HTTPStatus
 from starlette.responses import RedirectResponse, Response
 
 from shared.campaigns.model import Campaign
-from shared.errors import (
-    InvalidFields,
-    OriginNotAllowed,
-    PublicError,
-)
-from shared.locales import Locale
+from shared.errors import InvalidFields, OriginNotAllowed, PublicError
 from shared.models.responses import FieldProblem, Problem
 from shared.web import pages
-from shared.web.call import NO_STORE, Call
+from shared.web.call import NO_STORE, Call, answer_json
 
 
 def problem(call: Call, error: PublicError) -> Response:
@@ -31,32 +26,23 @@ def problem(call: Call, error: PublicError) -> Response:
             campaign=_way_on(call, error),
             headers=error.headers,
         )
+    wrong_fields = error.errors if isinstance(error, InvalidFields) else []
     document = Problem(
         title=HTTPStatus(error.status).phrase,
         status=error.status,
         code=error.code,
         detail=text,
-        errors=_field_problems(error, locale),
+        errors=[
+            FieldProblem(field=wrong.field, code=wrong.code, message=locale(f"fields.{wrong.code}"))
+            for wrong in wrong_fields
+        ]
+        or None,
         hosted_page=error.details.get("hosted_page"),
     )
-    return Response(
-        document.model_dump_json(exclude_none=True),
-        error.status,
-        {**NO_STORE, **error.headers},
-        media_type="application/problem+json",
-    )
+    return answer_json(document, error.status, {**NO_STORE, **error.headers}, "application/problem+json")
 
 
 def _way_on(call: Call, error: PublicError) -> Campaign | None:
     """The campaign that an error page leads to: the one it is about, else the only one there is."""
     about = call.known_campaign or call.campaigns.get(error.details.get("campaign", ""))
     return about or (next(iter(call.campaigns.values())) if len(call.campaigns) == 1 else None)
-
-
-def _field_problems(error: PublicError, locale: Locale) -> list[FieldProblem] | None:
-    if not isinstance(error, InvalidFields):
-        return None
-    return [
-        FieldProblem(field=wrong.field, code=wrong.code, message=locale(f"fields.{wrong.code}"))
-        for wrong in error.errors
-    ]

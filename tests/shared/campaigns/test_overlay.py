@@ -21,7 +21,7 @@ from shared.campaigns.overlay import (
     PublishedOverlay,
     apply_overlay,
 )
-from shared.campaigns.overlay_reader import OverlayReader
+from shared.campaigns.overlay_reader import read_overlay
 from shared.errors import StoreUnavailable
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
@@ -200,7 +200,7 @@ class TestPublishedOverlays:
             return Response(content, status)
 
         async with serving(Starlette(routes=[Route(f"/v1/campaigns/{CAMPAIGN}/overlay", answer)])) as url:
-            return await OverlayReader(url).read(CAMPAIGN)
+            return await read_overlay(url, CAMPAIGN)
 
     async def test_are_what_count_publishes(self) -> None:
         """Byte for byte the model of both sides."""
@@ -223,4 +223,4 @@ class TestPublishedOverlays:
     async def test_where_nobody_listens_are_away(self) -> None:
         """As during a deployment."""
         with pytest.raises(StoreUnavailable):
-            await OverlayReader("http://127.0.0.1:1").read(CAMPAIGN)
+            await read_overlay("http://127.0.0.1:1", CAMPAIGN)
