@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from shared import settings as environment
 from shared.campaigns import Campaign, load_all
-from shared.campaigns.fields import THROWAWAY
 from shared.campaigns.live import LiveCampaigns
 from shared.campaigns.loader import FOLDER
+from shared.campaigns.types import THROWAWAY
 from shared.clock import Clock, utc_now
 from shared.errors import ConfigurationError
 from shared.settings import split_keys

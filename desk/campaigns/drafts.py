@@ -15,8 +15,8 @@ from desk.campaigns import templates
 from desk.terminal.output import out
 from desk.workspace import CampaignId, campaign_file
 from shared import campaigns, log
-from shared.campaigns.fields import THROWAWAY
 from shared.campaigns.model import CONFIRM_GRACE, MIN_RECIPIENTS, Campaign
+from shared.campaigns.types import THROWAWAY
 from shared.clock import utc_now
 from shared.settings import VERSION
 from shared.stats.count import MIN_SHOWN

@@ -21,7 +21,7 @@ from desk.terminal import prompts
 from desk.terminal.output import out
 from shared import campaigns
 from shared.campaigns import problems
-from shared.campaigns.fields import Address, FileName, HttpsUrl, OneLine, Recipient
+from shared.campaigns.types import Address, FileName, HttpsUrl, OneLine, Recipient
 from shared.clock import utc_now
 
 #: Where the European Data Protection Board lists the authorities; one of them is everybody's.

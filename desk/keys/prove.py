@@ -13,8 +13,8 @@ from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.keys.proofs import try_key, write_proofs, write_test
 from desk.terminal.output import out, print_text
 from shared import campaigns
-from shared.campaigns.fields import THROWAWAY
 from shared.campaigns.model import Proof, Sealing, digest_of
+from shared.campaigns.types import THROWAWAY
 
 
 def prove(

@@ -12,7 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from shared.campaigns.fields import (
+from shared.campaigns.problems import Location, MisfitError, with_key
+from shared.campaigns.types import (
     THROWAWAY,
     Address,
     Country,
@@ -28,7 +29,6 @@ from shared.campaigns.fields import (
     Whole,
     matching,
 )
-from shared.campaigns.problems import Location, MisfitError, with_key
 
 #: Confirming stays possible this long after the close: a mail opened the next morning still counts.
 CONFIRM_GRACE = timedelta(days=7)

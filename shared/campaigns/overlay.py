@@ -13,8 +13,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.campaigns.fields import Country, OneLine, Origin, Slug
 from shared.campaigns.model import Campaign, Partner
+from shared.campaigns.types import Country, OneLine, Origin, Slug
 
 _MAX_PARTNERS = 1000
 _MAX_ON_PAPER = 10_000_000

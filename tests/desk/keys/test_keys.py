@@ -13,7 +13,7 @@ import pytest
 from desk.errors import CommandError
 from desk.keys import identities
 from shared import campaigns
-from shared.campaigns.fields import THROWAWAY
+from shared.campaigns.types import THROWAWAY
 from tests.desk.commands import PASSPHRASE, plain_key, refusal, undersign
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, campaign_file
