@@ -163,6 +163,6 @@ def sha256(path: Path) -> str:
 
 
 def count_lines(path: Path) -> int:
-    """Count the lines of a file; what follows the last line break is none."""
+    """Count the lines of a file; what follows the last line break does not count."""
     with path.open("rb") as file:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""))

@@ -232,7 +232,7 @@ locals {
     schedule-failed = {
       to      = "mail"
       summary = "A job of the scheduler fails again and again: the history has holes, or the spool is not emptied."
-      # A job is tried four times; one that fails once and then goes is none.
+      # A job is tried four times; one that fails once and then succeeds is no incident.
       query = <<-EOT
         sum by (job_id) (increase(logging_googleapis_com:user_schedule_failed{monitored_resource="cloud_scheduler_job"}[30m])) > 3
       EOT

@@ -116,7 +116,7 @@ variable "relay" {
 
   validation {
     condition     = contains(keys(var.relays), var.relay)
-    error_message = "relay: is none of relays."
+    error_message = "relay: is not one of relays."
   }
 }
 
@@ -154,7 +154,7 @@ variable "page_emails" {
 
   validation {
     condition     = length(var.page_emails) > 0
-    error_message = "page_emails: name somebody; an alert that nobody reads is none."
+    error_message = "page_emails: name somebody; an alert that nobody reads is no alert."
   }
 }
 

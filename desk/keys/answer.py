@@ -35,6 +35,6 @@ def answer(
         raise CommandError(f"{test} was not made for this key, or was damaged on its way to you.") from None
     if not _ANSWER.fullmatch(opened):
         raise CommandError(
-            f"{test} is no test file that undersign prove makes. Do not answer whoever sent it to you."
+            f"{test} is no test file that undersign prove makes. Do not answer the person who sent it to you."
         )
     out.print(opened.decode())

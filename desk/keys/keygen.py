@@ -19,7 +19,7 @@ The public key, for the campaign file and for anybody to see; it is in {public},
 
     [bold]{recipient}[/]
 
-[bold]What you have now.[/] Whoever has both the file and the passphrase can read every signature of the campaign.
+[bold]What you have now.[/] Anyone with both the file and the passphrase can read every signature of the campaign.
 Without this file, or without its passphrase, your key opens nothing, and nobody can make it again: not we, not
 Google, not the police. When the last key of a campaign is lost, [bold]all its signatures are lost[/].
 

@@ -68,7 +68,7 @@ def _tried(sealing: Sealing, paths: Sequence[Path]) -> dict[str, Proof]:
     for identity in read_identities(paths):
         recipient = identities.recipient_of(identity)
         if recipient not in sealing.recipients:
-            raise CommandError(f"The key of {recipient[:12]}… is none of this campaign's sealing.recipients.")
+            raise CommandError(f"The key of {recipient[:12]}… is not one of this campaign's sealing.recipients.")
         proofs[recipient] = try_key(identity, recipient)
     return proofs
 
@@ -88,7 +88,7 @@ def _print_state(campaign: str, recipient: str, proof: Proof | None, folder: Pat
     name = _test_name(campaign, recipient)
     print_text(
         "[yellow]waiting[/]  {recipient}\n"
-        "         Send {test} to whoever has this key. They run: undersign answer {name} -i THEIR-KEY\n"
+        "         Send {test} to the person who has this key. They run: undersign answer {name} -i THEIR-KEY\n"
         "         Then you run: undersign prove {campaign} --answer WHAT-IT-PRINTED",
         recipient=recipient,
         test=folder / name,

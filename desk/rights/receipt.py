@@ -96,7 +96,7 @@ class Erasure:
         elif known.privacy.backup_days:
             gone = now.date() + timedelta(days=known.privacy.backup_days)
             yield f"  - backups hold it until {gone}, and are not used otherwise"
-        yield "  - exports that were made before hold it still: whoever has one deletes it, or exports again"
+        yield "  - exports that were made before still hold it: anyone who has one deletes it, or exports again"
 
     def _left_lines(self) -> Iterable[str]:
         """Yield what is still to be done."""

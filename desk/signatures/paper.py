@@ -17,7 +17,7 @@ from shared.clock import utc_now
 app = typer.Typer(help="Signatures on paper, by country.", no_args_is_help=True)
 
 
-# A number below nought is no option of this command.
+# A number below zero is not an option of this command.
 @app.command("add", context_settings={"ignore_unknown_options": True})
 def add_paper(
     campaign: CampaignId,

@@ -51,7 +51,7 @@ class Difference:
 class Recount:
     """Confirmed signatures by shard, field and key: as `counted` from the records, as `kept` in the tally.
 
-    Both as of one moment, so that a difference between them is none of the signatures that come in meanwhile.
+    Both as of one moment, so that a difference between them is not one of the signatures that come in meanwhile.
     """
 
     counted: Counter[tuple[int, str, str]] = field(default_factory=Counter)

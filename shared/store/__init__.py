@@ -18,7 +18,7 @@ The state of a signature, `campaigns/{campaign}/signatures/{digest}`:
 - Withdrawing leaves a tombstone: status and time. The tally − 1 commits together with it where it was counted.
 - Repeats change nothing: a second confirm, a second withdraw, a task that is retried.
 - A link to a submission that is gone (expired, withdrawn, dropped) confirms nothing. If the address is already
-  confirmed through another link, the answer is "confirmed", for it is.
+  confirmed through another link, the answer is "confirmed", because it is.
 - Whatever has passed its `expire_at` is absent at once, whenever the database gets to deleting it.
 
 Interleavings that must come out right, each of them a contract test: confirm ‖ confirm, confirm ‖ withdraw,

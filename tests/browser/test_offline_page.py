@@ -165,7 +165,7 @@ class TestResult:
         await expect(page.get_by_text("manifest.json was not chosen")).to_be_visible()
 
     async def test_that_is_not_what_was_exported_says_where(self, visit: Walk) -> None:
-        """Whoever changed both the file and its sum has still to change the counts."""
+        """Anybody who changed both the file and its sum has still to change the counts."""
         page = visit.page
         manifest = json.loads(Path("out/manifest.json").read_text())
         manifest["by_country"] |= {"DE": 3, "FR": 1}

@@ -132,7 +132,7 @@ class TestOnAPartnersPage:
     async def test_what_is_missing_is_told_beside_the_field_and_above_the_form(
         self, visit: Walk, embedded: str
     ) -> None:
-        """For eyes and for screen readers; nothing is sent, and a fault goes once it is mended."""
+        """For eyes and for screen readers; nothing is sent, and an error goes once it is corrected."""
         posted: list[str] = []
         visit.page.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
         await opens(visit.page, embedded)
@@ -173,7 +173,7 @@ class TestOnAPartnersPage:
         await expect(told).to_have_text("Please remove the web address.")
 
     async def test_a_slip_in_a_well_known_address_is_asked_about(self, visit: Walk, embedded: str) -> None:
-        """Asked, not mended; one press takes it on. What is right, or no address at all, is left alone."""
+        """Asked, not corrected; one press takes it over. What is right, or no address at all, is left alone."""
         await opens(visit.page, embedded)
         email = visit.field("Email")
         asked = visit.page.get_by_role("button", name=re.compile("Did you mean"))
@@ -352,7 +352,7 @@ class TestWhenTheServerIsAway:
     async def test_what_was_typed_survives_and_is_sent_when_it_is_back(
         self, by: str, page: Page, partner: Site, address: str, tmp_path: Path
     ) -> None:
-        """The process is killed and started anew."""
+        """The process is killed and restarted."""
         campaigns = register(partner.origin, tmp_path / "campaigns")
         port = free_port()
         walk = Walk(page)

@@ -35,7 +35,7 @@ def test_says_where_it_works(var: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_speaks_in_a_terminal_that_knows_few_letters(var: Path, encoding: str) -> None:
-    """Windows gives cp1252 to whoever writes to a file."""
+    """Windows gives cp1252 to anybody who writes to a file."""
     done = subprocess.run(
         [sys.executable, "-m", "desk.main", "campaign", "check"],
         cwd=var.parent,

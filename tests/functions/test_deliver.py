@@ -431,7 +431,7 @@ async def test_a_signature_that_comes_after_the_campaigns_end_is_not_mailed(depl
 
 
 async def test_names_of_different_length_are_sealed_at_the_same_length(deployed: World) -> None:
-    """Whoever sees what is sealed cannot tell how long a name is."""
+    """Anybody who sees what is sealed cannot tell how long a name is."""
     await deployed.sign_and_deliver(email="a@example.org", name="Al")
     await deployed.sign_and_deliver(email="ann@example.org", name="Ann Example the Third")
 

@@ -26,7 +26,7 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 async def change(here: World, overlay: Overlay) -> None:
     """As the desk does it; then time passes, and every function has looked several times.
 
-    Once is not enough: while one request reads the tally anew, count tells the others what it read last.
+    Once is not enough: while one request reads the tally again, count tells the others what it read last.
     """
     records = SqliteMaintenance(here.folder / "store.db", lambda _: 32)
     await records.change_overlay(CAMPAIGN, lambda _: overlay)

@@ -226,7 +226,7 @@ class TestRefusing:
         assert "f" * 41 not in response.text
 
     async def test_all_faults_are_told_at_once(self, deployed: World) -> None:
-        """Nobody mends a form field by field."""
+        """Nobody corrects a form field by field."""
         response = await deployed.client.post(SIGNATURES, json={})
 
         assert {e["field"] for e in response.json()["errors"]} == {"email", "name", "country", "locale", "consent"}
@@ -246,7 +246,7 @@ class TestRefusing:
         assert {(each.status_code, each.json()["code"]) for each in answers} == {(404, "unknown_campaign")}
 
     async def test_a_path_with_a_line_break_is_another_path(self, deployed: World) -> None:
-        """It is none of ours."""
+        """It is not one of ours."""
         async with deployed.client_of(deployed.apps["sign"]) as alone:
             response = await alone.post(f"{SIGNATURES}%0a", json=signature())
 

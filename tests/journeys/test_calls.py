@@ -1,7 +1,7 @@
 """What a signature costs: calls of the queue and the database, counted between them and the functions.
 
 Not every call belongs to one signature. Every few seconds, for as long as anybody asks, a process reads the tally
-and the overlay anew, and writes what it has counted of the funnel; such calls are named here and counted apart.
+and the overlay again, and writes what it has counted of the funnel; such calls are named here and counted apart.
 """
 
 from collections import Counter

@@ -48,7 +48,7 @@ class CountingProxy:
         self.forget()
 
     def forget(self) -> None:
-        """Count from nought."""
+        """Start counting from zero again."""
         self.calls = Counter[Call]()
         self.reads = Counter[str]()
         self.writes = Counter[str]()

@@ -434,7 +434,7 @@ const verdict = (opened, expected, manifest) => {
   }
   if (!isAsExpected(opened, expected)) {
     return h("p", { class: "verdict differs" },
-      "It is NOT what the manifest of the export says: compare the numbers below, and ask whoever made the export.");
+      "It is NOT what the manifest of the export says: compare the numbers below, and ask the person who made the export.");
   }
   return h("p", { class: "verdict same" },
     expected.countries
@@ -458,7 +458,7 @@ const damage = ({ name, damaged, newer, repeated }) => [
   leftOut(name, "Not opened", newer,
     "A newer Undersign sealed them: export again with an Undersign of today, and use the page in that export."),
   leftOut(name, "Repeated, and counted once", repeated,
-    "An earlier line has the same id, which no export does twice: ask whoever made the export."),
+    "An earlier line has the same id, which no export does twice: ask the person who made the export."),
 ];
 
 /** Which signatures, in what form: from the choices on the page. */

@@ -3,7 +3,7 @@
  *
  * No dependency, no build step: this file is what browsers run. It sets no cookie, keeps nothing in the browser, and
  * asks nobody but the origin it came from. It makes elements and never parses markup, so that a page's
- * Content-Security-Policy needs no exception, and whoever pins this file by its digest knows all that will run.
+ * Content-Security-Policy needs no exception, and anybody who pins this file by its digest knows all that will run.
  *
  * Until the petition's texts are here, and in browsers that lack what this needs, the plain form that stands inside
  * the element stays in place.
@@ -345,7 +345,7 @@ class Form extends HTMLElement {
     return control.type === "email" && value && !isAddress ? "fields.email_invalid" : null;
   }
 
-  /** While somebody fills in: tells a fault once a field is left, takes it back once it is mended. */
+  /** While somebody fills in: shows an error once a field is left, and removes it once it is corrected. */
   #look(control) {
     const fault = this.#fault(control);
     const told = this.form.querySelector(`#${control.name}-fault`);
@@ -523,7 +523,7 @@ class Form extends HTMLElement {
     this.#holdBack(button);
   }
 
-  /** The form as it was; consent and newsletter are given anew, with the address they are for. */
+  /** The form as it was; consent and newsletter are given again, with the address they are for. */
   #correct() {
     for (const control of this.form.querySelectorAll("[type=checkbox], [type=radio]")) control.checked = false;
     this.#reopen();

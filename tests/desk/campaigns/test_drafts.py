@@ -63,7 +63,7 @@ class TestDrafts:
         assert text.count(drafts.BLANK) > 40
 
     def test_hold_what_the_campaign_file_says(self, tmp_path: Path) -> None:
-        """Whoever it names, and what it promises."""
+        """The people it names, and what it promises."""
         recipients = [plain_key(tmp_path / name) for name in ("ann.txt", "bob.txt")]
         listed = ", ".join(f'"{recipient}"' for recipient in recipients)
 

@@ -67,7 +67,7 @@ class TestAdmitPartner:
         assert reason in refusal(undersign("campaign", "admit-partner", CAMPAIGN, *command))
 
     def test_can_be_taken_back(self, var: Path) -> None:
-        """What the file says cannot; and whoever was not admitted is named."""
+        """What the file says cannot; and anybody who was not admitted is named."""
         undersign("campaign", "admit-partner", CAMPAIGN, "new", "--origin", NEW, "--name", "New")
 
         dismissed = undersign("campaign", "dismiss-partner", CAMPAIGN, "new")

@@ -292,7 +292,7 @@ class TestProve:
         assert self.unproven() == []
 
     def test_keeps_waiting_for_a_test_that_is_under_way(self) -> None:
-        """Whoever runs it twice must not make the first one's answer worthless."""
+        """Anybody who runs it twice must not make the first one's answer worthless."""
         undersign("prove", "mine")
         tests = sorted(self.folder.glob("mine-test-*.age"))
         undersign("prove", "mine")
@@ -328,7 +328,7 @@ class TestProve:
         other = self.folder / "cleo.age"
         plain_key(other)
 
-        assert "none of this campaign's" in refusal(undersign("prove", "mine", "-i", other))
+        assert "is not one of this campaign's" in refusal(undersign("prove", "mine", "-i", other))
 
     def test_refuses_a_campaign_with_a_throwaway_key(self) -> None:
         """And one that does not exist, naming those that do."""
@@ -349,7 +349,7 @@ class TestProve:
         assert answered.stdout == ""
 
     def test_a_test_is_opened_by_its_own_key_alone(self) -> None:
-        """Whoever else finds it reads nothing."""
+        """Anybody else who finds it reads nothing."""
         undersign("prove", "mine")
         test = self.folder / f"mine-test-{self.recipients[0][:12]}.age"
 

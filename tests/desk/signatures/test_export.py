@@ -140,7 +140,7 @@ class TestExport:
         assert (await run("open", "out", "-i", "ann.age")).exit_code == 0
 
     async def test_keeps_no_contacts_that_were_not_kept(self, here: World) -> None:
-        """Whoever withdraws before a killed export goes on is in none of its files."""
+        """Anybody who withdraws before a killed export goes on is in none of its files."""
         Path("out").mkdir()
         Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
         Path("out/partner-digital-rights.ndjson").write_text("withdrawn\n")
@@ -440,7 +440,7 @@ class TestOpen:
 
     @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
     async def test_loses_no_line_but_the_hostile_one(self, here: World, hostile: tuple[str, str]) -> None:
-        """Whoever can sign can seal what they like; it is counted nowhere."""
+        """Anybody who can sign can seal what they like; it is counted nowhere."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
         with Path("out/signatures.ndjson").open("ab") as file:
@@ -456,7 +456,7 @@ class TestOpen:
 
     @pytest.mark.parametrize("version", ["2", "null", '"1"', "true"])
     async def test_names_the_lines_that_a_newer_version_sealed(self, here: World, version: str) -> None:
-        """They are no damage, and whoever opens them can do something about it."""
+        """They are no damage, and anybody who opens them can do something about it."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
         newer = line_of(here.identities.campaign.to_public(), f', "version": {version}')
@@ -486,7 +486,7 @@ class TestOpen:
         )
 
     async def test_counts_a_signature_once(self, here: World) -> None:
-        """Whoever repeats a line is told of it; a stolen id before the real one is told, too."""
+        """Anybody who repeats a line is told of it; a stolen id before the real one is told, too."""
         for number in range(2):
             await signed(here, email=f"n{number}@example.org")
         await run("export", CAMPAIGN, "--to", "out")

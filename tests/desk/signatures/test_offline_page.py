@@ -78,7 +78,7 @@ def test_the_library_is_of_the_versions_that_are_locked() -> None:
 
 
 def test_the_lock_file_pins_contents_and_no_place() -> None:
-    """Whoever builds it takes the packages from where they trust."""
+    """Anybody who builds it takes the packages from where they trust."""
     packages = json.loads((OPENER / "vendor" / "package-lock.json").read_text())["packages"]
     del packages[""]
 

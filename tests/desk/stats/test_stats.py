@@ -85,7 +85,7 @@ class TestStats:
         assert "--until lies before --since" in refusal(backwards)
 
     async def test_are_shown_as_tables(self, here: World) -> None:
-        """For whoever sits at the terminal."""
+        """For the person at the terminal."""
         done = await asyncio.to_thread(undersign, "stats", CAMPAIGN, "--by", "country")
 
         assert re.search(r"1 signatures, 0\.0% of 1,000,000", done.output)

@@ -138,7 +138,7 @@ class TestForget:
     async def test_while_the_button_is_pressed_counts_nothing_twice(
         self, store: Maintenance, campaign_id: str
     ) -> None:
-        """Whoever comes first: the record is gone, and the tally knows."""
+        """No matter who comes first, the record is gone, and the tally knows."""
         addresses = [make_address(campaign_id) for _ in range(10)]
         given = submission()
         for address in addresses:
@@ -313,7 +313,7 @@ class TestRecount:
         assert server.calls == 1
 
     async def test_repairs_while_signing_goes_on(self, store: Maintenance, campaign_id: str) -> None:
-        """What is confirmed between recount and mending, and during either, is neither lost nor doubled."""
+        """What is confirmed between recount and repair, and during either, is neither lost nor doubled."""
         first = await confirmed(store, campaign_id)
         shard = shard_of(first.digest, shards(campaign_id))
         await spoil(store, campaign_id, Difference(shard, "total", "", counted=1, kept=8))
@@ -387,7 +387,7 @@ class TestOverlay:
         assert (await store.overlay(campaign_id)).paper_by_country == {"DE": 255}
 
     async def test_stays_as_it_was_where_a_change_is_refused(self, store: Maintenance, campaign_id: str) -> None:
-        """And the reason reaches whoever asked for it."""
+        """And the reason reaches anybody who asked for it."""
 
         def refuse(_: Overlay) -> Overlay:
             raise LookupError("no")
@@ -412,7 +412,7 @@ class TestFunnel:
         assert dict(await store.funnel(campaign_id)) == {first: 7, source: 1, second: 7}
 
     async def test_takes_as_much_at_once_as_it_says(self, store: Maintenance, campaign_id: str) -> None:
-        """So that whoever counts knows how to divide it."""
+        """So that anybody who counts knows how to divide it."""
         counts = {
             FunnelKey("2026-11-22", "accepted", "source", f"s{number}"): number + 1
             for number in range(MAX_FUNNEL_COUNTS)

@@ -58,7 +58,7 @@ class TestApplied:
         assert changed.partner_by_origin[NEW] == "digital-rights"
 
     def test_takes_no_origin_from_a_partner_of_the_file(self, campaign: Campaign) -> None:
-        """Whoever can write to the database cannot claim another's page."""
+        """Anybody who can write to the database cannot claim another's page."""
         taken = campaign.partners["libertes-ouvertes"].origins[0]
 
         changed = apply_overlay(campaign, Overlay(partners={"thief": admitted(taken)}))
@@ -91,7 +91,7 @@ class TestApplied:
     ids=["key", "path", "any", "header", "slug", "many", "type", "unknown", "list"],
 )
 def test_an_overlay_that_is_none_is_refused_whole(written: object) -> None:
-    """A key above all: whoever can write to the database must not have data sealed to their own."""
+    """A key above all: anybody who can write to the database must not have data sealed to their own."""
     with pytest.raises(ValidationError):
         PublishedOverlay.model_validate(written)
 

@@ -116,7 +116,7 @@ def test_a_missing_key_is_looked_for_where_it_belongs() -> None:
 
 
 def test_comments_are_told_with_their_lines() -> None:
-    """And what only looks like one is none."""
+    """And what only looks like one is not."""
     assert Lines('# a\nx = "# b"\ny = [ # c # d\n]').comments == {1: "a", 3: "c # d"}
 
 

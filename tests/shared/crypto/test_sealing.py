@@ -93,7 +93,7 @@ class TestOpen:
         assert unopenable.value.__suppress_context__
 
     def test_seals_the_same_content_differently_each_time(self) -> None:
-        """Whoever sees the store cannot tell that two people have one name."""
+        """Anybody who sees the store cannot tell that two people have one name."""
         key = identity()
 
         assert sealed_to(key) != sealed_to(key)

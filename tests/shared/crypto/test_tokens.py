@@ -136,7 +136,7 @@ class TestIssued:
 
 
 def test_a_token_shows_nothing_that_somebody_typed() -> None:
-    """Else whoever knows an address could write to it, through our mail."""
+    """Else anybody who knows an address could write to it, through our mail."""
     typed = replace(LINK, source="we-will-find-you", language="zebulon")
 
     token = tokens.issue(Purpose.CONFIRM, typed, NOW).lower()

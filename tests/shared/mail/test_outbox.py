@@ -40,7 +40,7 @@ def test_an_outbox_that_nobody_wrote_to_is_empty(tmp_path: Path) -> None:
 
 
 async def test_the_newest_mail_comes_first(tmp_path: Path) -> None:
-    """By the time of sending, to the microsecond, whoever reads."""
+    """By the time of sending, to the microsecond, for every reader."""
     moments = [timedelta(0), timedelta(microseconds=1), timedelta(seconds=1), timedelta(days=40)]
     for n in (2, 0, 3, 1):
         await at(tmp_path, NOW + moments[n]).send(made(f"mail {n}"))
@@ -99,7 +99,7 @@ def _write_twenty(folder: Path, writer: int) -> None:
 
 
 def test_several_processes_write_at_once(tmp_path: Path) -> None:
-    """At one and the same moment; whoever reads meanwhile sees whole mails only, and in the end all of them."""
+    """At the same moment; anybody who reads meanwhile sees whole mails only, and in the end all of them."""
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as processes:
         writing = [processes.submit(_write_twenty, tmp_path, writer) for writer in range(3)]
         while wait(writing, timeout=0).not_done:

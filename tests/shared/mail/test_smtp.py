@@ -202,7 +202,7 @@ class TestDelivers:
 
 class TestDoesNotSend:
     async def test_without_starttls(self) -> None:
-        """Whoever sits in between could take the offer away: then there is no mail, and no password."""
+        """Anybody who sits in between could take the offer away: then there is no mail, and no password."""
         async with relay() as server:
             with pytest.raises(MailDeferred):
                 await mailer(server.port).send(MAIL)
@@ -226,7 +226,7 @@ class TestDoesNotSend:
         assert server.sessions == []
 
     async def test_with_a_wrong_password(self) -> None:
-        """An operator mends it; the mail waits meanwhile."""
+        """An operator fixes it; the mail waits meanwhile."""
         async with relay(server_tls()) as server:
             with pytest.raises(MailDeferred):
                 await mailer(server.port, password="wrong").send(MAIL)

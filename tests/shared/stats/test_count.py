@@ -168,7 +168,7 @@ def snapshots(store: FakeStore) -> Snapshots:
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits for a slow store gives up at once."""
+    """Anybody who waits for a slow store gives up at once."""
     monkeypatch.setattr(cache, "TIMEOUT_SECONDS", 0.001)
 
 
@@ -257,7 +257,7 @@ class TestSnapshots:
 
     @pytest.mark.usefixtures("_impatient")
     async def test_are_served_while_the_store_is_slow(self, store: FakeStore, snapshots: Snapshots) -> None:
-        """The reading goes on, and whoever comes after it has the new numbers."""
+        """The reading goes on, and anybody who comes after it has the new numbers."""
         first = await snapshots.get("a", NOW)
         store.open.clear()
         store.held = tally(DE=11)
@@ -298,7 +298,7 @@ class TestSnapshots:
         assert (await snapshots.get("a", NOW)).tally.total == 10
 
     async def test_survive_a_reader_who_goes_away(self, store: FakeStore, snapshots: Snapshots) -> None:
-        """Whoever started the reading closes the tab; the others still get theirs."""
+        """Anybody who started the reading closes the tab; the others still get theirs."""
         store.open.clear()
         gone, waiting = (asyncio.create_task(snapshots.get("a", NOW)) for _ in range(2))
         await asyncio.sleep(0)

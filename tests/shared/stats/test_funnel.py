@@ -104,7 +104,7 @@ class TestFunnel:
         assert sum(store.of("partner").values()) == MAX_FUNNEL_COUNTS + 10
 
     async def test_counts_a_link_once_however_often_it_is_opened(self, funnel: Funnel, store: Store) -> None:
-        """In one process; a page is loaded anew by those who come back to it."""
+        """In one process; a page is loaded again by those who come back to it."""
         given = submission(country="FR")
         for link in ("first", "second", "first", "first"):
             funnel.opened(CAMPAIGN, link, Cohort.of(given))

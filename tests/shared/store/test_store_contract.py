@@ -143,7 +143,7 @@ class TestConfirm:
     async def test_a_link_confirms_exactly_the_submission_that_mailed_it(
         self, store: Store, address: Address, own_is_first: bool
     ) -> None:
-        """Somebody else's for this address, with another country, is not counted, whoever signed first."""
+        """Somebody else's for this address, with another country, is not counted, no matter who signed first."""
         first, second = await pending(store, address, "DE"), await pending(store, address, "RU")
         own = first if own_is_first else second
 
@@ -248,7 +248,7 @@ class TestWithdraw:
         assert (await store.tally(campaign_id)).total == 1
 
     async def test_racing_confirm_leaves_tally_and_state_agreeing(self, store: Store, campaign_id: str) -> None:
-        """confirm ‖ withdraw on fifty addresses: whoever comes last, withdrawn addresses are not counted."""
+        """confirm ‖ withdraw on fifty addresses: no matter who comes last, withdrawn addresses are not counted."""
         addresses = [make_address(campaign_id) for _ in range(50)]
         signed = [await pending(store, each) for each in addresses]
 
@@ -547,7 +547,7 @@ class TestClaim:
         assert await store.claim(address, "request", None, NOW) is Skip.NOT_DUE
 
     async def test_over_the_caps_it_is_not_sent_later(self, store: Store, address: Address) -> None:
-        """Whoever asks again and again gets two mails in the hour."""
+        """Anybody who asks again and again gets two mails in the hour."""
         await pending(store, address)
         await store.claim(address, "one", None, NOW)
 

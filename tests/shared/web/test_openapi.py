@@ -19,7 +19,7 @@ from shared.web.routes import function_by_path
 from tests.support.deployment import CAMPAIGN, LINKS, PUBLIC_URL, REPOSITORY, SIGNATURES, signature, world
 from tests.support.servers import Server, server
 
-#: Called by the queue and the scheduler alone: whoever reads the public description cannot reach them.
+#: Called by the queue and the scheduler alone: anybody who reads the public description cannot reach them.
 PRIVATE = {("/v1/tasks/deliver", "post"), ("/v1/tasks/sweep", "post"), ("/v1/tasks/snapshot", "post")}
 
 #: JSON Schema can say neither what an address of mail is nor what a name may hold (letters, but no web address),
