@@ -48,7 +48,7 @@ def desk(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and exit."),
     ] = False,
 ) -> None:
-    """The organiser's desk of Undersign: from the first key to delivered signatures."""
+    """The organiser's desk of Undersign: from the first key to delivered signatures."""  # noqa: D401 - its --help
 
 
 app.command(rich_help_panel="Keys")(keygen)

@@ -118,7 +118,7 @@ async def _every_hour(url: str) -> None:
 
 
 def _stop_unless_cancelled(worker: asyncio.Task[None]) -> None:
-    """A server whose queue has stopped would take signatures and never mail, without a word."""
+    """Stop the server with its queue: it would go on taking signatures and never mail."""
     if not worker.cancelled() and (error := worker.exception()):
         log.exception("queue_stopped", error)
         signal.raise_signal(signal.SIGTERM)

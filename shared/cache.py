@@ -89,7 +89,7 @@ class StaleWhileRevalidate(Generic[T]):
         return tried_at is not None and now - tried_at < self._max_age
 
     def _refresh(self, campaign: str, now: datetime) -> asyncio.Task[T]:
-        """The refresh that is under way, else a new one."""
+        """Return the refresh that is under way, else start one."""
         refresh = self._refreshes.get(campaign)
         if refresh is None or refresh.done():
             self._tried_at[campaign] = now

@@ -241,7 +241,7 @@ def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> 
 
 
 def _refuse_unready(campaigns: Mapping[str, Campaign]) -> None:
-    """What is sealed to a key that is lost, or that was made for a local run, can never be opened."""
+    """Refuse keys that may be lost, or that were made for a local run: what is sealed to them cannot be opened."""
     if errors := [error for campaign in campaigns.values() for error in campaign.not_ready]:
         errors.append("The file of a campaign that you do not run, such as the example, can be deleted.")
         raise ConfigurationError("\n".join(errors))

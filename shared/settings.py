@@ -234,7 +234,7 @@ def variables(kind: type[Settings]) -> Mapping[str, FieldInfo]:
 
 
 def _groups(kind: type[Settings]) -> dict[str, dict[str, FieldInfo]]:
-    """The fields that hold groups of variables, and the variables of all groups that each may hold."""
+    """Find the fields that hold groups of variables, and the variables of all groups that each may hold."""
     groups = dict[str, dict[str, FieldInfo]]()
     for name, field in kind.model_fields.items():
         for each in get_args(field.annotation):

@@ -151,7 +151,7 @@ class FirestoreMaintenance(FirestoreStore):
         at: datetime | None = None,
         names_only: bool = False,
     ) -> AsyncIterator[Sequence[DocumentSnapshot[Any]]]:
-        """The documents of a collection in the order of their names; `at`: as of this moment, else as each is.
+        """Yield the documents of a collection by name, page by page; `at`: as of this moment, else as each is.
 
         One long query, begun again after the last page where it breaks off: a query for each page would cost a
         round trip each.

@@ -101,7 +101,7 @@ async def _line(call: Call) -> Line:
 
 
 async def _line_or_none(call: Call) -> Line:
-    """The count is worth showing without its history."""
+    """Return the history; an empty one while it is unavailable, because the count is worth showing alone."""
     try:
         return await _line(call)
     except StoreUnavailable as error:
@@ -123,7 +123,7 @@ def _history_csv(call: Call, content: History, step: str) -> Response:
 
 
 def _cacheable(call: Call, tag: str, content: str, media_type: str, cache_control: str) -> Response:
-    """The answer, or 304 where the client has these numbers already (RFC 9110, 13.1.2)."""
+    """Return the answer, or 304 where the client has these numbers already (RFC 9110, 13.1.2)."""
     headers = {"Cache-Control": cache_control, "ETag": tag, "X-Content-Type-Options": "nosniff"}
     known = {known.strip() for known in call.request.headers.get("if-none-match", "").split(",")}
     if known & {tag, "*"}:

@@ -128,6 +128,7 @@ def spike_hours(functions: Mapping[str, FunctionSize], prices: Mapping[str, Pric
 
 
 def total(charged: Iterable[Charge]) -> float:
+    """Add up charges, in US dollars."""
     return sum(charge.cost for charge in charged)
 
 
@@ -143,7 +144,7 @@ def table(rows: Sequence[Sequence[str]], *, words: int) -> str:
 
 
 def markdown_table(rows: Sequence[Sequence[str]], *, words: int) -> str:
-    """The same in Markdown."""
+    """Return a table in Markdown."""
     rule = ["---" if column < words else "---:" for column in range(len(rows[0]))]
     return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
 
@@ -168,7 +169,7 @@ def _line(charge: Charge, price: Price) -> Sequence[str]:
 
 
 def month_rows(charged: Sequence[Charge]) -> list[Sequence[str]]:
-    """A row for each service, a column for each thing that makes it rise."""
+    """Return a row for each service, with a column for each thing that makes it rise."""
     services = dict.fromkeys(charge.use.service for charge in charged)
     return [
         ("US dollars", *Driver, "sum"),
@@ -183,6 +184,7 @@ def _sums(label: str, charged: Sequence[Charge]) -> Sequence[str]:
 
 
 def spike_rows(hours: Sequence[Hour]) -> list[Sequence[str]]:
+    """Return what an hour of spike mode costs, as the rows of a table."""
     numbers: dict[str, Sequence[float]] = {
         hour.name: (hour.size.min_instances, hour.size.max_instances, hour.idle, hour.busy, hour.most)
         for hour in hours
@@ -199,7 +201,7 @@ def spike_rows(hours: Sequence[Hour]) -> list[Sequence[str]]:
 def example_rows(
     assumed: Assumptions, prices: Mapping[str, Price], functions: Mapping[str, FunctionSize]
 ) -> list[Sequence[str]]:
-    """A row for each size of campaign in EXAMPLES."""
+    """Return a row for each size of campaign in EXAMPLES."""
     rows: list[Sequence[str]] = [("signatures", "viewers", "US dollars", "and for mail")]
     for signatures, viewers in EXAMPLES:
         _, cheapest, dearest = mail(signatures, assumed, prices)
@@ -237,6 +239,7 @@ def text(signatures: float, viewers: float, assumed: Assumptions) -> str:
 
 
 def spike_text() -> str:
+    """Return what an hour of spike mode costs, for a terminal."""
     hours = spike_hours(sizes.functions(Mode.SPIKE), load_prices())
     return "Spike mode, beside that:\n" + table(spike_rows(hours), words=1)
 
@@ -248,7 +251,7 @@ def _assumptions(assumed: Assumptions) -> Iterable[tuple[str, float, str]]:
 
 
 def markdown(signatures: float, viewers: float, assumed: Assumptions) -> str:
-    """The chapter of docs/costs.md, without its heading."""
+    """Return the chapter of docs/costs.md, without its heading."""
     prices, functions = load_prices(), sizes.functions(Mode.SPIKE)
     charged = estimate(signatures, viewers, assumed, prices, functions)
     mails, cheapest, dearest = mail(signatures, assumed, prices)
@@ -286,6 +289,7 @@ def _number(quantity: float) -> str:
 
 
 def main() -> None:
+    """Print the estimate, or write it into docs/costs.md."""
     parser = argparse.ArgumentParser(prog="make cost", description="What a month of a campaign costs.")
     parser.add_argument("--signatures", type=float, default=1_000_000, help="confirmed in the month")
     parser.add_argument("--viewers", type=float, default=5_000_000, help="of pages with the count, in the month")

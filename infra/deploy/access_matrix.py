@@ -83,6 +83,7 @@ def write(made: str) -> None:
 
 
 def main() -> None:
+    """Print the table, or write it into infra/README.md."""
     parser = argparse.ArgumentParser(description="Print who may do what.")
     parser.add_argument("--write", action="store_true", help="write it into infra/README.md instead")
     show = write if parser.parse_args().write else print

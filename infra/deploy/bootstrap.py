@@ -50,6 +50,7 @@ def _create_bucket(project: str, bucket: str) -> None:
 
 
 def main() -> None:
+    """Prepare the project of the environment named on the command line."""
     parser = argparse.ArgumentParser(description="Create what Terraform itself needs.")
     parser.add_argument("environment", nargs="?", default="")
     bootstrap(gcloud.environment(parser.parse_args().environment))

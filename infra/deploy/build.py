@@ -62,6 +62,7 @@ _litter = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 
 def main() -> None:
+    """Stage and pack all functions, and print where."""
     argparse.ArgumentParser(description="Stage and pack each function in build/.").parse_args()
     build(BUILD)
     for packed in bundle(BUILD).values():

@@ -177,6 +177,7 @@ def rollback(environment: gcloud.Environment, to: str | None, *, ask: bool) -> N
 
 
 def main() -> None:
+    """Run the action named on the command line."""
     parser = argparse.ArgumentParser(description="Deploy an environment, change its settings, or roll it back.")
     parser.add_argument("what", choices=["deploy", "apply", "rollback"])
     parser.add_argument("environment", nargs="?", default="")

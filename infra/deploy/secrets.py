@@ -118,6 +118,7 @@ def write_keys(environment: gcloud.Environment, kept: Secrets) -> None:
 
 
 def main() -> None:
+    """Add, rotate or retire secrets, as the command line says."""
     parser = argparse.ArgumentParser(description="Add the missing secrets to Secret Manager, or rotate one.")
     parser.add_argument("environment", nargs="?", default="")
     parser.add_argument("--rotate", help="add a key to this list")

@@ -105,6 +105,7 @@ def outputs(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def main() -> int:
+    """Run the checks; return the exit status."""
     argparse.ArgumentParser(description="Check the format of infra/, validate it and run its tests.").parse_args()
     try:
         run(INFRA, "fmt", "-check", "-diff", "-recursive", quiet=False)

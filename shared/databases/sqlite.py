@@ -69,7 +69,7 @@ class SqliteDatabase:
 
 
 def connect(path: Path, schema: str) -> sqlite3.Connection:
-    """The database at `path`, made if it does not exist, in autocommit mode; `schema` may run more than once.
+    """Open the database at `path`, made if it does not exist, in autocommit mode; `schema` may run more than once.
 
     Write-ahead logging lets readers go on while one process writes. With it synchronous=NORMAL survives a killed
     process, but a power cut takes the last commits along; what was answered with 2xx must not be lost, so FULL

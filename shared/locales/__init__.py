@@ -32,7 +32,7 @@ class Locale:
     reviewed_by: tuple[str, ...] = ()
 
     def __call__(self, key: str, /, **values: object) -> str:
-        """The text at `key` (dotted) with its placeholders filled in."""
+        """Return the text at `key` (dotted) with its placeholders filled in."""
         text = self.texts[key]
         return text.format_map(values) if values else text
 

@@ -81,7 +81,7 @@ class Dispatcher:
                 await self._settle(lease, status, clock())
 
     async def _post(self, lease: Lease, now: datetime) -> int | None:
-        """The status of deliver's answer, or None where none came."""
+        """Return the status of deliver's answer; None where none came."""
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT.total_seconds()):
                 response = await self._client.post(

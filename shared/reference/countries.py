@@ -40,12 +40,12 @@ def names(language: str) -> tuple[tuple[str, str], ...]:
 
 
 def name(code: str, language: str) -> str:
-    """The name of one country in `language`."""
+    """Return the name of one country in `language`."""
     return dict(names(language))[code]
 
 
 def _collation(text: str) -> str:
-    """A key that sorts Åland under A; good enough for a list of countries in every EU language."""
+    """Return a key that sorts Åland under A; good enough for a list of countries in every EU language."""
     import unicodedata
 
     return "".join(c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c))

@@ -203,6 +203,7 @@ def add_to_tally(
 
 
 def read_signature(database: sqlite3.Connection, campaign: str, digest: str) -> Signature | None:
+    """Read the signature of one address; None where there is none."""
     row = database.execute(
         "SELECT document FROM signatures WHERE campaign = ? AND digest = ?", (campaign, digest)
     ).fetchone()
@@ -210,6 +211,7 @@ def read_signature(database: sqlite3.Connection, campaign: str, digest: str) -> 
 
 
 def read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
+    """Read the claims of one mailbox; an empty one where there are none."""
     row = database.execute(
         "SELECT document FROM mailboxes WHERE campaign = ? AND mailbox = ?", (address.campaign, address.mailbox)
     ).fetchone()
@@ -217,6 +219,7 @@ def read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
 
 
 def read_overlay(database: sqlite3.Connection, campaign: str) -> Overlay:
+    """Read the overlay of a campaign; an empty one where nothing was changed."""
     row = database.execute("SELECT document FROM overlays WHERE campaign = ?", (campaign,)).fetchone()
     return Overlay.model_validate_json(row[0]) if row else Overlay()
 
@@ -229,7 +232,7 @@ def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mail
 
 
 def _delete_expired(database: sqlite3.Connection, now: datetime) -> None:
-    """What Firestore does by itself: what has expired was promised to be gone."""
+    """Delete what has expired, as Firestore does by itself: it was promised to be gone."""
     for table in ("signatures", "mailboxes", "dead_letters"):
         database.execute(f"DELETE FROM {table} WHERE expire_at <= ?", (now.timestamp(),))  # noqa: S608 - our own names
 

@@ -65,7 +65,7 @@ def _rounded(length: float) -> str:
 
 
 def _step(most: int) -> int:
-    """The smallest of 1, 2, 5, 10, 20, 25, 50 … of which a few reach `most`."""
+    """Return the smallest of 1, 2, 5, 10, 20, 25, 50 … of which a few reach `most`."""
     candidates = (
         int(factor * 10**power) for power in count() for factor in ((1, 2, 2.5, 5) if power else (1, 2, 5))
     )

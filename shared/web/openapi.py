@@ -300,7 +300,7 @@ def _operation(
 
 
 def _body(example: BaseModel, form_fields: Sequence[str] = ()) -> dict[str, Any]:
-    """A model as JSON, or its fields in a form, which may leave the language to us and hold `form_fields`, too."""
+    """Describe a model as JSON, or as a form, which may leave out the language and hold `form_fields`, too."""
     fields = type(example).model_fields
     required = [name for name, field in fields.items() if field.is_required() and name != "locale"]
     form = _form([*fields, *form_fields], required)
@@ -322,7 +322,7 @@ def _json(description: str, example: BaseModel) -> dict[str, Any]:
 
 
 def _example(example: BaseModel) -> dict[str, Any]:
-    """The schema of a model, and an instance of it."""
+    """Return the schema of a model with an instance of it."""
     shown = example.model_dump(mode="json", exclude_none=True)
     return {"application/json": {"schema": _reference(type(example)), "example": shown}}
 

@@ -135,7 +135,7 @@ def embed(
 
 
 def _form(campaign: Campaign, locale: Locale, form: Filled) -> dict[str, Any]:
-    """What form.html shows."""
+    """Gather what form.html shows."""
     partner = campaign.partners.get(form.values.get("partner", ""))
     start = (partner.country if partner else None) or countries.BY_LANGUAGE.get(locale.language, "")
     return {
@@ -297,7 +297,7 @@ def mail(
 
 
 def _languages(campaign: Campaign) -> list[tuple[str, str]]:
-    """The languages one can read and sign the campaign in: (code, its own name for itself)."""
+    """List the languages one can read and sign the campaign in: (code, its own name for itself)."""
     spoken = locales.LANGUAGES.intersection(campaign.texts)
     return sorted(((code, locales.native_name(code)) for code in spoken), key=lambda pair: pair[1])
 

@@ -43,6 +43,6 @@ def problem(call: Call, error: PublicError) -> Response:
 
 
 def _way_on(call: Call, error: PublicError) -> Campaign | None:
-    """The campaign that an error page leads to: the one it is about, else the only one there is."""
+    """Return the campaign that an error page leads to: the one it is about, else the only one there is."""
     about = call.known_campaign or call.campaigns.get(error.details.get("campaign", ""))
     return about or (next(iter(call.campaigns.values())) if len(call.campaigns) == 1 else None)
