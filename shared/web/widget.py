@@ -47,7 +47,6 @@ def form(
     slug = campaign.partner_by_origin.get(origin) or (partner if partner in campaign.partners else None)
     at = campaign.partners[slug] if slug else None
     texts = campaign.text(locale.language)
-    organisation = at.name if at else campaign.controllers[0].name
     page = public_url + hosted_page(campaign, lang=locale.language, partner=slug)
     return Form(
         campaign=campaign.id,
@@ -69,16 +68,7 @@ def form(
         subject=locale("mail.confirm.subject", title=texts.title),
         mailboxes=mail_providers.webmail_by_domain(campaign.sender.address),
         share=share(campaign, locale, slug, public_url),
-        texts=_texts(
-            locale,
-            {
-                "title": texts.title,
-                "organisation": organisation,
-                "age": str(campaign.minimum_age),
-                "opens": locale.date(campaign.opens),
-                "closes": locale.date(campaign.closes),
-            },
-        ),
+        texts=_texts(campaign, locale, at.name if at else campaign.controllers[0].name),
     )
 
 
@@ -96,7 +86,14 @@ class _Unfilled(dict[str, str]):
         return f"{{{name}}}"
 
 
-def _texts(locale: Locale, values: dict[str, str]) -> dict[str, str]:
+def _texts(campaign: Campaign, locale: Locale, organisation: str) -> dict[str, str]:
+    values = {
+        "title": campaign.text(locale.language).title,
+        "organisation": organisation,
+        "age": str(campaign.minimum_age),
+        "opens": locale.date(campaign.opens),
+        "closes": locale.date(campaign.closes),
+    }
     return {
         key: text.format_map(_Unfilled(values))
         for key, text in locale.texts.items()
