@@ -21,7 +21,7 @@ def campaign_file(campaign: str, folder: Path | None = None) -> Path:
     """Return the path of a campaign's file. `folder`: where the campaign files are, unless in the usual one.
 
     Raises:
-        CommandError: there is none; says which there are.
+        CommandError: it does not exist; the message lists those that do.
     """
     folder = folder or runtime.campaigns_folder()
     path = folder / f"{campaign}.toml"

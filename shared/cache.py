@@ -73,7 +73,7 @@ class StaleWhileRevalidate(Generic[T]):
         """Return the last value at once; if it is stale, start a refresh that nobody waits for.
 
         Raises:
-            KeyError: there is none.
+            KeyError: nothing is cached for this campaign.
         """
         last = self._values[campaign]
         if not self._is_fresh(campaign, now):

@@ -27,7 +27,7 @@ def parse_address(given: str) -> str:
     """Return the email address that was given on the command line, or ask for it.
 
     Raises:
-        CommandError: it is not an address, or there is none.
+        CommandError: it is not an address, or nothing was given.
     """
     if given == _ASK:
         missing = "There is no terminal to ask for the address at, and none on standard input."

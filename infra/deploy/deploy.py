@@ -62,7 +62,7 @@ class Releases:
 
 
 def before(releases: Sequence[Release]) -> Release | None:
-    """Return the newest release whose bundles are not those that are live; None where there is none."""
+    """Return the newest release with other bundles than those that are live; None if every one has the same."""
     return next((each for each in reversed(releases) if each.bundles != releases[-1].bundles), None)
 
 

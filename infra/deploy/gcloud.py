@@ -56,7 +56,7 @@ class Environment:
 
 
 def environment(name: str) -> Environment:
-    """Return the environment of this name; exit where there is none, or it still has the example's values."""
+    """Return the environment of this name; exit if it does not exist, or still has the example's values."""
     file = INFRA / "environments" / f"{name}.tfvars"
     if name not in ENVIRONMENTS or not file.is_file():
         stop(f"ENV is {name or 'not given'}: write ENV=staging or ENV=production.")

@@ -32,7 +32,7 @@ class Secrets:
         return sorted(gcloud.gcloud("secrets list", self._project, "--format=value(name.basename())").split())
 
     def version(self, name: str) -> str | None:
-        """Return the number of the newest version; None where there is none."""
+        """Return the number of the newest version; None for a secret without any."""
         enabled = ("--filter=state=ENABLED", "--format=value(name)")
         listed = gcloud.gcloud("secrets versions list", name, self._project, *enabled).split()
         return max(listed, key=int, default=None)
