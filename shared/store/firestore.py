@@ -88,15 +88,11 @@ class FirestoreStore:
         self.shards = shards
 
     async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
-        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailTransition:
-            return transitions.admit(address, signature, mailbox, submission, now)
-
+        decide = partial(transitions.admit, address, submission, now)
         return await until_committed(lambda: self._claim_mail(address, decide))
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
-        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailTransition:
-            return transitions.claim(address, signature, mailbox, key, kind, now)
-
+        decide = partial(transitions.claim, address, key, kind, now)
         return await until_committed(lambda: self._claim_mail(address, decide))
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:

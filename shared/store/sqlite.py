@@ -6,6 +6,7 @@ One transaction per operation, so that a decision is never made on what another 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 from shared.campaigns.overlay import Overlay
@@ -68,15 +69,11 @@ class SqliteStore:
         self.shards = shards
 
     async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
-        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailTransition:
-            return transitions.admit(address, signature, mailbox, submission, now)
-
+        decide = partial(transitions.admit, address, submission, now)
         return await self.database.transact(lambda database: self._claim_mail(database, address, decide, now))
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
-        def decide(signature: Signature | None, mailbox: Mailbox) -> transitions.MailTransition:
-            return transitions.claim(address, signature, mailbox, key, kind, now)
-
+        decide = partial(transitions.claim, address, key, kind, now)
         return await self.database.transact(lambda database: self._claim_mail(database, address, decide, now))
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:

@@ -51,7 +51,7 @@ def _unexpired(signature: Signature | None, now: datetime) -> Signature | None:
 
 
 def admit(
-    address: Address, stored: Signature | None, mailbox: Mailbox, submission: Submission, now: datetime
+    address: Address, submission: Submission, now: datetime, stored: Signature | None, mailbox: Mailbox
 ) -> MailTransition:
     """Store a submission as pending and claim its mail, see `Store.admit`."""
     signature = _unexpired(stored, now)
@@ -99,7 +99,7 @@ def _admit_pending(
 
 
 def claim(
-    address: Address, stored: Signature | None, mailbox: Mailbox, key: str, kind: MailKind | None, now: datetime
+    address: Address, key: str, kind: MailKind | None, now: datetime, stored: Signature | None, mailbox: Mailbox
 ) -> MailTransition:
     """Claim a mail for an address that signed before, see `Store.claim`."""
     signature = _unexpired(stored, now)
