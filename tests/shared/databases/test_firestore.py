@@ -76,12 +76,12 @@ async def test_a_commit_that_was_refused_or_may_be_done_is_not_repeated(
 
 
 async def test_what_stays_away_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All attempts together take no longer than one call may. The last may have had too little time for an answer."""
+    """All attempts together take no longer than one call may; the last may have no time left for an answer."""
     served = FirestoreServer(*[grpc.StatusCode.UNAVAILABLE] * 100)
     began = time.monotonic()
 
     async with database(monkeypatch, served, timeout_seconds=0.5) as made:
-        with pytest.raises(StoreUnavailable, match="ServiceUnavailable|DeadlineExceeded"):
+        with pytest.raises(StoreUnavailable, match=r"ServiceUnavailable|DeadlineExceeded"):
             await until_committed(lambda: made.commit(firestore.delete("c/one")))
 
     assert time.monotonic() - began < 5
