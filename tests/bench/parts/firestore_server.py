@@ -36,7 +36,7 @@ async def _batch_get(request: Any, _context: object) -> AsyncIterator[Any]:
 async def _commit(request: Any, _context: object) -> Any:
     now = _now()
     for write in request.writes:
-        # Whole documents alone: not the shards of the tally, which are added to.
+        # Whole documents alone: not those of the tally, which are added to.
         if write.HasField("update") and not write.HasField("update_mask"):
             write.update.update_time.CopyFrom(now)
             write.update.create_time.CopyFrom(now)
