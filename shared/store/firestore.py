@@ -248,7 +248,7 @@ class FirestoreStore:
 
 
 class _Spread:
-    """Chooses documents of the tally: as many as this process has counted signatures in the last ten seconds.
+    """Chooses documents of the tally in turn: as many as this process has counted signatures in ten seconds.
 
     So reading the tally costs little while few confirm, and in a rush no document is written too often. Each
     process begins with another document, so that it need not know how many others there are.
@@ -256,6 +256,7 @@ class _Spread:
 
     def __init__(self) -> None:
         self._first = random.randrange(TALLY_DOCUMENTS)  # noqa: S311 - no secret
+        self._position = -1
         self._counted_at = deque[float]()
 
     def choose(self) -> int:
@@ -264,7 +265,8 @@ class _Spread:
         self._counted_at.append(now)
         while self._counted_at[0] < now - SPREAD_SECONDS:
             self._counted_at.popleft()
-        return (self._first + random.randrange(len(self._counted_at))) % TALLY_DOCUMENTS  # noqa: S311 - no secret
+        self._position = (self._position + 1) % len(self._counted_at)
+        return (self._first + self._position) % TALLY_DOCUMENTS
 
 
 def _summed(documents: Iterable[DocumentSnapshot[Any]]) -> Tally:

@@ -43,9 +43,9 @@ def firestore(host: str, project: str) -> dict[str, str]:
 
 
 @contextmanager
-def part(module: str) -> Iterator[str]:
+def part(module: str, *arguments: str) -> Iterator[str]:
     """Run a server beside the functions, in a process of its own; yield its `host:port`."""
-    command = [sys.executable, "-m", f"tests.bench.parts.{module}"]
+    command = [sys.executable, "-m", f"tests.bench.parts.{module}", *arguments]
     root = Path(__file__).parent.parent.parent
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
