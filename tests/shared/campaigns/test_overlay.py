@@ -25,7 +25,7 @@ from shared.campaigns.overlay_reader import read_overlay
 from shared.errors import StoreUnavailable
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
-from tests.support.smtp_receiver import serving
+from tests.support.http_receiver import serving
 
 NEW = "https://new.example.org"
 
