@@ -47,14 +47,14 @@ async def test_the_report_is_accessible_and_offline(
     (tmp_path / "report.html").write_text(example_report(), encoding="utf-8")
     context = await browser.new_context(viewport=viewport, color_scheme=scheme, offline=True)  # type: ignore[arg-type]
     page = await context.new_page()
-    asked, complaints = list[str](), list[str]()
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
+    requests, messages = list[str](), list[str]()
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: messages.append(message.text))
 
     await page.goto((tmp_path / "report.html").as_uri())
     results = await Axe().run(page)
 
     assert [violation["id"] for violation in results.response["violations"]] == []
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert len(asked) == 1
-    assert complaints == []
+    assert len(requests) == 1
+    assert messages == []

@@ -287,7 +287,7 @@ class TestOtherFields:
 
 class TestErrors:
     def test_of_all_fields_are_reported_at_once(self) -> None:
-        """A body with several faults gets all errors in one answer."""
+        """The errors in a body are all in one answer, so that nobody has to send the form five times."""
         found = errors({"email": "ann", "name": "", "country": "UK", "locale": "en", "consent": False})
 
         assert found == [

@@ -274,8 +274,8 @@ class TestSnapshots:
         first = await snapshots.get("a", NOW)
         store.open.clear()
         later = NOW + timedelta(minutes=1)
-        with monkeypatch.context() as patience:
-            patience.setattr(cache, "TIMEOUT_SECONDS", 0.001)
+        with monkeypatch.context() as short_timeout:
+            short_timeout.setattr(cache, "TIMEOUT_SECONDS", 0.001)
             for n in range(3):
                 await snapshots.get("a", later + n * MAX_AGE)
 
