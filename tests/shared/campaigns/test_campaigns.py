@@ -146,7 +146,7 @@ class TestIncomplete:
             line.split(" (")[0] for line in error.splitlines()
         }
 
-    def test_in_one_file_stops_the_function(self, tmp_path: Path) -> None:
+    def test_one_incomplete_file_stops_the_function(self, tmp_path: Path) -> None:
         """A function does not start with only some of its campaigns."""
         write(tmp_path, changed((r"^minimum_age = [^\n]*\n", "")))
         (tmp_path / "good.toml").write_text(EXAMPLE, encoding="utf-8")
@@ -154,7 +154,7 @@ class TestIncomplete:
         with pytest.raises(ConfigurationError, match=r"mine\.toml:1: minimum_age"):
             load_all(tmp_path)
 
-    def test_in_several_files_are_all_reported(self, tmp_path: Path) -> None:
+    def test_several_incomplete_files_are_all_reported(self, tmp_path: Path) -> None:
         """One run reports everything."""
         for name in ("first", "second"):
             (tmp_path / f"{name}.toml").write_text(changed((r"^goal = [^\n]*\n", "")), encoding="utf-8")
@@ -163,14 +163,14 @@ class TestIncomplete:
             load_all(tmp_path)
 
     @pytest.mark.parametrize("name", ["", "elsewhere"])
-    def test_is_a_folder_that_is_empty_or_missing(self, name: str, tmp_path: Path) -> None:
+    def test_a_folder_without_campaigns_is_an_error(self, name: str, tmp_path: Path) -> None:
         """It fails at start-up, since otherwise every URL would answer 404 for no visible reason."""
         with pytest.raises(ConfigurationError) as refused:
             load_all(tmp_path / name)
 
         assert str(refused.value).startswith(f"{tmp_path / name}: ")
 
-    def test_is_a_missing_arrangement_between_two_controllers(self, tmp_path: Path) -> None:
+    def test_names_a_missing_arrangement_between_two_controllers(self, tmp_path: Path) -> None:
         """GDPR, Article 26, demands one; a single controller needs none."""
         without = (r"^arrangement = [^\n]*\n?", "")
         alone = (r"\[\[controllers\]\]\nname = \"Stichting.*?(?=# The privacy notice)", "")
@@ -182,7 +182,7 @@ class TestIncomplete:
         assert campaign(tmp_path, without, alone).text("en").arrangement is None
 
 
-class TestWrong:
+class TestInvalid:
     @pytest.mark.parametrize(
         ("text", "place"),
         [
@@ -207,7 +207,7 @@ class TestWrong:
         assert "QQQ" not in error_of(tmp_path, "recipients = [AGE-SECRET-KEY-1QQQ]")
 
     @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-    def test_encoding_is_named_with_its_file(self, encoding: str, tmp_path: Path) -> None:
+    def test_a_file_in_another_encoding_is_named(self, encoding: str, tmp_path: Path) -> None:
         """A file that is not UTF-8 is refused, so that no name is garbled."""
         path = tmp_path / "mine.toml"
         path.write_bytes('name = "Libertés"'.encode(encoding))
@@ -215,7 +215,7 @@ class TestWrong:
         with pytest.raises(ConfigurationError, match=r"mine\.toml: is not in UTF-8"):
             load(path)
 
-    def test_is_neither_a_byte_order_mark_nor_windows_line_ends(self, tmp_path: Path, example: Campaign) -> None:
+    def test_a_byte_order_mark_and_windows_line_ends_are_accepted(self, tmp_path: Path, example: Campaign) -> None:
         """A file saved by an editor on Windows, which writes both, loads."""
         path = tmp_path / "example.toml"
         path.write_bytes(EXAMPLE.replace("\n", "\r\n").encode("utf-8-sig"))
@@ -279,8 +279,8 @@ class TestWrong:
         assert error.startswith("mine.toml: partners.digital-rights.origins.0: ")
 
     @pytest.mark.parametrize("origin", ["https://a.example:8443", "http://localhost:3000", "http://127.0.0.1"])
-    def test_is_not_an_origin_with_a_port_or_on_localhost(self, origin: str, tmp_path: Path) -> None:
-        """Both are accepted, as partners try the widget on their own machines first."""
+    def test_origins_with_a_port_or_on_localhost_are_accepted(self, origin: str, tmp_path: Path) -> None:
+        """Partners try the widget on their own machines first."""
         loaded = campaign(tmp_path, (r"https://digital-rights\.example\.org", origin))
 
         assert loaded.partner_by_origin[origin] == "digital-rights"
@@ -348,7 +348,7 @@ class TestWrong:
         """A controller's name is found even if a line break splits it."""
         assert campaign(tmp_path, (r"^consent = [^\n]*", CONSENT_IN_LINES))
 
-    def test_texts_of_the_default_language_are_missing(
+    def test_missing_texts_of_the_default_language_are_reported(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The default language needs texts, even if Undersign supports it."""
@@ -435,7 +435,7 @@ class TestThresholds:
         ("registered", "seats"),
         [("2021-01-07", 705), ("2024-07-15", 705), ("2024-07-16", 720), ("2026-01-01", 720)],
     )
-    def test_are_the_seats_of_27_member_states_each_times_all_seats(
+    def test_are_each_member_states_seats_times_all_seats(
         self, registered: str, seats: int, tmp_path: Path
     ) -> None:
         """Article 3(2): a state's number of members, multiplied by the number of all members."""
