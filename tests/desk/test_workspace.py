@@ -32,7 +32,7 @@ def test_says_which_store_it_works_on(var: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_prints_where_the_encoding_has_few_letters(var: Path, encoding: str) -> None:
+def test_prints_in_a_limited_encoding(var: Path, encoding: str) -> None:
     """Windows encodes output that is redirected to a file as cp1252."""
     done = subprocess.run(
         [sys.executable, "-m", "desk.main", "campaign", "check"],

@@ -292,7 +292,7 @@ class TestCheck:
         ) in checked.output
 
     def test_names_the_file_of_a_translation(self, folder: Path) -> None:
-        """This is where the error must be fixed."""
+        """An error in a translation is reported where it must be fixed."""
         self.put(folder, "mine.toml", EXAMPLE)
         self.put(folder, "mine/de.toml", '# Deutsch\ntitle = "Verbietet das"\ngaol = 3\n')
 

@@ -454,7 +454,7 @@ class TestFiles:
         assert (await here.count())["total"] == 1
 
     async def test_are_readable_by_their_owner_only(self, here: World) -> None:
-        """A receipt is private, too."""
+        """No other user of the machine may read a receipt."""
         await run("erase", ANN, "--yes", "--receipt", "receipt.txt")
 
         assert Path("receipt.txt").stat().st_mode & 0o077 == 0
@@ -490,7 +490,7 @@ class TestAddress:
         assert '"status": "confirmed"' in kept.stdout
 
     async def test_is_required(self, here: World) -> None:
-        """There is neither a terminal nor anything on standard input."""
+        """Without a terminal and without standard input, the command is refused."""
         assert "no terminal to ask for the address at" in refusal(await run("access", "-"))
 
 

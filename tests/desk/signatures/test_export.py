@@ -570,7 +570,7 @@ class TestOpen:
         assert f"1 signature opened, in {folder}, readable: signatures.csv." in opened.output
 
     async def test_needs_no_network_and_no_settings(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It takes a folder, a key, and a machine without any configuration."""
+        """A folder and a key are enough, on a machine without any configuration."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
         bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)}

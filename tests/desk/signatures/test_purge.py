@@ -1,4 +1,4 @@
-"""How a campaign ends: its signatures are handed over, and purged once their retention is over."""
+"""How a campaign ends: its signatures are handed over, and purged once the retention period is over."""
 
 import json
 import re
@@ -29,7 +29,7 @@ class TestPurge:
         undersign("open", "out", "-i", "var/throwaway-identity.txt", "--to", "read")
 
     def end_retention(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Set the desk's clock to the end of the retention."""
+        """Set the desk's clock to the end of the retention period."""
         after = datetime.combine(load_all()[CAMPAIGN].purged_on, datetime.min.time(), UTC)
 
         monkeypatch.setattr(purge, "utc_now", lambda: after)
@@ -75,7 +75,7 @@ class TestPurge:
         assert undersign("purge", CAMPAIGN, "--yes", "--although-not-handed-over").exit_code == 0
 
     def test_prints_brackets_in_a_recipients_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Brackets would be markup to the library that prints them."""
+        """Brackets in it are not taken for markup."""
         handed = undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "Parliament [/] [bold]")
         self.end_retention(monkeypatch)
 
