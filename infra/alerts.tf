@@ -79,7 +79,7 @@ locals {
       # How late tasks are tried, in milliseconds: the age of the oldest that is due. The depth says little, for each
       # signature leaves its reminder in the queue for a day. After ten minutes people have closed their inbox.
       query = <<-EOT
-        histogram_quantile(0.95, sum by (le) (rate(cloudtasks_googleapis_com:queue_task_attempt_delays_bucket{monitored_resource="cloud_tasks_queue",queue_id="${google_cloud_tasks_queue.deliver.name}"}[5m]))) > 600000
+        histogram_quantile(0.95, sum by (le) (rate(cloudtasks_googleapis_com:queue_task_attempt_delays_bucket{monitored_resource="cloud_tasks_queue",queue_id=~"signatures|presses"}[5m]))) > 600000
       EOT
       for   = "300s"
     }
@@ -90,7 +90,7 @@ locals {
       query = <<-EOT
         sum(increase(logging_googleapis_com:user_accepted{monitored_resource="cloud_run_revision"}[15m])) > 5
         unless
-        sum(increase(cloudtasks_googleapis_com:queue_task_attempt_count{monitored_resource="cloud_tasks_queue",queue_id="${google_cloud_tasks_queue.deliver.name}"}[15m])) > 0
+        sum(increase(cloudtasks_googleapis_com:queue_task_attempt_count{monitored_resource="cloud_tasks_queue",queue_id="signatures"}[15m])) > 0
       EOT
       for   = "300s"
     }

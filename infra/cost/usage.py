@@ -71,8 +71,8 @@ ALERT_CONDITIONS, ALERT_INTERVAL_SECONDS = 23, 60
 
 # What goes on in any month.
 
-#: Instances start so often, and each of deliver's reads four secrets.
-STARTS_A_DAY, SECRETS_A_START = 50, 4
+#: Instances start so often, and each of deliver's reads five secrets, with two relays.
+STARTS_A_DAY, SECRETS_A_START = 50, 5
 SNAPSHOTS_A_MONTH = HOURS_A_MONTH
 SWEEPS_A_MONTH = HOURS_A_MONTH * 12
 #: Images of five functions, the last revisions of each.

@@ -7,6 +7,7 @@ order.
 
 from collections.abc import AsyncIterator, Callable, Collection
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from shared import log
@@ -17,6 +18,16 @@ MAX_BODY_BYTES = 32_000
 
 #: How far ahead Cloud Tasks lets a task be scheduled is 30 days; a day is kept for clocks that differ.
 HORIZON = timedelta(days=29)
+
+
+class QueueName(StrEnum):
+    """The queues, by what waits in them. Each has its own rate, so that none delays another."""
+
+    #: Fresh signatures and requests for links.
+    SIGNATURES = "signatures"
+    #: Presses of confirm or withdraw that could not be stored at once. They mail nothing.
+    PRESSES = "presses"
+    REMINDERS = "reminders"
 
 
 class TaskQueue(Protocol):
