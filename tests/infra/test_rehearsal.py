@@ -104,7 +104,7 @@ def here(
         swapped = {name: value.replace(planned, real) for name, value in swapped.items()}
     if {"FIRESTORE_PROJECT", "SPOOL_PROJECT"} & environment.keys():
         swapped["FIRESTORE_EMULATOR_HOST"] = emulator
-    if "TASKS_QUEUE" in environment:
+    if "TASKS_QUEUES" in environment:
         swapped["CLOUD_TASKS_EMULATOR_HOST"] = tasks
     if "SMTP_HOST" in environment:
         swapped |= {"SMTP_HOST": "localhost", "SMTP_PORT": str(relay_port)}
