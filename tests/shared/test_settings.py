@@ -151,6 +151,7 @@ def test_a_function_that_is_told_everything_starts(
         ("STORE", "postgres"),
         ("STORE", "SQLITE"),
         ("TASKS", "none"),
+        ("TASKS_QUEUES", "projects/p/locations/l/queues/signatures"),
         ("MAIL", "null"),
         ("SMTP_PORT", "0"),
         ("SMTP_PORT", "smtp"),
