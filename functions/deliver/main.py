@@ -216,12 +216,12 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
         # The claim counts as used, so that neither this mail nor a reminder is tried again.
         log.event("mail_refused", "WARNING", **failure)
         is_sent = False
-    except MailDeferred:
-        await deps.store.settle(granted, sent=False)
-        raise RetryTask from None
     except MailUnavailable:
         await deps.store.settle(granted, sent=False)
         raise TryAgain from None
+    except MailDeferred:
+        await deps.store.settle(granted, sent=False)
+        raise RetryTask from None
     except MailUnresolved:
         # The claim stays: whether or not the mail went out, none follows within the hour.
         log.event("mail_unresolved", "WARNING", **failure)
