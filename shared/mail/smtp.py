@@ -36,7 +36,7 @@ class SmtpMailer:
 
     async def send(self, mail: Mail) -> None:
         """Send the mail through the relay, see `Mailer.send`."""
-        content = build(mail, self.now()).as_bytes()
+        content = build(mail, self.now())
         relay = aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
