@@ -26,6 +26,7 @@
     ├── MailError
     │   ├── MailRefused            the recipient's address is refused for good (5.1.x at RCPT)
     │   ├── MailDeferred           definitely not sent; try later
+    │   │   └── MailUnavailable    and the relay, or every relay, is down
     │   └── MailUnresolved         it may or may not have been sent
     └── ConfigurationError         the function must not start
 
@@ -174,6 +175,14 @@ class MailRefused(MailError):
 
 class MailDeferred(MailError):
     pass
+
+
+class MailUnavailable(MailDeferred):
+    """`reply`: the relay's SMTP code, if it gave one."""
+
+    def __init__(self, error: str, reply: int | None = None) -> None:
+        super().__init__(error)
+        self.reply = reply
 
 
 class MailUnresolved(MailError):
