@@ -58,7 +58,7 @@ class Relay:
     ) -> str:
         if server in self._ignored:
             await asyncio.Event().wait()
-        if session in self.sessions and self.at_second_mail:
+        if self.at_second_mail and session in self.sessions:
             return self.at_second_mail
         self.sessions.append(session)
         envelope.mail_from = address
