@@ -49,7 +49,8 @@ def silent_relay() -> Iterator[int]:
 
 
 def relay(port: int) -> dict[str, str]:
-    return {"MAIL": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_STARTTLS": "false"}
+    local = {"name": "first", "host": "127.0.0.1", "port": port, "starttls": False}
+    return {"MAIL": "smtp", "RELAYS": json.dumps([{**local, "mails_per_second": 10, "connections": 4}])}
 
 
 def mailbox_claims(folder: Path) -> list[dict[str, object]]:
