@@ -1,11 +1,13 @@
 """The settings of the measured functions, and the servers that they need."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from unittest import mock
 
 from google.cloud.firestore import Client
@@ -13,9 +15,10 @@ from google.cloud.firestore import Client
 from shared.store.firestore import FirestoreStore
 from tests.support.deployment import PUBLIC_URL, Identities
 from tests.support.emulator import firestore_emulator
+from tests.support.relay import PASSWORD, USER
 
 IDENTITIES = Identities()
-QUEUE = "projects/undersign-bench/locations/europe-west1/queues/deliver"
+QUEUES = "projects/undersign-bench/locations/europe-west1/queues"
 DELIVER_URL = "https://deliver.example.org/v1/tasks/deliver"
 
 
@@ -26,7 +29,7 @@ def queue(host: str) -> dict[str, str]:
     """Return the settings for Cloud Tasks at `host`."""
     return {
         "TASKS": "cloud_tasks",
-        "TASKS_QUEUE": QUEUE,
+        "TASKS_QUEUES": QUEUES,
         "DELIVER_URL": DELIVER_URL,
         "DELIVER_AUDIENCE": "https://deliver.example.org",
         "TASKS_SERVICE_ACCOUNT": "queue@undersign-bench.iam.gserviceaccount.com",
@@ -40,6 +43,30 @@ def queue(host: str) -> dict[str, str]:
 def firestore(host: str, project: str) -> dict[str, str]:
     """Return the settings for Firestore at `host`."""
     return {"STORE": "firestore", "FIRESTORE_PROJECT": project, "FIRESTORE_EMULATOR_HOST": host}
+
+
+def mail(relay: str) -> dict[str, str]:
+    """Return the settings for the relay at `relay` (host:port)."""
+    port = int(relay.rpartition(":")[2])
+    first = {
+        "name": "first",
+        "host": "localhost",
+        "port": port,
+        "user": USER,
+        "mails_per_second": 100,
+        "connections": 4,
+    }
+    return {
+        "MAIL": "smtp",
+        "RELAYS": json.dumps([first]),
+        "SMTP_PASSWORD_FIRST": PASSWORD,
+        "SSL_CERT_FILE": str(authority_file(port)),
+    }
+
+
+def authority_file(port: int) -> Path:
+    """Return where the relay on this port leaves the certificate of its authority."""
+    return Path(gettempdir()) / f"undersign-bench-relay-{port}.pem"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from tests.desk.commands import undersign
 from tests.support.deployment import CAMPAIGN, REPOSITORY
 
 
-@pytest.mark.parametrize("name", ["FIRESTORE_PROJECT", "FIRESTORE_DATABASE", "TASKS_QUEUE", "SPOOL_PROJECT"])
+@pytest.mark.parametrize("name", ["FIRESTORE_PROJECT", "FIRESTORE_DATABASE", "TASKS_QUEUES", "SPOOL_PROJECT"])
 def test_refuses_an_incomplete_cloud_configuration(var: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A forgotten STORE must not produce a receipt about the laptop's own database."""
     monkeypatch.setenv(name, "production")

@@ -15,6 +15,7 @@ import pytest
 from shared.crypto.tokens import Purpose, Tokens
 from shared.mail.outbox import Outbox, Received
 from shared.models.messages import SubmissionMessage
+from shared.queue import QueueName
 from shared.queue.envelopes import Envelopes
 from shared.queue.local import LEASE, LocalQueue
 from shared.store.entities import Confirmed
@@ -33,7 +34,7 @@ class RecordingQueue:
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
 
-    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
+    async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
         self.bodies.append(body)
 
     async def aclose(self) -> None:
@@ -48,7 +49,8 @@ def silent_relay() -> Iterator[int]:
 
 
 def relay(port: int) -> dict[str, str]:
-    return {"MAIL": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_STARTTLS": "false"}
+    local = {"name": "first", "host": "127.0.0.1", "port": port, "starttls": False}
+    return {"MAIL": "smtp", "RELAYS": json.dumps([{**local, "mails_per_second": 10, "connections": 4}])}
 
 
 def mailbox_claims(folder: Path) -> list[dict[str, object]]:

@@ -163,7 +163,7 @@ def test_the_table_of_settings_names_what_each_function_reads(
         name
         for names, functions in rows
         if function in functions or "all" in functions
-        for name in re.findall(r"`([A-Z_]+)`", names)
+        for name in re.findall(r"`([A-Z_]+?)(?:_<NAME>)?`", names)
     }
 
     read = {name.upper() for name in settings.variables(kind)}

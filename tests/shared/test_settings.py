@@ -25,13 +25,21 @@ from tests.support.deployment import REPOSITORY, Identities
 
 ALL = (SignSettings, DeliverSettings, ConfirmSettings, CountSettings, EmbedSettings)
 
+#: A relay of RELAYS.
+FIRST = {
+    "name": "first",
+    "host": "relay.example.org",
+    "user": "petition",
+    "mails_per_second": 50,
+    "connections": 4,
+}
 #: Complete settings for production, for every function.
 PRODUCTION = {
     "PUBLIC_URL": "https://sign.example.org",
     "STORE": "firestore",
     "FIRESTORE_PROJECT": "petition",
     "TASKS": "cloud_tasks",
-    "TASKS_QUEUE": "projects/p/locations/l/queues/q",
+    "TASKS_QUEUES": "projects/p/locations/l/queues",
     "DELIVER_URL": "https://deliver.example.org/v1/tasks/deliver",
     "DELIVER_AUDIENCE": "https://deliver.example.org",
     "DELIVER_RECIPIENT": "age1example",
@@ -40,9 +48,8 @@ PRODUCTION = {
     "PEPPER": "p" * 32,
     "DELIVER_IDENTITIES": "AGE-SECRET-KEY-1" + "Q" * 58,
     "MAIL": "smtp",
-    "SMTP_HOST": "relay.example.org",
-    "SMTP_USER": "petition",
-    "SMTP_PASSWORD": "hunter2hunter2",
+    "RELAYS": json.dumps([FIRST]),
+    "SMTP_PASSWORD_FIRST": "hunter2hunter2",
 }
 EXAMPLE = (REPOSITORY / "tests/shared/campaigns/example.toml").read_text(encoding="utf-8")
 LOCAL = {"PUBLIC_URL": "http://localhost:8080", "STORE": "sqlite", "TASKS": "local", "MAIL": "outbox"}
@@ -50,7 +57,7 @@ LOCAL = {"PUBLIC_URL": "http://localhost:8080", "STORE": "sqlite", "TASKS": "loc
 
 @pytest.fixture(autouse=True)
 def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in {name.upper() for kind in ALL for name in settings.variables(kind)}:
+    for name in {name.upper() for kind in ALL for name in settings.variables(kind)} | {"SMTP_PASSWORD_FIRST"}:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -65,11 +72,16 @@ def error_of(kind: type[Settings]) -> str:
     return str(refused.value)
 
 
-def relay() -> SmtpSettings:
-    """Load deliver's settings and return its mail relay."""
-    mail = settings.load(DeliverSettings).mail
-    assert isinstance(mail, SmtpSettings)
-    return mail
+def relays(*fields: dict[str, Any]) -> str:
+    """The variable RELAYS, with one relay for each of `fields`."""
+    return json.dumps([{**FIRST, **each} for each in fields])
+
+
+def mail() -> SmtpSettings:
+    """How deliver mails."""
+    loaded = settings.load(DeliverSettings).mail
+    assert isinstance(loaded, SmtpSettings)
+    return loaded
 
 
 def named(error: str) -> set[str]:
@@ -78,7 +90,7 @@ def named(error: str) -> set[str]:
 
 
 QUEUE = {"TASKS", "DELIVER_RECIPIENT"}
-CLOUD_QUEUE = {"TASKS_QUEUE", "DELIVER_URL", "DELIVER_AUDIENCE", "TASKS_SERVICE_ACCOUNT"}
+CLOUD_QUEUE = {"TASKS_QUEUES", "DELIVER_URL", "DELIVER_AUDIENCE", "TASKS_SERVICE_ACCOUNT"}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +126,7 @@ def test_a_function_without_settings_fails_and_names_all_it_needs(
         (CountSettings, {"FIRESTORE_PROJECT"}),
         (SignSettings, CLOUD_QUEUE),
         (ConfirmSettings, {"FIRESTORE_PROJECT", *CLOUD_QUEUE}),
-        (DeliverSettings, {"FIRESTORE_PROJECT", "SMTP_HOST", *CLOUD_QUEUE}),
+        (DeliverSettings, {"FIRESTORE_PROJECT", "RELAYS", *CLOUD_QUEUE}),
     ],
 )
 def test_missing_settings_of_a_choice_are_named_all_at_once(
@@ -151,9 +163,23 @@ def test_a_function_with_all_settings_starts(
         ("STORE", "postgres"),
         ("STORE", "SQLITE"),
         ("TASKS", "none"),
+        ("TASKS_QUEUES", "projects/p/locations/l/queues/signatures"),
         ("MAIL", "null"),
-        ("SMTP_PORT", "0"),
-        ("SMTP_PORT", "smtp"),
+        ("RELAYS", "[]"),
+        ("RELAYS", "relay.example.org"),
+        ("RELAYS", "{}"),
+        (
+            "RELAYS",
+            relays({}, {"name": "b", "user": None}, {"name": "c", "user": None}, {"name": "d", "user": None}),
+        ),
+        ("RELAYS", relays({"port": 0})),
+        ("RELAYS", relays({"port": "smtp"})),
+        ("RELAYS", relays({"mails_per_second": 0})),
+        ("RELAYS", relays({"connections": 0})),
+        ("RELAYS", relays({"name": "First"})),
+        ("RELAYS", relays({"password": "hunter2hunter2"})),
+        ("RELAYS", relays({}, {})),
+        ("SMTP_PASSWORD_SECOND", "hunter2hunter2"),
         ("TOKEN_KEYS", "k" * 31),
         ("TOKEN_KEYS", "k" * 32 + " " + "k" * 31),
         ("TOKEN_KEYS", "   "),
@@ -195,12 +221,31 @@ def test_a_throwaway_key_is_refused_in_production(monkeypatch: pytest.MonkeyPatc
     assert "THROWAWAY_RECIPIENT" in error_of(DeliverSettings)
 
 
-@pytest.mark.parametrize("missing", ["SMTP_USER", "SMTP_PASSWORD"])
-def test_a_relays_user_and_password_go_together(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One without the other is refused, since deliver would not log in."""
-    put(monkeypatch, {name: value for name, value in PRODUCTION.items() if name != missing})
+def test_each_relay_that_has_a_user_has_a_password_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without the other would mail without logging in; a relay on this machine may need neither."""
+    several = relays({}, {"name": "second-eu"}, {"name": "here", "user": None})
+    put(monkeypatch, {**PRODUCTION, "RELAYS": several})
+    without = error_of(DeliverSettings)
+    put(monkeypatch, {"SMTP_PASSWORD_SECOND_EU": "2hunter2hunter"})
 
-    assert "SMTP_USER and SMTP_PASSWORD go together" in error_of(DeliverSettings)
+    loaded = mail()
+
+    assert named(without) == {"SMTP_PASSWORD_SECOND_EU"}
+    assert [loaded.password(relay) for relay in loaded.relays] == ["hunter2hunter2", "2hunter2hunter", None]
+
+
+def test_all_that_is_wrong_with_the_relays_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which relay, and what of it."""
+    wrong = [FIRST, {"host": "a.example", "port": 0}, {"name": "b", "host": "b.example", "mails_per_second": 1}]
+    put(monkeypatch, {**PRODUCTION, "RELAYS": json.dumps(wrong), "PEPPER": ""})
+
+    error = error_of(DeliverSettings)
+
+    assert named(error) == {"RELAYS", "PEPPER"}
+    assert set(re.findall(r"RELAYS: (\S+)", error)) == {
+        *("1.name", "1.port", "1.mails_per_second", "1.connections"),
+        "2.connections",
+    }
 
 
 @pytest.mark.parametrize("kind", [SignSettings, DeliverSettings])
@@ -214,31 +259,32 @@ def test_a_spool_needs_both_a_project_and_a_database(
     assert named(error_of(kind)) == {"SPOOL_PROJECT", "SPOOL_DATABASE"} - {given}
 
 
-def test_a_remote_relay_needs_starttls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """STARTTLS may be switched off only for a relay on localhost."""
-    put(monkeypatch, {**PRODUCTION, "SMTP_STARTTLS": "false"})
+def test_a_relay_elsewhere_is_spoken_to_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one on this machine may do without STARTTLS."""
+    put(monkeypatch, {**PRODUCTION, "RELAYS": relays({"starttls": False})})
 
-    assert "SMTP_STARTTLS may be false only" in error_of(DeliverSettings)
+    assert "RELAYS: starttls of first may be false only" in error_of(DeliverSettings)
     for local in ("localhost", "127.0.0.1"):
-        monkeypatch.setenv("SMTP_HOST", local)
-        assert not relay().smtp_starttls
+        monkeypatch.setenv("RELAYS", relays({"starttls": False, "host": local}))
+        assert not mail().relays[0].starttls
 
 
-def test_starttls_is_on_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to remember to switch it on."""
+def test_starttls_is_on_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to remember it; nor the port that goes with it."""
     put(monkeypatch, PRODUCTION)
 
-    assert relay().smtp_starttls
+    assert mail().relays[0].starttls
+    assert mail().relays[0].port == 587
 
 
 @pytest.mark.parametrize("kind", [ConfirmSettings, DeliverSettings])
 def test_secrets_are_never_shown(kind: type[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither errors, which end up in logs, nor the settings' own text contain them."""
     secrets = {name: f"s3cr3t-{name.lower()}" for name in ("TOKEN_KEYS", "PEPPER", "DELIVER_IDENTITIES")}
-    put(monkeypatch, {**PRODUCTION, **secrets, "SMTP_PASSWORD": "s3cr3t"})
-    monkeypatch.delenv("SMTP_USER")
+    put(monkeypatch, {**PRODUCTION, **secrets, "SMTP_PASSWORD_FIRST": "s3cr3t", "SMTP_PASSWORD_OTHER": "s3cr3t"})
     error = error_of(kind)
-    put(monkeypatch, {name: value * 3 for name, value in secrets.items()} | {"SMTP_USER": "petition"})
+    monkeypatch.delenv("SMTP_PASSWORD_OTHER")
+    put(monkeypatch, {name: value * 3 for name, value in secrets.items()})
     loaded = settings.load(kind)
 
     assert "TOKEN_KEYS" in error
