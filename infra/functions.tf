@@ -35,7 +35,13 @@ locals {
     SPOOL_DATABASE = google_firestore_database.spool.name
   }
 
-  # Connections are given for all instances together: each keeps its share of them, and one at least.
+  # Connections are given for all instances together, and by default for a second a mail: each instance keeps its share.
+  # Cloud Run starts so many instances for all tasks that the queues have under way at once, for it keeps them at 60 % of
+  # their concurrency (https://docs.cloud.google.com/run/docs/about-instance-autoscaling).
+  mailing_instances = min(
+    local.max_instances.deliver,
+    ceil(sum(values(local.concurrent_dispatches)) / (0.6 * local.sizes.functions.deliver.concurrency)),
+  )
   relays = { for name, relay in var.relays : name => relay if relay.mails_per_second > 0 }
   mail_environment = {
     MAIL = "smtp"
@@ -46,7 +52,7 @@ locals {
         port             = local.relays[name].port
         user             = local.relays[name].user
         mails_per_second = local.relays[name].mails_per_second
-        connections      = max(1, floor(local.relays[name].connections / local.max_instances.deliver))
+        connections      = max(1, floor(coalesce(local.relays[name].connections, local.relays[name].mails_per_second) / local.mailing_instances))
       }
     ])
   }

@@ -48,7 +48,7 @@ check "relays" {
     error_message = "The relays take ${local.mails_per_second} mails a second, and a queue of Cloud Tasks dispatches ${local.sizes.queues.max_dispatches_per_second} at most: the rest is never used."
   }
   assert {
-    condition     = alltrue([for relay in values(local.relays) : relay.connections >= local.max_instances.deliver])
-    error_message = "A relay allows fewer connections than deliver may have instances (${local.max_instances.deliver}), each of which opens one: it may refuse some. Agree on more with the relay, and set connections."
+    condition     = alltrue([for relay in values(local.relays) : coalesce(relay.connections, relay.mails_per_second) >= local.mailing_instances])
+    error_message = "A relay allows fewer connections than deliver has instances in a rush (${local.mailing_instances}), each of which opens one: it may refuse some. Agree on more with the relay, and set connections."
   }
 }

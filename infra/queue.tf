@@ -13,7 +13,7 @@ locals {
   }
 
   # Tasks under way at once are the rate, times how long deliver takes for one. The times in sizes.json are longer than
-  # usual, so that a queue keeps its rate while deliver is slow: 4 s for a mail that usually takes 0.6, 0.2 s for a press,
+  # usual, so that a queue keeps its rate while deliver is slow: 2 s for a mail that usually takes 0.6, 0.2 s for a press,
   # which is a read and a commit. Where the database takes longer, this is what spares it: fewer presses a second.
   #
   # Nor may the queues call deliver more often at once than it has room for. Cloud Run would answer 429, and Cloud Tasks

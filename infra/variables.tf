@@ -97,13 +97,13 @@ variable "secret_versions" {
 }
 
 variable "relays" {
-  description = "The mail relays by name, each with host, port and user; its password is the secret smtp-password-<name>. mails_per_second: what it has agreed to take; 0 takes it out, and keeps its password. connections: how many it allows at a time, from all instances together. Two, so that mail goes on when one of them turns away."
+  description = "The mail relays by name, each with host, port and user; its password is the secret smtp-password-<name>. mails_per_second: what it has agreed to take; 0 takes it out, and keeps its password. connections: how many it allows at a time, from all instances together; as many as mails a second, unless given. Two, so that mail goes on when one of them turns away."
   type = map(object({
     host             = string
     port             = optional(number, 587)
     user             = string
     mails_per_second = number
-    connections      = optional(number, 20)
+    connections      = optional(number)
   }))
 
   validation {
@@ -112,7 +112,7 @@ variable "relays" {
   }
 
   validation {
-    condition     = alltrue([for relay in values(var.relays) : (relay.mails_per_second == 0 || relay.mails_per_second >= 1) && relay.connections >= 1])
+    condition     = alltrue([for relay in values(var.relays) : (relay.mails_per_second == 0 || relay.mails_per_second >= 1) && coalesce(relay.connections, 1) >= 1])
     error_message = "relays: each takes a mail a second at least, or none (mails_per_second = 0), and allows a connection."
   }
 

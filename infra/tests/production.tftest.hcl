@@ -215,8 +215,15 @@ run "with_the_quota_for_a_rush_all_that_is_planned_may_start" {
     condition     = alltrue([for function in google_cloudfunctions2_function.this : function.service_config[0].min_instance_count == 2])
     error_message = "a function is cold that was to be warm"
   }
+}
 
-  # The first relay allows 20 connections, and 50 instances of deliver open one each.
+run "a_relay_that_allows_few_connections_is_pointed_out" {
+  command = plan
+
+  variables {
+    relays = { first = { host = "smtp.first-relay.example", user = "undersign", mails_per_second = 100, connections = 3 } }
+  }
+
   expect_failures = [check.relays]
 }
 
@@ -322,7 +329,7 @@ run "all_relays_mail_each_at_its_rate" {
 
   assert {
     condition = jsondecode(google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.RELAYS) == [
-      { name = "first", host = "smtp.first-relay.example", port = 587, user = "undersign", mails_per_second = 60, connections = 4 },
+      { name = "first", host = "smtp.first-relay.example", port = 587, user = "undersign", mails_per_second = 60, connections = 12 },
       { name = "second", host = "smtp.second-relay.example", port = 2525, user = "undersign", mails_per_second = 40, connections = 10 },
     ]
     error_message = "deliver does not know a relay, its rate, or its own share of the connections"

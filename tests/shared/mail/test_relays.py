@@ -75,7 +75,8 @@ async def test_each_relay_takes_its_share(clock: Clock) -> None:
         relay(server_tls()) as second,
         mailing(clock, first, second, rates=(30, 10)) as mailer,
     ):
-        await asyncio.gather(*(mailer.send(MAIL) for _ in range(400)))
+        for _ in range(50):
+            await asyncio.gather(*(mailer.send(MAIL) for _ in range(8)))
 
     assert len(first.taken) + len(second.taken) == 400
     assert 270 < len(first.taken) < 330
