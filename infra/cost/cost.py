@@ -231,6 +231,7 @@ def text(signatures: float, viewers: float, assumed: Assumptions) -> str:
         month_text(charged, prices),
         f"Mail is extra: {mails:,.0f} mails for {cheapest:,.2f} to {dearest:,.2f}, depending on the relay",
         spike_text(),
+        storm_text(prices, sizes.functions(Mode.SPIKE)),
         "Assumptions, each of which you can change:\n"
         + "\n".join(f"  --{option:18} {value:<6g} {why}" for option, value, why in _assumptions(assumed)),
         caveat(prices),
@@ -242,6 +243,18 @@ def spike_text() -> str:
     """Return what an hour of spike mode costs, for a terminal."""
     hours = spike_hours(sizes.functions(Mode.SPIKE), load_prices())
     return "Spike mode, beside that:\n" + table(spike_rows(hours), words=1)
+
+
+def storm_text(prices: Mapping[str, Price], functions: Mapping[str, FunctionSize]) -> str:
+    """Return what an hour of a tracker storm costs. Free tiers are used up by then."""
+    cost = {(use.service, use.what): prices[use.price].cost(use.quantity) for use in usage.storm(functions)}
+    requests, data = cost.pop(("CDN", "requests")), cost.pop(("CDN", "data to viewers"))
+    return textwrap.fill(
+        f"An hour of a tracker storm, with {usage.STORM_VIEWERS:,} viewers that each ask for the count "
+        f"{usage.STORM_POLLS_A_SECOND} times a second, costs {_money(requests)} dollars for the CDN's requests, "
+        f"{_money(data)} for its data, and {_money(sum(cost.values()))} for what reaches `count`.",
+        WIDTH,
+    )
 
 
 def _assumptions(assumed: Assumptions) -> Iterable[tuple[str, float, str]]:
@@ -266,6 +279,7 @@ def markdown(signatures: float, viewers: float, assumed: Assumptions) -> str:
         markdown_table(example_rows(assumed, prices, functions), words=0),
         "Spike mode costs extra, by the hour:",
         markdown_table(spike_rows(spike_hours(functions, prices)), words=1),
+        storm_text(prices, functions),
         'Assumptions, each of which you can change (as in `make cost ARGS="--polls-a-view 30"`):',
         "\n".join(f"- {value:g} {why} (`--{option}`)" for option, value, why in _assumptions(assumed)),
         caveat(prices),

@@ -19,7 +19,9 @@ from shared.web.routes import ConfirmPath, CountPath, EmbedPath, SignPath
 SIGNING, NUMBERS, WIDGET, PAGES, OPERATIONS = "Signing", "Numbers", "Widget", "Pages", "Operations"
 _TAGS = {
     SIGNING: "Sign, confirm, withdraw.",
-    NUMBERS: "The public counter and its history. Any page may read them.",
+    NUMBERS: "The public counter and its history. Any page may read them: every ten seconds, without headers or "
+    "parameters of its own; an answer is kept for five. The numbers are in the public domain: CC0 1.0, "
+    "https://creativecommons.org/publicdomain/zero/1.0/.",
     WIDGET: "The form and the counter in a partner's page.",
     PAGES: "What people see, in the campaign's languages.",
     OPERATIONS: "Health, and what the functions ask each other.",
@@ -61,7 +63,7 @@ _PROBLEMS = {
     413: "Over 16 KB.",
     415: "Neither JSON nor a plain form.",
     422: "Fields are missing or wrong; `errors` names them. A form comes back filled in.",
-    429: "Too many requests from one address: answered by the load balancer in front, with `Retry-After`.",
+    429: "Too many requests from one address: answered by the load balancer in front, in a form of its own.",
     503: "Try again; `Retry-After` says when. Nothing was lost.",
 }
 _TAKING_BODIES = (400, 403, 404, 405, 413, 415, 422, 429, 503)
@@ -163,7 +165,8 @@ def _numbers() -> dict[str, Any]:
             "count",
             "Count the confirmed signatures.",
             count,
-            description="By country, with the next goal and the thresholds of an initiative.",
+            description="By country, with the next goal and the thresholds of an initiative. Cacheable for five "
+            "seconds; `ETag` and `If-None-Match` spare the body while nothing has changed.",
         ),
         CountPath.BADGE: _badge(),
         CountPath.HISTORY: _history("days", days, examples.HISTORY_DAYS),

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from infra.cost import usage
 from infra.deploy.terraform import resources
 from shared.web import routes
 from shared.web.routes import CountPath, EmbedPath
@@ -166,9 +167,26 @@ async def test_all_requests_with_one_key_get_the_same_bytes(
     assert {len(answers) for answers in kept.values()} <= {1}
 
 
+async def test_answers_are_kept_as_long_as_is_written_down(deployed: World) -> None:
+    """In docs/architecture.md. A count that were not kept would bring every reader to the functions."""
+    kept = {}
+    for path, address in ADDRESSES.items():
+        response = await deployed.client_of(deployed.apps[function_of(path)]).get(address)
+        assert response.status_code == 200
+        kept[path] = lifetime(response)
+
+    seconds = {
+        **dict.fromkeys((CountPath.COUNT, CountPath.BADGE, CountPath.OVERLAY), 5),
+        **dict.fromkeys((CountPath.HISTORY, CountPath.HISTORY_CSV, CountPath.HOURS, CountPath.HOURS_CSV), 60),
+        CountPath.PROGRESS: 30,
+        EmbedPath.SCRIPT: 300,
+    }
+    assert kept == {path: seconds.get(path, 15) for path in ADDRESSES}
+
+
 async def test_a_storm_of_trackers_hardly_reaches_the_functions(deployed: World, plan: dict[str, Any]) -> None:
     """20,000 people have a fan page open that asks twice a second and keeps its browser from answering."""
-    viewers, places, seconds = 20_000, 100, 10
+    viewers, places, seconds = usage.STORM_VIEWERS, usage.CDN_LOCATIONS, 10
     count = deployed.client_of(deployed.apps["count"])
 
     async def fetch(url: str, headers: Mapping[str, str]) -> httpx.Response:
@@ -178,10 +196,10 @@ async def test_a_storm_of_trackers_hardly_reaches_the_functions(deployed: World,
     locations = [Location(plan, fetch, lambda: deployed.now) for _ in range(places)]
     people = [(locations[number % places], some_headers(chance)) for number in range(viewers)]
 
-    for half in range(2 * seconds):
-        deployed.now = NOW + timedelta(seconds=half / 2)
+    for turn in range(usage.STORM_POLLS_A_SECOND * seconds):
+        deployed.now = NOW + timedelta(seconds=turn / usage.STORM_POLLS_A_SECOND)
         for number, (location, headers) in enumerate(people):
-            answer = await location.get(f"{COUNT}?_={half}{number}", headers)
+            answer = await location.get(f"{COUNT}?_={turn}{number}", headers)
             assert answer.status_code == 200
 
     fetched = sum(len(location.fetched) for location in locations)
