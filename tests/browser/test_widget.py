@@ -106,6 +106,22 @@ class TestOnAPartnersPage:
         await visit.is_at(CONFIRMED)
         await counter_shows(running, before + 1)
 
+    async def test_asks_for_one_description_in_the_language_of_the_page(
+        self, visit: Walk, running: Server, partner: Site
+    ) -> None:
+        """For form and counter together, at an address that caches answer to the pages of all partners."""
+        asked = list[tuple[str, int]]()
+        visit.page.on(
+            "response",
+            lambda answer: asked.append((answer.url, answer.status)) if "/form?" in answer.url else None,
+        )
+        code = snippet(running, "script", "de").replace('lang="de"', 'lang="de-AT"')
+
+        await visit.opens(partner.shows(code, strict(running.url)))
+        await expect(visit.page.get_by_role("heading", name="Petition unterschreiben")).to_be_visible()
+
+        assert asked == [(f"{running.url}/v1/campaigns/{CAMPAIGN}/form?lang=de&embed=1", 200)]
+
     async def test_what_was_typed_before_the_script_came_is_kept(
         self, visit: Walk, running: Server, embedded: str
     ) -> None:

@@ -16,7 +16,7 @@ from shared.web.routes import CountPath, EmbedPath
 from tests.infra.edge import Key, Location, lifetime, policies, varied
 from tests.infra.test_routes import example
 from tests.support.clock import NOW
-from tests.support.deployment import COUNT, PUBLIC_URL, World
+from tests.support.deployment import COUNT, PUBLIC_URL, REPOSITORY, World
 
 CACHED = ("count", "embed")
 PARTNERS = ("digital-rights", "libertes-ouvertes")
@@ -175,7 +175,7 @@ async def test_answers_are_kept_as_long_as_is_written_down(deployed: World) -> N
         assert response.status_code == 200
         kept[path] = lifetime(response)
 
-    seconds = {
+    seconds: dict[str, float] = {
         **dict.fromkeys((CountPath.COUNT, CountPath.BADGE, CountPath.OVERLAY), 5),
         **dict.fromkeys((CountPath.HISTORY, CountPath.HISTORY_CSV, CountPath.HOURS, CountPath.HOURS_CSV), 60),
         CountPath.PROGRESS: 30,
@@ -219,3 +219,18 @@ def test_the_cdn_compresses_what_it_answers_and_nothing_else_is_compressed(plan:
         "count": "AUTOMATIC",
         "embed": "AUTOMATIC",
     }
+
+
+def test_the_limits_are_those_that_are_written_down(plan: dict[str, Any]) -> None:
+    """In docs/api.md: requests a minute from one address, of those that the cache does not answer."""
+    limits = {
+        policy["name"]: rule["rate_limit_options"][0]["rate_limit_threshold"][0]["count"]
+        for policy in resources(plan, "google_compute_security_policy")
+        for rule in policy["rule"]
+        if rule["action"] == "throttle"
+    }
+
+    reading, signing = limits["count"], limits["sign"]
+    assert limits == {"count": reading, "embed": reading, "sign": signing, "confirm": signing}
+    page = " ".join((REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8").split())
+    assert f"{reading:,} requests a minute from one address, {signing:,} for signing" in page
