@@ -102,7 +102,7 @@ def deliver() -> DeliverDependencies:
     campaigns = _campaigns(settings)
     if settings.throwaway_recipient is None:
         _refuse_unready(campaigns)
-    queue, store = _queue(settings.queue), _store(settings.store, campaigns)
+    queue, store = _queue(settings.queue), _store(settings.store)
     tokens = Tokens(split_keys(settings.token_keys))
     return DeliverDependencies(
         public_url=settings.public_url,
@@ -128,7 +128,7 @@ def confirm() -> ConfirmDependencies:
 
     settings = environment.load(environment.ConfirmSettings)
     campaigns = _campaigns(settings)
-    store = _store(settings.store, campaigns)
+    store = _store(settings.store)
     return ConfirmDependencies(
         public_url=settings.public_url,
         campaigns=LiveCampaigns(campaigns, store.overlay),
@@ -143,7 +143,7 @@ def count() -> CountDependencies:
     """Wire count."""
     settings = environment.load(environment.CountSettings)
     campaigns = _campaigns(settings)
-    store = _store(settings.store, campaigns)
+    store = _store(settings.store)
     return CountDependencies(public_url=settings.public_url, campaigns=campaigns, store=store)
 
 
@@ -174,19 +174,14 @@ def _live_campaigns(settings: environment.FunctionSettings) -> LiveCampaigns:
     return LiveCampaigns(_campaigns(settings), partial(read_overlay, settings.public_url))
 
 
-def _store(
-    settings: environment.FirestoreSettings | environment.SqliteSettings, campaigns: Mapping[str, Campaign]
-) -> "Store":
-    def shards(campaign: str) -> int:
-        return campaigns[campaign].tally_shards
-
+def _store(settings: environment.FirestoreSettings | environment.SqliteSettings) -> "Store":
     if isinstance(settings, environment.FirestoreSettings):
         from shared.store.firestore import FirestoreStore
 
-        return FirestoreStore(settings.firestore_project, settings.firestore_database, shards)
+        return FirestoreStore(settings.firestore_project, settings.firestore_database)
     from shared.store.sqlite import SqliteStore
 
-    return SqliteStore(settings.file, shards)
+    return SqliteStore(settings.file)
 
 
 def _queue(settings: environment.CloudTasksSettings | environment.LocalQueueSettings) -> "TaskQueue":

@@ -118,7 +118,7 @@ def spike_hours(functions: Mapping[str, FunctionSize], prices: Mapping[str, Pric
         return cpu.cost(3600 * size.cpu) + memory.cost(3600 * size.memory_gib)
 
     # Each process of count and confirm keeps a fresh copy of the tally.
-    reading = prices["firestore_reads"].cost((usage.TALLY_SHARDS + 1) * 3600 / usage.COUNT_FRESH_SECONDS)
+    reading = prices["firestore_reads"].cost((usage.TALLY_DOCUMENTS + 1) * 3600 / usage.COUNT_FRESH_SECONDS)
     hours = []
     for name, size in functions.items():
         busy = instance(size, "") + (reading if name in {"count", "confirm"} else 0)

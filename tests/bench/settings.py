@@ -10,7 +10,6 @@ from unittest import mock
 
 from google.cloud.firestore import Client
 
-from shared.campaigns.model import Campaign
 from shared.store.firestore import FirestoreStore
 from tests.support.deployment import PUBLIC_URL, Identities
 from tests.support.emulator import firestore_emulator
@@ -19,7 +18,6 @@ IDENTITIES = Identities()
 QUEUE = "projects/undersign-bench/locations/europe-west1/queues/deliver"
 DELIVER_URL = "https://deliver.example.org/v1/tasks/deliver"
 
-TALLY_SHARDS: int = Campaign.model_fields["tally_shards"].default
 
 BASE = {"PUBLIC_URL": PUBLIC_URL, **IDENTITIES.environment()}
 
@@ -45,9 +43,9 @@ def firestore(host: str, project: str) -> dict[str, str]:
 
 
 @contextmanager
-def part(module: str) -> Iterator[str]:
+def part(module: str, *arguments: str) -> Iterator[str]:
     """Run a server beside the functions, in a process of its own; yield its `host:port`."""
-    command = [sys.executable, "-m", f"tests.bench.parts.{module}"]
+    command = [sys.executable, "-m", f"tests.bench.parts.{module}", *arguments]
     root = Path(__file__).parent.parent.parent
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -82,6 +80,6 @@ def firestore_client(host: str, project: str) -> Client:
 def firestore_store(host: str, project: str) -> Iterator[FirestoreStore]:
     """Yield the store itself, at `host`."""
     with mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=host):
-        store = FirestoreStore(project, "(default)", lambda _campaign: TALLY_SHARDS)
+        store = FirestoreStore(project, "(default)")
         yield store
         store.close()

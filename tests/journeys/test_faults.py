@@ -183,7 +183,7 @@ async def _confirmable(project: str, environment: dict[str, str], link: str) -> 
     named = Tokens(environment["TOKEN_KEYS"].split()).verify(
         Purpose.CONFIRM, link.rsplit("/", 1)[1], datetime.now(UTC)
     )
-    store = FirestoreStore(project, "(default)", lambda _: 8)
+    store = FirestoreStore(project, "(default)")
     outcome = await store.confirm(named.campaign, named.digest, named.submission, datetime.now(UTC))
     store.close()
     return isinstance(outcome, Confirmed)
