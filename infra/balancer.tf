@@ -37,8 +37,8 @@ locals {
   route_order = ["sign", "confirm", "count", "embed"]
 
   # The query parameters that make another answer, as in shared/web/routes.py; a test holds the two together. Any
-  # other is no part of the cache's key and read by no function. The values that these may have are few: a query with
-  # another one is redirected (shared/web/query.py). So nobody can make the cache ask again and again with made-up ones.
+  # other is no part of the cache's key, and no function reads it. These may have few values: a query with another
+  # one is redirected (shared/web/query.py), so that nobody can fill the cache with copies for made-up ones.
   cache_keys = {
     count = ["lang", "embed"]
     embed = ["lang", "partner", "embed", "moved"]
@@ -76,8 +76,9 @@ resource "google_compute_backend_service" "function" {
 
   # Only what everybody may read: sign takes POSTs alone, and the pages of confirm belong to one signer each.
   enable_cdn = each.value.cached
-  # Here and not in the functions: their answers would vary by Accept-Encoding, and every value of that header would be
-  # fetched and kept anew. Never for the pages behind links: how well those compress could give a token away (BREACH).
+  # Here and not in the functions: their answers would vary by Accept-Encoding, and the cache would keep a copy for
+  # every value of that header. Never for the pages behind links: how well those compress could give a token away
+  # (BREACH, https://breachattack.com).
   compression_mode = each.value.cached ? "AUTOMATIC" : null
 
   backend {

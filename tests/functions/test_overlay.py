@@ -93,8 +93,8 @@ class TestAdmit:
         signed = await here.client.post(SIGNATURES, json=signature(newsletter=True), headers={"Origin": NEW})
 
         assert before.status_code == 403
-        told = {"id": "new", "name": "New Partner", "country": "FR", "origins": [NEW]}
-        assert told in form["partners"]
+        added = {"id": "new", "name": "New Partner", "country": "FR", "origins": [NEW]}
+        assert added in form["partners"]
         assert (signed.status_code, signed.headers["access-control-allow-origin"]) == (202, NEW)
         await here.deliver()
         link = here.outbox.received()[0].links["confirm"]

@@ -30,17 +30,17 @@ async def form(deployed: World, query: str = "") -> dict[str, Any]:
 class TestForm:
     async def test_names_the_partners_and_their_pages(self, deployed: World) -> None:
         """By which the script finds out whose page it is on, whether it may send, and whose newsletter it is."""
-        told = await form(deployed)
+        described = await form(deployed)
 
-        found = next(partner for partner in told["partners"] if ORIGIN in partner["origins"])
+        found = next(partner for partner in described["partners"] if ORIGIN in partner["origins"])
         assert (found["id"], found["name"], found["country"]) == (PARTNER, "Digital Rights Watch Berlin", "DE")
-        assert "{organisation}" in told["texts"]["form.newsletter"]
-        assert told["organisation"]
-        assert told["contact"] == "hello@unwatched.example.org"
+        assert "{organisation}" in described["texts"]["form.newsletter"]
+        assert described["organisation"]
+        assert described["contact"] == "hello@unwatched.example.org"
 
     @pytest.mark.parametrize("query", [f"&origin={ORIGIN}", f"&partner={PARTNER}", "&source=radio"])
     async def test_is_the_same_for_the_pages_of_all_partners(self, deployed: World, query: str) -> None:
-        """So that a cache keeps one copy for each language, whoever shows it."""
+        """So that a cache keeps one copy for each language, not one for each page."""
         assert await form(deployed, query) == await form(deployed)
 
     async def test_holds_the_countries_for_other_pages_than_ours(self, deployed: World) -> None:
@@ -50,10 +50,10 @@ class TestForm:
 
     async def test_leads_to_our_own_page(self, deployed: World) -> None:
         """To which the script adds the partner, before it shares the link."""
-        told = await form(deployed)
+        described = await form(deployed)
 
-        assert told["hosted_page"] == f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en"
-        assert told["share"]["services"]["WhatsApp"] == "https://wa.me/?text={text}%20{url}"
+        assert described["hosted_page"] == f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en"
+        assert described["share"]["services"]["WhatsApp"] == "https://wa.me/?text={text}%20{url}"
 
     async def test_pages_anywhere_may_read_it_and_caches_keep_it(self, deployed: World) -> None:
         """It holds nothing that is not on the petition's page, and a page must learn that it is not registered."""

@@ -56,10 +56,10 @@ def directives(response: httpx.Response) -> dict[str, str]:
 
 def lifetime(response: httpx.Response) -> float:
     """Seconds for which an answer may be kept; 0 for one that may not."""
-    told = directives(response)
-    if "public" not in told or {"no-store", "private"} & told.keys() or "set-cookie" in response.headers:
+    found = directives(response)
+    if "public" not in found or {"no-store", "private"} & found.keys() or "set-cookie" in response.headers:
         return 0
-    return float(told.get("s-maxage", told.get("max-age", 0)))
+    return float(found.get("s-maxage", found.get("max-age", 0)))
 
 
 def varied(response: httpx.Response, headers: Mapping[str, str]) -> Key:

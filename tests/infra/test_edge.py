@@ -121,9 +121,9 @@ async def kept_by_key(
         headers = some_headers(chance)
         response = await functions.get(url, headers=headers)
         if lifetime(response):
-            told = sorted((name, value) for name, value in response.headers.items() if name != "last-modified")
+            sent = sorted((name, value) for name, value in response.headers.items() if name != "last-modified")
             key = policy.key(url, decodes=decodes) + varied(response, headers)
-            kept[key].add(repr(told).encode() + response.content)
+            kept[key].add(repr(sent).encode() + response.content)
     return kept
 
 
@@ -155,7 +155,7 @@ async def test_made_up_queries_make_no_copies_of_their_own(
 async def test_all_requests_with_one_key_get_the_same_bytes(
     deployed: World, plan: dict[str, Any], path: str, decodes: bool
 ) -> None:
-    """Whoever comes first decides what everybody gets: no order, repeat or encoding may plant another answer."""
+    """The first request decides what all get: no order, repeat or encoding may plant another answer."""
     chance, address = random.Random(3), ADDRESSES[path].partition("?")[0]
     urls = (
         and_query(chance.choice((address, f"{address}?lang=en")), *chance.choices(PIECES, k=chance.randint(1, 3)))
