@@ -3,6 +3,14 @@ locals {
   # How large everything is; `make cost` and `make spike` read the same file.
   sizes = jsondecode(file("${path.module}/sizes.json"))
 
+  # The most instances of each function: those of sizes.json where the quota holds them all, else its share of them.
+  # There is no mode to switch on: nobody announces media coverage, and an instance that is not needed costs nothing.
+  full_vcpu = sum([for function in values(local.sizes.functions) : function.cpu * function.instances])
+  max_instances = {
+    for name, function in local.sizes.functions :
+    name => max(1, floor(function.instances * min(var.vcpu_quota, local.full_vcpu) / local.full_vcpu))
+  }
+
   # Where the queue calls deliver. The address that Cloud Run makes of name and project number is known before the
   # function exists; its own attribute would be a cycle, for deliver's environment holds it as well.
   deliver_address = "https://deliver-${var.project_number}.${var.region}.run.app"
@@ -15,7 +23,7 @@ locals {
 
   queue_environment = {
     TASKS                 = "cloud_tasks"
-    TASKS_QUEUE           = "projects/${var.project}/locations/${var.region}/queues/${google_cloud_tasks_queue.deliver.name}"
+    TASKS_QUEUES          = "projects/${var.project}/locations/${var.region}/queues"
     DELIVER_URL           = "${local.deliver_address}/v1/tasks/deliver"
     DELIVER_AUDIENCE      = local.deliver_address
     TASKS_SERVICE_ACCOUNT = google_service_account.queue.email
@@ -27,21 +35,33 @@ locals {
     SPOOL_DATABASE = google_firestore_database.spool.name
   }
 
+  # Connections are given for all instances together: each keeps its share of them, and one at least.
+  relays = { for name, relay in var.relays : name => relay if relay.mails_per_second > 0 }
   mail_environment = {
-    MAIL      = "smtp"
-    SMTP_HOST = var.relays[var.relay].host
-    SMTP_PORT = tostring(var.relays[var.relay].port)
-    SMTP_USER = var.relays[var.relay].user
+    MAIL = "smtp"
+    RELAYS = jsonencode([
+      for name in sort(keys(local.relays)) : {
+        name             = name
+        host             = local.relays[name].host
+        port             = local.relays[name].port
+        user             = local.relays[name].user
+        mails_per_second = local.relays[name].mails_per_second
+        connections      = max(1, floor(local.relays[name].connections / local.max_instances.deliver))
+      }
+    ])
   }
 
-  # public: the world may call it, through the balancer alone. store, spool: what it may do with each database.
+  mail_secrets = { for name in keys(local.relays) : "SMTP_PASSWORD_${upper(replace(name, "-", "_"))}" => "smtp-password-${name}" }
+
+  # public: the world may call it, through the balancer alone. enqueues: into which queues. store, spool: what it may
+  # do with each database.
   functions = {
     sign = {
       public      = true
       cached      = false
       environment = merge(local.queue_environment, local.spool_environment)
       secrets     = {}
-      enqueues    = true
+      enqueues    = ["signatures"]
       store       = null
       spool       = "create"
     }
@@ -49,13 +69,13 @@ locals {
       public      = false
       cached      = false
       environment = merge(local.store_environment, local.queue_environment, local.spool_environment, local.mail_environment)
-      secrets = {
+      secrets = merge(local.mail_secrets, {
         DELIVER_IDENTITIES = "deliver-identities"
         PEPPER             = "pepper"
         TOKEN_KEYS         = "token-keys"
-        SMTP_PASSWORD      = "smtp-password-${var.relay}"
-      }
-      enqueues = true
+      })
+      # What a mail cap defers and what it sweeps from the spool, and the reminders.
+      enqueues = ["signatures", "reminders"]
       store    = "write"
       spool    = "write"
     }
@@ -64,7 +84,7 @@ locals {
       cached      = false
       environment = merge(local.store_environment, local.queue_environment)
       secrets     = { TOKEN_KEYS = "token-keys" }
-      enqueues    = true
+      enqueues    = ["presses"]
       store       = "write"
       spool       = null
     }
@@ -73,7 +93,7 @@ locals {
       cached      = true
       environment = local.store_environment
       secrets     = {}
-      enqueues    = false
+      enqueues    = []
       store       = "read"
       spool       = null
     }
@@ -82,14 +102,13 @@ locals {
       cached      = true
       environment = {}
       secrets     = {}
-      enqueues    = false
+      enqueues    = []
       store       = null
       spool       = null
     }
   }
 
   public_functions = { for name, function in local.functions : name => function if function.public }
-  mode             = var.spike ? "spike" : "rest"
 }
 
 resource "google_service_account" "function" {
@@ -128,8 +147,8 @@ resource "google_cloudfunctions2_function" "this" {
     # deliver's is below the 90 seconds that the queue waits: otherwise a task is retried while it is still being
     # delivered.
     timeout_seconds    = local.sizes.functions[each.key].timeout_seconds
-    min_instance_count = local.sizes.functions[each.key].instances[local.mode].min
-    max_instance_count = local.sizes.functions[each.key].instances[local.mode].max
+    min_instance_count = var.warm_instances
+    max_instance_count = local.max_instances[each.key]
     # The public ones through the balancer alone: their own address would bypass Cloud Armor and the CDN.
     ingress_settings               = each.value.public ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_INTERNAL_ONLY"
     service_account_email          = google_service_account.function[each.key].email

@@ -5,22 +5,50 @@ output "public_url" {
 
 output "dns_records" {
   description = "What to enter at the registrar; ask the relay for what stands in <angle brackets>."
+  value = merge(
+    {
+      "${var.domain}. A"               = google_compute_global_address.public.address
+      "${var.domain}. CAA"             = "0 issue \"pki.goog\""
+      "mail.${var.domain}. TXT"        = "v=spf1 ${join(" ", [for name in keys(var.relays) : "include:<spf host of the relay ${name}>"])} -all"
+      "_dmarc.mail.${var.domain}. TXT" = "v=DMARC1; p=reject; adkim=s; aspf=r; rua=mailto:${sort(tolist(var.page_emails))[0]}"
+    },
+    { for name in keys(var.relays) : "<selector of the relay ${name}>._domainkey.mail.${var.domain}. TXT" => "<DKIM key of the relay ${name}>" },
+    { for name in keys(var.relays) : "<reverse name of the address of the relay ${name}>. PTR" => "<host of the relay ${name}; the relay enters it>" },
+  )
+}
+
+output "capacity" {
+  description = "What this plan can carry: the most instances of each function and the requests that they take at a time, and the tasks that each queue dispatches in a second. docs/performance.md says how a rush fares with 20 and with 200 processors."
   value = {
-    "${var.domain}. A"                              = google_compute_global_address.public.address
-    "${var.domain}. CAA"                            = "0 issue \"pki.goog\""
-    "mail.${var.domain}. TXT"                       = "v=spf1 include:<spf host of the relay ${var.relay}> -all"
-    "<selector>._domainkey.mail.${var.domain}. TXT" = "<DKIM key of the relay ${var.relay}>"
-    "_dmarc.mail.${var.domain}. TXT"                = "v=DMARC1; p=reject; adkim=s; aspf=r; rua=mailto:${sort(tolist(var.page_emails))[0]}"
-    "<reverse name of the relay's address>. PTR"    = "<host of the relay; the relay enters it>"
+    functions = {
+      for name, instances in local.max_instances :
+      name => "${instances} instances, ${instances * local.sizes.functions[name].concurrency} requests at a time"
+    }
+    queues = {
+      for name, rate in local.dispatches_per_second :
+      name => "${rate} tasks a second, ${local.concurrent_dispatches[name]} at a time"
+    }
   }
 }
 
 output "deliver_address" {
-  description = "Where the queue and the scheduler call deliver."
+  description = "Where the queues and the scheduler call deliver."
   value       = local.deliver_address
 }
 
 output "routes" {
   description = "Which function answers which path, in the order in which they are tried."
   value       = [for name in local.route_order : { function = name, paths = local.routes[name] }]
+}
+
+# Warnings of what is allowed, and yet leaves a relay partly unused, or asks more of it than was agreed.
+check "relays" {
+  assert {
+    condition     = local.mails_per_second - local.reminders_per_second <= local.sizes.queues.max_dispatches_per_second
+    error_message = "The relays take ${local.mails_per_second} mails a second, and a queue of Cloud Tasks dispatches ${local.sizes.queues.max_dispatches_per_second} at most: the rest is never used."
+  }
+  assert {
+    condition     = alltrue([for relay in values(local.relays) : relay.connections >= local.max_instances.deliver])
+    error_message = "A relay allows fewer connections than deliver may have instances (${local.max_instances.deliver}), each of which opens one: it may refuse some. Agree on more with the relay, and set connections."
+  }
 }

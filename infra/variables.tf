@@ -97,33 +97,56 @@ variable "secret_versions" {
 }
 
 variable "relays" {
-  description = "The mail relays by name, each with host, port and user; its password is the secret smtp-password-<name>. Two, so that mail goes on when one of them turns away."
+  description = "The mail relays by name, each with host, port and user; its password is the secret smtp-password-<name>. mails_per_second: what it has agreed to take; 0 takes it out, and keeps its password. connections: how many it allows at a time, from all instances together. Two, so that mail goes on when one of them turns away."
   type = map(object({
-    host = string
-    port = optional(number, 587)
-    user = string
+    host             = string
+    port             = optional(number, 587)
+    user             = string
+    mails_per_second = number
+    connections      = optional(number, 20)
   }))
 
   validation {
-    condition     = length(var.relays) >= 1 && alltrue([for name in keys(var.relays) : can(regex("^[a-z0-9-]{1,20}$", name))])
-    error_message = "relays: name one at least, with small letters, digits and hyphens."
+    condition     = alltrue([for name in keys(var.relays) : length(name) <= 20 && can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", name))])
+    error_message = "relays: name each with small letters, digits and single hyphens, 20 at most, as in first or second-eu."
   }
-}
-
-variable "relay" {
-  description = "Which of the relays mails now."
-  type        = string
 
   validation {
-    condition     = contains(keys(var.relays), var.relay)
-    error_message = "relay: is not one of relays."
+    condition     = alltrue([for relay in values(var.relays) : (relay.mails_per_second == 0 || relay.mails_per_second >= 1) && relay.connections >= 1])
+    error_message = "relays: each takes a mail a second at least, or none (mails_per_second = 0), and allows a connection."
+  }
+
+  validation {
+    condition     = sum([for relay in values(var.relays) : relay.mails_per_second]) >= 2
+    error_message = "relays: together they take 2 mails a second at least: one for a signature, and one for a reminder."
+  }
+
+  validation {
+    condition     = length([for relay in values(var.relays) : relay if relay.mails_per_second > 0]) <= 3
+    error_message = "relays: three at most mail at a time, or a task that meets them all as they hang takes longer than its queue waits. Write mails_per_second = 0 for the others."
   }
 }
 
-variable "spike" {
-  description = "True for an announced broadcast: warm instances, higher caps, a faster queue. Costs by the hour: see `make cost`."
-  type        = bool
-  default     = false
+variable "vcpu_quota" {
+  description = "How many processors Cloud Run may use in this region: 20 in a new project. The caps of the functions' instances follow. Ask Google for 200 first (infra/README.md), then write them here."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.vcpu_quota >= 5 && floor(var.vcpu_quota) == var.vcpu_quota
+    error_message = "vcpu_quota: write a whole number, 5 at least: each function needs a processor. The quota is at https://console.cloud.google.com/iam-admin/quotas (Cloud Run Admin API, CPU allocation in your region)."
+  }
+}
+
+variable "warm_instances" {
+  description = "How many instances of each function are kept warm, day and night: the first signer after a quiet hour then waits no second for a start. `make cost` says what each costs."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.warm_instances >= 0 && floor(var.warm_instances) == var.warm_instances && var.warm_instances <= min(values(local.max_instances)...)
+    error_message = "warm_instances: a whole number, no more than the quota lets each function start (${min(values(local.max_instances)...)} with vcpu_quota = ${var.vcpu_quota}). Write fewer, or raise the quota first."
+  }
 }
 
 variable "backup_days" {

@@ -21,11 +21,13 @@
     ├── Unavailable                a service we depend on does not answer; public as TryAgain
     │   ├── StoreUnavailable
     │   └── QueueUnavailable
+    ├── RetryTask                  deliver cannot do this one task now, and the others are not concerned
     ├── Unopenable                 a sealed envelope that none of our keys opens, or that holds nonsense
     │   └── UnknownVersion         a sealed record of a later version than this program knows
     ├── MailError
     │   ├── MailRefused            the recipient's address is refused for good (5.1.x at RCPT)
     │   ├── MailDeferred           definitely not sent; try later
+    │   │   └── MailUnavailable    and the relay, or every relay, is down
     │   └── MailUnresolved         it may or may not have been sent
     └── ConfigurationError         the function must not start
 
@@ -156,6 +158,10 @@ class QueueUnavailable(Unavailable):
     pass
 
 
+class RetryTask(UndersignError):
+    pass
+
+
 class Unopenable(UndersignError):
     pass
 
@@ -174,6 +180,14 @@ class MailRefused(MailError):
 
 class MailDeferred(MailError):
     pass
+
+
+class MailUnavailable(MailDeferred):
+    """`reply`: the relay's SMTP code, if it gave one."""
+
+    def __init__(self, error: str, reply: int | None = None) -> None:
+        super().__init__(error)
+        self.reply = reply
 
 
 class MailUnresolved(MailError):

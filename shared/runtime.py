@@ -6,6 +6,7 @@ a function's bundle need not hold the packages of the others.
 """
 
 import gc
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -192,7 +193,7 @@ def _queue(settings: environment.CloudTasksSettings | environment.LocalQueueSett
     from shared.queue.cloud_tasks import CloudTasksQueue
 
     return CloudTasksQueue(
-        queue=settings.tasks_queue,
+        queues=settings.tasks_queues,
         deliver_url=settings.deliver_url,
         audience=settings.deliver_audience,
         service_account=settings.tasks_service_account,
@@ -222,17 +223,26 @@ def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> 
         from shared.mail.outbox import Outbox
 
         return Outbox(settings.local_folder / "outbox", utc_now)
-    from shared.mail.smtp import SmtpMailer
+    from shared.mail.relays import RelayMailer
+    from shared.mail.smtp import SmtpRelay
 
-    password = settings.smtp_password
-    return SmtpMailer(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        user=settings.smtp_user,
-        password=password.get_secret_value() if password else None,
-        starttls=settings.smtp_starttls,
-        now=utc_now,
-    )
+    # One for all, and not one for each connection: to load the authorities takes longer than ten mails.
+    context = ssl.create_default_context()
+    relays = [
+        SmtpRelay(
+            relay.name,
+            host=relay.host,
+            port=relay.port,
+            user=relay.user,
+            password=settings.password(relay),
+            mails_per_second=relay.mails_per_second,
+            connections=relay.connections,
+            now=utc_now,
+            tls_context=context if relay.starttls else None,
+        )
+        for relay in settings.relays
+    ]
+    return RelayMailer(relays, utc_now)
 
 
 def _refuse_unready(campaigns: Mapping[str, Campaign]) -> None:

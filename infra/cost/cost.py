@@ -1,4 +1,4 @@
-"""What a campaign costs: a month with so many signatures and viewers, and an hour of spike mode.
+"""What a campaign costs: a month with so many signatures and viewers, and what instances cost.
 
     make cost SIGNATURES=1000000 VIEWERS=5000000
 
@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from infra.cost import sizes, usage
-from infra.cost.sizes import FunctionSize, Mode
+from infra.cost.sizes import FULL_VCPU, NEW_PROJECT_VCPU, FunctionSize
 from infra.cost.usage import Assumptions, Driver, Use
 
 ROOT = Path(__file__).parents[2]
@@ -62,18 +62,14 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Hour:
-    """What the instances of the function `name` cost in an hour of spike mode, in the currency of the prices.
+class InstancePrice:
+    """What one instance of a function costs, in the currency of the prices.
 
-    `idle`: those kept warm, with nothing to do. `busy`: the same, all at work. `most`: as many as there may be,
-    all at work.
+    `warm`: kept warm for a month, with nothing to do. `busy`: at work for an hour.
     """
 
-    name: str
-    size: FunctionSize
-    idle: float
+    warm: float
     busy: float
-    most: float
 
 
 def load_prices() -> dict[str, Price]:
@@ -110,21 +106,24 @@ def mail(signatures: float, assumed: Assumptions, prices: Mapping[str, Price]) -
     return mails, prices["mail_cheapest"].cost(mails), prices["mail_dearest"].cost(mails)
 
 
-def spike_hours(functions: Mapping[str, FunctionSize], prices: Mapping[str, Price]) -> list[Hour]:
-    """Price an hour of spike mode by function, beside what a month costs. Free tiers are used up by then."""
+def instance_prices(
+    functions: Mapping[str, FunctionSize], prices: Mapping[str, Price]
+) -> dict[str, InstancePrice]:
+    """Price an instance of each function, by its name. Free tiers are used up by what a month costs."""
 
-    def instance(size: FunctionSize, kind: str) -> float:
+    def seconds(size: FunctionSize, kind: str) -> float:
         cpu, memory = prices[f"run_{kind}cpu"], prices[f"run_{kind}memory"]
-        return cpu.cost(3600 * size.cpu) + memory.cost(3600 * size.memory_gib)
+        return cpu.cost(size.cpu) + memory.cost(size.memory_gib)
 
     # Each process of count and confirm keeps a fresh copy of the tally.
     reading = prices["firestore_reads"].cost((usage.TALLY_DOCUMENTS + 1) * 3600 / usage.COUNT_FRESH_SECONDS)
-    hours = []
-    for name, size in functions.items():
-        busy = instance(size, "") + (reading if name in {"count", "confirm"} else 0)
-        idle = size.min_instances * instance(size, "idle_")
-        hours.append(Hour(name, size, idle, size.min_instances * busy, size.max_instances * busy))
-    return hours
+    return {
+        name: InstancePrice(
+            warm=usage.SECONDS_A_MONTH * seconds(size, "idle_"),
+            busy=3600 * seconds(size, "") + (reading if name in {"count", "confirm"} else 0),
+        )
+        for name, size in functions.items()
+    }
 
 
 def total(charged: Iterable[Charge]) -> float:
@@ -183,18 +182,20 @@ def _sums(label: str, charged: Sequence[Charge]) -> Sequence[str]:
     return (label, *(_money(total(part)) if part else "" for part in by_driver), _money(total(charged)))
 
 
-def spike_rows(hours: Sequence[Hour]) -> list[Sequence[str]]:
-    """Return what an hour of spike mode costs, as the rows of a table."""
-    numbers: dict[str, Sequence[float]] = {
-        hour.name: (hour.size.min_instances, hour.size.max_instances, hour.idle, hour.busy, hour.most)
-        for hour in hours
-    }
+def instance_rows(prices: Mapping[str, Price]) -> list[Sequence[str]]:
+    """Return a row for each function: an instance kept warm, and as many as a quota allows, all busy."""
+    quotas = [sizes.functions(quota) for quota in (NEW_PROJECT_VCPU, FULL_VCPU)]
+    numbers: dict[str, Sequence[float]] = {}
+    for name, each in instance_prices(quotas[0], prices).items():
+        most = [functions[name].max_instances for functions in quotas]
+        numbers[name] = (each.warm, *(number for count in most for number in (count, count * each.busy)))
     numbers["sum"] = [sum(column) for column in zip(*numbers.values(), strict=True)]
+    few_head, many_head = (f"at most, {vcpu} vCPU" for vcpu in (NEW_PROJECT_VCPU, FULL_VCPU))
     rows: list[Sequence[str]] = [
-        ("US dollars an hour", "warm", "at most", "warm and idle", "warm and busy", "at most, all busy")
+        ("US dollars", "one kept warm, a month", few_head, "all busy, an hour", many_head, "all busy, an hour")
     ]
-    for name, (warm, most, *costs) in numbers.items():
-        rows.append((name, str(warm), str(most), *map(_money, costs)))
+    for name, (warm, few, few_busy, many, many_busy) in numbers.items():
+        rows.append((name, _money(warm), str(few), _money(few_busy), str(many), _money(many_busy)))
     return rows
 
 
@@ -224,14 +225,14 @@ def caveat(prices: Mapping[str, Price]) -> str:
 def text(signatures: float, viewers: float, assumed: Assumptions) -> str:
     """For a terminal."""
     prices = load_prices()
-    charged = estimate(signatures, viewers, assumed, prices, sizes.functions(Mode.SPIKE))
+    charged = estimate(signatures, viewers, assumed, prices, sizes.functions())
     mails, cheapest, dearest = mail(signatures, assumed, prices)
     parts = (
         f"A month with {signatures:,.0f} confirmed signatures and {viewers:,.0f} viewers, in US dollars",
         month_text(charged, prices),
         f"Mail is extra: {mails:,.0f} mails for {cheapest:,.2f} to {dearest:,.2f}, depending on the relay",
-        spike_text(),
-        storm_text(prices, sizes.functions(Mode.SPIKE)),
+        instances_text(),
+        storm_text(prices, sizes.functions()),
         "Assumptions, each of which you can change:\n"
         + "\n".join(f"  --{option:18} {value:<6g} {why}" for option, value, why in _assumptions(assumed)),
         caveat(prices),
@@ -239,10 +240,9 @@ def text(signatures: float, viewers: float, assumed: Assumptions) -> str:
     return "\n\n".join(parts)
 
 
-def spike_text() -> str:
-    """Return what an hour of spike mode costs, for a terminal."""
-    hours = spike_hours(sizes.functions(Mode.SPIKE), load_prices())
-    return "Spike mode, beside that:\n" + table(spike_rows(hours), words=1)
+def instances_text() -> str:
+    """Return what instances cost, for a terminal."""
+    return "Instances:\n" + table(instance_rows(load_prices()), words=1)
 
 
 def storm_text(prices: Mapping[str, Price], functions: Mapping[str, FunctionSize]) -> str:
@@ -265,7 +265,7 @@ def _assumptions(assumed: Assumptions) -> Iterable[tuple[str, float, str]]:
 
 def markdown(signatures: float, viewers: float, assumed: Assumptions) -> str:
     """Return the chapter of docs/costs.md, without its heading."""
-    prices, functions = load_prices(), sizes.functions(Mode.SPIKE)
+    prices, functions = load_prices(), sizes.functions()
     charged = estimate(signatures, viewers, assumed, prices, functions)
     mails, cheapest, dearest = mail(signatures, assumed, prices)
     parts = (
@@ -277,8 +277,8 @@ def markdown(signatures: float, viewers: float, assumed: Assumptions) -> str:
             WIDTH,
         ),
         markdown_table(example_rows(assumed, prices, functions), words=0),
-        "Spike mode costs extra, by the hour:",
-        markdown_table(spike_rows(spike_hours(functions, prices)), words=1),
+        "Instances kept warm (`warm_instances`) cost extra. So do the most that may start, while all are busy:",
+        markdown_table(instance_rows(prices), words=1),
         storm_text(prices, functions),
         'Assumptions, each of which you can change (as in `make cost ARGS="--polls-a-view 30"`):',
         "\n".join(f"- {value:g} {why} (`--{option}`)" for option, value, why in _assumptions(assumed)),
@@ -308,7 +308,7 @@ def main() -> None:
     parser.add_argument("--signatures", type=float, default=1_000_000, help="confirmed in the month")
     parser.add_argument("--viewers", type=float, default=5_000_000, help="of pages with the count, in the month")
     shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--spike", action="store_true", help="print an hour of spike mode alone")
+    shown.add_argument("--instances", action="store_true", help="print what instances cost alone")
     shown.add_argument("--markdown", action="store_true", help="print the chapter of docs/costs.md")
     shown.add_argument("--write", action="store_true", help="write it into docs/costs.md, for the usual numbers")
     for option, value, why in _assumptions(Assumptions()):
@@ -323,8 +323,8 @@ def main() -> None:
     if given.write:
         chapter = markdown(*EXAMPLES[-1], Assumptions())
         PAGE.write_text(with_chapter(PAGE.read_text(encoding="utf-8"), chapter), encoding="utf-8")
-    elif given.spike:
-        print(spike_text())
+    elif given.instances:
+        print(instances_text())
     else:
         print((markdown if given.markdown else text)(given.signatures, given.viewers, assumed))
 

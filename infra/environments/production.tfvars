@@ -4,11 +4,11 @@ project        = "your-undersign-production"
 project_number = "100000000001"
 domain         = "petition.example.org"
 
+# All of them mail, each at the rate that it has agreed to in writing.
 relays = {
-  first  = { host = "smtp.first-relay.example", user = "undersign" }
-  second = { host = "smtp.second-relay.example", user = "undersign" }
+  first  = { host = "smtp.first-relay.example", user = "undersign", mails_per_second = 50 }
+  second = { host = "smtp.second-relay.example", user = "undersign", mails_per_second = 50 }
 }
-relay = "first"
 
 # The largest campaign: its count is asked for from outside every minute.
 watched_campaign = "reclaim-your-face"
@@ -18,5 +18,5 @@ notice_emails  = ["petition@example.org"]
 monthly_budget = 200
 backup_days    = 14
 
-# On for an announced broadcast, an hour before; off the morning after.
-spike = false
+# What Cloud Run may use in this region; 20 in a new project. Ask for 200 before you expect a rush.
+vcpu_quota = 20

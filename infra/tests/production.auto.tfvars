@@ -6,11 +6,10 @@ domain            = "petition.example.org"
 bundles_bucket    = "undersign-test-bundles"
 deliver_recipient = "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq"
 relays = {
-  first  = { host = "smtp.first-relay.example", user = "undersign" }
-  second = { host = "smtp.second-relay.example", port = 2525, user = "undersign" }
+  first  = { host = "smtp.first-relay.example", user = "undersign", mails_per_second = 60 }
+  second = { host = "smtp.second-relay.example", port = 2525, user = "undersign", mails_per_second = 40, connections = 50 }
 }
 secret_versions = { deliver-identities = "1", pepper = "1", token-keys = "1", smtp-password-first = "1", smtp-password-second = "1" }
-relay           = "first"
 page_emails     = ["on-call@example.org"]
 notice_emails   = ["petition@example.org"]
 bundles = {

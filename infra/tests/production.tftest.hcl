@@ -32,7 +32,7 @@ run "no_function_reads_anothers_secret" {
       for name in keys(local.functions) : name => toset([for key, member in google_secret_manager_secret_iam_member.function : split("/", key)[1] if split("/", key)[0] == name])
       } == {
       sign    = toset([])
-      deliver = toset(["deliver-identities", "pepper", "token-keys", "smtp-password-first"])
+      deliver = toset(["deliver-identities", "pepper", "token-keys", "smtp-password-first", "smtp-password-second"])
       confirm = toset(["token-keys"])
       count   = toset([])
       embed   = toset([])
@@ -85,8 +85,8 @@ run "no_role_is_broader_than_listed" {
     error_message = "sign may do more in the spool than create"
   }
   assert {
-    condition     = toset(keys(google_cloud_tasks_queue_iam_member.enqueuer)) == toset(["sign", "deliver", "confirm"])
-    error_message = "a function enqueues that has nothing to enqueue"
+    condition     = toset(keys(google_cloud_tasks_queue_iam_member.enqueuer)) == toset(["sign/signatures", "deliver/signatures", "deliver/reminders", "confirm/presses"])
+    error_message = "a function enqueues where it has nothing to enqueue"
   }
 }
 
@@ -128,42 +128,129 @@ run "production_cannot_be_deleted_by_mistake" {
   }
 }
 
-run "the_queue_is_within_what_cloud_tasks_takes" {
+run "the_queues_are_within_what_cloud_tasks_takes" {
   command = plan
 
   variables {
-    spike = true
+    vcpu_quota = 1000
+    relays     = { first = { host = "smtp.first-relay.example", user = "undersign", mails_per_second = 900, connections = 100 } }
   }
 
   assert {
-    condition     = google_cloud_tasks_queue.deliver.rate_limits[0].max_dispatches_per_second <= 500 && google_cloud_tasks_queue.deliver.rate_limits[0].max_concurrent_dispatches <= 5000
-    error_message = "the queue is faster than Cloud Tasks allows"
-  }
-  assert {
-    condition     = local.sizes.functions.deliver.instances.spike.max * local.sizes.functions.deliver.concurrency >= google_cloud_tasks_queue.deliver.rate_limits[0].max_concurrent_dispatches
-    error_message = "the queue calls deliver more often at once than deliver has room for"
+    condition     = alltrue([for queue in google_cloud_tasks_queue.this : queue.rate_limits[0].max_dispatches_per_second <= 500 && queue.rate_limits[0].max_concurrent_dispatches <= 5000])
+    error_message = "a queue is faster than Cloud Tasks allows"
   }
   assert {
     condition     = google_cloudfunctions2_function.this["deliver"].service_config[0].timeout_seconds < 90
     error_message = "deliver may take longer than the queue waits: tasks would come twice"
   }
-  assert {
-    condition     = alltrue([for name, function in google_cloudfunctions2_function.this : function.service_config[0].min_instance_count >= 1])
-    error_message = "a function is cold when the broadcast begins"
-  }
+
+  expect_failures = [check.relays]
 }
 
-run "at_rest_the_queue_fits_as_well" {
+run "mails_go_out_at_the_relays_rate_and_reminders_last" {
   command = plan
 
   assert {
-    condition     = local.sizes.functions.deliver.instances.rest.max * local.sizes.functions.deliver.concurrency >= google_cloud_tasks_queue.deliver.rate_limits[0].max_concurrent_dispatches
-    error_message = "the queue calls deliver more often at once than deliver has room for"
+    condition     = { for name, queue in google_cloud_tasks_queue.this : name => queue.rate_limits[0].max_dispatches_per_second } == { signatures = 95, presses = 500, reminders = 5 }
+    error_message = "60 and 40 mails a second are 95 for signatures, and 5 for reminders"
+  }
+}
+
+run "a_small_relay_mails_reminders_too" {
+  command = plan
+
+  variables {
+    relays = { first = { host = "smtp.first-relay.example", user = "undersign", mails_per_second = 4 } }
+  }
+
+  assert {
+    condition     = { for name, queue in google_cloud_tasks_queue.this : name => queue.rate_limits[0].max_dispatches_per_second } == { signatures = 3, presses = 500, reminders = 1 }
+    error_message = "reminders go out once a second at least"
+  }
+}
+
+run "a_new_project_may_start_all_that_is_planned" {
+  command = plan
+
+  assert {
+    condition     = { for name, function in google_cloudfunctions2_function.this : name => function.service_config[0].max_instance_count } == { sign = 6, deliver = 5, confirm = 5, count = 2, embed = 2 }
+    error_message = "the caps are not a tenth of those for 200 processors"
+  }
+  assert {
+    condition     = sum([for name, function in google_cloudfunctions2_function.this : function.service_config[0].max_instance_count * local.sizes.functions[name].cpu]) <= var.vcpu_quota
+    error_message = "more instances may start than the quota allows"
+  }
+  assert {
+    condition     = sum([for queue in google_cloud_tasks_queue.this : queue.rate_limits[0].max_concurrent_dispatches]) <= 5 * local.sizes.functions.deliver.concurrency
+    error_message = "the queues call deliver more often at once than deliver has room for"
   }
   assert {
     condition     = alltrue([for function in google_cloudfunctions2_function.this : function.service_config[0].min_instance_count == 0])
     error_message = "an instance costs money while nobody signs"
   }
+  assert {
+    condition     = output.capacity.functions.sign == "6 instances, 1200 requests at a time" && output.capacity.queues.signatures == "95 tasks a second, 140 at a time"
+    error_message = "the plan does not say what it can carry"
+  }
+}
+
+run "with_the_quota_for_a_rush_all_that_is_planned_may_start" {
+  command = plan
+
+  variables {
+    vcpu_quota     = 200
+    warm_instances = 2
+  }
+
+  assert {
+    condition     = { for name, function in google_cloudfunctions2_function.this : name => function.service_config[0].max_instance_count } == { sign = 60, deliver = 50, confirm = 50, count = 20, embed = 20 }
+    error_message = "the caps are not those of sizes.json"
+  }
+  assert {
+    condition     = sum([for queue in google_cloud_tasks_queue.this : queue.rate_limits[0].max_concurrent_dispatches]) <= 50 * local.sizes.functions.deliver.concurrency
+    error_message = "the queues call deliver more often at once than deliver has room for"
+  }
+  assert {
+    condition     = alltrue([for function in google_cloudfunctions2_function.this : function.service_config[0].min_instance_count == 2])
+    error_message = "a function is cold that was to be warm"
+  }
+
+  # The first relay allows 20 connections, and 50 instances of deliver open one each.
+  expect_failures = [check.relays]
+}
+
+run "the_smallest_quota_holds_one_instance_of_each" {
+  command = plan
+
+  variables {
+    vcpu_quota = 5
+  }
+
+  assert {
+    condition     = alltrue([for function in google_cloudfunctions2_function.this : function.service_config[0].max_instance_count == 1])
+    error_message = "a function cannot start, or the quota is exceeded"
+  }
+}
+
+run "a_quota_without_a_processor_for_each_function_is_refused" {
+  command = plan
+
+  variables {
+    vcpu_quota = 4
+  }
+
+  expect_failures = [var.vcpu_quota]
+}
+
+run "more_warm_instances_than_may_start_are_refused" {
+  command = plan
+
+  variables {
+    warm_instances = 3
+  }
+
+  expect_failures = [var.warm_instances]
 }
 
 run "the_cache_keeps_nothing_private" {
@@ -230,21 +317,72 @@ run "nothing_is_kept_outside_the_union" {
   }
 }
 
-run "a_second_relay_is_one_variable_away" {
+run "all_relays_mail_each_at_its_rate" {
+  command = plan
+
+  assert {
+    condition = jsondecode(google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.RELAYS) == [
+      { name = "first", host = "smtp.first-relay.example", port = 587, user = "undersign", mails_per_second = 60, connections = 4 },
+      { name = "second", host = "smtp.second-relay.example", port = 2525, user = "undersign", mails_per_second = 40, connections = 10 },
+    ]
+    error_message = "deliver does not know a relay, its rate, or its own share of the connections"
+  }
+  assert {
+    condition = { for secret in google_cloudfunctions2_function.this["deliver"].service_config[0].secret_environment_variables : secret.key => secret.secret if startswith(secret.key, "SMTP_") } == {
+      SMTP_PASSWORD_FIRST  = "smtp-password-first"
+      SMTP_PASSWORD_SECOND = "smtp-password-second"
+    }
+    error_message = "deliver does not hold each relay's password"
+  }
+}
+
+run "a_relay_is_taken_out_by_its_rate_and_keeps_its_password" {
   command = plan
 
   variables {
-    relay = "second"
+    relays = {
+      first       = { host = "smtp.first-relay.example", user = "undersign", mails_per_second = 0 }
+      second-best = { host = "smtp.second-relay.example", user = "undersign", mails_per_second = 40 }
+    }
+    secret_versions = { deliver-identities = "1", pepper = "1", token-keys = "1", smtp-password-first = "1", smtp-password-second-best = "1" }
   }
 
   assert {
-    condition     = google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.SMTP_HOST == "smtp.second-relay.example" && google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.SMTP_PORT == "2525"
-    error_message = "deliver still mails by the first relay"
+    condition     = jsondecode(google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.RELAYS)[*].name == ["second-best"]
+    error_message = "the relay that was taken out still mails, or the other does not"
   }
   assert {
-    condition     = contains(keys(google_secret_manager_secret_iam_member.function), "deliver/smtp-password-second") && !contains(keys(google_secret_manager_secret_iam_member.function), "deliver/smtp-password-first")
-    error_message = "deliver does not hold the second relay's password, or still the first one's"
+    condition     = google_cloud_tasks_queue.this["signatures"].rate_limits[0].max_dispatches_per_second == 38
+    error_message = "the queue still counts on the relay that was taken out"
   }
+  assert {
+    condition     = contains(keys(google_secret_manager_secret.this), "smtp-password-first") && !contains(keys(google_secret_manager_secret_iam_member.function), "deliver/smtp-password-first")
+    error_message = "the password is gone, or deliver still reads it"
+  }
+  assert {
+    condition     = [for secret in google_cloudfunctions2_function.this["deliver"].service_config[0].secret_environment_variables : secret.secret if secret.key == "SMTP_PASSWORD_SECOND_BEST"] == ["smtp-password-second-best"]
+    error_message = "deliver does not find the password under the relay's name"
+  }
+}
+
+run "a_fourth_relay_that_mails_is_refused" {
+  command = plan
+
+  variables {
+    relays = { for name in ["a", "b", "c", "d"] : name => { host = "${name}.relay.example", user = "undersign", mails_per_second = 10 } }
+  }
+
+  expect_failures = [var.relays]
+}
+
+run "relays_that_take_nothing_are_refused" {
+  command = plan
+
+  variables {
+    relays = { first = { host = "smtp.first-relay.example", user = "undersign", mails_per_second = 0 } }
+  }
+
+  expect_failures = [var.relays]
 }
 
 run "a_region_outside_the_union_is_refused" {

@@ -1,7 +1,6 @@
-"""What the steps of a request cost alone, in this process: those of sign, a task, a read, a commit.
+"""The cost of single steps in this process: validate, seal, serialise, enqueue a task, read, commit.
 
-The last three go through whatever clients the queue and the store are built on, so that the same command compares
-the clients of two checkouts.
+The last three call the queue and the store, so that running it in two checkouts compares their clients.
 """
 
 import asyncio
@@ -14,11 +13,12 @@ import uvloop
 
 from shared.crypto import sealing
 from shared.models.requests import SignRequest
+from shared.queue import QueueName
 from shared.queue.cloud_tasks import CloudTasksQueue
 from shared.store.entities import GrantMail, MailKind
 from shared.web.body import parse
 from tests.bench.figures import Figures
-from tests.bench.settings import BASE, DELIVER_URL, QUEUE, firestore_store, part
+from tests.bench.settings import BASE, DELIVER_URL, QUEUES, firestore_store, part
 from tests.bench.signers import signer, submission
 from tests.support.deployment import CAMPAIGN, signature
 
@@ -27,7 +27,7 @@ _PERSONAL = "x" * 400
 
 
 def measure(figures: Figures, rounds: int, _seconds: float) -> None:
-    """Measure the CPU time of this process; the servers on the other side are processes of their own."""
+    """Measure the CPU time of this process; the servers run in separate processes."""
     recipient = sealing.parse_recipient(BASE["DELIVER_RECIPIENT"])
     with part("tasks_server") as tasks, part("firestore_server") as database:
         for round_ in range(rounds + 1):
@@ -48,18 +48,18 @@ def _once(figures: Figures, name: str, work: Callable[[], object]) -> None:
 
 async def _enqueue(figures: Figures, tasks: str) -> None:
     queue = CloudTasksQueue(
-        queue=QUEUE,
+        queues=QUEUES,
         deliver_url=DELIVER_URL,
         audience="https://deliver.example.org",
         service_account="queue@undersign-bench.iam.gserviceaccount.com",
         emulator_host=tasks,
     )
-    await _many(figures, "enqueue", lambda: queue.enqueue(bytes(1500)))
+    await _many(figures, "enqueue", lambda: queue.enqueue(QueueName.SIGNATURES, bytes(1500)))
     await queue.aclose()
 
 
 async def _read_and_commit(figures: Figures, database: str) -> None:
-    """Settling a mail is one commit of one document; a reminder that is not due any more is one read of two."""
+    """Measure settling a mail, a commit of one document, and an undue reminder, a read of two documents."""
     one = signer()
     with firestore_store(database, "undersign-bench") as store:
         granted = await store.admit(one.address, one.submission, datetime.now(UTC))
@@ -73,7 +73,7 @@ async def _read_and_commit(figures: Figures, database: str) -> None:
 
 
 async def _many(figures: Figures, name: str, call: Callable[[], Awaitable[object]]) -> None:
-    """Call it `AT_ONCE` times at once, over and over, as in a rush."""
+    """Call it repeatedly with `AT_ONCE` concurrent calls, as in a rush."""
 
     async def work() -> None:
         for _ in range(TIMES // AT_ONCE):

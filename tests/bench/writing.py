@@ -1,4 +1,4 @@
-"""deliver, confirm and withdraw: on Google's emulator, and beside a database that answers at once."""
+"""The cost of deliver, confirm and withdraw, on Google's emulator and on a database that answers at once."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ import httpx
 
 from tests.bench.figures import Figures
 from tests.bench.served import Served, serving
-from tests.bench.settings import BASE, emulator, firestore, part, queue
+from tests.bench.settings import BASE, emulator, firestore, mail, part, queue
 from tests.bench.signers import Signer, signer
 
 AT_ONCE = 16
@@ -59,15 +59,11 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
 def deployed(database: str) -> Iterator[dict[str, Served]]:
     """Run deliver and confirm on a database, with a queue and a relay."""
     with ExitStack() as running:
-        relay = running.enter_context(part("relay")).rpartition(":")
         settings = {
             **BASE,
             **queue(running.enter_context(part("tasks_server"))),
             **firestore(database, f"p-{uuid4().hex[:12]}"),
-            "MAIL": "smtp",
-            "SMTP_HOST": relay[0],
-            "SMTP_PORT": relay[2],
-            "SMTP_STARTTLS": "false",
+            **mail(running.enter_context(part("relay"))),
         }
         yield {name: running.enter_context(serving(name, settings)) for name in ("deliver", "confirm")}
 
@@ -86,7 +82,7 @@ async def send(served: Served, requests: Iterable[httpx.Request], at_once: int) 
     """Send the requests, `at_once` at a time, and return how many seconds they took.
 
     Raises:
-        SystemExit: one of them was not answered 2xx.
+        SystemExit: an answer was not 2xx.
     """
     left = iter(list(requests))
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
@@ -98,7 +94,7 @@ async def send(served: Served, requests: Iterable[httpx.Request], at_once: int) 
                 try:
                     answer = await client.send(request)
                 except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-                    # gunicorn closes a connection on which it has read nothing for 2 seconds, if for want of time.
+                    # gunicorn closes a connection after 2 seconds without a read, even if it was just busy.
                     answer = await client.send(request)
                 if not answer.is_success:
                     raise SystemExit(f"{request.method} {request.url}: {answer.status_code} {answer.text[:300]}")

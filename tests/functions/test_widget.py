@@ -1,4 +1,4 @@
-"""embed: the widget's script, what it is told of a petition, and the pages that help to put it into one's own."""
+"""embed: the widget's script, the form that it loads, and the pages that help partners to embed it."""
 
 import base64
 import hashlib
@@ -28,8 +28,8 @@ async def form(deployed: World, query: str = "") -> dict[str, Any]:
 
 
 class TestForm:
-    async def test_names_the_partners_and_their_pages(self, deployed: World) -> None:
-        """By which the script finds out whose page it is on, whether it may send, and whose newsletter it is."""
+    async def test_lists_the_partners_and_their_origins(self, deployed: World) -> None:
+        """The script looks up its page's origin: whose page it is, and whether people may sign on it."""
         described = await form(deployed)
 
         found = next(partner for partner in described["partners"] if ORIGIN in partner["origins"])
@@ -40,31 +40,31 @@ class TestForm:
 
     @pytest.mark.parametrize("query", [f"&origin={ORIGIN}", f"&partner={PARTNER}", "&source=radio"])
     async def test_is_the_same_for_the_pages_of_all_partners(self, deployed: World, query: str) -> None:
-        """So that a cache keeps one copy for each language, not one for each page."""
+        """A cache then keeps one copy for each language, not one for each page."""
         assert await form(deployed, query) == await form(deployed)
 
     async def test_holds_the_countries_for_other_pages_than_ours(self, deployed: World) -> None:
-        """Ours have them in their form."""
+        """Our own pages have them in their form."""
         assert (await form(deployed))["countries"] == []
         assert ["DE", "Germany"] in (await form(deployed, "&embed=1"))["countries"]
 
     async def test_leads_to_our_own_page(self, deployed: World) -> None:
-        """To which the script adds the partner, before it shares the link."""
+        """The script adds the partner to that address before it shares it."""
         described = await form(deployed)
 
         assert described["hosted_page"] == f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en"
         assert described["share"]["services"]["WhatsApp"] == "https://wa.me/?text={text}%20{url}"
 
-    async def test_pages_anywhere_may_read_it_and_caches_keep_it(self, deployed: World) -> None:
-        """It holds nothing that is not on the petition's page, and a page must learn that it is not registered."""
+    async def test_any_page_may_read_it_and_caches_may_store_it(self, deployed: World) -> None:
+        """It holds only what is public, and a page must be able to learn that it is not registered."""
         response = await deployed.client.get(FORM, headers={"Origin": "https://nobody.example.org"})
 
         assert response.headers["access-control-allow-origin"] == "*"
         assert "public" in response.headers["cache-control"]
         assert "set-cookie" not in response.headers
 
-    async def test_what_only_the_browser_knows_is_left_open(self, deployed: World) -> None:
-        """All else is filled in."""
+    async def test_placeholders_for_the_browser_are_left_open(self, deployed: World) -> None:
+        """All other placeholders are filled in."""
         texts = (await form(deployed))["texts"]
 
         assert texts["form.age_hint"] == "Minimum age: 16."
@@ -73,8 +73,8 @@ class TestForm:
 
 
 class TestScript:
-    async def test_one_address_moves_and_one_never_does(self, deployed: World) -> None:
-        """The same bytes, kept for minutes or for ever."""
+    async def test_has_one_address_that_moves_and_one_that_never_does(self, deployed: World) -> None:
+        """Both serve the same bytes, cached for minutes or for ever."""
         pinned_path = deployed.functions["embed"].scripts.pinned_path
 
         moving = await deployed.client.get("/embed/v1.js")
@@ -87,14 +87,14 @@ class TestScript:
         assert moving.headers["access-control-allow-origin"] == "*"
 
     @pytest.mark.parametrize("name", ["v1-0000000000000000.js", "v2.js", "..%2fmain.py", "kept", "v1.js.map"])
-    async def test_nothing_else_is_there(self, deployed: World, name: str) -> None:
-        """Least of all the function's own files."""
+    async def test_nothing_else_is_served(self, deployed: World, name: str) -> None:
+        """Least of all the function's own files are."""
         response = await deployed.client.get(f"/embed/{name}", headers={"Accept": "application/json"})
 
         assert response.status_code == 404
 
     def test_an_earlier_version_stays_at_its_address(self, tmp_path: Path) -> None:
-        """Pages that pinned it go on working."""
+        """Pages that pinned it keep working."""
         (tmp_path / "v1.js").write_text("old")
         earlier = Scripts(tmp_path)
         (tmp_path / "kept").mkdir()
@@ -112,7 +112,7 @@ class TestScript:
 
 class TestSnippets:
     async def test_are_made_for_one_partner(self, deployed: World) -> None:
-        """With its organisation's name, its short name, its pages' addresses, and the language of the page."""
+        """They hold its organisation's name, its short name, its origins, and the page's language."""
         page = (await deployed.client.get(f"{SNIPPETS}&partner={PARTNER}")).text
         code = [html.unescape(found) for found in re.findall(r"<code id=[^>]*>(.*?)</code>", page, re.DOTALL)]
 
@@ -122,7 +122,7 @@ class TestSnippets:
         assert "May Digital Rights Watch Berlin write to you" in code[0]
 
     async def test_pin_the_script_that_is_served(self, deployed: World) -> None:
-        """By its digest."""
+        """The integrity attribute is the script's digest."""
         page = (await deployed.client.get(f"{SNIPPETS}&partner={PARTNER}")).text
         pinned = re.search(rf"{PUBLIC_URL}(/embed/v1-\w+\.js)&#34; integrity=&#34;sha384-([^&]+)&#34;", page)
         assert pinned
@@ -133,8 +133,8 @@ class TestSnippets:
         assert html.unescape(pinned[2]) == digest
 
     @pytest.mark.parametrize("query", ["", "&partner=nobody"])
-    async def test_wait_for_a_partner(self, deployed: World, query: str) -> None:
-        """Nobody copies a form that cannot work."""
+    async def test_are_shown_only_for_a_known_partner(self, deployed: World, query: str) -> None:
+        """Nobody should copy a form that cannot work."""
         page = (await deployed.client.get(f"{SNIPPETS}{query}", follow_redirects=True)).text
 
         assert "<code id=" not in page
@@ -143,7 +143,7 @@ class TestSnippets:
 
 class TestFrame:
     async def test_only_the_partner_and_we_may_frame_the_form(self, deployed: World) -> None:
-        """As the header tells browsers, and the page its script."""
+        """The header says so to browsers, and the page to its script."""
         response = await deployed.client.get(f"/c/{CAMPAIGN}?lang=en&embed=1&partner={PARTNER}")
 
         own = f"{ORIGIN} https://www.digital-rights.example.org"
@@ -151,8 +151,8 @@ class TestFrame:
         assert f'data-framed-by="{own}"' in response.text
 
     @pytest.mark.parametrize("query", ["", "&partner=nobody", "&partner=*"])
-    async def test_without_a_partner_only_we_may(self, deployed: World, query: str) -> None:
-        """A frame around it could fool signers."""
+    async def test_without_a_partner_only_we_may_frame_the_form(self, deployed: World, query: str) -> None:
+        """A frame around it could deceive signers."""
         address = f"/c/{CAMPAIGN}?lang=en&embed=1{query}"
         response = await deployed.client.get(address, follow_redirects=True)
 
@@ -160,8 +160,8 @@ class TestFrame:
         assert "data-framed-by" not in response.text
 
 
-def test_a_mailbox_is_where_its_provider_shows_it() -> None:
-    """Gmail searches for the sender; whom we do not know, we do not send anywhere."""
+def test_a_webmail_link_leads_to_the_providers_inbox() -> None:
+    """Gmail's link searches for the sender, and an unknown provider has none."""
     assert mail_providers.webmail("ann@GMail.com ", "us@example.org").endswith("from%3Aus@example.org")
     assert mail_providers.webmail("ann@example.org", "us@example.org") == ""
     assert all(
@@ -170,7 +170,7 @@ def test_a_mailbox_is_where_its_provider_shows_it() -> None:
 
 
 def test_sharing_fills_in_text_and_link() -> None:
-    """Escaped, whatever they hold; and what a country prefers is there to be had."""
+    """Both are escaped, and the service that each country prefers exists."""
     links = sharing.links("https://p.example.org/c/x?lang=en&source=share", "“Ban” & sign?")
 
     assert links["WhatsApp"].startswith(

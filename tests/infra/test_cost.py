@@ -11,7 +11,7 @@ import pytest
 
 from infra.cost import cost, sizes, usage
 from infra.cost.cost import Charge, Price
-from infra.cost.sizes import FunctionSize, Mode
+from infra.cost.sizes import FunctionSize
 from infra.cost.usage import Assumptions, Driver, Use, renewals
 from shared.campaigns import live
 from shared.stats import count, funnel
@@ -23,7 +23,7 @@ from tests.support.counting_proxy import CountingProxy
 from tests.support.deployment import REPOSITORY
 
 PRICES = cost.load_prices()
-FUNCTIONS = sizes.functions(Mode.SPIKE)
+FUNCTIONS = sizes.functions()
 USUAL = Assumptions()
 PAGE = cost.PAGE.read_text(encoding="utf-8")
 
@@ -174,25 +174,33 @@ def test_mail_is_told_apart_and_as_a_range() -> None:
     ]
 
 
-def test_an_hour_of_spike_mode_by_hand() -> None:
-    """Four processors with half a GiB each kept warm, of at most ten."""
-    size = FunctionSize(cpu=1, memory_gib=0.5, concurrency=80, min_instances=4, max_instances=10)
+def test_an_instance_by_hand() -> None:
+    """A processor with half a GiB: a month of 730 hours in which it is idle, and an hour in which it is not."""
+    size = FunctionSize(cpu=1, memory_gib=0.5, concurrency=80, min_instances=0, max_instances=10)
 
-    [hour] = cost.spike_hours({"sign": size}, PRICES)
+    [price] = cost.instance_prices({"sign": size}, PRICES).values()
 
-    assert hour.idle == pytest.approx(4 * 3600 * (0.0000025 + 0.5 * 0.0000025))
-    assert hour.busy == pytest.approx(4 * 3600 * (0.000024 + 0.5 * 0.0000025))
-    assert hour.most == pytest.approx(hour.busy * 10 / 4)
+    assert price.warm == pytest.approx(730 * 3600 * (0.0000025 + 0.5 * 0.0000025))
+    assert price.busy == pytest.approx(3600 * (0.000024 + 0.5 * 0.0000025))
 
 
 def test_busy_instances_that_show_the_count_read_it_again_and_again() -> None:
     """Each of them for itself: 501 documents in five seconds, in a rush."""
-    size = FunctionSize(cpu=1, memory_gib=0.5, concurrency=80, min_instances=1, max_instances=1)
+    size = FunctionSize(cpu=1, memory_gib=0.5, concurrency=80, min_instances=0, max_instances=1)
 
-    hours = cost.spike_hours(dict.fromkeys(("count", "confirm", "sign"), size), PRICES)
+    prices = cost.instance_prices(dict.fromkeys(("count", "confirm", "sign"), size), PRICES)
 
-    count_busy, confirm_busy, sign_busy = (hour.busy for hour in hours)
-    assert count_busy == confirm_busy == pytest.approx(sign_busy + 501 * 720 * 0.06 / 100_000)
+    assert prices["count"].busy == prices["confirm"].busy
+    assert prices["count"].busy == pytest.approx(prices["sign"].busy + 501 * 720 * 0.06 / 100_000)
+
+
+def test_all_instances_of_a_quota_are_priced() -> None:
+    """As many as it allows, each busy for an hour."""
+    rows = {name: cells for name, *cells in cost.instance_rows(PRICES)}
+
+    hour = cost.instance_prices(FUNCTIONS, PRICES)["sign"].busy
+    assert rows["sign"][1:] == ["6", f"{6 * hour:.2f}", "60", f"{60 * hour:.2f}"]
+    assert [rows["sum"][1], rows["sum"][3]] == ["20", "200"]
 
 
 def test_an_hour_of_a_tracker_storm_by_hand() -> None:
@@ -315,7 +323,7 @@ def test_only_what_stands_between_the_comments_is_replaced() -> None:
     assert cost.with_chapter(page, "new") == f"before\n{cost.BEGIN}\n\nnew\n\n{cost.END}\nafter\n"
 
 
-def test_the_command_prints_a_month_and_an_hour() -> None:
+def test_the_command_prints_a_month() -> None:
     """With the variables of make, and with one assumption changed."""
     printed = make("SIGNATURES=20000", "VIEWERS=30000", "ARGS=--polls-a-view 7")
 
@@ -328,9 +336,9 @@ def test_the_command_prints_a_month_and_an_hour() -> None:
     assert "could not be verified" in printed
 
 
-def test_an_hour_of_spike_mode_can_be_asked_for_alone() -> None:
+def test_what_instances_cost_can_be_asked_for_alone() -> None:
     """Each function on its line."""
-    printed = make("ARGS=--spike")
+    printed = make("ARGS=--instances")
 
     assert re.findall(r"^(\w+) +\d", printed, re.M) == ["sign", "deliver", "confirm", "count", "embed", "sum"]
     assert "signatures" not in printed

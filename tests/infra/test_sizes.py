@@ -5,28 +5,47 @@ from typing import Any
 import pytest
 
 from infra.cost import sizes, usage
-from infra.cost.sizes import FunctionSize, Mode, QueueSize
+from infra.cost.sizes import FunctionSize, QueueSize
 from infra.deploy.terraform import resources
+from shared.queue import QueueName
 
 
-def test_each_mode_has_its_own_instances_and_its_own_rate_of_the_queue() -> None:
-    """Whatever the mode, an instance is as large, and the queue retries alike."""
-    rest, spike = (sizes.functions(mode)["sign"] for mode in Mode)
+@pytest.mark.parametrize(
+    ("vcpu_quota", "instances"),
+    [(5, [1, 1, 1, 1, 1]), (20, [6, 5, 5, 2, 2]), (200, [60, 50, 50, 20, 20]), (1000, [60, 50, 50, 20, 20])],
+)
+def test_as_many_instances_may_start_as_the_quota_allows(vcpu_quota: int, instances: list[int]) -> None:
+    """Or the platform would refuse some of them, and whichever function came last."""
+    found = [size.max_instances for size in sizes.functions(vcpu_quota).values()]
 
-    assert rest == FunctionSize(cpu=1, memory_gib=0.5, concurrency=200, min_instances=0, max_instances=20)
-    assert spike == FunctionSize(cpu=1, memory_gib=0.5, concurrency=200, min_instances=3, max_instances=60)
-    assert sizes.queue(Mode.REST) == QueueSize(50, 200, 5, 3600, 10)
-    assert sizes.queue(Mode.SPIKE) == QueueSize(400, 1500, 5, 3600, 10)
+    assert found == instances
+    assert sum(found) <= vcpu_quota
 
 
-@pytest.mark.parametrize("mode", Mode)
-def test_a_function_may_start_as_many_instances_as_it_keeps_warm(mode: Mode) -> None:
-    """Or a deployment would be refused half-way through."""
-    assert all(size.min_instances <= size.max_instances for size in sizes.functions(mode).values())
+def test_all_that_the_relays_take_is_dispatched() -> None:
+    """Nineteen of twenty for signatures, and one for reminders, which go out once a second at least."""
+    rates = [
+        {name: size.dispatches_per_second for name, size in sizes.queues(mails).items()} for mails in (100, 4)
+    ]
+
+    assert rates == [
+        {QueueName.SIGNATURES: 95, QueueName.PRESSES: 500, QueueName.REMINDERS: 5},
+        {QueueName.SIGNATURES: 3, QueueName.PRESSES: 500, QueueName.REMINDERS: 1},
+    ]
+
+
+@pytest.mark.parametrize("vcpu_quota", [5, 20, 200])
+def test_the_queues_call_deliver_no_more_often_than_it_has_room_for(vcpu_quota: int) -> None:
+    """However much the relays take."""
+    deliver = sizes.functions(vcpu_quota)["deliver"]
+
+    called = sum(queue.concurrent_dispatches for queue in sizes.queues(10_000, vcpu_quota).values())
+
+    assert called <= deliver.max_instances * deliver.concurrency
 
 
 def test_functions_are_deployed_in_their_sizes(plan: dict[str, Any]) -> None:
-    """Each with its processor, memory, concurrency and instances, at rest."""
+    """Each with its processor, memory, concurrency and instances."""
     deployed = {
         function["name"]: function["service_config"][0]
         for function in resources(plan, "google_cloudfunctions2_function")
@@ -41,21 +60,21 @@ def test_functions_are_deployed_in_their_sizes(plan: dict[str, Any]) -> None:
             max_instances=service["max_instance_count"],
         )
         for name, service in deployed.items()
-    } == sizes.functions(Mode.REST)
+    } == sizes.functions()
 
 
-def test_the_queue_is_deployed_with_its_rate_and_its_retries(plan: dict[str, Any]) -> None:
-    """At rest."""
-    [queue] = resources(plan, "google_cloud_tasks_queue")
-    [limits], [retries] = queue["rate_limits"], queue["retry_config"]
-
-    assert sizes.queue(Mode.REST) == QueueSize(
-        dispatches_per_second=limits["max_dispatches_per_second"],
-        concurrent_dispatches=limits["max_concurrent_dispatches"],
-        min_backoff_seconds=float(retries["min_backoff"].removesuffix("s")),
-        max_backoff_seconds=float(retries["max_backoff"].removesuffix("s")),
-        max_doublings=retries["max_doublings"],
-    )
+def test_the_queues_are_deployed_with_their_rates_and_their_retries(plan: dict[str, Any]) -> None:
+    """For relays that take as much as those of the example."""
+    assert {
+        queue["name"]: QueueSize(
+            dispatches_per_second=queue["rate_limits"][0]["max_dispatches_per_second"],
+            concurrent_dispatches=queue["rate_limits"][0]["max_concurrent_dispatches"],
+            min_backoff_seconds=float(queue["retry_config"][0]["min_backoff"].removesuffix("s")),
+            max_backoff_seconds=float(queue["retry_config"][0]["max_backoff"].removesuffix("s")),
+            max_doublings=queue["retry_config"][0]["max_doublings"],
+        )
+        for queue in resources(plan, "google_cloud_tasks_queue")
+    } == sizes.queues(100)
 
 
 def test_what_is_paid_for_in_any_month_is_counted_as_deployed(plan: dict[str, Any]) -> None:

@@ -53,13 +53,13 @@ def _simulate_all(measured: Figures, seed: int) -> dict[Scenario, Result]:
 def _simulate(number: int, day: int, measured: Figures, seed: int) -> Outcome:
     """Take numbers, for the functions in a trace cannot be pickled."""
     scenario = list(dict.fromkeys([*SCENARIOS, *WHAT_IF.values()]))[number]
-    there = simulate.deployment(scenario.mode, scenario.shards)
+    there = simulate.deployment(scenario.vcpu_quota, scenario.shards)
     return simulate.run(scenario.traces[day][1], there, measured, Random(seed), scenario.platform)
 
 
 def _result(scenario: Scenario, outcomes: Sequence[Outcome]) -> Result:
-    prices, functions = cost.load_prices(), sizes.functions(scenario.mode)
-    shards = simulate.deployment(scenario.mode, scenario.shards).shards
+    prices, functions = cost.load_prices(), sizes.functions(scenario.vcpu_quota)
+    shards = simulate.deployment(scenario.vcpu_quota, scenario.shards).shards
     days = [times for times, _ in scenario.traces]
     dollars = sum(
         times * bill.dollars(outcome, shards, prices, functions)
@@ -83,7 +83,7 @@ def text(
     parts = [
         f"Simulated with what `make bench` measured on {measured.measured}, and with the sizes of infra/.",
         table(report.short(columns) if markdown else report.results(columns), words=1),
-        "What holds up the evening news in spike mode: in each row, one limit more is thought away.",
+        "What holds up the evening news under the full quota: in each row, one limit more is thought away.",
         table(report.what_if({title: found[scenario] for title, scenario in WHAT_IF.items()}), words=1),
     ]
     if compared:

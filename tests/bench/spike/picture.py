@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.cost.sizes import Mode
+from infra.cost.sizes import FULL_VCPU, NEW_PROJECT_VCPU
 from tests.bench.spike.journal import Journal
 from tests.bench.spike.simulate import Result
 from tests.bench.spike.traces import SCENARIOS as ALL
@@ -53,13 +53,13 @@ def draw(results: Sequence[Result], file: Path) -> None:
             [(_, outcome)] = result.outcomes
             _column([row[column] for row in axes], outcome.journal)
             documents = f"{result.shards} documents for the tally"
-            axes[0][column].set_title(f"{_MODES[result.scenario.mode]}\n{documents}", fontsize=10)
+            axes[0][column].set_title(f"{_QUOTAS[result.scenario.vcpu_quota]}\n{documents}", fontsize=10)
         _label(axes)
         figure.savefig(file, facecolor="white", metadata={"Date": None})
         pyplot.close(figure)
 
 
-_MODES = {Mode.REST: "At rest", Mode.SPIKE: "Spike mode"}
+_QUOTAS = {NEW_PROJECT_VCPU: "20 vCPU", FULL_VCPU: "200 vCPU"}
 
 
 def _column(axes: Sequence[Any], journal: Journal) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from infra.cost.sizes import Mode
+from infra.cost.sizes import FULL_VCPU
 from shared.web.routes import FUNCTIONS
 from tests.bench.spike import simulate
 from tests.bench.spike.facts import GOOGLE
@@ -38,7 +38,7 @@ def results(found: Sequence[Result]) -> Rows:
     """Return a column for each scenario."""
     rows: Rows = [
         ("", *(result.scenario.title for result in found)),
-        ("mode", *(result.scenario.mode for result in found)),
+        ("vCPU", *(str(result.scenario.vcpu_quota) for result in found)),
         ("documents of the tally", *(str(result.shards) for result in found)),
         ("presses", *(_number(result.sum(lambda journal: journal.pressed)) for result in found)),
     ]
@@ -62,11 +62,11 @@ def short(found: Sequence[Result]) -> Rows:
     rows: Rows = [("", "presses", *waits.values(), "most waiting", "peak worked off after", "US dollars")]
     for result in found:
         scenario = result.scenario
-        mode = " (spike mode)" if scenario.mode is Mode.SPIKE else ""
+        quota = " (200 vCPU)" if scenario.vcpu_quota == FULL_VCPU else ""
         shards = f", {result.shards} documents" if scenario.shards else ""
         rows.append(
             (
-                f"{scenario.title}{mode}{shards}",
+                f"{scenario.title}{quota}{shards}",
                 _number(result.sum(lambda journal: journal.pressed)),
                 *(_in_one_cell(result.times(stage)) for stage in waits),
                 _number(_backlog(result)),
@@ -83,9 +83,9 @@ def _in_one_cell(times: Times) -> str:
 
 
 def what_if(found: Mapping[str, Result]) -> Rows:
-    """Return the evening news in spike mode, with one more limit removed in each row; by the row's title."""
+    """Return the evening news, with one more limit removed in each row; by the row's title."""
     head = (
-        "evening news, spike mode",
+        "evening news, 200 vCPU",
         "accepted, 95 %",
         "mailed, median",
         "mailed, 95 %",
@@ -141,7 +141,7 @@ def as_json(found: Mapping[Scenario, Result], compared: Comparison | None) -> di
 def _result(result: Result) -> dict[str, Any]:
     return {
         "title": result.scenario.title,
-        "mode": result.scenario.mode,
+        "vcpu_quota": result.scenario.vcpu_quota,
         "tally_shards": result.shards,
         "thought_away": _thought_away(result.scenario),
         "presses": result.sum(lambda journal: journal.pressed),
@@ -189,7 +189,7 @@ def _peak(result: Result, function: str) -> float:
 
 def _drained(result: Result) -> float:
     """Seconds from the first press; NaN where the queue never held more than a minute's work."""
-    rate = simulate.deployment(result.scenario.mode).queue.dispatches_per_second
+    rate = simulate.deployment(result.scenario.vcpu_quota).queue.dispatches_per_second
     if _backlog(result) < 60 * rate:
         return math.nan
     return result.most(lambda outcome: outcome.journal.drained_at - outcome.journal.first_press_at)

@@ -7,9 +7,9 @@ from random import Random
 from simpy import Environment
 
 from infra.cost import sizes
-from infra.cost.sizes import Mode
 from infra.cost.usage import Assumptions
 from shared.campaigns.model import Campaign
+from shared.queue import QueueName
 from tests.bench.spike.facts import GOOGLE, PEOPLE, People, Platform
 from tests.bench.spike.figures import Figures
 from tests.bench.spike.journal import Journal, Times
@@ -18,6 +18,8 @@ from tests.bench.spike.system import Deployment, System
 from tests.bench.spike.traces import Scenario, Trace
 
 BIN_SECONDS = 10.0
+#: What all relays take together.
+MAILS_PER_SECOND = 100
 USUAL = Assumptions()
 
 
@@ -63,10 +65,11 @@ class Result:
         return max(number(outcome) for _, outcome in self.outcomes)
 
 
-def deployment(mode: Mode, shards: int | None = None) -> Deployment:
+def deployment(vcpu_quota: int, shards: int | None = None) -> Deployment:
     """Return what infra/sizes.json says; the tally's documents by the campaign file's default unless given."""
+    queue = sizes.queues(MAILS_PER_SECOND, vcpu_quota)[QueueName.SIGNATURES]
     usual: int = Campaign.model_fields["tally_shards"].default
-    return Deployment(sizes.functions(mode), sizes.queue(mode), shards or usual)
+    return Deployment(sizes.functions(vcpu_quota), queue, shards or usual)
 
 
 def run(

@@ -27,7 +27,7 @@ _GIVE_UP_SECONDS = 3 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is deployed: the sizes of one mode, and the documents of the campaign's tally."""
+    """What is deployed: the sizes under one quota, and the documents of the campaign's tally."""
 
     functions: Mapping[str, FunctionSize]
     queue: QueueSize

@@ -13,7 +13,7 @@ import pytest
 from simpy import Environment, Resource
 
 from infra.cost import cost, sizes, usage
-from infra.cost.sizes import FunctionSize, Mode, QueueSize
+from infra.cost.sizes import FULL_VCPU, NEW_PROJECT_VCPU, FunctionSize, QueueSize
 from infra.cost.usage import Assumptions, Driver
 from shared.web.routes import FUNCTIONS
 from tests.bench.spike import bill, figures, report, simulate, traces
@@ -336,24 +336,19 @@ def test_groups_of_signers_fare_like_single_ones() -> None:
     assert waits[0] == pytest.approx(waits[1], rel=0.1)
 
 
-def test_nobody_costs_nothing() -> None:
-    """At rest; in spike mode, the warm instances cost what `make cost` says."""
-    prices, functions = cost.load_prices(), sizes.functions(Mode.SPIKE)
-    nobody = rush(0, HOUR)
+@pytest.mark.parametrize("vcpu_quota", [NEW_PROJECT_VCPU, FULL_VCPU])
+def test_nobody_costs_nothing(vcpu_quota: int) -> None:
+    """No instance is kept warm, however many may start."""
+    deployment = simulate.deployment(vcpu_quota)
 
-    at_rest, in_spike_mode = (
-        bill.dollars(simulate.run(nobody, simulate.deployment(mode), FIGURES, Random(1)), 32, prices, functions)
-        for mode in Mode
-    )
+    outcome = simulate.run(rush(0, HOUR), deployment, FIGURES, Random(1))
 
-    warm = sum(hour.idle for hour in cost.spike_hours(functions, prices))
-    assert at_rest == 0
-    assert in_spike_mode == pytest.approx(warm, rel=0.01)
+    assert bill.dollars(outcome, 32, cost.load_prices(), deployment.functions) == 0
 
 
 def test_twice_as_many_cost_more() -> None:
     """And no more than twice as much."""
-    prices, functions = cost.load_prices(), sizes.functions(Mode.SPIKE)
+    prices, functions = cost.load_prices(), sizes.functions(FULL_VCPU)
 
     few, many = (bill.dollars(simulated(rush(rate, 60), there()), 32, prices, functions) for rate in (10, 20))
 
@@ -362,7 +357,7 @@ def test_twice_as_many_cost_more() -> None:
 
 def test_signers_cost_what_make_cost_says() -> None:
     """Beside the instances, of which the simulation knows more."""
-    prices, functions = cost.load_prices(), sizes.functions(Mode.SPIKE)
+    prices, functions = cost.load_prices(), sizes.functions(FULL_VCPU)
     outcome = simulated(rush(20, 60), there())
 
     signers = outcome.journal.times["counted"].signers
@@ -376,11 +371,11 @@ def test_signers_cost_what_make_cost_says() -> None:
 
 def test_the_sizes_are_those_of_terraform() -> None:
     """And the tally's documents those of a campaign that says nothing about them."""
-    rest, spike = (simulate.deployment(mode) for mode in Mode)
+    new, full = (simulate.deployment(vcpu_quota) for vcpu_quota in (NEW_PROJECT_VCPU, FULL_VCPU))
 
-    assert (rest.functions["sign"].min_instances, spike.functions["sign"].min_instances) == (0, 3)
-    assert (rest.queue.dispatches_per_second, spike.queue.dispatches_per_second) == (50, 400)
-    assert rest.shards == 32
+    assert (new.functions["sign"].max_instances, full.functions["sign"].max_instances) == (6, 60)
+    assert (new.queue.dispatches_per_second, full.queue.dispatches_per_second) == (95, 95)
+    assert new.shards == 32
 
 
 def test_the_figures_that_are_committed_are_complete() -> None:
@@ -459,7 +454,7 @@ def test_quantiles_weigh_each_group_by_its_signers() -> None:
 def test_days_weigh_as_often_as_they_happen() -> None:
     """A quiet day a hundred times, a busy one once."""
     quiet, busy = (simulated(rush(rate, 20), there()) for rate in (1, 10))
-    scenario = Scenario("both", Mode.REST, ())
+    scenario = Scenario("both", NEW_PROJECT_VCPU, ())
     result = simulate.Result(scenario, 32, ((100, quiet), (1, busy)), dollars=0)
 
     presses = result.sum(lambda journal: journal.pressed)
@@ -471,7 +466,7 @@ def test_a_queue_that_hardly_holds_anything_is_not_said_to_drain() -> None:
     """A minute's work of it is what counts as waiting."""
     small, large = (
         simulate.Result(
-            Scenario("a rush", Mode.REST, ()), 32, ((1, simulated(rush(rate, 40, 10), there(rate=50))),), 0
+            Scenario("a rush", NEW_PROJECT_VCPU, ()), 32, ((1, simulated(rush(rate, 40, 10), there(rate=50))),), 0
         )
         for rate in (10, 200)
     )
@@ -501,7 +496,7 @@ def test_an_outcome_travels_between_processes() -> None:
 
 def test_the_report_has_a_column_for_each_scenario() -> None:
     """With as many cells in each row, and the same numbers in its JSON, which holds no NaN."""
-    scenario = Scenario("a rush", Mode.REST, ())
+    scenario = Scenario("a rush", NEW_PROJECT_VCPU, ())
     outcome = simulated(rush(10, 20), there())
     result = simulate.Result(scenario, 32, ((1, outcome),), dollars=1.5)
 

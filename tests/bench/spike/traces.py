@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from infra.cost.sizes import Mode
+from infra.cost.sizes import FULL_VCPU, NEW_PROJECT_VCPU
 from tests.bench.spike.facts import GOOGLE, Platform
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -26,14 +26,14 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A column of the report: traces in one mode of infra/, each of which happens on so many days.
+    """A column of the report: traces under one quota of processors, each of which happens on so many days.
 
     `shards`: documents of the tally, where they are not those of the campaign files' default. `platform`: where
     one of its limits is thought away.
     """
 
     title: str
-    mode: Mode
+    vcpu_quota: int
     traces: tuple[tuple[float, Trace], ...]
     shards: int | None = None
     platform: Platform = GOOGLE
@@ -90,15 +90,15 @@ _NEWS = ((1, Trace(QUIET_SECONDS + 70 * MINUTE, news, 30)),)
 MOST_SHARDS = 500
 
 SCENARIOS = (
-    Scenario("Parliament 2019", Mode.REST, ((1, Trace(2 * HOUR, parliament(1), 6)),)),
-    Scenario("ten times that", Mode.SPIKE, _TEN_TIMES),
-    Scenario("ten times that", Mode.SPIKE, _TEN_TIMES, MOST_SHARDS),
-    Scenario("evening news", Mode.REST, _NEWS),
-    NEWS_IN_SPIKE_MODE := Scenario("evening news", Mode.SPIKE, _NEWS),
-    NEWS_WITH_SHARDS := Scenario("evening news", Mode.SPIKE, _NEWS, MOST_SHARDS),
+    Scenario("Parliament 2019", NEW_PROJECT_VCPU, ((1, Trace(2 * HOUR, parliament(1), 6)),)),
+    Scenario("ten times that", FULL_VCPU, _TEN_TIMES),
+    Scenario("ten times that", FULL_VCPU, _TEN_TIMES, MOST_SHARDS),
+    Scenario("evening news", NEW_PROJECT_VCPU, _NEWS),
+    NEWS_IN_SPIKE_MODE := Scenario("evening news", FULL_VCPU, _NEWS),
+    NEWS_WITH_SHARDS := Scenario("evening news", FULL_VCPU, _NEWS, MOST_SHARDS),
     Scenario(
         "a million in a year",
-        Mode.REST,
+        NEW_PROJECT_VCPU,
         tuple((days, Trace(DAY, day(presses), 1 if presses < 5_000 else 8)) for days, presses in YEAR),
     ),
 )
@@ -106,10 +106,10 @@ SCENARIOS = (
 _NO_LIMIT = 1e9
 _FREE_QUEUE = replace(GOOGLE, queue_ramp_per_second=_NO_LIMIT)
 _FREE_QUEUE_AND_STORE = replace(_FREE_QUEUE, collection_ramp_per_second=_NO_LIMIT)
-#: The evening news in spike mode, with one more of the limits that decide thought away in each.
+#: The evening news under the full quota, with one more of the limits that decide thought away in each.
 WHAT_IF = {
     "as it is": NEWS_IN_SPIKE_MODE,
     f"with {MOST_SHARDS} documents for the tally": NEWS_WITH_SHARDS,
-    "and a queue that need not warm up": Scenario("", Mode.SPIKE, _NEWS, MOST_SHARDS, _FREE_QUEUE),
-    "and a database that need not warm up": Scenario("", Mode.SPIKE, _NEWS, MOST_SHARDS, _FREE_QUEUE_AND_STORE),
+    "and a queue that need not warm up": Scenario("", FULL_VCPU, _NEWS, MOST_SHARDS, _FREE_QUEUE),
+    "and a database that need not warm up": Scenario("", FULL_VCPU, _NEWS, MOST_SHARDS, _FREE_QUEUE_AND_STORE),
 }
