@@ -36,11 +36,12 @@ locals {
   # In the order of the map above: /c/{campaign}/progress comes before /c/**.
   route_order = ["sign", "confirm", "count", "embed"]
 
-  # The query parameters that make another answer; any other is no part of the cache's key, so that nobody can make
-  # the cache ask again and again with made-up ones.
+  # The query parameters that make another answer, as in shared/web/routes.py; a test holds the two together. Any
+  # other is no part of the cache's key, and no function reads it. These may have few values: a query with another
+  # one is redirected (shared/web/query.py), so that nobody can fill the cache with copies for made-up ones.
   cache_keys = {
     count = ["lang", "embed"]
-    embed = ["lang", "partner", "source", "embed", "moved", "origin"]
+    embed = ["lang", "partner", "embed", "moved"]
   }
 }
 
@@ -75,6 +76,10 @@ resource "google_compute_backend_service" "function" {
 
   # Only what everybody may read: sign takes POSTs alone, and the pages of confirm belong to one signer each.
   enable_cdn = each.value.cached
+  # Here and not in the functions: their answers would vary by Accept-Encoding, and the cache would keep a copy for
+  # every value of that header. Never for the pages behind links: how well those compress could give a token away
+  # (BREACH, https://breachattack.com).
+  compression_mode = each.value.cached ? "AUTOMATIC" : null
 
   backend {
     group = google_compute_region_network_endpoint_group.function[each.key].id

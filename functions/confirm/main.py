@@ -19,9 +19,9 @@ from shared.models.messages import DeferredPress
 from shared.models.responses import Pressed
 from shared.stats import count as counter
 from shared.store.entities import Confirmation, Confirmed, Status, Unchanged
-from shared.web import pages, widget
+from shared.web import pages
 from shared.web.app import App, Route
-from shared.web.call import Call, answer_json
+from shared.web.call import Call, answer_json, hosted_page
 from shared.web.routes import ConfirmPath
 
 deps = runtime.confirm()
@@ -67,7 +67,8 @@ async def _confirmed_page(call: Call, campaign: Campaign, link: Link, *, already
     return pages.confirmed(
         campaign,
         locale,
-        share=widget.share(campaign, locale, link.partner or None, deps.public_url),
+        share_url=deps.public_url
+        + hosted_page(campaign, lang=locale.language, partner=link.partner, source="share"),
         country=link.country,
         number=None if already else await _number(campaign, deps.now()),
         already=already,

@@ -18,7 +18,7 @@ from shared.stats import history
 from shared.stats.history import Line
 from shared.web import badge, pages
 from shared.web.app import App, Route
-from shared.web.call import Call, answer_json, to_language
+from shared.web.call import Call, answer_json
 from shared.web.routes import CountPath
 
 deps = runtime.count()
@@ -77,8 +77,6 @@ async def get_hours_csv(call: Call) -> Response:
 
 async def get_progress(call: Call) -> Response:
     """Show the page for journalists; with `embed=1` for a frame in any page."""
-    if moved := to_language(call):
-        return moved
     count, line = await asyncio.gather(_count(call), _line_or_none(call))
     framed = call.request.query_params.get("embed") == "1"
     return pages.progress(
@@ -140,7 +138,7 @@ app = App(
         Route(CountPath.HISTORY_CSV, {"GET": get_history_csv}, cors="any"),
         Route(CountPath.HOURS, {"GET": get_hours}, cors="any"),
         Route(CountPath.HOURS_CSV, {"GET": get_hours_csv}, cors="any"),
-        Route(CountPath.PROGRESS, {"GET": get_progress}, is_page=True),
+        Route(CountPath.PROGRESS, {"GET": get_progress}, is_page=True, in_language=True),
         Route(CountPath.OVERLAY, {"GET": get_overlay}, cors="any"),
         Route(CountPath.BADGE, {"GET": get_badge}, cors="any"),
     ],

@@ -12,7 +12,7 @@ from shared.errors import NotFound, UnsupportedMediaType
 from shared.web import forms, pages, widget
 from shared.web.app import App, Route
 from shared.web.body import read_body
-from shared.web.call import NO_STORE, Call, answer_json, to_language
+from shared.web.call import NO_STORE, Call, answer_json
 from shared.web.pages import Filled
 from shared.web.routes import EmbedPath
 from shared.web.widget_versions import Scripts
@@ -26,8 +26,7 @@ CACHE = {"Cache-Control": "public, max-age=5, s-maxage=15, stale-while-revalidat
 
 NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 
-#: What may be carried over into the form by a link, or from a form with a wrong address.
-_BY_LINK = ("partner", "source")
+#: What is carried over from a form with a wrong address.
 _BY_FORM = ("name", "email", "country", "postal_code", "partner", "source")
 
 
@@ -39,14 +38,12 @@ PINNED_CACHE = {"Cache-Control": "public, max-age=31536000, immutable"}
 async def get_petition(call: Call) -> Response:
     """Show the petition and its form; with `embed=1` the form alone, for a frame in the partner's own pages."""
     query = call.request.query_params
-    values = {name: query[name] for name in _BY_LINK if name in query}
-    if moved := to_language(call):
-        return moved
-    if query.get("embed") != "1":
-        return _petition(call, values, CACHE, moved=query.get("moved") == "1")
+    # Not the source, of which there are any number: the page's script carries it into the form.
+    values = {"partner": query["partner"]} if "partner" in query else {}
+    if "embed" not in query:
+        return _petition(call, values, CACHE, moved="moved" in query)
     # Only pages of the partner that the query names may frame it, and our own, for the preview.
-    campaign = call.campaign
-    form = Filled(forms.without_wrong_hints(values, campaign))
+    campaign, form = call.campaign, Filled(values)
     return pages.framed(campaign, call.locale(), form, CACHE, closed_reason=campaign.closed_reason(deps.now()))
 
 
@@ -61,22 +58,18 @@ async def post_petition(call: Call) -> Response:
 
 async def get_links(call: Call) -> Response:
     """Show the form that asks for the links of an address."""
-    return to_language(call) or pages.links(call.campaign, call.locale(), Filled())
+    return pages.links(call.campaign, call.locale(), Filled(), CACHE)
 
 
 async def get_privacy(call: Call) -> Response:
     """Show the privacy notice (GDPR, Article 13), made from the campaign file."""
-    return to_language(call) or pages.privacy(call.campaign, call.locale(), CACHE)
+    return pages.privacy(call.campaign, call.locale(), CACHE)
 
 
 async def get_embed(call: Call) -> Response:
     """Show what a partner copies to paste into a page."""
-    if moved := to_language(call):
-        return moved
-    campaign, locale = call.campaign, call.locale()
-    partner = call.request.query_params.get("partner", "")
-    slug = partner if partner in campaign.partners else None
-    return pages.embed(campaign, locale, slug, scripts, CACHE, public_url=deps.public_url)
+    partner = call.request.query_params.get("partner")
+    return pages.embed(call.campaign, call.locale(), partner, scripts, CACHE, public_url=deps.public_url)
 
 
 async def get_share_image(call: Call) -> Response:
@@ -87,17 +80,13 @@ async def get_share_image(call: Call) -> Response:
 
 
 async def get_form(call: Call) -> Response:
-    """Describe the petition's form in one language, as the widget shows it on a page of the given origin."""
-    if moved := to_language(call):
-        return moved
-    query, campaign = call.request.query_params, call.campaign
+    """Describe the petition's form in one language, the same for the pages of all partners."""
     form = widget.form(
-        campaign,
+        call.campaign,
         call.locale(),
-        origin=query.get("origin", ""),
-        partner=query.get("partner"),
+        embedded="embed" in call.request.query_params,
         public_url=deps.public_url,
-        closed_reason=campaign.closed_reason(deps.now()),
+        closed_reason=call.campaign.closed_reason(deps.now()),
     )
     return answer_json(form, headers={**CACHE, **NO_SNIFF})
 
@@ -138,12 +127,12 @@ app = App(
     "embed",
     deps,
     [
-        Route(EmbedPath.PETITION, {"GET": get_petition, "POST": post_petition}, is_page=True),
-        Route(EmbedPath.LINKS, {"GET": get_links}, is_page=True),
-        Route(EmbedPath.PRIVACY, {"GET": get_privacy}, is_page=True),
-        Route(EmbedPath.SNIPPETS, {"GET": get_embed}, is_page=True),
+        Route(EmbedPath.PETITION, {"GET": get_petition, "POST": post_petition}, is_page=True, in_language=True),
+        Route(EmbedPath.LINKS, {"GET": get_links}, is_page=True, in_language=True),
+        Route(EmbedPath.PRIVACY, {"GET": get_privacy}, is_page=True, in_language=True),
+        Route(EmbedPath.SNIPPETS, {"GET": get_embed}, is_page=True, in_language=True),
         Route(EmbedPath.SHARE_IMAGE, {"GET": get_share_image}, cors="any"),
-        Route(EmbedPath.FORM, {"GET": get_form}, cors="any"),
+        Route(EmbedPath.FORM, {"GET": get_form}, cors="any", in_language=True),
         Route(EmbedPath.SCRIPT, {"GET": get_script}, cors="any"),
         Route(EmbedPath.OPENAPI, {"GET": get_openapi}, cors="any"),
     ],

@@ -232,6 +232,7 @@ def text(signatures: float, viewers: float, assumed: Assumptions) -> str:
         month_text(charged, prices),
         f"Mail is extra: {mails:,.0f} mails for {cheapest:,.2f} to {dearest:,.2f}, depending on the relay",
         instances_text(),
+        storm_text(prices, sizes.functions()),
         "Assumptions, each of which you can change:\n"
         + "\n".join(f"  --{option:18} {value:<6g} {why}" for option, value, why in _assumptions(assumed)),
         caveat(prices),
@@ -242,6 +243,18 @@ def text(signatures: float, viewers: float, assumed: Assumptions) -> str:
 def instances_text() -> str:
     """Return what instances cost, for a terminal."""
     return "Instances:\n" + table(instance_rows(load_prices()), words=1)
+
+
+def storm_text(prices: Mapping[str, Price], functions: Mapping[str, FunctionSize]) -> str:
+    """Return what an hour of a tracker storm costs. Free tiers are used up by then."""
+    cost = {(use.service, use.what): prices[use.price].cost(use.quantity) for use in usage.storm(functions)}
+    requests, data = cost.pop(("CDN", "requests")), cost.pop(("CDN", "data to viewers"))
+    return textwrap.fill(
+        f"An hour of a tracker storm, with {usage.STORM_VIEWERS:,} viewers that each ask for the count "
+        f"{usage.STORM_POLLS_A_SECOND} times a second, costs {_money(requests)} dollars for the CDN's requests, "
+        f"{_money(data)} for its data, and {_money(sum(cost.values()))} for what reaches `count`.",
+        WIDTH,
+    )
 
 
 def _assumptions(assumed: Assumptions) -> Iterable[tuple[str, float, str]]:
@@ -266,6 +279,7 @@ def markdown(signatures: float, viewers: float, assumed: Assumptions) -> str:
         markdown_table(example_rows(assumed, prices, functions), words=0),
         "Instances kept warm (`warm_instances`) cost extra. So do the most that may start, while all are busy:",
         markdown_table(instance_rows(prices), words=1),
+        storm_text(prices, functions),
         'Assumptions, each of which you can change (as in `make cost ARGS="--polls-a-view 30"`):',
         "\n".join(f"- {value:g} {why} (`--{option}`)" for option, value, why in _assumptions(assumed)),
         caveat(prices),

@@ -85,6 +85,13 @@ IMAGES_GB = 3
 ALERT_SERIES = 5
 
 
+# A tracker storm: fan pages that ask for the count twice a second for each of their viewers.
+
+STORM_VIEWERS, STORM_POLLS_A_SECOND = 20_000, 2
+#: Places at which the CDN keeps a copy, each of which asks count for a fresh one.
+CDN_LOCATIONS = 100
+
+
 class Driver(StrEnum):
     """What makes a cost rise."""
 
@@ -285,6 +292,20 @@ def _awake(people: _People) -> _Uses:
     # sign and embed may not read the database: they ask count, by the public way.
     asked = sum(renewals(calls, seconds, OVERLAY_FRESH_SECONDS) for calls in (people.sign_requests, people.misses))
     yield "CDN", "requests of sign and embed", "cdn_lookups", asked
+
+
+def storm(functions: Mapping[str, FunctionSize], seconds: float = 3600) -> Iterator[Use]:
+    """Yield what a tracker storm of `seconds` uses: all of it of the CDN, but for the copies that go stale."""
+    reads = STORM_VIEWERS * STORM_POLLS_A_SECOND * seconds
+    fetched = CDN_LOCATIONS * renewals(reads / CDN_LOCATIONS, seconds, COUNT_FRESH_SECONDS)
+    for service, what, price, quantity in (
+        ("CDN", "requests", "cdn_lookups", reads),
+        ("CDN", "data to viewers", "cdn_transfer", reads * COUNT_BYTES / GIB),
+        ("CDN", "data into the cache", "cdn_fill", fetched * COUNT_BYTES / GIB),
+        ("Cloud Armor", "requests the cache misses", "armor_requests", fetched),
+        *_run("requests the cache misses", fetched, fetched * REQUEST_SECONDS, functions),
+    ):
+        yield Use(service, what, price, quantity, Driver.VIEWERS)
 
 
 def tally_documents(confirmed_per_second: float) -> float:

@@ -83,24 +83,29 @@ class FormSender(_Response):
     address: str
 
 
-class Sharing(_Response):
-    url: str = Field(description="The link to pass on; it keeps partner and language.")
-    services: Mapping[str, str] = Field(description="Each service's address with text and link filled in.")
+class FormSharing(_Response):
+    services: Mapping[str, str] = Field(description="Each service's address, with {text} and {url} to fill in.")
     primary: Mapping[str, str] = Field(description="The service to offer first, by country; else WhatsApp.")
 
 
+class FormPartner(_Response):
+    id: str
+    name: str
+    country: str | None = Field(default=None, description="The country that its form starts with.")
+    origins: Sequence[str] = Field(description="The origins of its pages, which alone may send the form.")
+
+
 class Form(_Response):
-    """A petition's form in one language, as the widget shows it on one origin's pages."""
+    """A petition's form in one language, as the widget shows it: which partner's page it is on, it finds out."""
 
     campaign: str
     language: str
     title: str
-    admitted: bool = Field(description="Whether pages of this origin may send the form.")
     closed_reason: Literal["campaign_closed", "campaign_paused"] | None = Field(
         default=None, description="Why no signatures are taken now; absent where they are."
     )
-    partner: str | None = Field(default=None, description="Whose page it is.")
-    partner_country: str | None = None
+    partners: Sequence[FormPartner]
+    organisation: str = Field(description="Who writes the newsletter of signers who come from no partner's page.")
     language_country: str | None = None
     countries: Sequence[tuple[str, str]] = Field(
         description="Code and name, in the language's order; none for our own pages, whose form is there already."
@@ -108,7 +113,7 @@ class Form(_Response):
     required: Sequence[str]
     asks_postal_code: bool
     consent: str
-    hosted_page: str
+    hosted_page: str = Field(description="Where one can sign instead; `&partner=` may be added.")
     privacy_page: str
     contact: str = Field(description="Who registers a partner's pages.")
     sender: FormSender
@@ -116,7 +121,7 @@ class Form(_Response):
     mailboxes: Mapping[str, str] = Field(
         description="Mail providers' domains, and where each shows its mailboxes."
     )
-    share: Sharing
+    share: FormSharing
     texts: Mapping[str, str]
 
 

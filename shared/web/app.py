@@ -1,4 +1,4 @@
-"""One function as a web application: its routes, CORS, compression, and the outermost `except`.
+"""One function as a web application: its routes, CORS, and the outermost `except`.
 
 The order in which errors are found is part of the contract (404, 405, 413, 415, 403, 410, 400, 422, 503), so
 handlers call the helpers of this package in that order. Every request gets an answer of ours: an exception that
@@ -8,11 +8,10 @@ reached the framework would be logged with the request's path, and paths hold to
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal, cast
+from typing import Literal
 
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import compile_path
 
 from shared import log
@@ -24,9 +23,9 @@ from shared.web import routes
 from shared.web.call import NO_STORE, Call, answer_json
 from shared.web.cors import is_admitted
 from shared.web.problem import problem
+from shared.web.query import canonical_address
 
 _PREFLIGHT_SECONDS = 7200
-_WORTH_COMPRESSING_BYTES = 1000
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -36,12 +35,14 @@ class Route:
     """A path, `{names}` in it, and its handlers by method.
 
     `cors`: whose pages may read the answer. `is_page`: people come here, not programs, unless they ask for JSON.
+    `in_language`: the address names the language of the answer; one that does not is redirected to one that does.
     """
 
     path: str
     handlers: Mapping[str, Handler]
     cors: Literal["none", "partners", "any"] = "none"
     is_page: bool = False
+    in_language: bool = False
 
     @property
     def allow(self) -> str:
@@ -91,7 +92,7 @@ class App:
             log.exception("unavailable", error.__cause__ or error, function=self._function)
             response = problem(call, TryAgain())
         self._add_cors(route, call, response)
-        return _compressed(response)
+        return response
 
     def _find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         # Not Starlette's Router: test_a_path_with_a_line_break_is_another_path,
@@ -106,7 +107,15 @@ class App:
             _ = call.campaign  # an unknown campaign comes before a wrong method
         if call.request.method == "OPTIONS":
             return self._preflight(route, call)
-        return await route.handler(call.request.method)(call)
+        handler = route.handler(call.request.method)
+        if call.request.method in {"GET", "HEAD"} and (address := self._canonical_address(route, call)):
+            return RedirectResponse(address, HTTPStatus.FOUND, NO_STORE)
+        return await handler(call)
+
+    def _canonical_address(self, route: Route, call: Call) -> str | None:
+        # What no CDN keeps apart (the links in the mail) may be asked for in any language, however it is written.
+        parameters = routes.QUERY.get(self._function)
+        return canonical_address(call, parameters, in_language=route.in_language) if parameters else None
 
     def _preflight(self, route: Route, call: Call) -> Response:
         """RFC 9110, 9.3.7, and what the Fetch standard asks before a partner's page may post JSON."""
@@ -137,13 +146,3 @@ class App:
 
     async def _health(self, _call: Call) -> Response:
         return answer_json(Health(function=self._function, version=VERSION))
-
-
-def _compressed(response: Response) -> Response:
-    """Compress what caches may keep, and only that: how well a page that mixes a secret with typed text compresses
-    can give the secret away (BREACH, https://breachattack.com).
-    """
-    if "public" not in response.headers.get("Cache-Control", ""):
-        return response
-    # A response is an ASGI application, and functions-framework sends any: only its types ask for this class.
-    return cast("Response", GZipMiddleware(response, _WORTH_COMPRESSING_BYTES))

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from shared import locales
 from shared.campaigns.model import Campaign
@@ -86,16 +86,6 @@ def answer_json(
 ) -> Response:
     """Answer with a model as JSON, without its empty fields."""
     return Response(content.model_dump_json(exclude_none=True), status, dict(headers), media_type)
-
-
-def to_language(call: Call) -> Response | None:
-    """Redirect, uncached, to the address that names a language we have; None where it does already."""
-    query = dict(call.request.query_params)
-    language = call.locale().language
-    if query.get("lang") == language:
-        return None
-    address = f"{call.request.scope['path']}?{urlencode({**query, 'lang': language})}"
-    return RedirectResponse(address, HTTPStatus.FOUND, NO_STORE)
 
 
 def hosted_page(campaign: Campaign, **query: str | None) -> str:

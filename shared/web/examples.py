@@ -9,10 +9,11 @@ from shared.models.responses import (
     Count,
     CountryThreshold,
     Form,
+    FormPartner,
     FormSender,
+    FormSharing,
     History,
     HistoryPoint,
-    Sharing,
     Thresholds,
 )
 
@@ -59,24 +60,25 @@ FORM = Form(
     campaign=_CAMPAIGN,
     language="en",
     title="Ban biometric mass surveillance",
-    admitted=True,
-    partner="digital-rights",
-    partner_country="DE",
+    partners=[
+        FormPartner(
+            id="digital-rights", name="Digital Rights", country="DE", origins=["https://rights.example.org"]
+        )
+    ],
+    organisation="Example Campaign",
     language_country="IE",
     countries=[("FR", "France"), ("DE", "Germany")],
     required=["name", "email", "country"],
     asks_postal_code=False,
     consent="I am at least 16 years old and sign this petition.",
-    hosted_page=f"{_PAGE}?lang=en&partner=digital-rights",
+    hosted_page=f"{_PAGE}?lang=en",
     privacy_page=f"{_PAGE}/privacy?lang=en",
     contact="campaign@example.org",
     sender=FormSender(name="Example Campaign", address="petition@example.org"),
     subject="One more step: confirm your signature",
     mailboxes={"example.com": "https://mail.example.com"},
-    share=Sharing(
-        url=f"{_PAGE}?lang=en&partner=digital-rights&source=share",
-        services={"Mastodon": "https://share.joinmastodon.org/#text=Sign%20with%20me"},
-        primary={"BG": "Viber"},
+    share=FormSharing(
+        services={"Mastodon": "https://share.joinmastodon.org/#text={text}%20{url}"}, primary={"BG": "Viber"}
     ),
     texts={"form.submit": "Sign"},
 )

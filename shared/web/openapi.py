@@ -19,7 +19,9 @@ from shared.web.routes import ConfirmPath, CountPath, EmbedPath, SignPath
 SIGNING, NUMBERS, WIDGET, PAGES, OPERATIONS = "Signing", "Numbers", "Widget", "Pages", "Operations"
 _TAGS = {
     SIGNING: "Sign, confirm, withdraw.",
-    NUMBERS: "The public counter and its history. Any page may read them.",
+    NUMBERS: "The public counter and its history. Any page may read them: every ten seconds, without headers or "
+    "parameters of its own; an answer is kept for five. The numbers are in the public domain: CC0 1.0, "
+    "https://creativecommons.org/publicdomain/zero/1.0/.",
     WIDGET: "The form and the counter in a partner's page.",
     PAGES: "What people see, in the campaign's languages.",
     OPERATIONS: "Health, and what the functions ask each other.",
@@ -46,9 +48,10 @@ _TOKEN = _in_path("token", "From a link in the mail.", "[A-Za-z0-9._~-]+")
 _FILE = _in_path("file", "`v1.js`, or the name of one version of it.", "[a-z0-9.-]{1,40}", example="v1.js")
 _LANG = _in_query("lang", "BCP 47; by default the campaign's language.")
 _PARTNER = _in_query("partner", "The partner whose page leads here; an unknown one is ignored.")
-_SOURCE = _in_query("source", "Where the signer comes from, such as `mastodon`.")
-_ORIGIN = _in_query("origin", "The origin of the page that shows the form.")
-_EMBED = _in_query("embed", "1: without what surrounds it, for a frame in another page.")
+_SOURCE = _in_query("source", "Where the signer comes from, such as `mastodon`; the page's script reads it.")
+_EMBED = _in_query(
+    "embed", "1: for another page than ours: a page without what surrounds it, the form with its countries."
+)
 
 _PROBLEMS = {
     400: "Not UTF-8, not JSON, or nested too deeply.",
@@ -60,7 +63,7 @@ _PROBLEMS = {
     413: "Over 16 KB.",
     415: "Neither JSON nor a plain form.",
     422: "Fields are missing or wrong; `errors` names them. A form comes back filled in.",
-    429: "Too many requests from one address: answered by the load balancer in front, with `Retry-After`.",
+    429: "Too many requests from one address: answered by the load balancer in front, in a form of its own.",
     503: "Try again; `Retry-After` says when. Nothing was lost.",
 }
 _TAKING_BODIES = (400, 403, 404, 405, 413, 415, 422, 429, 503)
@@ -157,23 +160,27 @@ def _press(operation: str, summary: str, pressed: Pressed) -> dict[str, Any]:
 def _numbers() -> dict[str, Any]:
     days, hours = "each day since the start", f"each hour of the last {HOURS_KEPT_DAYS} days"
     count = _json("The count, at most a few seconds old.", examples.COUNT)
-    badge = _answer("The total, with a bar towards the next goal.", {"image/svg+xml": {"schema": _TEXT}})
     return {
         CountPath.COUNT: _number(
             "count",
             "Count the confirmed signatures.",
             count,
-            description="By country, with the next goal and the thresholds of an initiative.",
+            description="By country, with the next goal and the thresholds of an initiative. Cacheable for five "
+            "seconds; `ETag` and `If-None-Match` spare the body while nothing has changed.",
         ),
-        CountPath.BADGE: {
-            **_number("badge", "Draw the count as a picture, 200 x 48 pixels.", badge),
-            "parameters": [_CAMPAIGN, _LANG],
-        },
+        CountPath.BADGE: _badge(),
         CountPath.HISTORY: _history("days", days, examples.HISTORY_DAYS),
         CountPath.HISTORY_CSV: _history_csv("days", days, examples.HISTORY_DAYS),
         CountPath.HOURS: _history("hours", hours, examples.HISTORY_HOURS),
         CountPath.HOURS_CSV: _history_csv("hours", hours, examples.HISTORY_HOURS),
     }
+
+
+def _badge() -> dict[str, Any]:
+    picture = _answer("The total, with a bar towards the next goal.", {"image/svg+xml": {"schema": _TEXT}})
+    badge = _number("badge", "Draw the count as a picture, 200 x 48 pixels.", picture)
+    badge["get"]["responses"]["302"] = _answer("To the same in a language that there is.")
+    return {**badge, "parameters": [_CAMPAIGN, _LANG]}
 
 
 def _number(operation: str, summary: str, answer: dict[str, Any], **more: str) -> dict[str, Any]:
@@ -196,13 +203,13 @@ def _widget() -> dict[str, Any]:
     form = _operation(
         WIDGET,
         "form",
-        "Describe the petition's form in one language, for a page of the given origin.",
+        "Describe the petition's form in one language.",
         {
-            200: _json("Texts, countries, what is asked, and whether this origin may post.", examples.FORM),
+            200: _json("Texts, countries, what is asked, and whose pages may post.", examples.FORM),
             302: _answer("To the same with `lang`."),
         },
         (404, 405),
-        parameters=[_PARTNER, _ORIGIN],
+        parameters=[_EMBED],
     )
     summary = "Load the widget: at its moving address, or at one that never changes."
     module = _answer("An ES module.", {"text/javascript": {"schema": _TEXT}})

@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse
 from shared import locales
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
-from shared.models.responses import Count, Sharing
+from shared.models.responses import Count
 from shared.reference import countries, mail_providers
 from shared.web import sharing
 from shared.web.call import NO_STORE
@@ -152,10 +152,10 @@ def check_inbox(campaign: Campaign, locale: Locale, typed: Mapping[str, str]) ->
     return _page("check_inbox.html", campaign, locale, typed=typed, mailbox=mailbox)
 
 
-def links(campaign: Campaign, locale: Locale, form: Filled) -> HTMLResponse:
+def links(campaign: Campaign, locale: Locale, form: Filled, headers: Mapping[str, str] = NO_STORE) -> HTMLResponse:
     """Render the form that asks for an address to mail its links to; 422 where it has errors."""
     status = 422 if form.errors else 200
-    return _page("links.html", campaign, locale, status=status, form=form)
+    return _page("links.html", campaign, locale, status=status, headers=headers, form=form)
 
 
 def links_sent(campaign: Campaign, locale: Locale, email: str) -> HTMLResponse:
@@ -220,7 +220,7 @@ def confirmed(
     campaign: Campaign,
     locale: Locale,
     *,
-    share: Sharing,
+    share_url: str,
     country: str,
     number: int | None,
     already: bool,
@@ -228,7 +228,8 @@ def confirmed(
 ) -> HTMLResponse:
     """Render the page after confirming.
 
-    `country`: the signer's, for what people there share with. `number`: of this signature among all.
+    `share_url`: the link to pass on. `country`: the signer's, for what people there share with. `number`: of this
+    signature among all.
     """
     title = campaign.text(locale.language).title
     message = locale("share.message", title=title)
@@ -237,10 +238,11 @@ def confirmed(
         campaign,
         locale,
         scripted=True,
-        share=share,
+        share_url=share_url,
+        services=sharing.links(share_url, message),
         message=message,
         first=sharing.PRIMARY.get(country, sharing.DEFAULT),
-        mail=sharing.mail(title, share.url, message),
+        mail=sharing.mail(title, share_url, message),
         number=number,
         already=already,
         withdraw_path=withdraw_path,

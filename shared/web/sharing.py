@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
-_SERVICES: Mapping[str, str] = {
+#: Each service's address, with {text} and {url} to fill in.
+SERVICES: Mapping[str, str] = {
     "WhatsApp": "https://wa.me/?text={text}%20{url}",
     "Facebook": "https://www.facebook.com/sharer/sharer.php?u={url}",
     "Telegram": "https://t.me/share/url?url={url}&text={text}",
@@ -22,7 +23,7 @@ PRIMARY: Mapping[str, str] = {
 def links(url: str, message: str) -> Mapping[str, str]:
     """Return the address that opens each service with `message` and `url` filled in, by the service's name."""
     filled = {"url": quote(url, safe=""), "text": quote(message, safe="")}
-    return {service: address.format_map(filled) for service, address in _SERVICES.items()}
+    return {service: address.format_map(filled) for service, address in SERVICES.items()}
 
 
 def mail(title: str, url: str, message: str) -> str:

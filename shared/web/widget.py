@@ -1,12 +1,15 @@
-"""The data of the form and counter in a partner's page: the petition in one language, for the page's origin."""
+"""The data of the form and counter in a partner's page: the petition in one language, the same for all pages.
+
+Which partner's page it is, the script finds out from `partners`, by the page's origin: so a CDN keeps one copy of
+this for each language, not one for each page.
+"""
 
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
-from shared.models.responses import Form, FormSender, Sharing
+from shared.models.responses import Form, FormPartner, FormSender, FormSharing
 from shared.reference import countries, mail_providers
 from shared.web import sharing
 from shared.web.call import hosted_page
-from shared.web.cors import is_admitted, is_ours
 
 #: What the widget says, by key; a key of plural forms stands for all of them. A test holds it against the script.
 KEYS = frozenset(
@@ -31,52 +34,34 @@ KEYS = frozenset(
 
 
 def form(
-    campaign: Campaign,
-    locale: Locale,
-    *,
-    origin: str,
-    partner: str | None,
-    public_url: str,
-    closed_reason: ClosedReason | None,
+    campaign: Campaign, locale: Locale, *, embedded: bool, public_url: str, closed_reason: ClosedReason | None
 ) -> Form:
-    """Describe the form in one language.
-
-    `origin`: of the page that shows the form; it names the partner, if it is one's. `partner`: which one the page
-    says it is, which holds on our own pages only.
-    """
-    slug = campaign.partner_by_origin.get(origin) or (partner if partner in campaign.partners else None)
-    at = campaign.partners[slug] if slug else None
+    """Describe the form in one language. `embedded`: for another page than ours, to list the countries on."""
     texts = campaign.text(locale.language)
-    page = public_url + hosted_page(campaign, lang=locale.language, partner=slug)
     return Form(
         campaign=campaign.id,
         language=locale.language,
         title=texts.title,
-        admitted=is_admitted(campaign, origin, public_url),
         closed_reason=closed_reason,
-        partner=slug,
-        partner_country=at.country if at else None,
+        partners=[
+            FormPartner(id=slug, name=partner.name, country=partner.country, origins=partner.origins)
+            for slug, partner in campaign.partners.items()
+        ],
+        organisation=campaign.controllers[0].name,
         language_country=countries.BY_LANGUAGE.get(locale.language),
-        countries=[] if is_ours(origin, public_url) else countries.names(locale.language),
+        countries=countries.names(locale.language) if embedded else [],
         required=["name", "email", "country", *sorted(campaign.required_fields)],
         asks_postal_code=campaign.asks_postal_code,
         consent=texts.consent,
-        hosted_page=page,
+        hosted_page=public_url + hosted_page(campaign, lang=locale.language),
         privacy_page=f"{public_url}/c/{campaign.id}/privacy?lang={locale.language}",
         contact=campaign.controllers[0].email,
         sender=FormSender(name=campaign.sender.name, address=campaign.sender.address),
         subject=locale("mail.confirm.subject", title=texts.title),
         mailboxes=mail_providers.webmail_by_domain(campaign.sender.address),
-        share=share(campaign, locale, slug, public_url),
-        texts=_texts(campaign, locale, at.name if at else campaign.controllers[0].name),
+        share=FormSharing(services=sharing.SERVICES, primary=sharing.PRIMARY),
+        texts=_texts(campaign, locale),
     )
-
-
-def share(campaign: Campaign, locale: Locale, partner: str | None, public_url: str) -> Sharing:
-    """Return the link to pass on, which keeps partner and language, and where to pass it on."""
-    url = public_url + hosted_page(campaign, lang=locale.language, partner=partner, source="share")
-    message = locale("share.message", title=campaign.text(locale.language).title)
-    return Sharing(url=url, services=sharing.links(url, message), primary=sharing.PRIMARY)
 
 
 class _Unfilled(dict[str, str]):
@@ -86,10 +71,9 @@ class _Unfilled(dict[str, str]):
         return f"{{{name}}}"
 
 
-def _texts(campaign: Campaign, locale: Locale, organisation: str) -> dict[str, str]:
+def _texts(campaign: Campaign, locale: Locale) -> dict[str, str]:
     values = {
         "title": campaign.text(locale.language).title,
-        "organisation": organisation,
         "age": str(campaign.minimum_age),
         "opens": locale.date(campaign.opens),
         "closes": locale.date(campaign.closes),

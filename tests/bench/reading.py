@@ -14,7 +14,7 @@ _CONNECTIONS = 64
 _OF_EMBED = {
     "page": f"/c/{CAMPAIGN}?lang=en",
     "widget": "/embed/v1.js",
-    "form": f"/v1/campaigns/{CAMPAIGN}/form?lang=en&origin=https://www.digital-rights.example.org",
+    "form": f"/v1/campaigns/{CAMPAIGN}/form?lang=en&embed=1",
 }
 
 

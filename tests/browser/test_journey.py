@@ -70,7 +70,7 @@ async def test_the_mail_has_a_link_to_withdraw_what_was_never_confirmed(walk: Wa
 
 async def test_faults_stand_beside_their_fields_and_the_rest_is_kept(walk: Walk) -> None:
     """Each error is shown at its field and in a summary, for eyes and for screen readers."""
-    await walk.opens(f"/c/{CAMPAIGN}?lang=en&partner=digital-rights&source=flyer")
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en&partner=digital-rights")
     await walk.field("Name").fill("Ann Example")
     await walk.field("Email").fill("ann@example")  # what a browser takes for an address
     await walk.field("Country").select_option("")
@@ -92,14 +92,13 @@ async def test_faults_stand_beside_their_fields_and_the_rest_is_kept(walk: Walk)
     await expect(walk.field("Email")).to_have_value("ann@example")
     await expect(walk.field("No")).to_be_checked()
     await expect(walk.page.locator("[name=partner]")).to_have_value("digital-rights")
-    await expect(walk.page.locator("[name=source]")).to_have_value("flyer")
 
 
 async def test_a_wrong_address_is_corrected_in_the_form_as_it_was(
     walk: Walk, running: Server, address: str
 ) -> None:
     """Everything is kept but the consent, which is for one address, and the answer about the newsletter."""
-    await walk.opens(f"/c/{CAMPAIGN}?lang=en&partner=digital-rights&source=flyer")
+    await walk.opens(f"/c/{CAMPAIGN}?lang=en&partner=digital-rights")
     await fill_in(walk, "ann@exmaple.org")
     await walk.field("Yes").check()
     await walk.presses("Sign now")
@@ -112,7 +111,6 @@ async def test_a_wrong_address_is_corrected_in_the_form_as_it_was(
     await expect(walk.field("I sign this petition")).not_to_be_checked()
     await expect(walk.field("Yes")).not_to_be_checked()
     await expect(walk.page.locator("[name=partner]")).to_have_value("digital-rights")
-    await expect(walk.page.locator("[name=source]")).to_have_value("flyer")
 
     await walk.field("Email").fill(address)
     await walk.field("I sign this petition").check()

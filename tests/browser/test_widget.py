@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, FrameLocator, Page, expect
 from playwright.async_api import Route as Intercepted
 
+from shared.clock import utc_now
+from shared.crypto.tokens import Purpose, Tokens
 from tests.browser.conftest import WIDE, Walk
 from tests.browser.page_clock import all_answered, move_clock, stop_clock
 from tests.browser.partner import NAME, PARTNER, Site, register
@@ -102,6 +105,22 @@ class TestOnAPartnersPage:
         await visit.presses("Confirm my signature")
         await visit.is_at(CONFIRMED)
         await counter_shows(running, before + 1)
+
+    async def test_asks_for_one_description_in_the_language_of_the_page(
+        self, visit: Walk, running: Server, partner: Site
+    ) -> None:
+        """For form and counter together, at an address that caches answer to the pages of all partners."""
+        asked = list[tuple[str, int]]()
+        visit.page.on(
+            "response",
+            lambda answer: asked.append((answer.url, answer.status)) if "/form?" in answer.url else None,
+        )
+        code = snippet(running, "script", "de").replace('lang="de"', 'lang="de-AT"')
+
+        await visit.opens(partner.shows(code, strict(running.url)))
+        await expect(visit.page.get_by_role("heading", name="Petition unterschreiben")).to_be_visible()
+
+        assert asked == [(f"{running.url}/v1/campaigns/{CAMPAIGN}/form?lang=de&embed=1", 200)]
 
     async def test_what_was_typed_before_the_script_came_is_kept(
         self, visit: Walk, running: Server, embedded: str
@@ -337,6 +356,85 @@ async def test_the_form_starts_with_the_likely_country(
 
     await expect(page.locator("#country")).to_have_value(country)
     await context.close()
+
+
+class TestWhereTheSignerComesFrom:
+    """Partner and source of a link reach the stored signature, though the page is the same for every source."""
+
+    LINK = f"/c/{CAMPAIGN}?lang=en&partner={PARTNER}&source=flyer-7&utm_source=x"
+
+    async def test_goes_along_from_our_own_page(self, visit: Walk, running: Server, address: str) -> None:
+        """By the script, which sends what the link says."""
+        await visit.opens(self.LINK)
+        await expect(visit.page.get_by_role("progressbar")).to_be_visible()
+
+        sent = await self._send(visit.page, visit.page, address)
+
+        assert (sent["partner"], sent["source"]) == (PARTNER, "flyer-7")
+        await mails_arrive(running, address, 1)
+        assert await self._stored(running, address) == (PARTNER, "flyer-7")
+
+    async def test_goes_along_from_a_frame(
+        self, visit: Walk, running: Server, partner: Site, address: str
+    ) -> None:
+        """Whose address has the source."""
+        code = snippet(running, "frame").replace("embed=1", "embed=1&amp;source=newsletter")
+        assert "source=newsletter" in code
+        await visit.opens(partner.shows(code, strict(running.url)))
+        inside = visit.page.frame_locator("iframe")
+        await expect(inside.get_by_role("progressbar")).to_be_visible()
+
+        sent = await self._send(visit.page, inside, address)
+
+        assert (sent["partner"], sent["source"]) == (PARTNER, "newsletter")
+        await mails_arrive(running, address, 1)
+        assert await self._stored(running, address) == (PARTNER, "newsletter")
+
+    async def test_goes_along_into_another_language(self, visit: Walk) -> None:
+        """With the menu of languages."""
+        await visit.opens(self.LINK)
+        await visit.page.locator(".languages summary").click()
+        await visit.page.get_by_role("link", name="Deutsch").click()
+
+        await visit.page.wait_for_url(f"**/c/{CAMPAIGN}?lang=de&partner={PARTNER}&source=flyer-7")
+        await expect(visit.page.locator("[name=source]")).to_have_value("flyer-7")
+
+    async def test_that_cannot_be_a_source_is_left_out(self, visit: Walk) -> None:
+        """Whatever a link says, its reader can sign."""
+        await visit.opens(f"/c/{CAMPAIGN}?lang=en&source=%3Cb%3E%20A")
+        await expect(visit.page.get_by_role("progressbar")).to_be_visible()
+
+        await expect(visit.page.locator("[name=source]")).to_have_count(0)
+
+    async def test_without_a_script_the_partner_goes_along_and_the_source_is_not_known(
+        self, walk: Walk, running: Server, address: str
+    ) -> None:
+        """The partner's name stands in the question about its newsletter; a source is for statistics alone."""
+        await walk.opens(self.LINK)
+        await expect(walk.page.get_by_role("radiogroup")).to_contain_text(NAME)
+        await fill_in(walk, address)
+        await walk.presses("Sign now")
+        await walk.is_at(INBOX)
+
+        await mails_arrive(running, address, 1)
+        assert await self._stored(running, address) == (PARTNER, "")
+
+    async def _send(self, page: Page, form: Page | FrameLocator, address: str) -> dict[str, Any]:
+        """What the form sends once it is filled in."""
+        await form.get_by_label("Name", exact=True).fill("Ann Example")
+        await form.get_by_label("Email address", exact=True).fill(address)
+        await form.get_by_label(re.compile(r"^\s*I sign this")).check()
+        async with page.expect_request(f"**{SIGNATURES}") as sending:
+            await form.get_by_role("button", name="Sign now").click()
+        sent: dict[str, Any] = json.loads((await sending.value).post_data or "")
+        return sent
+
+    async def _stored(self, running: Server, address: str) -> tuple[str, str]:
+        """Partner and source of the stored signature, from which the link in its mail is made."""
+        token = running.mail_to(address).links["confirm"].rpartition("/")[2]
+        keys = json.loads((running.folder / "secrets.json").read_text())["TOKEN_KEYS"]
+        link = Tokens([keys]).verify(Purpose.CONFIRM, token, utc_now())
+        return link.partner, link.source
 
 
 class TestWhenTheServerIsAway:

@@ -203,6 +203,19 @@ def test_all_instances_of_a_quota_are_priced() -> None:
     assert [rows["sum"][1], rows["sum"][3]] == ["20", "200"]
 
 
+def test_an_hour_of_a_tracker_storm_by_hand() -> None:
+    """40,000 reads a second are paid for at the CDN; 20 a second reach the function."""
+    used = {(use.service, use.what): use for use in usage.storm(FUNCTIONS)}
+    paid = {what: PRICES[use.price].cost(use.quantity) for what, use in used.items()}
+
+    # 144 million, at 0.75 dollars a million; 216 GB are 201 GiB, at 8 cents.
+    assert paid["CDN", "requests"] == pytest.approx(108)
+    assert paid["CDN", "data to viewers"] == pytest.approx(16.09, abs=0.01)
+    # A hundred places, every five seconds.
+    assert used["Cloud Run", "requests the cache misses"].quantity == pytest.approx(72_000, rel=0.01)
+    assert "108.00 dollars" in cost.storm_text(PRICES, FUNCTIONS)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"hit_ratio": 1.1}, {"confirmed_share": 0}, {"polls_a_view": -1}, {"busy_days": 32}]
 )

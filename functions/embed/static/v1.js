@@ -130,13 +130,12 @@ const post = (path, body) =>
 const isBusy = (status) => status === 0 || status === 429 || status >= 500;
 
 const petitions = new Map();
-/** The petition's texts and what its form asks, as the server describes it for this page; asked for once. */
+/** The petition's texts and what its form asks, the same for the pages of all partners; asked for once. */
 const petition = (element) => {
-  const query = new URLSearchParams({ origin: location.origin });
+  const query = new URLSearchParams();
   const lang = element.closest("[lang]")?.lang;
-  if (lang) query.set("lang", lang);
-  const partner = element.getAttribute("partner");
-  if (partner) query.set("partner", partner);
+  if (lang) query.set("lang", lang.split("-")[0].toLowerCase());
+  if (!OWN) query.set("embed", "1");
   const url = `${ORIGIN}/v1/campaigns/${encodeURIComponent(element.getAttribute("campaign"))}/form?${query}`;
   if (!petitions.has(url)) petitions.set(url, load(url));
   return petitions.get(url);
@@ -187,15 +186,18 @@ class Form extends HTMLElement {
     if (!about) return;
     this.about = about;
     this.root = OWN ? this : shadow(this);
-    if (!about.admitted) return this.#refuse();
+    const named = this.getAttribute("partner");
+    // A page cannot fake its origin, and the server looks at it, too.
+    this.partner = about.partners.find(({ id, origins }) => (OWN ? id === named : origins.includes(location.origin)));
+    if (!OWN && !this.partner) return this.#refuse();
     if (about.closed_reason) {
       const [title, text] = about.closed_reason === "campaign_closed"
         ? ["error_titles.campaign_closed", "error.dates"]
         : ["error_titles.campaign_paused", "errors.campaign_paused"];
       return OWN || this.#show(title, h("p", {}, this.#text(text)));
     }
-    if (this.hasAttribute("partner") && about.partner !== this.getAttribute("partner")) {
-      console.warn(`Undersign: this page signs for the partner "${about.partner ?? "none"}", as its origin says`);
+    if (named && this.partner?.id !== named) {
+      console.warn(`Undersign: this page signs for the partner "${this.partner?.id ?? "none"}", as its origin says`);
     }
     this.form = (OWN && this.querySelector("form")) || this.#makeForm();
     this.form.noValidate = true; // the faults are told in the form's own language
@@ -231,12 +233,17 @@ class Form extends HTMLElement {
   }
 
   #text(key, values = {}) {
-    return fill(this.about.texts[key], values);
+    return fill(this.about.texts[key], { organisation: this.partner?.name ?? this.about.organisation, ...values });
+  }
+
+  /** The petition's own page; it keeps the partner. */
+  get #hosted() {
+    return this.about.hosted_page + (this.partner ? `&partner=${this.partner.id}` : "");
   }
 
   /** For the page's own code. Holds nothing personal. */
   #tell(event, detail = {}) {
-    const about = { campaign: this.about.campaign, language: this.about.language, partner: this.about.partner };
+    const about = { campaign: this.about.campaign, language: this.about.language, partner: this.partner?.id };
     this.dispatchEvent(
       new CustomEvent(`undersign:${event}`, { bubbles: true, composed: true, detail: { ...about, ...detail } }),
     );
@@ -264,7 +271,7 @@ class Form extends HTMLElement {
     this.root.replaceChildren(
       h("div", { class: "card" },
         h("p", {}, this.#text("sending.not_registered")),
-        h("a", { class: "button", href: this.about.hosted_page }, this.#text("sending.hosted"))),
+        h("a", { class: "button", href: this.#hosted }, this.#text("sending.hosted"))),
     );
     this.#tell("refused");
   }
@@ -311,12 +318,12 @@ class Form extends HTMLElement {
   #chooseCountry() {
     const select = this.form.elements.country;
     const chosen = [...select.options].some((option) => option.value && option.defaultSelected);
-    if (select.value && !(OWN && chosen && !this.about.partner_country)) return;
+    if (select.value && !(OWN && chosen && !this.partner?.country)) return;
     const region = navigator.languages
       .filter((tag) => tag !== "en-US") // which says nothing: browsers say so all over the world
       .map((tag) => tag.split("-"))
       .find(([language, place]) => language === this.about.language && /^[A-Z]{2}$/.test(place ?? ""))?.[1];
-    const country = this.about.partner_country ?? region ?? this.about.language_country;
+    const country = this.partner?.country ?? region ?? this.about.language_country;
     if ([...select.options].some((option) => option.value === country)) select.value = country;
   }
 
@@ -328,7 +335,7 @@ class Form extends HTMLElement {
     return {
       email: (typed.email ?? "").trim(), name: (typed.name ?? "").trim(), country: typed.country ?? "",
       locale: about.language, consent: this.form.elements.consent.checked,
-      ...(about.partner && { partner: about.partner }),
+      ...(this.partner && { partner: this.partner.id }),
       ...(/^[a-z0-9-]{1,40}$/.test(source ?? "") && { source }),
       ...(typed.newsletter && { newsletter: typed.newsletter === "true" }),
       ...(typed.postal_code && { postal_code: typed.postal_code.trim() }),
@@ -459,7 +466,7 @@ class Form extends HTMLElement {
 
   #fail(message) {
     this.#notify(h("p", {}, message),
-      !OWN && h("p", {}, h("a", { href: this.about.hosted_page }, this.#text("sending.hosted"))));
+      !OWN && h("p", {}, h("a", { href: this.#hosted }, this.#text("sending.hosted"))));
     this.#tell("failed");
   }
 
@@ -531,10 +538,12 @@ class Form extends HTMLElement {
   }
 
   #share(country) {
-    const { url, services, primary } = this.about.share;
+    const { services, primary } = this.about.share;
+    const url = `${this.#hosted}&source=share`;
     const text = this.#text("share.message");
+    const filled = { url: encodeURIComponent(url), text: encodeURIComponent(text) };
     const link = (name, style) =>
-      h("a", { class: `button ${style}`, href: services[name], target: "_blank", rel: "noopener noreferrer" },
+      h("a", { class: `button ${style}`, href: fill(services[name], filled), target: "_blank", rel: "noopener noreferrer" },
         this.#text("share.with", { service: name }));
     const first = primary[country] ?? "WhatsApp";
     const others = Object.keys(services).filter((name) => name !== first);
@@ -681,7 +690,19 @@ class Counter extends HTMLElement {
 customElements.get("undersign-form") || customElements.define("undersign-form", Form);
 customElements.get("undersign-counter") || customElements.define("undersign-counter", Counter);
 
+/**
+ * Where a link says its reader comes from goes along with the form, and into another language. Here and not in the page
+ * itself: there can be any number of sources, and caches would keep a copy of the page for each.
+ */
+const carrySource = () => {
+  const source = new URLSearchParams(location.search).get("source");
+  if (!/^[a-z0-9-]{1,40}$/.test(source ?? "")) return;
+  document.querySelector("undersign-form form")?.append(h("input", { type: "hidden", name: "source", value: source }));
+  for (const link of document.querySelectorAll(".languages a")) link.search += `&source=${source}`;
+};
+
 if (OWN) {
+  carrySource();
   enliven(document);
   const parents = document.documentElement.dataset.framedBy?.split(" ") ?? [];
   if (parents.length && parent !== window) {

@@ -1,0 +1,47 @@
+"""The query parameters that make another answer, and how each may be written.
+
+A CDN in front keeps answers apart by these parameters, as they are written. If any value of them were answered,
+anybody could have the functions make a copy of a page for every made-up one; if a parameter could be written in
+two ways, an answer could be planted under the key of another. So each is written in one way and has few values,
+and any other query is redirected, uncached, to one that is written so.
+"""
+
+from collections.abc import Sequence
+from urllib.parse import unquote_plus
+
+from shared.web.call import Call
+
+
+def canonical_address(call: Call, parameters: Sequence[str], *, in_language: bool) -> str | None:
+    """Return the address to redirect a GET to; None where the query is as it may be.
+
+    `parameters`: those that make another answer. `in_language`: whether the address must name a language. The rest
+    of the query goes along as it is, for scripts: the functions never read it.
+    """
+    asked: dict[str, str] = {}
+    rest = []
+    is_canonical = True
+    for piece in filter(None, call.request.scope["query_string"].decode("latin-1").split("&")):
+        name, value = (unquote_plus(part) for part in piece.partition("=")[::2])
+        if name not in parameters:
+            rest.append(piece)
+            continue
+        is_canonical = is_canonical and piece == f"{name}={value}" and name not in asked
+        asked[name] = value
+    wanted = _admitted(call, asked, in_language=in_language)
+    if is_canonical and wanted == asked:
+        return None
+    pieces = [*(f"{name}={value}" for name, value in wanted.items()), *rest]
+    path: str = call.request.scope["path"]
+    return f"{path}?{'&'.join(pieces)}" if pieces else path
+
+
+def _admitted(call: Call, asked: dict[str, str], *, in_language: bool) -> dict[str, str]:
+    """Return the parameters with the values that they may have, without those that they may not."""
+    campaign = call.known_campaign
+    wanted = {}
+    if in_language or "lang" in asked:
+        wanted["lang"] = call.locale(cacheable=not in_language).language
+    if campaign and asked.get("partner") in campaign.partners:
+        wanted["partner"] = asked["partner"]
+    return wanted | {name: "1" for name in ("embed", "moved") if asked.get(name) == "1"}

@@ -1,0 +1,236 @@
+"""The CDN in front of count and embed: what makes another copy, and what reaches the functions in a storm."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.cost import usage
+from infra.deploy.terraform import resources
+from shared.web import routes
+from shared.web.routes import CountPath, EmbedPath
+from tests.infra.edge import Key, Location, lifetime, policies, varied
+from tests.infra.test_routes import example
+from tests.support.clock import NOW
+from tests.support.deployment import COUNT, PUBLIC_URL, REPOSITORY, World
+
+CACHED = ("count", "embed")
+PARTNERS = ("digital-rights", "libertes-ouvertes")
+
+#: The address of each route that has a cache in front, in its shortest form that is answered.
+ADDRESSES = {
+    **{path: example(path) for path in (*CountPath, *EmbedPath)},
+    **{
+        path: f"{example(path)}?lang=en"
+        for path in (
+            CountPath.PROGRESS,
+            EmbedPath.PETITION,
+            EmbedPath.PRIVACY,
+            EmbedPath.SNIPPETS,
+            EmbedPath.FORM,
+            EmbedPath.LINKS,
+        )
+    },
+}
+
+#: Headers that browsers and trackers send, by name; each request has one of each.
+HEADERS: Mapping[str, tuple[str, ...]] = {
+    "accept-language": ("de", "fr-BE, fr;q=0.8", "tlh"),
+    "accept-encoding": ("gzip, deflate, br, zstd", "gzip", "identity", "made-up-7"),
+    "origin": ("https://digital-rights.example.org", "https://fan.example.org", "null"),
+    "cookie": ("session=1", "theme=dark"),
+    "user-agent": ("Mozilla/5.0", "curl/8.5.0"),
+    "referer": ("https://fan.example.org/tracker", PUBLIC_URL),
+    "accept": ("*/*", "text/html", "application/json"),
+    "cache-control": ("no-cache", "max-age=0"),
+    "sec-fetch-site": ("cross-site", "same-origin"),
+}
+
+
+def some_headers(chance: random.Random) -> dict[str, str]:
+    return {name: chance.choice(values) for name, values in HEADERS.items()}
+
+
+def and_query(address: str, *pieces: str) -> str:
+    return f"{address}{'&' if '?' in address else '?'}{'&'.join(pieces)}"
+
+
+def made_up(chance: random.Random) -> str:
+    return "".join(chance.choice("abcdefghijklmnopqrstuvwxyz0123456789-") for _ in range(chance.randint(1, 12)))
+
+
+#: Names that anybody might put into a query; those of our own parameters among them, differently written, too.
+NAMES = (
+    *("lang", "partner", "embed", "moved", "source", "origin", "LANG", "%6cang", "embed[]"),
+    *("utm_source", "fbclid", "_", "t", "callback", ""),
+)
+
+
+def made_up_queries(address: str, chance: random.Random) -> Iterator[str]:
+    for name in NAMES:
+        for _ in range(4):
+            yield and_query(address, f"{name}={made_up(chance)}")
+            yield and_query(address, f"{name}={made_up(chance)}", f"{name}={made_up(chance)}")
+
+
+#: Pieces of queries that mean something, or look as if they did.
+PIECES = (
+    *(
+        "lang=en",
+        "lang=de",
+        "lang=DE",
+        "lang=de-AT",
+        "lang=xx",
+        "lang=",
+        "lang",
+        "%6cang=fr",
+        "lang=%66r",
+        "LANG=fr",
+    ),
+    *(
+        f"partner={PARTNERS[0]}",
+        f"partner={PARTNERS[1]}",
+        "partner=nobody",
+        "partner=",
+        "%70artner=digital-rights",
+    ),
+    *("embed=1", "embed=0", "embed=01", "embed=%31", "embed", "%65mbed=1", "embed=1%00", "moved=1", "moved=yes"),
+    *(
+        "source=radio",
+        "source=share",
+        "origin=https%3A%2F%2Fdigital-rights.example.org",
+        "utm_source=x",
+        "_=7",
+        "",
+    ),
+)
+
+
+async def kept_by_key(
+    deployed: World, plan: dict[str, Any], function: str, urls: Iterator[str], *, decodes: bool = False
+) -> dict[Key, set[bytes]]:
+    """What the CDN would keep of the answers to these requests."""
+    chance, policy = random.Random(1), policies(plan)[function]
+    kept: defaultdict[Key, set[bytes]] = defaultdict(set)
+    functions = deployed.client_of(deployed.apps[function])
+    for url in urls:
+        headers = some_headers(chance)
+        response = await functions.get(url, headers=headers)
+        if lifetime(response):
+            sent = sorted((name, value) for name, value in response.headers.items() if name != "last-modified")
+            key = policy.key(url, decodes=decodes) + varied(response, headers)
+            kept[key].add(repr(sent).encode() + response.content)
+    return kept
+
+
+def function_of(path: str) -> str:
+    return routes.function_by_path()[path]
+
+
+def test_the_cache_is_asked_by_the_parameters_that_are_read(plan: dict[str, Any]) -> None:
+    """And by no other: one that is read and not in the key would mix up answers."""
+    assert {name: policy.parameters for name, policy in policies(plan).items()} == {
+        name: frozenset(routes.QUERY[name]) for name in CACHED
+    }
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+async def test_made_up_queries_make_no_copies_of_their_own(
+    deployed: World, plan: dict[str, Any], path: str
+) -> None:
+    """However many there are, and whatever headers come with them: one copy is kept, or none."""
+    urls = made_up_queries(ADDRESSES[path], random.Random(7))
+
+    kept = await kept_by_key(deployed, plan, function_of(path), urls)
+
+    assert len(kept) <= 1, sorted(kept)[:5]
+
+
+@pytest.mark.parametrize("decodes", [False, True])
+@pytest.mark.parametrize("path", ADDRESSES)
+async def test_all_requests_with_one_key_get_the_same_bytes(
+    deployed: World, plan: dict[str, Any], path: str, decodes: bool
+) -> None:
+    """The first request decides what all get: no order, repeat or encoding may plant another answer."""
+    chance, address = random.Random(3), ADDRESSES[path].partition("?")[0]
+    urls = (
+        and_query(chance.choice((address, f"{address}?lang=en")), *chance.choices(PIECES, k=chance.randint(1, 3)))
+        for _ in range(150)
+    )
+
+    kept = await kept_by_key(deployed, plan, function_of(path), urls, decodes=decodes)
+
+    assert {len(answers) for answers in kept.values()} <= {1}
+
+
+async def test_answers_are_kept_as_long_as_is_written_down(deployed: World) -> None:
+    """In docs/architecture.md. A count that were not kept would bring every reader to the functions."""
+    kept = {}
+    for path, address in ADDRESSES.items():
+        response = await deployed.client_of(deployed.apps[function_of(path)]).get(address)
+        assert response.status_code == 200
+        kept[path] = lifetime(response)
+
+    seconds: dict[str, float] = {
+        **dict.fromkeys((CountPath.COUNT, CountPath.BADGE, CountPath.OVERLAY), 5),
+        **dict.fromkeys((CountPath.HISTORY, CountPath.HISTORY_CSV, CountPath.HOURS, CountPath.HOURS_CSV), 60),
+        CountPath.PROGRESS: 30,
+        EmbedPath.SCRIPT: 300,
+    }
+    assert kept == {path: seconds.get(path, 15) for path in ADDRESSES}
+
+
+async def test_a_storm_of_trackers_hardly_reaches_the_functions(deployed: World, plan: dict[str, Any]) -> None:
+    """20,000 people have a fan page open that asks twice a second and keeps its browser from answering."""
+    viewers, places, seconds = usage.STORM_VIEWERS, usage.CDN_LOCATIONS, 10
+    count = deployed.client_of(deployed.apps["count"])
+
+    async def fetch(url: str, headers: Mapping[str, str]) -> httpx.Response:
+        return await count.get(url, headers=headers)
+
+    chance = random.Random(5)
+    locations = [Location(plan, fetch, lambda: deployed.now) for _ in range(places)]
+    people = [(locations[number % places], some_headers(chance)) for number in range(viewers)]
+
+    for turn in range(usage.STORM_POLLS_A_SECOND * seconds):
+        deployed.now = NOW + timedelta(seconds=turn / usage.STORM_POLLS_A_SECOND)
+        for number, (location, headers) in enumerate(people):
+            answer = await location.get(f"{COUNT}?_={turn}{number}", headers)
+            assert answer.status_code == 200
+
+    fetched = sum(len(location.fetched) for location in locations)
+    assert (
+        fetched == places * seconds / 5
+    )  # each place asks once in the five seconds for which it keeps the answer
+    assert fetched / seconds < 100
+
+
+def test_the_cdn_compresses_what_it_answers_and_nothing_else_is_compressed(plan: dict[str, Any]) -> None:
+    """Were it the functions, every value of Accept-Encoding would make a copy; and links are not compressed."""
+    services = resources(plan, "google_compute_backend_service")
+
+    assert {service["name"]: service["compression_mode"] for service in services} == {
+        "sign": None,
+        "confirm": None,
+        "count": "AUTOMATIC",
+        "embed": "AUTOMATIC",
+    }
+
+
+def test_the_limits_are_those_that_are_written_down(plan: dict[str, Any]) -> None:
+    """In docs/api.md: requests a minute from one address, of those that the cache does not answer."""
+    limits = {
+        policy["name"]: rule["rate_limit_options"][0]["rate_limit_threshold"][0]["count"]
+        for policy in resources(plan, "google_compute_security_policy")
+        for rule in policy["rule"]
+        if rule["action"] == "throttle"
+    }
+
+    reading, signing = limits["count"], limits["sign"]
+    assert limits == {"count": reading, "embed": reading, "sign": signing, "confirm": signing}
+    page = " ".join((REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8").split())
+    assert f"{reading:,} requests a minute from one address, {signing:,} for signing" in page
