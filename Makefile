@@ -54,7 +54,7 @@ secrets: $(VENV)/run.stamp ## Add the secrets that are missing; ROTATE=token-key
 deploy: $(VENV)/run.stamp ## Build, plan, apply, and try out with one signature
 	@$(BIN)/python -m infra.deploy.deploy deploy $(ENV)
 
-apply: $(VENV)/run.stamp ## Apply changed settings, such as spike mode, to what is live
+apply: $(VENV)/run.stamp ## Apply changed settings, such as a relay's rate, to what is live
 	@$(BIN)/python -m infra.deploy.deploy apply $(ENV)
 
 rollback: $(VENV)/run.stamp ## Roll back to what was live before; TO=RELEASE for another

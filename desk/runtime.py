@@ -18,7 +18,7 @@ from shared.crypto.digest import Digester
 from shared.crypto.sealing import Opener
 from shared.errors import ConfigurationError
 from shared.mail.outbox import Outbox
-from shared.queue import TaskList
+from shared.queue import QueueName, TaskList
 from shared.queue.local import LocalQueue
 from shared.queue.spool import COLLECTION
 from shared.settings import CampaignSettings, FirestoreSettings, LocalQueueSettings, SqliteSettings, split_keys
@@ -131,8 +131,9 @@ def _task_lists(settings: RightsSettings) -> Iterator[tuple[str, TaskList]]:
     if isinstance(queue, LocalQueueSettings):
         yield f"the queue in {queue.file}", LocalQueue(queue.file)
     else:
-        lister = CloudTasksList(queue.tasks_queue, queue.cloud_tasks_emulator_host)
-        yield f"the queue {queue.tasks_queue}", lister
+        for name in QueueName:
+            full_name = f"{queue.tasks_queues}/{name}"
+            yield f"the queue {full_name}", CloudTasksList(full_name, queue.cloud_tasks_emulator_host)
     if spool := settings.spool:
         place = f"the spool in {spool.spool_database} of project {spool.spool_project}"
         yield place, FirestoreTasks(spool.spool_project, spool.spool_database, COLLECTION)

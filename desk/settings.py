@@ -15,6 +15,7 @@ from shared.settings import (
     Settings,
     SpoolSettings,
     StoreSettings,
+    TaskQueues,
     load,
 )
 
@@ -26,10 +27,10 @@ class DeskSettings(CampaignSettings):
 
 
 class QueueListSettings(Settings):
-    """What the desk needs to read the tasks of a queue."""
+    """What the desk needs to read the tasks of the queues."""
 
     tasks: Literal["cloud_tasks"]
-    tasks_queue: str = Field(description="projects/…/locations/…/queues/…")
+    tasks_queues: TaskQueues
     cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port of a test server")
 
 
@@ -47,7 +48,7 @@ class RightsSettings(DeskSettings):
 
 
 #: One of these names a deployment, for which a local run must not stand in.
-_OF_A_DEPLOYMENT = "STORE FIRESTORE_PROJECT FIRESTORE_DATABASE TASKS_QUEUE SPOOL_PROJECT SPOOL_DATABASE".split()
+_OF_A_DEPLOYMENT = "STORE FIRESTORE_PROJECT FIRESTORE_DATABASE TASKS_QUEUES SPOOL_PROJECT SPOOL_DATABASE".split()
 
 S = TypeVar("S", bound=Settings)
 

@@ -44,11 +44,11 @@ locals {
     }
     full = {
       to      = "page"
-      summary = "A function turns people away, because no more instances may be started."
+      summary = "A function turns people or tasks away, because no more instances may be started."
       # 429 comes from the platform alone: our functions never answer it, and what Cloud Armor turns away does not
       # come so far.
       query = <<-EOT
-        sum by (service_name) (increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name=~"sign|confirm|embed",response_code="429"}[5m])) > 10
+        sum by (service_name) (increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name=~"sign|deliver|confirm|embed",response_code="429"}[5m])) > 10
       EOT
       for   = "0s"
     }
@@ -75,17 +75,17 @@ locals {
     }
     queue-late = {
       to      = "page"
-      summary = "Tasks wait in the queue for more than ten minutes, and with them the mails to signers."
-      # How late tasks are tried, in milliseconds: the age of the oldest that is due. The depth says little, for each
-      # signature leaves its reminder in the queue for a day. After ten minutes people have closed their inbox.
+      summary = "Signatures or presses wait in their queue for more than ten minutes, and with them the mails to signers."
+      # How late tasks are tried, in milliseconds: the age of the oldest that is due. After ten minutes people have
+      # closed their inbox. Reminders may be late.
       query = <<-EOT
-        histogram_quantile(0.95, sum by (le) (rate(cloudtasks_googleapis_com:queue_task_attempt_delays_bucket{monitored_resource="cloud_tasks_queue",queue_id=~"signatures|presses"}[5m]))) > 600000
+        histogram_quantile(0.95, sum by (le, queue_id) (rate(cloudtasks_googleapis_com:queue_task_attempt_delays_bucket{monitored_resource="cloud_tasks_queue",queue_id=~"signatures|presses"}[5m]))) > 600000
       EOT
       for   = "300s"
     }
     queue-stands-still = {
       to      = "page"
-      summary = "Signatures are accepted, and no task is tried: the queue is paused, or deliver cannot be called."
+      summary = "Signatures are accepted, and none is tried: their queue is paused, or deliver cannot be called."
       # A queue that tries nothing has no delays to measure.
       query = <<-EOT
         sum(increase(logging_googleapis_com:user_accepted{monitored_resource="cloud_run_revision"}[15m])) > 5
@@ -96,13 +96,24 @@ locals {
     }
     deliver-errors = {
       to      = "page"
-      summary = "deliver fails at every fifth task: signatures wait in the queue, and their mails with them."
-      # 503 is deliver's way to put a task off, as when the relay greylists, so some are always there.
+      summary = "deliver fails at every fifth task, or puts off most of them: signatures wait, and their mails with them."
+      # 5xx: the database or every relay is down, or Cloud Tasks. Ten, for Cloud Tasks then slows its queues down, and
+      # hardly tries any more. 409 concerns one task, as when a recipient is greylisted, so some are always there; where
+      # they are most of all, a relay is up and takes nothing.
       query = <<-EOT
-        sum(increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name="deliver",response_code_class="5xx"}[10m])) > 20
-        and
-        sum(increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name="deliver",response_code_class="5xx"}[10m]))
-        / sum(increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name="deliver"}[10m])) > 0.2
+        (
+          sum(increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name="deliver",response_code_class="5xx"}[10m])) > 10
+          and
+          sum(increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name="deliver",response_code_class="5xx"}[10m]))
+          / sum(increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name="deliver"}[10m])) > 0.2
+        )
+        or
+        (
+          sum(increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name="deliver",response_code="409"}[10m])) > 20
+          and
+          sum(increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name="deliver",response_code="409"}[10m]))
+          / sum(increase(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",service_name="deliver"}[10m])) > 0.5
+        )
       EOT
       for   = "300s"
     }

@@ -31,25 +31,24 @@ locals {
       ]
     },
     {
-      title = "Queue"
+      title = "Queues"
       charts = [
         {
-          title = "Age of the oldest task that is due, ms"
+          title = "Age of the oldest task that is due, ms, 95 of 100"
           lines = {
-            "95 of 100" = "histogram_quantile(0.95, sum by (le) (rate(cloudtasks_googleapis_com:queue_task_attempt_delays_bucket{monitored_resource=\"cloud_tasks_queue\"}[5m])))"
-            oldest      = "histogram_quantile(1, sum by (le) (rate(cloudtasks_googleapis_com:queue_task_attempt_delays_bucket{monitored_resource=\"cloud_tasks_queue\"}[5m])))"
+            "$${labels.queue_id}" = "histogram_quantile(0.95, sum by (le, queue_id) (rate(cloudtasks_googleapis_com:queue_task_attempt_delays_bucket{monitored_resource=\"cloud_tasks_queue\"}[5m])))"
           }
         },
         {
-          title = "Tasks in the queue, reminders of tomorrow among them"
+          title = "Tasks in each queue, reminders of tomorrow among them"
           lines = {
-            tasks = "sum(cloudtasks_googleapis_com:queue_depth{monitored_resource=\"cloud_tasks_queue\"})"
+            "$${labels.queue_id}" = "sum by (queue_id) (cloudtasks_googleapis_com:queue_depth{monitored_resource=\"cloud_tasks_queue\"})"
           }
         },
         {
-          title = "Attempts a second, by answer"
+          title = "Attempts a second, by queue and answer"
           lines = {
-            "$${labels.response_code}" = "sum by (response_code) (rate(cloudtasks_googleapis_com:queue_task_attempt_count{monitored_resource=\"cloud_tasks_queue\"}[5m]))"
+            "$${labels.queue_id} $${labels.response_code}" = "sum by (queue_id, response_code) (rate(cloudtasks_googleapis_com:queue_task_attempt_count{monitored_resource=\"cloud_tasks_queue\"}[5m]))"
           }
         },
         {

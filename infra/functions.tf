@@ -36,21 +36,22 @@ locals {
   }
 
   # Connections are given for all instances together: each keeps its share of them, and one at least.
+  relays = { for name, relay in var.relays : name => relay if relay.mails_per_second > 0 }
   mail_environment = {
     MAIL = "smtp"
     RELAYS = jsonencode([
-      for name in sort(keys(var.relays)) : {
+      for name in sort(keys(local.relays)) : {
         name             = name
-        host             = var.relays[name].host
-        port             = var.relays[name].port
-        user             = var.relays[name].user
-        mails_per_second = var.relays[name].mails_per_second
-        connections      = max(1, floor(var.relays[name].connections / local.max_instances.deliver))
+        host             = local.relays[name].host
+        port             = local.relays[name].port
+        user             = local.relays[name].user
+        mails_per_second = local.relays[name].mails_per_second
+        connections      = max(1, floor(local.relays[name].connections / local.max_instances.deliver))
       }
     ])
   }
 
-  mail_secrets = { for name in keys(var.relays) : "SMTP_PASSWORD_${upper(replace(name, "-", "_"))}" => "smtp-password-${name}" }
+  mail_secrets = { for name in keys(local.relays) : "SMTP_PASSWORD_${upper(replace(name, "-", "_"))}" => "smtp-password-${name}" }
 
   # public: the world may call it, through the balancer alone. enqueues: into which queues. store, spool: what it may
   # do with each database.

@@ -48,7 +48,7 @@ check "relays" {
     error_message = "The relays take ${local.mails_per_second} mails a second, and a queue of Cloud Tasks dispatches ${local.sizes.queues.max_dispatches_per_second} at most: the rest is never used."
   }
   assert {
-    condition     = alltrue([for relay in values(var.relays) : relay.connections >= local.max_instances.deliver])
+    condition     = alltrue([for relay in values(local.relays) : relay.connections >= local.max_instances.deliver])
     error_message = "A relay allows fewer connections than deliver may have instances (${local.max_instances.deliver}), each of which opens one: it may refuse some. Agree on more with the relay, and set connections."
   }
 }

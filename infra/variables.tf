@@ -97,7 +97,7 @@ variable "secret_versions" {
 }
 
 variable "relays" {
-  description = "The mail relays by name, each with host, port and user; its password is the secret smtp-password-<name>. mails_per_second: what it has agreed to take. connections: how many it allows at a time, from all instances together. Two, so that mail goes on when one of them turns away."
+  description = "The mail relays by name, each with host, port and user; its password is the secret smtp-password-<name>. mails_per_second: what it has agreed to take; 0 takes it out, and keeps its password. connections: how many it allows at a time, from all instances together. Two, so that mail goes on when one of them turns away."
   type = map(object({
     host             = string
     port             = optional(number, 587)
@@ -112,8 +112,13 @@ variable "relays" {
   }
 
   validation {
-    condition     = alltrue([for relay in values(var.relays) : relay.mails_per_second >= 2 && relay.connections >= 1])
-    error_message = "relays: each takes 2 mails a second at least, of which reminders get one, by one connection at least. Remove a relay that is to mail nothing."
+    condition     = alltrue([for relay in values(var.relays) : (relay.mails_per_second == 0 || relay.mails_per_second >= 1) && relay.connections >= 1])
+    error_message = "relays: each takes a mail a second at least, or none (mails_per_second = 0), and allows a connection."
+  }
+
+  validation {
+    condition     = sum([for relay in values(var.relays) : relay.mails_per_second]) >= 2
+    error_message = "relays: together they take 2 mails a second at least: one for a signature, and one for a reminder."
   }
 }
 

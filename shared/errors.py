@@ -21,12 +21,14 @@
     ├── Unavailable                a service we depend on does not answer; public as TryAgain
     │   ├── StoreUnavailable
     │   └── QueueUnavailable
+    ├── RetryTask                  deliver cannot do this one task now, and the others are not concerned
     ├── Unopenable                 a sealed envelope that none of our keys opens, or that holds nonsense
     │   └── UnknownVersion         a sealed record of a later version than this program knows
     ├── MailError
     │   ├── MailRefused            the recipient's address is refused for good (5.1.x at RCPT)
     │   ├── MailDeferred           definitely not sent; try later
-    │   └── MailUnresolved         it may or may not have been sent
+    │   ├── MailUnresolved         it may or may not have been sent
+    │   └── MailUnavailable        definitely not sent: every relay is down
     └── ConfigurationError         the function must not start
 
 Codes are part of the HTTP contract and never change; their texts live in locales/. No exception carries an
@@ -156,6 +158,10 @@ class QueueUnavailable(Unavailable):
     pass
 
 
+class RetryTask(UndersignError):
+    pass
+
+
 class Unopenable(UndersignError):
     pass
 
@@ -177,6 +183,10 @@ class MailDeferred(MailError):
 
 
 class MailUnresolved(MailError):
+    pass
+
+
+class MailUnavailable(MailError):
     pass
 
 

@@ -197,7 +197,7 @@ def _queue(settings: environment.CloudTasksSettings | environment.LocalQueueSett
     from shared.queue.cloud_tasks import CloudTasksQueue
 
     return CloudTasksQueue(
-        queue=settings.tasks_queue,
+        queues=settings.tasks_queues,
         deliver_url=settings.deliver_url,
         audience=settings.deliver_audience,
         service_account=settings.tasks_service_account,

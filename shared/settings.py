@@ -46,6 +46,12 @@ def split_keys(secret: SecretStr) -> list[str]:
     return secret.get_secret_value().split()
 
 
+#: Where the task queues are; their names are `queue.QueueName`.
+TaskQueues = Annotated[
+    str, Field(pattern=r"^projects/[^/]+/locations/[^/]+/queues$", description="projects/…/locations/…/queues")
+]
+
+
 class Settings(BaseModel):
     """What every program needs. Also the base of a group: variables that belong to one choice, such as a store."""
 
@@ -70,7 +76,7 @@ class SqliteSettings(Settings):
 
 class CloudTasksSettings(Settings):
     tasks: Literal["cloud_tasks"]
-    tasks_queue: str = Field(description="projects/…/locations/…/queues/…")
+    tasks_queues: TaskQueues
     deliver_url: str = Field(description="the address of deliver that the queue calls")
     deliver_audience: str = Field(description="audience of the queue's OIDC token")
     tasks_service_account: str = Field(description="the account the queue calls deliver as")

@@ -211,7 +211,7 @@ def test_a_function_without_a_database_imports_nothing_of_it(function: str) -> N
 
 CLOUD_TASKS = {
     "TASKS": "cloud_tasks",
-    "TASKS_QUEUE": "projects/p/locations/europe-west1/queues/deliver",
+    "TASKS_QUEUES": "projects/p/locations/europe-west1/queues",
     "DELIVER_URL": "https://deliver.example.org/v1/tasks/deliver",
     "DELIVER_AUDIENCE": "https://deliver.example.org",
     "TASKS_SERVICE_ACCOUNT": "queue@p.iam.gserviceaccount.com",

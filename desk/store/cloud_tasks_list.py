@@ -15,7 +15,7 @@ _PAGE = 1000
 
 
 class CloudTasksList:
-    """A `TaskList` of one Cloud Tasks queue; arguments as those of `cloud_tasks.CloudTasksQueue`."""
+    """A `TaskList` of the Cloud Tasks queue `projects/P/locations/L/queues/Q`."""
 
     def __init__(self, queue: str, emulator_host: str | None) -> None:
         self._queue = queue

@@ -1,7 +1,13 @@
 """deliver: opens what sign accepted, stores it, mails the link. Called by the queue; every task may come twice.
 
 Answers 2xx when a task is done or was deferred; after any other answer the queue retries it with exponential
-backoff.
+backoff:
+
+- 409 for what concerns this task alone: its recipient is greylisted, nobody can open it, this revision does not
+  know its campaign. A 429 or 503 would make Cloud Tasks slow down the whole queue
+  (https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#HttpRequest).
+- 503 where that is right, because the next task would fare no better: the store is down, every relay is, or Cloud
+  Tasks takes no reminder.
 """
 
 import asyncio
@@ -18,7 +24,16 @@ from starlette.responses import Response
 from shared import log, runtime
 from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Purpose
-from shared.errors import InvalidToken, MailDeferred, MailRefused, MailUnresolved, TryAgain, Unopenable
+from shared.errors import (
+    InvalidToken,
+    MailDeferred,
+    MailRefused,
+    MailUnavailable,
+    MailUnresolved,
+    RetryTask,
+    TryAgain,
+    Unopenable,
+)
 from shared.models.messages import (
     DeferredPress,
     LinksMessage,
@@ -49,13 +64,20 @@ MailMessage = SubmissionMessage | LinksMessage | ReminderMessage
 
 
 async def post_task(call: Call) -> Response:
-    """Process one task of the queue."""
+    """Process one task of a queue."""
     body = await call.request.body()
+    try:
+        await _open_and_process(call.request, body)
+    except RetryTask:
+        return Response(status_code=HTTPStatus.CONFLICT)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def _open_and_process(request: Request, body: bytes) -> None:
     try:
         await _process(parse_message(deps.opener.open(parse_task(body).sealed)))
     except (Unopenable, InvalidToken) as error:
-        await _retry_or_dead_letter(call.request, body, error)
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+        await _retry_or_dead_letter(request, body, error)
 
 
 async def post_sweep(_call: Call) -> Response:
@@ -168,10 +190,10 @@ def _campaign(campaign_id: str) -> Campaign:
     """Return the campaign of a message.
 
     Raises:
-        TryAgain: during a roll-out, an older revision does not know a new campaign yet.
+        RetryTask: during a roll-out, an older revision does not know a new campaign yet.
     """
     if campaign_id not in deps.campaigns:
-        raise TryAgain
+        raise RetryTask
     return deps.campaigns[campaign_id]
 
 
@@ -179,7 +201,8 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
     """Send a granted mail and settle its claim. False: the address was refused for good.
 
     Raises:
-        TryAgain: the mail was not sent, or may not have been.
+        RetryTask: the mail was not sent, or may not have been.
+        TryAgain: it was not, and no other can be.
     """
     mail = deps.composer.compose(
         granted, _campaign(message.campaign), to=message.email, language=message.locale, now=deps.now()
@@ -195,11 +218,14 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
         is_sent = False
     except MailDeferred:
         await deps.store.settle(granted, sent=False)
+        raise RetryTask from None
+    except MailUnavailable:
+        await deps.store.settle(granted, sent=False)
         raise TryAgain from None
     except MailUnresolved:
         # The claim stays: whether or not the mail went out, none follows within the hour.
         log.event("mail_unresolved", "WARNING", **failure)
-        raise TryAgain from None
+        raise RetryTask from None
     await deps.store.settle(granted, sent=True)
     return is_sent
 
@@ -247,13 +273,13 @@ async def _retry_or_dead_letter(request: Request, body: bytes, error: Unopenable
     """Let the queue retry for a day, since a key or a revision may be about to arrive; then keep a dead letter.
 
     Raises:
-        TryAgain: the day is not over.
+        RetryTask: the day is not over.
     """
     retries = request.headers.get("x-cloudtasks-taskretrycount", "")
     attempts = int(retries) if re.fullmatch("[0-9]{1,9}", retries) else 0
     log.exception("unopenable_task", error, function="deliver", attempts=attempts)
     if attempts < MAX_ATTEMPTS_TO_OPEN:
-        raise TryAgain
+        raise RetryTask
     task = request.headers.get("x-cloudtasks-taskname", "")
     await deps.store.add_dead_letter(task, body, type(error).__name__, deps.now())
 

@@ -65,7 +65,7 @@ def environment_of(environment: gcloud.Environment) -> Mapping[str, str]:
         "STORE": "firestore",
         "FIRESTORE_PROJECT": project,
         "TASKS": "cloud_tasks",
-        "TASKS_QUEUE": f"projects/{project}/locations/{environment.region}/queues/deliver",
+        "TASKS_QUEUES": f"projects/{project}/locations/{environment.region}/queues",
         "SPOOL_PROJECT": project,
         "SPOOL_DATABASE": "spool",
         "PEPPER": secret("pepper"),

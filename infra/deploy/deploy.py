@@ -1,7 +1,7 @@
 """Deploy an environment, roll it back to what was live before, or apply changed settings to what is live.
 
     make deploy ENV=staging        build, plan, apply, try it out with one signature
-    make apply ENV=production      changed settings (spike mode, relay …) with the release that is live
+    make apply ENV=production      changed settings (the relays, the quota …) with the release that is live
     make rollback ENV=production   the release before; TO=<release> for another
 
 The same on a laptop and in CI. A release is a file in the bundles' bucket, releases/<time>.json, which names the

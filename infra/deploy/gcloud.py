@@ -68,7 +68,7 @@ def environment(name: str) -> Environment:
 
 def read_variables(file: Path) -> dict[str, Any]:
     """Return what a tfvars file holds, read by Terraform itself."""
-    names = "project project_number domain environment backup_days public_by_all_users region relays relay".split()
+    names = "project project_number domain environment backup_days public_by_all_users region relays".split()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "main.tf").write_text(
             "".join(f'variable "{name}" {{ default = null }}\n' for name in names)

@@ -332,7 +332,36 @@ run "all_relays_mail_each_at_its_rate" {
   }
 }
 
-run "a_relay_without_mails_is_refused" {
+run "a_relay_is_taken_out_by_its_rate_and_keeps_its_password" {
+  command = plan
+
+  variables {
+    relays = {
+      first       = { host = "smtp.first-relay.example", user = "undersign", mails_per_second = 0 }
+      second-best = { host = "smtp.second-relay.example", user = "undersign", mails_per_second = 40 }
+    }
+    secret_versions = { deliver-identities = "1", pepper = "1", token-keys = "1", smtp-password-first = "1", smtp-password-second-best = "1" }
+  }
+
+  assert {
+    condition     = jsondecode(google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.RELAYS)[*].name == ["second-best"]
+    error_message = "the relay that was taken out still mails, or the other does not"
+  }
+  assert {
+    condition     = google_cloud_tasks_queue.this["signatures"].rate_limits[0].max_dispatches_per_second == 38
+    error_message = "the queue still counts on the relay that was taken out"
+  }
+  assert {
+    condition     = contains(keys(google_secret_manager_secret.this), "smtp-password-first") && !contains(keys(google_secret_manager_secret_iam_member.function), "deliver/smtp-password-first")
+    error_message = "the password is gone, or deliver still reads it"
+  }
+  assert {
+    condition     = [for secret in google_cloudfunctions2_function.this["deliver"].service_config[0].secret_environment_variables : secret.secret if secret.key == "SMTP_PASSWORD_SECOND_BEST"] == ["smtp-password-second-best"]
+    error_message = "deliver does not find the password under the relay's name"
+  }
+}
+
+run "relays_that_take_nothing_are_refused" {
   command = plan
 
   variables {

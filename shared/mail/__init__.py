@@ -28,4 +28,5 @@ class Mailer(Protocol):
             MailRefused: this recipient is refused for good.
             MailDeferred: it was definitely not sent; try again later.
             MailUnresolved: it may or may not have been sent.
+            MailUnavailable: it was definitely not sent, for every relay is down.
         """

@@ -1,4 +1,4 @@
-"""The task queue: the write-ahead log and shock absorber between accepting a signature and storing it.
+"""The task queues: the write-ahead log and shock absorber between accepting a signature and storing it.
 
 What a queue promises: once `enqueue` returns, the body is POSTed to deliver at least once, not before
 `not_before`, and retried with exponential backoff until deliver answers 2xx. Tasks may come twice, and out of
@@ -33,8 +33,8 @@ class QueueName(StrEnum):
 class TaskQueue(Protocol):
     """Implemented by `cloud_tasks.CloudTasksQueue` and `local.LocalQueue`."""
 
-    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
-        """Accept `body` durably (JSON, at most `MAX_BODY_BYTES`).
+    async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
+        """Accept `body` durably (JSON, at most `MAX_BODY_BYTES`) into one of the queues.
 
         Raises:
             QueueUnavailable: it was not accepted, or nobody knows whether it was.
@@ -85,7 +85,8 @@ class Spool(Protocol):
 class SpoolingQueue:
     """A `TaskQueue` that keeps in the spool what `queue` does not accept now.
 
-    `make_spool` is called for the first such task: importing it takes as long as half of sign's cold start.
+    For sign: a sweep puts all that the spool holds into `signatures`. `make_spool` is called for the first such
+    task: importing it takes as long as half of sign's cold start.
     """
 
     def __init__(self, queue: TaskQueue, make_spool: Callable[[], Spool]) -> None:
@@ -93,9 +94,9 @@ class SpoolingQueue:
         self._make_spool = make_spool
         self._spool: Spool | None = None
 
-    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
+    async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
         try:
-            await self._queue.enqueue(body, not_before=not_before)
+            await self._queue.enqueue(queue, body, not_before=not_before)
         except QueueUnavailable as error:
             log.exception("spooled", error.__cause__ or error)
             self._spool = self._spool or self._make_spool()

@@ -21,7 +21,7 @@ from google.cloud.tasks_v2 import (
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcAsyncIOTransport
 
 from shared.errors import QueueUnavailable
-from shared.queue import MAX_BODY_BYTES
+from shared.queue import MAX_BODY_BYTES, QueueName
 
 #: An attempt may start until RETRY_SECONDS are over and takes at most ATTEMPT_SECONDS: 8 seconds in all, which
 #: somebody who pressed a button still waits for. The task may then exist more than once; deliver is idempotent.
@@ -34,10 +34,10 @@ DISPATCH_DEADLINE = timedelta(seconds=90)
 
 
 class CloudTasksQueue:
-    """A `TaskQueue` on one Cloud Tasks queue.
+    """A `TaskQueue` on the Cloud Tasks queues of one location.
 
     Args:
-        queue: full name, `projects/P/locations/L/queues/Q`.
+        queues: where they are, `projects/P/locations/L/queues`.
         deliver_url: where each task is POSTed.
         audience: of the OIDC token that Cloud Tasks sends along; deliver's own address.
         service_account: whose OIDC token that is. The enqueuer must be allowed to act as it.
@@ -47,14 +47,14 @@ class CloudTasksQueue:
     def __init__(
         self,
         *,
-        queue: str,
+        queues: str,
         deliver_url: str,
         audience: str,
         service_account: str,
         emulator_host: str | None = None,
     ) -> None:
+        self._queues = queues
         self._template = CreateTaskRequest(
-            parent=queue,
             task=Task(
                 http_request=HttpRequest(
                     url=deliver_url,
@@ -67,10 +67,11 @@ class CloudTasksQueue:
         )
         self._emulator_host = emulator_host
 
-    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
+    async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
         if len(body) > MAX_BODY_BYTES:
             raise ValueError(f"a task body of {len(body)} bytes exceeds {MAX_BODY_BYTES}")
         request = CreateTaskRequest(self._template)  # a copy, which costs a third of making another
+        request.parent = f"{self._queues}/{queue}"
         request.task.http_request.body = body
         if not_before is not None:
             request.task.schedule_time = not_before

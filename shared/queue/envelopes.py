@@ -3,8 +3,15 @@
 from datetime import datetime
 
 from shared.crypto import sealing
-from shared.models.messages import Message, TaskBody
-from shared.queue import TaskQueue
+from shared.models.messages import (
+    DeferredPress,
+    LinksMessage,
+    Message,
+    ReminderMessage,
+    SubmissionMessage,
+    TaskBody,
+)
+from shared.queue import QueueName, TaskQueue
 
 
 class Envelopes:
@@ -15,15 +22,25 @@ class Envelopes:
         self._recipient = sealing.parse_recipient(recipient)
 
     async def send(self, message: Message, *, not_before: datetime | None = None) -> None:
-        """Seal and enqueue a message, which deliver then gets at least once, not before `not_before`.
+        """Seal a message and put it into its queue; deliver then gets it at least once, not before `not_before`.
 
         Raises:
             QueueUnavailable: it was not accepted, or may not have been.
         """
         sealed = sealing.seal(message.model_dump_json(), [self._recipient])
         body = TaskBody(sealed=sealed).model_dump_json().encode()
-        await self._queue.enqueue(body, not_before=not_before)
+        await self._queue.enqueue(_queue_of(message), body, not_before=not_before)
 
     async def aclose(self) -> None:
         """Close the queue."""
         await self._queue.aclose()
+
+
+def _queue_of(message: Message) -> QueueName:
+    match message:
+        case SubmissionMessage() | LinksMessage():
+            return QueueName.SIGNATURES
+        case DeferredPress():
+            return QueueName.PRESSES
+        case ReminderMessage():
+            return QueueName.REMINDERS

@@ -1,4 +1,4 @@
-"""A durable queue in one SQLite file. For development and tests; `local_dispatcher.py` delivers from it.
+"""Durable queues in one SQLite file. For development and tests; `local_dispatcher.py` delivers from it.
 
 Any number of processes may enqueue into one file and dispatch from it.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from shared.databases import sqlite
 from shared.databases.sqlite import SqliteDatabase
 from shared.errors import QueueUnavailable
-from shared.queue import MAX_BODY_BYTES
+from shared.queue import MAX_BODY_BYTES, QueueName
 
 DELIVERY_TIMEOUT = timedelta(seconds=60)
 
@@ -25,20 +25,25 @@ LEASE = DELIVERY_TIMEOUT + timedelta(seconds=10)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tasks (
     id INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice: it is the task's name
+    queue TEXT NOT NULL,
     body BLOB NOT NULL,
     due_at INTEGER NOT NULL,
     leased_until INTEGER NOT NULL DEFAULT 0,
     dispatches INTEGER NOT NULL DEFAULT 0,
     executions INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX IF NOT EXISTS tasks_by_due_at ON tasks (due_at);
+CREATE INDEX IF NOT EXISTS tasks_in_order ON tasks (queue = 'reminders', due_at);
 """
 
-# One statement, hence atomic: two workers never lease the same task.
+# One statement, hence atomic: two workers never lease the same task. Reminders come last, as on Cloud Tasks their
+# queue is the slowest.
 _LEASE = """
 UPDATE tasks SET leased_until = :until, dispatches = dispatches + 1
-WHERE id = (SELECT id FROM tasks WHERE due_at <= :now AND leased_until <= :now ORDER BY due_at, id LIMIT 1)
-RETURNING id, body, due_at, leased_until, dispatches - 1, executions
+WHERE id = (
+    SELECT id FROM tasks WHERE due_at <= :now AND leased_until <= :now
+    ORDER BY queue = 'reminders', due_at, id LIMIT 1
+)
+RETURNING id, queue, body, due_at, leased_until, dispatches - 1, executions
 """
 
 #: Tasks that are listed at a time.
@@ -51,6 +56,7 @@ class Lease:
     """A task that nobody else delivers for now. Times in microseconds since 1970."""
 
     task: int
+    queue: str
     body: bytes
     due_at: int
     until: int
@@ -66,11 +72,12 @@ class LocalQueue:
     def __init__(self, path: Path) -> None:
         self._database = SqliteDatabase(path, _SCHEMA, QueueUnavailable)
 
-    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
+    async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
         if len(body) > MAX_BODY_BYTES:
             raise ValueError(f"a task body of {len(body)} bytes exceeds {MAX_BODY_BYTES}")
         due_at = 0 if not_before is None else microseconds(not_before)
-        await self._execute("INSERT INTO tasks (body, due_at) VALUES (?, ?)", (body, due_at))
+        insert = "INSERT INTO tasks (queue, body, due_at) VALUES (?, ?, ?)"
+        await self._execute(insert, (queue, body, due_at))
 
     async def pending(self) -> int:
         """How many tasks are not yet delivered, those that are not due included."""
@@ -78,7 +85,11 @@ class LocalQueue:
         return int(number)
 
     async def lease(self, now: datetime) -> Lease | None:
-        """Lease the task that has been due for longest, for `LEASE`, if any is due. Raises QueueUnavailable."""
+        """Lease the task that has been due for longest, for `LEASE`; a reminder only if nothing else is due.
+
+        Raises:
+            QueueUnavailable: the file does not answer.
+        """
         times = {"now": microseconds(now), "until": microseconds(now + LEASE)}
         rows = await self._execute(_LEASE, times)
         return Lease(*rows[0]) if rows else None

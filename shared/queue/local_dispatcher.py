@@ -11,8 +11,6 @@ from shared.clock import Clock, utc_now
 from shared.errors import QueueUnavailable
 from shared.queue.local import DELIVERY_TIMEOUT, Lease, LocalQueue, microseconds
 
-#: What deliver reads in X-CloudTasks-QueueName.
-QUEUE_NAME = "local"
 CONCURRENT_DELIVERIES = 8
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(hours=1)
@@ -108,7 +106,7 @@ def _headers(lease: Lease, now: datetime) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
         "User-Agent": "Google-Cloud-Tasks",
-        "X-CloudTasks-QueueName": QUEUE_NAME,
+        "X-CloudTasks-QueueName": lease.queue,
         "X-CloudTasks-TaskName": str(lease.task),
         "X-CloudTasks-TaskRetryCount": str(lease.retries),
         "X-CloudTasks-TaskExecutionCount": str(lease.executions),

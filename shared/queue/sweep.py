@@ -7,7 +7,7 @@ from google.cloud.firestore import DocumentSnapshot
 
 from shared import log
 from shared.databases.firestore import FirestoreDatabase, delete, unavailable_for_errors
-from shared.queue import MAX_BODY_BYTES, TaskQueue
+from shared.queue import MAX_BODY_BYTES, QueueName, TaskQueue
 from shared.queue.spool import COLLECTION
 
 #: In one sweep; the next one goes on. Well within deliver's time for one request.
@@ -42,7 +42,7 @@ class Sweeper:
     async def _move(self, task: DocumentSnapshot[Any]) -> None:
         body = (task.to_dict() or {}).get("body")
         if isinstance(body, bytes) and len(body) <= MAX_BODY_BYTES:
-            await self._queue.enqueue(body)
+            await self._queue.enqueue(QueueName.SIGNATURES, body)
         else:
             # Not written by sign. It must not block the others for ever.
             log.event("spool_holds_junk", "ERROR")

@@ -16,7 +16,7 @@ from tests.support.deployment import PUBLIC_URL, Identities
 from tests.support.emulator import firestore_emulator
 
 IDENTITIES = Identities()
-QUEUE = "projects/undersign-bench/locations/europe-west1/queues/deliver"
+QUEUES = "projects/undersign-bench/locations/europe-west1/queues"
 DELIVER_URL = "https://deliver.example.org/v1/tasks/deliver"
 
 TALLY_SHARDS: int = Campaign.model_fields["tally_shards"].default
@@ -28,7 +28,7 @@ def queue(host: str) -> dict[str, str]:
     """Return the settings for Cloud Tasks at `host`."""
     return {
         "TASKS": "cloud_tasks",
-        "TASKS_QUEUE": QUEUE,
+        "TASKS_QUEUES": QUEUES,
         "DELIVER_URL": DELIVER_URL,
         "DELIVER_AUDIENCE": "https://deliver.example.org",
         "TASKS_SERVICE_ACCOUNT": "queue@undersign-bench.iam.gserviceaccount.com",

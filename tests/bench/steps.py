@@ -14,11 +14,12 @@ import uvloop
 
 from shared.crypto import sealing
 from shared.models.requests import SignRequest
+from shared.queue import QueueName
 from shared.queue.cloud_tasks import CloudTasksQueue
 from shared.store.entities import GrantMail, MailKind
 from shared.web.body import parse
 from tests.bench.figures import Figures
-from tests.bench.settings import BASE, DELIVER_URL, QUEUE, firestore_store, part
+from tests.bench.settings import BASE, DELIVER_URL, QUEUES, firestore_store, part
 from tests.bench.signers import signer, submission
 from tests.support.deployment import CAMPAIGN, signature
 
@@ -48,13 +49,13 @@ def _once(figures: Figures, name: str, work: Callable[[], object]) -> None:
 
 async def _enqueue(figures: Figures, tasks: str) -> None:
     queue = CloudTasksQueue(
-        queue=QUEUE,
+        queues=QUEUES,
         deliver_url=DELIVER_URL,
         audience="https://deliver.example.org",
         service_account="queue@undersign-bench.iam.gserviceaccount.com",
         emulator_host=tasks,
     )
-    await _many(figures, "enqueue", lambda: queue.enqueue(bytes(1500)))
+    await _many(figures, "enqueue", lambda: queue.enqueue(QueueName.SIGNATURES, bytes(1500)))
     await queue.aclose()
 
 

@@ -12,7 +12,7 @@ from tests.desk.commands import undersign
 from tests.support.deployment import CAMPAIGN, REPOSITORY
 
 
-@pytest.mark.parametrize("name", ["FIRESTORE_PROJECT", "FIRESTORE_DATABASE", "TASKS_QUEUE", "SPOOL_PROJECT"])
+@pytest.mark.parametrize("name", ["FIRESTORE_PROJECT", "FIRESTORE_DATABASE", "TASKS_QUEUES", "SPOOL_PROJECT"])
 def test_a_deployment_that_is_named_by_halves_is_no_reason_to_work_here(
     var: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -9,15 +9,30 @@ import httpx
 import pyrage
 import pytest
 
-from shared.errors import MailDeferred, MailError, MailRefused, MailUnresolved
+from shared.errors import (
+    MailDeferred,
+    MailError,
+    MailRefused,
+    MailUnavailable,
+    MailUnresolved,
+    QueueUnavailable,
+    StoreUnavailable,
+)
 from shared.models.messages import DeferredPress, SubmissionMessage
 from shared.store.documents import SIGNATURE
 from shared.store.entities import PENDING_TTL, TASK_TTL
-from tests.support.deployment import CAMPAIGN, LINKS, BrokenMailer, World
+from tests.support.deployment import CAMPAIGN, LINKS, BrokenMailer, BrokenQueue, World
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SECONDS_LATER = timedelta(seconds=30)
+
+
+class BrokenStore:
+    """Answers nothing."""
+
+    async def admit(self, *_: object) -> None:
+        raise StoreUnavailable("down")
 
 
 async def task(deployed: World, body: bytes, retries: int = 0) -> httpx.Response:
@@ -307,6 +322,66 @@ class TestRelay:
 
         response = await task(deployed, body)
 
+        assert (failed.status_code, response.status_code) == (409, 204)
+        assert len(deployed.outbox.received()) == 1
+
+    @pytest.mark.parametrize(
+        ("failure", "status"),
+        [
+            (MailDeferred("greylisted"), 409),
+            (MailUnresolved("connection lost"), 409),
+            (MailUnavailable("every relay is down"), 503),
+        ],
+    )
+    async def test_a_queue_slows_down_only_where_no_other_mail_would_get_through(
+        self, deployed: World, failure: MailError, status: int
+    ) -> None:
+        """Cloud Tasks takes a 503 as a word on the whole queue, and a 409 as one on this task."""
+        deployed.functions["deliver"].deps.mailer = BrokenMailer(failure)
+        await deployed.sign()
+
+        response = await task(deployed, await body_of_next_task(deployed))
+
+        assert response.status_code == status
+
+    async def test_what_no_relay_takes_is_mailed_as_soon_as_one_is_up_again(self, deployed: World) -> None:
+        """The claim is released: no hour has to pass."""
+        deliver = deployed.functions["deliver"]
+        deliver.deps.mailer = BrokenMailer(MailUnavailable("every relay is down"))
+        await deployed.sign()
+        body = await body_of_next_task(deployed)
+        await task(deployed, body)
+        deliver.deps.mailer = deployed.outbox
+
+        response = await task(deployed, body)
+
+        assert response.status_code == 204
+        assert len(deployed.outbox.received()) == 1
+
+    async def test_a_queue_slows_down_while_the_store_is_down(self, deployed: World) -> None:
+        """The next task would fare no better, and the store is spared."""
+        await deployed.sign()
+        body = await body_of_next_task(deployed)
+        deployed.functions["deliver"].deps.store = BrokenStore()
+
+        response = await task(deployed, body)
+
+        assert response.status_code == 503
+
+    async def test_a_queue_slows_down_while_no_reminder_can_be_scheduled(self, deployed: World) -> None:
+        """Cloud Tasks is in trouble itself; the mail is out, and is not sent twice."""
+        deliver = deployed.functions["deliver"]
+        await deployed.sign()
+        body = await body_of_next_task(deployed)
+        working, deliver.deps.envelopes._queue = (
+            deliver.deps.envelopes._queue,
+            BrokenQueue(QueueUnavailable("away")),
+        )
+        failed = await task(deployed, body)
+        deliver.deps.envelopes._queue = working
+
+        response = await task(deployed, body)
+
         assert (failed.status_code, response.status_code) == (503, 204)
         assert len(deployed.outbox.received()) == 1
 
@@ -368,7 +443,7 @@ class TestDeadLetter:
         """A key or a revision may be about to arrive."""
         response = await task(deployed, body)
 
-        assert response.status_code == 503
+        assert response.status_code == 409
 
     async def test_is_kept_after_a_day_of_retries(self, deployed: World) -> None:
         """For a person to look at; sealed as it is."""
@@ -384,7 +459,7 @@ class TestDeadLetter:
         body = await body_of_next_task(deployed)
         deployed.functions["deliver"].deps.campaigns = {}
 
-        assert (await task(deployed, body)).status_code == 503
+        assert (await task(deployed, body)).status_code == 409
 
     async def test_a_press_with_a_token_of_a_removed_key_becomes_one_too(self, deployed: World) -> None:
         """It is not retried for ever."""
@@ -394,7 +469,7 @@ class TestDeadLetter:
 
         first, last = await task(deployed, body), await task(deployed, body, retries=30)
 
-        assert (first.status_code, last.status_code) == (503, 204)
+        assert (first.status_code, last.status_code) == (409, 204)
 
     async def test_messages_name_no_one_in_their_repr(self, deployed: World) -> None:
         """A message that slips into a log or a traceback says nothing of its signer."""

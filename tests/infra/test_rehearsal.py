@@ -1,10 +1,11 @@
 """The deployed shape on this machine: staged bundles, the plan's variables, the plan's paths, the plan's schedule.
 
 Each function runs as a process of its own from its bundle, with the environment that Terraform would give it and
-nothing else, but for the hosts of Google's parts and of the relay, which stand here. A variable that Terraform
+nothing else, but for the hosts of Google's parts and of the relays, which stand here. A variable that Terraform
 forgets keeps it from starting.
 """
 
+import json
 import secrets
 import shutil
 import uuid
@@ -92,22 +93,24 @@ def values_of_secrets() -> dict[str, str]:
         "pepper": secrets.token_urlsafe(32),
         "token-keys": secrets.token_urlsafe(32),
         "smtp-password-first": PASSWORD,
+        "smtp-password-second": PASSWORD,
     }
 
 
 def here(
     environment: Mapping[str, str], swaps: Mapping[str, str], emulator: str, tasks: str, relay_port: int
 ) -> dict[str, str]:
-    """The same, with what was planned and the hosts of Google's parts and of the relay swapped for those here."""
+    """The same, with what was planned and the hosts of Google's parts and of the relays swapped for those here."""
     swapped = dict(environment)
     for planned, real in swaps.items():
         swapped = {name: value.replace(planned, real) for name, value in swapped.items()}
     if {"FIRESTORE_PROJECT", "SPOOL_PROJECT"} & environment.keys():
         swapped["FIRESTORE_EMULATOR_HOST"] = emulator
-    if "TASKS_QUEUE" in environment:
+    if "TASKS_QUEUES" in environment:
         swapped["CLOUD_TASKS_EMULATOR_HOST"] = tasks
-    if "SMTP_HOST" in environment:
-        swapped |= {"SMTP_HOST": "localhost", "SMTP_PORT": str(relay_port)}
+    if "RELAYS" in environment:
+        relays = [{**each, "host": "localhost", "port": relay_port} for each in json.loads(environment["RELAYS"])]
+        swapped["RELAYS"] = json.dumps(relays)
     return swapped
 
 
@@ -160,7 +163,7 @@ async def deployed_once(
                 environment[secret["key"]] = prepared.secrets[secret["secret"]]
             if name == "deliver":
                 desk = dict(environment)
-            if "SMTP_HOST" in environment:
+            if "RELAYS" in environment:
                 environment["SSL_CERT_FILE"] = str(prepared.folder / "ca.pem")
             addresses[name] = running.enter_context(
                 function(

@@ -69,7 +69,7 @@ async def test_a_signature_costs_sign_one_task_and_no_database_call(
             "FIRESTORE_PROJECT": project,
             "TASKS": "cloud_tasks",
             "CLOUD_TASKS_EMULATOR_HOST": tasks.host,
-            "TASKS_QUEUE": "projects/undersign-test/locations/europe-west1/queues/deliver",
+            "TASKS_QUEUES": "projects/undersign-test/locations/europe-west1/queues",
             "DELIVER_URL": f"{PUBLIC_URL}/v1/tasks/deliver",
             "DELIVER_AUDIENCE": PUBLIC_URL,
             "TASKS_SERVICE_ACCOUNT": "queue@undersign-test.iam.gserviceaccount.com",

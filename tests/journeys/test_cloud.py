@@ -15,7 +15,7 @@ from tests.support.polling import until_async
 from tests.support.processes import function
 from tests.support.servers import Server, server
 
-QUEUE = "projects/undersign-test/locations/europe-west1/queues/deliver"
+QUEUES = "projects/undersign-test/locations/europe-west1/queues"
 
 
 @dataclass
@@ -53,7 +53,7 @@ async def cloud(
             "FIRESTORE_EMULATOR_HOST": emulator,
             "TASKS": "cloud_tasks",
             "CLOUD_TASKS_EMULATOR_HOST": tasks.host,
-            "TASKS_QUEUE": QUEUE,
+            "TASKS_QUEUES": QUEUES,
             "DELIVER_URL": f"http://127.0.0.1:{port}/v1/tasks/deliver",
             "DELIVER_AUDIENCE": "https://deliver.example.org",
             "TASKS_SERVICE_ACCOUNT": "queue@undersign-test.iam.gserviceaccount.com",
@@ -111,7 +111,7 @@ async def test_sign_enqueues_when_it_is_served_as_deployed(tmp_path: Path) -> No
             "PUBLIC_URL": PUBLIC_URL,
             "TASKS": "cloud_tasks",
             "CLOUD_TASKS_EMULATOR_HOST": tasks.host,
-            "TASKS_QUEUE": QUEUE,
+            "TASKS_QUEUES": QUEUES,
             "DELIVER_URL": "http://127.0.0.1:1/v1/tasks/deliver",
             "DELIVER_AUDIENCE": "https://deliver.example.org",
             "TASKS_SERVICE_ACCOUNT": "queue@undersign-test.iam.gserviceaccount.com",

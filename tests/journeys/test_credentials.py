@@ -60,7 +60,7 @@ async def test_a_signature_is_counted_without_a_metadata_server(
             "FIRESTORE_PROJECT": project,
             "TASKS": "cloud_tasks",
             "CLOUD_TASKS_EMULATOR_HOST": tasks.host,
-            "TASKS_QUEUE": "projects/undersign-test/locations/europe-west1/queues/deliver",
+            "TASKS_QUEUES": "projects/undersign-test/locations/europe-west1/queues",
             "DELIVER_URL": f"{PUBLIC_URL}/v1/tasks/deliver",
             "DELIVER_AUDIENCE": PUBLIC_URL,
             "TASKS_SERVICE_ACCOUNT": "queue@undersign-test.iam.gserviceaccount.com",

@@ -15,6 +15,7 @@ import pytest
 from shared.crypto.tokens import Purpose, Tokens
 from shared.mail.outbox import Outbox, Received
 from shared.models.messages import SubmissionMessage
+from shared.queue import QueueName
 from shared.queue.envelopes import Envelopes
 from shared.queue.local import LEASE, LocalQueue
 from shared.store.entities import Confirmed
@@ -33,7 +34,7 @@ class RecordingQueue:
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
 
-    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
+    async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
         self.bodies.append(body)
 
     async def aclose(self) -> None:

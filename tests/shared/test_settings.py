@@ -31,7 +31,7 @@ PRODUCTION = {
     "STORE": "firestore",
     "FIRESTORE_PROJECT": "petition",
     "TASKS": "cloud_tasks",
-    "TASKS_QUEUE": "projects/p/locations/l/queues/q",
+    "TASKS_QUEUES": "projects/p/locations/l/queues",
     "DELIVER_URL": "https://deliver.example.org/v1/tasks/deliver",
     "DELIVER_AUDIENCE": "https://deliver.example.org",
     "DELIVER_RECIPIENT": "age1example",
@@ -78,7 +78,7 @@ def named(told: str) -> set[str]:
 
 
 QUEUE = {"TASKS", "DELIVER_RECIPIENT"}
-CLOUD_QUEUE = {"TASKS_QUEUE", "DELIVER_URL", "DELIVER_AUDIENCE", "TASKS_SERVICE_ACCOUNT"}
+CLOUD_QUEUE = {"TASKS_QUEUES", "DELIVER_URL", "DELIVER_AUDIENCE", "TASKS_SERVICE_ACCOUNT"}
 
 
 @pytest.mark.parametrize(
@@ -151,6 +151,7 @@ def test_a_function_that_is_told_everything_starts(
         ("STORE", "postgres"),
         ("STORE", "SQLITE"),
         ("TASKS", "none"),
+        ("TASKS_QUEUES", "projects/p/locations/l/queues/signatures"),
         ("MAIL", "null"),
         ("SMTP_PORT", "0"),
         ("SMTP_PORT", "smtp"),

@@ -164,7 +164,8 @@ class CloudTasksServer:
         self, request: ListTasksRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> ListTasksResponse:
         """Bodies only to those who ask for the full view, a page at a time, and the next page by its number."""
-        waiting = sorted((each.task for each in self._undelivered), key=lambda task: task.name)
+        tasks = (each.task for each in self._undelivered if each.task.name.startswith(f"{request.parent}/tasks/"))
+        waiting = sorted(tasks, key=lambda task: task.name)
         start = int(request.page_token or 0)
         page = [Task(task) for task in waiting[start : start + _LIST_PAGE]]
         if request.response_view is not Task.View.FULL:

@@ -24,6 +24,7 @@ from shared.campaigns.loader import FOLDER as CAMPAIGNS
 from shared.campaigns.overlay import PublishedOverlay
 from shared.mail import Mail
 from shared.mail.outbox import Outbox, Received
+from shared.queue import QueueName
 from shared.queue.local import LocalQueue
 from shared.queue.local_dispatcher import Dispatcher
 from shared.web.routes import FUNCTIONS, CountPath, DeliverPath, SignPath
@@ -152,7 +153,7 @@ class BrokenQueue:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    async def enqueue(self, body: bytes, *, not_before: datetime | None = None) -> None:
+    async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
         raise self.error
 
     async def aclose(self) -> None:

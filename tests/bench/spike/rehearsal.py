@@ -27,7 +27,7 @@ from tests.bench.spike.journal import BUTTON, COUNTED, MAILED, Journal
 from tests.support.deployment import REPOSITORY, SIGNATURES, Identities, signature
 from tests.support.processes import function
 
-QUEUE = "projects/undersign-test/locations/europe-west1/queues/deliver"
+QUEUES = "projects/undersign-test/locations/europe-west1/queues"
 #: Nobody listens there: links are opened where confirm really is.
 PUBLIC_URL = "http://localhost:1"
 _LINK = re.compile(rb"/v1/confirm/[\w.~-]+")
@@ -233,7 +233,7 @@ def _cloud_tasks(host: str, deliver: str) -> dict[str, str]:
     return {
         "TASKS": "cloud_tasks",
         "CLOUD_TASKS_EMULATOR_HOST": host,
-        "TASKS_QUEUE": QUEUE,
+        "TASKS_QUEUES": QUEUES,
         "DELIVER_URL": f"{deliver}/v1/tasks/deliver",
         "DELIVER_AUDIENCE": "https://deliver.example.org",
         "TASKS_SERVICE_ACCOUNT": "queue@undersign-test.iam.gserviceaccount.com",

@@ -24,9 +24,10 @@ from shared.clock import utc_now
 from shared.databases import sqlite
 from shared.errors import StoreUnavailable
 from shared.models.messages import DeferredPress
+from shared.queue import QueueName
 from shared.store.entities import Address
 from tests.desk.commands import refusal, run, undersign
-from tests.shared.queue.test_queue_contract import QUEUE
+from tests.shared.queue.test_queue_contract import QUEUES
 from tests.support.clock import NOW
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.deployment import (
@@ -61,7 +62,7 @@ async def here(
             "FIRESTORE_PROJECT": campaign_id,
             "TASKS": "cloud_tasks",
             "CLOUD_TASKS_EMULATOR_HOST": tasks.host,
-            "TASKS_QUEUE": QUEUE,
+            "TASKS_QUEUES": QUEUES,
             "DELIVER_URL": f"{PUBLIC_URL}/v1/tasks/deliver",
             "DELIVER_AUDIENCE": "https://deliver.example.org",
             "TASKS_SERVICE_ACCOUNT": "queue@undersign-test.iam.gserviceaccount.com",
@@ -358,7 +359,7 @@ class TestParked:
     async def test_is_told_where_nobody_can_open_it(self, here: World) -> None:
         """How many, and until when; it is no reason to run the command again."""
         await here.functions["deliver"].deps.store.add_dead_letter("t", b"not a task", "Unopenable", NOW)
-        await here.functions["sign"].deps.envelopes._queue.enqueue(b"not a task")
+        await here.functions["sign"].deps.envelopes._queue.enqueue(QueueName.SIGNATURES, b"not a task")
 
         kept = await run("access", ANN)
         done = await run("erase", ANN, "--yes")
@@ -405,7 +406,7 @@ class TestCampaignFile:
 
         assert "There are: other, reclaim-your-face." in refusal(await run("access", ANN, "--campaign", "yours"))
         assert json.loads((await run("access", ANN, "--campaign", CAMPAIGN)).stdout)
-        assert "signature" not in (await run("erase", ANN, "--yes", "--campaign", "other")).stdout
+        assert "signature was" not in (await run("erase", ANN, "--yes", "--campaign", "other")).stdout
         assert "signature was removed" in (await run("erase", ANN, "--yes", "--campaign", CAMPAIGN)).stdout
 
     async def test_that_is_missing_is_known_from_a_task(
@@ -502,7 +503,8 @@ async def test_a_receipt_names_what_was_searched(here: World, campaign_id: str) 
     if os.environ["STORE"] == "sqlite":
         assert f"{here.folder}/store.db of this machine; the queue in {here.folder}/tasks.db" in searched
     else:
-        assert f"the database (default) of project {campaign_id}; the queue {QUEUE}; the spool in" in searched
+        queues = "; ".join(f"the queue {QUEUES}/{name}" for name in QueueName)
+        assert f"the database (default) of project {campaign_id}; {queues}; the spool in" in searched
 
 
 async def test_a_receipt_counts_in_english(local: World) -> None:

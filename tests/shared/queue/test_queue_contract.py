@@ -18,10 +18,10 @@ import pytest
 from desk.store.cloud_tasks_list import CloudTasksList
 from shared.databases import sqlite
 from shared.errors import QueueUnavailable
-from shared.queue import HORIZON, MAX_BODY_BYTES, TaskList, TaskQueue, cloud_tasks, local_dispatcher
+from shared.queue import HORIZON, MAX_BODY_BYTES, QueueName, TaskList, TaskQueue, cloud_tasks, local_dispatcher
 from shared.queue.cloud_tasks import CloudTasksQueue
 from shared.queue.local import LEASE, LocalQueue
-from shared.queue.local_dispatcher import CONCURRENT_DELIVERIES, QUEUE_NAME, Dispatcher
+from shared.queue.local_dispatcher import CONCURRENT_DELIVERIES, Dispatcher
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.silent_proxy import SilentProxy
 from tests.support.smtp_receiver import PATIENCE_SECONDS, Receiver
@@ -30,7 +30,8 @@ REPOSITORY = Path(__file__).parents[3]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOON = timedelta(microseconds=1)
 BODY = '{"v": 1, "sealed": "AAAA", "note": "ünïcode ✓"}'.encode()
-QUEUE = "projects/petitions/locations/europe-west1/queues/deliver"
+QUEUES = "projects/petitions/locations/europe-west1/queues"
+QUEUE = f"{QUEUES}/signatures"
 SERVICE_ACCOUNT = "tasks@petitions.iam.gserviceaccount.com"
 AUDIENCE = "https://deliver-1234.europe-west1.run.app"
 
@@ -86,9 +87,9 @@ async def cloud_subject(_path: Path, deliver_url: str) -> AsyncIterator[CloudSub
         yield CloudSubject(queue, tasks, server)
 
 
-def cloud_queue(host: str, deliver_url: str, *, queue: str = QUEUE) -> CloudTasksQueue:
+def cloud_queue(host: str, deliver_url: str, *, queues: str = QUEUES) -> CloudTasksQueue:
     return CloudTasksQueue(
-        queue=queue,
+        queues=queues,
         deliver_url=deliver_url,
         audience=AUDIENCE,
         service_account=SERVICE_ACCOUNT,
@@ -129,7 +130,7 @@ class TestEveryQueue:
         self, subject: Subject, receiver: Receiver
     ) -> None:
         """A task that was answered 2xx does not come again."""
-        await subject.queue.enqueue(BODY)
+        await subject.queue.enqueue(QueueName.SIGNATURES, BODY)
 
         await subject.dispatch(NOW)
         await subject.dispatch(NOW + timedelta(days=1))
@@ -138,23 +139,35 @@ class TestEveryQueue:
 
     async def test_delivers_with_the_headers_of_cloud_tasks(self, subject: Subject, receiver: Receiver) -> None:
         """deliver may rely on the documented headers, whichever queue it is invoked by."""
-        await subject.queue.enqueue(BODY)
+        await subject.queue.enqueue(QueueName.SIGNATURES, BODY)
 
         await subject.dispatch(NOW)
 
         headers = receiver.deliveries[0].headers
         assert headers["Content-Type"] == "application/json"
         assert headers["User-Agent"] == "Google-Cloud-Tasks"
-        assert headers["X-CloudTasks-QueueName"] in {"deliver", QUEUE_NAME}
+        assert headers["X-CloudTasks-QueueName"] == "signatures"
         assert headers["X-CloudTasks-TaskName"].isdigit()
         assert headers["X-CloudTasks-TaskRetryCount"] == "0"
         assert headers["X-CloudTasks-TaskExecutionCount"] == "0"
         assert float(headers["X-CloudTasks-TaskETA"]) == NOW.timestamp()
 
+    @pytest.mark.parametrize("queue", QueueName)
+    async def test_delivers_from_the_queue_that_was_named(
+        self, subject: Subject, receiver: Receiver, queue: QueueName
+    ) -> None:
+        """Each has a rate of its own, and each leads to deliver."""
+        await subject.queue.enqueue(queue, BODY)
+
+        await subject.dispatch(NOW)
+
+        assert receiver.bodies == [BODY]
+        assert receiver.deliveries[0].headers["X-CloudTasks-QueueName"] == queue
+
     async def test_gives_each_task_a_name_of_its_own(self, subject: Subject, receiver: Receiver) -> None:
         """Two tasks with the same body are two tasks."""
-        await subject.queue.enqueue(BODY)
-        await subject.queue.enqueue(BODY)
+        await subject.queue.enqueue(QueueName.SIGNATURES, BODY)
+        await subject.queue.enqueue(QueueName.SIGNATURES, BODY)
 
         await subject.dispatch(NOW)
 
@@ -166,7 +179,7 @@ class TestEveryQueue:
         self, subject: Subject, receiver: Receiver, delay: timedelta
     ) -> None:
         """A task comes neither a microsecond before `not_before` nor waits longer than until then."""
-        await subject.queue.enqueue(BODY, not_before=NOW + delay)
+        await subject.queue.enqueue(QueueName.SIGNATURES, BODY, not_before=NOW + delay)
 
         await subject.dispatch(NOW + delay - SOON)
         early = list(receiver.deliveries)
@@ -178,7 +191,7 @@ class TestEveryQueue:
 
     async def test_delivers_what_was_due_long_ago_at_once(self, subject: Subject, receiver: Receiver) -> None:
         """A `not_before` in the past is no reason to refuse or to wait."""
-        await subject.queue.enqueue(BODY, not_before=NOW - timedelta(days=40))
+        await subject.queue.enqueue(QueueName.SIGNATURES, BODY, not_before=NOW - timedelta(days=40))
 
         await subject.dispatch(NOW)
 
@@ -186,8 +199,8 @@ class TestEveryQueue:
 
     async def test_tries_again_until_deliver_answers_2xx(self, subject: Subject, receiver: Receiver) -> None:
         """Each try of a task carries its number; only answers other than 5xx count as executions."""
-        receiver.answers.extend([503, 404, 302])
-        await subject.queue.enqueue(BODY)
+        receiver.answers.extend([503, 409, 302])
+        await subject.queue.enqueue(QueueName.SIGNATURES, BODY)
 
         for hour in range(5):
             await subject.dispatch(NOW + timedelta(hours=hour))
@@ -204,7 +217,7 @@ class TestEveryQueue:
         """The limit itself is within the limit."""
         largest = b"x" * MAX_BODY_BYTES
 
-        await subject.queue.enqueue(largest)
+        await subject.queue.enqueue(QueueName.SIGNATURES, largest)
         await subject.dispatch(NOW)
 
         assert receiver.bodies == [largest]
@@ -214,7 +227,7 @@ class TestEveryQueue:
         too_large = b"x" * (MAX_BODY_BYTES + 1)
 
         with pytest.raises(ValueError, match="32001 bytes exceeds 32000"):
-            await subject.queue.enqueue(too_large)
+            await subject.queue.enqueue(QueueName.SIGNATURES, too_large)
         await subject.dispatch(NOW)
 
         assert receiver.deliveries == []
@@ -227,7 +240,7 @@ class TestEveryList:
         """Also of those that are not due yet, and over several pages."""
         bodies = [f'{{"v": {number}}}'.encode() for number in range(5)]
         for body in bodies:
-            await subject.queue.enqueue(body, not_before=NOW + timedelta(days=1))
+            await subject.queue.enqueue(QueueName.SIGNATURES, body, not_before=NOW + timedelta(days=1))
 
         listed = [task async for task in subject.tasks.tasks()]
 
@@ -237,7 +250,7 @@ class TestEveryList:
     async def test_removes_some_and_leaves_the_others(self, subject: Subject, receiver: Receiver) -> None:
         """What is removed is never delivered."""
         for body in (b'"keep"', b'"remove"'):
-            await subject.queue.enqueue(body, not_before=NOW + timedelta(days=1))
+            await subject.queue.enqueue(QueueName.SIGNATURES, body, not_before=NOW + timedelta(days=1))
 
         await subject.tasks.delete([name async for name, body in subject.tasks.tasks() if body == b'"remove"'])
         await subject.dispatch(NOW + timedelta(days=2))
@@ -246,7 +259,7 @@ class TestEveryList:
 
     async def test_takes_no_offence_at_a_task_that_is_gone(self, subject: Subject) -> None:
         """It was delivered while the desk looked at the others."""
-        await subject.queue.enqueue(BODY, not_before=NOW + timedelta(days=1))
+        await subject.queue.enqueue(QueueName.SIGNATURES, BODY, not_before=NOW + timedelta(days=1))
         names = [name async for name, _ in subject.tasks.tasks()]
 
         await subject.tasks.delete(names)
@@ -256,7 +269,7 @@ class TestEveryList:
 
     async def test_overwrites_nothing_that_still_waits(self, subject: Subject, receiver: Receiver) -> None:
         """Also where nothing was removed before."""
-        await subject.queue.enqueue(BODY, not_before=NOW + timedelta(days=1))
+        await subject.queue.enqueue(QueueName.SIGNATURES, BODY, not_before=NOW + timedelta(days=1))
 
         await subject.tasks.overwrite()
         await subject.dispatch(NOW + timedelta(days=1))
@@ -265,9 +278,16 @@ class TestEveryList:
 
 
 class TestCloudTasks:
+    async def test_lists_the_tasks_of_one_queue(self, on_cloud: CloudSubject) -> None:
+        """The desk asks each of them."""
+        for queue in QueueName:
+            await on_cloud.queue.enqueue(queue, queue.encode(), not_before=NOW + timedelta(days=1))
+
+        assert [body async for _, body in on_cloud.tasks.tasks()] == [b"signatures"]
+
     async def test_asks_for_a_token_that_delivers_ingress_accepts(self, on_cloud: CloudSubject) -> None:
         """Cloud Tasks is told as whom to invoke deliver, and for which audience."""
-        await on_cloud.queue.enqueue(BODY)
+        await on_cloud.queue.enqueue(QueueName.SIGNATURES, BODY)
 
         token = on_cloud.server.created[0].http_request.oidc_token
 
@@ -279,7 +299,7 @@ class TestCloudTasks:
         queue = await asyncio.to_thread(cloud_queue, on_cloud.server.host, "https://deliver.example/")
 
         async with aclosing(queue):
-            await queue.enqueue(BODY, not_before=NOW + timedelta(hours=1))
+            await queue.enqueue(QueueName.SIGNATURES, BODY, not_before=NOW + timedelta(hours=1))
 
         assert len(on_cloud.server.created) == 1
 
@@ -298,7 +318,7 @@ class TestCloudTasks:
         on_cloud.server.fail_with = status
 
         with pytest.raises(QueueUnavailable) as caught:
-            await on_cloud.queue.enqueue(BODY)
+            await on_cloud.queue.enqueue(QueueName.SIGNATURES, BODY)
 
         assert on_cloud.server.calls == 1
         assert "sealed" not in str(caught.value)
@@ -309,7 +329,7 @@ class TestCloudTasks:
         """Two calls fail, the third is accepted, and the caller notices nothing."""
         on_cloud.server.fail_with, on_cloud.server.fail_times = grpc.StatusCode.UNAVAILABLE, 2
 
-        await on_cloud.queue.enqueue(BODY)
+        await on_cloud.queue.enqueue(QueueName.SIGNATURES, BODY)
         await on_cloud.dispatch(NOW)
 
         assert on_cloud.server.calls == 3
@@ -326,7 +346,7 @@ class TestCloudTasks:
 
         with pytest.raises(QueueUnavailable):
             async with asyncio.timeout(PATIENCE_SECONDS), aclosing(queue):
-                await queue.enqueue(BODY)
+                await queue.enqueue(QueueName.SIGNATURES, BODY)
 
         assert on_cloud.server.calls >= 2
         assert on_cloud.server.created == []
@@ -342,7 +362,7 @@ class TestCloudTasks:
 
         with pytest.raises(QueueUnavailable):
             async with asyncio.timeout(PATIENCE_SECONDS), aclosing(queue):
-                await queue.enqueue(BODY)
+                await queue.enqueue(QueueName.SIGNATURES, BODY)
 
         assert {task.http_request.body for task in on_cloud.server.created} == {BODY}
 
@@ -355,7 +375,7 @@ class TestCloudTasks:
 
         with pytest.raises(QueueUnavailable, match="ServiceUnavailable"):
             async with asyncio.timeout(PATIENCE_SECONDS), aclosing(queue):
-                await queue.enqueue(BODY)
+                await queue.enqueue(QueueName.SIGNATURES, BODY)
 
     async def test_leaves_a_connection_that_died_silently(
         self, on_cloud: CloudSubject, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
@@ -366,10 +386,10 @@ class TestCloudTasks:
             SilentProxy(on_cloud.server.host) as proxy,
             aclosing(cloud_queue(proxy.host, receiver.url)) as queue,
         ):
-            await queue.enqueue(b"before")
+            await queue.enqueue(QueueName.SIGNATURES, b"before")
             proxy.silence()
 
-            await queue.enqueue(b"after")
+            await queue.enqueue(QueueName.SIGNATURES, b"after")
             await on_cloud.dispatch(NOW)
 
         assert receiver.bodies == [b"before", b"after"]
@@ -381,33 +401,33 @@ class TestCloudTasks:
         """Google is asked with the Application Default Credentials; lacking those is unavailable."""
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
         queue = CloudTasksQueue(
-            queue=QUEUE,
+            queues=QUEUES,
             deliver_url="https://deliver.example/",
             audience=AUDIENCE,
             service_account=SERVICE_ACCOUNT,
         )
 
         with pytest.raises(QueueUnavailable, match="DefaultCredentialsError"):
-            await queue.enqueue(BODY)
+            await queue.enqueue(QueueName.SIGNATURES, BODY)
 
     @pytest.mark.parametrize(
-        ("queue", "deliver_url", "delay"),
+        ("queues", "deliver_url", "delay"),
         [
-            ("deliver", "https://deliver.example/", timedelta()),
-            (QUEUE, "ftp://deliver.example/", timedelta()),
-            (QUEUE, "https://deliver.example/", timedelta(days=30, seconds=1)),
+            ("queues", "https://deliver.example/", timedelta()),
+            (QUEUES, "ftp://deliver.example/", timedelta()),
+            (QUEUES, "https://deliver.example/", timedelta(days=30, seconds=1)),
         ],
         ids=["queue name", "url", "schedule time"],
     )
     async def test_reports_what_google_would_not_take(
-        self, on_cloud: CloudSubject, queue: str, deliver_url: str, delay: timedelta
+        self, on_cloud: CloudSubject, queues: str, deliver_url: str, delay: timedelta
     ) -> None:
         """The server these tests lean on refuses what the real one refuses."""
-        wrong = cloud_queue(on_cloud.server.host, deliver_url, queue=queue)
+        wrong = cloud_queue(on_cloud.server.host, deliver_url, queues=queues)
 
         with pytest.raises(QueueUnavailable, match="InvalidArgument"):
             async with aclosing(wrong):
-                await wrong.enqueue(BODY, not_before=NOW + delay)
+                await wrong.enqueue(QueueName.SIGNATURES, BODY, not_before=NOW + delay)
 
         assert on_cloud.server.created == []
 
@@ -416,7 +436,7 @@ class TestCloudTasks:
         on_cloud.server.deliver_twice = True
         receiver.hold()
 
-        await on_cloud.queue.enqueue(BODY)
+        await on_cloud.queue.enqueue(QueueName.SIGNATURES, BODY)
         await receiver.wait_for(2)
         receiver.let_go()
         await on_cloud.dispatch(NOW)
@@ -429,7 +449,7 @@ class TestLocal:
     async def test_keeps_tasks_over_a_restart(self, tmp_path: Path, receiver: Receiver) -> None:
         """What one process accepted, the next one on the same file delivers."""
         async with local_subject(tmp_path, receiver.url) as before:
-            await before.queue.enqueue(BODY)
+            await before.queue.enqueue(QueueName.SIGNATURES, BODY)
 
         async with local_subject(tmp_path, receiver.url) as after:
             await after.dispatch(NOW)
@@ -442,10 +462,11 @@ class TestLocal:
         """Nothing has to happen between the return of enqueue and the end of the process."""
         program = """
             import asyncio, os, pathlib, signal, sys
+            from shared.queue import QueueName
             from shared.queue.local import LocalQueue
 
             async def main():
-                await LocalQueue(pathlib.Path(sys.argv[1])).enqueue(sys.argv[2].encode())
+                await LocalQueue(pathlib.Path(sys.argv[1])).enqueue(QueueName.SIGNATURES, sys.argv[2].encode())
                 os.kill(os.getpid(), signal.SIGKILL)
 
             asyncio.run(main())
@@ -476,7 +497,7 @@ class TestLocal:
 
             asyncio.run(main())
         """
-        await on_file.queue.enqueue(BODY)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
         receiver.hold()
         process = await start(program, str(tmp_path / "queue.sqlite"), receiver.url, NOW.isoformat())
         await receiver.wait_for(1)
@@ -495,7 +516,7 @@ class TestLocal:
         self, on_file: LocalSubject, tmp_path: Path, receiver: Receiver
     ) -> None:
         """While one dispatcher waits for deliver's answer, another finds nothing to do."""
-        await on_file.queue.enqueue(BODY)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
         receiver.hold()
         first = asyncio.create_task(on_file.dispatcher.dispatch_due(NOW))
         await receiver.wait_for(1)
@@ -513,7 +534,7 @@ class TestLocal:
     ) -> None:
         """Two dispatchers that race for a hundred tasks deliver each of them once."""
         bodies = {b"%d" % number for number in range(100)}
-        await asyncio.gather(*(on_file.queue.enqueue(body) for body in bodies))
+        await asyncio.gather(*(on_file.queue.enqueue(QueueName.SIGNATURES, body) for body in bodies))
 
         async with local_subject(tmp_path, receiver.url) as other:
             tried = await asyncio.gather(on_file.dispatcher.dispatch_due(NOW), other.dispatcher.dispatch_due(NOW))
@@ -527,12 +548,13 @@ class TestLocal:
         """Processes that all make the file and write to it at the same time lose nothing."""
         program = """
             import asyncio, pathlib, sys
+            from shared.queue import QueueName
             from shared.queue.local import LocalQueue
 
             async def main():
                 queue = LocalQueue(pathlib.Path(sys.argv[1]))
                 for number in range(20):
-                    await queue.enqueue(f"{sys.argv[2]} {number}".encode())
+                    await queue.enqueue(QueueName.SIGNATURES, f"{sys.argv[2]} {number}".encode())
                 await queue.aclose()
 
             asyncio.run(main())
@@ -552,7 +574,7 @@ class TestLocal:
         """A refused task is kept, and comes after exactly 1, 2, 4 … seconds, never more than an hour."""
         pauses = [timedelta(seconds=min(2**tries, 3600)) for tries in range(14)]
         receiver.answers.extend([500] * 14)
-        await on_file.queue.enqueue(BODY)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
         await on_file.dispatch(NOW)
 
         now, tried = NOW, []
@@ -568,7 +590,7 @@ class TestLocal:
         self, on_file: LocalSubject, tmp_path: Path, receiver: Receiver
     ) -> None:
         """A refused connection is a failed try like any other."""
-        await on_file.queue.enqueue(BODY)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
         async with local_subject(tmp_path, "http://127.0.0.1:1/") as to_nobody:
             await to_nobody.dispatch(NOW)
 
@@ -583,7 +605,7 @@ class TestLocal:
         """A deliver that hangs holds up its task, not the dispatcher."""
         monkeypatch.setattr(local_dispatcher, "DELIVERY_TIMEOUT", timedelta(milliseconds=50))
         receiver.hold()
-        await on_file.queue.enqueue(BODY)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
 
         async with asyncio.timeout(PATIENCE_SECONDS):
             tried = await on_file.dispatcher.dispatch_due(NOW)
@@ -594,7 +616,7 @@ class TestLocal:
     async def test_delivers_a_few_tasks_at_once(self, on_file: LocalSubject, receiver: Receiver) -> None:
         """Deliver is asked concurrently, but tasks beyond that are left for other dispatchers."""
         for _ in range(CONCURRENT_DELIVERIES + 1):
-            await on_file.queue.enqueue(BODY)
+            await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
         receiver.hold()
 
         dispatching = asyncio.create_task(on_file.dispatcher.dispatch_due(NOW))
@@ -607,9 +629,29 @@ class TestLocal:
         assert left.task == CONCURRENT_DELIVERIES + 1
         assert await on_file.queue.pending() == 1
 
+    async def test_delivers_reminders_after_all_others(self, on_file: LocalSubject, receiver: Receiver) -> None:
+        """However long they have been due: a fresh signature does not wait for a thousand of yesterday's."""
+        for queue in reversed(QueueName):
+            for hours in (2, 1):
+                due_at = NOW - timedelta(hours=hours, minutes=queue is QueueName.REMINDERS)
+                await on_file.queue.enqueue(queue, f"{queue} {hours}".encode(), not_before=due_at)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, b"not due", not_before=NOW + SOON)
+
+        leased = [await on_file.queue.lease(NOW) for _ in range(7)]
+
+        assert [lease and lease.body.decode() for lease in leased] == [
+            "presses 2",
+            "signatures 2",
+            "presses 1",
+            "signatures 1",
+            "reminders 2",
+            "reminders 1",
+            None,
+        ]
+
     async def test_ignores_the_end_of_a_lease_that_ran_out(self, on_file: LocalSubject) -> None:
         """A worker that comes back late with a failure does not free the task that another now holds."""
-        await on_file.queue.enqueue(BODY)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
         late = await on_file.queue.lease(NOW)
         await on_file.queue.lease(NOW + LEASE)
         assert late is not None
@@ -621,9 +663,9 @@ class TestLocal:
     async def test_runs_until_it_is_cancelled(self, on_file: LocalSubject, receiver: Receiver) -> None:
         """The running dispatcher notices a task that comes later, and stops when told to."""
         running = asyncio.create_task(on_file.dispatcher.run(lambda: NOW))
-        await on_file.queue.enqueue(BODY)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
         await receiver.wait_for(1)
-        await on_file.queue.enqueue(b"another")
+        await on_file.queue.enqueue(QueueName.SIGNATURES, b"another")
         await receiver.wait_for(2)
 
         running.cancel()
@@ -637,7 +679,7 @@ class TestLocal:
     ) -> None:
         """A restart of the development server does not have to wait for the lease to run out."""
         receiver.hold()
-        await on_file.queue.enqueue(BODY)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
         running = asyncio.create_task(on_file.dispatcher.run(lambda: NOW))
         await receiver.wait_for(1)
 
@@ -663,7 +705,7 @@ class TestLocal:
             with pytest.raises(QueueUnavailable):
                 await subject.queue.pending()
             in_the_way.unlink()
-            await subject.queue.enqueue(BODY)
+            await subject.queue.enqueue(QueueName.SIGNATURES, BODY)
             await receiver.wait_for(1)
             running.cancel()
             await asyncio.wait([running])
@@ -676,13 +718,13 @@ class TestLocal:
 
         with pytest.raises(QueueUnavailable) as caught:
             async with aclosing(queue):
-                await queue.enqueue(BODY)
+                await queue.enqueue(QueueName.SIGNATURES, BODY)
 
         assert "sealed" not in str(caught.value)
 
     async def test_leaves_no_byte_of_a_removed_task(self, on_file: LocalSubject, tmp_path: Path) -> None:
         """Neither in the file nor in its log, which a plain DELETE leaves as it was."""
-        await on_file.queue.enqueue(BODY, not_before=NOW + timedelta(days=1))
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY, not_before=NOW + timedelta(days=1))
         await on_file.tasks.delete([name async for name, _ in on_file.tasks.tasks()])
 
         await on_file.tasks.overwrite()
@@ -694,15 +736,15 @@ class TestLocal:
     ) -> None:
         """A writer that does not let go is waited for a while, then unavailable; afterwards all is well."""
         monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
-        await on_file.queue.enqueue(BODY)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
         writer = sqlite3.connect(tmp_path / "queue.sqlite", isolation_level=None)
         writer.execute("BEGIN IMMEDIATE")
 
         with pytest.raises(QueueUnavailable, match="OperationalError"):
-            await on_file.queue.enqueue(BODY)
+            await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
         writer.execute("ROLLBACK")
         writer.close()
-        await on_file.queue.enqueue(BODY)
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
 
         assert await on_file.queue.pending() == 2
 

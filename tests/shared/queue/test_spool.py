@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from shared.errors import QueueUnavailable
-from shared.queue import MAX_BODY_BYTES, cloud_tasks
+from shared.queue import MAX_BODY_BYTES, QueueName, cloud_tasks
 from shared.queue.spool import FirestoreSpool
 from shared.queue.sweep import Sweeper
 from tests.support.cloud_tasks_server import CloudTasksServer
@@ -17,7 +17,7 @@ from tests.support.emulator import free_port
 from tests.support.firestore_server import FirestoreServer, serving
 from tests.support.silent_proxy import SilentProxy
 
-QUEUE = "projects/undersign-test/locations/europe-west1/queues/deliver"
+QUEUES = "projects/undersign-test/locations/europe-west1/queues"
 DATABASE = "(default)"
 
 
@@ -26,12 +26,14 @@ class KeepingQueue:
 
     def __init__(self, room: int = 1_000) -> None:
         self.bodies: list[bytes] = []
+        self.queues: set[QueueName] = set()
         self.room = room
 
-    async def enqueue(self, body: bytes, *, not_before: object = None) -> None:
+    async def enqueue(self, queue: QueueName, body: bytes, *, not_before: object = None) -> None:
         if len(self.bodies) >= self.room:
             raise QueueUnavailable("full")
         self.bodies.append(body)
+        self.queues.add(queue)
 
     async def aclose(self) -> None:
         pass
@@ -69,7 +71,7 @@ async def deployed(
     environment = {
         "TASKS": "cloud_tasks",
         "CLOUD_TASKS_EMULATOR_HOST": tasks.host,
-        "TASKS_QUEUE": QUEUE,
+        "TASKS_QUEUES": QUEUES,
         "DELIVER_URL": f"http://127.0.0.1:{free_port()}/v1/tasks/deliver",
         "DELIVER_AUDIENCE": "https://deliver.example.org",
         "TASKS_SERVICE_ACCOUNT": "queue@undersign-test.iam.gserviceaccount.com",
@@ -82,7 +84,7 @@ async def deployed(
 
 
 async def test_what_is_kept_is_swept_into_the_queue_once(spool: FirestoreSpool, project: str) -> None:
-    """Byte for byte, and then it is gone from the spool."""
+    """Byte for byte, where fresh signatures go; and then it is gone from the spool."""
     for body in (b"one", b"two\xff\x00"):
         await spool.keep(body)
     queue = KeepingQueue()
@@ -92,6 +94,7 @@ async def test_what_is_kept_is_swept_into_the_queue_once(spool: FirestoreSpool, 
 
     assert moved == [2, 0]
     assert sorted(queue.bodies) == [b"one", b"two\xff\x00"]
+    assert queue.queues == {QueueName.SIGNATURES}
 
 
 async def test_a_sweep_that_the_queue_cuts_short_leaves_the_rest(spool: FirestoreSpool, project: str) -> None:

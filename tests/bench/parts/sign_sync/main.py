@@ -53,7 +53,7 @@ def _enqueue(body: bytes) -> None:
             ),
         )
     )
-    _client().create_task(parent=os.environ["TASKS_QUEUE"], task=task)
+    _client().create_task(parent=f"{os.environ['TASKS_QUEUES']}/signatures", task=task)
 
 
 @cache
