@@ -289,7 +289,7 @@ class System:
 def arrivals(trace: Trace, rng: Random) -> Iterator[tuple[float, int]]:
     """Yield when each group of signers presses, and how many: when its last one came, a Poisson stream."""
     now, step = 0.0, min(1.0, trace.seconds)
-    group = trace.group(now)
+    group = trace.signers_at(now)
     needed = rng.gammavariate(group, 1)
     while now < trace.seconds:
         rate = trace.presses_per_second(now)
@@ -300,5 +300,5 @@ def arrivals(trace: Trace, rng: Random) -> Iterator[tuple[float, int]]:
             continue
         now += needed / rate
         yield now, group
-        group = trace.group(now)
+        group = trace.signers_at(now)
         needed = rng.gammavariate(group, 1)

@@ -80,7 +80,7 @@ def there(
 
 
 def rush(per_second: float, seconds: float, at_once: int = 1, mails_per_second: float = 400) -> Scenario:
-    trace = Trace(seconds, partial(_steady, per_second=per_second), per_second / at_once)
+    trace = Trace(seconds, partial(_steady, per_second=per_second), at_once)
     return Scenario("a rush", trace, mails_per_second)
 
 
@@ -518,7 +518,7 @@ def test_without_any_file_it_says_what_to_do(tmp_path: Path) -> None:
 
 def test_presses_come_at_the_rate_of_their_trace() -> None:
     """Also while it changes, and in groups that grow with it."""
-    rising = Scenario("rising", Trace(600, lambda seconds: seconds / 100, 1), 400)
+    rising = Scenario("rising", Trace(600, lambda seconds: seconds / 100, 4), 400)
 
     journal = simulated(rising, there()).journal
 

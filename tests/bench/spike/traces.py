@@ -16,19 +16,19 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 class Trace:
     """`presses_per_second`: the rate at a moment, in seconds from the begin; over after `seconds`.
 
-    Signers are simulated in groups who press at the same moment and fare alike, about `groups_per_second` of them
-    at any rate, so that millions take a minute and not an hour. A group fills places, uses processor time and
-    counts against limits as so many single signers would; only what happens within the fraction of a second in
+    Signers are simulated in groups who press at the same moment and fare alike: about as many as come in a second,
+    and at most `group`, so that millions take a minute and not an hour. A group fills places, uses processor time
+    and counts against limits as so many single signers would; only what happens within the fraction of a second in
     which they come is blurred.
     """
 
     seconds: float
     presses_per_second: Callable[[float], float]
-    groups_per_second: float = math.inf
+    group: int = 1
 
-    def group(self, seconds: float) -> int:
+    def signers_at(self, seconds: float) -> int:
         """Return how many signers a group has at a moment."""
-        return max(1, round(self.presses_per_second(seconds) / self.groups_per_second))
+        return max(1, min(self.group, round(self.presses_per_second(seconds))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +88,13 @@ def day(seconds: float, presses: float) -> float:
     return presses / DAY * (1 - 0.82 * math.cos(2 * math.pi * (seconds - 4 * HOUR) / DAY))
 
 
-_MODERATE = Trace(QUIET_SECONDS + HOUR / 2, partial(step, per_second=50), 10)
+_MODERATE = Trace(QUIET_SECONDS + HOUR / 2, partial(step, per_second=50), 5)
 
 SCENARIOS = (
-    UK := Scenario("UK 2024", Trace(DAY, partial(uk2024, times=1), 3), 100),
-    UK_TIMES_5 := Scenario("UK 2024 × 5", Trace(DAY, partial(uk2024, times=5), 5), 300),
+    UK := Scenario("UK 2024", Trace(DAY, partial(uk2024, times=1), 20), 100),
+    UK_TIMES_5 := Scenario("UK 2024 × 5", Trace(DAY, partial(uk2024, times=5), 40), 300),
     HOUR_LONG := Scenario(
-        "200/s for an hour", Trace(QUIET_SECONDS + HOUR, partial(step, per_second=200), 20), 100, steps=True
+        "200/s for an hour", Trace(QUIET_SECONDS + HOUR, partial(step, per_second=200), 10), 100, steps=True
     ),
     NEWS := Scenario(
         "evening news, 500/s",
@@ -103,7 +103,7 @@ SCENARIOS = (
         steps=True,
     ),
     #: As against SOPA, 18 January 2012: Google reported more than 7 million.
-    SOPA := Scenario("7 million in a day", Trace(DAY, partial(day, presses=7e6), 4), 150),
+    SOPA := Scenario("7 million in a day", Trace(DAY, partial(day, presses=7e6), 40), 150),
     MODERATE := Scenario("50/s for half an hour", _MODERATE, 100, steps=True),
     #: 20,000 viewers, each of whom asks for the count every 500 ms, as fan pages have done.
     TRACKERS := Scenario("the same, and trackers", _MODERATE, 100, polls_per_second=40_000, steps=True),
