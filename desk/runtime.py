@@ -1,6 +1,6 @@
 """The desk's composition root: settings in, wired stores and queues out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def desk() -> Desk:
     """
     settings = load_for_desk(DeskSettings)
     campaigns = load_all(settings.campaigns_folder or FOLDER)
-    maintenance, place = _open_store(settings.store, lambda campaign: campaigns[campaign].tally_shards)
+    maintenance, place = _open_store(settings.store)
     return Desk(
         campaigns=campaigns,
         maintenance=maintenance,
@@ -81,7 +81,7 @@ def rights() -> Rights:
     """
     settings = load_for_desk(RightsSettings)
     campaigns, broken = _those_that_load(settings.campaigns_folder or FOLDER)
-    maintenance, place = _open_store(settings.store, _shards_also_without_file(campaigns))
+    maintenance, place = _open_store(settings.store)
     return Rights(
         campaigns=campaigns,
         maintenance=maintenance,
@@ -109,21 +109,12 @@ def _those_that_load(folder: Path) -> tuple[Mapping[str, Campaign], Mapping[str,
     return loaded, broken
 
 
-def _open_store(
-    settings: FirestoreSettings | SqliteSettings, shards: Callable[[str], int]
-) -> tuple[Maintenance, str]:
+def _open_store(settings: FirestoreSettings | SqliteSettings) -> tuple[Maintenance, str]:
     """Return the store, and where it is, in words."""
     if isinstance(settings, FirestoreSettings):
         project, database = settings.firestore_project, settings.firestore_database
-        return FirestoreMaintenance(project, database, shards), f"the database {database} of project {project}"
-    return SqliteMaintenance(settings.file, shards), f"{settings.file} of this machine"
-
-
-def _shards_also_without_file(campaigns: Mapping[str, Campaign]) -> Callable[[str], int]:
-    # The count is the sum of all shards, so it is right whichever of them something is taken off. Where a file
-    # that is back again names another number of them, `undersign audit` finds two that differ, and repairs them.
-    usual: int = Campaign.model_fields["tally_shards"].default
-    return lambda campaign: campaigns[campaign].tally_shards if campaign in campaigns else usual
+        return FirestoreMaintenance(project, database), f"the database {database} of project {project}"
+    return SqliteMaintenance(settings.file), f"{settings.file} of this machine"
 
 
 def _task_lists(settings: RightsSettings) -> Iterator[tuple[str, TaskList]]:

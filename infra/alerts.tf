@@ -161,7 +161,7 @@ locals {
     }
     mail-deferred = {
       to      = "mail"
-      summary = "The relay puts off every fifth mail."
+      summary = "The relays put off every fifth mail."
       # Greylisting stays far below. A relay that takes nothing wakes somebody, by deliver-errors.
       query = <<-EOT
         sum(increase(logging_googleapis_com:user_mail_deferred{monitored_resource="cloud_run_revision"}[30m])) > 20
@@ -170,6 +170,16 @@ locals {
         / sum(increase(logging_googleapis_com:user_mail_decisions{monitored_resource="cloud_run_revision",outcome=~"confirm|reminder|signed"}[30m])) > 0.2
       EOT
       for   = "300s"
+    }
+    relay-left-out = {
+      to      = "mail"
+      summary = "A relay fails again and again; its mails go through the others, which get more than they agreed to take."
+      # Each instance leaves it out for two seconds, then for twice as long, up to two minutes: five times are a minute
+      # of one instance. While no relay works, deliver-errors wakes somebody.
+      query = <<-EOT
+        sum by (relay) (increase(logging_googleapis_com:user_relay_left_out{monitored_resource="cloud_run_revision"}[15m])) > 5
+      EOT
+      for   = "120s"
     }
     mail-refused = {
       to      = "mail"

@@ -70,9 +70,10 @@ locals {
           }
         },
         {
-          title = "Put off by the relay, a minute, by reply"
+          title = "Put off by the relays, a minute, by reply"
           lines = {
-            "$${labels.reply} $${labels.error}" = "60 * sum by (reply, error) (rate(logging_googleapis_com:user_mail_deferred{${local.run}}[10m]))"
+            "$${labels.relay} $${labels.reply} $${labels.error}" = "60 * sum by (relay, reply, error) (rate(logging_googleapis_com:user_mail_deferred{${local.run}}[10m]))"
+            "$${labels.relay} left out"                          = "60 * sum by (relay) (rate(logging_googleapis_com:user_relay_left_out{${local.run}}[10m]))"
           }
         },
         {

@@ -43,8 +43,13 @@ locals {
     }
     mail_deferred = {
       filter = "jsonPayload.event=\"mail_deferred\""
-      labels = ["error", "reply", "provider"]
-      why    = "Mails that the relay did not take for now, by its SMTP reply"
+      labels = ["error", "reply", "provider", "relay"]
+      why    = "Mails that a relay did not take for now, by its SMTP reply"
+    }
+    relay_left_out = {
+      filter = "jsonPayload.event=\"relay_left_out\""
+      labels = ["relay", "error", "reply"]
+      why    = "Times that an instance left out a relay that had failed, for two minutes at most"
     }
     mail_unresolved = {
       filter = "jsonPayload.event=\"mail_unresolved\""

@@ -2,6 +2,7 @@ locals {
   # What is called on deliver, and when.
   schedule = {
     snapshot = { cron = "0 * * * *", why = "Keeps the count of the hour, for its history" }
+    fold     = { cron = "*/10 * * * *", why = "Gathers the documents of the tally that have been quiet" }
     sweep    = { cron = "*/5 * * * *", why = "Puts what waits in the spool into the queue" }
   }
 }

@@ -107,8 +107,8 @@ variable "relays" {
   }))
 
   validation {
-    condition     = length(var.relays) >= 1 && alltrue([for name in keys(var.relays) : can(regex("^[a-z0-9-]{1,20}$", name))])
-    error_message = "relays: name one at least, with small letters, digits and hyphens."
+    condition     = alltrue([for name in keys(var.relays) : length(name) <= 20 && can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", name))])
+    error_message = "relays: name each with small letters, digits and single hyphens, 20 at most, as in first or second-eu."
   }
 
   validation {
@@ -119,6 +119,11 @@ variable "relays" {
   validation {
     condition     = sum([for relay in values(var.relays) : relay.mails_per_second]) >= 2
     error_message = "relays: together they take 2 mails a second at least: one for a signature, and one for a reminder."
+  }
+
+  validation {
+    condition     = length([for relay in values(var.relays) : relay if relay.mails_per_second > 0]) <= 3
+    error_message = "relays: three at most mail at a time, or a task that meets them all as they hang takes longer than its queue waits. Write mails_per_second = 0 for the others."
   }
 }
 

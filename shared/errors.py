@@ -27,8 +27,8 @@
     ├── MailError
     │   ├── MailRefused            the recipient's address is refused for good (5.1.x at RCPT)
     │   ├── MailDeferred           definitely not sent; try later
-    │   ├── MailUnresolved         it may or may not have been sent
-    │   └── MailUnavailable        definitely not sent: every relay is down
+    │   │   └── MailUnavailable    and the relay, or every relay, is down
+    │   └── MailUnresolved         it may or may not have been sent
     └── ConfigurationError         the function must not start
 
 Codes are part of the HTTP contract and never change; their texts live in locales/. No exception carries an
@@ -182,11 +182,15 @@ class MailDeferred(MailError):
     pass
 
 
+class MailUnavailable(MailDeferred):
+    """`reply`: the relay's SMTP code, if it gave one."""
+
+    def __init__(self, error: str, reply: int | None = None) -> None:
+        super().__init__(error)
+        self.reply = reply
+
+
 class MailUnresolved(MailError):
-    pass
-
-
-class MailUnavailable(MailError):
     pass
 
 

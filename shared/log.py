@@ -11,10 +11,10 @@ from pathlib import PurePath
 from typing import Literal
 
 #: The fields of events. Adding one is a decision about privacy. `provider`: the class of a mail provider, from
-#: `mail_providers.provider_class`; never a domain.
+#: `mail_providers.provider_class`; never a domain. `relay`: its name in the settings.
 FIELDS = frozenset(
     "function campaign partner country locale kind outcome code status error place attempts seconds reply tasks "
-    "stage provider".split()
+    "stage provider relay".split()
 )
 
 Severity = Literal["INFO", "WARNING", "ERROR"]

@@ -6,6 +6,7 @@ a function's bundle need not hold the packages of the others.
 """
 
 import gc
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -102,7 +103,7 @@ def deliver() -> DeliverDependencies:
     campaigns = _campaigns(settings)
     if settings.throwaway_recipient is None:
         _refuse_unready(campaigns)
-    queue, store = _queue(settings.queue), _store(settings.store, campaigns)
+    queue, store = _queue(settings.queue), _store(settings.store)
     tokens = Tokens(split_keys(settings.token_keys))
     return DeliverDependencies(
         public_url=settings.public_url,
@@ -128,7 +129,7 @@ def confirm() -> ConfirmDependencies:
 
     settings = environment.load(environment.ConfirmSettings)
     campaigns = _campaigns(settings)
-    store = _store(settings.store, campaigns)
+    store = _store(settings.store)
     return ConfirmDependencies(
         public_url=settings.public_url,
         campaigns=LiveCampaigns(campaigns, store.overlay),
@@ -143,7 +144,7 @@ def count() -> CountDependencies:
     """Wire count."""
     settings = environment.load(environment.CountSettings)
     campaigns = _campaigns(settings)
-    store = _store(settings.store, campaigns)
+    store = _store(settings.store)
     return CountDependencies(public_url=settings.public_url, campaigns=campaigns, store=store)
 
 
@@ -174,19 +175,14 @@ def _live_campaigns(settings: environment.FunctionSettings) -> LiveCampaigns:
     return LiveCampaigns(_campaigns(settings), partial(read_overlay, settings.public_url))
 
 
-def _store(
-    settings: environment.FirestoreSettings | environment.SqliteSettings, campaigns: Mapping[str, Campaign]
-) -> "Store":
-    def shards(campaign: str) -> int:
-        return campaigns[campaign].tally_shards
-
+def _store(settings: environment.FirestoreSettings | environment.SqliteSettings) -> "Store":
     if isinstance(settings, environment.FirestoreSettings):
         from shared.store.firestore import FirestoreStore
 
-        return FirestoreStore(settings.firestore_project, settings.firestore_database, shards)
+        return FirestoreStore(settings.firestore_project, settings.firestore_database)
     from shared.store.sqlite import SqliteStore
 
-    return SqliteStore(settings.file, shards)
+    return SqliteStore(settings.file)
 
 
 def _queue(settings: environment.CloudTasksSettings | environment.LocalQueueSettings) -> "TaskQueue":
@@ -227,17 +223,26 @@ def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> 
         from shared.mail.outbox import Outbox
 
         return Outbox(settings.local_folder / "outbox", utc_now)
-    from shared.mail.smtp import SmtpMailer
+    from shared.mail.relays import RelayMailer
+    from shared.mail.smtp import SmtpRelay
 
-    password = settings.smtp_password
-    return SmtpMailer(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        user=settings.smtp_user,
-        password=password.get_secret_value() if password else None,
-        starttls=settings.smtp_starttls,
-        now=utc_now,
-    )
+    # One for all, and not one for each connection: to load the authorities takes longer than ten mails.
+    context = ssl.create_default_context()
+    relays = [
+        SmtpRelay(
+            relay.name,
+            host=relay.host,
+            port=relay.port,
+            user=relay.user,
+            password=settings.password(relay),
+            mails_per_second=relay.mails_per_second,
+            connections=relay.connections,
+            now=utc_now,
+            tls_context=context if relay.starttls else None,
+        )
+        for relay in settings.relays
+    ]
+    return RelayMailer(relays, utc_now)
 
 
 def _refuse_unready(campaigns: Mapping[str, Campaign]) -> None:

@@ -5,12 +5,21 @@ could fall into by accident has a default: not where to store, not how to queue,
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from inspect import isclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Json,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from shared.errors import ConfigurationError
@@ -100,24 +109,58 @@ class SpoolSettings(Settings):
     spool_database: str = Field(description="a Firestore database for the spool alone; goes with SPOOL_PROJECT")
 
 
+class RelaySettings(BaseModel):
+    """One mail relay of RELAYS. `connections`: the most that one instance of deliver opens to it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
+    host: str = Field(min_length=1)
+    port: int = Field(default=587, ge=1, le=65535)
+    user: str | None = None
+    mails_per_second: float = Field(gt=0, allow_inf_nan=False)
+    connections: int = Field(ge=1)
+    starttls: bool = True
+
+    @property
+    def password_key(self) -> str:
+        """What the name of its password's variable ends in."""
+        return self.name.upper().replace("-", "_")
+
+
 class SmtpSettings(Settings):
     mail: Literal["smtp"]
-    smtp_host: str = Field(description="the mail relay")
-    smtp_port: int = Field(default=587, ge=1, le=65535)
-    smtp_user: str | None = None
-    smtp_password: SecretStr | None = None
-    smtp_starttls: bool = Field(default=True, description="false only for a relay on the same machine")
+    # Three, because a mail that meets them all as they hang must fail before the queue stops waiting for deliver.
+    relays: Json[tuple[RelaySettings, ...]] = Field(
+        min_length=1, max_length=3, description="the mail relays, a JSON list, see docs/configuration.md"
+    )
+    smtp_password: dict[str, SecretStr] = Field(
+        default={}, description="the password of each relay that has a user, as in SMTP_PASSWORD_FIRST"
+    )
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
-        errors = []
-        if (self.smtp_user is None) != (self.smtp_password is None):
-            errors.append("SMTP_USER and SMTP_PASSWORD go together")
-        if not self.smtp_starttls and self.smtp_host not in {"localhost", "127.0.0.1"}:
-            errors.append("SMTP_STARTTLS may be false only for a relay on the same machine")
-        if errors:
+        if errors := [*self._password_errors(), *self._relay_errors()]:
             raise ValueError("\n  ".join(errors))
         return self
+
+    def _password_errors(self) -> Iterator[str]:
+        needed = {relay.password_key: relay.name for relay in self.relays if relay.user is not None}
+        for key in sorted(needed.keys() - self.smtp_password.keys()):
+            yield f"SMTP_PASSWORD_{key}: is not set (the password of the relay {needed[key]})"
+        for key in sorted(self.smtp_password.keys() - needed.keys()):
+            yield f"SMTP_PASSWORD_{key}: RELAYS names no relay of this name that has a user"
+
+    def _relay_errors(self) -> Iterator[str]:
+        if len({relay.name for relay in self.relays}) < len(self.relays):
+            yield "RELAYS: two relays have the same name"
+        for relay in self.relays:
+            if not relay.starttls and relay.host not in {"localhost", "127.0.0.1"}:
+                yield f"RELAYS: starttls of {relay.name} may be false only for a relay on the same machine"
+
+    def password(self, relay: RelaySettings) -> str | None:
+        """Return the password of a relay; None if it has no user."""
+        return self.smtp_password[relay.password_key].get_secret_value() if relay.user is not None else None
 
 
 class OutboxSettings(Settings):
@@ -212,12 +255,14 @@ S = TypeVar("S", bound=Settings)
 def load(kind: type[S], defaults: Mapping[str, str] | None = None) -> S:
     """Load the settings of one program from the environment; variables are named like the fields, in capitals.
 
+    A field that is a dict is read from all variables that begin with its name, as SMTP_PASSWORD_FIRST does.
+
     `defaults`: values for variables that are not set, by field name.
 
     Raises:
         ConfigurationError: names every variable that is missing or wrong, and what belongs there.
     """
-    from_environment = {name: os.environ.get(name.upper(), "") for name in variables(kind)}
+    from_environment = {name: _read(name.upper(), field) for name, field in variables(kind).items()}
     given = {**(defaults or {}), **{name: value for name, value in from_environment.items() if value}}
     # Each group takes its own variables from all that are set; an optional one is there if any of them is.
     groups = {
@@ -230,6 +275,13 @@ def load(kind: type[S], defaults: Mapping[str, str] | None = None) -> S:
     except ValidationError as error:
         lines = dict.fromkeys(_explain(kind, each) for each in error.errors(include_input=False))
         raise ConfigurationError("the environment is incomplete:\n" + "\n".join(lines)) from None
+
+
+def _read(variable: str, field: FieldInfo) -> str | dict[str, str]:
+    if get_origin(field.annotation) is not dict:
+        return os.environ.get(variable, "")
+    prefix, given = f"{variable}_", os.environ.items()
+    return {name.removeprefix(prefix): value for name, value in given if value and name.startswith(prefix)}
 
 
 def variables(kind: type[Settings]) -> Mapping[str, FieldInfo]:
@@ -254,8 +306,12 @@ def _explain(kind: type[Settings], error: Any) -> str:
         name, wanted = error["ctx"]["discriminator"].strip("'"), kind.model_fields[error["loc"][0]].description
         problem = "is not set" if error["type"] == "union_tag_not_found" else "is unknown"
         return f"  {name.upper()}: {problem} ({wanted})"
-    field = variables(kind).get(error["loc"][-1]) if error["loc"] else None
-    if field is None:  # of several variables together
+    path, known = error["loc"], variables(kind).keys() - _groups(kind).keys()
+    start = next((position for position, part in enumerate(path) if part in known), None)
+    if start is None:  # of several variables together
         return f"  {error['ctx']['error']}"
+    variable, *entry = map(str, path[start:])  # within RELAYS, the number of the relay and what of it
     problem = "is not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
-    return f"  {error['loc'][-1].upper()}: {problem}" + (f" ({field.description})" if field.description else "")
+    description = variables(kind)[variable].description
+    place = ".".join(entry) + " " if entry else ""
+    return f"  {variable.upper()}: {place}{problem}" + (f" ({description})" if description else "")

@@ -20,7 +20,7 @@ def audit(
         bool, typer.Option("--repair", help="Repair the tally. Signing may go on meanwhile.")
     ] = False,
 ) -> None:
-    """Recount a campaign from its records, and compare that with its tally: in all, by country, partner and shard.
+    """Recount a campaign from its records, and compare that with its tally: in all, by country and partner.
 
     Ends with status 1 where they differ and were not repaired.
     """
@@ -29,9 +29,9 @@ def audit(
     confirmed = recount.tally.total
     out.print(f"{recount.records:,} records read, {confirmed:,} of them confirmed signatures.")
     if not differences:
-        out.print("[green]The tally is right[/]: in all, in every country, partner and shard.")
+        out.print("[green]The tally is right[/]: in all, in every country and partner.")
         return
-    out.print(_sums(recount), _shards(differences))
+    out.print(_table(differences))
     if not repair:
         out.print(f"[red]The tally is wrong[/] in {len(differences)} places. To repair it, add --repair.")
         raise typer.Exit(1)
@@ -53,28 +53,9 @@ async def _audit(campaign: str, *, repair: bool) -> Recount:
         return recount
 
 
-def _sums(recount: Recount) -> Table:
-    """Return the differences in the published numbers: the sums over all shards."""
-    sums = table("what", "records", "tally", "too many", title="In all")
-    counted, kept = recount.tally, recount.kept_tally
-    for kind, here, there in (
-        ("total", {"": counted.total}, {"": kept.total}),
-        ("country", counted.by_country, kept.by_country),
-        ("partner", counted.by_partner, kept.by_partner),
-    ):
-        for key in sorted({*here, *there}):
-            if here.get(key, 0) != there.get(key, 0):
-                sums.add_row(f"{kind} {key}".strip(), *_numbers(here.get(key, 0), there.get(key, 0)))
-    return sums
-
-
-def _shards(differences: Sequence[Difference]) -> Table:
-    """Return every difference, shard by shard."""
-    shards = Table("shard", "what", "records", "tally", "too many", title="By shard")
+def _table(differences: Sequence[Difference]) -> Table:
+    shown = table("what", "records", "tally", "too many")
     for each in differences:
-        shards.add_row(str(each.shard), f"{each.field} {each.key}".strip(), *_numbers(each.counted, each.kept))
-    return shards
-
-
-def _numbers(counted: int, kept: int) -> tuple[str, str, str]:
-    return f"{counted:,}", f"{kept:,}", f"{kept - counted:+,}"
+        too_many = each.kept - each.counted
+        shown.add_row(f"{each.field} {each.key}".strip(), f"{each.counted:,}", f"{each.kept:,}", f"{too_many:+,}")
+    return shown

@@ -1,6 +1,6 @@
 """The desk's side of the store on Firestore."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -16,14 +16,14 @@ from shared.databases import firestore
 from shared.databases.firestore import until_committed
 from shared.errors import StoreUnavailable
 from shared.store.documents import MAILBOX, SIGNATURE
-from shared.store.entities import Address, FunnelKey, Mailbox, shard_of
+from shared.store.entities import Address, FunnelKey, Mailbox
 from shared.store.firestore import (
     FirestoreStore,
+    folded_path,
     mailbox_path,
     overlay_of,
     overlay_path,
     parsed,
-    shard_path,
     signature_path,
 )
 
@@ -62,7 +62,7 @@ class FirestoreMaintenance(FirestoreStore):
             found = _found(*stored)
             writes = [firestore.delete(each.reference.path, each.update_time) for each in stored if each.exists]
             if delta := delta_of(found.signature, -1):
-                writes.append(self.count(address.campaign, address.digest, delta))
+                writes.append(self.count(address.campaign, delta))
             if writes:
                 await self.database.commit(*writes)
             return found
@@ -76,22 +76,22 @@ class FirestoreMaintenance(FirestoreStore):
         """Nothing to do: what is deleted is Google's to overwrite."""
 
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
-        recount, number = Recount(), self.shards(campaign)
+        recount = Recount()
         # The database's own clock: what is read as of it is one state of the whole database.
         [snapshot] = await until_committed(lambda: self.database.read(f"campaigns/{campaign}"))
         at: datetime = snapshot.read_time
 
         async def kept() -> None:
             recount.kept.clear()
-            shards = self.database.client.collection("campaigns", campaign, "tally")
-            async for shard in shards.stream(timeout=_TIMEOUT_SECONDS, read_time=at):
-                for name, key, value in _values(shard.to_dict() or {}):
-                    recount.kept[int(shard.id), name, key] = value
+            documents = self.database.client.collection("campaigns", campaign, "tally")
+            async for document in documents.stream(timeout=_TIMEOUT_SECONDS, read_time=at):
+                for name, key, value in _values(document.to_dict() or {}):
+                    recount.kept[name, key] += value
 
         await until_committed(kept)
         async for page in self._pages(campaign, "signatures", at=at):
             for each in page:
-                recount.count(shard_of(each.id, number), SIGNATURE.validate_python(each.to_dict()))
+                recount.count(SIGNATURE.validate_python(each.to_dict()))
             progress(len(page))
         return recount
 
@@ -122,15 +122,14 @@ class FirestoreMaintenance(FirestoreStore):
         return await until_committed(work)
 
     async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:
-        lacking = defaultdict[int, dict[str, Any]](dict)
+        lacking = dict[str, Any]()
         for each in differences:
-            document = lacking[each.shard]
-            place = document.setdefault(_MAPS[each.field], {}) if each.key else document
+            place = lacking.setdefault(_MAPS[each.field], {}) if each.key else lacking
             place[each.key or "total"] = each.counted - each.kept
-        writes = [firestore.increment(shard_path(campaign, shard), fields) for shard, fields in lacking.items()]
-        if writes:
+        if lacking:
+            repaired = firestore.increment(folded_path(campaign), lacking)
             # Not retried: where the answer got lost, the difference would be added twice.
-            await until_committed(lambda: self.database.commit(*writes, retried=()))
+            await until_committed(lambda: self.database.commit(repaired, retried=()))
 
     async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:
         removed = 0
@@ -185,9 +184,9 @@ def _found(signature: DocumentSnapshot[Any], mailbox: DocumentSnapshot[Any]) -> 
     return Found(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())
 
 
-def _values(shard: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+def _values(document: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
     """Field, key and value of all that one document of the tally holds."""
-    yield "total", "", shard.get("total", 0)
+    yield "total", "", document.get("total", 0)
     for name, place in _MAPS.items():
-        for key, value in shard.get(place, {}).items():
+        for key, value in document.get(place, {}).items():
             yield name, key, value

@@ -40,7 +40,6 @@ class Found:
 class Difference:
     """Where tally and records disagree. `field`: total, country or partner; `key`: which, "" for the total."""
 
-    shard: int
     field: str
     key: str
     counted: int
@@ -49,27 +48,27 @@ class Difference:
 
 @dataclass(slots=True)
 class Recount:
-    """Confirmed signatures by shard, field and key: as `counted` from the records, as `kept` in the tally.
+    """Confirmed signatures by field and key: as `counted` from the records, as `kept` in the tally.
 
     Both as of one moment, so that a difference between them is not one of the signatures that come in meanwhile.
     """
 
-    counted: Counter[tuple[int, str, str]] = field(default_factory=Counter)
-    kept: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+    counted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
     records: int = 0
 
-    def count(self, shard: int, signature: Signature) -> None:
+    def count(self, signature: Signature) -> None:
         """Count one more record, whether the tally should hold it or not."""
         self.records += 1
         delta = delta_of(signature, +1)
         if delta is None:
             return
-        self.counted.update([(shard, "total", ""), (shard, "country", delta.country)])
+        self.counted.update([("total", ""), ("country", delta.country)])
         if delta.partner:
-            self.counted[shard, "partner", delta.partner] += 1
+            self.counted["partner", delta.partner] += 1
 
     def differences(self) -> list[Difference]:
-        """Return every difference, in the order of shards."""
+        """Return every difference, by field and key."""
         places = sorted(self.counted.keys() | self.kept.keys())
         return [
             Difference(*place, counted=self.counted[place], kept=self.kept[place])
@@ -79,21 +78,20 @@ class Recount:
 
     @property
     def tally(self) -> Tally:
-        """Sum what was counted, over the shards."""
-        return _summed(self.counted)
+        """Return what was counted."""
+        return _as_tally(self.counted)
 
     @property
     def kept_tally(self) -> Tally:
-        """Sum what the tally says, over the shards."""
-        return _summed(self.kept)
+        """Return what the tally says."""
+        return _as_tally(self.kept)
 
 
-def _summed(values: Mapping[tuple[int, str, str], int]) -> Tally:
-    sums: dict[str, Counter[str]] = {"total": Counter(), "country": Counter(), "partner": Counter()}
-    for (_, name, key), value in values.items():
-        sums[name][key] += value
-    by_country, by_partner = ({key: n for key, n in sums[name].items() if n} for name in ("country", "partner"))
-    return Tally(sums["total"][""], by_country, by_partner)
+def _as_tally(values: Mapping[tuple[str, str], int]) -> Tally:
+    def by(wanted: str) -> dict[str, int]:
+        return {key: number for (name, key), number in values.items() if name == wanted and number}
+
+    return Tally(values.get(("total", ""), 0), by("country"), by("partner"))
 
 
 class Maintenance(Store, Protocol):

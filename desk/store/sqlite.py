@@ -9,8 +9,15 @@ from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSigna
 from shared.campaigns.overlay import Overlay
 from shared.databases import sqlite
 from shared.store.documents import SIGNATURE
-from shared.store.entities import Address, FunnelKey, shard_of
-from shared.store.sqlite import SqliteStore, add_to_tally, read_mailbox, read_overlay, read_signature
+from shared.store.entities import Address, FunnelKey
+from shared.store.sqlite import (
+    SqliteStore,
+    add_to_tally,
+    read_mailbox,
+    read_overlay,
+    read_signature,
+    write_signature,
+)
 
 #: The tables that hold something of an address, and what it is found by.
 _TABLES = {"signatures": "digest", "mailboxes": "mailbox"}
@@ -39,7 +46,7 @@ class SqliteMaintenance(SqliteStore):
         def work(database: sqlite3.Connection) -> Found:
             found = _find(database, address)
             uncounted = delta_of(found.signature, -1)
-            self.write_signature(database, address.campaign, address.digest, None, uncounted)
+            write_signature(database, address.campaign, address.digest, None, uncounted)
             for table, key in _TABLES.items():
                 delete = f"DELETE FROM {table} WHERE campaign = ? AND {key} = ?"  # noqa: S608 - our own names
                 database.execute(delete, (address.campaign, getattr(address, key)))
@@ -51,20 +58,20 @@ class SqliteMaintenance(SqliteStore):
         await self.database.run(sqlite.overwrite)
 
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
-        records = "SELECT digest, document FROM signatures WHERE campaign = ?"
-        kept = "SELECT shard, field, key, value FROM tally WHERE campaign = ?"
+        records = "SELECT document FROM signatures WHERE campaign = ?"
+        kept = "SELECT field, key, SUM(value) FROM tally WHERE campaign = ? GROUP BY field, key"
 
         def work(_: sqlite3.Connection) -> Recount:
-            recount, shards = Recount(), self.shards(campaign)
+            recount = Recount()
             # A connection of its own, whose transaction sees one moment and keeps nobody from writing.
             with closing(sqlite.connect(self.database.path, "")) as database:
                 database.execute("BEGIN")
-                for shard, field, key, value in database.execute(kept, (campaign,)):
-                    recount.kept[shard, field, key] = value
+                for field, key, value in database.execute(kept, (campaign,)):
+                    recount.kept[field, key] = value
                 found = database.execute(records, (campaign,))
                 while rows := found.fetchmany(PAGE):
-                    for digest, document in rows:
-                        recount.count(shard_of(digest, shards), SIGNATURE.validate_json(document))
+                    for [document] in rows:
+                        recount.count(SIGNATURE.validate_json(document))
                     progress(len(rows))
             return recount
 
@@ -89,7 +96,7 @@ class SqliteMaintenance(SqliteStore):
         return await self.database.run(work)
 
     async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:
-        lacking = [(each.shard, each.field, each.key, each.counted - each.kept) for each in differences]
+        lacking = [(each.field, each.key, each.counted - each.kept) for each in differences]
         await self.database.transact(lambda database: add_to_tally(database, campaign, lacking))
 
     async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:

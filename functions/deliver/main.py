@@ -95,6 +95,14 @@ async def post_snapshot(_call: Call) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
+async def post_fold(_call: Call) -> Response:
+    """Fold each campaign's tally. Called on a schedule."""
+    now = deps.now()
+    begun = [campaign.id for campaign in deps.campaigns.values() if campaign.has_opened(now)]
+    await asyncio.gather(*(deps.store.fold_tally(campaign, now) for campaign in begun))
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
 async def _add_to_history(campaign: str, now: datetime) -> None:
     tally = await deps.store.tally(campaign)
     await deps.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
@@ -216,12 +224,12 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
         # The claim counts as used, so that neither this mail nor a reminder is tried again.
         log.event("mail_refused", "WARNING", **failure)
         is_sent = False
-    except MailDeferred:
-        await deps.store.settle(granted, sent=False)
-        raise RetryTask from None
     except MailUnavailable:
         await deps.store.settle(granted, sent=False)
         raise TryAgain from None
+    except MailDeferred:
+        await deps.store.settle(granted, sent=False)
+        raise RetryTask from None
     except MailUnresolved:
         # The claim stays: whether or not the mail went out, none follows within the hour.
         log.event("mail_unresolved", "WARNING", **failure)
@@ -291,6 +299,7 @@ app = App(
         Route(DeliverPath.TASK, {"POST": post_task}),
         Route(DeliverPath.SWEEP, {"POST": post_sweep}),
         Route(DeliverPath.SNAPSHOT, {"POST": post_snapshot}),
+        Route(DeliverPath.FOLD, {"POST": post_fold}),
     ],
 )
 runtime.freeze()

@@ -116,7 +116,7 @@ def instance_prices(
         return cpu.cost(size.cpu) + memory.cost(size.memory_gib)
 
     # Each process of count and confirm keeps a fresh copy of the tally.
-    reading = prices["firestore_reads"].cost((usage.TALLY_SHARDS + 1) * 3600 / usage.COUNT_FRESH_SECONDS)
+    reading = prices["firestore_reads"].cost((usage.TALLY_DOCUMENTS + 1) * 3600 / usage.COUNT_FRESH_SECONDS)
     return {
         name: InstancePrice(
             warm=usage.SECONDS_A_MONTH * seconds(size, "idle_"),

@@ -16,8 +16,9 @@ SECONDS_A_MONTH = HOURS_A_MONTH * 3600
 
 # What stands in the code as well; tests/infra/test_cost.py holds them together.
 
-#: Documents of one campaign's tally, each of which is a read (`tally_shards`).
-TALLY_SHARDS = 32
+#: Documents of one campaign's tally in a rush, each of which is a read (`firestore.TALLY_DOCUMENTS`). A process
+#: adds to as many as it has counted signatures in `SPREAD_SECONDS`; every `FOLD_SECONDS` they become one.
+TALLY_DOCUMENTS, SPREAD_SECONDS, FOLD_SECONDS = 500, 10, 600
 #: A process reads the tally and the overlay again after so long (`count.MAX_AGE`), the overlay alone
 #: (`live.MAX_AGE`), and writes what it has counted of the funnel (`funnel.WRITE_SECONDS`).
 COUNT_FRESH_SECONDS = 5
@@ -62,12 +63,12 @@ MAIL_SECONDS = 0.6
 # What is there in any month, by the plan of production.
 
 #: prices.toml has the price of the first five forwarding rules.
-FORWARDING_RULES, ARMOR_POLICIES, ARMOR_RULES, SCHEDULER_JOBS = 2, 5, 9, 2
+FORWARDING_RULES, ARMOR_POLICIES, ARMOR_RULES, SCHEDULER_JOBS = 2, 5, 9, 3
 #: Each secret is kept, and paid for, in two places.
 SECRET_REPLICAS = 10
 #: `backup_days` of the tfvars.
 BACKUP_DAYS = 14
-ALERT_CONDITIONS, ALERT_INTERVAL_SECONDS = 23, 60
+ALERT_CONDITIONS, ALERT_INTERVAL_SECONDS = 24, 60
 
 # What goes on in any month.
 
@@ -75,6 +76,9 @@ ALERT_CONDITIONS, ALERT_INTERVAL_SECONDS = 23, 60
 STARTS_A_DAY, SECRETS_A_START = 50, 5
 SNAPSHOTS_A_MONTH = HOURS_A_MONTH
 SWEEPS_A_MONTH = HOURS_A_MONTH * 12
+FOLDS_A_MONTH = HOURS_A_MONTH * 3600 / FOLD_SECONDS
+#: Processes that count signatures from one fold to the next, each beginning with another document.
+COUNTING_PROCESSES = 3
 #: Images of five functions, the last revisions of each.
 IMAGES_GB = 3
 #: Each condition of an alert reads a handful of series.
@@ -195,17 +199,16 @@ _Uses = Iterator[tuple[str, str, str, float]]
 
 
 def _standing(functions: Mapping[str, FunctionSize]) -> _Uses:
-    calls = SNAPSHOTS_A_MONTH + SWEEPS_A_MONTH
+    calls = SNAPSHOTS_A_MONTH + SWEEPS_A_MONTH + FOLDS_A_MONTH
     yield "Load balancer", f"{FORWARDING_RULES} forwarding rules", "forwarding_rules", HOURS_A_MONTH
     yield "Cloud Armor", "policies", "armor_policies", ARMOR_POLICIES
     yield "Cloud Armor", "rules", "armor_rules", ARMOR_RULES
     yield "Secret Manager", "secrets, in each place", "secret_versions", SECRET_REPLICAS
     yield "Secret Manager", "read at start", "secret_accesses", STARTS_A_DAY * SECRETS_A_START * 365 / 12
-    yield "Cloud Scheduler", "snapshot and sweep", "scheduler_jobs", SCHEDULER_JOBS
+    yield "Cloud Scheduler", "snapshot, fold and sweep", "scheduler_jobs", SCHEDULER_JOBS
     yield from _run("requests of the schedule", calls, calls * REQUEST_SECONDS, functions)
     # A query that finds nothing is a read, too.
-    reads = SNAPSHOTS_A_MONTH * TALLY_SHARDS + SWEEPS_A_MONTH
-    yield "Firestore", "reads for history and spool", "firestore_reads", reads
+    yield "Firestore", "reads of the schedule", "firestore_reads", calls
     yield "Firestore", "writes of the history", "firestore_writes", SNAPSHOTS_A_MONTH
     yield "Logging", "lines of the sweep", "log_storage", SWEEPS_A_MONTH * LOG_ENTRY_BYTES / GIB
     yield "Monitoring", "alert conditions", "alert_conditions", ALERT_CONDITIONS
@@ -270,7 +273,9 @@ def _awake(people: _People) -> _Uses:
         renewals(asked, seconds, COUNT_FRESH_SECONDS) for asked in (people.missed_counts, people.signatures)
     )
     overlays = renewals(people.link_requests, seconds, OVERLAY_FRESH_SECONDS)
-    yield "Firestore", "reads for fresh copies", "firestore_reads", tallies * (TALLY_SHARDS + 1) + overlays
+    busy = people.assumed.busy_days * 24 * 3600
+    documents = 1 + min(1, busy / SECONDS_A_MONTH) * tally_documents(people.signatures / busy)
+    yield "Firestore", "reads for fresh copies", "firestore_reads", tallies * (documents + 1) + overlays
     # One process each of deliver and confirm.
     funnel = sum(
         renewals(counted, seconds, FUNNEL_WRITE_SECONDS)
@@ -280,6 +285,12 @@ def _awake(people: _People) -> _Uses:
     # sign and embed may not read the database: they ask count, by the public way.
     asked = sum(renewals(calls, seconds, OVERLAY_FRESH_SECONDS) for calls in (people.sign_requests, people.misses))
     yield "CDN", "requests of sign and embed", "cdn_lookups", asked
+
+
+def tally_documents(confirmed_per_second: float) -> float:
+    """Return how many documents of the tally wait to be folded, at most, while so many confirm."""
+    spread = max(1, confirmed_per_second * SPREAD_SECONDS) * COUNTING_PROCESSES
+    return min(TALLY_DOCUMENTS, spread, confirmed_per_second * FOLD_SECONDS)
 
 
 def renewals(calls: float, seconds: float, fresh_seconds: float) -> float:

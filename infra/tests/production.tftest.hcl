@@ -189,6 +189,10 @@ run "a_new_project_may_start_all_that_is_planned" {
     condition     = alltrue([for function in google_cloudfunctions2_function.this : function.service_config[0].min_instance_count == 0])
     error_message = "an instance costs money while nobody signs"
   }
+  assert {
+    condition     = output.capacity.functions.sign == "6 instances, 1200 requests at a time" && output.capacity.queues.signatures == "95 tasks a second, 140 at a time"
+    error_message = "the plan does not say what it can carry"
+  }
 }
 
 run "with_the_quota_for_a_rush_all_that_is_planned_may_start" {
@@ -359,6 +363,16 @@ run "a_relay_is_taken_out_by_its_rate_and_keeps_its_password" {
     condition     = [for secret in google_cloudfunctions2_function.this["deliver"].service_config[0].secret_environment_variables : secret.secret if secret.key == "SMTP_PASSWORD_SECOND_BEST"] == ["smtp-password-second-best"]
     error_message = "deliver does not find the password under the relay's name"
   }
+}
+
+run "a_fourth_relay_that_mails_is_refused" {
+  command = plan
+
+  variables {
+    relays = { for name in ["a", "b", "c", "d"] : name => { host = "${name}.relay.example", user = "undersign", mails_per_second = 10 } }
+  }
+
+  expect_failures = [var.relays]
 }
 
 run "relays_that_take_nothing_are_refused" {

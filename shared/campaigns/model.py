@@ -222,12 +222,6 @@ class Campaign(_Part):
     consent_version: OneLine = Field(description="changes with every change of a consent text")
     share_image: Path | None = Field(default=None, description="found beside the translations, never named")
     paused: bool = Field(default=False, description="from the overlay, never in the file")
-    tally_shards: Whole = Field(
-        default=32,
-        ge=1,
-        le=500,
-        description="documents over which the count is spread, one confirmation a second each",
-    )
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
     asks_postal_code: StrictBool = False
     abuse_contact: Address = Field(description="the address to which people report misuse of the form")

@@ -39,7 +39,7 @@ READ_AGAIN = (ServiceUnavailable, InternalServerError, DeadlineExceeded)
 COMMIT_AGAIN = (ServiceUnavailable, ResourceExhausted)
 
 #: Somebody else wrote first. ABORTED, a kind of `Conflict`, is contention on a document that many write to.
-_CONFLICTS = (Conflict, FailedPrecondition, NotFound)
+CONFLICTS = (Conflict, FailedPrecondition, NotFound)
 _ATTEMPTS = 20
 _PAUSE_SECONDS = 0.02
 
@@ -177,7 +177,7 @@ async def until_committed(work: Callable[[], Awaitable[T]]) -> T:
         for attempt in range(_ATTEMPTS):
             try:
                 return await work()
-            except _CONFLICTS:
+            except CONFLICTS:
                 await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * (attempt + 1)))  # noqa: S311 - no secret
     raise StoreUnavailable("contention")
 

@@ -19,7 +19,7 @@ class Mail:
 
 
 class Mailer(Protocol):
-    """Implemented by `smtp.SmtpMailer` and `outbox.Outbox`."""
+    """Implemented by `relays.RelayMailer` and `outbox.Outbox`."""
 
     async def send(self, mail: Mail) -> None:
         """Send the mail.
@@ -27,6 +27,6 @@ class Mailer(Protocol):
         Raises:
             MailRefused: this recipient is refused for good.
             MailDeferred: it was definitely not sent; try again later.
+            MailUnavailable: the same, and no other mail would be sent now.
             MailUnresolved: it may or may not have been sent.
-            MailUnavailable: it was definitely not sent, for every relay is down.
         """

@@ -44,7 +44,7 @@ class Outbox:
         now = self._now()
         name = f"{now:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}"
         written = self._folder / f"{name}.part"
-        written.write_bytes(build(mail, now).as_bytes())
+        written.write_bytes(build(mail, now))
         written.rename(self._folder / f"{name}.eml")  # so that no reader of the folder sees half a mail
 
     def forget(self, concerns: Callable[[str], bool]) -> int:

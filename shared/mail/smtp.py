@@ -1,89 +1,201 @@
-"""Mail through an SMTP relay, with STARTTLS (RFC 3207)."""
+"""Mail through one SMTP relay, with STARTTLS (RFC 3207), over connections that are reused."""
 
 import asyncio
 import re
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 
 import aiosmtplib
+from aiosmtplib import SMTPException, SMTPRecipientRefused, SMTPResponseException
 
 from shared import log
-from shared.errors import MailDeferred, MailRefused, MailUnresolved
+from shared.clock import Clock
+from shared.errors import MailDeferred, MailError, MailRefused, MailUnavailable, MailUnresolved
 from shared.mail import Mail
-from shared.mail.message import ascii_recipient, build
+from shared.mail.message import ascii_recipient
 from shared.reference import mail_providers
 
-#: For everything up to the content, and again for the content; together less than the queue waits for deliver.
-_TIMEOUT_SECONDS = 30
+# Together, for the three relays that there may be at most, less than deliver has for a task (80 seconds).
+_WAIT_SECONDS = 5  # for a connection to be free
+_ANNOUNCE_SECONDS = 10  # for everything up to the content
+_CONTENT_SECONDS = 30
+_RESET_SECONDS = 3
+#: For a reused connection to show that it still lives.
+_REUSE_SECONDS = 3
+#: Cloud Run stops the processor between requests: meanwhile a connection may end without our noticing, because the
+#: relay or a NAT on the way forgets it. Relays close an idle one after 10 seconds at the earliest (Postfix under
+#: stress); in a rush, one is idle for milliseconds.
+_MAX_IDLE = timedelta(seconds=8)
 #: RFC 3463, 3.2: the recipient's address is wrong. Any other refusal may be our fault and pass. The code comes
 #: first (RFC 2034); further on, "5.1.9" may be part of our own IP address at a blocklist.
 _BAD_ADDRESS = re.compile(r"5\.1\.\d{1,3}\b")
+_CLOSING = 421  # RFC 5321, 3.8: whatever the command was, the answer concerns the whole connection
 
 
-@dataclass(frozen=True, kw_only=True)
-class SmtpMailer:
-    """Opens a connection per mail, so that a relay's greylisting or limits concern one recipient only."""
+class _Connection:
+    """A place for one connection, open or not."""
 
-    host: str
-    port: int
-    user: str | None
-    password: str | None = field(repr=False)
-    starttls: bool
-    now: Callable[[], datetime]
-    tls_context: ssl.SSLContext | None = None
+    def __init__(self, smtp: aiosmtplib.SMTP, unused_since: datetime) -> None:
+        self.smtp = smtp
+        self.unused_since = unused_since
 
-    async def send(self, mail: Mail) -> None:
-        """Send the mail through the relay, see `Mailer.send`."""
-        content = build(mail, self.now()).as_bytes()
-        relay = aiosmtplib.SMTP(
-            hostname=self.host,
-            port=self.port,
-            username=self.user,
-            password=self.password,
-            start_tls=self.starttls,
-            tls_context=self.tls_context,
-            timeout=_TIMEOUT_SECONDS,
-        )
+
+class SmtpRelay:
+    """One relay. `connections`: the most that are open at once. `tls_context`: None for this machine's own relay.
+
+    There is no limit to the mails of a connection: a relay that has one closes it or answers MAIL with 421, and
+    then another is opened.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        host: str,
+        port: int,
+        user: str | None,
+        password: str | None,
+        mails_per_second: float,
+        connections: int,
+        now: Clock,
+        tls_context: ssl.SSLContext | None,
+    ) -> None:
+        self.name = name
+        self.mails_per_second = mails_per_second
+        self._now = now
+        self._failures = 0
+        self._places = [
+            aiosmtplib.SMTP(
+                hostname=host,
+                port=port,
+                username=user,
+                password=password,
+                start_tls=tls_context is not None,
+                tls_context=tls_context,
+                timeout=_CONTENT_SECONDS,
+            )
+            for _ in range(connections)
+        ]
+        # The connection used last comes first; those that a rush has left over grow old and are not used again.
+        self._free = asyncio.LifoQueue[_Connection]()
+        for place in self._places:
+            self._free.put_nowait(_Connection(place, now()))
+
+    async def send(self, mail: Mail, content: bytes) -> None:
+        """Send a mail that `message.build` has made into `content`.
+
+        Raises:
+            MailRefused: this recipient is refused for good.
+            MailUnavailable: it was definitely not sent, and others would not be either.
+            MailDeferred: it was definitely not sent, which concerns this mail alone.
+            MailUnresolved: it may or may not have been sent.
+        """
+        async with self._connection(mail) as connection:
+            await self._announce(connection, mail)
+            await self._hand_over(connection.smtp, mail, content)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for smtp in self._places:
+            smtp.close()
+
+    @asynccontextmanager
+    async def _connection(self, mail: Mail) -> AsyncIterator[_Connection]:
+        """Wait for a place; put it back with a connection that the next mail can use, or with none."""
+        failures = self._failures
         try:
-            await self._open(relay, mail)
-            await self._hand_over(relay, mail, content)
+            async with asyncio.timeout(_WAIT_SECONDS):
+                connection = await self._free.get()
+        except TimeoutError as error:
+            raise self._deferred(error, mail) from None
+        try:
+            if self._failures > failures:  # or all who waited would find out by themselves, one after the other
+                raise MailUnavailable("failed for another mail")
+            yield connection
+        except (MailRefused, MailDeferred) as error:
+            await _close_or_reset(connection.smtp, is_lost=isinstance(error, MailUnavailable))
+            raise
+        except BaseException:  # also if the task is cancelled: nobody knows what the relay will answer next
+            connection.smtp.close()
+            raise
         finally:
-            relay.close()
+            connection.unused_since = self._now()
+            self._free.put_nowait(connection)
 
-    async def _open(self, relay: aiosmtplib.SMTP, mail: Mail) -> None:
-        """Connect and announce the mail. If anything fails before the content, the mail was not sent."""
+    async def _announce(self, connection: _Connection, mail: Mail) -> None:
+        """Say who writes to whom. If anything fails before the content, the mail was not sent."""
         recipient = ascii_recipient(mail.to)
-        options = [] if recipient.isascii() else ["SMTPUTF8"]
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                await relay.connect()
-                if options and not relay.supports_extension("smtputf8"):
-                    # The relay lacks it and the address is fine: the mail can be sent once the relay supports it.
-                    raise aiosmtplib.SMTPNotSupported("SMTPUTF8")
-                await relay.mail(mail.sender_address, options=options, encoding="utf-8")
-                await relay.rcpt(recipient, encoding="utf-8")
-        except aiosmtplib.SMTPRecipientRefused as error:
-            if error.code >= 500 and _BAD_ADDRESS.match(error.message):
-                raise MailRefused(str(error.code)) from None
-            raise _deferred(error, mail) from None
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise _deferred(error, mail) from None
+            async with asyncio.timeout(_ANNOUNCE_SECONDS):
+                await self._begin(connection, mail, utf8=not recipient.isascii())
+                await connection.smtp.rcpt(recipient, encoding="utf-8")
+        except SMTPRecipientRefused as error:
+            raise self._refusal(error, mail) from None
+        except (SMTPException, OSError) as error:
+            raise self._unavailable(error) from None
 
-    async def _hand_over(self, relay: aiosmtplib.SMTP, mail: Mail, content: bytes) -> None:
+    async def _begin(self, connection: _Connection, mail: Mail, *, utf8: bool) -> None:
+        """Begin the mail (MAIL) over an open connection if there is one.
+
+        Whatever goes wrong with one that was idle, another is opened: that it ended is no failure of the relay.
+        """
+        smtp = connection.smtp
+        if smtp.is_connected and self._now() - connection.unused_since < _MAX_IDLE:
+            with suppress(SMTPException, OSError):
+                async with asyncio.timeout(_REUSE_SECONDS):
+                    await self._name_sender(smtp, mail, utf8=utf8)
+                return
+        smtp.close()
+        await smtp.connect()
+        await self._name_sender(smtp, mail, utf8=utf8)
+
+    async def _name_sender(self, smtp: aiosmtplib.SMTP, mail: Mail, *, utf8: bool) -> None:
+        if utf8 and smtp.is_ehlo_or_helo_needed:
+            await smtp.ehlo()
+        if utf8 and not smtp.supports_extension("smtputf8"):
+            # The address is fine: the mail can be sent once the relay supports it, or when it meets one that does.
+            raise self._deferred(aiosmtplib.SMTPNotSupported("SMTPUTF8"), mail)
+        await smtp.mail(mail.sender_address, options=["SMTPUTF8"] if utf8 else [])
+
+    async def _hand_over(self, smtp: aiosmtplib.SMTP, mail: Mail, content: bytes) -> None:
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                await relay.data(content)
-        except aiosmtplib.SMTPResponseException as error:
-            raise _deferred(error, mail) from None
-        except (aiosmtplib.SMTPException, OSError) as error:
+            async with asyncio.timeout(_CONTENT_SECONDS):
+                await smtp.data(content)
+        except aiosmtplib.SMTPDataError as error:
+            raise self._refusal(error, mail) from None
+        except (SMTPException, OSError) as error:
             # The relay may have accepted the mail and lost the connection before it could say so.
             raise MailUnresolved(type(error).__name__) from None
 
+    def _refusal(self, error: SMTPResponseException, mail: Mail) -> MailError:
+        """Tell what an answer to RCPT or to the content concerns: the connection, the address, or this attempt."""
+        if error.code == _CLOSING:
+            return self._unavailable(error)
+        if isinstance(error, SMTPRecipientRefused) and error.code >= 500 and _BAD_ADDRESS.match(error.message):
+            return MailRefused(str(error.code))
+        return self._deferred(error, mail)
 
-def _deferred(error: Exception, mail: Mail) -> MailDeferred:
-    """Log the deferral with the relay's reply code, without its text, for relays quote addresses."""
-    reply, provider = getattr(error, "code", None), mail_providers.provider_class(mail.to)
-    log.event("mail_deferred", "WARNING", error=type(error).__name__, reply=reply, provider=provider)
-    return MailDeferred(type(error).__name__)
+    def _deferred(self, error: Exception, mail: Mail) -> MailDeferred:
+        """Log the deferral with the relay's reply code, without its text, for relays quote addresses."""
+        reply, provider = getattr(error, "code", None), mail_providers.provider_class(mail.to)
+        kind = type(error).__name__
+        log.event("mail_deferred", "WARNING", error=kind, reply=reply, provider=provider, relay=self.name)
+        return MailDeferred(kind)
+
+    def _unavailable(self, error: Exception) -> MailUnavailable:
+        self._failures += 1
+        return MailUnavailable(type(error).__name__, getattr(error, "code", None))
+
+
+async def _close_or_reset(smtp: aiosmtplib.SMTP, *, is_lost: bool) -> None:
+    """Make the connection ready for another mail after one that was turned away, or close it."""
+    try:
+        if not is_lost:
+            async with asyncio.timeout(_RESET_SECONDS):
+                await smtp.rset()
+            return
+    except (SMTPException, OSError):
+        pass
+    smtp.close()

@@ -1,4 +1,4 @@
-"""The store: one document per address, one per mailbox, and a sharded tally.
+"""The store: one document per address, one per mailbox, and a tally.
 
 The state of a signature, `campaigns/{campaign}/signatures/{digest}`:
 
@@ -89,7 +89,10 @@ class Store(Protocol):
         """
 
     async def tally(self, campaign: str) -> Tally:
-        """Read the tally, summed over all shards."""
+        """Read the tally."""
+
+    async def fold_tally(self, campaign: str, now: datetime) -> None:
+        """Gather what the tally keeps in many documents, so that it is cheap to read. Changes no number."""
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
         """Store a point of the history; the last one stored of an hour (UTC), and of a day, holds."""

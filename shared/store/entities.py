@@ -1,6 +1,5 @@
 """What the store keeps and what its operations return: frozen values without behaviour."""
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -174,7 +173,7 @@ class Withdrawal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Confirmed signatures, summed over the shards. The countries add up to the total."""
+    """Confirmed signatures. The countries add up to the total."""
 
     total: int = 0
     by_country: Mapping[str, int] = field(default_factory=dict)
@@ -212,7 +211,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one commit adds to one shard of the tally."""
+    """What one commit adds to the tally."""
 
     by: int
     country: str
@@ -226,11 +225,3 @@ class FunnelKey(NamedTuple):
     stage: str
     dimension: str
     key: str
-
-
-def shard_of(digest: str, shards: int) -> int:
-    """Return the shard that counts this address: by digest, so that withdraw subtracts where confirm added.
-
-    Hashes all of the digest: the last character of base32 has one bit only.
-    """
-    return zlib.crc32(digest.encode()) % shards

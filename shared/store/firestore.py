@@ -6,10 +6,11 @@ document does not exist.
 
 import contextlib
 import random
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import date, datetime
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from pydantic import TypeAdapter
 from shared import log
 from shared.campaigns.overlay import Overlay
 from shared.databases import firestore
-from shared.databases.firestore import FirestoreDatabase, Write, until_committed
+from shared.databases.firestore import FirestoreDatabase, Write, unavailable_for_errors, until_committed
 from shared.store import transitions
 from shared.store.documents import DAY, MAILBOX, SIGNATURE
 from shared.store.entities import (
@@ -40,12 +41,20 @@ from shared.store.entities import (
     Submission,
     Tally,
     Withdrawal,
-    shard_of,
 )
 
 #: The collection of tasks that nobody can deliver.
 DEAD_LETTERS = "dead_letters"
 _FUNNEL_SHARDS = 8
+
+#: The tally is kept in at most so many documents, for each takes about one write a second for long
+#: (https://firebase.google.com/docs/firestore/best-practices), and in `_FOLDED`, to which `fold_tally` moves them.
+TALLY_DOCUMENTS = 500
+_FOLDED = "folded"
+SPREAD_SECONDS = 10
+#: What nobody has added to for so long is folded. In a rush that is nothing, and folding keeps nobody waiting.
+_FOLD_AFTER = timedelta(minutes=1)
+_FOLDED_AT_ONCE = 100
 
 T = TypeVar("T")
 
@@ -60,9 +69,13 @@ def mailbox_path(address: Address) -> str:
     return f"campaigns/{address.campaign}/mailboxes/{address.mailbox}"
 
 
-def shard_path(campaign: str, shard: int) -> str:
-    """Return the path of the document of one shard of the tally."""
-    return f"campaigns/{campaign}/tally/{shard}"
+def folded_path(campaign: str) -> str:
+    """Return the path of the document that the others of the tally are folded into."""
+    return f"{_tally_path(campaign)}/{_FOLDED}"
+
+
+def _tally_path(campaign: str) -> str:
+    return f"campaigns/{campaign}/tally"
 
 
 def overlay_path(campaign: str) -> str:
@@ -81,11 +94,11 @@ def overlay_of(stored: DocumentSnapshot[Any]) -> Overlay:
 
 
 class FirestoreStore:
-    """Keeps campaigns in `database` of `project`. `shards`: of the tally, by campaign."""
+    """Keeps campaigns in `database` of `project`."""
 
-    def __init__(self, project: str, database: str, shards: Callable[[str], int]) -> None:
+    def __init__(self, project: str, database: str) -> None:
         self.database = FirestoreDatabase(project, database)
-        self.shards = shards
+        self._spread = _Spread()
 
     async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
         decide = partial(transitions.admit, address, submission, now)
@@ -131,14 +144,21 @@ class FirestoreStore:
         return await until_committed(work)
 
     async def tally(self, campaign: str) -> Tally:
-        shards = await until_committed(lambda: self.database.query(f"campaigns/{campaign}/tally"))
-        total, by_country, by_partner = 0, Counter[str](), Counter[str]()
-        for shard in shards:
-            counted = shard.to_dict() or {}
-            total += counted.get("total", 0)
-            by_country.update(counted.get("by_country", {}))
-            by_partner.update(counted.get("by_partner", {}))
-        return Tally(total, _without_zeros(by_country), _without_zeros(by_partner))
+        return _summed(await until_committed(lambda: self.database.query(_tally_path(campaign))))
+
+    async def fold_tally(self, campaign: str, now: datetime) -> None:
+        documents = await until_committed(lambda: self.database.query(_tally_path(campaign)))
+        folded = [each for each in documents if each.id == _FOLDED]
+        quiet = [each for each in documents if each.id != _FOLDED and now - each.update_time >= _FOLD_AFTER]
+        version = folded[0].update_time if folded else None
+        # A conflict: somebody has just added to one of them, or folds as well. The next fold goes on.
+        with unavailable_for_errors(), contextlib.suppress(*firestore.CONFLICTS):
+            for start in range(0, len(quiet), _FOLDED_AT_ONCE):
+                moved = quiet[start : start + _FOLDED_AT_ONCE]
+                folded.extend(moved)
+                sums = firestore.replace(folded_path(campaign), asdict(_summed(folded)), version)
+                deletes = [firestore.delete(each.reference.path, each.update_time) for each in moved]
+                version, *_ = await self.database.commit(sums, *deletes)
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
         hour = f"h{point.at:%H}"
@@ -184,12 +204,12 @@ class FirestoreStore:
         """Close the connection; the next call opens another."""
         self.database.close()
 
-    def count(self, campaign: str, digest: str, delta: Delta) -> Write:
-        """Add to the tally's shard of this address."""
+    def count(self, campaign: str, delta: Delta) -> Write:
+        """Add to the tally."""
         counted: dict[str, Any] = {"total": delta.by, "by_country": {delta.country: delta.by}}
         if delta.partner:
             counted["by_partner"] = {delta.partner: delta.by}
-        return firestore.increment(shard_path(campaign, shard_of(digest, self.shards(campaign))), counted)
+        return firestore.increment(f"{_tally_path(campaign)}/{self._spread.choose()}", counted)
 
     async def _claim_mail(
         self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailTransition]
@@ -220,11 +240,43 @@ class FirestoreStore:
         path = signature_path(campaign, digest)
         writes = [firestore.replace(path, SIGNATURE.dump_python(signature), read)]
         if delta:
-            writes.append(self.count(campaign, digest, delta))
+            writes.append(self.count(campaign, delta))
         await self.database.commit(*writes)
 
     async def _commit(self, write: Write) -> None:
         await until_committed(lambda: self.database.commit(write))
+
+
+class _Spread:
+    """Chooses documents of the tally in turn: as many as this process has counted signatures in ten seconds.
+
+    So reading the tally costs little while few confirm, and in a rush no document is written too often. Each
+    process begins with another document, so that it need not know how many others there are.
+    """
+
+    def __init__(self) -> None:
+        self._first = random.randrange(TALLY_DOCUMENTS)  # noqa: S311 - no secret
+        self._position = -1
+        self._counted_at = deque[float]()
+
+    def choose(self) -> int:
+        """Return the number of the document to add the next signature to."""
+        now = time.monotonic()
+        self._counted_at.append(now)
+        while self._counted_at[0] < now - SPREAD_SECONDS:
+            self._counted_at.popleft()
+        self._position = (self._position + 1) % len(self._counted_at)
+        return (self._first + self._position) % TALLY_DOCUMENTS
+
+
+def _summed(documents: Iterable[DocumentSnapshot[Any]]) -> Tally:
+    total, by_country, by_partner = 0, Counter[str](), Counter[str]()
+    for document in documents:
+        counted = document.to_dict() or {}
+        total += counted.get("total", 0)
+        by_country.update(counted.get("by_country", {}))
+        by_partner.update(counted.get("by_partner", {}))
+    return Tally(total, _without_zeros(by_country), _without_zeros(by_partner))
 
 
 def _without_zeros(sums: Mapping[str, int]) -> dict[str, int]:

@@ -31,7 +31,6 @@ from shared.store.entities import (
     Submission,
     Tally,
     Withdrawal,
-    shard_of,
 )
 
 SCHEMA = """
@@ -43,6 +42,7 @@ CREATE TABLE IF NOT EXISTS mailboxes (
     campaign TEXT, mailbox TEXT, document TEXT NOT NULL, expire_at REAL, PRIMARY KEY (campaign, mailbox)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS mailboxes_by_expire_at ON mailboxes (expire_at);
+-- `shard` is 0; files of earlier versions have rows with others, too.
 CREATE TABLE IF NOT EXISTS tally (
     campaign TEXT, shard INTEGER, field TEXT, key TEXT, value INTEGER NOT NULL,
     PRIMARY KEY (campaign, shard, field, key)
@@ -62,11 +62,10 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 
 
 class SqliteStore:
-    """Keeps everything in the file at `path`, which it creates. `shards`: of the tally, by campaign."""
+    """Keeps everything in the file at `path`, which it creates."""
 
-    def __init__(self, path: Path, shards: Callable[[str], int]) -> None:
+    def __init__(self, path: Path) -> None:
         self.database = SqliteDatabase(path, SCHEMA, StoreUnavailable)
-        self.shards = shards
 
     async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
         decide = partial(transitions.admit, address, submission, now)
@@ -87,7 +86,7 @@ class SqliteStore:
         def work(database: sqlite3.Connection) -> Confirmation:
             stored = read_signature(database, campaign, digest)
             outcome, signature, delta = transitions.confirm(stored, submission_id, at)
-            self.write_signature(database, campaign, digest, signature, delta)
+            write_signature(database, campaign, digest, signature, delta)
             return outcome
 
         return await self.database.transact(work)
@@ -95,7 +94,7 @@ class SqliteStore:
     async def withdraw(self, campaign: str, digest: str, at: datetime) -> Withdrawal:
         def work(database: sqlite3.Connection) -> Withdrawal:
             outcome, signature, delta = transitions.withdraw(read_signature(database, campaign, digest), at)
-            self.write_signature(database, campaign, digest, signature, delta)
+            write_signature(database, campaign, digest, signature, delta)
             return outcome
 
         return await self.database.transact(work)
@@ -111,6 +110,9 @@ class SqliteStore:
             return Tally(total, by_country, by_partner)
 
         return await self.database.run(work)
+
+    async def fold_tally(self, campaign: str, now: datetime) -> None:
+        """Nothing to do: it is one row for each number."""
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
         day, name = f"{point.at:%Y-%m-%d}", f"h{point.at:%H}"
@@ -153,26 +155,6 @@ class SqliteStore:
         """Close the file."""
         self.database.close()
 
-    def write_signature(
-        self,
-        database: sqlite3.Connection,
-        campaign: str,
-        digest: str,
-        signature: Signature | None,
-        delta: Delta | None,
-    ) -> None:
-        """Write a signature and add to the tally's shard of its address; what is None stays as it is."""
-        if signature:
-            database.execute(
-                "INSERT OR REPLACE INTO signatures VALUES (?, ?, ?, ?)",
-                (campaign, digest, SIGNATURE.dump_json(signature).decode(), _seconds(signature.expire_at)),
-            )
-        if delta:
-            shard = shard_of(digest, self.shards(campaign))
-            counted = [("total", ""), ("country", delta.country)]
-            counted += [("partner", delta.partner)] if delta.partner else []
-            add_to_tally(database, campaign, ((shard, field, key, delta.by) for field, key in counted))
-
     def _claim_mail(
         self,
         database: sqlite3.Connection,
@@ -183,18 +165,31 @@ class SqliteStore:
         _delete_expired(database, now)
         stored = read_signature(database, address.campaign, address.digest)
         transition = decide(stored, read_mailbox(database, address))
-        self.write_signature(database, address.campaign, address.digest, transition.signature, None)
+        write_signature(database, address.campaign, address.digest, transition.signature, None)
         if transition.mailbox:
             _write_mailbox(database, address, transition.mailbox)
         return transition.decision
 
 
-def add_to_tally(
-    database: sqlite3.Connection, campaign: str, counted: Iterable[tuple[int, str, str, int]]
+def write_signature(
+    database: sqlite3.Connection, campaign: str, digest: str, signature: Signature | None, delta: Delta | None
 ) -> None:
-    """Add to the tally: shard, field, key, by how much."""
+    """Write a signature and add to the tally; what is None stays as it is."""
+    if signature:
+        database.execute(
+            "INSERT OR REPLACE INTO signatures VALUES (?, ?, ?, ?)",
+            (campaign, digest, SIGNATURE.dump_json(signature).decode(), _seconds(signature.expire_at)),
+        )
+    if delta:
+        counted = [("total", ""), ("country", delta.country)]
+        counted += [("partner", delta.partner)] if delta.partner else []
+        add_to_tally(database, campaign, ((field, key, delta.by) for field, key in counted))
+
+
+def add_to_tally(database: sqlite3.Connection, campaign: str, counted: Iterable[tuple[str, str, int]]) -> None:
+    """Add to the tally: field, key, by how much."""
     database.executemany(
-        "INSERT INTO tally VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+        "INSERT INTO tally VALUES (?, 0, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
         ((campaign, *each) for each in counted),
     )
 

@@ -21,6 +21,7 @@ class DeliverPath(StrEnum):
     TASK = "/v1/tasks/deliver"
     SWEEP = "/v1/tasks/sweep"
     SNAPSHOT = "/v1/tasks/snapshot"
+    FOLD = "/v1/tasks/fold"
 
 
 class ConfirmPath(StrEnum):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from infra.deploy.build import ROOT
-from tests.bench import calls, cold, growth, memory, reading, served, signing, steps, writing
+from tests.bench import calls, cold, growth, memory, reading, served, signing, steps, tally, writing
 from tests.bench.figures import Figures, against, as_json, as_table, machine, read
 from tests.bench.targets import TARGETS
 
@@ -19,6 +19,7 @@ PARTS = {
     "memory": memory.measure,
     "growth": growth.measure,
     "calls": calls.measure,
+    "tally": tally.measure,
 }
 
 

@@ -17,7 +17,7 @@ import psutil
 
 from tests.bench.figures import Figures
 from tests.bench.served import Served, environment_of, processors, python_of, source_of
-from tests.bench.settings import BASE, firestore, firestore_store, part, queue
+from tests.bench.settings import BASE, firestore, firestore_store, mail, part, queue
 from tests.bench.signers import Signer, admit, signer
 from tests.support.deployment import CAMPAIGN, COUNT, SIGNATURES, signature
 from tests.support.emulator import free_port
@@ -58,9 +58,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
 def starts() -> Iterator[list[Start]]:
     """Yield every function, with a database, a queue and a relay that answer at once."""
     with part("firestore_server") as database, part("tasks_server") as tasks, part("relay") as relay:
-        host, _, port = relay.rpartition(":")
         storing, queueing = {**BASE, **firestore(database, _PROJECT)}, {**BASE, **queue(tasks)}
-        mailing = {"MAIL": "smtp", "SMTP_HOST": host, "SMTP_PORT": port, "SMTP_STARTTLS": "false"}
         yield [
             Start("empty", {}, lambda: Request("GET", "/")),
             Start("embed", BASE, lambda: Request("GET", f"/c/{CAMPAIGN}?lang=en")),
@@ -68,7 +66,7 @@ def starts() -> Iterator[list[Start]]:
             Start("sign", queueing, lambda: Request("POST", SIGNATURES, json.dumps(signature()).encode())),
             Start(
                 "deliver",
-                {**storing, **queueing, **mailing},
+                {**storing, **queueing, **mail(relay)},
                 lambda: Request("POST", "/v1/tasks/deliver", signer().task),
             ),
             Start(

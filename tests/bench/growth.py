@@ -24,7 +24,7 @@ from shared.store.documents import SIGNATURE
 from shared.store.entities import Signature, Status
 from shared.store.sqlite import SqliteStore
 from tests.bench.figures import Figures
-from tests.bench.settings import IDENTITIES, TALLY_SHARDS, emulator, firestore, firestore_client, firestore_store
+from tests.bench.settings import IDENTITIES, emulator, firestore, firestore_client, firestore_store
 from tests.bench.signers import admit, signer
 from tests.support.deployment import CAMPAIGN
 
@@ -73,7 +73,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
         print("filling SQLite …", file=sys.stderr, flush=True)
         databases.append(_filled_sqlite(Path(folder), IN_SQLITE))
         for _ in range(rounds):
-            local = SqliteStore(Path(folder) / "store.db", lambda _campaign: TALLY_SHARDS)
+            local = SqliteStore(Path(folder) / "store.db")
             asyncio.run(_confirm_and_count(figures, databases[-1], local))
         for filled in databases:
             _run_the_desk(figures, filled)
@@ -109,11 +109,11 @@ def _read_by_name(figures: Figures, filled: Filled, client: Client) -> None:
     https://firebase.google.com/docs/firestore/query-data/queries
     """
     tally = client.collection("campaigns", CAMPAIGN, "tally")
-    shards = [tally.document(str(shard)) for shard in range(TALLY_SHARDS)]
+    documents = list(tally.list_documents())
     reading = list[float]()
     for _ in range(_READING):
         started = time.perf_counter()
-        list(client.get_all(shards))
+        list(client.get_all(documents))
         reading.append(time.perf_counter() - started)
     figures.add(f"{filled.name}/tally_by_name_ms", 1000 * statistics.median(reading), "ms")
 
@@ -172,7 +172,7 @@ def _filled_firestore(host: str, records: int) -> Filled:
 def _filled_sqlite(folder: Path, records: int) -> Filled:
     file = folder / "store.db"
     # The first read creates the tables.
-    asyncio.run(SqliteStore(file, lambda _campaign: TALLY_SHARDS).tally(CAMPAIGN))
+    asyncio.run(SqliteStore(file).tally(CAMPAIGN))
     with closing(sqlite3.connect(file)) as database, database:
         database.executemany(
             "INSERT INTO signatures VALUES (?, ?, ?, NULL)",

@@ -1,25 +1,26 @@
 """The settings of the measured functions: keys of this run, and where their parts are."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from unittest import mock
 
 from google.cloud.firestore import Client
 
-from shared.campaigns.model import Campaign
 from shared.store.firestore import FirestoreStore
 from tests.support.deployment import PUBLIC_URL, Identities
 from tests.support.emulator import firestore_emulator
+from tests.support.relay import PASSWORD, USER
 
 IDENTITIES = Identities()
 QUEUES = "projects/undersign-bench/locations/europe-west1/queues"
 DELIVER_URL = "https://deliver.example.org/v1/tasks/deliver"
 
-TALLY_SHARDS: int = Campaign.model_fields["tally_shards"].default
 
 BASE = {"PUBLIC_URL": PUBLIC_URL, **IDENTITIES.environment()}
 
@@ -44,10 +45,34 @@ def firestore(host: str, project: str) -> dict[str, str]:
     return {"STORE": "firestore", "FIRESTORE_PROJECT": project, "FIRESTORE_EMULATOR_HOST": host}
 
 
+def mail(relay: str) -> dict[str, str]:
+    """Return the settings for the relay at `relay` (host:port)."""
+    port = int(relay.rpartition(":")[2])
+    first = {
+        "name": "first",
+        "host": "localhost",
+        "port": port,
+        "user": USER,
+        "mails_per_second": 100,
+        "connections": 4,
+    }
+    return {
+        "MAIL": "smtp",
+        "RELAYS": json.dumps([first]),
+        "SMTP_PASSWORD_FIRST": PASSWORD,
+        "SSL_CERT_FILE": str(authority_file(port)),
+    }
+
+
+def authority_file(port: int) -> Path:
+    """Return where the relay on this port leaves the certificate of its authority."""
+    return Path(gettempdir()) / f"undersign-bench-relay-{port}.pem"
+
+
 @contextmanager
-def part(module: str) -> Iterator[str]:
+def part(module: str, *arguments: str) -> Iterator[str]:
     """Run a server beside the functions, in a process of its own; yield its `host:port`."""
-    command = [sys.executable, "-m", f"tests.bench.parts.{module}"]
+    command = [sys.executable, "-m", f"tests.bench.parts.{module}", *arguments]
     root = Path(__file__).parent.parent.parent
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -82,6 +107,6 @@ def firestore_client(host: str, project: str) -> Client:
 def firestore_store(host: str, project: str) -> Iterator[FirestoreStore]:
     """Yield the store itself, at `host`."""
     with mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=host):
-        store = FirestoreStore(project, "(default)", lambda _campaign: TALLY_SHARDS)
+        store = FirestoreStore(project, "(default)")
         yield store
         store.close()

@@ -11,7 +11,7 @@ import httpx
 
 from tests.bench.figures import Figures
 from tests.bench.served import Served, serving
-from tests.bench.settings import BASE, emulator, firestore, part, queue
+from tests.bench.settings import BASE, emulator, firestore, mail, part, queue
 from tests.bench.signers import Signer, signer
 
 AT_ONCE = 16
@@ -59,15 +59,11 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
 def deployed(database: str) -> Iterator[dict[str, Served]]:
     """Run deliver and confirm on a database, with a queue and a relay."""
     with ExitStack() as running:
-        relay = running.enter_context(part("relay")).rpartition(":")
         settings = {
             **BASE,
             **queue(running.enter_context(part("tasks_server"))),
             **firestore(database, f"p-{uuid4().hex[:12]}"),
-            "MAIL": "smtp",
-            "SMTP_HOST": relay[0],
-            "SMTP_PORT": relay[2],
-            "SMTP_STARTTLS": "false",
+            **mail(running.enter_context(part("relay"))),
         }
         yield {name: running.enter_context(serving(name, settings)) for name in ("deliver", "confirm")}
 

@@ -134,7 +134,7 @@ def test_a_server_whose_queue_has_stopped_stops_as_well_and_says_so(campaigns: P
 def test_the_history_begins_when_the_server_starts(campaigns: Path, tmp_path: Path) -> None:
     """The local schedule calls at once, and then every hour."""
     with server(tmp_path / "var", CAMPAIGNS_FOLDER=str(campaigns)) as running:
-        store = SqliteStore(running.folder / "store.db", lambda _: 1)
+        store = SqliteStore(running.folder / "store.db")
         days = until(lambda: asyncio.run(store.history("ours", date.min)))
         store.close()
 

@@ -1,4 +1,4 @@
-"""The history of the count: kept every hour, told to everybody, shown on a page."""
+"""The tally over time: folded, kept every hour, told to everybody, shown on a page."""
 
 import csv
 import io
@@ -27,6 +27,28 @@ async def grown(deployed: World, totals: Mapping[timedelta, int]) -> None:
         by_country = {"DE": total - 3, "FR": 3}
         point = Point(NOW - before, total, by_country)
         await deployed.functions["deliver"].deps.store.add_to_history(CAMPAIGN, point)
+
+
+class TestFold:
+    async def test_changes_nothing_that_anybody_sees(self, deployed: World) -> None:
+        """The schedule calls, and the count stays."""
+        await deployed.press(await deployed.sign_and_deliver(email="ann@example.org"))
+
+        assert (await deployed.client.post("/v1/tasks/fold")).status_code == 204
+
+        assert (await deployed.count())["total"] == 1
+
+    async def test_is_put_off_while_the_database_is_away(
+        self, deployed: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """503, so that the schedule calls again."""
+
+        async def away(*_: object) -> None:
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(deployed.functions["deliver"].deps.store, "fold_tally", away)
+
+        assert (await deployed.client.post("/v1/tasks/fold")).status_code == 503
 
 
 class TestSnapshot:

@@ -28,7 +28,7 @@ async def change(here: World, overlay: Overlay) -> None:
 
     Once is not enough: while one request reads the tally again, count tells the others what it read last.
     """
-    records = SqliteMaintenance(here.folder / "store.db", lambda _: 32)
+    records = SqliteMaintenance(here.folder / "store.db")
     await records.change_overlay(CAMPAIGN, lambda _: overlay)
     records.close()
     for _ in range(3):

@@ -14,10 +14,9 @@ from infra.cost.cost import Charge, Price
 from infra.cost.sizes import FunctionSize
 from infra.cost.usage import Assumptions, Driver, Use, renewals
 from shared.campaigns import live
-from shared.campaigns.model import Campaign
 from shared.stats import count, funnel
 from shared.store.entities import Address, GrantMail, MailKind
-from shared.store.firestore import FirestoreStore
+from shared.store.firestore import SPREAD_SECONDS, TALLY_DOCUMENTS, FirestoreStore
 from tests.shared.store.test_store_contract import make_address, submission
 from tests.support.clock import NOW
 from tests.support.counting_proxy import CountingProxy
@@ -186,13 +185,13 @@ def test_an_instance_by_hand() -> None:
 
 
 def test_busy_instances_that_show_the_count_read_it_again_and_again() -> None:
-    """Each of them for itself: 33 documents in five seconds."""
+    """Each of them for itself: 501 documents in five seconds, in a rush."""
     size = FunctionSize(cpu=1, memory_gib=0.5, concurrency=80, min_instances=0, max_instances=1)
 
     prices = cost.instance_prices(dict.fromkeys(("count", "confirm", "sign"), size), PRICES)
 
     assert prices["count"].busy == prices["confirm"].busy
-    assert prices["count"].busy == pytest.approx(prices["sign"].busy + 33 * 720 * 0.06 / 100_000)
+    assert prices["count"].busy == pytest.approx(prices["sign"].busy + 501 * 720 * 0.06 / 100_000)
 
 
 def test_all_instances_of_a_quota_are_priced() -> None:
@@ -241,7 +240,7 @@ def test_the_code_keeps_its_copies_as_long_as_is_calculated() -> None:
     assert count.MAX_AGE.total_seconds() == usage.COUNT_FRESH_SECONDS
     assert live.MAX_AGE.total_seconds() == usage.OVERLAY_FRESH_SECONDS
     assert funnel.WRITE_SECONDS == usage.FUNNEL_WRITE_SECONDS
-    assert Campaign.model_fields["tally_shards"].default == usage.TALLY_SHARDS
+    assert (TALLY_DOCUMENTS, SPREAD_SECONDS) == (usage.TALLY_DOCUMENTS, usage.SPREAD_SECONDS)
 
 
 def test_the_widget_polls_as_often_as_is_calculated() -> None:
@@ -255,7 +254,7 @@ def test_the_widget_polls_as_often_as_is_calculated() -> None:
 
 @pytest.fixture
 async def store(proxy: CountingProxy) -> AsyncIterator[FirestoreStore]:
-    made = FirestoreStore("undersign-test", "(default)", lambda _: 8)
+    made = FirestoreStore("undersign-test", "(default)")
     # The emulator's first answer takes seconds, and a read that times out is repeated.
     await made.overlay("no-campaign")
     proxy.forget()

@@ -29,11 +29,11 @@ from shared.crypto.tokens import Tokens
 from shared.web import routes
 from tests.desk.commands import plain_key, undersign
 from tests.infra.balancer import Balancer, Paths
-from tests.shared.mail.test_smtp import AUTHORITY, PASSWORD, Relay, relay, server_tls
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.deployment import signature
 from tests.support.polling import until_async
 from tests.support.processes import function
+from tests.support.relay import AUTHORITY, PASSWORD, Relay, relay, server_tls
 
 CAMPAIGN = canary.CAMPAIGN
 START = f"/v1/campaigns/{CAMPAIGN}"

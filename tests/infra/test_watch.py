@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared import log
+from shared.queue import QueueName
 from shared.stats.funnel import Stage
 from shared.store.entities import MailKind, Status, Withdrawal
 from shared.web.routes import FUNCTIONS
@@ -160,6 +161,14 @@ def test_queries_name_existing_functions() -> None:
 
     assert named
     assert {name for names in named for name in names.split("|")} <= set(FUNCTIONS)
+
+
+def test_queries_name_existing_queues() -> None:
+    """A queue that does not exist is never late."""
+    named = re.findall(r'queue_id=~?"([a-z|]+)"', "\n".join(queries()))
+
+    assert named
+    assert {name for names in named for name in names.split("|")} <= set(QueueName)
 
 
 def test_queries_group_by_existing_labels() -> None:

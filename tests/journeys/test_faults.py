@@ -49,7 +49,8 @@ def silent_relay() -> Iterator[int]:
 
 
 def relay(port: int) -> dict[str, str]:
-    return {"MAIL": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_STARTTLS": "false"}
+    local = {"name": "first", "host": "127.0.0.1", "port": port, "starttls": False}
+    return {"MAIL": "smtp", "RELAYS": json.dumps([{**local, "mails_per_second": 10, "connections": 4}])}
 
 
 def mailbox_claims(folder: Path) -> list[dict[str, object]]:
@@ -184,7 +185,7 @@ async def _confirmable(project: str, environment: dict[str, str], link: str) -> 
     named = Tokens(environment["TOKEN_KEYS"].split()).verify(
         Purpose.CONFIRM, link.rsplit("/", 1)[1], datetime.now(UTC)
     )
-    store = FirestoreStore(project, "(default)", lambda _: 8)
+    store = FirestoreStore(project, "(default)")
     outcome = await store.confirm(named.campaign, named.digest, named.submission, datetime.now(UTC))
     store.close()
     return isinstance(outcome, Confirmed)

@@ -25,6 +25,14 @@ from tests.support.deployment import REPOSITORY, Identities
 
 ALL = (SignSettings, DeliverSettings, ConfirmSettings, CountSettings, EmbedSettings)
 
+#: A relay of RELAYS.
+FIRST = {
+    "name": "first",
+    "host": "relay.example.org",
+    "user": "petition",
+    "mails_per_second": 50,
+    "connections": 4,
+}
 #: Complete settings for production, for every function.
 PRODUCTION = {
     "PUBLIC_URL": "https://sign.example.org",
@@ -40,9 +48,8 @@ PRODUCTION = {
     "PEPPER": "p" * 32,
     "DELIVER_IDENTITIES": "AGE-SECRET-KEY-1" + "Q" * 58,
     "MAIL": "smtp",
-    "SMTP_HOST": "relay.example.org",
-    "SMTP_USER": "petition",
-    "SMTP_PASSWORD": "hunter2hunter2",
+    "RELAYS": json.dumps([FIRST]),
+    "SMTP_PASSWORD_FIRST": "hunter2hunter2",
 }
 EXAMPLE = (REPOSITORY / "tests/shared/campaigns/example.toml").read_text(encoding="utf-8")
 LOCAL = {"PUBLIC_URL": "http://localhost:8080", "STORE": "sqlite", "TASKS": "local", "MAIL": "outbox"}
@@ -50,7 +57,7 @@ LOCAL = {"PUBLIC_URL": "http://localhost:8080", "STORE": "sqlite", "TASKS": "loc
 
 @pytest.fixture(autouse=True)
 def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in {name.upper() for kind in ALL for name in settings.variables(kind)}:
+    for name in {name.upper() for kind in ALL for name in settings.variables(kind)} | {"SMTP_PASSWORD_FIRST"}:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -65,11 +72,16 @@ def complaint(kind: type[Settings]) -> str:
     return str(refused.value)
 
 
-def relay() -> SmtpSettings:
-    """The relay that deliver is told."""
-    mail = settings.load(DeliverSettings).mail
-    assert isinstance(mail, SmtpSettings)
-    return mail
+def relays(*fields: dict[str, Any]) -> str:
+    """The variable RELAYS, with one relay for each of `fields`."""
+    return json.dumps([{**FIRST, **each} for each in fields])
+
+
+def mail() -> SmtpSettings:
+    """How deliver mails."""
+    loaded = settings.load(DeliverSettings).mail
+    assert isinstance(loaded, SmtpSettings)
+    return loaded
 
 
 def named(told: str) -> set[str]:
@@ -114,7 +126,7 @@ def test_a_function_that_is_told_nothing_refuses_to_start_and_names_all_it_needs
         (CountSettings, {"FIRESTORE_PROJECT"}),
         (SignSettings, CLOUD_QUEUE),
         (ConfirmSettings, {"FIRESTORE_PROJECT", *CLOUD_QUEUE}),
-        (DeliverSettings, {"FIRESTORE_PROJECT", "SMTP_HOST", *CLOUD_QUEUE}),
+        (DeliverSettings, {"FIRESTORE_PROJECT", "RELAYS", *CLOUD_QUEUE}),
     ],
 )
 def test_what_a_choice_needs_is_named_all_at_once(
@@ -153,8 +165,21 @@ def test_a_function_that_is_told_everything_starts(
         ("TASKS", "none"),
         ("TASKS_QUEUES", "projects/p/locations/l/queues/signatures"),
         ("MAIL", "null"),
-        ("SMTP_PORT", "0"),
-        ("SMTP_PORT", "smtp"),
+        ("RELAYS", "[]"),
+        ("RELAYS", "relay.example.org"),
+        ("RELAYS", "{}"),
+        (
+            "RELAYS",
+            relays({}, {"name": "b", "user": None}, {"name": "c", "user": None}, {"name": "d", "user": None}),
+        ),
+        ("RELAYS", relays({"port": 0})),
+        ("RELAYS", relays({"port": "smtp"})),
+        ("RELAYS", relays({"mails_per_second": 0})),
+        ("RELAYS", relays({"connections": 0})),
+        ("RELAYS", relays({"name": "First"})),
+        ("RELAYS", relays({"password": "hunter2hunter2"})),
+        ("RELAYS", relays({}, {})),
+        ("SMTP_PASSWORD_SECOND", "hunter2hunter2"),
         ("TOKEN_KEYS", "k" * 31),
         ("TOKEN_KEYS", "k" * 32 + " " + "k" * 31),
         ("TOKEN_KEYS", "   "),
@@ -196,12 +221,31 @@ def test_a_throwaway_key_stands_in_for_nothing_but_on_ones_own_machine(monkeypat
     assert "THROWAWAY_RECIPIENT" in complaint(DeliverSettings)
 
 
-@pytest.mark.parametrize("missing", ["SMTP_USER", "SMTP_PASSWORD"])
-def test_a_relays_account_comes_with_its_password(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One without the other would mail without logging in."""
-    put(monkeypatch, {name: value for name, value in PRODUCTION.items() if name != missing})
+def test_each_relay_that_has_a_user_has_a_password_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without the other would mail without logging in; a relay on this machine may need neither."""
+    several = relays({}, {"name": "second-eu"}, {"name": "here", "user": None})
+    put(monkeypatch, {**PRODUCTION, "RELAYS": several})
+    without = complaint(DeliverSettings)
+    put(monkeypatch, {"SMTP_PASSWORD_SECOND_EU": "2hunter2hunter"})
 
-    assert "SMTP_USER and SMTP_PASSWORD go together" in complaint(DeliverSettings)
+    loaded = mail()
+
+    assert named(without) == {"SMTP_PASSWORD_SECOND_EU"}
+    assert [loaded.password(relay) for relay in loaded.relays] == ["hunter2hunter2", "2hunter2hunter", None]
+
+
+def test_all_that_is_wrong_with_the_relays_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which relay, and what of it."""
+    wrong = [FIRST, {"host": "a.example", "port": 0}, {"name": "b", "host": "b.example", "mails_per_second": 1}]
+    put(monkeypatch, {**PRODUCTION, "RELAYS": json.dumps(wrong), "PEPPER": ""})
+
+    told = complaint(DeliverSettings)
+
+    assert named(told) == {"RELAYS", "PEPPER"}
+    assert set(re.findall(r"RELAYS: (\S+)", told)) == {
+        *("1.name", "1.port", "1.mails_per_second", "1.connections"),
+        "2.connections",
+    }
 
 
 @pytest.mark.parametrize("kind", [SignSettings, DeliverSettings])
@@ -217,29 +261,30 @@ def test_a_spool_has_both_a_project_and_a_database(
 
 def test_a_relay_elsewhere_is_spoken_to_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only one on this machine may do without STARTTLS."""
-    put(monkeypatch, {**PRODUCTION, "SMTP_STARTTLS": "false"})
+    put(monkeypatch, {**PRODUCTION, "RELAYS": relays({"starttls": False})})
 
-    assert "SMTP_STARTTLS may be false only" in complaint(DeliverSettings)
+    assert "RELAYS: starttls of first may be false only" in complaint(DeliverSettings)
     for local in ("localhost", "127.0.0.1"):
-        monkeypatch.setenv("SMTP_HOST", local)
-        assert not relay().smtp_starttls
+        monkeypatch.setenv("RELAYS", relays({"starttls": False, "host": local}))
+        assert not mail().relays[0].starttls
 
 
 def test_starttls_is_on_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to remember it."""
+    """Nobody has to remember it; nor the port that goes with it."""
     put(monkeypatch, PRODUCTION)
 
-    assert relay().smtp_starttls
+    assert mail().relays[0].starttls
+    assert mail().relays[0].port == 587
 
 
 @pytest.mark.parametrize("kind", [ConfirmSettings, DeliverSettings])
 def test_secrets_are_never_told(kind: type[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither by an error, which ends up in a log, nor by the settings themselves."""
     secrets = {name: f"s3cr3t-{name.lower()}" for name in ("TOKEN_KEYS", "PEPPER", "DELIVER_IDENTITIES")}
-    put(monkeypatch, {**PRODUCTION, **secrets, "SMTP_PASSWORD": "s3cr3t"})
-    monkeypatch.delenv("SMTP_USER")
+    put(monkeypatch, {**PRODUCTION, **secrets, "SMTP_PASSWORD_FIRST": "s3cr3t", "SMTP_PASSWORD_OTHER": "s3cr3t"})
     told = complaint(kind)
-    put(monkeypatch, {name: value * 3 for name, value in secrets.items()} | {"SMTP_USER": "petition"})
+    monkeypatch.delenv("SMTP_PASSWORD_OTHER")
+    put(monkeypatch, {name: value * 3 for name, value in secrets.items()})
     loaded = settings.load(kind)
 
     assert "TOKEN_KEYS" in told

@@ -1,11 +1,15 @@
 """Firestore as the functions see it, answering at once: documents in memory, conditions ignored.
 
-    python -m tests.bench.parts.firestore_server
+    python -m tests.bench.parts.firestore_server [--contended]
 
-Prints its port. Google's emulator is so slow that it hides what the functions cost.
+Prints its port. `--contended`: what is added to takes one write a second, and a few more in a burst, as Google
+says of a document; more of them wait. Google's emulator is so slow that it hides what the functions cost.
 """
 
 import asyncio
+import sys
+import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +20,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.bench.parts.serving import serve
 
+#: Writes that a document takes in a burst; as in tests/bench/spike/facts.py.
+_BURST = 5
+
 _documents = dict[str, Any]()
+#: By document, when it has taken what it was sent.
+_free_at = defaultdict[str, float](float)
+_is_contended = "--contended" in sys.argv
 
 
 def _now() -> Timestamp:
@@ -34,9 +44,11 @@ async def _batch_get(request: Any, _context: object) -> AsyncIterator[Any]:
 
 
 async def _commit(request: Any, _context: object) -> Any:
+    if _is_contended:
+        await asyncio.sleep(max(map(_wait, request.writes)))
     now = _now()
     for write in request.writes:
-        # Whole documents alone: not the shards of the tally, which are added to.
+        # Whole documents alone: not those of the tally, which are added to.
         if write.HasField("update") and not write.HasField("update_mask"):
             write.update.update_time.CopyFrom(now)
             write.update.create_time.CopyFrom(now)
@@ -44,6 +56,15 @@ async def _commit(request: Any, _context: object) -> Any:
     return firestore.CommitResponse.pb()(
         write_results=[{"update_time": now} for _ in request.writes], commit_time=now
     )
+
+
+def _wait(write: Any) -> float:
+    """Return the seconds until the document that this write adds to takes it."""
+    if not write.update_transforms:
+        return 0
+    now, free_at = time.monotonic(), _free_at[write.update.name]
+    _free_at[write.update.name] = max(now, free_at) + 1
+    return max(0.0, free_at - now - _BURST)
 
 
 async def _run_query(_request: Any, _context: object) -> AsyncIterator[Any]:

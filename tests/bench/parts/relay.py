@@ -1,24 +1,19 @@
-"""A mail relay that accepts every mail and drops it.
+"""A mail relay that accepts every mail, with STARTTLS and a login, as a real one does.
 
 python -m tests.bench.parts.relay
 """
 
 import asyncio
-from typing import Any
 
-from aiosmtpd.smtp import SMTP
-
-
-class _Drop:
-    async def handle_DATA(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        return "250 OK"
+from tests.bench.settings import authority_file
+from tests.support.relay import AUTHORITY, relay, server_tls
 
 
 async def main() -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(_Drop(), enable_SMTPUTF8=True), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    async with relay(server_tls()) as running:
+        AUTHORITY.cert_pem.write_to_path(str(authority_file(running.port)))
+        print(running.port, flush=True)
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Price a simulated run by infra/cost/prices.toml: no mail, and no free tiers, which a rush uses up."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -8,7 +7,6 @@ from infra.cost import usage
 from infra.cost.cost import Price
 from infra.cost.sizes import FunctionSize
 from infra.cost.usage import Assumptions, Driver, Use
-from tests.bench.spike.facts import FOLD_SECONDS, GOOGLE
 from tests.bench.spike.journal import COUNTED, MAILED, Journal
 from tests.bench.spike.simulate import Outcome
 
@@ -67,14 +65,11 @@ def _copies(outcome: Outcome) -> Iterator[Use]:
 def tally_reads(journal: Journal) -> float:
     """Return how many documents a refresh of the tally reads, on average while signatures are counted.
 
-    The base document, and those that a confirmation has touched since they were folded into it.
+    The base document, and those that wait to be folded into it.
     """
     counted = journal.series[COUNTED]
     if not counted:
         return 1
     steps = range(min(counted), max(counted) + 1)
-    documents, recent, touched = GOOGLE.tally_documents, 0.0, 0.0
-    for step in steps:
-        recent += counted.get(step, 0) - counted.get(step - round(FOLD_SECONDS / journal.bin_seconds), 0)
-        touched += documents * -math.expm1(-recent / documents)
-    return 1 + touched / len(steps)
+    documents = (usage.tally_documents(counted.get(step, 0) / journal.bin_seconds) for step in steps)
+    return 1 + sum(documents) / len(steps)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from infra.cost.usage import TALLY_DOCUMENTS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
@@ -63,8 +65,9 @@ class Platform:
     collection_ramp_per_second: float = 500
     ramp_growth: float = 1.5
     ramp_period_seconds: float = 300
-    #: Ours, of a tally: each confirmation increments one of them at random.
-    tally_documents: int = 500
+    #: Of a tally. Each process takes them in turn, from a document of its own on, and in a quiet time few of them;
+    #: here each confirmation takes one at random, which is a little worse.
+    tally_documents: int = TALLY_DOCUMENTS
     #: "sustained": https://firebase.google.com/docs/firestore/solutions/counters
     document_writes_per_second: float = 1
     #: Ours: so many writes a document takes in a burst before the rule above holds it back.
@@ -117,5 +120,3 @@ class People:
 
 GOOGLE = Platform()
 PEOPLE = People()
-#: The tally's documents that are quiet are folded into its base document so often.
-FOLD_SECONDS = 600

@@ -574,6 +574,6 @@ def test_no_trace_of_an_erased_address_is_left_in_any_file(
         others = {what for what in hers if what.startswith("task") and after[what]}
         assert {what: found for what, found in after.items() if found and what not in others} == {}
         assert len(others) == 2
-        store = SqliteMaintenance(running.folder / "store.db", lambda _: 32)
+        store = SqliteMaintenance(running.folder / "store.db")
         assert asyncio.run(store.tally(CAMPAIGN)).total == 2
         store.close()

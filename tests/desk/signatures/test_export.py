@@ -606,7 +606,7 @@ async def test_a_killed_export_from_firestore_loses_and_repeats_nothing(
     emulator: str, tmp_path: Path, campaign_id: str
 ) -> None:
     """Killed as the kernel does it, in the middle, while its pages come in."""
-    store = FirestoreMaintenance("undersign-export", "(default)", lambda _: 8)
+    store = FirestoreMaintenance("undersign-export", "(default)")
     ids = Counter[str]()
     campaigns = tmp_path / "campaigns"
     campaigns.mkdir()

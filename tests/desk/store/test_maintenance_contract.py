@@ -27,10 +27,9 @@ from shared.store.entities import (
     MailKind,
     Status,
     Tally,
-    shard_of,
 )
 from shared.store.firestore import DEAD_LETTERS
-from tests.shared.store.test_store_contract import make_address, shards, submission
+from tests.shared.store.test_store_contract import make_address, submission
 from tests.support.clock import NOW
 from tests.support.firestore_server import FirestoreServer, serving
 
@@ -39,10 +38,10 @@ from tests.support.firestore_server import FirestoreServer, serving
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Maintenance]:
     adapter: SqliteMaintenance | FirestoreMaintenance
     if request.param == "sqlite":
-        adapter = SqliteMaintenance(tmp_path / "store.db", shards)
+        adapter = SqliteMaintenance(tmp_path / "store.db")
     else:
         request.getfixturevalue("emulator")
-        adapter = FirestoreMaintenance("undersign-test", "(default)", shards)
+        adapter = FirestoreMaintenance("undersign-test", "(default)")
     yield adapter
     adapter.close()
 
@@ -187,11 +186,11 @@ class TestOverwrite:
 
     async def test_leaves_no_byte_of_what_was_removed(self, tmp_path: Path, campaign_id: str) -> None:
         """As soon as nobody reads an older state of the file any more; until then it says that it could not."""
-        with closing(SqliteMaintenance(tmp_path / "store.db", shards)) as store:
+        with closing(SqliteMaintenance(tmp_path / "store.db")) as store:
             address = await confirmed(store, campaign_id)
             with reading(tmp_path / "store.db"), pytest.MonkeyPatch.context() as patch:
                 patch.setattr(sqlite, "BUSY_SECONDS", 0.05)
-                with closing(SqliteMaintenance(tmp_path / "store.db", shards)) as hurried:
+                with closing(SqliteMaintenance(tmp_path / "store.db")) as hurried:
                     assert await hurried.forget(address)
                     with pytest.raises(StoreUnavailable):
                         await hurried.overwrite()
@@ -263,7 +262,7 @@ class TestDeadLetters:
 
 async def spoil(store: Maintenance, campaign: str, *differences: Difference) -> None:
     """Make the tally wrong by kept − counted."""
-    await store.repair(campaign, [Difference(d.shard, d.field, d.key, d.kept, d.counted) for d in differences])
+    await store.repair(campaign, [Difference(d.field, d.key, d.kept, d.counted) for d in differences])
 
 
 class TestRecount:
@@ -287,13 +286,10 @@ class TestRecount:
         self, store: Maintenance, campaign_id: str, name: str, key: str
     ) -> None:
         """In each field: too many, and what should not be there at all."""
-        address = await confirmed(store, campaign_id, "DE", "us")
-        shard = shard_of(address.digest, shards(campaign_id))
-        elsewhere = (shard + 1) % shards(campaign_id)
-        planted = [
-            Difference(shard, name, key, counted=1, kept=4),
-            Difference(elsewhere, name, key and "xx", counted=0, kept=-2),
-        ]
+        await confirmed(store, campaign_id, "DE", "us")
+        planted = [Difference(name, key, counted=1, kept=4)]
+        if key:
+            planted.append(Difference(name, "xx", counted=0, kept=-2))
         await spoil(store, campaign_id, *planted)
 
         found = (await store.recount(campaign_id, lambda _: None)).differences()
@@ -307,16 +303,15 @@ class TestRecount:
         """A commit whose answer got lost may have been done: a person recounts before it is tried again."""
         async with serving(FirestoreServer(grpc.StatusCode.UNAVAILABLE)) as server:
             monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", server.host)
-            with closing(FirestoreMaintenance("p", "d", shards)) as store, pytest.raises(StoreUnavailable):
-                await store.repair("c", [Difference(1, "total", "", counted=2, kept=1)])
+            with closing(FirestoreMaintenance("p", "d")) as store, pytest.raises(StoreUnavailable):
+                await store.repair("c", [Difference("total", "", counted=2, kept=1)])
 
         assert server.calls == 1
 
     async def test_repairs_while_signing_goes_on(self, store: Maintenance, campaign_id: str) -> None:
         """What is confirmed between recount and repair, and during either, is neither lost nor doubled."""
-        first = await confirmed(store, campaign_id)
-        shard = shard_of(first.digest, shards(campaign_id))
-        await spoil(store, campaign_id, Difference(shard, "total", "", counted=1, kept=8))
+        await confirmed(store, campaign_id)
+        await spoil(store, campaign_id, Difference("total", "", counted=1, kept=8))
 
         during = asyncio.gather(*(confirmed(store, campaign_id) for _ in range(10)))
         recount = await store.recount(campaign_id, lambda _: None)
@@ -326,7 +321,7 @@ class TestRecount:
         await during
 
         assert recount.differences() == [
-            Difference(shard, "total", "", each.counted, each.counted + 7) for each in recount.differences()
+            Difference("total", "", each.counted, each.counted + 7) for each in recount.differences()
         ]
         assert (await store.recount(campaign_id, lambda _: None)).differences() == []
         assert (await store.tally(campaign_id)).total == 21

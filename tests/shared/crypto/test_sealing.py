@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-from collections import Counter
 from collections.abc import Mapping
 
 import pyrage
@@ -23,7 +22,6 @@ from shared.crypto.sealing import Opener, Sealer
 from shared.errors import ConfigurationError, Unopenable
 from shared.models.fields import check_email
 from shared.models.sealed import SealedContact, SealedSignature
-from shared.store.entities import shard_of
 
 CONTENT = {"name": "Jörg Ångström", "newsletter": None}
 CONTACT = SealedContact(email="joerg@example.org", name="Jörg Ångström", country="SE", locale="sv")
@@ -331,22 +329,3 @@ class TestDigest:
         address = Digester(PEPPER).address("a", email)
 
         assert address == Digester(PEPPER).address("a", check_email(email))
-
-
-@pytest.mark.parametrize("shards", [1, 2, 8, 32, 100])
-def test_digests_spread_evenly_over_the_shards(shards: int) -> None:
-    """Each shard takes one write a second, so that a shard with more than its share slows all down."""
-    per_shard = 100
-    digester = Digester(PEPPER)
-    digests = [digester.address("a", f"{n}@example.org").digest for n in range(shards * per_shard)]
-
-    counted = Counter(shard_of(each, shards) for each in digests)
-
-    # A binomial share of 100 has a deviation of 10; six of them are no accident.
-    assert set(counted) == set(range(shards))
-    assert all(per_shard - 60 < count < per_shard + 60 for count in counted.values())
-
-
-def test_a_digest_is_always_counted_in_the_same_shard() -> None:
-    """withdraw takes off where confirm put on, whatever version of the code does it."""
-    assert [shard_of("a" * 51 + last, 32) for last in "aq"] == [9, 13]

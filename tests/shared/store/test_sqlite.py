@@ -12,7 +12,7 @@ from tests.support.clock import NOW
 
 async def test_what_has_expired_is_deleted_and_nothing_else(tmp_path: Path) -> None:
     """By the next signature: pending ones, tombstones, mailboxes and dead letters; confirmed ones never."""
-    store = SqliteStore(tmp_path / "store.db", lambda _: 8)
+    store = SqliteStore(tmp_path / "store.db")
     forgotten, kept, withdrawn, new = (make_address("c") for _ in range(4))
     await pending(store, forgotten)
     signed = await confirmed(store, kept)

@@ -63,7 +63,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.made = 0
         self.folder = tempfile.TemporaryDirectory()
         self.file = Path(self.folder.name) / "store.db"
-        self.store = SqliteStore(self.file, lambda _campaign: 4)
+        self.store = SqliteStore(self.file)
         self.reader: sqlite3.Connection | None = None
         self.loop = asyncio.new_event_loop()
         self.run = self.loop.run_until_complete

@@ -6,7 +6,7 @@ import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import closing
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -39,18 +39,14 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
 
-def shards(_campaign: str) -> int:
-    return 8
-
-
 @pytest.fixture(params=["sqlite", "firestore"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     adapter: SqliteStore | FirestoreStore
     if request.param == "sqlite":
-        adapter = SqliteStore(tmp_path / "store.db", shards)
+        adapter = SqliteStore(tmp_path / "store.db")
     else:
         request.getfixturevalue("emulator")
-        adapter = FirestoreStore("undersign-test", "(default)", shards)
+        adapter = FirestoreStore("undersign-test", "(default)")
     yield adapter
     adapter.close()
 
@@ -198,6 +194,22 @@ class TestConfirm:
         tally = await store.tally(campaign_id)
         assert confirmations(outcomes) == 200
         assert tally == Tally(200, dict.fromkeys(["DE", "FR", "IT", "MT"], 50), {"ngo": 200})
+
+
+class TestFoldTally:
+    async def test_changes_no_number(self, store: Store, campaign_id: str) -> None:
+        """Of what was confirmed or withdrawn before, between and after, and of nothing at all."""
+        await store.fold_tally(campaign_id, datetime.now(UTC) + HOUR)
+        first, second = make_address(campaign_id), make_address(campaign_id)
+        await confirmed(store, first, "DE", "us")
+        await confirmed(store, second, "FR")
+
+        await store.fold_tally(campaign_id, datetime.now(UTC) + HOUR)
+        assert await store.tally(campaign_id) == Tally(2, {"DE": 1, "FR": 1}, {"us": 1})
+
+        await store.withdraw(campaign_id, first.digest, NOW + MINUTE)
+        await store.fold_tally(campaign_id, datetime.now(UTC) + HOUR)
+        assert await store.tally(campaign_id) == Tally(1, {"FR": 1}, {})
 
 
 class TestWithdraw:

@@ -20,7 +20,7 @@ from tests.support.deployment import CAMPAIGN, LINKS, PUBLIC_URL, REPOSITORY, SI
 from tests.support.servers import Server, server
 
 #: Called by the queue and the scheduler alone: anybody who reads the public description cannot reach them.
-PRIVATE = {("/v1/tasks/deliver", "post"), ("/v1/tasks/sweep", "post"), ("/v1/tasks/snapshot", "post")}
+PRIVATE = {(f"/v1/tasks/{name}", "post") for name in ("deliver", "sweep", "snapshot", "fold")}
 
 #: JSON Schema can say neither what an address of mail is nor what a name may hold (letters, but no web address),
 #: so what fits the schema may still be refused. That the examples are accepted has a test of its own.

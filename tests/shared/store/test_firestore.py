@@ -1,0 +1,116 @@
+"""How the tally is kept on Firestore: spread over documents in a rush, and folded into one when it is quiet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.databases import firestore
+from shared.store.entities import Tally
+from shared.store.firestore import FirestoreStore
+from tests.shared.store.test_store_contract import confirmed, make_address
+
+QUIET = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def store(emulator: str) -> AsyncIterator[FirestoreStore]:
+    adapter = FirestoreStore("undersign-test", "(default)")
+    yield adapter
+    adapter.close()
+
+
+async def documents(store: FirestoreStore, campaign: str) -> set[str]:
+    return {each.id for each in await store.database.query(f"campaigns/{campaign}/tally")}
+
+
+async def sign(store: FirestoreStore, campaign: str, number: int) -> None:
+    signers = [make_address(campaign) for _ in range(number)]
+    await asyncio.gather(*(confirmed(store, each, "DE", "us") for each in signers))
+
+
+async def spread(store: FirestoreStore, campaign: str, numbers: range, country: str) -> None:
+    """What a rush leaves behind: one signature in each of these documents."""
+    one = {"total": 1, "by_country": {country: 1}, "by_partner": {"us": 1}}
+    await store.database.commit(*(firestore.put(f"campaigns/{campaign}/tally/{n}", one) for n in numbers))
+
+
+def soon() -> datetime:
+    """When nobody has added to the tally for as long as folding waits."""
+    return datetime.now(UTC) + 2 * QUIET
+
+
+async def test_a_rush_is_spread_over_many_documents(store: FirestoreStore, campaign_id: str) -> None:
+    """One document takes about one write a second."""
+    await sign(store, campaign_id, 1)
+    first = await documents(store, campaign_id)
+
+    await sign(store, campaign_id, 40)
+
+    assert len(first) == 1
+    assert len(await documents(store, campaign_id)) > 20
+    assert (await store.tally(campaign_id)).total == 41
+
+
+async def test_folding_leaves_one_document_and_every_number(store: FirestoreStore, campaign_id: str) -> None:
+    """More than one commit's worth, of two countries; and again with what came after."""
+    await spread(store, campaign_id, range(140), "DE")
+    await spread(store, campaign_id, range(140, 260), "FR")
+
+    await store.fold_tally(campaign_id, soon())
+
+    assert await documents(store, campaign_id) == {"folded"}
+    assert await store.tally(campaign_id) == Tally(260, {"DE": 140, "FR": 120}, {"us": 260})
+
+    await spread(store, campaign_id, range(2), "FR")
+    await store.fold_tally(campaign_id, soon())
+
+    assert await documents(store, campaign_id) == {"folded"}
+    assert await store.tally(campaign_id) == Tally(262, {"DE": 140, "FR": 122}, {"us": 262})
+
+
+async def test_folding_takes_the_documents_of_earlier_versions_along(
+    store: FirestoreStore, campaign_id: str
+) -> None:
+    """They were numbered, too, and as many as the campaign file said."""
+    old = {"total": 5, "by_country": {"DE": 4, "FR": 1}}
+    await store.database.commit(
+        firestore.put(f"campaigns/{campaign_id}/tally/0", old),
+        firestore.put(f"campaigns/{campaign_id}/tally/31", {**old, "by_partner": {"us": 2}}),
+    )
+
+    await store.fold_tally(campaign_id, soon())
+
+    assert await documents(store, campaign_id) == {"folded"}
+    assert await store.tally(campaign_id) == Tally(10, {"DE": 8, "FR": 2}, {"us": 2})
+
+
+async def test_folding_leaves_alone_what_is_busy(store: FirestoreStore, campaign_id: str) -> None:
+    """In a rush nobody waits for it."""
+    await spread(store, campaign_id, range(20), "DE")
+    before = await documents(store, campaign_id)
+
+    await store.fold_tally(campaign_id, datetime.now(UTC))
+
+    assert await documents(store, campaign_id) == before
+
+
+async def test_folding_while_people_confirm_loses_and_doubles_nothing(
+    store: FirestoreStore, campaign_id: str
+) -> None:
+    """Two schedules fold at once, as after a retry, whatever is added meanwhile."""
+    await spread(store, campaign_id, range(500), "DE")
+
+    await asyncio.gather(
+        store.fold_tally(campaign_id, soon()),
+        sign(store, campaign_id, 40),
+        store.fold_tally(campaign_id, soon()),
+        store.fold_tally(campaign_id, soon()),
+    )
+    assert (await store.tally(campaign_id)).total == 540
+
+    await store.fold_tally(campaign_id, soon())
+
+    assert await documents(store, campaign_id) == {"folded"}
+    assert await store.tally(campaign_id) == Tally(540, {"DE": 540}, {"us": 540})
