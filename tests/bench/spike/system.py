@@ -153,7 +153,8 @@ class System:
             yield from self._around.enqueue(QueueName.REMINDERS, task.signers)
         except Unavailable:
             return True
-        self._remind_later(task.signers)
+        if self._usage.reminded_share:
+            self._remind_later(task.signers)
         return True
 
     def _remind_later(self, signers: int) -> None:

@@ -19,7 +19,7 @@ from infra.cost.usage import Assumptions, Driver
 from shared.queue import QueueName
 from shared.web.routes import FUNCTIONS
 from tests.bench.spike import __main__ as command
-from tests.bench.spike import bill, figures, report, simulate, traces
+from tests.bench.spike import bill, figures, report, simulate, traces, validation
 from tests.bench.spike.facts import GOOGLE, PEOPLE, Platform
 from tests.bench.spike.figures import Figures
 from tests.bench.spike.function import Function
@@ -31,6 +31,7 @@ from tests.bench.spike.simulate import Outcome
 from tests.bench.spike.system import Deployment
 from tests.bench.spike.tasks import Answer, CloudTasks, Task
 from tests.bench.spike.traces import DAY, HOUR, Scenario, Trace
+from tests.bench.spike.validation import Costs
 
 FIGURES = Figures(
     cpu_seconds={
@@ -622,6 +623,16 @@ def test_the_report_shows_every_target_under_each_quota() -> None:
     assert mailed.endswith("**60.0 min** |")
     assert all(f"| {target.name} |" in said for target in report.TARGETS)
     assert len(content["scenarios"]) == len(results)
+
+
+def test_the_model_of_this_machine_ends_when_all_are_counted() -> None:
+    """It does not wait for reminders, while other processes go on using the cores."""
+    costs = Costs(FIGURES, task_seconds=0.001, load_seconds=0.001)
+
+    journal = validation.simulate(costs, 20, cores=2, others=1.0, seconds=1, rng=Random(1))
+
+    assert journal.lost == 0
+    assert journal.times[COUNTED].signers > 0
 
 
 def test_the_page_has_a_place_for_the_report() -> None:

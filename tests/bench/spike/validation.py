@@ -40,7 +40,8 @@ PEOPLE = People(
     reading_seconds=0,
     views_a_press=0,
 )
-USAGE = replace(Assumptions(), opens_a_mail=0)
+#: Reminders are due tomorrow.
+USAGE = replace(Assumptions(), opens_a_mail=0, reminded_share=0)
 #: Requests of a signer whom the load generator serves: the press, the link, the button.
 _REQUESTS = 3
 
@@ -80,7 +81,7 @@ def compare(figures: Figures, seed: int) -> Comparison:
     free = cores - few.others / 2
     per_second = TOO_MANY * min(1 / costs.figures.cpu_seconds["deliver"], free / together)
     measured = rehearsal.run(_signers(per_second, SECONDS, Random(seed + 1)))
-    modelled = _simulate(costs, per_second, cores, measured.others, Random(seed + 2))
+    modelled = simulate(costs, per_second, cores, measured.others, SECONDS, Random(seed + 2))
     return Comparison(measured.journal, modelled, per_second, cores, measured.others, costs)
 
 
@@ -114,7 +115,7 @@ def _costs(few: Run, figures: Figures) -> Costs:
     )
 
 
-def _simulate(costs: Costs, per_second: float, cores: int, others: float, rng: Random) -> Journal:
+def simulate(costs: Costs, per_second: float, cores: int, others: float, seconds: float, rng: Random) -> Journal:
     """Simulate the run, while other processes go on using their cores."""
     env, journal = Environment(), Journal(bin_seconds=1)
     shared = Resource(env, cores)
@@ -126,7 +127,7 @@ def _simulate(costs: Costs, per_second: float, cores: int, others: float, rng: R
     around = ThisMachine(env, shared, costs)
     platform = Platform(dispatch_ramp_per_second=1_000_000)
     system = System(env, there, costs.figures, platform, PEOPLE, USAGE, around, journal, rng)
-    system.run(Trace(SECONDS, lambda _: per_second))
+    system.run(Trace(seconds, lambda _: per_second))
     return journal
 
 
