@@ -32,17 +32,17 @@ ADAPTERS = {
     "shared.store.firestore",
     "shared.store.sqlite",
 }
-#: What only adapters may know of; other packages of a vendor come with these.
+#: What only adapters may import; a vendor's other packages are imported through these.
 VENDORS = ("google", "grpc", "aiosmtplib", "smtplib", "sqlite3", "httpx", "requests", "urllib.request")
-#: What wires them.
+#: The modules that wire adapters.
 WIRING = {"shared.runtime", "desk.runtime", "functions.devserver"}
 HAZARDOUS = {"shared.crypto.digest", "shared.crypto.sealing", "shared.crypto.tokens", "desk.keys.identities"}
-#: The program for one's own machine, which is never deployed.
+#: The server for local runs, which is never deployed.
 DEVSERVER = "functions.devserver"
 
 
 def _modules() -> dict[str, Path]:
-    """Every module that is deployed, by its dotted name, and those for one's own machine: devserver and desk."""
+    """Return the files of all modules by dotted name: the deployed ones, devserver and desk."""
     files = [file for folder in ("shared", "functions", "desk") for file in REPOSITORY.glob(f"{folder}/**/*.py")]
     return {
         ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): file
@@ -58,7 +58,7 @@ def _tree(module: str) -> ast.Module:
 
 
 def _imports(module: str) -> Iterator[str]:
-    """Every module that `module` imports, wherever in it; `from a import b` is both `a` and `a.b`."""
+    """Yield every module that `module` imports, at any depth; `from a import b` is both `a` and `a.b`."""
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -77,8 +77,8 @@ def _loaded(module: str) -> set[str]:
     return {imported for imported in _imports(module) if imported in MODULES}
 
 
-def test_the_adapters_are_where_this_test_looks_for_them() -> None:
-    """A renamed adapter must not slip through."""
+def test_the_adapters_exist_under_their_names() -> None:
+    """A renamed module must be renamed here, too, or it would no longer be checked."""
     assert set(MODULES) > ADAPTERS
     assert {"functions.sign.main", "functions.deliver.main", DEVSERVER} < set(MODULES)
     assert "shared.runtime" in _loaded("functions.sign.main")
@@ -87,31 +87,31 @@ def test_the_adapters_are_where_this_test_looks_for_them() -> None:
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 class TestModule:
-    def test_of_shared_imports_no_function(self, module: str) -> None:
-        """functions → shared ← desk, and no function from another: each deploys, scales and fails alone."""
+    def test_imports_go_one_way(self, module: str) -> None:
+        """functions → shared ← desk, and no function imports another: each deploys, scales and fails alone."""
         if module != DEVSERVER:
             assert [imported for imported in _imports(module) if _is_in(imported, "functions")] == []
         if not _is_in(module, "desk"):
             assert [imported for imported in _imports(module) if _is_in(imported, "desk")] == []
 
     def test_imports_no_adapter_unless_it_wires_them(self, module: str) -> None:
-        """Handlers know protocols; only adapters of one family share code."""
+        """Handlers use protocols; only adapters may import other adapters."""
         if module not in ADAPTERS | WIRING:
             assert [imported for imported in _imports(module) if _is_in(imported, *ADAPTERS)] == []
 
     def test_imports_no_vendor_unless_it_is_an_adapter(self, module: str) -> None:
-        """Another database or another relay is another file."""
+        """To support another database or relay, one adapter is added and nothing else changes."""
         if module not in ADAPTERS | {DEVSERVER}:
             assert [imported for imported in _imports(module) if _is_in(imported, *VENDORS)] == []
 
     def test_imports_no_test(self, module: str) -> None:
-        """Tests are not deployed."""
+        """Tests are not deployed, so the product must not depend on them."""
         assert [
             imported for imported in _imports(module) if _is_in(imported, "tests", "pytest", "hypothesis")
         ] == []
 
     def test_reads_no_environment_unless_it_is_the_settings(self, module: str) -> None:
-        """One reader, which names all faults at once."""
+        """One module reads the environment, and reports all errors in it at once."""
         names = {"environ", "environb", "getenv", "getenvb", "putenv"}
         read = [
             ast.unparse(node)
@@ -123,7 +123,7 @@ class TestModule:
             assert read == []
 
     def test_writes_to_nothing_but_the_log(self, module: str) -> None:
-        """The log has a list of what may be said; print and logging have none. The desk prints in its terminal."""
+        """The log has an allow-list of fields; print and logging have none. The desk prints through one module."""
         named = {node.id for node in ast.walk(_tree(module)) if isinstance(node, ast.Name)}
         attributes = {node.attr for node in ast.walk(_tree(module)) if isinstance(node, ast.Attribute)}
         if module not in {"shared.log", "desk.terminal.output", DEVSERVER}:
@@ -131,8 +131,8 @@ class TestModule:
             assert attributes & {"stdout", "stderr", "print_exc"} == set()
             assert [imported for imported in _imports(module) if _is_in(imported, "logging", "warnings")] == []
 
-    def test_imports_itself_in_no_circle(self, module: str) -> None:
-        """What a module stands on does not stand on it."""
+    def test_has_no_circular_import(self, module: str) -> None:
+        """No module imports itself through others."""
         below, reached = _loaded(module), set[str]()
         while below:
             reached |= below
@@ -142,15 +142,15 @@ class TestModule:
 
 
 @pytest.mark.parametrize("folder", ["shared", "desk"])
-def test_a_newcomer_meets_few_modules_at_once(folder: str) -> None:
-    """What belongs together is in a package of its own."""
+def test_a_folder_has_at_most_eight_modules(folder: str) -> None:
+    """A newcomer can survey it; modules that belong together are in a package."""
     modules = [file.stem for file in (REPOSITORY / folder).glob("*.py") if file.stem != "__init__"]
 
     assert len(modules) <= 8, modules
 
 
 def test_no_two_classes_of_the_product_share_a_name() -> None:
-    """A name that is searched for is found once."""
+    """A search for a public class finds one."""
     found = Counter(
         node.name for module in MODULES for node in _tree(module).body if isinstance(node, ast.ClassDef)
     )
@@ -159,16 +159,16 @@ def test_no_two_classes_of_the_product_share_a_name() -> None:
 
 
 @pytest.mark.parametrize("hazardous", ["pyrage", "itsdangerous", "hmac", "cryptography"])
-def test_hazardous_primitives_are_used_in_one_place_each(hazardous: str) -> None:
-    """These modules say what must never be done with them."""
+def test_hazardous_primitives_are_used_only_in_the_modules_for_them(hazardous: str) -> None:
+    """Those modules document what must never be done with them."""
     users = {module for module in MODULES if any(_is_in(imported, hazardous) for imported in _imports(module))}
 
     assert users - {DEVSERVER} <= HAZARDOUS
 
 
 @pytest.mark.parametrize("function", ["sign", "embed", "count"])
-def test_a_function_that_holds_no_secret_does_not_import_the_tokens(function: str) -> None:
-    """Nor does its bundle hold the packages for them; runtime.py imports them inside its functions."""
+def test_a_function_without_secrets_does_not_import_tokens(function: str) -> None:
+    """Its bundle has no packages for them; runtime.py, which it shares, imports them inside functions."""
     below, reached = {f"functions.{function}.main"}, set[str]()
     while below:
         reached |= below
@@ -178,21 +178,21 @@ def test_a_function_that_holds_no_secret_does_not_import_the_tokens(function: st
     assert "shared.crypto.tokens" not in reached
 
 
-def test_the_list_of_functions_names_every_folder_that_holds_one() -> None:
-    """Whatever reads the list would miss the others."""
+def test_the_list_of_functions_is_complete() -> None:
+    """It names every folder with a function, since tests and deployment rely on it."""
     assert sorted(FUNCTIONS) == sorted(file.parent.name for file in REPOSITORY.glob("functions/*/main.py"))
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_freezes_what_its_start_up_made(function: str) -> None:
-    """When all of it is made: only the handler follows."""
+def test_a_function_freezes_its_objects_at_the_end_of_start_up(function: str) -> None:
+    """Everything is created by then: only the handler's definition follows."""
     statements = [ast.unparse(node) for node in _tree(f"functions.{function}.main").body]
 
     assert statements.index("runtime.freeze()") == len(statements) - 2
 
 
 def _loaded_at_start(function: str, **environment: str) -> set[str]:
-    """Every module that is there once the function can answer: each is time until its first answer."""
+    """Return the modules that a function has imported at start-up, each of which delays its first answer."""
     code = f"import functions.{function}.main, sys; print(*sys.modules)"
     settings = {**environment_of(function, Path("var")), **environment}
 
@@ -202,8 +202,8 @@ def _loaded_at_start(function: str, **environment: str) -> set[str]:
 
 
 @pytest.mark.parametrize("function", ["sign", "embed"])
-def test_a_function_without_a_database_imports_nothing_of_it(function: str) -> None:
-    """Not even what says what a database keeps."""
+def test_a_function_without_a_database_imports_no_code_for_one(function: str) -> None:
+    """Not even the store's protocol and entities are imported."""
     loaded = _loaded_at_start(function)
 
     assert not {"shared.store", "shared.stats.funnel", "shared.stats.count", "shared.web.openapi"} & loaded
@@ -236,7 +236,7 @@ FIRESTORE = {"STORE": "firestore", "FIRESTORE_PROJECT": "p"}
 def test_a_function_imports_no_client_that_it_does_not_call(
     function: str, environment: dict[str, str], used: set[str], unused: set[str]
 ) -> None:
-    """Each of Google's costs a cold start half a second; the spool's only comes when the queue has failed."""
+    """Each of Google's clients adds half a second to a cold start; the spool's is imported if the queue fails."""
     loaded = _loaded_at_start(function, **environment)
 
     assert used <= loaded

@@ -57,7 +57,7 @@ ADDRESS_BYTES = 1_700
 # Seconds for which an instance is billed. Handlers take less; the platform rounds up to a tenth of a second.
 
 REQUEST_SECONDS = 0.1
-#: The relay takes its time: connection, STARTTLS, and its answer.
+#: The relay takes its time for its answers; a connection that has to be opened first takes most of it.
 MAIL_SECONDS = 0.6
 
 # What is there in any month, by the plan of production.

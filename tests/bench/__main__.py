@@ -1,4 +1,4 @@
-"""Measure every function on this machine, beside one that does nothing: `make bench`."""
+"""Measure every function on this machine, compared with one that does nothing: `make bench`."""
 
 import argparse
 import shutil
@@ -39,12 +39,12 @@ def main() -> None:
     served.stage()
     served.step_aside()
     measured = Figures()
-    # What was measured on this machine before, and not now, stays in the file.
+    # Figures from earlier runs on this machine stay in the file, unless they are measured again.
     before = read(given.json)
     for name in given.only:
         print(f"{name} …", file=sys.stderr, flush=True)
         PARTS[name](measured, given.rounds, given.seconds)
-        # After each part, so that a failure of the last one does not lose an hour's work.
+        # Written after each part, so that a failure in the last one does not lose an hour's work.
         figures = {**before, **measured.all()}
         given.json.write_text(as_json(figures), encoding="utf-8")
     print(as_table(figures), against(TARGETS, figures), machine(), sep="\n\n")

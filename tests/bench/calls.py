@@ -1,4 +1,4 @@
-"""What a signature costs in calls: tasks, calls to Firestore, documents read and written, counted on the way."""
+"""Calls per signature: tasks, calls to Firestore, documents read and written, counted by a proxy."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.counting_proxy import CountingProxy
 from tests.support.deployment import COUNT, SIGNATURES, signature
 
-#: Every few seconds a process writes its statistics and reads what the desk has changed, however many sign.
+#: Written and read every few seconds by each process, however many people sign: statistics and the desk's changes.
 _BY_THE_CLOCK = {"funnel", "desk"}
 
 SIGNERS = 20
@@ -21,7 +21,7 @@ READERS = 500
 
 
 def measure(figures: Figures, _rounds: int, _seconds: float) -> None:
-    """Count once: a number of calls has no spread."""
+    """Count once, since the number of calls does not vary."""
     with emulator() as host:
         asyncio.run(_measure(figures, host))
 
@@ -36,11 +36,11 @@ async def _measure(figures: Figures, emulator: str) -> None:
 
 async def _sign(figures: Figures, tasks: CloudTasksServer, proxy: CountingProxy) -> None:
     with serving("sign", {**BASE, **queue(tasks.host), **firestore(proxy.host, "p-calls")}) as sign:
-        asked = [
+        requests = [
             httpx.Request("POST", f"http://x{SIGNATURES}", json=signature(email=f"signer-{n}@example.org"))
             for n in range(SIGNERS)
         ]
-        await send(sign, asked, 1)
+        await send(sign, requests, 1)
     figures.add("calls/sign/tasks", tasks.calls / SIGNERS, "calls")
     _note(figures, "sign", proxy, SIGNERS)
 
@@ -62,7 +62,7 @@ async def _count(figures: Figures, proxy: CountingProxy) -> None:
 
 
 def _note(figures: Figures, name: str, proxy: CountingProxy, times: int) -> None:
-    """Note the calls per one of `times`, and reset the proxy."""
+    """Add the calls divided by `times`, and reset the proxy."""
     calls = sum(number for call, number in proxy.calls.items() if call.collections not in _BY_THE_CLOCK)
     for what, documents in (("reads", proxy.reads), ("writes", proxy.writes)):
         number = sum(count for collection, count in documents.items() if collection not in _BY_THE_CLOCK)

@@ -1,4 +1,4 @@
-"""Cold starts: from the start of a process to its first answer to a request that does the function's work."""
+"""Cold starts: from the start of a process to its first answer to a real request."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ class Start:
 
 
 def measure(figures: Figures, rounds: int, _seconds: float) -> None:
-    """Start all of them in turn, twice in every round; a first time fills the disk's caches."""
+    """Start all of them in turn, twice in every round, and once before to fill the disk's caches."""
     with starts() as known:
         for round_ in range(2 * rounds + 1):
             _compare(figures if round_ else Figures(), known)
@@ -56,7 +56,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
 
 @contextlib.contextmanager
 def starts() -> Iterator[list[Start]]:
-    """Yield every function, with a database, a queue and a relay that answer at once."""
+    """Yield a start of every function, with a database, a queue and a relay that answer at once."""
     with part("firestore_server") as database, part("tasks_server") as tasks, part("relay") as relay:
         storing, queueing = {**BASE, **firestore(database, _PROJECT)}, {**BASE, **queue(tasks)}
         yield [
@@ -78,7 +78,7 @@ def starts() -> Iterator[list[Start]]:
 
 
 def _pending(database: str) -> Signer:
-    """Store a signature that waits to be confirmed."""
+    """Store a pending signature, and return its signer."""
     waiting = signer()
     with firestore_store(database, _PROJECT) as records:
         asyncio.run(admit(records, [waiting]))
@@ -98,7 +98,7 @@ def _compare(figures: Figures, known: list[Start]) -> None:
 
 
 def _once(start: Start, log: IO[bytes] | None = None, **environment: str) -> tuple[float, float]:
-    """Start it, and return seconds of wall-clock time and of CPU time."""
+    """Start a function once, and return seconds of wall-clock time and of CPU time."""
     request, port = start.request(), free_port()
     given = {
         "PATH": os.environ["PATH"],
@@ -127,10 +127,10 @@ def _once(start: Start, log: IO[bytes] | None = None, **environment: str) -> tup
 
 
 def _first_answer(port: int, request: Request) -> None:
-    """Ask until there is an answer.
+    """Send the request until there is an answer.
 
     Raises:
-        SystemExit: it is not what it should be, or does not come.
+        SystemExit: the answer is not 2xx, or there is none in time.
     """
     until = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < until:
@@ -149,7 +149,7 @@ def _first_answer(port: int, request: Request) -> None:
 
 
 def _imports(start: Start) -> str:
-    """Return the packages whose modules take longest to import, without what they import; in milliseconds."""
+    """Return the packages that take longest to import, in milliseconds, without those that they import."""
     with tempfile.TemporaryFile() as log:
         _once(start, log, PYTHONPROFILEIMPORTTIME="1")
         log.seek(0)

@@ -1,4 +1,4 @@
-"""What was measured: each figure over several rounds, as a table and as JSON."""
+"""Measured figures, each over several rounds, as a table and as JSON."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The median of all rounds, and the lowest and the highest."""
+    """The median, the lowest and the highest value of all rounds."""
 
     unit: str
     median: float
@@ -27,7 +27,7 @@ class Figure:
 
 @dataclass(slots=True)
 class Figures:
-    """Figures by name, `part/condition/what`; every round adds a value to each."""
+    """Figures by name, `part/condition/quantity`; every round adds a value to each."""
 
     _values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     _units: dict[str, str] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Target:
 
 
 def machine() -> dict[str, Any]:
-    """Return where and when this was measured."""
+    """Describe this machine, with today's date."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -82,14 +82,14 @@ def machine() -> dict[str, Any]:
 
 
 def as_json(figures: Mapping[str, Figure]) -> str:
-    """Return the figures with the machine they were measured on."""
+    """Return the figures as JSON, with the machine on which they were measured."""
     return json.dumps(
         {"machine": machine(), "figures": {name: asdict(each) for name, each in figures.items()}}, indent=1
     )
 
 
 def read(file: Path) -> dict[str, Figure]:
-    """Return the figures of an earlier run on this machine today; none where there was no such run."""
+    """Read the figures of earlier runs on this machine today; empty if there were none."""
     if not file.exists():
         return {}
     content = json.loads(file.read_text(encoding="utf-8"))
@@ -99,14 +99,14 @@ def read(file: Path) -> dict[str, Figure]:
 
 
 def as_table(figures: Mapping[str, Figure]) -> str:
-    """Return a row for each figure, in Markdown."""
+    """Return a Markdown table of all figures."""
     width = max(map(len, figures), default=0)
     head = [f"| {'figure':{width}} | median (lowest to highest) |", "| --- | --- |"]
     return "\n".join([*head, *(f"| {name:{width}} | {figure} |" for name, figure in figures.items())])
 
 
 def against(targets: Iterable[Target], figures: Mapping[str, Figure]) -> str:
-    """Return a row for each figure that has a target, in Markdown; those that were not measured are left out."""
+    """Return a Markdown table of the targets whose figures were measured."""
     rows = [target.row(figures[target.name]) for target in targets if target.name in figures]
     return "\n".join(
         ["| figure | target | median (lowest to highest) | met |", "| --- | --- | --- | --- |", *rows]
@@ -121,5 +121,5 @@ def _processor() -> str:
 
 
 def _short(number: float) -> str:
-    """Three significant digits, which is more than such a measurement is good for."""
+    """Format with three significant digits, which is more than such measurements are accurate to."""
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"

@@ -1,4 +1,4 @@
-"""What becomes slower as records pile up: confirming, reading the tally, an export, an audit."""
+"""How much slower confirming, reading the tally, an export and an audit get with more records."""
 
 import asyncio
 import os
@@ -30,9 +30,9 @@ from tests.support.deployment import CAMPAIGN
 
 IN_FIRESTORE = (1_000, 10_000, 100_000)
 IN_SQLITE = 1_000_000
-#: How many signers confirm, and how often the tally is read, for one median.
+#: The number of confirmations, and of reads of the tally, for one median.
 _CONFIRMING, _READING = 200, 50
-#: Runs a command; seconds and the peak of its memory, in KiB, are the last that it prints.
+#: Runs a command; prints its seconds and its peak of memory in KiB last.
 _RUN = """
 import resource, subprocess, sys, time
 started = time.perf_counter()
@@ -46,7 +46,7 @@ _BATCH = 400
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A database that holds `records` confirmed signatures; `environment`: where the desk finds it."""
+    """A database with `records` confirmed signatures; `environment`: settings with which the desk finds it."""
 
     records: int
     where: str
@@ -58,7 +58,7 @@ class Filled:
 
 
 def measure(figures: Figures, rounds: int, _seconds: float) -> None:
-    """Fill Google's emulator with ever more records, then SQLite with a million. Exports and audits run once."""
+    """Measure Google's emulator with more and more records, and SQLite with a million; run the desk once."""
     with emulator() as host, tempfile.TemporaryDirectory() as folder:
         print("filling …", file=sys.stderr, flush=True)
         databases = [_filled_firestore(host, records) for records in IN_FIRESTORE]
@@ -80,7 +80,7 @@ def measure(figures: Figures, rounds: int, _seconds: float) -> None:
 
 
 def _compare(figures: Figures) -> None:
-    """Compare the largest with the smallest on the emulator, as they were in this round."""
+    """Compare the largest with the smallest database on the emulator in this round."""
     least, most = (f"growth/emulator/{records}" for records in (IN_FIRESTORE[0], IN_FIRESTORE[-1]))
     for what in ("confirm", "tally", "tally_by_name"):
         ratio = figures.last(f"{most}/{what}_ms") / figures.last(f"{least}/{what}_ms")
@@ -104,7 +104,7 @@ async def _confirm_and_count(figures: Figures, filled: Filled, store: Store) -> 
 
 
 def _read_by_name(figures: Figures, filled: Filled, client: Client) -> None:
-    """Read the tally's documents without a query, for which the emulator scans all records; Firestore does not.
+    """Read the tally's documents by name: for a query, the emulator scans all records, which Firestore does not.
 
     https://firebase.google.com/docs/firestore/query-data/queries
     """
@@ -124,9 +124,9 @@ def _run_the_desk(figures: Figures, filled: Filled) -> None:
         key, export = Path(folder) / "key.txt", f"{folder}/export"
         key.write_text(f"{IDENTITIES.campaign}\n")
         commands = [["audit", CAMPAIGN], ["export", CAMPAIGN, "--to", export]]
-        if filled.where == "emulator":  # a million would take longer than all the rest
+        if filled.where == "emulator":  # opening a million would take longer than everything else
             commands.append(["open", export, "-i", str(key), "--to", f"{folder}/opened"])
-        # The records were put in without a tally.
+        # The records were written without a tally.
         _desk(filled, "audit", CAMPAIGN, "--repair")
         for command in commands:
             seconds, peak_mib = _desk(filled, *command)
@@ -138,9 +138,9 @@ def _desk(filled: Filled, *command: str) -> tuple[float, float]:
     """Run one command, and return its seconds and its peak of memory in MiB.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: the command failed.
     """
-    # Through a small process: a child's peak starts with what its parent holds.
+    # Through a small process, since a child's peak starts at its parent's memory.
     run = subprocess.run(
         [sys.executable, "-c", _RUN, sys.executable, "-m", "desk.main", *command],
         cwd=ROOT,
@@ -176,7 +176,7 @@ def _filled_sqlite(folder: Path, records: int) -> Filled:
     with closing(sqlite3.connect(file)) as database, database:
         database.executemany(
             "INSERT INTO signatures VALUES (?, ?, ?, NULL)",
-            # In the order in which they are kept, or every page would be written many times over.
+            # In the order of the table's key, or every page would be written many times.
             (
                 (CAMPAIGN, digest, SIGNATURE.dump_json(signature).decode())
                 for digest, signature in zip(sorted(_digest() for _ in range(records)), _confirmed(), strict=False)
@@ -186,7 +186,7 @@ def _filled_sqlite(folder: Path, records: int) -> Filled:
 
 
 def _confirmed() -> Iterator[Signature]:
-    """Ever more signatures, which differ in their ids alone: `undersign open` counts no id twice."""
+    """Yield signatures that differ only in their ids, since `undersign open` counts each id once."""
     submission = signer().submission
     while True:
         another = replace(submission, id=secrets.token_hex(16))

@@ -1,4 +1,4 @@
-"""Load by wrk (https://github.com/wg/wrk): as many requests as so many connections can make."""
+"""Load by wrk (https://github.com/wg/wrk): as many requests as a number of connections can make."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-#: What wrk runs at its end: its figures as one line of JSON.
+#: Run by wrk at its end: prints its figures as one line of JSON.
 _DONE = """
 done = function(summary, latency)
   io.write(string.format(
@@ -17,7 +17,7 @@ done = function(summary, latency)
 end
 """
 
-#: Every signer has another address.
+#: Makes requests of signers who all have different addresses.
 _SIGN = """
 local number, prefix = 0, string.format("%x", os.time())
 local headers = {["Content-Type"] = "application/json"}
@@ -52,7 +52,7 @@ def get(url: str, connections: int, seconds: float) -> Load:
 
 
 def sign(url: str, connections: int, seconds: float) -> Load:
-    """POST signatures to `url`, each with another address."""
+    """POST signatures to `url`, all with different addresses."""
     return _wrk(url, connections, seconds, _SIGN)
 
 

@@ -1,4 +1,4 @@
-"""Memory of each function: at rest after its start, and the peak while 250 requests are under way."""
+"""Memory of each function: after its start, and the peak with 250 concurrent requests."""
 
 import asyncio
 import threading
@@ -16,9 +16,9 @@ from tests.bench.writing import CONFIRM, DELIVER, deployed, send
 from tests.support.deployment import CAMPAIGN, COUNT, SIGNATURES
 
 AT_ONCE = 250
-#: Each makes one request; so many keep 250 under way for a while.
+#: Each makes one request, which is enough to keep 250 concurrent for a while.
 SIGNERS = 1000
-_LOOK_SECONDS = 0.05
+_INTERVAL_SECONDS = 0.05
 _PAGE = f"/c/{CAMPAIGN}?lang=en"
 
 
@@ -47,12 +47,12 @@ def _send(served: Served, requests: list[httpx.Request]) -> None:
 
 
 def _look(figures: Figures, name: str, served: Served, work: Callable[[], object]) -> None:
-    """Note how much memory it has before and, at most, during `work`."""
+    """Add a function's memory before `work`, and its peak during it."""
     figures.add(f"memory/{name}/at_rest", served.memory_mib, "MiB")
     done, seen = threading.Event(), [0.0]
 
     def look() -> None:
-        while not done.wait(_LOOK_SECONDS):
+        while not done.wait(_INTERVAL_SECONDS):
             seen.append(served.memory_mib)
 
     looking = threading.Thread(target=look)

@@ -1,4 +1,4 @@
-"""What readers cost: the counter, a hosted page, the widget and its texts."""
+"""The cost of reading: the counter, a hosted page, the widget and its texts."""
 
 from tempfile import TemporaryDirectory
 
@@ -19,7 +19,7 @@ _OF_EMBED = {
 
 
 def measure(figures: Figures, rounds: int, seconds: float) -> None:
-    """Load each in turn, beside an empty handler."""
+    """Load each in turn, and compare it with an empty handler."""
     with TemporaryDirectory() as folder:
         counting = {**BASE, "STORE": "sqlite", "LOCAL_FOLDER": folder}
         with (
@@ -27,21 +27,21 @@ def measure(figures: Figures, rounds: int, seconds: float) -> None:
             serving("count", counting) as count,
             serving("embed", BASE) as embed,
         ):
-            asked = [("empty", empty, "/"), ("count/warm", count, COUNT)]
-            asked += [(name, embed, path) for name, path in _OF_EMBED.items()]
-            for _, served, path in asked:
+            targets = [("empty", empty, "/"), ("count/warm", count, COUNT)]
+            targets += [(name, embed, path) for name, path in _OF_EMBED.items()]
+            for _, served, path in targets:
                 httpx.get(served.url + path, trust_env=False, timeout=60).raise_for_status()
             for round_ in range(rounds + 1):
-                _compare(figures if round_ else Figures(), asked, seconds)
+                _compare(figures if round_ else Figures(), targets, seconds)
 
 
-def _compare(figures: Figures, asked: list[tuple[str, Served, str]], seconds: float) -> None:
+def _compare(figures: Figures, targets: list[tuple[str, Served, str]], seconds: float) -> None:
     least = 0.0
-    for name, served, path in asked:
+    for name, served, path in targets:
         before = served.cpu_ms
         done = load.get(served.url + path, _CONNECTIONS, seconds)
         least = least or done.per_second
         figures.add(f"{name}/per_second", done.per_second, "requests/s")
         figures.add(f"{name}/cpu_ms", (served.cpu_ms - before) / done.requests, "ms")
-        if served is not asked[0][1]:
+        if served is not targets[0][1]:
             figures.add(f"{name}/rate_to_empty", done.per_second / least, "×")

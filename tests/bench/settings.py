@@ -1,4 +1,4 @@
-"""The settings of the measured functions: keys of this run, and where their parts are."""
+"""The settings of the measured functions, and the servers that they need."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def queue(host: str) -> dict[str, str]:
         "DELIVER_AUDIENCE": "https://deliver.example.org",
         "TASKS_SERVICE_ACCOUNT": "queue@undersign-bench.iam.gserviceaccount.com",
         "CLOUD_TASKS_EMULATOR_HOST": host,
-        # Where it is deployed there is a spool, too, though nothing gets there.
+        # A deployment has a spool, too, though nothing is written to it here.
         "SPOOL_PROJECT": "undersign-bench",
         "SPOOL_DATABASE": "spool",
     }
@@ -71,7 +71,7 @@ def authority_file(port: int) -> Path:
 
 @contextmanager
 def part(module: str, *arguments: str) -> Iterator[str]:
-    """Run a server beside the functions, in a process of its own; yield its `host:port`."""
+    """Run a server from parts/ in a separate process, and yield its `host:port`."""
     command = [sys.executable, "-m", f"tests.bench.parts.{module}", *arguments]
     root = Path(__file__).parent.parent.parent
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
@@ -87,7 +87,7 @@ def emulator() -> Iterator[str]:
     """Run Google's emulator and yield its `host:port`.
 
     Raises:
-        SystemExit: there is none.
+        SystemExit: the emulator is missing.
     """
     with firestore_emulator() as host:
         if host is None:
@@ -98,14 +98,14 @@ def emulator() -> Iterator[str]:
 
 
 def firestore_client(host: str, project: str) -> Client:
-    """Return Google's client, for what no function does."""
+    """Return Google's own client, for operations that the store does not have."""
     with mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=host):
         return Client(project)
 
 
 @contextmanager
 def firestore_store(host: str, project: str) -> Iterator[FirestoreStore]:
-    """Yield the store itself, at `host`."""
+    """Yield our store on Firestore at `host`."""
     with mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=host):
         store = FirestoreStore(project, "(default)")
         yield store

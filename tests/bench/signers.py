@@ -1,4 +1,4 @@
-"""Signers: the tasks and links of each, as sign and deliver make them."""
+"""Signers with their tasks and links, as sign and deliver create them."""
 
 import itertools
 import secrets
@@ -24,16 +24,16 @@ _digester = Digester(BASE["PEPPER"].encode())
 _tokens = Tokens([BASE["TOKEN_KEYS"]])
 
 
-#: The same for all, so that it is sealed once: what an organiser opens in the end.
+#: The organisers' sealed record, the same for all signers, so that it is sealed only once.
 _SIGNATURE = SealedSignature(email="ann@example.org", name="Ann Example", locale="en", country="DE")
 _SEALED = sealing.seal(_SIGNATURE.model_dump_json(), [IDENTITIES.campaign.to_public()] * 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """`task`: the body that the queue sends to deliver. `confirm`, `withdraw`: paths of the links.
+    """A signer. `task`: the body that the queue sends to deliver. `confirm`, `withdraw`: paths of the links.
 
-    `address`, `submission`: what deliver stores, and where.
+    `address`, `submission`: what deliver stores.
     """
 
     address: Address
@@ -44,7 +44,7 @@ class Signer:
 
 
 def submission() -> SubmissionMessage:
-    """Return a submission, of another address each time."""
+    """Return a submission with a new address."""
     return SubmissionMessage(
         id=secrets.token_hex(16),
         campaign=CAMPAIGN,
@@ -62,7 +62,7 @@ def submission() -> SubmissionMessage:
 
 
 def signer() -> Signer:
-    """Return a signer, another one each time."""
+    """Return a new signer."""
     message = submission()
     address = _digester.address(CAMPAIGN, message.email)
     stored = _stored(message)

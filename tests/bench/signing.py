@@ -1,4 +1,4 @@
-"""sign, compared with an empty handler, and with itself on the framework's synchronous default."""
+"""The cost of sign, compared with an empty handler and with the framework's synchronous default."""
 
 from tests.bench import load
 from tests.bench.figures import Figures
@@ -11,7 +11,7 @@ COMPARED = 64
 
 
 def measure(figures: Figures, rounds: int, seconds: float) -> None:
-    """Load one after the other in every round, so that each ratio compares what was measured side by side."""
+    """Load all of them in every round, so that ratios compare figures measured right after each other."""
     with part("tasks_server") as tasks:
         signing = {**BASE, **queue(tasks)}
         with (
@@ -43,7 +43,7 @@ def _compare_with_sync(figures: Figures, empty: Served, sign: Served, seconds: f
 
 
 def _run(figures: Figures, name: str, served: Served, connections: int, seconds: float) -> tuple[float, float]:
-    """Load it, and return requests a second and CPU milliseconds a request."""
+    """Load a function, and return requests a second and CPU milliseconds a request."""
     before = served.cpu_ms
     if name.startswith("empty"):
         done = load.get(served.url + "/", connections, seconds)

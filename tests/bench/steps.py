@@ -1,7 +1,6 @@
-"""What the steps of a request cost alone, in this process: those of sign, a task, a read, a commit.
+"""The cost of single steps in this process: validate, seal, serialise, enqueue a task, read, commit.
 
-The last three go through whatever clients the queue and the store are built on, so that the same command compares
-the clients of two checkouts.
+The last three call the queue and the store, so that running it in two checkouts compares their clients.
 """
 
 import asyncio
@@ -28,7 +27,7 @@ _PERSONAL = "x" * 400
 
 
 def measure(figures: Figures, rounds: int, _seconds: float) -> None:
-    """Measure the CPU time of this process; the servers on the other side are processes of their own."""
+    """Measure the CPU time of this process; the servers run in separate processes."""
     recipient = sealing.parse_recipient(BASE["DELIVER_RECIPIENT"])
     with part("tasks_server") as tasks, part("firestore_server") as database:
         for round_ in range(rounds + 1):
@@ -60,7 +59,7 @@ async def _enqueue(figures: Figures, tasks: str) -> None:
 
 
 async def _read_and_commit(figures: Figures, database: str) -> None:
-    """Settling a mail is one commit of one document; a reminder that is not due any more is one read of two."""
+    """Measure settling a mail, a commit of one document, and an undue reminder, a read of two documents."""
     one = signer()
     with firestore_store(database, "undersign-bench") as store:
         granted = await store.admit(one.address, one.submission, datetime.now(UTC))
@@ -74,7 +73,7 @@ async def _read_and_commit(figures: Figures, database: str) -> None:
 
 
 async def _many(figures: Figures, name: str, call: Callable[[], Awaitable[object]]) -> None:
-    """Call it `AT_ONCE` times at once, over and over, as in a rush."""
+    """Call it repeatedly with `AT_ONCE` concurrent calls, as in a rush."""
 
     async def work() -> None:
         for _ in range(TIMES // AT_ONCE):

@@ -1,4 +1,4 @@
-"""Confirming in a rush, where each document of the tally takes one write a second and no more."""
+"""Confirming in a rush, when each document of the tally takes only one write a second."""
 
 import asyncio
 import time
@@ -15,12 +15,12 @@ from tests.support.deployment import CAMPAIGN
 
 PER_SECOND = 330
 SECONDS = 20
-#: Processes of confirm, each of which chooses its documents without knowing of the others.
+#: Stores, each of which chooses its documents independently, as different processes of confirm do.
 PROCESSES = 10
 
 
 def measure(figures: Figures, rounds: int, _seconds: float) -> None:
-    """Confirm `PER_SECOND` signatures a second, from the first second on, on a tally that is new."""
+    """Confirm `PER_SECOND` signatures a second from the start, on a new tally."""
     for _ in range(rounds):
         with part("firestore_server", "--contended") as host, ExitStack() as opened:
             project = f"p-{uuid4().hex[:12]}"

@@ -1,4 +1,4 @@
-"""What the figures ought to be; docs/performance.md shows the table."""
+"""Targets for the figures; docs/performance.md shows the table."""
 
 from shared.web.routes import FUNCTIONS
 from tests.bench.figures import Target

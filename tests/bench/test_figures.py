@@ -1,4 +1,4 @@
-"""What the benchmark says of its figures."""
+"""The figures of the benchmark, and how they are compared with targets and earlier runs."""
 
 import json
 from pathlib import Path
@@ -17,14 +17,14 @@ def figures() -> Figures:
 
 
 def test_a_figure_is_the_median_of_its_rounds_with_their_spread(figures: Figures) -> None:
-    """One round that went wrong moves it little."""
+    """A single outlier hardly changes it."""
     assert figures["sign/64/cpu_ms"] == Figure("ms", 3.0, 1.0, 8.0)
     assert figures.last("sign/64/cpu_ms") == 8.0
 
 
 @pytest.mark.parametrize(("bound", "at_most", "met"), [(3, True, True), (2.9, True, False), (3, False, True)])
-def test_a_target_is_held_against_the_median(figures: Figures, bound: float, at_most: bool, met: bool) -> None:
-    """And the table says plainly where it is missed."""
+def test_a_target_is_compared_with_the_median(figures: Figures, bound: float, at_most: bool, met: bool) -> None:
+    """The table says whether each measured target is met."""
     target = Target("sign/64/cpu_ms", bound, "sign", at_most=at_most)
 
     table = against([target, Target("unknown", 1, "not measured")], figures.all())
@@ -34,8 +34,8 @@ def test_a_target_is_held_against_the_median(figures: Figures, bound: float, at_
     assert "not measured" not in table
 
 
-def test_figures_are_read_as_they_were_written(figures: Figures, tmp_path: Path) -> None:
-    """For those who measure one part after the other."""
+def test_figures_survive_writing_and_reading(figures: Figures, tmp_path: Path) -> None:
+    """Figures of earlier runs are kept when the parts are measured one by one."""
     file = tmp_path / "bench.json"
     file.write_text(as_json(figures.all()))
 
@@ -43,8 +43,8 @@ def test_figures_are_read_as_they_were_written(figures: Figures, tmp_path: Path)
     assert read(tmp_path / "none.json") == {}
 
 
-def test_figures_of_another_machine_or_day_are_not_mixed_with_todays(figures: Figures, tmp_path: Path) -> None:
-    """A ratio of the two would say nothing."""
+def test_figures_of_another_machine_or_day_are_ignored(figures: Figures, tmp_path: Path) -> None:
+    """Comparing them with today's would be meaningless."""
     file = tmp_path / "bench.json"
     content = json.loads(as_json(figures.all()))
     file.write_text(json.dumps({**content, "machine": {**content["machine"], "date": "2019-03-21"}}))

@@ -1,4 +1,4 @@
-"""deliver, confirm and withdraw: on Google's emulator, and beside a database that answers at once."""
+"""The cost of deliver, confirm and withdraw, on Google's emulator and on a database that answers at once."""
 
 import asyncio
 import time
@@ -82,7 +82,7 @@ async def send(served: Served, requests: Iterable[httpx.Request], at_once: int) 
     """Send the requests, `at_once` at a time, and return how many seconds they took.
 
     Raises:
-        SystemExit: one of them was not answered 2xx.
+        SystemExit: an answer was not 2xx.
     """
     left = iter(list(requests))
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
@@ -94,7 +94,7 @@ async def send(served: Served, requests: Iterable[httpx.Request], at_once: int) 
                 try:
                     answer = await client.send(request)
                 except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-                    # gunicorn closes a connection on which it has read nothing for 2 seconds, if for want of time.
+                    # gunicorn closes a connection after 2 seconds without a read, even if it was just busy.
                     answer = await client.send(request)
                 if not answer.is_success:
                     raise SystemExit(f"{request.method} {request.url}: {answer.status_code} {answer.text[:300]}")

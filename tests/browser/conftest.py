@@ -1,4 +1,4 @@
-"""A browser, and somebody who walks with it: through our pages without JavaScript, or over a partner's page."""
+"""A browser, and a visitor in it: on our pages without JavaScript, or on a partner's page."""
 
 import re
 import shutil
@@ -22,9 +22,9 @@ from tests.browser.partner import Site, register, site
 from tests.support.missing import missing
 from tests.support.servers import Server, server
 
-NARROW: ViewportSize = {"width": 320, "height": 568}  # the narrowest that WCAG 2.2 asks for (1.4.10, Reflow)
+NARROW: ViewportSize = {"width": 320, "height": 568}  # the narrowest that WCAG 2.2 demands (1.4.10, Reflow)
 WIDE: ViewportSize = {"width": 1280, "height": 900}
-#: Longer than anything takes beside other work: only a test that fails waits for so long.
+#: Longer than anything takes on a busy machine: only a failing test waits for so long.
 TIMEOUT_MILLISECONDS = 60_000
 expect.set_options(timeout=TIMEOUT_MILLISECONDS)
 
@@ -37,7 +37,7 @@ def partner() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def running(partner: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Undersign, with the example campaign, which knows the partner."""
+    """Undersign with the example campaign, in which the partner is registered."""
     folder = tmp_path_factory.mktemp("server")
     with server(folder / "var", CAMPAIGNS_FOLDER=str(register(partner.origin, folder / "campaigns"))) as started:
         yield started
@@ -45,19 +45,19 @@ def running(partner: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def address() -> str:
-    """An address that no other test signs with."""
+    """An address that no other test uses."""
     return f"ann-{uuid.uuid4().hex[:12]}@example.org"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The tests of a file share the loop that their browser was started in."""
+    """Run all tests of a file in the event loop in which their browser was started."""
     if pytest_asyncio.is_async_test(item):
         item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """Started once for a file: what one test leaves behind is gone with its context."""
+    """One browser for each file; what a test leaves behind is gone when its context is closed."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         missing("Chromium (apt-get install chromium)")
@@ -69,10 +69,10 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 class Walk:
-    """Somebody's way through the pages. `page`: where they are."""
+    """A visitor's way through the pages. `page`: where they are."""
 
     def __init__(self, page: Page, *origins: str) -> None:
-        """`origins`: all that pages may ask anything of."""
+        """`origins`: those to which pages may send requests."""
         self.page = page
         self.known = (*(f"{origin}/" for origin in origins), "about:", "data:,")
         self.strangers: list[str] = []
@@ -87,11 +87,11 @@ class Walk:
         await self.page.get_by_role("button", name=button).click()
 
     def field(self, label: str) -> Locator:
-        """The field whose label begins like this; not one of the plain form that a script has replaced."""
+        """Return the visible field whose label starts with `label`, and not one that a script has replaced."""
         return self.page.get_by_label(re.compile(rf"^\s*{label}\b")).filter(visible=True)
 
     async def is_at(self, heading: str) -> None:
-        """The page with this heading is there, and it is well made."""
+        """Check that the page with this heading is shown, and that it is in English, labelled and not too wide."""
         await expect(self.page.locator("h1")).to_have_text(heading)
         assert await self.page.locator("html").get_attribute("lang") == "en"
         assert await self.page.title()
@@ -100,14 +100,14 @@ class Walk:
         assert await self.page.evaluate(_PIXELS_TOO_WIDE) <= 0
 
     async def ends(self) -> None:
-        """No request went elsewhere, nothing was kept in the browser, and the browser had no complaint."""
+        """Check that no request left the known origins, and that the browser stored and logged nothing."""
         assert self.strangers == []
         assert self.complaints == []
         assert await self.kept() == []
         await self.page.context.close()
 
     async def kept(self) -> list[object]:
-        """What the pages left behind in the browser."""
+        """Return the cookies and storage keys that the pages left in the browser."""
         storage: list[object] = await self.page.evaluate(
             "[...Object.keys(localStorage), ...Object.keys(sessionStorage)]"
         )
@@ -118,7 +118,7 @@ class Walk:
             self.strangers.append(request.url)
 
     def _note_message(self, message: ConsoleMessage) -> None:
-        # Chromium says so of every page that answers 4xx, as some of these should.
+        # Chromium logs this for every answer 4xx, which some tests expect.
         if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
             self.complaints.append(message.text)
 
@@ -135,9 +135,9 @@ _PIXELS_TOO_WIDE = "document.documentElement.scrollWidth - window.innerWidth"
 async def walk(
     request: pytest.FixtureRequest, browser: Browser, running: Server, partner: Site
 ) -> AsyncIterator[Walk]:
-    """At its end: no request left our origin, nothing was kept in the browser, and the browser had no complaint.
+    """A visitor without JavaScript, for whom `Walk.ends` is checked after each test.
 
-    What breaks the Content-Security-Policy, a style or a script that is not ours, is such a complaint.
+    Violations of the Content-Security-Policy, such as a foreign style or script, are among the warnings.
     """
     context = await browser.new_context(
         base_url=running.url, java_script_enabled=False, locale="en-GB", viewport=request.param
@@ -152,7 +152,7 @@ async def walk(
 async def visit(
     request: pytest.FixtureRequest, browser: Browser, running: Server, partner: Site
 ) -> AsyncIterator[Walk]:
-    """The same with JavaScript."""
+    """A visitor with JavaScript, who is checked in the same way."""
     context = await browser.new_context(base_url=running.url, locale="en-GB", viewport=request.param)
     context.set_default_timeout(TIMEOUT_MILLISECONDS)
     made = Walk(await context.new_page(), running.url, partner.origin)

@@ -1,4 +1,4 @@
-"""A partner's website: an origin that is not ours, whose pages say themselves what a browser may do on them."""
+"""A partner's website: another origin, with a Content-Security-Policy of its own on each page."""
 
 import re
 import shutil
@@ -12,20 +12,20 @@ from pathlib import Path
 from shared.campaigns.loader import FOLDER as CAMPAIGNS
 from tests.support.deployment import CAMPAIGN
 
-#: The partner that the site is registered as.
+#: The partner as which the site is registered.
 PARTNER = "city-rights"
 NAME = "City Rights Foundation"
 
 
 @dataclass
 class Site:
-    """`origin`: where it is. `pages`: the Content-Security-Policy and the body of each, by path."""
+    """A partner's site. `pages`: the Content-Security-Policy and the body of each, by path."""
 
     origin: str = ""
     pages: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def shows(self, body: str, policy: str) -> str:
-        """The address of a page with this body."""
+        """Add a page with this body and Content-Security-Policy, and return its URL."""
         path = f"/page-{len(self.pages)}"
         self.pages[path] = (policy, body)
         return self.origin + path
@@ -45,7 +45,7 @@ def site() -> Iterator[Site]:
             self.wfile.write(_PAGE.format(body=body).encode())
 
         def log_message(self, *args: object) -> None:
-            """Nobody reads it."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     made.origin = f"http://127.0.0.1:{server.server_port}"
@@ -58,7 +58,7 @@ def site() -> Iterator[Site]:
 
 
 def register(origin: str, folder: Path) -> Path:
-    """Campaign files with the example in them, which has a partner of this origin. `folder`: where to put them."""
+    """Copy the campaign files to `folder`, register the partner with this origin, and return the folder."""
     shutil.copytree(CAMPAIGNS, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     file = folder / f"{CAMPAIGN}.toml"
     entry = f'[partners.{PARTNER}]\nname = "{NAME}"\ncountry = "NL"\norigins = ["{origin}"]\n\n'
@@ -70,7 +70,7 @@ def register(origin: str, folder: Path) -> Path:
     return folder
 
 
-#: The link keeps browsers from asking for an icon.
+#: The icon's link keeps browsers from requesting one.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

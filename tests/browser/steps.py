@@ -1,4 +1,4 @@
-"""What somebody does on the way from a form to the counter, in our pages or in a partner's."""
+"""Steps of a visitor from the form to the counter, on our pages or on a partner's."""
 
 import httpx
 from playwright.async_api import Locator
@@ -13,7 +13,7 @@ CONFIRMED = "Thank you. Your signature is counted."
 
 
 async def fill_in(walk: Walk, email: str) -> None:
-    """All that has to be filled in."""
+    """Fill in all required fields."""
     await walk.field("Name").fill("Ann Example")
     await walk.field("Email").fill(email)
     await walk.field("Country").select_option("Germany")
@@ -21,13 +21,13 @@ async def fill_in(walk: Walk, email: str) -> None:
 
 
 async def described_by(walk: Walk, field: Locator, what: str) -> Locator:
-    """The text that the field names as its description."""
+    """Return the text that the field's aria-describedby refers to with an id that ends in `what`."""
     ids = (await field.get_attribute("aria-describedby") or "").split()
     return walk.page.locator(next(f"#{named}" for named in ids if named.endswith(what)))
 
 
 async def follow_the_mail(walk: Walk, address: str, link: str) -> None:
-    """Open the outbox, and in the newest mail to `address` its link of this name."""
+    """Open the outbox, and click the link of this name in the newest mail to `address`."""
     mail = walk.page.locator("article", has_text=address)
 
     async def has_come() -> bool:
@@ -54,7 +54,7 @@ async def total(running: Server) -> int:
 
 
 async def counter_shows(running: Server, number: int) -> None:
-    """Within the seconds that a count is kept in the process."""
+    """Wait for this count, which is cached for a few seconds."""
 
     async def is_shown() -> bool:
         return await total(running) == number

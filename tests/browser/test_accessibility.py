@@ -1,4 +1,4 @@
-"""WCAG 2.2 as far as axe-core can tell (https://github.com/dequelabs/axe-core), on every page, in every state."""
+"""WCAG 2.2, as far as axe-core checks it (https://github.com/dequelabs/axe-core), in all states of all pages."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ from tests.browser.test_widget import snippet, strict
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL, SIGNATURES
 from tests.support.servers import Server
 
-#: Another script than Latin, the longest words, and the original.
+#: A script other than Latin, the original, and the longest words.
 LANGUAGES = ("el", "en", "fi")
 
 Look = Callable[[str], Awaitable[None]]
@@ -30,7 +30,7 @@ def lang(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def look(visit: Walk) -> Look:
-    """Looks at the page as it is now, and takes no violation."""
+    """Fails if the page in its current state violates WCAG or is too wide."""
 
     async def look(state: str) -> None:
         results = await Axe().run(visit.page)
@@ -50,15 +50,15 @@ def button(page: Page, language: str, key: str, **values: object) -> Locator:
 
 
 async def shows(page: Page, content: str) -> None:
-    """A page that no function answers with just now."""
+    """Show a page that no function would answer with now."""
     await page.route(
-        "**/shown", lambda asked: asked.fulfill(body=content, content_type="text/html; charset=utf-8")
+        "**/shown", lambda route: route.fulfill(body=content, content_type="text/html; charset=utf-8")
     )
     await page.goto("/shown")
 
 
 async def fill_in(page: Page, email: str) -> None:
-    """By the fields' names, which are the same in every language."""
+    """Fill in the form by the ids of its fields, which are the same in every language."""
     for name, value in {"name": "Ann Example", "email": email}.items():
         await page.locator(f"#{name}").fill(value)
     await page.locator("#country").select_option("DE")
@@ -66,7 +66,7 @@ async def fill_in(page: Page, email: str) -> None:
 
 
 async def refuse(intercepted: Route) -> None:
-    """As an overloaded server, for longer than anybody looks at it: the widget must not try again by itself."""
+    """Answer as an overloaded server, with a Retry-After that is too long for the widget to retry in this test."""
     headers = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
     await intercepted.fulfill(status=503, headers={**headers, "Retry-After": "600"}, body="")
 
@@ -74,7 +74,7 @@ async def refuse(intercepted: Route) -> None:
 async def test_the_widget_in_every_state(
     visit: Walk, running: Server, partner: Site, lang: str, look: Look, address: str
 ) -> None:
-    """On a partner's page."""
+    """Every state of the form on a partner's page passes, from the empty form to sharing."""
     page, locale = visit.page, locales.load(lang)
     submit = page.locator("undersign-form button.submit")
     await page.goto(partner.shows(snippet(running, "script", lang), strict(running.url)))
@@ -107,10 +107,10 @@ async def test_the_widget_in_every_state(
     await look("share")
 
 
-async def test_the_widget_where_nobody_can_sign(
+async def test_the_widget_when_nobody_can_sign(
     visit: Walk, running: Server, partner: Site, lang: str, look: Look
 ) -> None:
-    """On a page that is not registered, and once the petition is closed."""
+    """It passes on a page that is not registered, and after the petition has closed."""
     page, locale = visit.page, locales.load(lang)
     address = partner.shows(snippet(running, "script", lang), strict(running.url))
     elsewhere = partner.origin.replace("127.0.0.1", "localhost")
@@ -130,14 +130,14 @@ async def test_the_widget_where_nobody_can_sign(
     await page.goto(address)
     await expect(page.locator("undersign-form h2")).to_have_text(locale("error_titles.campaign_closed"))
     await look("closed")
-    visit.complaints.clear()  # of the page that is not registered, to its owner
+    visit.complaints.clear()  # the message for the owner of the page that is not registered
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["script", "plain"])
 async def test_our_pages_from_the_form_to_the_withdrawal(
     visit: Walk, running: Server, lang: str, look: Look, address: str, scripted: bool
 ) -> None:
-    """Where the script runs, and where it does not."""
+    """Every page on the way passes, with the widget's script and without it."""
     page, locale = visit.page, locales.load(lang)
     if not scripted:
         await page.route("**/embed/v1.js", lambda intercepted: intercepted.abort())
@@ -170,11 +170,11 @@ async def test_our_pages_from_the_form_to_the_withdrawal(
     await button(page, lang, "withdraw.submit").click()
     await expect(page.locator("h1")).to_have_text(locale("withdrawn.title"))
     await look("withdrawn")
-    visit.complaints.clear()  # of the script that was stopped on its way
+    visit.complaints.clear()  # the script that was blocked
 
 
 async def test_our_other_pages(visit: Walk, lang: str, look: Look, address: str) -> None:
-    """Each that a link leads to, and those that nobody wants to see."""
+    """All pages that links lead to pass, and so do error pages."""
     page, locale = visit.page, locales.load(lang)
     for path in (
         "/links?",
@@ -207,7 +207,7 @@ async def test_our_other_pages(visit: Walk, lang: str, look: Look, address: str)
 
 
 async def test_text_of_twice_the_size_fits(visit: Walk, running: Server, partner: Site) -> None:
-    """1.4.4 Resize Text, on the window that is half as wide then."""
+    """Nothing is too wide at 200 % (1.4.4, Resize Text), in a window of 640 pixels."""
     await visit.page.set_viewport_size({"width": 640, "height": 450})
     for address in (
         f"/c/{CAMPAIGN}?lang=de",
@@ -223,7 +223,7 @@ async def test_text_of_twice_the_size_fits(visit: Walk, running: Server, partner
 @pytest.mark.parametrize("visit", [NARROW], ids=["narrow"], indirect=True)
 @pytest.mark.parametrize("language", sorted(locales.LANGUAGES))
 async def test_every_language_fits_on_a_narrow_phone(visit: Walk, language: str) -> None:
-    """The petition with its form and its counter, and the mail."""
+    """The petition with its form and counter, and the mail, are no wider than 320 pixels."""
     page, locale = visit.page, locales.load(language)
     await page.goto(f"/c/{CAMPAIGN}?lang={language}")
     await expect(page.get_by_role("progressbar", name=locale("counter.progress"))).to_be_visible()

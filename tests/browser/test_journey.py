@@ -1,4 +1,4 @@
-"""The way from the petition to the counter and back, as somebody goes it in a browser without JavaScript."""
+"""The way from the petition to the counter and back, in a browser without JavaScript."""
 
 import re
 
@@ -27,7 +27,7 @@ WITHDRAWN = "The signature is withdrawn"
 async def test_a_signature_counts_from_the_button_until_it_is_withdrawn(
     walk: Walk, running: Server, address: str
 ) -> None:
-    """Sign, read the mail, confirm, confirm again, withdraw: one up, and one down."""
+    """The count goes up by one after confirming, not again after confirming twice, and down after withdrawing."""
     before = await total(running)
 
     await walk.opens("/")
@@ -56,7 +56,7 @@ async def test_a_signature_counts_from_the_button_until_it_is_withdrawn(
 
 
 async def test_the_mail_has_a_link_to_withdraw_what_was_never_confirmed(walk: Walk, address: str) -> None:
-    """For those whose address somebody else typed."""
+    """It is for people whose address somebody else has entered."""
     await walk.opens(f"/c/{CAMPAIGN}?lang=en")
     await fill_in(walk, address)
     await walk.presses("Sign now")
@@ -69,7 +69,7 @@ async def test_the_mail_has_a_link_to_withdraw_what_was_never_confirmed(walk: Wa
 
 
 async def test_faults_stand_beside_their_fields_and_the_rest_is_kept(walk: Walk) -> None:
-    """A bad address, no country, no consent: each is told where it is, for eyes and for screen readers."""
+    """Each error is shown at its field and in a summary, for eyes and for screen readers."""
     await walk.opens(f"/c/{CAMPAIGN}?lang=en&partner=digital-rights&source=flyer")
     await walk.field("Name").fill("Ann Example")
     await walk.field("Email").fill("ann@example")  # what a browser takes for an address
@@ -98,7 +98,7 @@ async def test_faults_stand_beside_their_fields_and_the_rest_is_kept(walk: Walk)
 async def test_a_wrong_address_is_corrected_in_the_form_as_it_was(
     walk: Walk, running: Server, address: str
 ) -> None:
-    """Filled in but for the consent, which is for one address, and the newsletter, which is nobody's to answer."""
+    """Everything is kept but the consent, which is for one address, and the answer about the newsletter."""
     await walk.opens(f"/c/{CAMPAIGN}?lang=en&partner=digital-rights&source=flyer")
     await fill_in(walk, "ann@exmaple.org")
     await walk.field("Yes").check()
@@ -122,7 +122,7 @@ async def test_a_wrong_address_is_corrected_in_the_form_as_it_was(
 
 
 async def test_a_mail_that_does_not_arrive_is_sent_again(walk: Walk, running: Server, address: str) -> None:
-    """From the page that says to look for it."""
+    """The page that says to check the inbox has a button for it."""
     await walk.opens(f"/c/{CAMPAIGN}?lang=en")
     await fill_in(walk, address)
     await walk.presses("Sign now")
@@ -136,7 +136,7 @@ async def test_a_mail_that_does_not_arrive_is_sent_again(walk: Walk, running: Se
 
 
 async def test_the_links_page_mails_what_an_address_is_due(walk: Walk, running: Server, address: str) -> None:
-    """Reached from every page's foot; an address that cannot be is told beside its field."""
+    """It is linked in every footer, and shows an invalid address beside its field."""
     await walk.opens(f"/c/{CAMPAIGN}?lang=en")
     await fill_in(walk, address)
     await walk.presses("Sign now")
@@ -156,7 +156,7 @@ async def test_the_links_page_mails_what_an_address_is_due(walk: Walk, running: 
 
 
 async def test_the_privacy_notice_is_one_link_away_from_the_form(walk: Walk) -> None:
-    """And names who is responsible."""
+    """The notice names the controllers."""
     await walk.opens(f"/c/{CAMPAIGN}?lang=en")
 
     await walk.page.get_by_role("link", name="Read the privacy notice").click()
@@ -166,7 +166,7 @@ async def test_the_privacy_notice_is_one_link_away_from_the_form(walk: Walk) -> 
 
 
 async def test_a_screen_reader_hears_the_count(walk: Walk) -> None:
-    """The badge's own title, in a frame; the picture beside it says nothing."""
+    """The badge is in a titled frame, and its own title reads the count."""
     await walk.opens(f"/c/{CAMPAIGN}?lang=en")
 
     badge = walk.page.frame_locator('iframe[title="The number of signatures so far"]')
@@ -175,7 +175,7 @@ async def test_a_screen_reader_hears_the_count(walk: Walk) -> None:
 
 
 async def test_the_link_to_the_form_is_out_of_sight_until_it_has_the_focus(walk: Walk) -> None:
-    """With text twice as large, too."""
+    """It is outside the window before, and inside after, even with text twice as large."""
     await walk.opens(f"/c/{CAMPAIGN}?lang=en")
     await walk.page.evaluate("document.documentElement.style.fontSize = '200%'")
     link = walk.page.get_by_role("link", name="Go straight to the form")
@@ -192,7 +192,7 @@ async def test_the_link_to_the_form_is_out_of_sight_until_it_has_the_focus(walk:
 
 @pytest.mark.parametrize("path", ["", "/links", "/privacy"])
 async def test_links_that_stand_alone_can_be_hit_with_a_finger(walk: Walk, path: str) -> None:
-    """24 pixels (WCAG 2.2, 2.5.8); those within a sentence are excepted."""
+    """They are at least 24 pixels high (WCAG 2.2, 2.5.8), which links within a sentence need not be."""
     await walk.opens(f"/c/{CAMPAIGN}{path}?lang=en")
 
     await walk.page.locator(".languages > summary").click()
@@ -203,7 +203,7 @@ async def test_links_that_stand_alone_can_be_hit_with_a_finger(walk: Walk, path:
 
 
 async def test_headings_start_with_that_of_the_page(walk: Walk) -> None:
-    """Where a form has faults, too: what sums them up is no heading above the title."""
+    """The summary of a form's errors, which is above the title, is not a heading."""
     await walk.opens(f"/c/{CAMPAIGN}?lang=en")
     await switch_off_the_browsers_own_checks(walk)
     await walk.presses("Sign now")
@@ -222,7 +222,7 @@ async def test_headings_start_with_that_of_the_page(walk: Walk) -> None:
     ],
 )
 async def test_an_error_is_a_page_with_a_way_on(walk: Walk, path: str, heading: str, way_on: str) -> None:
-    """Nobody is left before a wall."""
+    """Every error page has a link that leads on."""
     await walk.opens(path)
 
     await walk.is_at(heading)
@@ -231,7 +231,7 @@ async def test_an_error_is_a_page_with_a_way_on(walk: Walk, path: str, heading: 
 
 
 async def spoken(walk: Walk) -> str:
-    """What assistive technology is given of all frames in the page."""
+    """Return the accessible names in all frames of the page."""
     devtools = await walk.page.context.new_cdp_session(walk.page)
     frames = (await devtools.send("Page.getFrameTree"))["frameTree"]["childFrames"]
     trees = [
@@ -242,12 +242,12 @@ async def spoken(walk: Walk) -> str:
 
 
 async def box(shown: Locator) -> FloatRect:
-    """Where it is, in pixels."""
+    """Return the position and size of an element, in pixels."""
     found = await shown.bounding_box()
     assert found
     return found
 
 
 async def switch_off_the_browsers_own_checks(walk: Walk) -> None:
-    """As in a browser that has none, so that the server's are seen."""
+    """Switch off the browser's validation, so that the server's errors are shown."""
     await walk.page.locator("form").evaluate("form => form.noValidate = true")

@@ -1,4 +1,4 @@
-"""The page beside an export: it opens the export as `undersign open` does, and sends nothing to anybody."""
+"""The offline page of an export: it opens the export as `undersign open` does, and sends no requests."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ from tests.desk.signatures.test_export import HOSTILE, OPENED, PARTNER, line_of,
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, world
 
-#: Names in several scripts, and what a table must quote or must not run.
+#: Names in several scripts, and values that a table must quote or must not run as formulas.
 SIGNERS: list[dict[str, Any]] = [
     {"name": "Jörg Ångström", "email": "=cmd+1@example.org", "country": "DE", **PARTNER},
     {"name": "Ελένη Παπαδοπούλου", "email": "+b@example.org", "country": "GR", "locale": "el"},
@@ -35,7 +35,7 @@ SIGNERS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an export in out/ of what the signers signed, and the campaign's key in ann.age."""
+    """A folder with an export of the signers' signatures in out/, and the campaign's key in ann.age."""
     folder = tmp_path_factory.mktemp("exported")
     with pytest.MonkeyPatch.context() as monkeypatch, ThreadPoolExecutor() as beside:
         monkeypatch.chdir(folder)
@@ -55,7 +55,7 @@ async def _sign_and_export(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.fixture
 def here(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pyrage.x25519.Identity:
-    """A copy of that folder of one's own, to be in. The campaign's key."""
+    """Change into a copy of that folder, and return the campaign's key."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(exported / "out", "out")
     shutil.copy(exported / "ann.age", "ann.age")
@@ -67,7 +67,7 @@ def here(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pyr
 async def visit(
     request: pytest.FixtureRequest, browser: Browser, here: pyrage.x25519.Identity
 ) -> AsyncIterator[Walk]:
-    """At the page, offline. At its end: no request left it, it kept nothing, and the browser had no complaint."""
+    """A visitor at the page, offline, for whom `Walk.ends` is checked after each test."""
     context = await browser.new_context(offline=True, locale="en-GB", viewport=request.param)
     context.set_default_timeout(TIMEOUT_MILLISECONDS)
     made = Walk(await context.new_page(), Path("out").absolute().as_uri())
@@ -78,7 +78,7 @@ async def visit(
 
 
 async def opens(page: Page, key: str | Path, *exported: str | Path, passphrase: str = "") -> None:
-    """Choose, and press the button."""
+    """Choose the files and the key, fill in the passphrase, and press the button."""
     await page.get_by_label("1. The files of the export").set_input_files([Path(file) for file in exported])
     await page.get_by_label("2. Your key file").set_input_files(Path(key))
     await page.get_by_label("3. The passphrase").fill(passphrase)
@@ -102,7 +102,7 @@ async def is_opened(page: Page, number: int) -> None:
 
 
 async def download(page: Page, button: str) -> tuple[str, bytes]:
-    """The name of the file behind a button, and what it holds."""
+    """Press a download button; return the name and the content of the file."""
     async with page.expect_download() as downloading:
         await page.get_by_role("button", name=button, exact=True).click()
     file = await downloading.value
@@ -111,8 +111,8 @@ async def download(page: Page, button: str) -> tuple[str, bytes]:
 
 class TestResult:
     @pytest.mark.parametrize(("kind", "label"), [("csv", "Table (CSV)"), ("ndjson", "Lines (NDJSON)")])
-    async def test_is_what_the_command_writes_to_the_byte(self, visit: Walk, kind: str, label: str) -> None:
-        """All signatures, those of each country, and of each partner those who said yes."""
+    async def test_is_exactly_what_the_command_writes(self, visit: Walk, kind: str, label: str) -> None:
+        """All signatures, those of each country, and each partner's contacts are the same files byte for byte."""
         page = visit.page
         divided = ("--per-country", "--per-partner")
         await run("open", "out", "-i", "ann.age", "--to", "read", "--kind", kind, *divided)
@@ -128,8 +128,8 @@ class TestResult:
         assert len(written) == 1 + 4 + 1
         assert downloaded == written
 
-    async def test_begins_with_the_mark_that_excel_needs(self, visit: Walk) -> None:
-        """Only where it is asked for, as the command does it."""
+    async def test_starts_with_the_mark_that_excel_needs_on_request(self, visit: Walk) -> None:
+        """With the box ticked, the file is that of the command with --excel."""
         page = visit.page
         await run("open", "out", "-i", "ann.age", "--to", "read", "--excel")
         await opens(page, "ann.age", *WHOLE)
@@ -141,7 +141,7 @@ class TestResult:
         assert await download(page, "Download all 5 signatures") == ("signatures.csv", content)
 
     async def test_is_compared_with_the_manifest(self, visit: Walk) -> None:
-        """Country by country; and without a manifest the page says that it cannot know."""
+        """The page shows the counts by country; without a manifest, it says that it cannot compare them."""
         page = visit.page
         await opens(page, "ann.age", *WHOLE)
         await is_opened(page, len(SIGNERS))
@@ -164,8 +164,8 @@ class TestResult:
         await is_opened(page, len(SIGNERS))
         await expect(page.get_by_text("manifest.json was not chosen")).to_be_visible()
 
-    async def test_that_is_not_what_was_exported_says_where(self, visit: Walk) -> None:
-        """Anybody who changed both the file and its sum has still to change the counts."""
+    async def test_that_differs_from_the_manifest_shows_where(self, visit: Walk) -> None:
+        """Each country whose count differs is marked, even if the file's digest is right."""
         page = visit.page
         manifest = json.loads(Path("out/manifest.json").read_text())
         manifest["by_country"] |= {"DE": 3, "FR": 1}
@@ -177,8 +177,8 @@ class TestResult:
         await expect(page.get_by_text("It is NOT what the manifest of the export says")).to_be_visible()
         await expect(page.locator("li .differs")).to_have_text(["2, not 3", "0, not 1"])
 
-    async def test_of_a_partner_is_its_contacts_alone(self, visit: Walk) -> None:
-        """One is asked which, where several files were chosen."""
+    async def test_of_a_partner_has_only_its_contacts(self, visit: Walk) -> None:
+        """If several files are chosen, the page asks which of them to open."""
         page = visit.page
         contacts = "partner-digital-rights.ndjson"
         await run("open", f"out/{contacts}", "-i", "ann.age", "--to", "theirs")
@@ -208,16 +208,16 @@ class TestResult:
         ],
         ids=["no text", "empty", "nothing", "no object", "not sealed", "sealed nonsense"],
     )
-    async def test_lacks_no_line_but_the_damaged_one(
+    async def test_lacks_only_a_damaged_line(
         self, visit: Walk, here: pyrage.x25519.Identity, damage: bytes
     ) -> None:
-        """And names it, as the command does."""
+        """The page names that line and opens all others, as the command does."""
         page = visit.page
         climbs = json.dumps({"email": "a@b", "name": "A", "locale": "en", "country": "DE", "partner": "../up"})
         sealed = base64.b64encode(pyrage.encrypt(climbs.encode(), [here.to_public()]))
         lines = Path("out/signatures.ndjson").read_bytes().splitlines()
         lines[1] = damage.replace(b"%s", sealed)
-        Path("damaged.ndjson").write_bytes(b"\n".join(lines))  # nor is its last line ended
+        Path("damaged.ndjson").write_bytes(b"\n".join(lines))  # without a line break at the end
         await run("open", "damaged.ndjson", "-i", "ann.age", "--to", "read")
 
         await opens(page, "ann.age", "damaged.ndjson")
@@ -228,10 +228,10 @@ class TestResult:
         content = Path("read/signatures.csv").read_bytes()
         assert await download(page, "Download all 4 signatures") == ("signatures.csv", content)
 
-    async def test_of_hostile_lines_is_what_the_command_writes_to_the_byte(
+    async def test_of_hostile_lines_is_exactly_what_the_command_writes(
         self, visit: Walk, here: pyrage.x25519.Identity
     ) -> None:
-        """No formula, wherever it begins; what is not as it was exported is told, and so is what is repeated."""
+        """Formulas are defused wherever they start, and invalid and repeated lines are reported."""
         page = visit.page
         names = [
             "a;=1;b",
@@ -272,10 +272,10 @@ class TestResult:
             button = f"Download all {len(names)} signatures"
             assert await download(page, button) == (f"signatures.{kind}", written)
 
-    async def test_names_the_lines_that_a_newer_version_sealed(
+    async def test_names_lines_that_were_sealed_by_a_newer_version(
         self, visit: Walk, here: pyrage.x25519.Identity
     ) -> None:
-        """As the command does; records of this version and those from before versions are opened."""
+        """Records of this version, and those without a version, are opened, as by the command."""
         versions = (', "version": 2', ', "version": null', ', "version": true', ', "version": 1', "")
         Path("newer.ndjson").write_bytes(b"".join(line_of(here.to_public(), each) for each in versions))
 
@@ -285,7 +285,7 @@ class TestResult:
         await expect(visit.page.get_by_text("newer.ndjson, lines 1, 2, 3. A newer Undersign")).to_be_visible()
 
     async def test_of_an_empty_export_offers_no_file(self, visit: Walk) -> None:
-        """There is nothing to download, and that is no fault."""
+        """There is nothing to download, which is not an error."""
         page = visit.page
         Path("empty.ndjson").touch()
 
@@ -297,7 +297,7 @@ class TestResult:
 
 class TestKey:
     async def test_opens_with_its_passphrase(self, visit: Walk, here: pyrage.x25519.Identity) -> None:
-        """A file that keygen made; and the page forgets the passphrase."""
+        """A key file from keygen opens the export, and the page forgets the passphrase."""
         page = visit.page
         public = identities.create(Path("mine.age"), PASSPHRASE, NOW)
         seal_again(here, public)
@@ -308,7 +308,7 @@ class TestKey:
         assert await page.locator("#passphrase").input_value() == ""
 
     async def test_does_not_open_with_another_passphrase(self, visit: Walk) -> None:
-        """The field is named, and what is typed can be shown."""
+        """The error links to the field, and the passphrase can be shown."""
         page = visit.page
         identities.create(Path("mine.age"), PASSPHRASE, NOW)
 
@@ -322,15 +322,15 @@ class TestKey:
         assert await page.locator("#passphrase").get_attribute("type") == "text"
 
     async def test_of_another_campaign_opens_nothing(self, visit: Walk) -> None:
-        """The page says whose key it takes."""
+        """The error says that this key opens nothing in the file."""
         plain_key(Path("other.age"))
 
         await opens(visit.page, "other.age", *WHOLE)
 
         await expect(alert(visit.page)).to_contain_text("This key opens nothing in signatures.ndjson")
 
-    async def test_of_another_campaign_is_found_out_early(self, visit: Walk) -> None:
-        """After a hundred lines, not after a million."""
+    async def test_of_another_campaign_is_noticed_early(self, visit: Walk) -> None:
+        """The page gives up after a hundred lines, not after a million."""
         plain_key(Path("other.age"))
         Path("long.ndjson").write_bytes(Path("out/signatures.ndjson").read_bytes().splitlines(True)[0] * 40_000)
 
@@ -340,7 +340,7 @@ class TestKey:
         assert float(await visit.page.locator("#bar").get_attribute("value") or 0) < 0.1
 
     @pytest.mark.parametrize(
-        ("content", "told"),
+        ("content", "error"),
         [
             ("", "There is no key in key.txt"),
             ("age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq", "There is no key in key.txt"),
@@ -353,17 +353,17 @@ class TestKey:
         ],
         ids=["empty", "public", "mistyped", "damaged", "costly"],
     )
-    async def test_that_is_none_is_named(self, visit: Walk, content: str, told: str) -> None:
-        """With what to do."""
+    async def test_that_is_invalid_is_named(self, visit: Walk, content: str, error: str) -> None:
+        """Each kind of invalid key file gets its own error."""
         Path("key.txt").write_text(content)
 
         await opens(visit.page, "key.txt", *WHOLE, passphrase=PASSPHRASE)
 
-        await expect(alert(visit.page)).to_contain_text(told)
+        await expect(alert(visit.page)).to_contain_text(error)
 
 
 def seal_again(identity: pyrage.x25519.Identity, public: str) -> None:
-    """The export as it were if the campaign had this key, too, as again.ndjson."""
+    """Write again.ndjson: the export sealed to this key, too."""
     recipients = [identity.to_public(), pyrage.x25519.Recipient.from_str(public)]
     with Path("again.ndjson").open("w") as again:
         for line in Path("out/signatures.ndjson").read_text().splitlines():
@@ -374,8 +374,8 @@ def seal_again(identity: pyrage.x25519.Identity, public: str) -> None:
 
 
 class TestChoice:
-    async def test_that_is_not_complete_is_named(self, visit: Walk) -> None:
-        """One thing at a time, and the field is led to."""
+    async def test_that_is_incomplete_is_named(self, visit: Walk) -> None:
+        """The page names one missing thing at a time, and marks its field."""
         page = visit.page
         button = page.get_by_role("button", name="Open the signatures")
 
@@ -395,7 +395,7 @@ class TestChoice:
         await expect(page.locator("[aria-invalid]")).to_have_count(1)
 
     async def test_of_a_file_that_was_changed_is_refused(self, visit: Walk) -> None:
-        """The manifest knows the sum of every file."""
+        """The manifest holds the digest of every file."""
         with Path("out/signatures.ndjson").open("ab") as file:
             file.write(b"\n")
 
@@ -403,8 +403,8 @@ class TestChoice:
 
         await expect(alert(visit.page)).to_contain_text("signatures.ndjson is not what was exported")
 
-    async def test_of_a_file_that_is_gone_is_named(self, visit: Walk) -> None:
-        """Somebody pulled the stick."""
+    async def test_of_a_file_that_disappears_is_an_error(self, visit: Walk) -> None:
+        """The page says so if, for instance, somebody pulls out the USB stick."""
         shutil.copy("out/signatures.ndjson", "gone.ndjson")
         await visit.page.get_by_label("1. The files of the export").set_input_files("gone.ndjson")
         await visit.page.get_by_label("2. Your key file").set_input_files("ann.age")
@@ -414,16 +414,16 @@ class TestChoice:
 
         await expect(alert(visit.page)).to_contain_text("A file could not be read to its end")
 
-    async def test_that_is_dropped_beside_a_field_does_not_take_the_place_of_the_page(self, visit: Walk) -> None:
-        """As it would if nobody minded."""
-        minded = await visit.page.locator("h1").evaluate(
+    async def test_that_is_dropped_beside_a_field_does_not_replace_the_page(self, visit: Walk) -> None:
+        """The page prevents the browser from navigating to the dropped file."""
+        prevented = await visit.page.locator("h1").evaluate(
             "(heading) => !heading.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true }))"
         )
 
-        assert minded
+        assert prevented
 
     async def test_of_an_unfinished_export_is_refused(self, visit: Walk) -> None:
-        """It would lack signatures."""
+        """An unfinished export would lack signatures."""
         Path("out/unfinished.json").write_text("{}")
 
         await opens(visit.page, "ann.age", "out/signatures.ndjson", "out/unfinished.json")
@@ -431,8 +431,8 @@ class TestChoice:
         await expect(alert(visit.page)).to_contain_text("The export is not finished")
 
     @pytest.mark.parametrize("content", ["", "[]", '{"file": "signatures.ndjson"}'])
-    async def test_of_another_manifest_is_refused(self, visit: Walk, content: str) -> None:
-        """Silence would look like an export that was compared."""
+    async def test_of_an_invalid_manifest_is_refused(self, visit: Walk, content: str) -> None:
+        """Ignoring it would look as if the export had been compared."""
         Path("manifest.json").write_text(content)
 
         await opens(visit.page, "ann.age", "out/signatures.ndjson", "manifest.json")
@@ -455,7 +455,7 @@ class TestChoice:
 async def test_a_hostile_manifest_is_refused_before_anything_is_opened(
     visit: Walk, damage: dict[str, Any]
 ) -> None:
-    """It would come to nothing after all the work."""
+    """It is validated first, rather than failing after all the work."""
     manifest = json.loads(Path("out/manifest.json").read_text())
     Path("out/manifest.json").write_text(json.dumps({**manifest, **damage}))
 
@@ -465,12 +465,12 @@ async def test_a_hostile_manifest_is_refused_before_anything_is_opened(
 
 
 def write_long_export() -> None:
-    """Write what takes longer to open than a test looks at the work, also where many workers open it at once."""
+    """Write an export that takes many workers longer to open than a test looks at it."""
     Path("long.ndjson").write_bytes(Path("out/signatures.ndjson").read_bytes() * 10_000)
 
 
-async def test_a_long_work_shows_how_far_it_is_and_can_be_stopped(visit: Walk) -> None:
-    """The page answers all the while; nothing is kept of what had been opened."""
+async def test_opening_a_long_file_shows_progress_and_can_be_stopped(visit: Walk) -> None:
+    """The page stays responsive; after a stop, nothing is kept, and another file can be opened."""
     page = visit.page
     write_long_export()
 
@@ -487,7 +487,7 @@ async def test_a_long_work_shows_how_far_it_is_and_can_be_stopped(visit: Walk) -
 
 
 async def test_the_page_can_be_used_by_keyboard_alone(visit: Walk) -> None:
-    """From the first field to the file."""
+    """Tab, arrows and Enter lead from the first field to the downloaded file."""
     page = visit.page
     for field in ("1. The files of the export", "2. Your key file"):
         await page.keyboard.press("Tab")
@@ -508,7 +508,7 @@ async def test_the_page_can_be_used_by_keyboard_alone(visit: Walk) -> None:
     assert (await downloading.value).suggested_filename == "signatures.ndjson"
 
 
-_ASKS = {
+_REQUESTS = {
     "connect-src": "fetch('https://example.org/')",
     "img-src": "new Image().src = 'https://example.org/'",
     "script-src-elem": "document.body.append(Object.assign(document.createElement('script'), {text: '1'}))",
@@ -519,25 +519,25 @@ _ASKS = {
 }
 
 
-@pytest.mark.parametrize("directive", _ASKS)
-async def test_the_page_may_ask_nobody_for_anything(visit: Walk, directive: str) -> None:
-    """Even if somebody had got their code into it."""
+@pytest.mark.parametrize("directive", _REQUESTS)
+async def test_the_page_can_send_no_request(visit: Walk, directive: str) -> None:
+    """Even code injected into it is stopped by its Content-Security-Policy."""
     refused = await visit.page.evaluate(
         f"""new Promise((resolve) => {{
             addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective));
             setTimeout(resolve, {TIMEOUT_MILLISECONDS}, "nothing");
-            const asked = {_ASKS[directive]};
+            const asked = {_REQUESTS[directive]};
             asked?.catch?.(() => {{}});
         }})"""
     )
 
     assert refused == directive
-    visit.complaints.clear()  # of what was refused
+    visit.complaints.clear()  # what was refused
     visit.strangers.clear()
 
 
-async def test_its_workers_may_ask_nobody_for_anything(visit: Walk) -> None:
-    """They have the key, and they are under the page's policy."""
+async def test_its_workers_can_send_no_request(visit: Walk) -> None:
+    """The workers, which have the key, are under the page's policy, too."""
     refused = await visit.page.evaluate(
         f"""new Promise((resolve) => {{
             const asks = `
@@ -550,14 +550,14 @@ async def test_its_workers_may_ask_nobody_for_anything(visit: Walk) -> None:
     )
 
     assert refused == "connect-src"
-    visit.complaints.clear()  # of what was refused
+    visit.complaints.clear()  # what was refused
     visit.strangers.clear()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("visit", [NARROW, WIDE], ids=["narrow", "wide"], indirect=True)
 async def test_every_state_is_accessible(visit: Walk, scheme: str) -> None:
-    """WCAG 2.2 as far as axe-core can tell, and nothing is wider than a narrow phone."""
+    """Every state passes axe-core's checks of WCAG 2.2, and is no wider than the window."""
     page = visit.page
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
 

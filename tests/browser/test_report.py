@@ -1,4 +1,4 @@
-"""The organisers' report, opened from a disk: read by axe-core, on a phone and on a desk."""
+"""The organisers' report, opened as a local file: checked by axe-core, in the widths of a phone and a desktop."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -19,8 +19,8 @@ from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
 
 
-def a_report() -> str:
-    """Of a campaign in full swing."""
+def example_report() -> str:
+    """Return the report of a large, running campaign."""
     campaign = load_all()[CAMPAIGN]
     tally = Tally(141_204, {"DE": 70_000, "FR": 50_000, "BR": 21_200, "MT": 4})
     row = Row(key="somewhere-with-a-name-of-forty-characters", accepted=200_000, mailed=190_000, confirmed=141_204)
@@ -40,21 +40,21 @@ def a_report() -> str:
 
 @pytest.mark.parametrize("viewport", [NARROW, WIDE], ids=["narrow", "wide"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_report_reads_well(
+async def test_the_report_is_accessible_and_offline(
     browser: Browser, tmp_path: Path, viewport: ViewportSize, scheme: str
 ) -> None:
-    """No violation of WCAG 2.2 that axe-core can tell, no request, no complaint, nothing too wide."""
-    (tmp_path / "report.html").write_text(a_report(), encoding="utf-8")
+    """It passes axe-core, fits the window, sends no request and logs nothing."""
+    (tmp_path / "report.html").write_text(example_report(), encoding="utf-8")
     context = await browser.new_context(viewport=viewport, color_scheme=scheme, offline=True)  # type: ignore[arg-type]
     page = await context.new_page()
-    asked, complaints = list[str](), list[str]()
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
+    requests, messages = list[str](), list[str]()
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: messages.append(message.text))
 
     await page.goto((tmp_path / "report.html").as_uri())
     results = await Axe().run(page)
 
     assert [violation["id"] for violation in results.response["violations"]] == []
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert len(asked) == 1
-    assert complaints == []
+    assert len(requests) == 1
+    assert messages == []

@@ -1,4 +1,4 @@
-"""What the pages weigh on the wire, for a signer on an old phone who pays by the megabyte."""
+"""The size of pages on the wire, for signers with old phones who pay by the megabyte."""
 
 import gzip
 from typing import Any
@@ -14,8 +14,8 @@ from tests.support.polling import until_async
 KB = 1000
 
 
-def test_the_script_weighs_less_than_a_small_picture() -> None:
-    """Most petition widgets of today weigh twenty times as much."""
+def test_the_script_is_smaller_than_twelve_kilobytes() -> None:
+    """Compressed, it is smaller than a small picture; most petition widgets are twenty times as large."""
     script = REPOSITORY / "functions" / "embed" / "static" / "v1.js"
 
     assert len(gzip.compress(script.read_bytes())) < 12 * KB
@@ -23,8 +23,8 @@ def test_the_script_weighs_less_than_a_small_picture() -> None:
 
 @pytest.mark.parametrize("visit", [NARROW], ids=["narrow"], indirect=True)
 @pytest.mark.parametrize("lang", sorted(LANGUAGES & {"bg", "de", "el", "en", "fr"}))
-async def test_the_petition_weighs_less_than_thirty_kilobytes_in_all(visit: Walk, lang: str) -> None:
-    """Page, script, texts, badge and count, headers included, in the languages with the longest texts, too."""
+async def test_the_petition_is_smaller_than_thirty_kilobytes_in_all(visit: Walk, lang: str) -> None:
+    """Page, script, texts, badge and count with their headers stay below it, even in the longest languages."""
     loaded: list[float] = []
     devtools = await visit.page.context.new_cdp_session(visit.page)
 
@@ -37,9 +37,9 @@ async def test_the_petition_weighs_less_than_thirty_kilobytes_in_all(visit: Walk
     await expect(visit.page.get_by_role("progressbar")).to_be_visible()
     await visit.page.wait_for_load_state("networkidle")
 
-    async def all_are_told() -> bool:
+    async def all_are_reported() -> bool:
         return len(loaded) >= 5
 
-    await until_async(all_are_told)  # the browser tells of the last one after the page has it
+    await until_async(all_are_reported)  # the browser reports the last one after the page has it
     assert len(loaded) == 5
     assert sum(loaded) < 30 * KB, loaded

@@ -1,4 +1,4 @@
-"""The form and the counter in a partner's page: another origin, whose policy allows them and nothing else."""
+"""The form and the counter on a partner's page: another origin, whose policy allows only them."""
 
 import asyncio
 import html
@@ -36,13 +36,13 @@ INBOX = "Check your inbox"
 
 
 def strict(undersign: str) -> str:
-    """A Content-Security-Policy as strict as there is, with what the snippet page says to add."""
+    """Return the strictest Content-Security-Policy, plus what the snippet page says to add."""
     ours = f"script-src {undersign}; connect-src {undersign}; form-action {undersign}; frame-src {undersign}"
     return f"default-src 'none'; {ours}; img-src data:; require-trusted-types-for 'script'"
 
 
 def snippet(running: Server, name: str, lang: str = "en") -> str:
-    """What the partner copies from the page made for it."""
+    """Return a snippet from the page on which partners copy it."""
     page = httpx.get(f"{running.url}/c/{CAMPAIGN}/embed?lang={lang}&partner={PARTNER}", trust_env=False).text
     code = re.search(rf'<code id="{name}">(.*?)</code>', page, re.DOTALL)
     assert code
@@ -51,20 +51,20 @@ def snippet(running: Server, name: str, lang: str = "en") -> str:
 
 @pytest.fixture
 def embedded(running: Server, partner: Site) -> str:
-    """The address of the partner's page, with the script pinned by its digest."""
+    """The URL of a partner's page with the script, pinned by its digest."""
     code = snippet(running, "pinned")
     assert "integrity=" in code
     return partner.shows(code, strict(running.url))
 
 
 async def opens(page: Page, address: str) -> None:
-    """The form is there, made by the script."""
+    """Open the page, and wait until the script has built the form."""
     await page.goto(address)
     await expect(page.get_by_role("heading", name="Sign the petition")).to_be_visible()
 
 
 async def heading_is(page: Page, heading: str) -> None:
-    """The state that the form is in, which has the focus."""
+    """Check that the form is in the state with this heading, which has the focus."""
     title = page.locator("undersign-form h2")
     await expect(title).to_have_text(heading)
     await expect(title).to_be_focused()
@@ -74,7 +74,7 @@ class TestOnAPartnersPage:
     async def test_a_signature_goes_through_to_confirmed(
         self, visit: Walk, running: Server, embedded: str, address: str
     ) -> None:
-        """Under the strictest policy, with the script pinned; the page's own code hears of it, but not of whom."""
+        """It works under the strictest policy; the page gets an event without personal data."""
         before = await total(running)
         await visit.page.add_init_script(
             "addEventListener('undersign:signed', (event) => (window.told = event.detail))"
@@ -106,7 +106,7 @@ class TestOnAPartnersPage:
     async def test_what_was_typed_before_the_script_came_is_kept(
         self, visit: Walk, running: Server, embedded: str
     ) -> None:
-        """On a slow connection the plain form is there first."""
+        """On a slow connection, the plain form is shown first; the script takes over its values and focus."""
         arrives = asyncio.Event()
 
         async def late(intercepted: Intercepted) -> None:
@@ -132,7 +132,7 @@ class TestOnAPartnersPage:
     async def test_what_is_missing_is_told_beside_the_field_and_above_the_form(
         self, visit: Walk, embedded: str
     ) -> None:
-        """For eyes and for screen readers; nothing is sent, and an error goes once it is corrected."""
+        """Nothing is sent, and an error disappears once its field is corrected."""
         posted: list[str] = []
         visit.page.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
         await opens(visit.page, embedded)
@@ -162,7 +162,7 @@ class TestOnAPartnersPage:
     async def test_what_only_the_server_finds_is_told_in_the_same_way(
         self, visit: Walk, embedded: str, address: str
     ) -> None:
-        """In its words."""
+        """The error beside the field is the server's text."""
         await opens(visit.page, embedded)
         await fill_in(visit, address)
         await visit.field("Name").fill("Ann https://buy.example.org")
@@ -173,7 +173,7 @@ class TestOnAPartnersPage:
         await expect(told).to_have_text("Please remove the web address.")
 
     async def test_a_slip_in_a_well_known_address_is_asked_about(self, visit: Walk, embedded: str) -> None:
-        """Asked, not corrected; one press takes it over. What is right, or no address at all, is left alone."""
+        """A typo in a well-known domain gets a suggestion, which one press accepts; other addresses get none."""
         await opens(visit.page, embedded)
         email = visit.field("Email")
         asked = visit.page.get_by_role("button", name=re.compile("Did you mean"))
@@ -194,7 +194,7 @@ class TestOnAPartnersPage:
     async def test_a_wrong_address_is_corrected_in_the_form_as_it_was(
         self, visit: Walk, running: Server, embedded: str, address: str
     ) -> None:
-        """All but the consent, which is for one address, and the newsletter."""
+        """Everything is kept but the consent, which is for one address, and the answer about the newsletter."""
         await opens(visit.page, embedded)
         await fill_in(visit, "ann@exmaple.org")
         await visit.field("Yes").check()
@@ -216,7 +216,7 @@ class TestOnAPartnersPage:
     async def test_a_mail_that_does_not_arrive_is_sent_again_after_a_minute(
         self, visit: Walk, running: Server, embedded: str, address: str
     ) -> None:
-        """Not sooner: most mails just need that long."""
+        """The button is disabled before that, since most mails need up to a minute."""
         await stop_clock(visit.page)
         await opens(visit.page, embedded)
         await fill_in(visit, address)
@@ -236,7 +236,7 @@ class TestOnAPartnersPage:
     async def test_who_has_pressed_the_button_can_pass_it_on(
         self, visit: Walk, embedded: str, address: str
     ) -> None:
-        """Links that keep partner and language, one first and the others behind it; no script of anyone's."""
+        """The links keep partner and language; one is shown, and the others open below it."""
         await opens(visit.page, embedded)
         await fill_in(visit, address)
         await visit.presses("Sign now")
@@ -253,7 +253,7 @@ class TestOnAPartnersPage:
         await expect(visit.page.get_by_role("link", name="Share by mail")).to_be_visible()
 
     async def test_the_mailbox_is_one_press_away(self, visit: Walk, embedded: str) -> None:
-        """Where the provider is known."""
+        """At a known provider, a link opens the mailbox with a search for our mail."""
         await opens(visit.page, embedded)
         await fill_in(visit, "ann.example@gmail.com")
         await visit.presses("Sign now")
@@ -265,7 +265,7 @@ class TestOnAPartnersPage:
         await expect(link).to_have_attribute("rel", "noopener noreferrer")
 
     async def test_the_keyboard_alone_is_enough(self, visit: Walk, embedded: str, address: str) -> None:
-        """From field to field in the order they are seen, and Enter sends."""
+        """Tab follows the visible order of the fields, and Enter submits the form."""
         await opens(visit.page, embedded)
         await visit.field("Name").focus()
         keys = visit.page.keyboard
@@ -290,7 +290,7 @@ class TestOnAPartnersPage:
 
 class TestTheme:
     async def test_is_that_of_the_page(self, visit: Walk, embedded: str) -> None:
-        """By the documented properties, and by the parts of the form."""
+        """Documented custom properties and `::part` style the form and the counter."""
         await opens(visit.page, embedded)
         await visit.page.evaluate(
             """() => {
@@ -307,7 +307,7 @@ class TestTheme:
         await expect(bar).to_have_css("background-color", "rgb(1, 2, 3)")
 
     async def test_is_ours_on_our_pages(self, visit: Walk) -> None:
-        """The counter there has the colour of the button."""
+        """The counter on our pages has the colour of the button."""
         await visit.opens(f"/c/{CAMPAIGN}?lang=en")
 
         await expect(visit.page.locator("undersign-counter .bar")).to_have_css(
@@ -322,14 +322,14 @@ class TestTheme:
         ("de", "de", "", "DE"),
         ("fr-BE", "de", "", "DE"),
         ("en-IE", "en", "", "IE"),
-        ("en-US", "en", "", ""),  # what browsers say all over the world
+        ("en-US", "en", "", ""),  # the default of browsers all over the world
         ("de-AT", "de", PARTNER, "NL"),
     ],
 )
 async def test_the_form_starts_with_the_likely_country(
     browser: Browser, running: Server, browsers: str, lang: str, partner_of: str, country: str
 ) -> None:
-    """The partner's, else the browser's for the form's language, else the language's; never a wild guess."""
+    """It is the partner's country, or the browser's if it fits the form's language, or the language's, or none."""
     context = await browser.new_context(base_url=running.url, locale=browsers)
     page = await context.new_page()
     await page.goto(f"/c/{CAMPAIGN}?lang={lang}&partner={partner_of}")
@@ -352,7 +352,7 @@ class TestWhenTheServerIsAway:
     async def test_what_was_typed_survives_and_is_sent_when_it_is_back(
         self, by: str, page: Page, partner: Site, address: str, tmp_path: Path
     ) -> None:
-        """The process is killed and restarted."""
+        """While the server is down, the form waits; after a restart, it is sent by itself or by a press."""
         campaigns = register(partner.origin, tmp_path / "campaigns")
         port = free_port()
         walk = Walk(page)
@@ -377,7 +377,7 @@ class TestWhenTheServerIsAway:
     async def test_it_waits_as_long_as_it_is_asked_to(
         self, page: Page, running: Server, embedded: str, address: str
     ) -> None:
-        """Retry-After, and a little more, not the same for everybody."""
+        """It waits for Retry-After and a random time more, so that not everybody retries at once."""
         asked = await self._refuse(page, 503, {"Retry-After": "40"}, times=1)
         walk = Walk(page)
         await opens(page, embedded)
@@ -394,7 +394,7 @@ class TestWhenTheServerIsAway:
     async def test_it_gives_up_in_the_end_and_keeps_what_was_typed(
         self, page: Page, embedded: str, address: str
     ) -> None:
-        """After six attempts, with the way to the hosted page."""
+        """After six attempts it stops, and the form can still be sent."""
         asked = await self._refuse(page, 429, {}, times=99)
         walk = Walk(page)
         await opens(page, embedded)
@@ -410,7 +410,7 @@ class TestWhenTheServerIsAway:
         await expect(page.get_by_role("button", name="Sign now")).to_be_visible()
 
     async def _refuse(self, page: Page, status: int, headers: dict[str, str], times: int) -> list[str]:
-        """Answers the next posts as an overloaded server would."""
+        """Answer the next posts as an overloaded server; return the list of their URLs."""
         asked: list[str] = []
 
         async def answer(intercepted: Intercepted) -> None:
@@ -424,7 +424,7 @@ class TestWhenTheServerIsAway:
 
 class TestCounter:
     async def test_never_goes_back_to_an_older_number(self, visit: Walk, embedded: str) -> None:
-        """Copies of different ages answer; a newer and smaller number is a withdrawal, and is shown."""
+        """An older answer of another cache is ignored; a newer, smaller number, after a withdrawal, is shown."""
         answers = [
             {"total": 1_999, "next_goal": 5_000, "as_of": "2026-11-22T20:00:10Z"},
             {"total": 1_500, "next_goal": 5_000, "as_of": "2026-11-22T20:00:05Z"},
@@ -439,7 +439,7 @@ class TestCounter:
         await expect(visit.page.locator("undersign-counter")).to_contain_text("Next goal: 5,000")
 
     async def test_one_is_one_person(self, visit: Walk, embedded: str) -> None:
-        """By the language's plural rules."""
+        """The text follows the language's plural rules."""
         answers = [{"total": 1, "next_goal": 5, "as_of": "2026-11-22T20:00:10Z"}]
 
         assert await self._watch(visit, embedded, answers) == ["1 person has signed"]
@@ -447,7 +447,7 @@ class TestCounter:
     async def test_a_goal_of_the_pages_own_can_be_reached(
         self, visit: Walk, running: Server, partner: Site
     ) -> None:
-        """And says so."""
+        """A goal in the page's snippet replaces ours, and the counter says when it is reached."""
         code = snippet(running, "script").replace("<undersign-counter ", '<undersign-counter goal="1000" ')
         answers = [{"total": 1_999, "next_goal": 5_000, "as_of": "2026-11-22T20:00:10Z"}]
 
@@ -459,7 +459,7 @@ class TestCounter:
     async def test_asks_seldom_while_nobody_looks(
         self, visit: Walk, embedded: str, hidden: bool, fewest: int, most: int
     ) -> None:
-        """Within ten minutes; a forgotten tab costs next to nothing."""
+        """A hidden tab sends at most nine requests in ten minutes, a visible one at most eighty."""
         asked = list[str]()
         await visit.page.add_init_script(
             f"Object.defineProperty(document, 'hidden', {{get: () => {str(hidden).lower()}}})"
@@ -473,7 +473,7 @@ class TestCounter:
         assert fewest <= len(asked) <= most
 
     async def _watch(self, visit: Walk, address: str, answers: list[dict[str, Any]]) -> list[str]:
-        """What is shown after each answer. Without motion, for those who want none."""
+        """Return what is shown after each answer, without animations."""
         left = iter(answers)
 
         async def answer(intercepted: Intercepted) -> None:
@@ -496,7 +496,7 @@ class TestCounter:
 class TestWhereItIsNotRegistered:
     @pytest.fixture
     def elsewhere(self, running: Server, partner: Site, visit: Walk) -> str:
-        """The same page under an address that the campaign file does not name."""
+        """The same page under an origin that the campaign file does not name."""
         origin = partner.origin.replace("127.0.0.1", "localhost")
         visit.known = (*visit.known, origin)
         policy = strict(running.url)
@@ -505,7 +505,7 @@ class TestWhereItIsNotRegistered:
     async def test_the_page_says_so_to_its_owner_and_leads_signers_to_ours(
         self, visit: Walk, elsewhere: str, running: Server
     ) -> None:
-        """In the console, with whom to ask; before anybody has typed anything."""
+        """The console names the contact, and signers get a link before they have filled in anything."""
         await visit.opens(elsewhere)
 
         link = visit.page.get_by_role("link", name="Sign on the petition’s own page")
@@ -517,7 +517,7 @@ class TestWhereItIsNotRegistered:
         visit.complaints.clear()
 
     async def test_a_post_gets_no_grant(self, visit: Walk, elsewhere: str, running: Server, address: str) -> None:
-        """Whatever its own code tries."""
+        """Code on the page cannot post a signature, because no CORS header allows it."""
         await visit.opens(elsewhere)
 
         async with visit.page.expect_console_message(lambda told: "CORS" in told.text):
@@ -560,7 +560,7 @@ class TestInAFrame:
         await mails_arrive(running, address, 1)
 
     async def _is_as_high_as_its_page(self, page: Page) -> None:
-        """As soon as it is: the counter makes its page higher when it comes."""
+        """Wait until the frame is as high as its page, which grows when the counter is loaded."""
 
         async def is_as_high() -> bool:
             height = await page.frames[1].evaluate("document.documentElement.getBoundingClientRect().height")
@@ -574,7 +574,7 @@ class TestWithoutScripts:
     async def test_the_plain_form_leads_to_our_pages(
         self, kind: str, walk: Walk, running: Server, partner: Site, address: str
     ) -> None:
-        """By itself, or inside the element that no script has brought to life."""
+        """It works as the plain snippet, and inside the widget's element if no script has run."""
         await walk.opens(partner.shows(snippet(running, kind), strict(running.url)))
         await fill_in(walk, address)
         await walk.presses("Sign now")

@@ -13,17 +13,17 @@ PASSPHRASE = "correct horse battery"
 
 
 def undersign(*command: str | Path, typed: str = "") -> Result:
-    """Run one command, with `typed` as its input. An error of ours comes through as the exception."""
+    """Run one command with `typed` as its input; a CommandError becomes the result's exception."""
     return CliRunner().invoke(app, [str(part) for part in command], input=typed)
 
 
 async def run(*command: str | Path, typed: str = "") -> Result:
-    """Run one command beside a running event loop."""
+    """Run one command in a thread, because the test's event loop is running already."""
     return await asyncio.to_thread(undersign, *command, typed=typed)
 
 
 def refusal(result: Result) -> str:
-    """Return the message with which the command refused."""
+    """Return the message of the CommandError that ended the command."""
     assert isinstance(result.exception, CommandError), result.output
     return str(result.exception)
 

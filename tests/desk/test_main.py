@@ -1,4 +1,4 @@
-"""The command itself: its help, its version, its completion, its errors, and that it starts on Windows, too."""
+"""The `undersign` command itself: help, version, completion, errors, and that it starts on Windows."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from shared.settings import VERSION
 from tests.desk.commands import undersign
 from tests.support.deployment import REPOSITORY
 
-#: Modules that Python has on some systems only, and a package that Windows lacks.
+#: Modules that exist on Unix only, and a package that has no Windows wheel.
 UNIX_ONLY = ("fcntl", "grp", "pwd", "resource", "uvloop")
 _IMPORT_ALL = f"""
 import importlib, pathlib, sys
@@ -22,13 +22,13 @@ for file in sorted(pathlib.Path("desk").rglob("*.py")):
 
 
 def test_prints_its_version() -> None:
-    """The one that the API names."""
+    """`--version` prints the version that the API reports."""
     assert undersign("--version").output == f"undersign {VERSION}\n"
 
 
 @pytest.mark.parametrize("panel", ["Keys", "Signatures", "Counting", "Signers' rights", "Campaigns"])
 def test_groups_commands_in_its_help(panel: str) -> None:
-    """By what they are for; none is left outside of them."""
+    """Each command is in a panel named after its purpose, and none is left in the default panel."""
     shown = undersign("--help").output
 
     assert f"─ {panel} ─" in shown
@@ -36,7 +36,7 @@ def test_groups_commands_in_its_help(panel: str) -> None:
 
 
 def test_completes_commands_in_a_shell() -> None:
-    """Once it is installed, for which the help names the option."""
+    """A prefix is completed, and the help names the option that installs completion."""
     completing = {"_UNDERSIGN_COMPLETE": "complete_bash", "COMP_WORDS": "undersign campaign p", "COMP_CWORD": "2"}
     script = f"import sys; sys.argv = ['undersign']; from {main.__module__} import main; main()"
 
@@ -54,7 +54,7 @@ def test_completes_commands_in_a_shell() -> None:
 def test_ends_on_an_error_with_a_sentence_and_status_2(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And without a traceback."""
+    """A failing command prints one line on standard error, without a traceback."""
     monkeypatch.setattr("sys.argv", ["undersign", *command])
 
     with pytest.raises(SystemExit) as ended:
@@ -65,8 +65,8 @@ def test_ends_on_an_error_with_a_sentence_and_status_2(
     assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
-def test_starts_where_a_module_of_unix_is_missing() -> None:
-    """On Windows nobody could make a key otherwise."""
+def test_starts_without_unix_only_modules() -> None:
+    """Every module of the desk can be imported without them, so that keys can be made on Windows."""
     done = subprocess.run([sys.executable, "-c", _IMPORT_ALL], cwd=REPOSITORY, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr

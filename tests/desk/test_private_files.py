@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and nobody else's."""
+"""Private files: written whole or not at all, and readable by their owner only."""
 
 import stat
 from pathlib import Path
@@ -10,8 +10,8 @@ from desk.errors import CommandError
 
 
 class TestReplace:
-    def test_touches_no_file_but_the_one_it_is_given(self, tmp_path: Path) -> None:
-        """What it writes to meanwhile has a name that nobody else's file has."""
+    def test_touches_no_other_file(self, tmp_path: Path) -> None:
+        """The temporary file has a unique name, so that it overwrites nobody else's."""
         (tmp_path / "report.part").write_text("precious")
         (tmp_path / "report.html").write_text("old")
 
@@ -22,7 +22,7 @@ class TestReplace:
         assert stat.S_IMODE((tmp_path / "report.html").stat().st_mode) == 0o600
 
     def test_leaves_nothing_behind_when_it_fails(self, tmp_path: Path) -> None:
-        """Neither half a file, nor one under another name."""
+        """Neither half a file nor the temporary one is left."""
         (tmp_path / "report.html").mkdir()
 
         with pytest.raises(CommandError, match=r"report\.html cannot be written: Is a directory"):
@@ -32,15 +32,15 @@ class TestReplace:
 
         assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
-    def test_names_what_it_cannot_write(self, tmp_path: Path) -> None:
-        """And not the name that nobody knows."""
+    def test_names_the_file_it_cannot_write(self, tmp_path: Path) -> None:
+        """The error names the target, not the temporary file."""
         with pytest.raises(CommandError, match=r"nowhere/report\.html cannot be written: No such file"):
             private_files.replace(tmp_path / "nowhere" / "report.html", "new")
 
 
 class TestOpenPrivate:
-    def test_cuts_off_what_follows(self, tmp_path: Path) -> None:
-        """And goes on there."""
+    def test_truncates_the_file_to_the_given_size(self, tmp_path: Path) -> None:
+        """The rest is cut off, and writing continues there."""
         file = tmp_path / "lines"
         file.write_bytes(b"one\ntwo\nhal")
 
@@ -50,8 +50,8 @@ class TestOpenPrivate:
         assert file.read_bytes() == b"one\ntwo\nthree\n"
         assert private_files.count_lines(file) == 3
 
-    def test_fills_nothing_up(self, tmp_path: Path) -> None:
-        """Zeros would look like what had been written."""
+    def test_refuses_a_file_shorter_than_the_given_size(self, tmp_path: Path) -> None:
+        """Padding it with zeros would look like written content."""
         file = tmp_path / "lines"
         file.write_bytes(b"one\n")
 
@@ -60,8 +60,8 @@ class TestOpenPrivate:
 
         assert file.read_bytes() == b"one\n"
 
-    def test_follows_no_link(self, tmp_path: Path) -> None:
-        """Nor writes over what it leads to."""
+    def test_refuses_a_symbolic_link(self, tmp_path: Path) -> None:
+        """The file that the link points to stays unchanged."""
         (tmp_path / "victim").write_text("precious")
         (tmp_path / "link").symlink_to("victim")
 
@@ -72,8 +72,8 @@ class TestOpenPrivate:
 
 
 class TestExclusiveLock:
-    def test_lets_nobody_else_in(self, tmp_path: Path) -> None:
-        """Until it is over, however it ends."""
+    def test_excludes_a_second_holder(self, tmp_path: Path) -> None:
+        """The lock is released when its block ends, even with an exception."""
         lock = tmp_path / "export.lock"
 
         with pytest.raises(ZeroDivisionError), private_files.exclusive_lock(lock):  # noqa: PT012

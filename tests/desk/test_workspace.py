@@ -1,4 +1,4 @@
-"""On which store the desk works: never on another one than its user means, and never in silence."""
+"""Which store the desk works on: never another one than its user means, and always announced."""
 
 import sqlite3
 import subprocess
@@ -13,10 +13,8 @@ from tests.support.deployment import CAMPAIGN, REPOSITORY
 
 
 @pytest.mark.parametrize("name", ["FIRESTORE_PROJECT", "FIRESTORE_DATABASE", "TASKS_QUEUES", "SPOOL_PROJECT"])
-def test_a_deployment_that_is_named_by_halves_is_no_reason_to_work_here(
-    var: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """A forgotten STORE must not make a receipt about the laptop's own database."""
+def test_refuses_an_incomplete_cloud_configuration(var: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A forgotten STORE must not produce a receipt about the laptop's own database."""
     monkeypatch.setenv(name, "production")
 
     refused = undersign("audit", CAMPAIGN)
@@ -25,8 +23,8 @@ def test_a_deployment_that_is_named_by_halves_is_no_reason_to_work_here(
     assert "STORE: is not set" in str(refused.exception)
 
 
-def test_says_where_it_works(var: Path) -> None:
-    """On standard error, so that what a program reads stays what it is."""
+def test_says_which_store_it_works_on(var: Path) -> None:
+    """It prints this on standard error, so that programs can parse standard output."""
     done = undersign("stats", CAMPAIGN, "--json")
 
     assert "Working on var/store.db of this machine." in done.stderr
@@ -34,8 +32,8 @@ def test_says_where_it_works(var: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_speaks_in_a_terminal_that_knows_few_letters(var: Path, encoding: str) -> None:
-    """Windows gives cp1252 to anybody who writes to a file."""
+def test_prints_in_a_limited_encoding(var: Path, encoding: str) -> None:
+    """Windows encodes output that is redirected to a file as cp1252."""
     done = subprocess.run(
         [sys.executable, "-m", "desk.main", "campaign", "check"],
         cwd=var.parent,
@@ -47,8 +45,8 @@ def test_speaks_in_a_terminal_that_knows_few_letters(var: Path, encoding: str) -
     assert b"Traceback" not in done.stderr
 
 
-def test_tells_an_overlay_of_a_newer_version_from_a_fault_of_ones_own(var: Path) -> None:
-    """During a roll-out one must learn what to do, in a sentence."""
+def test_reports_an_overlay_written_by_a_newer_version(var: Path) -> None:
+    """During a rollout, the error is one sentence that says so, without a traceback."""
     undersign("campaign", "pause", CAMPAIGN)
     with sqlite3.connect(var / "store.db") as database:
         database.execute('UPDATE overlays SET document = \'{"of": "tomorrow"}\'')

@@ -1,4 +1,4 @@
-"""confirm: showing changes nothing, pressing does it once, and a database that is away loses no press."""
+"""confirm: showing changes nothing, pressing works once, and a press survives a database outage."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,14 +14,14 @@ PAGE = {"Accept": "text/html"}
 JSON = {"Accept": "application/json"}
 
 
-class AwayStore:
+class UnavailableStore:
     """A database that does not answer."""
 
     async def confirm(self, *_: Any) -> None:
-        raise StoreUnavailable("away")
+        raise StoreUnavailable("unavailable")
 
     async def withdraw(self, *_: Any) -> None:
-        raise StoreUnavailable("away")
+        raise StoreUnavailable("unavailable")
 
     def close(self) -> None:
         pass
@@ -40,8 +40,8 @@ class TestShowing:
         assert (await deployed.count())["total"] == 0
         assert (await deployed.press(mail)).status_code == 200
 
-    async def test_is_kept_nowhere_and_tells_no_other_site(self, deployed: World) -> None:
-        """The address of the page holds the token."""
+    async def test_is_not_cached_and_sends_no_referrer(self, deployed: World) -> None:
+        """The page's address contains the token."""
         mail = await deployed.sign_and_deliver()
 
         shown = await deployed.client.get(mail.links["confirm"])
@@ -51,9 +51,9 @@ class TestShowing:
         assert "default-src 'none'" in shown.headers["content-security-policy"]
 
     async def test_says_which_country_and_newsletter_choice_it_confirms(self, deployed: World) -> None:
-        """Without asking the database."""
+        """It does not ask the database."""
         mail = await deployed.sign_and_deliver(country="MT", newsletter=True)
-        deployed.functions["confirm"].deps.store = AwayStore()
+        deployed.functions["confirm"].deps.store = UnavailableStore()
 
         shown = await deployed.client.get(mail.links["confirm"])
 
@@ -61,7 +61,7 @@ class TestShowing:
         assert "not counted yet" in shown.text.lower()
 
     async def test_works_for_withdraw_too(self, deployed: World) -> None:
-        """One button, and nothing happens before it is pressed."""
+        """The page has one button, and nothing happens before it is pressed."""
         mail = await deployed.sign_and_deliver()
         await deployed.press(mail)
 
@@ -74,15 +74,15 @@ class TestShowing:
 class TestPressing:
     @pytest.mark.parametrize("origin", ["null", "https://webmail.example", None])
     async def test_needs_no_origin(self, deployed: World, origin: str | None) -> None:
-        """Our page sends no referrer, so browsers send `null`."""
+        """Our page sends no referrer, so browsers send `Origin: null`."""
         mail = await deployed.sign_and_deliver()
 
         response = await deployed.client.post(mail.links["confirm"], headers={"Origin": origin} if origin else {})
 
         assert response.status_code == 200
 
-    async def test_a_repeat_gives_the_same(self, deployed: World) -> None:
-        """As a page and as JSON."""
+    async def test_a_repeat_gives_the_same_answer(self, deployed: World) -> None:
+        """This holds for the page and for JSON, and the signature is counted once."""
         mail = await deployed.sign_and_deliver()
 
         pages = [await deployed.client.post(mail.links["confirm"], headers=PAGE) for _ in range(2)]
@@ -93,7 +93,7 @@ class TestPressing:
         assert (await deployed.count())["total"] == 1
 
     async def test_answers_with_a_page_unless_json_is_asked_for(self, deployed: World) -> None:
-        """Programs say so."""
+        """Programs ask for it in the Accept header."""
         mail = await deployed.sign_and_deliver()
 
         nothing, json = await deployed.client.post(mail.links["confirm"]), await deployed.press(mail)
@@ -113,7 +113,7 @@ class TestPressing:
         assert (await deployed.count())["total"] == 0
 
     async def test_the_other_link_of_a_confirmed_address_says_confirmed(self, deployed: World) -> None:
-        """For it is, once."""
+        """The address has signed twice and counts once."""
         first = await deployed.sign_and_deliver()
         second = await deployed.sign_and_deliver()
         await deployed.press(first)
@@ -121,8 +121,8 @@ class TestPressing:
         assert (await deployed.press(second)).json() == {"status": "confirmed"}
         assert (await deployed.count())["total"] == 1
 
-    async def test_a_week_after_the_close_still_counts_and_no_longer(self, deployed: World) -> None:
-        """Grace for those who open their mail the next morning."""
+    async def test_counts_until_a_week_after_the_close(self, deployed: World) -> None:
+        """Signers may open their mail late, but eight days after the close the link answers 410."""
         campaign = deployed.functions["sign"].deps.campaigns[CAMPAIGN]
         last_day = NOW.replace(year=campaign.closes.year, month=campaign.closes.month, day=campaign.closes.day)
         deployed.now = last_day
@@ -138,11 +138,11 @@ class TestPressing:
         assert (second.status_code, second.json()["code"]) == (410, "campaign_closed")
 
 
-class TestFaults:
+class TestErrors:
     @pytest.mark.parametrize("method", ["GET", "POST"])
     @pytest.mark.parametrize("purpose", ["confirm", "withdraw"])
-    async def test_a_token_that_is_none_is_not_found(self, deployed: World, method: str, purpose: str) -> None:
-        """404, as a page for people and as a problem for programs."""
+    async def test_an_invalid_token_is_not_found(self, deployed: World, method: str, purpose: str) -> None:
+        """404 comes as a page for people and as a problem document for programs."""
         path = f"/v1/{purpose}/not-a-token"
 
         page = await deployed.client.request(method, path, headers=PAGE)
@@ -153,7 +153,7 @@ class TestFaults:
         assert problem.json()["code"] == "invalid_token"
 
     async def test_a_withdraw_token_confirms_nothing(self, deployed: World) -> None:
-        """Tokens are good for one purpose."""
+        """A token is valid for one purpose."""
         mail = await deployed.sign_and_deliver()
 
         response = await deployed.client.post(
@@ -164,7 +164,7 @@ class TestFaults:
         assert (await deployed.count())["total"] == 0
 
     async def test_an_expired_link_offers_the_form_again(self, deployed: World) -> None:
-        """410, with the way back to the campaign."""
+        """The answer is 410, with a link to the campaign."""
         mail = await deployed.sign_and_deliver()
         deployed.now += timedelta(days=31)
 
@@ -175,20 +175,20 @@ class TestFaults:
         assert problem.json()["code"] == "expired_token"
         assert f"/c/{CAMPAIGN}" in page.text
 
-    async def test_a_link_to_what_was_withdrawn_is_gone(self, deployed: World) -> None:
-        """410: the signature was removed."""
+    async def test_a_link_of_a_withdrawn_signature_is_gone(self, deployed: World) -> None:
+        """The answer is 410, because the signature was removed."""
         mail = await deployed.sign_and_deliver()
         await deployed.press(mail, "withdraw")
 
         assert (await deployed.press(mail)).status_code == 410
 
 
-class TestDatabaseAway:
+class TestDatabaseUnavailable:
     async def test_a_press_is_queued_and_the_signer_thanked(self, deployed: World) -> None:
         """It counts as soon as the database is back."""
         mail = await deployed.sign_and_deliver()
         confirm = deployed.functions["confirm"]
-        real, confirm.deps.store = confirm.deps.store, AwayStore()
+        real, confirm.deps.store = confirm.deps.store, UnavailableStore()
 
         thanked = await deployed.press(mail)
         before = (await deployed.count())["total"]
@@ -199,11 +199,11 @@ class TestDatabaseAway:
         assert (before, (await deployed.count())["total"]) == (0, 1)
 
     async def test_a_withdrawal_is_queued_too(self, deployed: World) -> None:
-        """Nobody is told to come again for taking a name away."""
+        """Nobody is asked to come back in order to withdraw."""
         mail = await deployed.sign_and_deliver()
         await deployed.press(mail)
         confirm = deployed.functions["confirm"]
-        real, confirm.deps.store = confirm.deps.store, AwayStore()
+        real, confirm.deps.store = confirm.deps.store, UnavailableStore()
 
         thanked = await deployed.press(mail, "withdraw")
         await deployed.deliver()
@@ -212,11 +212,11 @@ class TestDatabaseAway:
         assert thanked.json() == {"status": "withdrawn"}
         assert (await deployed.count())["total"] == 0
 
-    async def test_a_press_counts_as_of_when_it_was_made(self, deployed: World) -> None:
-        """The link was good then, although the queue took until after its end."""
+    async def test_a_press_counts_as_of_when_it_was_pressed(self, deployed: World) -> None:
+        """The link was valid when it was pressed, and expired before the queue delivered the press."""
         mail = await deployed.sign_and_deliver()
         confirm = deployed.functions["confirm"]
-        real, confirm.deps.store = confirm.deps.store, AwayStore()
+        real, confirm.deps.store = confirm.deps.store, UnavailableStore()
         deployed.now += timedelta(days=29)
         await deployed.press(mail)
         confirm.deps.store = real
@@ -226,14 +226,12 @@ class TestDatabaseAway:
 
         assert (await deployed.count())["total"] == 1
 
-    async def test_a_withdrawal_that_comes_late_leaves_alone_what_was_signed_after_it(
-        self, deployed: World
-    ) -> None:
-        """Withdrawn while the database was away, then signed again: the new signature is mailed, and counts."""
+    async def test_a_late_withdrawal_does_not_remove_a_newer_signature(self, deployed: World) -> None:
+        """Withdrawn during the outage, then signed again: the new signature is mailed, and counts."""
         mail = await deployed.sign_and_deliver()
         await deployed.press(mail)
         confirm = deployed.functions["confirm"]
-        real, confirm.deps.store = confirm.deps.store, AwayStore()
+        real, confirm.deps.store = confirm.deps.store, UnavailableStore()
         deployed.now += timedelta(minutes=1)
         await deployed.press(mail, "withdraw")
         confirm.deps.store = real
@@ -245,13 +243,13 @@ class TestDatabaseAway:
         assert pressed.json() == {"status": "confirmed"}
         assert (await deployed.count())["total"] == 1
 
-    async def test_with_the_queue_away_too_the_signer_is_told_to_try_again(self, deployed: World) -> None:
-        """503: nothing is claimed that is not durable."""
+    async def test_with_the_queue_unavailable_too_the_signer_is_asked_to_try_again(self, deployed: World) -> None:
+        """The answer is 503: nothing is promised that is not durable."""
         mail = await deployed.sign_and_deliver()
         confirm = deployed.functions["confirm"]
-        real, confirm.deps.store = confirm.deps.store, AwayStore()
+        real, confirm.deps.store = confirm.deps.store, UnavailableStore()
         queue: TaskQueue = confirm.deps.envelopes._queue
-        confirm.deps.envelopes._queue = BrokenQueue(QueueUnavailable("away"))
+        confirm.deps.envelopes._queue = BrokenQueue(QueueUnavailable("unavailable"))
 
         response = await deployed.press(mail)
 

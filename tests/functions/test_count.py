@@ -1,4 +1,4 @@
-"""count: numbers that anybody may read, and a CDN may keep."""
+"""count: numbers that anybody may read and a CDN may cache."""
 
 import re
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ BADGE = f"{COUNT}.svg"
 
 
 async def confirm_many(deployed: World, by_country: Mapping[str, int]) -> None:
-    """Confirmed signatures, so many from each country."""
+    """Sign and confirm, so many times from each country."""
     for country, number in by_country.items():
         for one in range(number):
             mail = await deployed.sign_and_deliver(email=f"{country}{one}@example.org", country=country)
             await deployed.press(mail)
 
 
-async def test_says_what_the_contract_says(deployed: World) -> None:
-    """Total, goals, countries of ten and more, thresholds, and when it was read."""
+async def test_the_count_has_the_fields_of_the_contract(deployed: World) -> None:
+    """It has total, goals, countries of ten and more, thresholds, and when it was read."""
     await confirm_many(deployed, {"DE": 10, "FR": 9, "BR": 1})
 
     count = await deployed.count()
@@ -34,8 +34,8 @@ async def test_says_what_the_contract_says(deployed: World) -> None:
     assert len(count["thresholds"]["by_country"]) == 27
 
 
-async def test_any_page_may_read_it_and_a_cdn_keep_it(deployed: World) -> None:
-    """Open CORS, and the cache headers of the contract."""
+async def test_any_page_may_read_the_count_and_a_cdn_may_cache_it(deployed: World) -> None:
+    """CORS is open, and the cache headers are those of the contract."""
     response = await deployed.client.get(COUNT, headers={"Origin": "https://anybody.example"})
 
     assert response.headers["access-control-allow-origin"] == "*"
@@ -47,7 +47,7 @@ async def test_any_page_may_read_it_and_a_cdn_keep_it(deployed: World) -> None:
 
 
 async def test_the_same_numbers_are_not_sent_twice(deployed: World) -> None:
-    """304 for the entity tag, also when only the time has changed; 200 once the numbers have."""
+    """A known entity tag gets 304, even when the time has changed, and 200 once the numbers have."""
     first = await deployed.client.get(COUNT)
     known = {"If-None-Match": f'"other", {first.headers["etag"]}'}
     deployed.now = NOW.replace(hour=21)
@@ -63,8 +63,8 @@ async def test_the_same_numbers_are_not_sent_twice(deployed: World) -> None:
     assert (changed.status_code, changed.json()["total"]) == (200, 1)
 
 
-async def test_a_reading_is_kept_for_five_seconds(deployed: World) -> None:
-    """A hundred thousand readers a second cost one read."""
+async def test_the_count_is_cached_for_five_seconds(deployed: World) -> None:
+    """A hundred thousand readers a second cost one read of the database."""
     await deployed.client.get(COUNT)
     await confirm_many(deployed, {"DE": 1})
 
@@ -75,8 +75,8 @@ async def test_a_reading_is_kept_for_five_seconds(deployed: World) -> None:
     assert (soon.json()["total"], later.json()["total"]) == (0, 1)
 
 
-async def test_the_badge_is_a_picture_that_can_be_read_aloud(deployed: World) -> None:
-    """Well-formed SVG with the total and a title, cacheable alike, without script or address."""
+async def test_the_badge_is_a_picture_that_screen_readers_can_read(deployed: World) -> None:
+    """It is well-formed SVG with the total as text, cacheable, and without scripts or links."""
     await confirm_many(deployed, {"DE": 1})
 
     response = await deployed.client.get(BADGE)
@@ -91,21 +91,21 @@ async def test_the_badge_is_a_picture_that_can_be_read_aloud(deployed: World) ->
 
 
 async def test_the_badge_shows_a_returning_signer_the_new_number(deployed: World) -> None:
-    """No browser may serve the old picture while it asks for the new one."""
+    """No browser may serve the old picture while it fetches the new one."""
     response = await deployed.client.get(BADGE)
 
     assert "stale-while-revalidate" not in response.headers["cache-control"]
 
 
 async def test_head_answers_like_get_without_a_body(deployed: World) -> None:
-    """Monitoring asks so."""
+    """Monitoring uses it."""
     response = await deployed.client.head(COUNT)
 
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
 
 
 async def test_an_unknown_campaign_is_a_problem_that_any_page_may_read(deployed: World) -> None:
-    """404 with the stable code."""
+    """The answer is 404 with the stable code."""
     response = await deployed.client.get("/v1/campaigns/nobody/count")
 
     assert (response.status_code, response.json()["code"]) == (404, "unknown_campaign")

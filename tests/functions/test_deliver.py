@@ -1,4 +1,4 @@
-"""deliver: stores and mails, once, whatever the queue, the relay and the clock do."""
+"""deliver: stores and mails once, whatever the queue, the relay and the clock do."""
 
 import json
 import sqlite3
@@ -35,21 +35,21 @@ class BrokenStore:
         raise StoreUnavailable("down")
 
 
-async def task(deployed: World, body: bytes, retries: int = 0) -> httpx.Response:
+async def post_task(deployed: World, body: bytes, retries: int = 0) -> httpx.Response:
     """POST a task's body as the queue does."""
     headers = {"X-CloudTasks-TaskRetryCount": str(retries), "X-CloudTasks-TaskName": "t1"}
     return await deployed.client.post("/v1/tasks/deliver", content=body, headers=headers)
 
 
 async def submissions(deployed: World, digest: str) -> list[dict[str, object]]:
-    """What the organisers would read of one signature."""
+    """The submissions of one signature, decrypted as the organisers would."""
     with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
         row = database.execute("SELECT document FROM signatures WHERE digest = ?", (digest,)).fetchone()
     return [deployed.identities.open(each.sealed) for each in SIGNATURE.validate_json(row[0]).submissions]
 
 
 async def body_of_next_task(deployed: World) -> bytes:
-    """Take the next due task out of the queue."""
+    """Take the next due task off the queue and return its body."""
     lease = await deployed.queue.lease(deployed.now)
     assert lease
     await deployed.queue.done(lease)
@@ -57,15 +57,15 @@ async def body_of_next_task(deployed: World) -> bytes:
 
 
 class TestMail:
-    async def test_goes_to_the_address_as_typed(self, deployed: World) -> None:
-        """Dots, tags and capitals are the signer's own."""
+    async def test_goes_to_the_address_as_entered(self, deployed: World) -> None:
+        """Dots, tags and capitals are kept."""
         mail = await deployed.sign_and_deliver(email="A.nn+eu@gmail.com")
 
         assert mail.to == "A.nn+eu@gmail.com"
         assert set(mail.links) == {"confirm", "withdraw"}
 
-    async def test_holds_nothing_that_was_typed_but_the_address(self, deployed: World) -> None:
-        """Spammers use forms that mail a typed name to somebody."""
+    async def test_repeats_nothing_that_was_entered_but_the_address(self, deployed: World) -> None:
+        """Spammers abuse forms that mail an entered name to somebody else."""
         mail = await deployed.sign_and_deliver(name="Vist Mysite", source="spam")
 
         assert "Mysite" not in mail.text + mail.html + mail.subject
@@ -78,7 +78,7 @@ class TestMail:
 
         assert set(again.links) == {"withdraw"}
 
-    async def test_somebody_who_has_signed_is_told_so(self, deployed: World) -> None:
+    async def test_a_confirmed_signer_learns_that_they_have_signed(self, deployed: World) -> None:
         """The mail holds the withdraw link and nothing to confirm."""
         await deployed.press(await deployed.sign_and_deliver())
 
@@ -88,7 +88,7 @@ class TestMail:
         assert (await deployed.count())["total"] == 1
 
     async def test_my_own_link_confirms_my_own_name(self, deployed: World) -> None:
-        """Somebody else signs with my address, a false name and an opt-in; I press my link."""
+        """Somebody else signs with my address, a false name and an opt-in; my link confirms what I entered."""
         mine = await deployed.sign_and_deliver(name="Ann Example", newsletter=False)
         await deployed.sign_and_deliver(name="Planted Name", newsletter=True, country="RU")
 
@@ -102,8 +102,8 @@ class TestMail:
 
 
 class TestSealedRecord:
-    async def test_is_of_the_version_that_the_desk_reads(self, deployed: World) -> None:
-        """It says so itself, and all that was typed is in it."""
+    async def test_has_the_version_that_the_desk_reads(self, deployed: World) -> None:
+        """It states its version and holds everything that was entered."""
         signed_at = deployed.now
         await deployed.sign_and_deliver(partner="digital-rights", newsletter=True)
 
@@ -125,8 +125,8 @@ class TestSealedRecord:
 
 
 class TestCaps:
-    async def test_two_mails_in_an_hour_and_the_third_after_it(self, deployed: World) -> None:
-        """The third submission waits in the queue and is lost nowhere."""
+    async def test_allow_two_mails_in_an_hour(self, deployed: World) -> None:
+        """The third submission waits in the queue and is mailed after the hour."""
         for number in range(3):
             await deployed.sign(name=f"Ann {'ABC'[number]}")
         await deployed.deliver()
@@ -138,8 +138,8 @@ class TestCaps:
         assert within_the_hour == 2
         assert len(deployed.outbox.received()) == 3
 
-    async def test_five_in_all_reminders_included(self, deployed: World) -> None:
-        """Whatever is asked for over three weeks, one mailbox gets five mails."""
+    async def test_allow_five_mails_in_all_including_reminders(self, deployed: World) -> None:
+        """One mailbox gets no more, although it signs and asks for links every day for three weeks."""
         for _ in range(21):
             await deployed.sign()
             await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
@@ -149,7 +149,7 @@ class TestCaps:
 
         assert len(deployed.outbox.received()) == 5
 
-    async def test_tags_do_not_multiply_the_caps(self, deployed: World) -> None:
+    async def test_are_not_multiplied_by_tags(self, deployed: World) -> None:
         """ann+1@, ann+2@ … reach one mailbox, even where they count as addresses of their own."""
         for tag in range(10):
             await deployed.sign(email=f"ann+{tag}@example.org")
@@ -161,7 +161,7 @@ class TestCaps:
 
 class TestReminder:
     async def test_comes_a_day_later_and_confirms_the_same_submission(self, deployed: World) -> None:
-        """One reminder, with links that work."""
+        """There is one reminder, and its links work."""
         await deployed.sign_and_deliver()
 
         deployed.now += DAY
@@ -172,8 +172,8 @@ class TestReminder:
         assert (await deployed.press(reminder)).json() == {"status": "confirmed"}
         assert await deployed.queue.pending() == 0
 
-    async def test_is_not_sent_to_who_has_confirmed(self, deployed: World) -> None:
-        """Nor to who has withdrawn."""
+    async def test_is_not_sent_after_confirming_or_withdrawing(self, deployed: World) -> None:
+        """A day later, neither signer gets another mail."""
         await deployed.press(await deployed.sign_and_deliver(email="ann@example.org"))
         await deployed.press(await deployed.sign_and_deliver(email="bob@example.org"), "withdraw")
 
@@ -182,13 +182,13 @@ class TestReminder:
 
         assert len(deployed.outbox.received()) == 2
 
-    async def test_is_sent_once_although_its_task_comes_twice(self, deployed: World) -> None:
-        """At-least-once delivery."""
+    async def test_is_sent_once_although_its_task_is_delivered_twice(self, deployed: World) -> None:
+        """The queue delivers at least once."""
         await deployed.sign_and_deliver()
         deployed.now += DAY
         body = await body_of_next_task(deployed)
 
-        first, second = await task(deployed, body), await task(deployed, body)
+        first, second = await post_task(deployed, body), await post_task(deployed, body)
 
         assert (first.status_code, second.status_code) == (204, 204)
         assert len(deployed.outbox.received()) == 2
@@ -196,7 +196,7 @@ class TestReminder:
 
 class TestLinks:
     async def test_a_pending_signer_gets_the_confirm_link_again(self, deployed: World) -> None:
-        """The mail got lost; the new one works."""
+        """The first mail was lost, and the link in the new one works."""
         await deployed.sign_and_deliver()
         await deployed.client.post(LINKS, json={"email": "ANN@example.org", "locale": "en"})
         await deployed.deliver()
@@ -218,7 +218,7 @@ class TestLinks:
         assert (await deployed.count())["total"] == 0
 
     async def test_several_submissions_come_with_a_link_each(self, deployed: World) -> None:
-        """Only the owner knows which one is right; each link says when and from where."""
+        """Only the owner knows which one is right, so each link says what was entered with it."""
         await deployed.sign_and_deliver(country="DE")
         await deployed.sign_and_deliver(country="FR")
         deployed.now += HOUR
@@ -231,7 +231,7 @@ class TestLinks:
         assert "Germany" in mail.text
         assert "France" in mail.text
 
-    async def test_a_request_that_took_a_day_is_dropped(self, deployed: World) -> None:
+    async def test_a_request_that_was_queued_for_more_than_a_day_is_dropped(self, deployed: World) -> None:
         """Nobody expects that mail any more."""
         await deployed.press(await deployed.sign_and_deliver())
         await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
@@ -242,7 +242,7 @@ class TestLinks:
         assert len(deployed.outbox.received()) == 1
 
     async def test_after_the_end_only_withdraw_links_are_mailed(self, deployed: World) -> None:
-        """A confirm link would lead nowhere."""
+        """A confirm link would no longer work."""
         campaign = deployed.functions["sign"].deps.campaigns[CAMPAIGN]
         deployed.now = datetime.combine(campaign.closes, time(12), tzinfo=UTC)
         await deployed.press(await deployed.sign_and_deliver(email="ann@example.org"))
@@ -258,30 +258,30 @@ class TestLinks:
         assert len(deployed.outbox.received()) == 3
 
 
-class TestTwice:
+class TestRedelivery:
     async def test_a_task_delivered_twice_mails_once_and_counts_once(self, deployed: World) -> None:
-        """Before confirming, and after."""
+        """This holds for a repeat before confirming and for one after it."""
         await deployed.sign()
         body = await body_of_next_task(deployed)
-        await task(deployed, body)
-        await task(deployed, body)
+        await post_task(deployed, body)
+        await post_task(deployed, body)
         [mail] = deployed.outbox.received()
         await deployed.press(mail)
 
-        await task(deployed, body)
+        await post_task(deployed, body)
 
         assert len(deployed.outbox.received()) == 1
         assert (await deployed.count())["total"] == 1
 
-    async def test_a_task_after_a_withdrawal_revives_nothing(self, deployed: World) -> None:
-        """It was signed before."""
+    async def test_a_task_delivered_again_after_a_withdrawal_revives_nothing(self, deployed: World) -> None:
+        """It was signed before the withdrawal."""
         await deployed.sign()
         body = await body_of_next_task(deployed)
-        await task(deployed, body)
+        await post_task(deployed, body)
         deployed.now += SECONDS_LATER
         await deployed.press(deployed.outbox.received()[0], "withdraw")
 
-        await task(deployed, body)
+        await post_task(deployed, body)
 
         assert len(deployed.outbox.received()) == 1
         assert (await deployed.press(deployed.outbox.received()[0])).status_code == 410
@@ -299,28 +299,28 @@ class TestTwice:
         assert (await deployed.count())["total"] == 1
 
     async def test_a_task_older_than_thirty_days_is_dropped(self, deployed: World) -> None:
-        """And its answer is 2xx, so that it does not come again."""
+        """The answer is 2xx, so that the queue does not retry it."""
         await deployed.sign()
         body = await body_of_next_task(deployed)
         deployed.now += TASK_TTL
 
-        response = await task(deployed, body)
+        response = await post_task(deployed, body)
 
         assert response.status_code == 204
         assert deployed.outbox.received() == []
 
 
 class TestRelay:
-    async def test_a_temporary_failure_loses_nothing_and_mails_as_soon_as_it_ends(self, deployed: World) -> None:
-        """The claim is released: no hour has to pass."""
+    async def test_a_temporary_failure_is_mailed_on_the_next_attempt(self, deployed: World) -> None:
+        """The claim is released, so the next attempt need not wait for an hour."""
         deliver = deployed.functions["deliver"]
         deliver.deps.mailer = BrokenMailer(MailDeferred("greylisted"))
         await deployed.sign()
         body = await body_of_next_task(deployed)
-        failed = await task(deployed, body)
+        failed = await post_task(deployed, body)
         deliver.deps.mailer = deployed.outbox
 
-        response = await task(deployed, body)
+        response = await post_task(deployed, body)
 
         assert (failed.status_code, response.status_code) == (409, 204)
         assert len(deployed.outbox.received()) == 1
@@ -340,7 +340,7 @@ class TestRelay:
         deployed.functions["deliver"].deps.mailer = BrokenMailer(failure)
         await deployed.sign()
 
-        response = await task(deployed, await body_of_next_task(deployed))
+        response = await post_task(deployed, await body_of_next_task(deployed))
 
         assert response.status_code == status
 
@@ -350,10 +350,10 @@ class TestRelay:
         deliver.deps.mailer = BrokenMailer(MailUnavailable("every relay is down"))
         await deployed.sign()
         body = await body_of_next_task(deployed)
-        await task(deployed, body)
+        await post_task(deployed, body)
         deliver.deps.mailer = deployed.outbox
 
-        response = await task(deployed, body)
+        response = await post_task(deployed, body)
 
         assert response.status_code == 204
         assert len(deployed.outbox.received()) == 1
@@ -364,7 +364,7 @@ class TestRelay:
         body = await body_of_next_task(deployed)
         deployed.functions["deliver"].deps.store = BrokenStore()
 
-        response = await task(deployed, body)
+        response = await post_task(deployed, body)
 
         assert response.status_code == 503
 
@@ -377,16 +377,16 @@ class TestRelay:
             deliver.deps.envelopes._queue,
             BrokenQueue(QueueUnavailable("away")),
         )
-        failed = await task(deployed, body)
+        failed = await post_task(deployed, body)
         deliver.deps.envelopes._queue = working
 
-        response = await task(deployed, body)
+        response = await post_task(deployed, body)
 
         assert (failed.status_code, response.status_code) == (503, 204)
         assert len(deployed.outbox.received()) == 1
 
     async def test_an_unknown_outcome_sends_no_second_mail_within_the_hour(self, deployed: World) -> None:
-        """The relay may have taken it: deliver, killed between claim and mark, looks the same."""
+        """The relay may have accepted it; a deliver killed between claim and mark looks the same."""
         deliver = deployed.functions["deliver"]
         unresolved = BrokenMailer(MailUnresolved("connection lost"))
         deliver.deps.mailer = unresolved
@@ -404,7 +404,7 @@ class TestRelay:
         assert len(deployed.outbox.received()) == 1
 
     async def test_a_refused_address_is_not_tried_again(self, deployed: World) -> None:
-        """5.1.x is for good, and nobody is reminded there."""
+        """5.1.x is permanent, and the address gets no reminder."""
         refused = BrokenMailer(MailRefused("550"))
         deployed.functions["deliver"].deps.mailer = refused
         await deployed.sign()
@@ -419,10 +419,10 @@ class TestRelay:
         ("failure", "event"),
         [(MailRefused("550"), "mail_refused"), (MailUnresolved("connection lost"), "mail_unresolved")],
     )
-    async def test_the_log_tells_whose_provider_turned_a_mail_away(
+    async def test_the_log_names_the_provider_that_rejected_a_mail(
         self, deployed: World, failure: MailError, event: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """By its class, as alerts want to know it; not with whom."""
+        """Alerts need the class of the provider; the address is not logged."""
         deployed.functions["deliver"].deps.mailer = BrokenMailer(failure)
         await deployed.sign(email="canary@gmx.at")
 
@@ -439,40 +439,40 @@ class TestDeadLetter:
         "body",
         [b"", b"\xff", b"[]", b'{"version": 2, "sealed": "eA=="}', b'{"version": 1, "sealed": "bm9uc2Vuc2U="}'],
     )
-    async def test_what_cannot_be_opened_is_retried(self, deployed: World, body: bytes) -> None:
-        """A key or a revision may be about to arrive."""
-        response = await task(deployed, body)
+    async def test_a_task_that_cannot_be_opened_is_retried(self, deployed: World, body: bytes) -> None:
+        """The key or the revision that can open it may be about to arrive."""
+        response = await post_task(deployed, body)
 
         assert response.status_code == 409
 
-    async def test_is_kept_after_a_day_of_retries(self, deployed: World) -> None:
-        """For a person to look at; sealed as it is."""
-        response = await task(deployed, b"not a task", retries=30)
+    async def test_a_task_is_dead_lettered_after_a_day_of_retries(self, deployed: World) -> None:
+        """It is stored still sealed, for a person to look at."""
+        response = await post_task(deployed, b"not a task", retries=30)
 
         assert response.status_code == 204
         with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
             assert database.execute("SELECT task_id, body FROM dead_letters").fetchall() == [("t1", b"not a task")]
 
-    async def test_a_campaign_that_this_revision_does_not_know_is_waited_for(self, deployed: World) -> None:
-        """A roll-out may reach sign first."""
+    async def test_a_task_of_an_unknown_campaign_is_retried(self, deployed: World) -> None:
+        """A rollout may reach sign before deliver."""
         await deployed.sign()
         body = await body_of_next_task(deployed)
         deployed.functions["deliver"].deps.campaigns = {}
 
-        assert (await task(deployed, body)).status_code == 409
+        assert (await post_task(deployed, body)).status_code == 409
 
-    async def test_a_press_with_a_token_of_a_removed_key_becomes_one_too(self, deployed: World) -> None:
-        """It is not retried for ever."""
+    async def test_a_press_with_an_invalid_token_is_dead_lettered_too(self, deployed: World) -> None:
+        """Its key may have been removed, and it is not retried for ever."""
         press = DeferredPress(purpose="confirm", token="not-a-token", pressed_at=deployed.now)
         await deployed.functions["confirm"].deps.envelopes.send(press)
         body = await body_of_next_task(deployed)
 
-        first, last = await task(deployed, body), await task(deployed, body, retries=30)
+        first, last = await post_task(deployed, body), await post_task(deployed, body, retries=30)
 
         assert (first.status_code, last.status_code) == (409, 204)
 
-    async def test_messages_name_no_one_in_their_repr(self, deployed: World) -> None:
-        """A message that slips into a log or a traceback says nothing of its signer."""
+    async def test_messages_hide_their_signer_in_their_repr(self, deployed: World) -> None:
+        """A message that ends up in a log or a traceback reveals nothing about its signer."""
         message = SubmissionMessage(
             id="1",
             campaign=CAMPAIGN,
@@ -492,8 +492,8 @@ class TestDeadLetter:
         assert "Ann" not in f"{message}"
 
 
-async def test_a_signature_that_comes_after_the_campaigns_end_is_not_mailed(deployed: World) -> None:
-    """Its link could not be confirmed any more."""
+async def test_a_signature_that_arrives_after_the_campaigns_end_is_not_mailed(deployed: World) -> None:
+    """Its link could no longer be confirmed."""
     campaign = deployed.functions["sign"].deps.campaigns[CAMPAIGN]
     deployed.now = datetime.combine(campaign.closes, time(12), tzinfo=UTC)
     await deployed.sign()
@@ -506,7 +506,7 @@ async def test_a_signature_that_comes_after_the_campaigns_end_is_not_mailed(depl
 
 
 async def test_names_of_different_length_are_sealed_at_the_same_length(deployed: World) -> None:
-    """Anybody who sees what is sealed cannot tell how long a name is."""
+    """Nobody can tell from the sealed bytes how long a name is."""
     await deployed.sign_and_deliver(email="a@example.org", name="Al")
     await deployed.sign_and_deliver(email="ann@example.org", name="Ann Example the Third")
 
@@ -517,7 +517,7 @@ async def test_names_of_different_length_are_sealed_at_the_same_length(deployed:
 
 
 async def test_an_unconfirmed_signature_is_gone_after_thirty_days(deployed: World) -> None:
-    """Its link says so, and offers the form again."""
+    """Its link answers 410."""
     mail = await deployed.sign_and_deliver()
 
     deployed.now += PENDING_TTL

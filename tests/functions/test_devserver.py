@@ -1,4 +1,4 @@
-"""The server for one's own machine: how it starts, what it says, and when it stops."""
+"""The local server: how it starts, what it prints, and when it stops."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ EXAMPLE = REPOSITORY / "tests/shared/campaigns/example.toml"
 
 @pytest.fixture
 def campaigns(tmp_path: Path) -> Path:
-    """A folder with two campaigns of the test's own."""
+    """A folder with two campaigns made for the test."""
     folder = tmp_path / "campaigns"
     folder.mkdir()
     for name in ("ours", "theirs"):
@@ -31,7 +31,7 @@ def campaigns(tmp_path: Path) -> Path:
 
 
 def start(program: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the server until it ends by itself."""
+    """Run the server until it exits by itself."""
     return subprocess.run(
         [sys.executable, *program],
         cwd=REPOSITORY,
@@ -44,7 +44,7 @@ def start(program: list[str], folder: Path, **environment: str) -> subprocess.Co
 
 
 def refusal(folder: Path, **environment: str) -> str:
-    """What a server that does not start leaves on the screen."""
+    """What a server that does not start prints on standard error."""
     ended = start(["-m", "functions.devserver"], folder, **environment)
     assert ended.returncode == 1
     assert ended.stdout == ""
@@ -53,7 +53,7 @@ def refusal(folder: Path, **environment: str) -> str:
 
 class TestAddresses:
     def test_of_every_campaign_are_printed(self, campaigns: Path, tmp_path: Path) -> None:
-        """And the folder in which everything really is."""
+        """So is the folder that holds all data."""
         with server(tmp_path / "var", CAMPAIGNS_FOLDER=str(campaigns)) as running:
             said = running.log.read_text()
 
@@ -70,7 +70,7 @@ class TestAddresses:
     def test_begin_with_the_example_or_else_the_first(
         self, names: set[str], first: str, campaigns: Path, tmp_path: Path
     ) -> None:
-        """Where / leads, and what is printed on top."""
+        """The root redirects to that campaign, whose address is printed first."""
         for name in names:
             shutil.copy(EXAMPLE, campaigns / f"{name}.toml")
 
@@ -84,33 +84,33 @@ class TestAddresses:
 
 
 class TestRefusal:
-    def test_of_a_campaign_file_is_its_sentence_alone(self, campaigns: Path, tmp_path: Path) -> None:
+    def test_of_a_campaign_file_is_one_sentence(self, campaigns: Path, tmp_path: Path) -> None:
         """A traceback would bury it."""
         text = EXAMPLE.read_text(encoding="utf-8").replace("minimum_age", "min_age")
         (campaigns / "ours.toml").write_text(text, encoding="utf-8")
 
-        told = refusal(tmp_path, CAMPAIGNS_FOLDER=str(campaigns))
+        printed = refusal(tmp_path, CAMPAIGNS_FOLDER=str(campaigns))
 
         line = text.count("\n", 0, text.index("min_age")) + 1
-        assert f"ours.toml:{line}: min_age: is not a key here; did you mean minimum_age?\n" in told
-        assert all(line.startswith("ours.toml:") for line in told.splitlines())
+        assert f"ours.toml:{line}: min_age: is not a key here; did you mean minimum_age?\n" in printed
+        assert all(line.startswith("ours.toml:") for line in printed.splitlines())
 
-    def test_of_a_setting_is_its_sentence_alone(self, campaigns: Path, tmp_path: Path) -> None:
-        """Also where one function alone reads it."""
-        told = refusal(tmp_path, CAMPAIGNS_FOLDER=str(campaigns), PEPPER="short")
+    def test_of_a_setting_has_no_traceback(self, campaigns: Path, tmp_path: Path) -> None:
+        """This includes a setting that only one function reads."""
+        printed = refusal(tmp_path, CAMPAIGNS_FOLDER=str(campaigns), PEPPER="short")
 
-        assert "  PEPPER: needs at least 32 characters" in told
-        assert "Traceback" not in told
+        assert "  PEPPER: needs at least 32 characters" in printed
+        assert "Traceback" not in printed
 
     @pytest.mark.parametrize("port", ["abc", "0", "65536", "-1", "80.5", "²"])
     def test_of_a_port_is_one_sentence(self, port: str, tmp_path: Path) -> None:
-        """Of the kind that one mistypes."""
-        told = refusal(tmp_path, PORT=port)
+        """It shows how to write a port."""
+        printed = refusal(tmp_path, PORT=port)
 
-        assert told == f"PORT is {port}, which is no port: write a number, as in make run PORT=8080\n"
+        assert printed == f"PORT is {port}, which is no port: write a number, as in make run PORT=8080\n"
 
 
-#: The server with a worker that fails in a way nobody has thought of.
+#: The server with a queue worker that fails with an unexpected error.
 DYING = """
 from functions import devserver
 
@@ -122,8 +122,8 @@ devserver.main()
 """
 
 
-def test_a_server_whose_queue_has_stopped_stops_as_well_and_says_so(campaigns: Path, tmp_path: Path) -> None:
-    """Otherwise signatures would be taken and no mail would ever come."""
+def test_the_server_logs_and_stops_when_its_queue_worker_fails(campaigns: Path, tmp_path: Path) -> None:
+    """Otherwise signatures would be accepted and no mail would ever be sent."""
     ended = start(["-c", DYING], tmp_path, CAMPAIGNS_FOLDER=str(campaigns))
 
     assert ended.returncode != 0

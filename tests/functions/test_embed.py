@@ -17,8 +17,8 @@ def partner(deployed: World) -> str:
 
 
 @pytest.mark.parametrize("path", [PETITION, f"{PETITION}/links", f"{PETITION}/privacy"])
-async def test_pages_without_a_language_lead_to_one_that_is_spoken(deployed: World, path: str) -> None:
-    """An uncached redirect that keeps the rest of the query; CDNs do not cache what varies by Accept-Language."""
+async def test_pages_without_a_language_redirect_to_a_supported_one(deployed: World, path: str) -> None:
+    """They redirect uncached and keep the query, as CDNs do not cache what varies by Accept-Language."""
     headers = {"Accept-Language": "tlh, en-GB;q=0.8"}
 
     response = await deployed.client.get(f"{path}?source=radio&lang=xx", headers=headers)
@@ -40,8 +40,8 @@ async def test_pages_with_a_language_may_be_cached(deployed: World, path: str) -
 
 
 @pytest.mark.parametrize("path", [f"{PETITION}?lang=en", f"/v1/campaigns/{CAMPAIGN}/form?lang=en", "/embed/v1.js"])
-async def test_what_may_be_cached_is_compressed_for_those_who_can_read_it(deployed: World, path: str) -> None:
-    """A third of the bytes on an old phone's connection."""
+async def test_what_may_be_cached_is_compressed_for_clients_that_accept_it(deployed: World, path: str) -> None:
+    """On an old phone's connection, less than half of the bytes are sent."""
     plain = await deployed.client.get(path, headers={"Accept-Encoding": "identity"})
     small = await deployed.client.get(path, headers={"Accept-Encoding": "br, gzip"})
 
@@ -51,16 +51,16 @@ async def test_what_may_be_cached_is_compressed_for_those_who_can_read_it(deploy
     assert small.content == plain.content
 
 
-async def test_what_somebody_typed_is_not_compressed(deployed: World) -> None:
-    """The length would tell those who listen how much it is like the rest of the page."""
+async def test_what_a_signer_entered_is_not_compressed(deployed: World) -> None:
+    """The length would reveal to eavesdroppers how similar it is to the rest of the page."""
     response = await deployed.client.post(f"{PETITION}?lang=en", data={"name": "Ann"})
 
     assert 'value="Ann"' in response.text
     assert "content-encoding" not in response.headers
 
 
-async def test_a_page_names_no_one_elses_address_and_runs_the_widget_alone(deployed: World) -> None:
-    """No script in the page, no third party; nobody may frame it."""
+async def test_a_page_loads_nothing_but_our_widget(deployed: World) -> None:
+    """It has no inline script and no third party, and nobody may frame it."""
     response = await deployed.client.get(f"{PETITION}?lang=en")
 
     policy = response.headers["content-security-policy"]
@@ -72,7 +72,7 @@ async def test_a_page_names_no_one_elses_address_and_runs_the_widget_alone(deplo
 
 
 async def test_partner_and_source_are_carried_into_the_form(deployed: World) -> None:
-    """Those that can be; the rest of the query fills in nothing, and consents to nothing."""
+    """The rest of the query fills in nothing, and consents to nothing."""
     slug = partner(deployed)
     query = f"lang=en&partner={slug}&source=radio&email=planted@example.org&consent=true&newsletter=true"
 
@@ -84,7 +84,7 @@ async def test_partner_and_source_are_carried_into_the_form(deployed: World) -> 
     assert "checked" not in response.text
 
 
-async def test_a_partner_nobody_knows_is_left_out(deployed: World) -> None:
+async def test_an_unknown_partner_is_left_out(deployed: World) -> None:
     """A mistyped link must not stop its readers from signing."""
     response = await deployed.client.get(f"{PETITION}?lang=en&partner=nobody&source=A%20B")
 
@@ -92,8 +92,8 @@ async def test_a_partner_nobody_knows_is_left_out(deployed: World) -> None:
     assert 'name="source"' not in response.text
 
 
-async def test_wrong_address_reopens_the_form_filled_in(deployed: World) -> None:
-    """With all that was typed but the consent and the newsletter choice, and kept nowhere."""
+async def test_correcting_the_address_reopens_the_form_filled_in(deployed: World) -> None:
+    """All input is kept but consent and newsletter choice, and the page is not cached."""
     typed = {"name": "Ann Example", "email": "ann@exmaple.org", "country": "MT", "consent": "true"}
 
     response = await deployed.client.post(f"{PETITION}?lang=en", data={**typed, "newsletter": "true"})
@@ -106,8 +106,8 @@ async def test_wrong_address_reopens_the_form_filled_in(deployed: World) -> None
     assert response.headers["cache-control"] == "no-store"
 
 
-async def test_whoever_was_sent_here_is_told_why(deployed: World) -> None:
-    """The form of an unregistered page leads here, empty."""
+async def test_a_signer_redirected_from_another_page_learns_why(deployed: World) -> None:
+    """The form of an unregistered page redirects to the hosted page, which says so."""
     plain = await deployed.client.get(f"{PETITION}?lang=en")
     moved = await deployed.client.get(f"{PETITION}?lang=en&moved=1")
 
@@ -116,7 +116,7 @@ async def test_whoever_was_sent_here_is_told_why(deployed: World) -> None:
 
 
 async def test_a_closed_campaign_shows_the_petition_without_its_form(deployed: World) -> None:
-    """Old links stay readable."""
+    """Old links keep working."""
     deployed.now = NOW.replace(year=NOW.year + 5)
 
     response = await deployed.client.get(f"{PETITION}?lang=en")
@@ -126,7 +126,7 @@ async def test_a_closed_campaign_shows_the_petition_without_its_form(deployed: W
 
 
 async def test_errors_are_pages_for_people_and_problems_for_programs(deployed: World) -> None:
-    """By what they accept."""
+    """The Accept header decides."""
     person = await deployed.client.get("/c/nobody", headers={"Accept": "text/html,*/*;q=0.8"})
     program = await deployed.client.get("/c/nobody", headers={"Accept": "application/json"})
 
@@ -136,8 +136,8 @@ async def test_errors_are_pages_for_people_and_problems_for_programs(deployed: W
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-async def test_every_function_tells_its_health_and_version(deployed: World, function: str) -> None:
-    """200 while it runs; its neighbours' health is not its own."""
+async def test_every_function_reports_its_health_and_version(deployed: World, function: str) -> None:
+    """It reports on itself only, and is not cached."""
     response = await deployed.client.get(f"/v1/health/{function}")
 
     assert response.json()["function"] == function
@@ -149,7 +149,7 @@ async def test_every_function_tells_its_health_and_version(deployed: World, func
 async def test_no_function_lets_an_exception_reach_the_framework(
     deployed: World, function: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A fault nobody foresaw is a 500 of ours, and the log names its place but not what was asked for."""
+    """An unexpected error is a 500 of ours, and the log holds its type but nothing of the request."""
     app = deployed.functions[function].app
     app.routes[0].handlers.clear()
     path = app.routes[0].path.format(campaign=CAMPAIGN, token="secret")
@@ -171,8 +171,8 @@ async def _fail(_call: object) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/v1", "/c/", "/v1/confirm/", "/v1/confirm/a/b", "/%00", "/c/%FF", "/%2e%2e/"]
 )
-async def test_what_is_not_there_is_not_found(deployed: World, function: str, path: str) -> None:
-    """Whatever the path holds, and whichever function is asked."""
+async def test_an_unknown_path_is_not_found(deployed: World, function: str, path: str) -> None:
+    """This holds for every function and any path."""
     async with deployed.client_of(deployed.apps[function]) as alone:
         response = await alone.get(path, headers={"Accept": "application/json"})
 

@@ -1,4 +1,4 @@
-"""The tally over time: folded, kept every hour, told to everybody, shown on a page."""
+"""The tally over time: folded, recorded every hour, published, and shown on a page."""
 
 import csv
 import io
@@ -21,8 +21,8 @@ PAGE = f"/c/{CAMPAIGN}/progress"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-async def grown(deployed: World, totals: Mapping[timedelta, int]) -> None:
-    """A campaign of which the schedule has kept these totals, so long before now."""
+async def record_totals(deployed: World, totals: Mapping[timedelta, int]) -> None:
+    """Record these totals in the campaign's history, each so long before now."""
     for before, total in totals.items():
         by_country = {"DE": total - 3, "FR": 3}
         point = Point(NOW - before, total, by_country)
@@ -30,30 +30,30 @@ async def grown(deployed: World, totals: Mapping[timedelta, int]) -> None:
 
 
 class TestFold:
-    async def test_changes_nothing_that_anybody_sees(self, deployed: World) -> None:
-        """The schedule calls, and the count stays."""
+    async def test_leaves_the_count_unchanged(self, deployed: World) -> None:
+        """The public count stays the same when the schedule calls."""
         await deployed.press(await deployed.sign_and_deliver(email="ann@example.org"))
 
         assert (await deployed.client.post("/v1/tasks/fold")).status_code == 204
 
         assert (await deployed.count())["total"] == 1
 
-    async def test_is_put_off_while_the_database_is_away(
+    async def test_is_retried_while_the_database_is_unavailable(
         self, deployed: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """503, so that the schedule calls again."""
+        """The answer is 503, so that the schedule calls again."""
 
-        async def away(*_: object) -> None:
-            raise StoreUnavailable("away")
+        async def unavailable(*_: object) -> None:
+            raise StoreUnavailable("unavailable")
 
-        monkeypatch.setattr(deployed.functions["deliver"].deps.store, "fold_tally", away)
+        monkeypatch.setattr(deployed.functions["deliver"].deps.store, "fold_tally", unavailable)
 
         assert (await deployed.client.post("/v1/tasks/fold")).status_code == 503
 
 
 class TestSnapshot:
-    async def test_keeps_the_count_of_every_campaign(self, deployed: World) -> None:
-        """Once an hour: a schedule that calls twice in one adds nothing."""
+    async def test_records_the_count_of_every_campaign(self, deployed: World) -> None:
+        """There is one point an hour, even if the schedule calls twice."""
         for number in range(12):
             await deployed.press(await deployed.sign_and_deliver(email=f"n{number}@example.org"))
         await deployed.snapshot()
@@ -71,20 +71,20 @@ class TestSnapshot:
         days = (await deployed.client.get(HISTORY)).json()["points"]
         assert [(point["total"], point["by_country"]) for point in days] == [(13, {"DE": 12, "other": 1})]
 
-    async def test_is_put_off_while_the_database_is_away(
+    async def test_is_retried_while_the_database_is_unavailable(
         self, deployed: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """503, so that the schedule calls again."""
+        """The answer is 503, so that the schedule calls again."""
 
-        async def away(*_: object) -> None:
-            raise StoreUnavailable("away")
+        async def unavailable(*_: object) -> None:
+            raise StoreUnavailable("unavailable")
 
-        monkeypatch.setattr(deployed.functions["deliver"].deps.store, "tally", away)
+        monkeypatch.setattr(deployed.functions["deliver"].deps.store, "tally", unavailable)
 
         assert (await deployed.client.post("/v1/tasks/snapshot")).status_code == 503
 
-    async def test_of_a_campaign_that_has_not_opened_is_not_kept(self, deployed: World) -> None:
-        """A line that begins with a month of nothing says nothing."""
+    async def test_skips_a_campaign_that_has_not_opened(self, deployed: World) -> None:
+        """A chart that begins with a month of zeros says nothing."""
         deployed.now = NOW - 3650 * DAY
         await deployed.snapshot()
         deployed.now = NOW
@@ -93,24 +93,24 @@ class TestSnapshot:
 
 
 class TestHistory:
-    async def test_tells_the_last_count_of_each_day(self, deployed: World) -> None:
-        """Countries under ten folded, as in the count."""
-        await grown(deployed, {2 * DAY: 20, DAY + HOUR: 29, DAY: 30, 2 * HOUR: 40, HOUR: 41})
+    async def test_holds_the_last_count_of_each_day(self, deployed: World) -> None:
+        """Countries under ten are folded, as in the count."""
+        await record_totals(deployed, {2 * DAY: 20, DAY + HOUR: 29, DAY: 30, 2 * HOUR: 40, HOUR: 41})
 
-        told = (await deployed.client.get(HISTORY)).json()
+        history = (await deployed.client.get(HISTORY)).json()
 
-        assert (told["campaign"], told["as_of"]) == (CAMPAIGN, "2026-11-22T20:00:00Z")
-        assert [point["total"] for point in told["points"]] == [20, 30, 41]
-        assert told["points"][2] == {
+        assert (history["campaign"], history["as_of"]) == (CAMPAIGN, "2026-11-22T20:00:00Z")
+        assert [point["total"] for point in history["points"]] == [20, 30, 41]
+        assert history["points"][2] == {
             "at": "2026-11-22T19:00:00Z",
             "total": 41,
             "by_country": {"DE": 38, "other": 3},
         }
 
-    async def test_tells_each_hour_of_the_last_weeks(self, deployed: World) -> None:
-        """Older ones would be thousands."""
+    async def test_holds_each_hour_of_the_last_weeks(self, deployed: World) -> None:
+        """Older hours would add thousands of points."""
         long_ago = HOURS_KEPT_DAYS * DAY
-        await grown(deployed, {long_ago: 20, long_ago - HOUR: 21, 2 * HOUR: 40, HOUR: 41})
+        await record_totals(deployed, {long_ago: 20, long_ago - HOUR: 21, 2 * HOUR: 40, HOUR: 41})
 
         hours = (await deployed.client.get(f"{HISTORY}/hours")).json()["points"]
         days = (await deployed.client.get(HISTORY)).json()["points"]
@@ -118,9 +118,9 @@ class TestHistory:
         assert [point["total"] for point in hours] == [21, 40, 41]
         assert [point["total"] for point in days] == [21, 41]
 
-    async def test_is_a_table_as_well(self, deployed: World) -> None:
-        """To be opened in a spreadsheet: RFC 4180, and an empty cell for what was folded."""
-        await grown(deployed, {DAY: 12, HOUR: 40})
+    async def test_is_available_as_csv(self, deployed: World) -> None:
+        """It follows RFC 4180, and the cell of a folded country is empty."""
+        await record_totals(deployed, {DAY: 12, HOUR: 40})
 
         response = await deployed.client.get(f"{HISTORY}.csv")
         hours = await deployed.client.get(f"{HISTORY}/hours.csv")
@@ -135,15 +135,15 @@ class TestHistory:
         ]
 
     @pytest.mark.parametrize("path", ["", ".csv", "/hours", "/hours.csv"])
-    async def test_may_be_read_by_any_page_and_kept_by_a_cdn(self, deployed: World, path: str) -> None:
-        """Open CORS; the same numbers are not sent twice."""
-        await grown(deployed, {HOUR: 40})
+    async def test_may_be_read_by_any_page_and_cached(self, deployed: World, path: str) -> None:
+        """CORS is open, and unchanged numbers are answered with 304."""
+        await record_totals(deployed, {HOUR: 40})
         first = await deployed.client.get(HISTORY + path, headers={"Origin": "https://anybody.example"})
         known = {"If-None-Match": first.headers["etag"]}
 
         deployed.now += HOUR
         same = await deployed.client.get(HISTORY + path, headers=known)
-        await grown(deployed, {-HOUR: 41})
+        await record_totals(deployed, {-HOUR: 41})
         deployed.now += HOUR
         changed = await deployed.client.get(HISTORY + path, headers=known)
 
@@ -153,8 +153,8 @@ class TestHistory:
         assert (same.status_code, same.content) == (304, b"")
         assert changed.status_code == 200
 
-    async def test_reads_what_is_over_only_once(self, deployed: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A year of days costs a year of reads, and not again every minute; what comes late is not missed."""
+    async def test_reads_past_days_only_once(self, deployed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A year of days is not read again every minute, yet a point that arrives late is not missed."""
         store = deployed.functions["count"].deps.store
         asked, read = list[str](), store.history
 
@@ -163,38 +163,38 @@ class TestHistory:
             return await read(campaign, since)
 
         monkeypatch.setattr(store, "history", noting)
-        await grown(deployed, {3 * DAY: 20, DAY: 30})
+        await record_totals(deployed, {3 * DAY: 20, DAY: 30})
         await deployed.client.get(HISTORY)
-        await grown(deployed, {HOUR: 41, DAY - HOUR: 31})
+        await record_totals(deployed, {HOUR: 41, DAY - HOUR: 31})
         deployed.now += timedelta(minutes=1)
 
-        told = (await deployed.client.get(HISTORY)).json()
+        history = (await deployed.client.get(HISTORY)).json()
 
         assert asked == ["0001-01-01", "2026-11-21"]
-        assert [point["total"] for point in told["points"]] == [20, 31, 41]
+        assert [point["total"] for point in history["points"]] == [20, 31, 41]
 
-    async def test_is_told_from_memory_while_the_database_is_away(
+    async def test_is_served_from_memory_while_the_database_is_unavailable(
         self, deployed: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """And says when it was read."""
-        await grown(deployed, {HOUR: 41})
+        """The answer says when it was read."""
+        await record_totals(deployed, {HOUR: 41})
         await deployed.client.get(HISTORY)
 
-        async def away(*_: object) -> None:
-            raise StoreUnavailable("away")
+        async def unavailable(*_: object) -> None:
+            raise StoreUnavailable("unavailable")
 
-        monkeypatch.setattr(deployed.functions["count"].deps.store, "history", away)
+        monkeypatch.setattr(deployed.functions["count"].deps.store, "history", unavailable)
         deployed.now += DAY
-        told = (await deployed.client.get(HISTORY)).json()
+        history = (await deployed.client.get(HISTORY)).json()
 
-        assert told["as_of"] == "2026-11-22T20:00:00Z"
-        assert [point["total"] for point in told["points"]] == [41]
+        assert history["as_of"] == "2026-11-22T20:00:00Z"
+        assert [point["total"] for point in history["points"]] == [41]
 
 
 class TestPage:
-    async def test_shows_total_line_and_thresholds(self, deployed: World) -> None:
-        """What a journalist looks for, and when it was so."""
-        await grown(deployed, {3 * DAY: 20, 2 * DAY: 30, DAY: 40})
+    async def test_shows_total_chart_and_thresholds(self, deployed: World) -> None:
+        """A journalist finds the numbers, and the time that they are from."""
+        await record_totals(deployed, {3 * DAY: 20, 2 * DAY: 30, DAY: 40})
         for number in range(12):
             await deployed.press(await deployed.sign_and_deliver(email=f"n{number}@example.org"))
         await deployed.count()
@@ -212,30 +212,30 @@ class TestPage:
         assert re.search(r">France<svg.*?>under 10</td><td[^>]*>55,695", page.text, re.S)
         assert page.text.count('<th scope="row">') == 27 + 3
 
-    async def test_shows_the_count_while_its_history_is_away(
+    async def test_shows_the_count_while_its_history_is_unavailable(
         self, deployed: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The line is missing; what matters most is there."""
+        """Only the chart is missing."""
 
-        async def away(*_: object) -> None:
-            raise StoreUnavailable("away")
+        async def unavailable(*_: object) -> None:
+            raise StoreUnavailable("unavailable")
 
-        monkeypatch.setattr(deployed.functions["count"].deps.store, "history", away)
+        monkeypatch.setattr(deployed.functions["count"].deps.store, "history", unavailable)
 
         page = await deployed.client.get(f"{PAGE}?lang=en")
 
         assert page.status_code == 200
         assert "0 people have signed" in page.text
 
-    async def test_on_the_first_day_says_that_there_is_no_line_yet(self, deployed: World) -> None:
-        """And shows everything else."""
+    async def test_says_on_the_first_day_that_there_is_no_chart_yet(self, deployed: World) -> None:
+        """Everything else is shown."""
         page = await deployed.client.get(f"{PAGE}?lang=en")
 
         assert "The chart appears once" in page.text
         assert "0 people have signed" in page.text
 
-    async def test_is_cacheable_in_one_language(self, deployed: World) -> None:
-        """Without one it leads to the reader's, uncached."""
+    async def test_is_cacheable_per_language(self, deployed: World) -> None:
+        """Without a language it redirects, uncached, to the reader's."""
         moved = await deployed.client.get(PAGE)
         page = await deployed.client.get(moved.headers["location"])
 
@@ -244,8 +244,8 @@ class TestPage:
         assert page.headers["cache-control"].startswith("public")
         assert "set-cookie" not in page.headers
 
-    async def test_may_be_framed_by_anybody_where_it_is_made_for_that(self, deployed: World) -> None:
-        """There is nothing on it to press but a link that leads out of the frame."""
+    async def test_may_be_framed_by_any_page_in_its_variant_for_frames(self, deployed: World) -> None:
+        """The variant for frames has no form and no script, and its link opens outside the frame."""
         page = await deployed.client.get(f"{PAGE}?lang=en")
         framed = await deployed.client.get(f"{PAGE}?lang=en&embed=1")
 
@@ -256,8 +256,8 @@ class TestPage:
         assert "<script" not in framed.text
         assert "<form" not in page.text + framed.text
 
-    async def test_shows_paper_apart(self, deployed: World) -> None:
-        """Never in another number."""
+    async def test_shows_paper_separately(self, deployed: World) -> None:
+        """It is in no other number, and its notes stay private."""
         before = (await deployed.client.get(f"{PAGE}?lang=en")).text
         records = runtime.desk().maintenance
         entry = Paper(country="DE", number=1204, note="a stall in Cologne", added_at=NOW)

@@ -1,4 +1,4 @@
-"""A change in the overlay reaches every function within a minute, and no request waits for it."""
+"""A change to the overlay reaches every function within a minute, and no request waits for it."""
 
 import re
 from collections.abc import AsyncIterator
@@ -24,9 +24,9 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 async def change(here: World, overlay: Overlay) -> None:
-    """As the desk does it; then time passes, and every function has looked several times.
+    """Change the overlay as the desk does, and let time pass until every function has reloaded it.
 
-    Once is not enough: while one request reads the tally again, count tells the others what it read last.
+    Once is not enough: while one request reloads the tally, count answers the others with what it read before.
     """
     records = SqliteMaintenance(here.folder / "store.db")
     await records.change_overlay(CAMPAIGN, lambda _: overlay)
@@ -39,8 +39,8 @@ async def change(here: World, overlay: Overlay) -> None:
 
 
 class TestPause:
-    async def test_refuses_signatures_and_says_that_it_is_for_now(self, here: World) -> None:
-        """Before anything is read of what was typed."""
+    async def test_refuses_signatures_and_asks_to_come_back_later(self, here: World) -> None:
+        """The answer is 409, and nothing is enqueued."""
         await change(here, Overlay(paused=True))
 
         refused = await here.sign()
@@ -50,7 +50,7 @@ class TestPause:
         assert await here.queue.pending() == 0
 
     async def test_shows_on_every_form(self, here: World) -> None:
-        """The hosted page, the frame, the widget, and the answer to a plain form."""
+        """This covers the hosted page, the frame, the widget, and the answer to a plain form."""
         await change(here, Overlay(paused=True))
 
         for path in (PAGE, f"{PAGE}&embed=1&partner=digital-rights"):
@@ -65,7 +65,7 @@ class TestPause:
         assert "This petition is paused" in plain.text
 
     async def test_leaves_links_and_counter_alone(self, here: World) -> None:
-        """Who has signed can confirm, and withdraw."""
+        """Those who have signed can still confirm and withdraw."""
         mail = await here.sign_and_deliver()
         await change(here, Overlay(paused=True))
 
@@ -73,8 +73,8 @@ class TestPause:
         assert (await here.count())["total"] == 1
         assert (await here.press(mail, "withdraw")).json() == {"status": "withdrawn"}
 
-    async def test_ends(self, here: World) -> None:
-        """As if it had never been."""
+    async def test_can_be_lifted(self, here: World) -> None:
+        """After resuming, signatures are accepted again."""
         await change(here, Overlay(paused=True))
         await change(here, Overlay())
 
@@ -84,7 +84,7 @@ class TestPause:
 
 class TestAdmit:
     async def test_lets_the_new_partners_pages_sign(self, here: World) -> None:
-        """With the widget, which may read the answer, and named on the confirm page."""
+        """The widget may read the answer, and the confirm page names the partner."""
         before = await here.client.post(SIGNATURES, json=signature(), headers={"Origin": NEW})
         partner = AdmittedPartner(name="New Partner", origins=(NEW,), country="FR")
         await change(here, Overlay(partners={"new": partner}))
@@ -102,8 +102,8 @@ class TestAdmit:
         assert "New Partner" in (await here.client.get(link)).text
 
 
-async def test_only_what_everybody_may_know_is_published(here: World) -> None:
-    """Not the notes on paper signatures."""
+async def test_only_public_fields_are_published(here: World) -> None:
+    """The notes on paper signatures stay private."""
     entry = Paper(country="DE", number=1200, note="counted by Ann", added_at=NOW)
     await change(here, Overlay(paused=True, paper=(entry,)))
 
@@ -113,8 +113,8 @@ async def test_only_what_everybody_may_know_is_published(here: World) -> None:
     assert PublishedOverlay.model_validate_json(published.content).paused
 
 
-async def test_paper_is_shown_apart_and_folded(here: World) -> None:
-    """Never in the total, nor in the countries; where there is none, nothing is shown."""
+async def test_paper_is_counted_separately_and_folded(here: World) -> None:
+    """It is never in the total nor in the countries, and left out where there is none."""
     before = await here.count()
     entries = (("DE", 1200), ("FR", 3))
     paper = tuple(Paper(country=country, number=number, note="x", added_at=NOW) for country, number in entries)
@@ -127,8 +127,8 @@ async def test_paper_is_shown_apart_and_folded(here: World) -> None:
     assert (after["total"], after["by_country"]) == (0, {})
 
 
-async def test_a_change_is_in_force_within_a_minute(here: World) -> None:
-    """What lies in caches on its way from the database to a signer, each at its oldest, added up."""
+async def test_a_change_takes_effect_within_a_minute(here: World) -> None:
+    """The greatest ages of all caches between the database and a signer add up to 60 seconds at most."""
     published = await here.client.get(f"/v1/campaigns/{CAMPAIGN}/overlay")
     fresh_in_count = 5
     for path in (PAGE, FORM, f"/c/{CAMPAIGN}/embed?lang=en"):
@@ -138,5 +138,5 @@ async def test_a_change_is_in_force_within_a_minute(here: World) -> None:
 
 def oldest(headers: dict[str, str] | object) -> int:
     """Seconds that an answer may be old before a reader behind a CDN sees another."""
-    told = dict(re.findall(r"([a-z-]+)=(\d+)", headers["cache-control"]))  # type: ignore[index]
-    return int(told["s-maxage"]) + int(told["stale-while-revalidate"]) + int(told["max-age"])
+    ages = dict(re.findall(r"([a-z-]+)=(\d+)", headers["cache-control"]))  # type: ignore[index]
+    return int(ages["s-maxage"]) + int(ages["stale-while-revalidate"]) + int(ages["max-age"])

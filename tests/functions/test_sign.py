@@ -1,4 +1,4 @@
-"""sign: what it takes, what it refuses, in which order, and that it tells everybody the same."""
+"""sign: what it accepts, what it refuses and in which order, and that everybody gets the same answer."""
 
 import json
 from pathlib import Path
@@ -29,11 +29,11 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 async def enqueued(deployed: World) -> SubmissionMessage:
-    """The one message in the queue, opened."""
+    """The one message in the queue, decrypted."""
     lease = await deployed.queue.lease(NOW)
     assert lease
-    service = deployed.functions["deliver"].deps
-    message = parse_message(service.opener.open(parse_task(lease.body).sealed))
+    deps = deployed.functions["deliver"].deps
+    message = parse_message(deps.opener.open(parse_task(lease.body).sealed))
     assert isinstance(message, SubmissionMessage)
     return message
 
@@ -51,13 +51,13 @@ def partner_origin(deployed: World) -> tuple[str, str]:
 
 class TestAccepting:
     async def test_answers_check_inbox(self, deployed: World) -> None:
-        """202, and nothing else to learn from it."""
+        """The answer is 202 and reveals nothing else."""
         response = await deployed.sign()
 
         assert (response.status_code, response.text) == (202, '{"status":"check_inbox"}')
         assert response.headers["cache-control"] == "no-store"
 
-    async def test_what_was_typed_travels_sealed(self, deployed: World) -> None:
+    async def test_what_was_entered_is_sealed_in_the_queue(self, deployed: World) -> None:
         """Nobody who reads the queue finds an address or a name in it."""
         await deployed.sign(email="ann@example.org", name="Ann Example")
 
@@ -68,7 +68,7 @@ class TestAccepting:
         assert b"Ann Example" not in lease.body
 
     async def test_all_fields_reach_deliver(self, deployed: World) -> None:
-        """As typed, normalised, with the consent text's version and the time."""
+        """They arrive normalised, with the consent text's version and the time."""
         slug, _ = partner_origin(deployed)
         await deployed.sign(country="de", partner=slug, source="newsletter-3", newsletter=False)
 
@@ -80,8 +80,8 @@ class TestAccepting:
         assert message.signed_at == NOW
 
     @pytest.mark.parametrize("number", [None, 1])
-    async def test_a_registered_page_names_its_own_partner(self, deployed: World, number: int | None) -> None:
-        """Whether the body names none or another: the newsletter is for whose page it is."""
+    async def test_a_registered_pages_origin_names_the_partner(self, deployed: World, number: int | None) -> None:
+        """It overrides the body: the newsletter is that of the page's organisation."""
         slug, origin = partner_origin(deployed)
         others = [*deployed.functions["sign"].deps.campaigns[CAMPAIGN].partners]
         body = signature(partner=others[number] if number else None)
@@ -90,14 +90,14 @@ class TestAccepting:
 
         assert (await enqueued(deployed)).partner == slug
 
-    async def test_a_postal_code_nobody_asked_for_is_not_kept(self, deployed: World) -> None:
-        """Data minimisation: the example campaign does not ask."""
+    async def test_a_postal_code_that_was_not_asked_for_is_dropped(self, deployed: World) -> None:
+        """The example campaign does not ask for one."""
         await deployed.sign(postal_code="1000")
 
         assert (await enqueued(deployed)).postal_code is None
 
     async def test_the_largest_possible_signature_fits_into_a_task(self, deployed: World) -> None:
-        """Every field at its longest, in four-byte characters."""
+        """Every field has its maximum length, in four-byte characters."""
         email = "é" * 30 + "@" + ".".join(["é" * 20] * 4) + ".example.org"
 
         response = await deployed.sign(email=email, name="𐎀" * 100, source="s" * 40, locale="de-Latn-AT-1996")
@@ -107,9 +107,9 @@ class TestAccepting:
         assert lease
         assert len(lease.body) < MAX_BODY_BYTES / 4
 
-    async def test_a_queue_that_is_away_is_told_with_a_time_to_come_again(self, deployed: World) -> None:
-        """503, Retry-After, and a text that says nothing was lost."""
-        deployed.functions["sign"].deps.envelopes._queue = BrokenQueue(QueueUnavailable("away"))
+    async def test_a_signer_is_asked_to_try_again_while_the_queue_is_unavailable(self, deployed: World) -> None:
+        """The answer is 503 with Retry-After."""
+        deployed.functions["sign"].deps.envelopes._queue = BrokenQueue(QueueUnavailable("unavailable"))
 
         response = await deployed.sign()
 
@@ -117,11 +117,11 @@ class TestAccepting:
         assert int(response.headers["retry-after"]) > 0
 
 
-class TestEveryoneAlike:
+class TestIdenticalAnswers:
     async def test_new_pending_confirmed_capped_and_withdrawn_addresses_get_the_same_bytes(
         self, deployed: World
     ) -> None:
-        """Status, headers and body, byte for byte: nobody learns from us who has signed."""
+        """Status, headers and body are the same, so that nobody can probe who has signed."""
         new = await deployed.sign()
         await deployed.deliver()
         pending = await deployed.sign()
@@ -136,7 +136,7 @@ class TestEveryoneAlike:
         assert len(answers) == 1
 
     async def test_links_are_promised_to_strangers_too(self, deployed: World) -> None:
-        """The same bytes for one who signed and one who did not; only the signer gets mail."""
+        """Signers and strangers get the same bytes; only the signer gets mail."""
         await deployed.sign_and_deliver(email="ann@example.org")
 
         signer = await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
@@ -179,7 +179,7 @@ class TestRefusing:
     async def test_a_bad_body_gets_its_own_clear_error(
         self, deployed: World, content: bytes, media_type: str, status: int, code: str
     ) -> None:
-        """Oversized, malformed, wrong-typed, deeply nested, not UTF-8."""
+        """It may be oversized, malformed, wrongly typed, deeply nested or not UTF-8."""
         response = await deployed.client.post(SIGNATURES, content=content, headers={"Content-Type": media_type})
 
         assert (response.status_code, response.json()["code"]) == (status, code)
@@ -208,10 +208,10 @@ class TestRefusing:
             ({"surprise": 1}, "surprise", "unknown_field"),
         ],
     )
-    async def test_a_field_at_fault_is_named_with_what_to_do(
+    async def test_an_invalid_field_is_named_with_what_to_do(
         self, deployed: World, fields: dict[str, Any], field: str, code: str
     ) -> None:
-        """One error for the field, with a stable code and a text."""
+        """It has one error, with a stable code and a message."""
         response = await deployed.sign(**fields)
 
         assert response.status_code == 422
@@ -219,48 +219,48 @@ class TestRefusing:
         assert response.json()["errors"][0]["message"]
 
     async def test_values_are_never_repeated(self, deployed: World) -> None:
-        """Names of fields may be, cut short."""
+        """Names of unknown fields may be, but are cut short."""
         response = await deployed.sign(email="secret-address", **{"f" * 300: "secret-value"})
 
         assert "secret" not in response.text
         assert "f" * 41 not in response.text
 
-    async def test_all_faults_are_told_at_once(self, deployed: World) -> None:
-        """Nobody corrects a form field by field."""
+    async def test_all_errors_are_reported_at_once(self, deployed: World) -> None:
+        """Nobody wants to correct a form field by field."""
         response = await deployed.client.post(SIGNATURES, json={})
 
         assert {e["field"] for e in response.json()["errors"]} == {"email", "name", "country", "locale", "consent"}
 
-    async def test_a_thousand_faults_are_not_told_one_by_one(self, deployed: World) -> None:
-        """The answer to 16 KB is no larger than they are."""
+    async def test_a_thousand_errors_are_not_all_reported(self, deployed: World) -> None:
+        """The answer to 16 KB is no larger than the request."""
         response = await deployed.client.post(SIGNATURES, json={f"f{number}": 1 for number in range(1_000)})
 
         assert len(response.json()["errors"]) == 20
 
-    async def test_an_unknown_campaign_comes_before_any_other_fault(self, deployed: World) -> None:
-        """404 even for a wrong method with a wrong body."""
+    async def test_an_unknown_campaign_comes_before_any_other_error(self, deployed: World) -> None:
+        """The answer is 404 even for a wrong method with a bad body."""
         path = "/v1/campaigns/nobody/signatures"
 
         answers = [await deployed.client.request(m, path, content=b"x" * 20_000) for m in ("GET", "PUT", "POST")]
 
         assert {(each.status_code, each.json()["code"]) for each in answers} == {(404, "unknown_campaign")}
 
-    async def test_a_path_with_a_line_break_is_another_path(self, deployed: World) -> None:
-        """It is not one of ours."""
+    async def test_a_path_with_a_line_break_is_not_found(self, deployed: World) -> None:
+        """A pattern must not match as if the line break were not there."""
         async with deployed.client_of(deployed.apps["sign"]) as alone:
             response = await alone.post(f"{SIGNATURES}%0a", json=signature())
 
         assert response.status_code == 404
 
-    async def test_a_wrong_method_is_told_which_are_right(self, deployed: World) -> None:
-        """405 with Allow."""
+    async def test_a_wrong_method_is_answered_with_those_allowed(self, deployed: World) -> None:
+        """The answer is 405 with Allow."""
         response = await deployed.client.get(SIGNATURES)
 
         assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
         assert "POST" in response.headers["allow"]
 
-    async def test_faults_are_found_in_the_order_of_the_contract(self, deployed: World) -> None:
-        """413 before 415 before 403 before 400 before 422."""
+    async def test_errors_come_in_the_order_of_the_contract(self, deployed: World) -> None:
+        """413 comes before 415 before 403 before 400 before 422."""
         plain = {"Content-Type": "text/plain"}
 
         answers = [
@@ -273,16 +273,14 @@ class TestRefusing:
 
         assert [each.status_code for each in answers] == [413, 415, 403, 400, 422]
 
-    async def test_messages_come_in_the_language_the_body_asks_for_even_if_it_is_at_fault(
-        self, deployed: World
-    ) -> None:
-        """An unknown language falls back to the campaign's, and is no fault."""
+    async def test_an_unknown_language_is_no_error(self, deployed: World) -> None:
+        """It falls back to the campaign's language, and only the other error is reported."""
         response = await deployed.sign(locale="tlh", consent=False)
 
         assert [e["field"] for e in response.json()["errors"]] == ["consent"]
 
     async def test_a_closed_campaign_is_gone(self, deployed: World) -> None:
-        """410, before the body is looked at."""
+        """The answer is 410, before the body is parsed."""
         campaign = deployed.functions["sign"].deps.campaigns[CAMPAIGN]
         deployed.now = NOW.replace(year=campaign.closes.year + 1)
 
@@ -295,7 +293,7 @@ class TestRefusing:
     async def test_a_campaign_can_require_what_is_optional_elsewhere(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """required_fields names newsletter."""
+        """Its `required_fields` lists the newsletter choice."""
         replaced = {"required_fields = []": 'required_fields = ["newsletter"]'}
         campaign_file(tmp_path / "campaigns", "strict", **replaced)
 
@@ -307,7 +305,7 @@ class TestRefusing:
 
 class TestCors:
     async def test_a_registered_origin_may_read_the_answer(self, deployed: World) -> None:
-        """Its page gets its own origin granted, errors included."""
+        """The CORS headers grant it that origin, for errors, too."""
         _, origin = partner_origin(deployed)
 
         accepted = await deployed.client.post(SIGNATURES, json=signature(), headers={"Origin": origin})
@@ -318,7 +316,7 @@ class TestCors:
             assert response.headers["vary"] == "Origin"
 
     async def test_an_unregistered_origin_is_refused_with_the_hosted_page(self, deployed: World) -> None:
-        """403, no grant, and where one can sign."""
+        """The answer is 403 without CORS headers, and names the page where signing works."""
         response = await deployed.client.post(SIGNATURES, json=signature(), headers=STRANGER)
 
         assert (response.status_code, response.json()["code"]) == (403, "origin_not_allowed")
@@ -327,7 +325,7 @@ class TestCors:
 
     @pytest.mark.parametrize("origin", ["null", "", PUBLIC_URL, "http://127.0.0.1:8080"])
     async def test_our_own_pages_and_those_without_an_origin_may_sign(self, deployed: World, origin: str) -> None:
-        """`null` is no offence, nor is the other name of one's own machine."""
+        """`null` is allowed, and so is the other name of a local server."""
         response = await deployed.client.post(SIGNATURES, json=signature(), headers={"Origin": origin})
 
         assert response.status_code == 202
@@ -336,14 +334,14 @@ class TestCors:
     async def test_a_request_without_host_or_origin_is_granted_nothing(
         self, deployed: World, headers: dict[str, str]
     ) -> None:
-        """Nor does it fail."""
+        """It is accepted, without CORS headers."""
         response = await deployed.client.post(SIGNATURES, json=signature(), headers=headers)
 
         assert response.status_code == 202
         assert "access-control-allow-origin" not in response.headers
 
     async def test_preflight_grants_partners_only(self, deployed: World) -> None:
-        """OPTIONS answers 204 to all, and grants to registered origins."""
+        """OPTIONS answers 204 to all, with CORS headers for registered origins."""
         _, origin = partner_origin(deployed)
         asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
 
@@ -359,22 +357,22 @@ class TestCors:
 
 
 class TestForm:
-    async def test_a_form_gets_the_check_your_inbox_page_with_the_typed_address(self, deployed: World) -> None:
-        """Rendered from the POST and kept nowhere."""
+    async def test_a_form_gets_the_check_your_inbox_page_with_the_entered_address(self, deployed: World) -> None:
+        """The page is rendered from the POST and not cached."""
         response = await deployed.client.post(SIGNATURES, data=form(email="ann+eu@example.org"))
 
         assert response.status_code == 200
         assert "ann+eu@example.org" in response.text.replace("<wbr>", "")
         assert response.headers["cache-control"] == "no-store"
 
-    async def test_fields_of_the_partners_own_are_ignored(self, deployed: World) -> None:
-        """Newsletter plugins add theirs."""
+    async def test_unknown_fields_of_a_partners_form_are_ignored(self, deployed: World) -> None:
+        """Newsletter plugins add their own."""
         response = await deployed.client.post(SIGNATURES, data=form(_wpnonce="1", utm_campaign="x"))
 
         assert response.status_code == 200
         assert await deployed.queue.pending() == 1
 
-    async def test_what_a_signer_cannot_see_is_left_out_where_it_is_wrong(self, deployed: World) -> None:
+    async def test_an_invalid_hidden_field_is_left_out(self, deployed: World) -> None:
         """A partner's typing error in a hidden field stops nobody."""
         typed = form(partner="nobody", source="A B", locale="../..")
 
@@ -384,8 +382,8 @@ class TestForm:
         message = await enqueued(deployed)
         assert (message.partner, message.source, message.locale) == (None, None, "en")
 
-    async def test_faults_come_back_in_the_filled_form(self, deployed: World) -> None:
-        """422, what was typed is kept and escaped, each fault has its text."""
+    async def test_errors_come_back_in_the_filled_form(self, deployed: World) -> None:
+        """The answer is 422: input is kept and escaped, and each error has its text."""
         response = await deployed.client.post(SIGNATURES, data=form(name='"><script>x', email="ann@", consent=""))
 
         assert response.status_code == 422
@@ -395,8 +393,8 @@ class TestForm:
         assert 'id="consent-fault"' in response.text
         assert await deployed.queue.pending() == 0
 
-    async def test_a_faulty_form_of_a_partners_page_stays_the_partners(self, deployed: World) -> None:
-        """It is sent again from our own page, and the newsletter is still for the partner's organisation."""
+    async def test_a_form_with_errors_keeps_its_partner(self, deployed: World) -> None:
+        """It is sent again from our own page, and the newsletter is still that of the partner."""
         slug, origin = partner_origin(deployed)
         typed = form(newsletter="yes", consent="")
 
@@ -406,8 +404,8 @@ class TestForm:
         assert f'name="partner" value="{slug}"' in faulty.text
         assert partner.name in faulty.text
 
-    async def test_correcting_the_address_stays_the_partners_too(self, deployed: World) -> None:
-        """The page that shows the typed address carries the partner on."""
+    async def test_correcting_the_address_keeps_the_partner(self, deployed: World) -> None:
+        """The page that shows the entered address carries the partner on."""
         slug, origin = partner_origin(deployed)
 
         page = await deployed.client.post(SIGNATURES, data=form(), headers={"Origin": origin})
@@ -415,7 +413,7 @@ class TestForm:
         assert f'name="partner" value="{slug}"' in page.text
 
     async def test_a_script_that_sends_a_form_gets_json_if_it_asks_for_it(self, deployed: World) -> None:
-        """Accept decides, for good and for ill."""
+        """The Accept header decides, for successes and for errors."""
         asks = {"Accept": "application/json"}
 
         good = await deployed.client.post(SIGNATURES, data=form(), headers=asks)
@@ -425,7 +423,7 @@ class TestForm:
         assert (bad.status_code, bad.json()["code"]) == (422, "invalid_fields")
 
     async def test_returns_to_a_registered_partners_page(self, deployed: World) -> None:
-        """303 to `return_url`."""
+        """It redirects to `return_url` with 303."""
         _, origin = partner_origin(deployed)
 
         response = await deployed.client.post(SIGNATURES, data=form(return_url=f"{origin}/thanks?a=1"))
@@ -447,7 +445,7 @@ class TestForm:
         ],
     )
     async def test_is_no_open_redirect(self, deployed: World, url: str) -> None:
-        """Any other `return_url` is ignored: the check-your-inbox page comes instead."""
+        """Any other `return_url` is ignored, and the check-your-inbox page is shown."""
         _, origin = partner_origin(deployed)
         tricky = url.format(origin=origin, host=origin.removeprefix("https://"))
 
@@ -456,15 +454,15 @@ class TestForm:
         assert response.status_code == 200
         assert "location" not in response.headers
 
-    async def test_a_form_of_an_unregistered_page_is_sent_to_the_hosted_one(self, deployed: World) -> None:
-        """303, because its signer sees no JSON."""
+    async def test_a_form_of_an_unregistered_page_is_redirected_to_the_hosted_one(self, deployed: World) -> None:
+        """It is redirected with 303, because its signer would not see JSON."""
         response = await deployed.client.post(SIGNATURES, data=form(), headers=STRANGER)
 
         assert response.status_code == 303
         assert response.headers["location"] == f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en&moved=1"
 
-    async def test_a_form_in_another_encoding_is_told_so_in_a_page(self, deployed: World) -> None:
-        """Latin-1 from a page that declares no encoding."""
+    async def test_a_form_in_another_encoding_gets_an_error_page(self, deployed: World) -> None:
+        """A page that declares no encoding may send Latin-1."""
         response = await deployed.client.post(
             SIGNATURES, content=b"name=Ren%E9&email=r%40example.org", headers=FORM
         )
@@ -474,13 +472,13 @@ class TestForm:
         assert response.headers["content-type"].startswith("text/html")
 
     async def test_more_fields_than_any_form_has_are_refused(self, deployed: World) -> None:
-        """Not parsed for minutes."""
+        """Parsing them would take minutes."""
         response = await deployed.client.post(SIGNATURES, content=b"&".join([b"a=1"] * 4_000), headers=FORM)
 
         assert response.status_code == 413
 
-    async def test_links_by_form_answer_with_a_page(self, deployed: World) -> None:
-        """And say the same to everybody."""
+    async def test_asking_for_links_by_form_answers_with_a_page(self, deployed: World) -> None:
+        """A valid address gets 200, and a malformed one 422."""
         good = await deployed.client.post(LINKS, data={"email": "ann@example.org", "locale": "en"})
         bad = await deployed.client.post(LINKS, data={"email": "ann@", "locale": "en"})
 
@@ -489,7 +487,7 @@ class TestForm:
 
 
 async def test_nothing_a_client_sends_is_logged(deployed: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """No address, name or token in what the functions print, whether all goes well or not."""
+    """The functions print no address, name or token, whether requests succeed or fail."""
     mail = await deployed.sign_and_deliver(email="ann@example.org", name="Ann Example")
     await deployed.press(mail)
     await deployed.press(mail, "withdraw")

@@ -1,4 +1,4 @@
-"""embed: the widget's script, what it is told of a petition, and the pages that help to put it into one's own."""
+"""embed: the widget's script, the form that it loads, and the pages that help partners to embed it."""
 
 import base64
 import hashlib
@@ -28,41 +28,41 @@ async def form(deployed: World, query: str = "") -> dict[str, Any]:
 
 
 class TestForm:
-    async def test_a_partners_origin_may_send_and_names_the_partner(self, deployed: World) -> None:
-        """Whatever partner its page names: an origin cannot be claimed."""
-        told = await form(deployed, f"&origin={ORIGIN}&partner=libertes-ouvertes")
+    async def test_a_partners_origin_is_admitted_and_names_the_partner(self, deployed: World) -> None:
+        """An origin cannot be forged, so it overrides the partner that the page names."""
+        answer = await form(deployed, f"&origin={ORIGIN}&partner=libertes-ouvertes")
 
-        assert (told["admitted"], told["partner"], told["partner_country"]) == (True, PARTNER, "DE")
-        assert "Digital Rights Watch Berlin" in told["texts"]["form.newsletter"]
-        assert f"partner={PARTNER}" in told["hosted_page"]
-        assert f"partner%3D{PARTNER}" in told["share"]["services"]["WhatsApp"]
+        assert (answer["admitted"], answer["partner"], answer["partner_country"]) == (True, PARTNER, "DE")
+        assert "Digital Rights Watch Berlin" in answer["texts"]["form.newsletter"]
+        assert f"partner={PARTNER}" in answer["hosted_page"]
+        assert f"partner%3D{PARTNER}" in answer["share"]["services"]["WhatsApp"]
 
     @pytest.mark.parametrize("origin", ["https://nobody.example.org", "null", "", f"{ORIGIN}.evil.example.org"])
-    async def test_other_origins_may_not(self, deployed: World, origin: str) -> None:
-        """They are told where one can sign, and whom to ask."""
-        told = await form(deployed, f"&origin={origin}")
+    async def test_other_origins_are_not_admitted(self, deployed: World, origin: str) -> None:
+        """They learn where signing works, and whom to ask."""
+        answer = await form(deployed, f"&origin={origin}")
 
-        assert told["admitted"] is False
-        assert "partner" not in told
-        assert told["hosted_page"].startswith(f"{PUBLIC_URL}/c/{CAMPAIGN}")
-        assert told["contact"] == "hello@unwatched.example.org"
+        assert answer["admitted"] is False
+        assert "partner" not in answer
+        assert answer["hosted_page"].startswith(f"{PUBLIC_URL}/c/{CAMPAIGN}")
+        assert answer["contact"] == "hello@unwatched.example.org"
 
     async def test_our_own_pages_name_the_partner_themselves(self, deployed: World) -> None:
-        """The one whose link was followed."""
-        told = await form(deployed, f"&origin={PUBLIC_URL}&partner={PARTNER}")
+        """It is the partner whose link was followed."""
+        answer = await form(deployed, f"&origin={PUBLIC_URL}&partner={PARTNER}")
 
-        assert (told["admitted"], told["partner"]) == (True, PARTNER)
+        assert (answer["admitted"], answer["partner"]) == (True, PARTNER)
 
-    async def test_pages_anywhere_may_read_it_and_caches_keep_it(self, deployed: World) -> None:
-        """It holds nothing that is not on the petition's page, and a page must learn that it is not registered."""
+    async def test_any_page_may_read_it_and_caches_may_store_it(self, deployed: World) -> None:
+        """It holds only what is public, and a page must be able to learn that it is not registered."""
         response = await deployed.client.get(FORM, headers={"Origin": "https://nobody.example.org"})
 
         assert response.headers["access-control-allow-origin"] == "*"
         assert "public" in response.headers["cache-control"]
         assert "set-cookie" not in response.headers
 
-    async def test_what_only_the_browser_knows_is_left_open(self, deployed: World) -> None:
-        """All else is filled in."""
+    async def test_placeholders_for_the_browser_are_left_open(self, deployed: World) -> None:
+        """All other placeholders are filled in."""
         texts = (await form(deployed))["texts"]
 
         assert texts["form.age_hint"] == "Minimum age: 16."
@@ -71,8 +71,8 @@ class TestForm:
 
 
 class TestScript:
-    async def test_one_address_moves_and_one_never_does(self, deployed: World) -> None:
-        """The same bytes, kept for minutes or for ever."""
+    async def test_has_one_address_that_moves_and_one_that_never_does(self, deployed: World) -> None:
+        """Both serve the same bytes, cached for minutes or for ever."""
         pinned_path = deployed.functions["embed"].scripts.pinned_path
 
         moving = await deployed.client.get("/embed/v1.js")
@@ -85,14 +85,14 @@ class TestScript:
         assert moving.headers["access-control-allow-origin"] == "*"
 
     @pytest.mark.parametrize("name", ["v1-0000000000000000.js", "v2.js", "..%2fmain.py", "kept", "v1.js.map"])
-    async def test_nothing_else_is_there(self, deployed: World, name: str) -> None:
-        """Least of all the function's own files."""
+    async def test_nothing_else_is_served(self, deployed: World, name: str) -> None:
+        """Least of all the function's own files are."""
         response = await deployed.client.get(f"/embed/{name}", headers={"Accept": "application/json"})
 
         assert response.status_code == 404
 
     def test_an_earlier_version_stays_at_its_address(self, tmp_path: Path) -> None:
-        """Pages that pinned it go on working."""
+        """Pages that pinned it keep working."""
         (tmp_path / "v1.js").write_text("old")
         earlier = Scripts(tmp_path)
         (tmp_path / "kept").mkdir()
@@ -110,7 +110,7 @@ class TestScript:
 
 class TestSnippets:
     async def test_are_made_for_one_partner(self, deployed: World) -> None:
-        """With its organisation's name, its short name, its pages' addresses, and the language of the page."""
+        """They hold its organisation's name, its short name, its origins, and the page's language."""
         page = (await deployed.client.get(f"{SNIPPETS}&partner={PARTNER}")).text
         code = [html.unescape(found) for found in re.findall(r"<code id=[^>]*>(.*?)</code>", page, re.DOTALL)]
 
@@ -120,7 +120,7 @@ class TestSnippets:
         assert "May Digital Rights Watch Berlin write to you" in code[0]
 
     async def test_pin_the_script_that_is_served(self, deployed: World) -> None:
-        """By its digest."""
+        """The integrity attribute is the script's digest."""
         page = (await deployed.client.get(f"{SNIPPETS}&partner={PARTNER}")).text
         pinned = re.search(rf"{PUBLIC_URL}(/embed/v1-\w+\.js)&#34; integrity=&#34;sha384-([^&]+)&#34;", page)
         assert pinned
@@ -131,8 +131,8 @@ class TestSnippets:
         assert html.unescape(pinned[2]) == digest
 
     @pytest.mark.parametrize("query", ["", "&partner=nobody"])
-    async def test_wait_for_a_partner(self, deployed: World, query: str) -> None:
-        """Nobody copies a form that cannot work."""
+    async def test_are_shown_only_for_a_known_partner(self, deployed: World, query: str) -> None:
+        """Nobody should copy a form that cannot work."""
         page = (await deployed.client.get(f"{SNIPPETS}{query}")).text
 
         assert "<code id=" not in page
@@ -141,7 +141,7 @@ class TestSnippets:
 
 class TestFrame:
     async def test_only_the_partner_and_we_may_frame_the_form(self, deployed: World) -> None:
-        """As the header tells browsers, and the page its script."""
+        """The header says so to browsers, and the page to its script."""
         response = await deployed.client.get(f"/c/{CAMPAIGN}?lang=en&embed=1&partner={PARTNER}")
 
         own = f"{ORIGIN} https://www.digital-rights.example.org"
@@ -149,16 +149,16 @@ class TestFrame:
         assert f'data-framed-by="{own}"' in response.text
 
     @pytest.mark.parametrize("query", ["", "&partner=nobody", "&partner=*"])
-    async def test_without_a_partner_only_we_may(self, deployed: World, query: str) -> None:
-        """A frame around it could fool signers."""
+    async def test_without_a_partner_only_we_may_frame_the_form(self, deployed: World, query: str) -> None:
+        """A frame around it could deceive signers."""
         response = await deployed.client.get(f"/c/{CAMPAIGN}?lang=en&embed=1{query}")
 
         assert response.headers["content-security-policy"].endswith("frame-ancestors 'self'")
         assert "data-framed-by" not in response.text
 
 
-def test_a_mailbox_is_where_its_provider_shows_it() -> None:
-    """Gmail searches for the sender; whom we do not know, we do not send anywhere."""
+def test_a_webmail_link_leads_to_the_providers_inbox() -> None:
+    """Gmail's link searches for the sender, and an unknown provider has none."""
     assert mail_providers.webmail("ann@GMail.com ", "us@example.org").endswith("from%3Aus@example.org")
     assert mail_providers.webmail("ann@example.org", "us@example.org") == ""
     assert all(
@@ -167,7 +167,7 @@ def test_a_mailbox_is_where_its_provider_shows_it() -> None:
 
 
 def test_sharing_fills_in_text_and_link() -> None:
-    """Escaped, whatever they hold; and what a country prefers is there to be had."""
+    """Both are escaped, and the service that each country prefers exists."""
     links = sharing.links("https://p.example.org/c/x?lang=en&source=share", "“Ban” & sign?")
 
     assert links["WhatsApp"].startswith(

@@ -1,7 +1,7 @@
-"""What a signature costs: calls of the queue and the database, counted between them and the functions.
+"""What a signature costs: calls to the queue and to the database, counted on their way there.
 
-Not every call belongs to one signature. Every few seconds, for as long as anybody asks, a process reads the tally
-and the overlay again, and writes what it has counted of the funnel; such calls are named here and counted apart.
+Not every call belongs to one signature. Every few seconds, while requests come in, a process reloads the tally and
+the overlay, and writes its funnel counts; such periodic calls are named here and counted separately.
 """
 
 from collections import Counter
@@ -22,8 +22,8 @@ SIGNATURES = 10
 TALLY = Call("RunQuery", "tally")
 OVERLAY = Call("BatchGetDocuments", "desk")
 FUNNEL = Call("Commit", "funnel")
-#: What a process does every few seconds.
-NOW_AND_THEN = {TALLY, OVERLAY, FUNNEL}
+#: Calls that a process makes every few seconds.
+PERIODIC = {TALLY, OVERLAY, FUNNEL}
 
 PAGE = {"Accept": "text/html"}
 
@@ -38,32 +38,32 @@ async def here(
 
 
 async def sign(here: World) -> None:
-    """Ten people."""
+    """Let ten people sign."""
     for number in range(SIGNATURES):
         assert (await here.sign(email=f"n{number}@example.org")).status_code == 202
 
 
 async def mails(here: World) -> list[Received]:
-    """Theirs, with nothing left to be written."""
+    """Let ten people sign, and return their mails once all writes are done."""
     await sign(here)
     await here.deliver()
     await here.funnels()
     return here.outbox.received()
 
 
-async def for_signatures(here: World, proxy: CountingProxy) -> Counter[Call]:
-    """The calls since `forget`, but those that are made now and then."""
+async def calls_for_signatures(here: World, proxy: CountingProxy) -> Counter[Call]:
+    """The calls since `forget` without the periodic ones."""
     await here.funnels()
     await here.overlays()
-    return Counter({call: number for call, number in proxy.calls.items() if call not in NOW_AND_THEN})
+    return Counter({call: number for call, number in proxy.calls.items() if call not in PERIODIC})
 
 
 async def test_a_signature_costs_sign_one_task_and_no_database_call(
     proxy: CountingProxy, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It can sign while the database is away, and costs what a task costs."""
-    nobody = httpx.MockTransport(lambda _: httpx.Response(204))
-    async with CloudTasksServer(transport=nobody) as tasks:
+    """So sign works while the database is unavailable, and costs what a task costs."""
+    discard = httpx.MockTransport(lambda _: httpx.Response(204))
+    async with CloudTasksServer(transport=discard) as tasks:
         settings = {
             "STORE": "firestore",
             "FIRESTORE_PROJECT": project,
@@ -76,7 +76,7 @@ async def test_a_signature_costs_sign_one_task_and_no_database_call(
         }
         async with world(tmp_path, monkeypatch, **settings) as here:
             await here.sign()
-            await here.overlays()  # which count reads for sign, every ten seconds
+            await here.overlays()  # count reads them for sign every ten seconds
             proxy.forget()
             tasks.calls = 0
 
@@ -87,13 +87,13 @@ async def test_a_signature_costs_sign_one_task_and_no_database_call(
 
 
 async def test_deliver_makes_three_firestore_calls(here: World, proxy: CountingProxy) -> None:
-    """Two to store and to claim the mail, one to note that it is out; and one task more, for the reminder."""
+    """Two store it and claim the mail, one marks the mail as sent; a task for the reminder is added."""
     await sign(here)
     proxy.forget()
 
     await here.deliver()
 
-    assert await for_signatures(here, proxy) == {
+    assert await calls_for_signatures(here, proxy) == {
         Call("BatchGetDocuments", "mailboxes signatures"): SIGNATURES,
         Call("Commit", "mailboxes signatures"): SIGNATURES,
         Call("Commit", "mailboxes"): SIGNATURES,
@@ -103,7 +103,7 @@ async def test_deliver_makes_three_firestore_calls(here: World, proxy: CountingP
 
 
 async def test_a_link_opened_and_pressed_costs_one_read_and_one_commit(here: World, proxy: CountingProxy) -> None:
-    """However often it is opened; the page that says thank you tells the number from the copy at hand."""
+    """Opening it again costs nothing, and the thank-you page shows the number from a cached copy."""
     received = await mails(here)
     proxy.forget()
 
@@ -112,7 +112,7 @@ async def test_a_link_opened_and_pressed_costs_one_read_and_one_commit(here: Wor
             assert (await here.client.get(mail.links["confirm"])).status_code == 200
         assert (await here.client.post(mail.links["confirm"], headers=PAGE)).status_code == 200
 
-    assert await for_signatures(here, proxy) == {
+    assert await calls_for_signatures(here, proxy) == {
         Call("BatchGetDocuments", "signatures"): SIGNATURES,
         Call("Commit", "signatures tally"): SIGNATURES,
     }
@@ -123,7 +123,7 @@ async def test_a_link_opened_and_pressed_costs_one_read_and_one_commit(here: Wor
 
 
 async def test_a_link_that_is_only_opened_costs_nothing(here: World, proxy: CountingProxy) -> None:
-    """Programs that scan mail open it too, and nobody knows how often."""
+    """Mail scanners open it too, and nobody knows how often."""
     received = await mails(here)
     proxy.forget()
 
@@ -131,23 +131,25 @@ async def test_a_link_that_is_only_opened_costs_nothing(here: World, proxy: Coun
         for purpose in ("confirm", "withdraw") * 5:
             assert (await here.client.get(mail.links[purpose])).status_code == 200
 
-    assert await for_signatures(here, proxy) == {}
+    assert await calls_for_signatures(here, proxy) == {}
     assert proxy.reads == {"desk": 1}, "confirm's copy of the overlay"
 
 
 async def test_a_button_pressed_again_costs_one_read(here: World, proxy: CountingProxy) -> None:
-    """Which finds that there is nothing to do."""
+    """The read finds that there is nothing to do."""
     [mail, *_] = await mails(here)
     await here.press(mail)
     proxy.forget()
 
     await here.press(mail)
 
-    assert await for_signatures(here, proxy) == {Call("BatchGetDocuments", "signatures"): 1}
+    assert await calls_for_signatures(here, proxy) == {Call("BatchGetDocuments", "signatures"): 1}
 
 
-async def test_a_life_from_the_form_to_the_reminder_costs_six_calls(here: World, proxy: CountingProxy) -> None:
-    """Three of deliver, two of confirm, and the reminder's, which finds it confirmed a day later."""
+async def test_a_signature_from_the_form_to_the_reminder_costs_six_calls(
+    here: World, proxy: CountingProxy
+) -> None:
+    """deliver makes three, confirm two, and the reminder one, which finds it confirmed a day later."""
     for mail in await mails(here):
         await here.client.get(mail.links["confirm"])
         await here.press(mail)
@@ -155,7 +157,7 @@ async def test_a_life_from_the_form_to_the_reminder_costs_six_calls(here: World,
 
     await here.deliver()
 
-    calls = await for_signatures(here, proxy)
+    calls = await calls_for_signatures(here, proxy)
     assert calls.total() == 6 * SIGNATURES
     assert {kind: proxy.reads[kind] for kind in ("signatures", "mailboxes")} == {
         "signatures": 3 * SIGNATURES,
@@ -171,11 +173,11 @@ async def test_a_life_from_the_form_to_the_reminder_costs_six_calls(here: World,
 async def test_reading_the_count_a_hundred_times_costs_one_read_of_the_tally(
     here: World, proxy: CountingProxy
 ) -> None:
-    """And one of the overlay: what a process has at hand is for everybody."""
+    """It costs one read of the overlay, too: all readers share a process's cached copies."""
     await here.press(await here.sign_and_deliver())
     await here.funnels()
     await here.overlays()
-    here.now += timedelta(minutes=1)  # what was read for sign is old by now
+    here.now += timedelta(minutes=1)  # so that the copies read for sign are stale
     proxy.forget()
 
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""The main job on Google's parts: Firestore's emulator, and a server that speaks the Cloud Tasks API over gRPC."""
+"""The main journey on Firestore's emulator and a server that speaks the Cloud Tasks API over gRPC."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Cloud:
         return [Received.model_validate(mail) for mail in content]
 
     async def total(self, expected: int) -> int:
-        """The public total, as soon as it is `expected`: it is read again every five seconds."""
+        """Wait until the public total is `expected`; it is read again every five seconds."""
 
         async def look() -> bool:
             return bool((await self.client.get(COUNT)).json()["total"] == expected)
@@ -61,11 +61,11 @@ async def cloud(
         with server(tmp_path, **environment) as running:
             async with httpx.AsyncClient(base_url=running.url, trust_env=False, timeout=30) as client:
                 yield Cloud(running, tasks, client)
-                await tasks.drain()  # or the server would be at a task when it is told to end
+                await tasks.drain()  # or the server would be stopped in the middle of a task
 
 
 async def test_a_signature_is_mailed_once_and_counted_once(cloud: Cloud) -> None:
-    """Whether the queue delivers once or twice."""
+    """This holds whether the queue delivers once or twice."""
     signed = await cloud.client.post(SIGNATURES, json=signature(country="FR"))
     await cloud.tasks.drain()
     [mail] = await cloud.mails()
@@ -78,7 +78,7 @@ async def test_a_signature_is_mailed_once_and_counted_once(cloud: Cloud) -> None
 
 
 async def test_a_signature_is_withdrawn_through_a_link_that_was_asked_for(cloud: Cloud) -> None:
-    """Sign, confirm, lose the mail, ask again, withdraw."""
+    """Somebody signs, confirms, loses the mail, asks for links, and withdraws."""
     await cloud.client.post(SIGNATURES, json=signature())
     await cloud.tasks.drain()
     [first] = await cloud.mails()
@@ -95,7 +95,7 @@ async def test_a_signature_is_withdrawn_through_a_link_that_was_asked_for(cloud:
 
 
 async def test_the_task_is_addressed_to_deliver_and_signed_for_it(cloud: Cloud) -> None:
-    """An OIDC token for deliver's audience, and nothing readable in the body."""
+    """It has an OIDC token for deliver's audience, and a sealed body."""
     await cloud.client.post(SIGNATURES, json=signature(email="ann@example.org"))
 
     task = cloud.tasks.created[0]
@@ -105,7 +105,7 @@ async def test_the_task_is_addressed_to_deliver_and_signed_for_it(cloud: Cloud) 
 
 
 async def test_sign_enqueues_when_it_is_served_as_deployed(tmp_path: Path) -> None:
-    """By gunicorn, whose worker is forked after the function was loaded: a client of an older loop would fail."""
+    """gunicorn forks its worker after loading the function, so a client of an earlier loop would fail."""
     async with CloudTasksServer() as tasks:
         environment = {
             "PUBLIC_URL": PUBLIC_URL,

@@ -1,4 +1,4 @@
-"""On any host with Application Default Credentials: nothing asks for Google Cloud's metadata server."""
+"""On any host with Application Default Credentials, nothing asks for Google Cloud's metadata server."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from tests.support.silent_proxy import SilentProxy
 
 @pytest.fixture
 async def metadata_server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SilentProxy]:
-    """One that nobody should ask: it knows how often it was, and answers nothing."""
+    """A metadata server that nobody should ask: it counts connections and answers nothing."""
     async with SilentProxy("127.0.0.1:1") as server:
         monkeypatch.setenv("GCE_METADATA_HOST", server.host)
         monkeypatch.setenv("GCE_METADATA_IP", server.host)
@@ -28,7 +28,7 @@ async def metadata_server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sile
 
 @pytest.fixture
 def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a service account, with a key that nobody else knows."""
+    """Credentials of a service account, with a new key."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     account = {
         "type": "service_account",
@@ -51,10 +51,10 @@ async def test_a_signature_is_counted_without_a_metadata_server(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Signed, delivered, mailed and confirmed, on Firestore and Cloud Tasks."""
+    """It is signed, delivered, mailed and confirmed on Firestore and Cloud Tasks."""
     async with AsyncExitStack() as stack:
-        nobody = httpx.MockTransport(lambda _: httpx.Response(204))
-        tasks = await stack.enter_async_context(CloudTasksServer(transport=nobody))
+        discard = httpx.MockTransport(lambda _: httpx.Response(204))
+        tasks = await stack.enter_async_context(CloudTasksServer(transport=discard))
         settings = {
             "STORE": "firestore",
             "FIRESTORE_PROJECT": project,
@@ -78,10 +78,10 @@ async def test_a_signature_is_counted_without_a_metadata_server(
     assert metadata_server.accepted == 0
 
 
-async def test_googles_clients_take_the_credentials_that_they_find(
+async def test_googles_clients_use_the_default_credentials(
     credentials: None, metadata_server: SilentProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no emulator is named, as in production."""
+    """No emulator is named, as in production."""
     monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
 
     queue, store = cloud_tasks_client(None), FirestoreDatabase("undersign-test", "(default)")

@@ -29,7 +29,7 @@ HOUR = timedelta(hours=1)
 
 
 class RecordingQueue:
-    """Keeps task bodies, for a test to deliver as it likes."""
+    """Records the bodies of tasks, for a test to deliver."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -43,7 +43,7 @@ class RecordingQueue:
 
 @contextmanager
 def silent_relay() -> Iterator[int]:
-    """The port of a mail relay that takes the connection and never says a word."""
+    """The port of a mail relay that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield int(listener.getsockname()[1])
 
@@ -56,13 +56,13 @@ def relay(port: int) -> dict[str, str]:
 def mailbox_claims(folder: Path) -> list[dict[str, object]]:
     with closing(sqlite3.connect(folder / "store.db")) as database:
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'mailboxes'").fetchall():
-            return []  # the server is still making it
+            return []  # the server has not created it yet
         rows = database.execute("SELECT document FROM mailboxes").fetchall()
     return [claim for row in rows for claim in json.loads(row[0])["claims"]]
 
 
 def tasks(folder: Path) -> list[tuple[bytes, datetime]]:
-    """What is in the local queue: bodies, and when they are due."""
+    """The tasks in the local queue: their bodies, and when they are due."""
     with closing(sqlite3.connect(folder / "tasks.db")) as database:
         rows = database.execute("SELECT body, due_at FROM tasks").fetchall()
     return [(body, datetime.fromtimestamp(due_at / 1e6, UTC)) for body, due_at in rows]
@@ -76,7 +76,7 @@ def test_killing_everything_between_accept_and_deliver_loses_nothing(tmp_path: P
     assert accepted.status_code == 202
 
     with server(tmp_path) as restarted:
-        # A task that was under way when the machine went down comes again when its lease has run out.
+        # A task in progress when the machine went down is delivered again once its lease has expired.
         mail = restarted.mail_to("ann@example.org", LEASE.total_seconds() + PATIENCE_SECONDS)
         httpx.post(mail.links["confirm"].replace(_origin(mail.links["confirm"]), restarted.url), trust_env=False)
         count = httpx.get(f"{restarted.url}/v1/campaigns/{CAMPAIGN}/count", trust_env=False).json()
@@ -91,11 +91,11 @@ def _origin(url: str) -> str:
 async def test_killing_deliver_between_claim_and_mark_mails_nothing_within_the_hour_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody knows whether that mail went out: the task that comes again waits for an hour, and is mailed then."""
+    """Nobody knows whether that mail went out: the task is delivered again, waits an hour, and is mailed then."""
     body = _crash_while_mailing(tmp_path)
     claimed_at = datetime.now(UTC)
 
-    status, mails_within_the_hour = _bring_again(tmp_path, body)
+    status, mails_within_the_hour = _redeliver(tmp_path, body)
 
     assert (status, mails_within_the_hour) == (204, [])
     assert any(claimed_at + HOUR / 2 < due < claimed_at + 2 * HOUR for _, due in tasks(tmp_path))
@@ -107,7 +107,7 @@ async def test_killing_deliver_between_claim_and_mark_mails_nothing_within_the_h
 
 
 def _crash_while_mailing(folder: Path) -> bytes:
-    """Kill deliver while the relay keeps it waiting; the body of the task it was at."""
+    """Kill deliver while the relay keeps it waiting, and return the body of its task."""
     with silent_relay() as port, server(folder, **relay(port)) as running:
         httpx.post(running.url + SIGNATURES, json=signature(), trust_env=False)
         until(lambda: (folder / "store.db").exists() and mailbox_claims(folder))
@@ -116,17 +116,17 @@ def _crash_while_mailing(folder: Path) -> bytes:
     return body
 
 
-def _bring_again(folder: Path, body: bytes) -> tuple[int, list[Received]]:
-    """Start again and deliver the same task: the answer, and what was mailed."""
+def _redeliver(folder: Path, body: bytes) -> tuple[int, list[Received]]:
+    """Restart and deliver the same task; return the status and what was mailed."""
     with server(folder) as restarted:
         answer = httpx.post(f"{restarted.url}/v1/tasks/deliver", content=body, trust_env=False)
         return answer.status_code, restarted.mails()
 
 
-async def test_five_hundred_submissions_for_one_address_across_three_processes(
+async def test_five_hundred_submissions_for_one_address_across_three_processes_send_two_mails(
     tmp_path: Path, emulator: str, project: str
 ) -> None:
-    """At most two mails in the hour; each submission is stored, or waits in the queue."""
+    """None is lost: each is mailed, waits in the queue, or is left for the queue to retry."""
     identities, recording = Identities(), RecordingQueue()
     envelopes = Envelopes(recording, str(identities.deliver.to_public()))
     for number in range(500):
@@ -152,14 +152,14 @@ async def test_five_hundred_submissions_for_one_address_across_three_processes(
             )
 
     mailed = Outbox(tmp_path / "outbox", lambda: datetime.now(UTC)).received()
-    brought_again = sum(answer.status_code != 204 for answer in answers)
+    to_retry = sum(answer.status_code != 204 for answer in answers)
     queue = LocalQueue(tmp_path / "tasks.db")
     in_queue = await queue.pending()
     await queue.aclose()
     waiting = in_queue - len(mailed)  # each mail has put its reminder there, too
     assert len(mailed) == 2
-    assert len(mailed) + waiting + brought_again == 500
-    assert waiting > brought_again, "contention should be the exception"
+    assert len(mailed) + waiting + to_retry == 500
+    assert waiting > to_retry, "contention should be the exception"
     assert await _confirmable(project, environment, mailed[0].links["confirm"])
 
 
@@ -181,7 +181,7 @@ def _submission(number: int) -> SubmissionMessage:
 
 
 async def _confirmable(project: str, environment: dict[str, str], link: str) -> bool:
-    """Whether the mailed submission is in the store, for its link counts it."""
+    """Whether the mailed submission is stored, so that its link counts it."""
     named = Tokens(environment["TOKEN_KEYS"].split()).verify(
         Purpose.CONFIRM, link.rsplit("/", 1)[1], datetime.now(UTC)
     )

@@ -1,4 +1,4 @@
-"""The main job, from the form to the counter, through every function."""
+"""The main journey, from the form to the counter, through every function."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,7 +21,7 @@ async def deployed(
 
 
 async def test_a_signature_is_counted_when_its_signer_presses_the_button(deployed: World) -> None:
-    """Sign, mail, press, count."""
+    """Before the press the total is 0, and after it 1."""
     mail = await deployed.sign_and_deliver(country="DE")
     before = await deployed.count()
 

@@ -1,4 +1,4 @@
-"""The commands of the README and of docs/, run as their readers would; and the pages' tables, links and names."""
+"""The commands of the README and of docs/, run as a reader would; and the pages' tables, links and names."""
 
 import json
 import os
@@ -32,26 +32,26 @@ NOT_RUN = {
 }
 #: Other names for a shell: blocks marked `sh` are run, blocks marked `console` are not.
 OTHER_SHELLS = {"bash", "shell", "shellsession", "zsh"}
-#: A terminal of its own; test_make_run_starts_the_petition runs it.
+#: It keeps its terminal busy, so test_make_run_starts_the_petition runs it apart from the others.
 START = "make run\n"
 ELLIPSIS = "…"
 
 
 def commands(page: str) -> list[str]:
-    """What its reader enters, but for the address of the server, which is another one here."""
+    """What a reader of the page enters, except for the server's address, which is another one here."""
     entered = [block.text for block in pages.blocks(page) if block.language == "sh" and block.text != START]
     return [text for text in entered if not text.startswith("BASE=")]
 
 
 def expected(page: str) -> list[pages.Block | None]:
-    """The answer shown below each of its `commands`, None where there is none."""
+    """The answer shown below each of the page's `commands`; None where there is none."""
     below = {block.text: after for block, after in pairwise([*pages.blocks(page), pages.Block("", "")])}
     shown = [below[command] for command in commands(page)]
     return [block if block.language in {"json", "text"} else None for block in shown]
 
 
 def run(shell: Sequence[str], base: str) -> list[str]:
-    """What each of the commands prints, all entered into one shell."""
+    """Run the commands in one shell, and return what each prints."""
     script = "\n".join(f"{command}printf '\\0'" for command in shell)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -65,43 +65,43 @@ def run(shell: Sequence[str], base: str) -> list[str]:
     return done.stdout.split("\0")[:-1]
 
 
-def fits(actual: Any, shown: Any) -> bool:
-    """Whether an answer is the one shown, in which … stands for anything."""
+def matches(actual: Any, shown: Any) -> bool:
+    """Whether an answer equals the one shown, in which … stands for anything."""
     if shown == ELLIPSIS:
         return True
     if isinstance(shown, dict):
         return (
             isinstance(actual, dict)
             and actual.keys() == shown.keys()
-            and all(fits(actual[key], shown[key]) for key in shown)
+            and all(matches(actual[key], shown[key]) for key in shown)
         )
     if isinstance(shown, list):
-        return len(actual) == len(shown) and all(map(fits, actual, shown))
+        return len(actual) == len(shown) and all(map(matches, actual, shown))
     return bool(actual == shown)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in NOT_RUN and commands(page)])
-def test_the_commands_of_a_page_answer_as_shown(page: str, tmp_path: Path) -> None:
-    """Every one of them, in the page's order, in one shell."""
+def test_the_commands_of_a_page_print_what_it_shows(page: str, tmp_path: Path) -> None:
+    """All of them are run in the page's order, in one shell."""
     with server(tmp_path) as running:
         answers = run(commands(page), running.url)
 
     for answer, shown in zip(answers, expected(page), strict=True):
         if shown and shown.language == "json":
-            assert fits(json.loads(answer), json.loads(shown.text)), answer
+            assert matches(json.loads(answer), json.loads(shown.text)), answer
         elif shown:
             assert answer == shown.text
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_no_command_slips_past_these_tests(page: str) -> None:
-    """By another name for a shell, or on a page that is excused and has nothing to run."""
+    """No block has another name for a shell, and every page in NOT_RUN has commands."""
     assert not OTHER_SHELLS & {block.language for block in pages.blocks(page)}
     assert page not in NOT_RUN or commands(page)
 
 
 def test_the_form_to_copy_is_accepted(tmp_path: Path) -> None:
-    """Filled in as its labels ask, it signs, and leads back to the partner's page."""
+    """Filled in as its labels ask, it signs, and redirects to the partner's page."""
     [html] = [block.text for block in pages.blocks("docs/api.md") if block.language == "html"]
     given = dict(re.findall(r'name="(\w+)"[^>]*value="([^"]*)"', html))
     entered = {"name": "Cleo Example", "email": "cleo@example.org", "country": "DE", "newsletter": "no"}
@@ -114,7 +114,7 @@ def test_the_form_to_copy_is_accepted(tmp_path: Path) -> None:
 
 
 def test_make_run_starts_the_petition(tmp_path: Path) -> None:
-    """The one command of the first screen."""
+    """The page is served, and the address of the outbox is printed."""
     port = free_port()
     environment = {**os.environ, "LOCAL_FOLDER": str(tmp_path / "var"), "PORT": str(port)}
 
@@ -133,7 +133,7 @@ def test_make_run_starts_the_petition(tmp_path: Path) -> None:
 
 
 def test_make_alone_prints_help() -> None:
-    """For those who do not know what to enter."""
+    """It lists the main targets."""
     printed = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
 
     assert {"make run", "make test", "make check", "make build"} <= {
@@ -154,7 +154,7 @@ def test_make_alone_prints_help() -> None:
 def test_the_table_of_settings_names_what_each_function_reads(
     function: str, kind: type[settings.Settings]
 ) -> None:
-    """No more and no less."""
+    """It names no others."""
     rows = [
         row.split("|")[1:3] for row in pages.read("docs/configuration.md").splitlines() if row.startswith("| `")
     ]
@@ -163,7 +163,7 @@ def test_the_table_of_settings_names_what_each_function_reads(
         name
         for names, functions in rows
         if function in functions or "all" in functions
-        for name in re.findall(r"`([A-Z_]+)`", names)
+        for name in re.findall(r"`([A-Z_]+?)(?:_<NAME>)?`", names)
     }
 
     read = {name.upper() for name in settings.variables(kind)}
@@ -171,7 +171,7 @@ def test_the_table_of_settings_names_what_each_function_reads(
 
 
 def test_the_tables_of_the_widget_name_what_the_script_has() -> None:
-    """Each property with its default, and each event."""
+    """They list each property with its default, and each event."""
     page = pages.read("docs/embedding.md")
     script = (REPOSITORY / "functions" / "embed" / "static" / "v1.js").read_text(encoding="utf-8")
 
@@ -184,15 +184,15 @@ def test_the_tables_of_the_widget_name_what_the_script_has() -> None:
     assert set(re.findall(r"^\| `undersign:(\w+)`", page, re.M)) == events
 
 
-def test_the_table_of_fields_names_what_a_form_may_hold() -> None:
-    """No more and no less."""
+def test_the_table_of_fields_names_what_a_form_may_contain() -> None:
+    """It names no others."""
     rows = re.findall(r"^\| (`.*?) \|", pages.section("docs/api.md", "## Sign"), re.M)
 
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(SignRequest.model_fields)
 
 
 def test_the_table_of_errors_names_every_code() -> None:
-    """And no other."""
+    """It names no others."""
     table = pages.section("docs/api.md", "## Errors")
     documented = set(
         re.findall(r"`([a-z_0-9]+)`", "".join(row.split("|")[2] for row in table.splitlines() if "|" in row))
@@ -202,12 +202,12 @@ def test_the_table_of_errors_names_every_code() -> None:
 
 
 def codes(kind: type[errors.PublicError]) -> set[str]:
-    """The codes of an error and of all below it in the tree."""
+    """The codes of an error and of all its subclasses."""
     return {kind.code}.union(*(codes(below) for below in kind.__subclasses__()))
 
 
 def test_the_table_of_the_desk_names_every_command() -> None:
-    """As `undersign` has them; a row names the group of its commands once."""
+    """A row names the group of its commands once."""
     rows = re.findall(
         r"^\| (`undersign .*?) \|", pages.section("docs/organisers.md", "## The organiser's desk"), re.M
     )
@@ -218,20 +218,20 @@ def test_the_table_of_the_desk_names_every_command() -> None:
         group = first.rpartition(" ")[0]
         documented |= {first, *(f"{group} {other}".strip() for other in others)}
 
-    assert documented == set(names_of(typer.main.get_command(desk)))
+    assert documented == set(full_names(typer.main.get_command(desk)))
 
 
-def names_of(command: Any, before: str = "") -> Iterator[str]:
-    """A command's name, or those of the commands in a group, each with its group's."""
+def full_names(command: Any, before: str = "") -> Iterator[str]:
+    """The full name of a command, or of each command in a group."""
     if not hasattr(command, "commands"):
         yield before
         return
     for name, each in command.commands.items():
-        yield from names_of(each, f"{before} {name}".strip())
+        yield from full_names(each, f"{before} {name}".strip())
 
 
-def test_the_tree_in_the_readme_is_the_one_on_the_disk() -> None:
-    """Each line names a file or a folder of the folder above it."""
+def test_the_tree_in_the_readme_matches_the_repository() -> None:
+    """Each line names a file or a folder inside the folder above it."""
     [tree] = re.findall(r"```\n(.*?)```", pages.section("README.md", "## Where things live"), re.DOTALL)
     folder = ""
 
@@ -241,8 +241,8 @@ def test_the_tree_in_the_readme_is_the_one_on_the_disk() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_link_within_the_repository_leads_somewhere(page: str) -> None:
-    """To a file, and to a heading in it."""
+def test_every_link_within_the_repository_has_a_target(page: str) -> None:
+    """The file exists, and so does the heading in it."""
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", pages.prose(page)):
         file, _, heading = target.partition("#")
         led_to = (REPOSITORY / page).parent / file if file else REPOSITORY / page
@@ -252,8 +252,8 @@ def test_every_link_within_the_repository_leads_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_target_of_the_makefile_that_is_named_is_there(page: str) -> None:
-    """In a block of commands, or in a sentence."""
+def test_every_make_target_that_is_named_exists(page: str) -> None:
+    """It may be named in a block of commands or in a sentence."""
     targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.M))
     code = [*pages.inline_code(page), *(block.text for block in pages.blocks(page))]
 
@@ -261,8 +261,8 @@ def test_every_target_of_the_makefile_that_is_named_is_there(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_file_that_is_named_is_there(page: str) -> None:
-    """Paths from the top of the repository, but for those that are only made later."""
+def test_every_file_that_is_named_exists(page: str) -> None:
+    """Paths start at the top of the repository; files that are only made later are excepted."""
     tops = {name.partition("/")[0] for name in pages.files() if "/" in name}
     made_later = {"functions/embed/static/kept/", "infra/.terraform.lock.hcl"}
     named = {text for text in pages.inline_code(page) if re.fullmatch(r"[\w.-]+/[\w./-]*", text)}

@@ -1,4 +1,4 @@
-"""docs/organisers.md, from the first key to delivered signatures, every line of it as its reader enters it."""
+"""docs/organisers.md, from the first key to delivered signatures, every line run as a reader enters it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.support.deployment import REPOSITORY
 from tests.support.emulator import free_port, wait_for_port
 
 BLOCKS = pages.blocks("docs/organisers.md")
-#: What a reader enters at a command that asks.
+#: What a reader enters when a command asks.
 ENTERED = {
     "undersign keygen": f"{PASSPHRASE}\n" * 2,
     "undersign prove": f"{PASSPHRASE}\n" * 2,
@@ -23,7 +23,7 @@ ENTERED = {
 
 
 def checkout(folder: Path) -> Path:
-    """Make what a clone holds, with the packages that are installed already."""
+    """Copy the files of a clone, and link to the packages that are installed already."""
     for name in pages.files():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / name, folder / name)
@@ -40,9 +40,9 @@ class Reader:
         self._exports: list[str] = []
 
     def enters(self, line: str) -> str:
-        """Return what the line prints."""
+        """Run the line and return what it prints."""
         if line.startswith("BASE="):
-            return ""  # the server runs elsewhere than its reader's
+            return ""  # the server has another address here
         if line.startswith("export "):
             self._exports.append(line)
         entered = next((text for command, text in ENTERED.items() if command in line), "")
@@ -62,7 +62,7 @@ class Reader:
 
     @contextmanager
     def runs(self, line: str) -> Iterator[None]:
-        """Run the line in a terminal of its own for as long as this is open."""
+        """Run the line in a terminal of its own until the block ends."""
         with (self.folder / "server.log").open("wb") as log:
             process = subprocess.Popen(
                 ["bash", "-c", "\n".join([*self._exports, f"exec {line} PORT={self._port}"])],
@@ -79,8 +79,8 @@ class Reader:
             process.wait()
 
 
-def test_every_line_leads_to_the_next(tmp_path: Path) -> None:
-    """A thousand signatures, exported, opened with a key and nothing else, adding up to the public count."""
+def test_every_line_works_after_those_before_it(tmp_path: Path) -> None:
+    """A thousand signatures are exported and opened with nothing but a key, and add up to the count."""
     start = BLOCKS.index(pages.Block("sh", "make run\n"))
     reader = Reader(checkout(tmp_path / "undersign"))
 

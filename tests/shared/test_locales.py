@@ -1,4 +1,4 @@
-"""Languages: which one is spoken, and that nothing is said that was not written, nor written and never said."""
+"""Languages: which one is chosen, and that the texts and the code that uses them agree."""
 
 import ast
 import re
@@ -29,7 +29,7 @@ SPOKEN = {"en", "de", "fr", "pt"}
 
 class TestNegotiate:
     @pytest.fixture(autouse=True)
-    def _speaks_four_languages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _five_languages(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(locales, "LANGUAGES", frozenset({*SPOKEN, "pl"}))
 
     @pytest.mark.parametrize(
@@ -70,29 +70,29 @@ class TestNegotiate:
             (None, "\x00é漢, fr", "fr"),
         ],
     )
-    def test_speaks_what_is_wanted_else_what_the_browser_accepts(
+    def test_picks_the_wanted_language_or_one_that_the_browser_accepts(
         self, wanted: str | None, accepted: str | None, spoken: str
     ) -> None:
-        """By quality, then by order; regions fall back to their language, and junk is passed over."""
+        """Quality comes before order; regions fall back to their language, and junk is ignored."""
         assert negotiate(wanted, accepted, SPOKEN, "de") == spoken
 
-    def test_speaks_only_what_the_campaign_has_texts_in(self) -> None:
-        """Half a page in another language helps nobody."""
+    def test_picks_only_a_language_of_the_campaign(self) -> None:
+        """Other languages are not chosen, since half of the page would be in one and half in another."""
         assert negotiate("fr", "fr, pt", {"en", "pl"}, "pl") == "pl"
 
-    def test_speaks_english_where_the_campaigns_language_is_none_of_ours(self) -> None:
-        """A form must be in some language."""
+    def test_picks_english_if_no_language_of_the_campaign_is_supported(self) -> None:
+        """The form must be in some language."""
         assert negotiate(None, None, {"mt"}, "mt") == FALLBACK
 
     @given(st.none() | st.text(), st.none() | st.text() | st.text(" ,;=q*0123456789.-abcdefr"))
-    def test_always_speaks_a_language(self, wanted: str | None, accepted: str | None) -> None:
-        """Whatever a header holds."""
+    def test_always_picks_a_supported_language(self, wanted: str | None, accepted: str | None) -> None:
+        """No request and no header, however odd, makes it fail."""
         assert negotiate(wanted, accepted, SPOKEN, "de") in SPOKEN
 
 
 @dataclass(frozen=True)
-class Said:
-    """One place that says something. `pattern`: which keys; `given`: the placeholders filled, None if unknown."""
+class Use:
+    """One place that uses a text. `pattern`: of its keys; `given`: the placeholders filled, None if unknown."""
 
     place: str
     pattern: str
@@ -102,7 +102,7 @@ class Said:
         return [key for key in TEXTS if re.fullmatch(self.pattern, key)]
 
 
-def _in_templates() -> Iterator[Said]:
+def _in_templates() -> Iterator[Use]:
     for file in sorted(pages.FOLDER.iterdir()):
         if file.suffix in {".html", ".txt"}:
             tree = jinja2.Environment(autoescape=True).parse(file.read_text(encoding="utf-8"))
@@ -116,11 +116,11 @@ def _in_templates() -> Iterator[Said]:
                     case _:
                         continue
                 for key in _in_jinja(call.args[0]):
-                    yield Said(f"{file.name}:{call.lineno}", key + form, given)
+                    yield Use(f"{file.name}:{call.lineno}", key + form, given)
 
 
 def _in_jinja(node: nodes.Node) -> list[str]:
-    """The keys an expression can be, as patterns: what is not written there can be anything."""
+    """Return the keys that an expression may yield, as patterns: a variable may be anything."""
     match node:
         case nodes.Const():
             return [re.escape(str(node.value))]
@@ -134,7 +134,7 @@ def _in_jinja(node: nodes.Node) -> list[str]:
     return [r"\w+"]
 
 
-def _in_python() -> Iterator[Said]:
+def _in_python() -> Iterator[Use]:
     for file in sorted([*REPOSITORY.glob("shared/**/*.py"), *REPOSITORY.glob("functions/**/*.py")]):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if (
@@ -145,7 +145,7 @@ def _in_python() -> Iterator[Said]:
             ):
                 given = [keyword.arg for keyword in node.keywords]
                 known = None if None in given else frozenset(name for name in given if name)
-                yield Said(f"{file.name}:{node.lineno}", _in_expression(node.args[0]), known)
+                yield Use(f"{file.name}:{node.lineno}", _in_expression(node.args[0]), known)
 
 
 def _in_expression(node: ast.expr) -> str:
@@ -158,7 +158,7 @@ def _in_expression(node: ast.expr) -> str:
 
 
 def _in_script() -> Iterator[str]:
-    """The keys in the widget, as patterns: they stand there as strings, and `${…}` in them can be anything."""
+    """Yield the keys in the widget's script, as patterns: a `${…}` in a key may be anything."""
     tables = {key.split(".")[0] for key in TEXTS}
     for key in re.findall(r"[\"`]((?:\w|\.|\$\{\w+\})+)[\"`]", SCRIPT.read_text(encoding="utf-8")):
         if key.split(".")[0] in tables and "." in key:
@@ -166,10 +166,10 @@ def _in_script() -> Iterator[str]:
 
 
 IN_SCRIPT = list(_in_script())
-SAID = [
+USES = [
     *_in_templates(),
     *_in_python(),
-    *(Said("widget.py", re.escape(key) + rf"({PLURAL_FORM})?", None) for key in widget.KEYS),
+    *(Use("widget.py", re.escape(key) + rf"({PLURAL_FORM})?", None) for key in widget.KEYS),
 ]
 
 
@@ -177,36 +177,32 @@ def placeholders(key: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(TEXTS[key]) if name is not None}
 
 
-def test_everything_that_is_said_is_written() -> None:
-    """A key with a typing error would be a page that fails."""
-    assert len(SAID) > 100
-    assert [said for said in SAID if not said.possible()] == []
+def test_every_text_that_is_used_exists() -> None:
+    """A key with a typo would be a page that fails."""
+    assert len(USES) > 100
+    assert [use for use in USES if not use.possible()] == []
 
 
-def test_everything_that_is_written_is_said() -> None:
-    """Nobody translates for the bin."""
-    assert set(TEXTS) - {key for said in SAID for key in said.possible()} == set()
+def test_every_text_that_exists_is_used() -> None:
+    """An unused text would be translated for nothing."""
+    assert set(TEXTS) - {key for use in USES for key in use.possible()} == set()
 
 
-def test_the_widget_is_given_what_it_says() -> None:
-    """Each key in the script is in the list of those it gets, and each in the list is in the script."""
+def test_the_widget_gets_the_texts_that_it_uses() -> None:
+    """The keys in the script are those in `widget.KEYS`."""
     assert len(IN_SCRIPT) > 50
     given = [key for key in TEXTS if key in widget.KEYS or key.rpartition(".")[0] in widget.KEYS]
 
-    assert [said for said in IN_SCRIPT if not any(re.fullmatch(said, key) for key in given)] == []
-    assert [key for key in given if not any(re.fullmatch(said, key) for said in IN_SCRIPT)] == []
+    assert [pattern for pattern in IN_SCRIPT if not any(re.fullmatch(pattern, key) for key in given)] == []
+    assert [key for key in given if not any(re.fullmatch(pattern, key) for pattern in IN_SCRIPT)] == []
 
 
 def test_every_placeholder_is_filled() -> None:
-    """In every text that may be said there; and nothing is given that none of them uses."""
-    known = [said for said in SAID if said.given is not None]
+    """Each place fills the placeholders of every text that it may use, and no others."""
+    known = [use for use in USES if use.given is not None]
 
-    assert [
-        said for said in known if any(placeholders(key) - set(said.given or ()) for key in said.possible())
-    ] == []
-    assert [
-        said for said in known if set(said.given or ()) != set().union(*map(placeholders, said.possible()))
-    ] == []
+    assert [use for use in known if any(placeholders(key) - set(use.given or ()) for key in use.possible())] == []
+    assert [use for use in known if set(use.given or ()) != set().union(*map(placeholders, use.possible()))] == []
 
 
 def _all_errors(base: type[errors.PublicError] = errors.PublicError) -> Iterator[type[errors.PublicError]]:
@@ -217,21 +213,21 @@ def _all_errors(base: type[errors.PublicError] = errors.PublicError) -> Iterator
 
 @pytest.mark.parametrize("table", ["errors", "error_titles"])
 def test_every_public_error_has_its_text(table: str) -> None:
-    """And no text is left of an error that is no more."""
+    """And every text in these tables belongs to a public error."""
     written = {key.split(".")[1] for key in TEXTS if key.startswith(f"{table}.")}
 
     assert written == {error.code for error in _all_errors()}
 
 
-def test_errors_ask_for_no_more_than_they_are_given() -> None:
-    """Only one of them says where else to go."""
+def test_only_one_public_error_has_a_placeholder() -> None:
+    """It is the one that links to the hosted page instead."""
     asked = {key: placeholders(key) for key in TEXTS if key.startswith("errors.") and placeholders(key)}
 
     assert asked == {"errors.origin_not_allowed": {"hosted_page"}}
 
 
 def test_every_error_of_a_field_has_its_text() -> None:
-    """Codes as the source names them: each is written, and each that is written can happen."""
+    """The codes that the source raises are those that have texts."""
     written = {key.split(".")[1] for key in TEXTS if key.startswith("fields.")}
     source = "\n".join(file.read_text(encoding="utf-8") for file in REPOSITORY.glob("[sf]*/**/*.py"))
     raised = {
@@ -247,7 +243,7 @@ def test_every_error_of_a_field_has_its_text() -> None:
 
 @pytest.mark.parametrize("kind", MailKind)
 def test_every_mail_has_its_texts(kind: MailKind) -> None:
-    """A subject, a line for the list of mails, a heading, words, and the way out; a button where there is one."""
+    """It has a subject, a preview, a heading, a body and a withdraw text, and a button if it has one to press."""
     needed = {"subject", "preview", "heading", "body", "withdraw"}
 
     written = {key.split(".")[2] for key in TEXTS if key.startswith(f"mail.{kind}.")}
@@ -256,7 +252,7 @@ def test_every_mail_has_its_texts(kind: MailKind) -> None:
     assert ("button" in written) == (kind is not MailKind.SIGNED)
 
 
-#: Of the European Union (Regulation No 1, Article 1).
+#: The official languages of the European Union (Regulation No 1, Article 1).
 OFFICIAL = "bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv"
 
 #: Words that are the same in English and in another language.
@@ -271,15 +267,15 @@ SAME_WORDS = {
 
 
 def base(key: str) -> str:
-    """The key without its plural form."""
+    """Return the key without its plural form."""
     return re.sub(f"{PLURAL_FORM}$", "", key)
 
 
 PLURALS = {base(key) for key in TEXTS if base(key) != key}
 
 
-def test_every_official_language_is_spoken_and_so_is_the_example() -> None:
-    """All of them, and no other."""
+def test_every_official_language_is_supported_and_in_the_example() -> None:
+    """Undersign and the example campaign have all of the EU's official languages, and no others."""
     assert set(OFFICIAL.split()) == LANGUAGES
     assert campaigns.load_all()[CAMPAIGN].texts.keys() == LANGUAGES
 
@@ -287,13 +283,13 @@ def test_every_official_language_is_spoken_and_so_is_the_example() -> None:
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 class TestEachLanguage:
     def test_has_the_same_texts(self, language: str) -> None:
-        """A translation that lacks one would fail on the page that needs it."""
+        """A translation without one of them would fail on the page that needs it."""
         texts = load(language).texts
 
         assert {base(key) for key in texts} == {base(key) for key in TEXTS}
 
     def test_has_the_plural_forms_that_cldr_knows(self, language: str) -> None:
-        """Each of them for each text that goes with a number, and no other."""
+        """Each text that depends on a number has exactly the plural forms of its language."""
         forms = {*Cldr.parse(language).plural_form.rules, "other"}
 
         written = {key for key in load(language).texts if base(key) in PLURALS}
@@ -301,63 +297,63 @@ class TestEachLanguage:
         assert written == {f"{plural}.{form}" for plural in PLURALS for form in forms}
 
     def test_has_the_same_placeholders(self, language: str) -> None:
-        """In each text, and in each plural form of one."""
+        """Each text, and each of its plural forms, has the placeholders of the English one."""
         texts = load(language).texts
         original = {base(key): text for key, text in TEXTS.items()}
 
-        told = {key: re.findall(r"{.*?}", text) for key, text in texts.items()}
+        found = {key: re.findall(r"{.*?}", text) for key, text in texts.items()}
 
-        assert [key for key in texts if set(told[key]) != set(re.findall(r"{.*?}", original[base(key)]))] == []
+        assert [key for key in texts if set(found[key]) != set(re.findall(r"{.*?}", original[base(key)]))] == []
 
     def test_is_not_left_in_english(self, language: str) -> None:
-        """Nothing but what is the same word in both."""
+        """No text equals the English one, except for words that are the same in both languages."""
         texts = load(language).texts
 
         same = {text for key, text in texts.items() if text in {TEXTS.get(key), TEXTS.get(f"{base(key)}.other")}}
 
         assert language == "en" or same <= SAME_WORDS.get(language, set())
 
-    def test_has_the_marks_of_a_printed_page(self, language: str) -> None:
-        """No quotation mark or apostrophe of a typewriter, and no space that was left by accident."""
+    def test_uses_typographic_punctuation(self, language: str) -> None:
+        """No text has straight quotation marks or apostrophes, three dots, or stray spaces."""
         texts = load(language).texts.values()
 
         assert [text for text in texts if re.search(r"[\"']|  |^\s|\s$|\.\.\.", text)] == []
 
     def test_fits_the_badge(self, language: str) -> None:
-        """Which is 200 pixels wide."""
+        """The badge is 200 pixels wide, so its texts must be short."""
         locale = load(language)
 
         assert len(locale("badge.label")) <= 22
         assert len(locale("badge.label") + locale("badge.next_goal", next_goal="1 000 000")) <= 42
 
-    def test_calls_the_mails_button_otherwise_than_the_pages(self, language: str) -> None:
-        """The one opens the page, the other one counts."""
+    def test_labels_the_mails_button_differently_from_the_pages(self, language: str) -> None:
+        """The button in the mail only opens the page; the one on the page confirms."""
         locale = load(language)
 
         assert locale("confirm.submit") not in {locale("mail.confirm.button"), locale("mail.reminder.button")}
 
     @pytest.mark.parametrize("kind", MailKind)
     def test_writes_short_mails(self, language: str, kind: MailKind) -> None:
-        """Some sixty words in English: a longer one is not read."""
+        """A mail has some sixty words in English, because longer ones are not read."""
         keys = ("heading", "body", "button", "withdraw", "withdraw_link")
         texts = load(language).texts
-        said = " ".join(texts.get(f"mail.{kind}.{key}", "") for key in keys)
+        text = " ".join(texts.get(f"mail.{kind}.{key}", "") for key in keys)
 
-        assert len(said.split()) <= {MailKind.CONFIRM: 80, MailKind.REMINDER: 95, MailKind.SIGNED: 60}[kind]
+        assert len(text.split()) <= {MailKind.CONFIRM: 80, MailKind.REMINDER: 95, MailKind.SIGNED: 60}[kind]
 
-    def test_says_who_has_read_it(self, language: str) -> None:
-        """Native speakers, by name and date; none is honest, too."""
+    def test_names_its_reviewers_with_dates(self, language: str) -> None:
+        """Reviewers are native speakers; an empty list is fine if nobody has reviewed it."""
         assert all(re.fullmatch(r".+, \d{4}-\d{2}-\d{2}", reader) for reader in load(language).reviewed_by)
 
     def test_is_known_to_cldr(self, language: str) -> None:
-        """Numbers, days and countries are written its way."""
+        """Numbers, dates and countries are written in the style of the language."""
         locale = load(language)
 
         assert re.sub(r"\D", "", locale.number(1_234_567)) == "1234567"
         assert "2027" in locale.date(date(2027, 10, 31))
 
-    def test_says_the_whole_petition(self, language: str) -> None:
-        """As many paragraphs and demands as the original, and none of it in English."""
+    def test_translates_the_whole_example_petition(self, language: str) -> None:
+        """It has as many paragraphs and demands as the original, and none is left in English."""
         example = campaigns.load_all()[CAMPAIGN]
         original, texts = example.text("en"), example.text(language)
 
@@ -369,18 +365,18 @@ class TestEachLanguage:
                 assert getattr(texts, name) != getattr(original, name)
             assert not {*texts.paragraphs, *texts.demands} & {*original.paragraphs, *original.demands}
 
-    def test_is_called_what_its_readers_call_it(self, language: str) -> None:
-        """As CLDR has it, though nothing asks CLDR."""
+    def test_is_called_by_its_native_name(self, language: str) -> None:
+        """The names in our table are those of CLDR, which is not loaded for them."""
         assert locales.native_name(language) == locales.cldr_name(language)
 
 
-def test_english_is_that_of_europe() -> None:
-    """Day before month."""
+def test_english_is_european() -> None:
+    """Dates have the day before the month."""
     assert load("en").date(date(2027, 10, 31)) == "31 October 2027"
     assert load("en").number(1_000_000) == "1,000,000"
 
 
-def test_the_folder_holds_english() -> None:
-    """What everything falls back to."""
+def test_english_exists() -> None:
+    """It is what all other languages fall back to."""
     assert FALLBACK in LANGUAGES
     assert Path(locales.FOLDER, f"{FALLBACK}.toml").is_file()

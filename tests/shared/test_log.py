@@ -1,4 +1,4 @@
-"""What the log says, and what it cannot say."""
+"""What the log contains, and what it must never contain."""
 
 import json
 import re
@@ -12,14 +12,14 @@ CANARY = "ann@example.org"
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """Every line that was written, each of which must be JSON."""
+    """Parse every line that was written; each must be JSON."""
     written = capsys.readouterr()
     assert written.err == ""
     return [json.loads(line) for line in written.out.splitlines()]
 
 
 def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """With its severity as Cloud Logging reads it, and without the fields that hold nothing."""
+    """It has the severity that Cloud Logging reads, and leaves out fields that are None."""
     log.event("confirm", campaign="a", outcome=None, attempts=0)
     log.event("mail_refused", "WARNING", kind="several\nlines\u2028of 'text'")
 
@@ -31,7 +31,7 @@ def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.parametrize("field", ["email", "signer", "token", "ip", "message", "url", "digest", "Campaign"])
 def test_a_field_that_is_not_on_the_list_is_refused(field: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is written, and the error names the field and not its value."""
+    """Nothing is written, and the error names the field but not its value."""
     with pytest.raises(ValueError, match=field) as refused:
         log.event("signed", "INFO", campaign="a", **{field: CANARY})
 
@@ -39,15 +39,17 @@ def test_a_field_that_is_not_on_the_list_is_refused(field: str, capsys: pytest.C
     assert lines(capsys) == []
 
 
-def test_the_list_holds_no_personal_data() -> None:
-    """No field is for what says who somebody is, or lets one act in their stead."""
+def test_no_field_is_for_personal_data() -> None:
+    """No field on the list could identify somebody, or let others act in their name."""
     assert not {
         field for field in log.FIELDS if re.search(r"mail|name|address|token|digest|ip$|url|path|text", field)
     }
 
 
-def test_a_fault_tells_what_it_is_and_where_but_not_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    """Messages quote what clients send; so do the messages of causes and the values of arguments."""
+def test_an_exception_is_logged_with_type_and_place_but_without_its_message(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Messages of exceptions and their causes, and values of arguments, may quote what clients send."""
 
     def open_letter(address: str) -> None:
         try:
@@ -57,9 +59,9 @@ def test_a_fault_tells_what_it_is_and_where_but_not_what_it_says(capsys: pytest.
 
     try:
         open_letter(CANARY)
-    except ValueError as fault:
-        fault.add_note(CANARY)
-        log.exception("unexpected", fault, function="sign")
+    except ValueError as error:
+        error.add_note(CANARY)
+        log.exception("unexpected", error, function="sign")
 
     (line,) = lines(capsys)
     assert (line["severity"], line["event"], line["function"]) == ("ERROR", "unexpected", "sign")
@@ -69,8 +71,8 @@ def test_a_fault_tells_what_it_is_and_where_but_not_what_it_says(capsys: pytest.
     assert "ann" not in json.dumps(line)
 
 
-def test_a_fault_that_was_never_raised_has_no_place(capsys: pytest.CaptureFixture[str]) -> None:
-    """There is no traceback to read, and that is no second fault."""
+def test_an_exception_that_was_never_raised_has_no_place(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception without a traceback is logged with an empty place."""
     log.exception("unexpected", ValueError(CANARY))
 
     (line,) = lines(capsys)

@@ -1,4 +1,4 @@
-"""What a form may send: names and addresses of the whole world, and nothing that could hurt anybody later."""
+"""What a form may send: names and addresses from all over the world, and nothing harmful."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ ERROR_TEXTS = {key for key in locales.load("en").texts if key.startswith("fields
 
 
 def errors(body: Any) -> list[tuple[str, str]]:
-    """(field, code) of each error that a body has."""
+    """Return (field, code) of each error in a body."""
     with pytest.raises(ValidationError) as refused:
         SignRequest.model_validate(body)
     return [(error.field, error.code) for error in field_errors(refused.value)]
@@ -58,7 +58,7 @@ class TestName:
         ],
     )
     def test_of_any_script_is_kept_as_typed(self, name: str) -> None:
-        """Nobody is told that their name is wrong."""
+        """A real name is accepted unchanged, whatever its script."""
         assert SignRequest.model_validate(signature(name=name)).name == name
 
     @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ class TestName:
             ("\u1112\u1161\u11ab", "\ud55c"),
         ],
     )
-    def test_is_kept_in_one_spelling(self, typed: str, kept: str) -> None:
-        """Composed (NFC), with single spaces."""
+    def test_is_normalised(self, typed: str, kept: str) -> None:
+        """Letters are composed (NFC), and spaces are single and only between words."""
         assert SignRequest.model_validate(signature(name=typed)).name == kept
 
     def test_is_measured_after_composing(self) -> None:
-        """A hundred letters with accents are a hundred characters, however they were typed."""
+        """A letter with an accent is one character of the hundred allowed, even if it is sent as two."""
         assert SignRequest.model_validate(signature(name="e\u0301" * 100)).name == "é" * 100
         assert errors(signature(name="e\u0301" * 101)) == [("name", "too_long")]
 
@@ -120,8 +120,8 @@ class TestName:
             (True, "wrong_type"),
         ],
     )
-    def test_that_is_none_or_smuggles_something_is_refused(self, name: object, code: str) -> None:
-        """Line breaks, invisible characters, web addresses and names without a letter."""
+    def test_that_is_not_a_name_is_refused(self, name: object, code: str) -> None:
+        """Line breaks, invisible characters, URLs and names without a letter are refused."""
         assert errors(signature(name=name)) == [("name", code)]
 
 
@@ -142,8 +142,8 @@ class TestEmail:
             ("a%0a@example.org", "a%0a@example.org"),
         ],
     )
-    def test_of_any_script_is_taken(self, typed: str, kept: str) -> None:
-        """Tags, umlauts, and a `%0a` that nobody decodes are all part of an address."""
+    def test_of_any_script_is_accepted(self, typed: str, kept: str) -> None:
+        """Tags, umlauts and even a `%0a`, which nobody decodes, are valid parts of an address."""
         assert SignRequest.model_validate(signature(email=typed)).email == kept
 
     @pytest.mark.parametrize(
@@ -198,12 +198,12 @@ class TestEmail:
             ({"ann": "example.org"}, "wrong_type"),
         ],
     )
-    def test_that_is_none_or_smuggles_something_is_refused(self, email: object, code: str) -> None:
-        """Header injection, display names, lists of addresses, and addresses longer than SMTP allows."""
+    def test_that_is_not_a_plain_address_is_refused(self, email: object, code: str) -> None:
+        """Header injection, display names, lists, and addresses longer than SMTP allows are refused."""
         assert errors(signature(email=email)) == [("email", code)]
 
-    def test_is_checked_alike_when_links_are_asked_for(self) -> None:
-        """There is one rule for addresses."""
+    def test_is_checked_in_the_same_way_in_a_request_for_links(self) -> None:
+        """An address that sign refuses is refused there, too."""
         with pytest.raises(ValidationError) as refused:
             LinksRequest.model_validate({"email": "ann@example.org\r\nBcc: b@example.org", "locale": "en"})
 
@@ -231,8 +231,8 @@ class TestOtherFields:
             ("postal_code", "1234-567", "1234-567"),
         ],
     )
-    def test_are_taken(self, field: str, typed: object, kept: object) -> None:
-        """Each with what its documentation says."""
+    def test_are_accepted(self, field: str, typed: object, kept: object) -> None:
+        """Each field accepts the values that the API documents."""
         assert getattr(SignRequest.model_validate(signature(**{field: typed})), field) == kept
 
     @pytest.mark.parametrize(
@@ -271,26 +271,26 @@ class TestOtherFields:
         ],
     )
     def test_are_refused(self, field: str, typed: object, code: str) -> None:
-        """No guessing at what was meant: consent is a true, and nothing like one."""
+        """Values are not guessed at: consent, for one, must be `true` and not something similar."""
         assert errors(signature(**{field: typed})) == [(field, code)]
 
     @pytest.mark.parametrize("field", ["email", "name", "country", "locale", "consent"])
-    def test_that_must_be_there_are_missed(self, field: str) -> None:
-        """A field left out is an error of its own."""
+    def test_that_are_required_must_be_sent(self, field: str) -> None:
+        """Leaving out a required field is an error for that field."""
         assert errors(signature(**{field: None})) == [(field, "required")]
 
     @pytest.mark.parametrize("field", ["partner", "source", "newsletter", "postal_code"])
     def test_that_are_optional_may_be_left_out(self, field: str) -> None:
-        """What was not said is None, above all no yes to a newsletter."""
+        """A field left out is None; above all, the newsletter is not taken as wanted."""
         assert getattr(SignRequest.model_validate(signature()), field) is None
 
 
-class TestFaults:
-    def test_of_all_fields_are_told_at_once(self) -> None:
-        """Nobody has to send the form five times."""
-        told = errors({"email": "ann", "name": "", "country": "UK", "locale": "en", "consent": False})
+class TestErrors:
+    def test_of_all_fields_are_reported_at_once(self) -> None:
+        """The errors in a body are all in one answer, so that nobody has to send the form five times."""
+        found = errors({"email": "ann", "name": "", "country": "UK", "locale": "en", "consent": False})
 
-        assert told == [
+        assert found == [
             ("email", "email_invalid"),
             ("name", "required"),
             ("country", "country_unknown"),
@@ -298,28 +298,28 @@ class TestFaults:
         ]
 
     @pytest.mark.parametrize("body", [None, [], "signature", 7, True, [signature()]])
-    def test_of_what_is_no_object_name_no_field(self, body: object) -> None:
-        """There is nothing to name."""
+    def test_of_a_body_that_is_not_an_object_name_no_field(self, body: object) -> None:
+        """The one error is `not_an_object`, with an empty field."""
         assert errors(body) == [("", "not_an_object")]
 
-    def test_of_unknown_fields_name_them_cut_short(self) -> None:
-        """A client finds its typing error, and nobody gets a page of their own text back."""
+    def test_of_unknown_fields_name_them_in_at_most_40_characters(self) -> None:
+        """A developer finds the typo, but a long name is not echoed in full."""
         assert errors({**signature(), "n" * 1000: 1}) == [("n" * 40, "unknown_field")]
 
     @pytest.mark.parametrize("shape", ["{}", "{}@x", "{}@x.org\r\n", "<{}>://", "\u202e{}", "{}.com"])
     @pytest.mark.parametrize("field", FIELDS)
     def test_never_hold_the_value(self, field: str, shape: str) -> None:
-        """Neither what is answered nor what a traceback would say repeats what was typed."""
+        """Neither the answer nor a traceback repeats what was typed."""
         secret = "Zebulon9"
-        told = []
+        texts = []
         for value in (shape.format(secret), [shape.format(secret)], {secret: secret}, {"a": {secret: [secret]}}):
             try:
                 SignRequest.model_validate({**signature(), field: value})
             except ValidationError as refused:
-                told += [str(refused), repr(refused), repr(field_errors(refused))]
+                texts += [str(refused), repr(refused), repr(field_errors(refused))]
 
-        assert told
-        assert not any(secret in text for text in told)
+        assert texts
+        assert not any(secret in text for text in texts)
 
 
 json_values = st.recursive(
@@ -341,7 +341,7 @@ bodies = json_values | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_siz
 
 @given(bodies)
 def test_any_body_is_a_request_or_has_errors_with_a_text(body: Any) -> None:
-    """Nothing but a ValidationError, and no error for which there are no words."""
+    """An invalid body raises nothing but a ValidationError, and each of its errors has a text for the form."""
     try:
         request = SignRequest.model_validate(body)
     except ValidationError as refused:
@@ -362,8 +362,8 @@ _ATEXT = "abcXYZ019!#$%&'*+/=?^_`{|}~-."
         st.text("abC1-.", max_size=70), st.sampled_from(["example.org", "x.test", "localhost", "ex-.org", "[::1]"])
     ),
 )
-def test_an_address_is_judged_as_the_library_judges_it(local: str, domain: str) -> None:
-    """Also where the library is asked for the domain alone, because the rest is plain."""
+def test_an_address_is_judged_as_email_validator_judges_it(local: str, domain: str) -> None:
+    """This holds although, for a plain local part, only the domain is passed to email-validator."""
     typed = f"{local}@{domain}"
 
     try:
@@ -379,13 +379,13 @@ def test_an_address_is_judged_as_the_library_judges_it(local: str, domain: str) 
 
 
 @given(st.binary(max_size=2000))
-def test_a_task_is_opened_as_it_was_made(sealed: bytes) -> None:
-    """Whatever bytes are sealed in it."""
+def test_a_task_survives_serialisation(sealed: bytes) -> None:
+    """Parsing a task's body gives back the sealed bytes, whatever they are."""
     assert parse_task(TaskBody(sealed=sealed).model_dump_json().encode()).sealed == sealed
 
 
-def test_a_task_may_come_in_either_alphabet_of_base64() -> None:
-    """RFC 4648, 4 and 5: tasks of earlier revisions hold + and / where today's hold - and _."""
+def test_a_task_may_use_either_alphabet_of_base64() -> None:
+    """Tasks of earlier revisions hold + and / where today's hold - and _ (RFC 4648, sections 4 and 5)."""
     assert [parse_task(b'{"version":1,"sealed":"%b"}' % text).sealed for text in (b"+/+/", b"-_-_")] == [
         b"\xfb\xff\xbf",
         b"\xfb\xff\xbf",
@@ -394,8 +394,8 @@ def test_a_task_may_come_in_either_alphabet_of_base64() -> None:
 
 @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
 @pytest.mark.parametrize("parse", [parse_task, parse_message])
-def test_whatever_lies_in_the_queue_is_ours_or_unopenable(parse: Any, body: bytes) -> None:
-    """deliver knows one way in which a task can be wrong."""
+def test_any_other_body_in_the_queue_is_unopenable(parse: Any, body: bytes) -> None:
+    """Junk raises `Unopenable` and no other error, which is the one that deliver handles."""
     with pytest.raises(Unopenable) as refused:
         parse(body)
 
@@ -404,7 +404,7 @@ def test_whatever_lies_in_the_queue_is_ours_or_unopenable(parse: Any, body: byte
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"sealed": "not base64 at all!"}, {"more": 1}])
 def test_a_task_of_another_version_is_unopenable(change: dict[str, object]) -> None:
-    """A revision that does not know a body leaves it to one that does."""
+    """A revision refuses bodies that it does not understand, and leaves them to one that does."""
     body = {"version": 1, "sealed": "YWdl", **change}
 
     assert parse_task(b'{"version": 1, "sealed": "YWdl"}').sealed == b"age"

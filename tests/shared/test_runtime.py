@@ -5,8 +5,8 @@ import gc
 from shared import runtime
 
 
-def test_what_start_up_made_is_not_walked_again_and_garbage_still_is() -> None:
-    """The collector stays on, and leaves alone what was there."""
+def test_objects_from_start_up_are_frozen_and_collection_stays_on() -> None:
+    """After `freeze`, the collector no longer visits objects made before, and is still enabled."""
     made: list[object] = []
 
     runtime.freeze()

@@ -1,4 +1,4 @@
-"""What a function must be told before it starts, and what it never tells."""
+"""The settings that a function needs before it starts, and that its secrets never show."""
 
 import json
 import re
@@ -66,7 +66,7 @@ def put(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
         monkeypatch.setenv(name, value)
 
 
-def complaint(kind: type[Settings]) -> str:
+def error_of(kind: type[Settings]) -> str:
     with pytest.raises(ConfigurationError) as refused:
         settings.load(kind)
     return str(refused.value)
@@ -84,9 +84,9 @@ def mail() -> SmtpSettings:
     return loaded
 
 
-def named(told: str) -> set[str]:
-    """The variables that a complaint names at the head of a line."""
-    return set(re.findall(r"^  ([A-Z_]+): ", told, re.M))
+def named(error: str) -> set[str]:
+    """Return the variables that an error names at the start of a line."""
+    return set(re.findall(r"^  ([A-Z_]+): ", error, re.M))
 
 
 QUEUE = {"TASKS", "DELIVER_RECIPIENT"}
@@ -107,17 +107,17 @@ CLOUD_QUEUE = {"TASKS_QUEUES", "DELIVER_URL", "DELIVER_AUDIENCE", "TASKS_SERVICE
     ],
 )
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_function_that_is_told_nothing_refuses_to_start_and_names_all_it_needs(
+def test_a_function_without_settings_fails_and_names_all_it_needs(
     kind: type[Settings], needed: set[str], value: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Above all where to store, how to queue and how to mail: none of them has a default."""
+    """In particular, store, queue and mail have no default."""
     if value is not None:
         put(monkeypatch, dict.fromkeys(PRODUCTION, value))
 
-    told = complaint(kind)
+    error = error_of(kind)
 
-    assert named(told) == needed
-    assert told.count("is not set (") == len(needed)
+    assert named(error) == needed
+    assert error.count("is not set (") == len(needed)
 
 
 @pytest.mark.parametrize(
@@ -129,29 +129,29 @@ def test_a_function_that_is_told_nothing_refuses_to_start_and_names_all_it_needs
         (DeliverSettings, {"FIRESTORE_PROJECT", "RELAYS", *CLOUD_QUEUE}),
     ],
 )
-def test_what_a_choice_needs_is_named_all_at_once(
+def test_missing_settings_of_a_choice_are_named_all_at_once(
     kind: type[Settings], needed: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Firestore its project, the queue its address, the mail its relay."""
+    """Firestore needs its project, Cloud Tasks its queue, and SMTP its host."""
     put(monkeypatch, {name: value for name, value in PRODUCTION.items() if name not in needed})
 
-    assert named(complaint(kind)) == needed
+    assert named(error_of(kind)) == needed
 
 
 @pytest.mark.parametrize("kind", [CountSettings, SignSettings, ConfirmSettings, DeliverSettings])
-def test_local_parts_need_a_folder(kind: type[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
-    """And say so once, however many of them need it."""
+def test_local_adapters_need_a_folder(kind: type[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the folder once, however many adapters need it."""
     put(monkeypatch, {**PRODUCTION, **LOCAL})
 
-    assert complaint(kind).count("LOCAL_FOLDER") == 1
+    assert error_of(kind).count("LOCAL_FOLDER") == 1
 
 
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize("environment", [PRODUCTION, {**PRODUCTION, **LOCAL, "LOCAL_FOLDER": "var"}])
-def test_a_function_that_is_told_everything_starts(
+def test_a_function_with_all_settings_starts(
     kind: type[Settings], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever else the environment holds."""
+    """Other variables in the environment are ignored."""
     put(monkeypatch, {**environment, "HOME_SWEET": "home"})
 
     assert settings.load(kind).model_dump()["public_url"] == environment["PUBLIC_URL"]
@@ -199,33 +199,33 @@ def test_a_function_that_is_told_everything_starts(
         ("PUBLIC_URL", "https://"),
     ],
 )
-def test_what_is_wrong_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adapters that do not exist, secrets that can be guessed, addresses without TLS."""
+def test_an_invalid_value_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown adapters, secrets that can be guessed, and URLs without TLS are refused."""
     put(monkeypatch, {**PRODUCTION, name: value})
 
-    assert named(complaint(DeliverSettings)) == {name}
+    assert named(error_of(DeliverSettings)) == {name}
 
 
 @pytest.mark.parametrize("url", ["http://localhost", "http://localhost:8080", "http://127.0.0.1:1"])
-def test_only_ones_own_machine_goes_without_tls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For local runs."""
+def test_localhost_needs_no_tls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The public URL of a local run may start with http://."""
     put(monkeypatch, {"PUBLIC_URL": url})
 
     assert settings.load(EmbedSettings).public_url == url
 
 
-def test_a_throwaway_key_stands_in_for_nothing_but_on_ones_own_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In production it would be a real key to nobody's signatures, or to everybody's."""
+def test_a_throwaway_key_is_refused_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real signatures must not be sealed to a key that nobody keeps, or that everybody has."""
     put(monkeypatch, {**PRODUCTION, "THROWAWAY_RECIPIENT": "age1throwaway"})
 
-    assert "THROWAWAY_RECIPIENT" in complaint(DeliverSettings)
+    assert "THROWAWAY_RECIPIENT" in error_of(DeliverSettings)
 
 
 def test_each_relay_that_has_a_user_has_a_password_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """One without the other would mail without logging in; a relay on this machine may need neither."""
     several = relays({}, {"name": "second-eu"}, {"name": "here", "user": None})
     put(monkeypatch, {**PRODUCTION, "RELAYS": several})
-    without = complaint(DeliverSettings)
+    without = error_of(DeliverSettings)
     put(monkeypatch, {"SMTP_PASSWORD_SECOND_EU": "2hunter2hunter"})
 
     loaded = mail()
@@ -239,10 +239,10 @@ def test_all_that_is_wrong_with_the_relays_is_told_at_once(monkeypatch: pytest.M
     wrong = [FIRST, {"host": "a.example", "port": 0}, {"name": "b", "host": "b.example", "mails_per_second": 1}]
     put(monkeypatch, {**PRODUCTION, "RELAYS": json.dumps(wrong), "PEPPER": ""})
 
-    told = complaint(DeliverSettings)
+    error = error_of(DeliverSettings)
 
-    assert named(told) == {"RELAYS", "PEPPER"}
-    assert set(re.findall(r"RELAYS: (\S+)", told)) == {
+    assert named(error) == {"RELAYS", "PEPPER"}
+    assert set(re.findall(r"RELAYS: (\S+)", error)) == {
         *("1.name", "1.port", "1.mails_per_second", "1.connections"),
         "2.connections",
     }
@@ -250,20 +250,20 @@ def test_all_that_is_wrong_with_the_relays_is_told_at_once(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("kind", [SignSettings, DeliverSettings])
 @pytest.mark.parametrize("given", ["SPOOL_PROJECT", "SPOOL_DATABASE"])
-def test_a_spool_has_both_a_project_and_a_database(
+def test_a_spool_needs_both_a_project_and_a_database(
     kind: type[Settings], given: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half of it would be no spool, which nobody would notice before the day it is needed."""
+    """Otherwise there would be no spool, and nobody would notice before it is needed."""
     put(monkeypatch, {**PRODUCTION, given: "petition"})
 
-    assert named(complaint(kind)) == {"SPOOL_PROJECT", "SPOOL_DATABASE"} - {given}
+    assert named(error_of(kind)) == {"SPOOL_PROJECT", "SPOOL_DATABASE"} - {given}
 
 
 def test_a_relay_elsewhere_is_spoken_to_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only one on this machine may do without STARTTLS."""
     put(monkeypatch, {**PRODUCTION, "RELAYS": relays({"starttls": False})})
 
-    assert "RELAYS: starttls of first may be false only" in complaint(DeliverSettings)
+    assert "RELAYS: starttls of first may be false only" in error_of(DeliverSettings)
     for local in ("localhost", "127.0.0.1"):
         monkeypatch.setenv("RELAYS", relays({"starttls": False, "host": local}))
         assert not mail().relays[0].starttls
@@ -278,17 +278,17 @@ def test_starttls_is_on_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("kind", [ConfirmSettings, DeliverSettings])
-def test_secrets_are_never_told(kind: type[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither by an error, which ends up in a log, nor by the settings themselves."""
+def test_secrets_are_never_shown(kind: type[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither errors, which end up in logs, nor the settings' own text contain them."""
     secrets = {name: f"s3cr3t-{name.lower()}" for name in ("TOKEN_KEYS", "PEPPER", "DELIVER_IDENTITIES")}
     put(monkeypatch, {**PRODUCTION, **secrets, "SMTP_PASSWORD_FIRST": "s3cr3t", "SMTP_PASSWORD_OTHER": "s3cr3t"})
-    told = complaint(kind)
+    error = error_of(kind)
     monkeypatch.delenv("SMTP_PASSWORD_OTHER")
     put(monkeypatch, {name: value * 3 for name, value in secrets.items()})
     loaded = settings.load(kind)
 
-    assert "TOKEN_KEYS" in told
-    for text in (told, repr(loaded), str(loaded), loaded.model_dump_json()):
+    assert "TOKEN_KEYS" in error
+    for text in (error, repr(loaded), str(loaded), loaded.model_dump_json()):
         assert "s3cr3t" not in text
 
 
@@ -303,7 +303,7 @@ def test_secrets_are_never_told(kind: type[Settings], monkeypatch: pytest.Monkey
     ],
 )
 def test_each_function_has_only_its_own_secrets(kind: type[Settings], secrets: set[str]) -> None:
-    """sign, which faces the internet, has none; and what sounds like a secret is one."""
+    """sign has none; and every field whose name sounds like a secret is a `SecretStr`."""
     fields = settings.variables(kind)
     held = {name for name, field in fields.items() if SecretStr in (field.annotation, *get_args(field.annotation))}
     sounding = {name for name in fields if re.search(r"key|pepper|identit|password|secret", name)}
@@ -311,8 +311,8 @@ def test_each_function_has_only_its_own_secrets(kind: type[Settings], secrets: s
     assert held == sounding == secrets
 
 
-def test_keys_come_oldest_first_between_any_white_space(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a person writes them into Secret Manager, with a line break at the end."""
+def test_token_keys_are_split_at_any_whitespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stay in their order, oldest first, and a line break at the end is ignored."""
     put(monkeypatch, {**PRODUCTION, "TOKEN_KEYS": f"{'a' * 32}\n{'b' * 32}  {'c' * 32}\n"})
 
     loaded = settings.load(ConfirmSettings)
@@ -320,22 +320,22 @@ def test_keys_come_oldest_first_between_any_white_space(monkeypatch: pytest.Monk
     assert settings.split_keys(loaded.token_keys) == ["a" * 32, "b" * 32, "c" * 32]
 
 
-def test_the_pepper_is_one_secret_without_the_line_break_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two peppers, as with keys that are rotated, would be one other pepper: everybody could sign twice."""
+def test_the_pepper_is_stripped_of_a_line_break_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another pepper, all digests would change, and everybody could sign twice."""
     put(monkeypatch, {**PRODUCTION, "PEPPER": "p" * 32 + "\n"})
 
     assert settings.load(DeliverSettings).pepper.get_secret_value() == "p" * 32
 
 
-def test_a_fault_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not with the name of the exception in front."""
+def test_an_error_is_in_our_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not start with the name of the exception."""
     put(monkeypatch, {**PRODUCTION, "TOKEN_KEYS": "k"})
 
-    assert "  TOKEN_KEYS: each key needs at least 32 characters" in complaint(DeliverSettings)
+    assert "  TOKEN_KEYS: each key needs at least 32 characters" in error_of(DeliverSettings)
 
 
 def proven(keys: int = 2, *, repeated: bool = False, answer: str | None = "what it said") -> str:
-    """The lines of a campaign file's sealing table, each key with its proof; the last one's answer may be none."""
+    """Return a sealing table with proofs for its keys; the last proof has `answer`, or none."""
     recipients = [str(pyrage.x25519.Identity.generate().to_public()) for _ in range(keys)]
     if repeated:
         recipients[1:] = recipients[:1]
@@ -354,17 +354,17 @@ class TestDeliver:
         self.campaigns(monkeypatch, tmp_path, mine=EXAMPLE)
 
     def campaigns(self, monkeypatch: pytest.MonkeyPatch, folder: Path, **files: str) -> None:
-        """Campaign files of this test's own, by name."""
+        """Write campaign files, by name, and configure their folder."""
         for name, text in files.items():
             (folder / f"{name}.toml").write_text(text, encoding="utf-8")
         monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
 
-    def test_seals_to_a_throwaway_key_where_it_is_given_one(self) -> None:
-        """A local run."""
+    def test_seals_to_a_throwaway_key_in_a_local_run(self) -> None:
+        """With the throwaway recipient set, a campaign whose keys are all "throwaway" is accepted."""
         assert set(runtime.deliver().sealers) == {"mine"}
 
     def test_refuses_to_start_without_a_throwaway_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """In production nobody could ever open what was sealed to it; each key that says it is named."""
+        """Nobody could ever open what was sealed to it; the error names each place where it is used."""
         monkeypatch.delenv("THROWAWAY_RECIPIENT")
 
         with pytest.raises(ConfigurationError) as refused:
@@ -376,10 +376,10 @@ class TestDeliver:
         assert number.startswith("mine.toml: sealing.recipients: needs 2 keys at least, of two people")
         assert deletable == "The file of a campaign that you do not run, such as the example, can be deleted."
 
-    def test_names_a_throwaway_key_that_was_left_with_a_partner_alone(
+    def test_names_a_throwaway_key_that_is_left_with_a_partner(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        """Where the campaign's own keys are real already, and whichever file it is in."""
+        """It is found in every file, even in one whose own keys are real already."""
         monkeypatch.delenv("THROWAWAY_RECIPIENT")
         mine = EXAMPLE.replace('recipients = ["throwaway"]', proven())
         self.campaigns(monkeypatch, tmp_path, mine=mine, example=EXAMPLE)
@@ -395,7 +395,7 @@ class TestDeliver:
         assert "mine.toml: sealing" not in str(refused.value)
 
     @pytest.mark.parametrize(
-        ("keys", "told"),
+        ("keys", "error"),
         [
             ({"keys": 1}, "needs 2 keys at least"),
             ({"repeated": True}, "needs 2 keys at least"),
@@ -404,19 +404,19 @@ class TestDeliver:
         ],
         ids=["one", "the same twice", "not answered", "answered wrongly"],
     )
-    def test_refuses_to_start_before_two_keys_are_proven(
-        self, keys: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    def test_refuses_to_start_without_two_proven_keys(
+        self, keys: dict[str, Any], error: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        """With a single key, or one that nobody has tried, all signatures may be lost on the last day."""
+        """With a single key, or one that nobody has tested, all signatures might be lost in the end."""
         monkeypatch.delenv("THROWAWAY_RECIPIENT")
         mine = EXAMPLE.replace('recipient = "throwaway"', "").replace('recipients = ["throwaway"]', proven(**keys))
         self.campaigns(monkeypatch, tmp_path, mine=mine)
 
-        with pytest.raises(ConfigurationError, match=told):
+        with pytest.raises(ConfigurationError, match=error):
             runtime.deliver()
 
     def test_starts_with_two_proven_keys(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """As a real campaign does."""
+        """A campaign whose keys have valid proofs is accepted without a throwaway recipient."""
         monkeypatch.delenv("THROWAWAY_RECIPIENT")
         mine = EXAMPLE.replace('recipient = "throwaway"', "").replace('recipients = ["throwaway"]', proven())
         self.campaigns(monkeypatch, tmp_path, mine=mine)
@@ -424,8 +424,8 @@ class TestDeliver:
         assert set(runtime.deliver().sealers) == {"mine"}
 
     @pytest.mark.parametrize("name", ["THROWAWAY_RECIPIENT", "DELIVER_RECIPIENT", "DELIVER_IDENTITIES"])
-    def test_refuses_to_start_with_a_key_that_is_none(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A typing error shows at the start, and an identity is not shown with it."""
+    def test_refuses_to_start_with_an_invalid_key(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A typo is found at start-up, and the error does not show the key."""
         monkeypatch.setenv(name, "AGE-SECRET-KEY-1" + "Q" * 58)
 
         with pytest.raises(ConfigurationError) as refused:
@@ -433,7 +433,7 @@ class TestDeliver:
         assert "QQQ" not in str(refused.value)
 
     def test_opens_what_sign_sealed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """With the newest of its identities or an older one."""
+        """It opens data sealed to its newest identity or to an older one."""
         newer = pyrage.x25519.Identity.generate()
         older = pyrage.x25519.Identity.generate()
         monkeypatch.setenv("DELIVER_IDENTITIES", f"{older}\n{newer}\n")

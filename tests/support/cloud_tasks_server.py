@@ -1,9 +1,9 @@
-"""A gRPC server that speaks CreateTask, ListTasks and DeleteTask of Cloud Tasks and delivers what it accepted.
+"""A fake Cloud Tasks server over gRPC: CreateTask, ListTasks and DeleteTask; it delivers the tasks it accepts.
 
-Google ships no emulator, and google-cloud-tasks no servicer classes; a generic handler over its message classes
-does. It refuses what the real API refuses, in
+Google ships no emulator, and google-cloud-tasks no servicer classes, so this uses generic handlers and its
+message classes. It refuses what the real API refuses, according to
 https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2 and
-https://cloud.google.com/tasks/docs/quotas, so that a test cannot pass with a task that Google would not take.
+https://cloud.google.com/tasks/docs/quotas, so that no test passes with a task that Google would not accept.
 """
 
 import asyncio
@@ -56,19 +56,19 @@ class _Undelivered:
 
 
 class CloudTasksServer:
-    """Accepts tasks over gRPC at `host` and POSTs each to its URL until that answers 2xx.
+    """Accept tasks over gRPC at `host`, and POST each to its URL until that answers 2xx.
 
-    A scheduled task is delivered when `clock` says so, or as soon as `release` moved the server's time there.
+    A scheduled task is delivered when `clock` reaches its time or `release` moves the server's time there.
 
     Attributes:
         host: `host:port`, plaintext.
-        created: every task accepted, with the name it got, oldest first.
-        calls: how many CreateTask came, whatever the answer.
-        fail_with: the status with which CreateTask is refused; None accepts.
-        fail_times: how many calls `fail_with` still refuses; None refuses all.
-        latency: in seconds, between accepting a task and answering so.
-        deliver_twice: deliver each task twice at the same time, as Cloud Tasks now and then does.
-        transport: how its calls find their way, where the addresses in tasks are none of this machine.
+        created: every accepted task, with its name, oldest first.
+        calls: the number of calls of CreateTask, including refused ones.
+        fail_with: the status with which CreateTask fails; None accepts.
+        fail_times: how many more calls fail with `fail_with`; None for all.
+        latency: seconds between accepting a task and answering.
+        deliver_twice: deliver each task twice at the same time, as Cloud Tasks occasionally does.
+        transport: for its requests, if the URLs in tasks do not exist on this machine.
     """
 
     host: str
@@ -125,10 +125,10 @@ class CloudTasksServer:
         await self._client.aclose()
         for delivery in self._deliveries:
             if not delivery.cancelled():
-                delivery.result()  # raises what a delivery died of
+                delivery.result()  # raises the exception of a failed delivery
 
     async def release(self, until: datetime) -> None:
-        """Move the server's time forward to `until`, and with it release the tasks scheduled up to then."""
+        """Move the server's time forward to `until`, which delivers the tasks scheduled up to then."""
         async with self._changed:
             self._released = max(self._released, until)
             self._changed.notify_all()
@@ -143,7 +143,7 @@ class CloudTasksServer:
         if self.fail_with is not None and self.fail_times != 0:
             if self.fail_times is not None:
                 self.fail_times -= 1
-            await context.abort(self.fail_with, "told to fail")
+            await context.abort(self.fail_with, "fail_with")
         error = self._error(request)
         if error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error)
@@ -163,7 +163,7 @@ class CloudTasksServer:
     async def _list_tasks(
         self, request: ListTasksRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> ListTasksResponse:
-        """Bodies only to those who ask for the full view, a page at a time, and the next page by its number."""
+        """Return a page of tasks, with bodies only in the full view; a page's token is its offset."""
         tasks = (each.task for each in self._undelivered if each.task.name.startswith(f"{request.parent}/tasks/"))
         waiting = sorted(tasks, key=lambda task: task.name)
         start = int(request.page_token or 0)
@@ -199,7 +199,7 @@ class CloudTasksServer:
             and http.http_method not in (HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH),
             "schedule time": bool(task.schedule_time) and task.schedule_time > self._now() + _HORIZON,
             "dispatch deadline": bool(deadline) and not _SHORTEST_DEADLINE <= deadline <= _LONGEST_DEADLINE,
-            # The real API also takes tasks without a token; ours would be refused by deliver's ingress, for ever.
+            # The real API accepts tasks without a token, too, but deliver's ingress would refuse them for ever.
             "oidc service account": not _ADDRESS.fullmatch(http.oidc_token.service_account_email),
         }
         return ", ".join(error for error, present in errors.items() if present) or None
@@ -243,7 +243,7 @@ class CloudTasksServer:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _attempt(self, task: Task, retries: int, executions: int) -> int | None:
-        """The status of the answer, or None where none came."""
+        """POST a task once; return the status of the answer, or None if there was none."""
         http = task.http_request
         deadline = task.dispatch_deadline or timedelta(minutes=10)
         *_, queue, _, name = task.name.split("/")

@@ -1,7 +1,7 @@
-"""A gRPC server that stands between a Firestore client and Google's emulator, passes everything on, and counts.
+"""A gRPC proxy between a Firestore client and Google's emulator that forwards everything and counts it.
 
-It takes the bytes as they come, whatever client sends them: what a message is about it reads from the protocol
-buffers' own encoding (https://protobuf.dev/programming-guides/encoding/), by the numbers of the fields in
+It forwards raw bytes, so that any client can be counted, and decodes only the fields that it needs from the wire
+format (https://protobuf.dev/programming-guides/encoding/), by the field numbers in
 https://github.com/googleapis/googleapis/tree/master/google/firestore/v1.
 """
 
@@ -15,30 +15,30 @@ import grpc.aio
 
 _Place = tuple[int, ...]
 
-# Where each message names its documents, or its collection: numbers of fields, each inside the one before it.
+# The fields in which each message names its documents or collection: paths of nested field numbers.
 _ASKED: Mapping[str, Sequence[_Place]] = {"GetDocument": [(1,)], "BatchGetDocuments": [(2,)]}
 _FOUND: Mapping[str, Sequence[_Place]] = {"RunQuery": [(1, 1)], "ListDocuments": [(1, 1)]}
-#: Of each write, what it updates, deletes or transforms.
+#: The documents that each write updates, deletes or transforms.
 _WRITTEN: Mapping[str, Sequence[_Place]] = {"Commit": [(2, 1, 1), (2, 2), (2, 6, 1)]}
 _QUERIED: Mapping[str, Sequence[_Place]] = {"RunQuery": [(2, 2, 2)], "ListDocuments": [(2,)]}
 
 
 class Call(NamedTuple):
-    """`method`: as in Commit. `collections`: those of the documents it is about, in their order."""
+    """`method`: as in Commit. `collections`: those of the documents concerned, sorted."""
 
     method: str
     collections: str
 
 
 class CountingProxy:
-    """Serves at `host` what the emulator at `emulator` serves. Counts from the beginning, or since `forget`.
+    """Forward calls at `host` to the emulator at `emulator`, and count them from the start or since `forget`.
 
     Attributes:
         host: `host:port`, plaintext, for FIRESTORE_EMULATOR_HOST.
-        calls: every call, those too that failed or came again.
-        reads: documents by collection, as they are billed: one that is not there, or a query that finds nothing,
-            is a read, too.
-        writes: documents by collection, each once in a commit; those of a commit that failed, too.
+        calls: every call, including those that failed and retries.
+        reads: documents by collection, as they are billed: a missing document, or a query without results, is a
+            read, too.
+        writes: documents by collection, each once in a commit, including commits that failed.
     """
 
     host: str
@@ -55,7 +55,7 @@ class CountingProxy:
 
     @property
     def methods(self) -> Counter[str]:
-        """The calls by their methods alone."""
+        """The number of calls by method."""
         methods = Counter[str]()
         for call, number in self.calls.items():
             methods[call.method] += number
@@ -78,7 +78,7 @@ class CountingProxy:
     async def pass_on(
         self, path: str, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
     ) -> AsyncIterator[bytes]:
-        """One call, of whatever kind: a unary one is a stream of one message."""
+        """Forward a call of any kind: a unary one is a stream of one message."""
         method = path.rpartition("/")[2]
         asked, answered = list[bytes](), list[bytes]()
         metadata = [(key, value) for key, value in context.invocation_metadata() or () if key != "user-agent"]
@@ -126,7 +126,7 @@ async def _kept(messages: AsyncIterator[bytes], kept: list[bytes]) -> AsyncItera
 
 
 def _collections(messages: Sequence[bytes], places: Sequence[_Place]) -> Counter[str]:
-    """How many documents of each collection are named, each document once."""
+    """Count the named documents by collection, each document once."""
     return Counter(name.decode().split("/")[-2] for name in _named(messages, places))
 
 
@@ -135,7 +135,7 @@ def _named(messages: Sequence[bytes], places: Sequence[_Place]) -> set[bytes]:
 
 
 def _at(message: bytes, place: _Place) -> Iterator[bytes]:
-    """Every value at this place."""
+    """Yield every value at this path of field numbers."""
     number, *inner = place
     for found, value in _fields(message):
         if found == number:
@@ -143,7 +143,7 @@ def _at(message: bytes, place: _Place) -> Iterator[bytes]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """The number and the bytes of each field that holds bytes: a string, a message, or some packed numbers."""
+    """Yield number and bytes of each length-delimited field: a string, a message, or packed numbers."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -159,7 +159,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """A number, and where the next thing begins."""
+    """Decode a varint; return its value and the offset after it."""
     value = shift = 0
     while True:
         byte = message[at]

@@ -39,13 +39,13 @@ COUNT = CountPath.COUNT.format(campaign=CAMPAIGN)
 
 
 def signature(**fields: Any) -> dict[str, Any]:
-    """A body that sign accepts, with `fields` of one's own; a field that is None is left out."""
+    """Return a body that sign accepts, changed by `fields`; a field that is None is left out."""
     body = {"email": "ann@example.org", "name": "Ann Example", "country": "DE", "locale": "en", "consent": True}
     return {name: value for name, value in {**body, **fields}.items() if value is not None}
 
 
 class Identities:
-    """The keys of a test's deployment, private parts included."""
+    """The keys of a test's deployment, including the private ones."""
 
     def __init__(self) -> None:
         self.deliver = pyrage.x25519.Identity.generate()
@@ -61,13 +61,13 @@ class Identities:
         }
 
     def open(self, sealed: bytes) -> dict[str, Any]:
-        """What the organisers read."""
+        """Open data that is sealed to the organisers."""
         content: dict[str, Any] = json.loads(pyrage.decrypt(sealed, [self.campaign]))
         return content
 
 
 class World:
-    """A deployment of its own. `client` reaches every function under one origin."""
+    """A separate deployment. `client` reaches every function under one origin."""
 
     def __init__(self, folder: Path, functions: Mapping[str, ModuleType], identities: Identities) -> None:
         self.now = NOW
@@ -94,13 +94,13 @@ class World:
         return PublishedOverlay.model_validate_json(answer.content)
 
     async def overlays(self) -> None:
-        """Wait until every function has read what it is reading of the overlays."""
+        """Wait until every function has finished reading overlays."""
         for module in self.functions.values():
             if isinstance(module.deps.campaigns, LiveCampaigns):
                 await module.deps.campaigns.settled()
 
     async def funnels(self) -> None:
-        """Wait until every function has written what it has counted for the funnel."""
+        """Write what every function has counted for the funnel."""
         for module in self.functions.values():
             if hasattr(module.deps, "funnel"):
                 await module.deps.funnel.write()
@@ -109,7 +109,7 @@ class World:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL)
 
     def _next_moment(self) -> datetime:
-        """The time of a mail: while the clock stands still, a little later than the mail before."""
+        """Return the time for a mail: later than that of the mail before, even if the clock stands still."""
         return self.now + timedelta(microseconds=next(self._mails))
 
     async def sign(self, **fields: Any) -> httpx.Response:
@@ -117,23 +117,23 @@ class World:
         return await self.client.post(SIGNATURES, json=signature(**fields))
 
     async def deliver(self) -> None:
-        """Let the queue deliver what is due now, with all that becomes due by it."""
+        """Let the queue deliver what is due now, and what becomes due by that."""
         dispatcher = Dispatcher(self.queue, self.client, PUBLIC_URL + DeliverPath.TASK)
         while await dispatcher.dispatch_due(self.now):
             pass
 
     async def sign_and_deliver(self, **fields: Any) -> Received:
-        """Sign, and the mail that came of it."""
+        """Sign, and return the resulting mail."""
         assert (await self.sign(**fields)).status_code == 202
         await self.deliver()
         return self.outbox.received()[0]
 
     async def press(self, mail: Received, purpose: str = "confirm") -> httpx.Response:
-        """Press the button behind a link of the mail, as a program."""
+        """Press the button on the page of a mail's link, and ask for JSON."""
         return await self.client.post(mail.links[purpose], headers={"Accept": "application/json"})
 
     async def count(self) -> dict[str, Any]:
-        """The public counter, as it stands now."""
+        """Return the current public count."""
         self.functions["count"].snapshots.clear()
         response = await self.client.get(COUNT)
         assert response.status_code == 200
@@ -141,14 +141,14 @@ class World:
         return content
 
     async def snapshot(self) -> None:
-        """The schedule calls, at the hour that it is now."""
+        """Call the hourly snapshot."""
         assert (await self.client.post(DeliverPath.SNAPSHOT)).status_code == 204
         self.functions["count"].lines.clear()
         self.functions["count"].snapshots.clear()
 
 
 class BrokenQueue:
-    """Accepts nothing, and says why with `error`."""
+    """A queue that raises `error` for every task."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -161,7 +161,7 @@ class BrokenQueue:
 
 
 class BrokenMailer:
-    """Fails every mail with the given error, and remembers how many it was given."""
+    """A mailer that raises `error` for every mail, and counts them."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -174,7 +174,7 @@ class BrokenMailer:
 
 @asynccontextmanager
 async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> AsyncIterator[World]:
-    """`environment`: overrides of the settings, as in STORE="firestore"."""
+    """Set up a deployment. `environment`: overrides of settings, as in STORE="firestore"."""
     identities = Identities()
     local = {"PUBLIC_URL": PUBLIC_URL, "STORE": "sqlite", "TASKS": "local", "MAIL": "outbox"}
     for name, value in {**local, "LOCAL_FOLDER": str(folder), **identities.environment(), **environment}.items():
@@ -195,7 +195,7 @@ async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: st
 
 
 def load(function: str) -> ModuleType:
-    """A function's module, freshly executed with the settings of the environment."""
+    """Execute a function's module again, with the settings of the environment, and return it."""
     source = REPOSITORY / "functions" / function / "main.py"
     spec = importlib.util.spec_from_file_location(f"tests_{function}_main", source)
     assert spec
@@ -206,7 +206,7 @@ def load(function: str) -> ModuleType:
 
 
 def campaign_file(folder: Path, name: str, **replace: str) -> Path:
-    """A copy of the example campaign under another name, with strings replaced."""
+    """Write a copy of the example campaign under another name, with strings replaced; return its path."""
     text = (CAMPAIGNS / f"{CAMPAIGN}.toml").read_text(encoding="utf-8")
     for old, new in replace.items():
         assert old in text

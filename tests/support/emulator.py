@@ -1,4 +1,4 @@
-"""Google's own Firestore emulator, started through gcloud for the length of a test run."""
+"""Google's own Firestore emulator, started through gcloud for one test run."""
 
 import atexit
 import contextlib
@@ -14,23 +14,23 @@ from collections.abc import Iterator
 from tempfile import TemporaryFile
 
 _START_SECONDS = 60
-#: Below what systems give to those who let them choose (Linux from 32768, others from 49152).
+#: Below the ephemeral ports that systems assign themselves (Linux from 32768, others from 49152).
 _PORTS = range(20_000, 32_000)
 _PORTS_OF_A_PROCESS = 200
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on.
+    """Return a port of this machine that nothing listens on.
 
-    Before the caller listens on it, no other process can come by it: systems do not give it away, and
-    processes that choose in this way each have ports of their own.
+    No other process can take it before the caller listens on it: systems do not assign it, and each process
+    that calls this function has its own range of ports.
     """
     return next(port for port in _ours() if _is_free(port))
 
 
 @functools.cache
 def _ours() -> Iterator[int]:
-    """The ports of this process, over and over. What keeps them its own is that it holds the one before them."""
+    """Return an endless iterator over this process's ports, which it reserves by binding the one below them."""
     for held in _PORTS[::_PORTS_OF_A_PROCESS]:
         holder = socket.socket()
         try:
@@ -53,7 +53,7 @@ def _is_free(port: int) -> bool:
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes] | None = None) -> bool:
-    """Whether somebody listens on `port` before the time is up or the process has ended."""
+    """Return whether something listens on `port` before the time is up or the process has ended."""
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and (process is None or process.poll() is None):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -64,9 +64,9 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes] | None = None) -> 
 
 @contextlib.contextmanager
 def firestore_emulator(*, wait: bool = True) -> Iterator[str | None]:
-    """host:port of the emulator named by FIRESTORE_EMULATOR_HOST, else of a new one; None if there is none.
+    """Yield host:port of the emulator in FIRESTORE_EMULATOR_HOST, or of a new one; None if there is none.
 
-    `wait`: until it listens, which takes seconds.
+    `wait`: until the new one listens, which takes seconds.
     """
     if os.environ.get("FIRESTORE_EMULATOR_HOST"):
         yield os.environ["FIRESTORE_EMULATOR_HOST"]
@@ -86,7 +86,7 @@ def firestore_emulator(*, wait: bool = True) -> Iterator[str | None]:
         try:
             yield f"127.0.0.1:{port}" if not wait or wait_for_port(port, process) else None
         finally:
-            # gcloud starts a shell that starts Java: all of them are one process group.
+            # gcloud starts a shell, which starts Java; all of them are in one process group.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait()

@@ -1,4 +1,4 @@
-"""A gRPC server that answers as Firestore does, and keeps nothing; for when it shall refuse."""
+"""A fake Firestore server over gRPC that stores nothing, for tests of errors."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from google.cloud.firestore_v1 import types
 
 
 class FirestoreServer:
-    """Speaks Commit and BatchGetDocuments; refuses with each of `refusals` in turn, then answers."""
+    """Answer Commit and BatchGetDocuments: first with the errors in `refusals`, one a call, then with success."""
 
     host: str
 
@@ -32,12 +32,12 @@ class FirestoreServer:
     async def _refuse(self, context: Any) -> None:
         self.calls += 1
         if self.refusals:
-            await context.abort(self.refusals.pop(0), "told to")
+            await context.abort(self.refusals.pop(0), "refusals")
 
 
 @asynccontextmanager
 async def serving(served: FirestoreServer) -> AsyncIterator[FirestoreServer]:
-    """Let it serve at `host`, for FIRESTORE_EMULATOR_HOST."""
+    """Serve it at `host`, for FIRESTORE_EMULATOR_HOST."""
     server = grpc.aio.server()
     commit, read = types.CommitRequest, types.BatchGetDocumentsRequest
     methods = {

@@ -1,4 +1,4 @@
-"""What a test does without a part that it needs."""
+"""What tests do if a tool that they need is not installed."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def missing(part: str) -> None:
-    """Skip the test for want of `part`, or fail it where nothing may be skipped."""
+    """Skip the test because `part` is missing, or fail it in CI, where nothing may be skipped."""
     if os.environ.get("CI"):
         pytest.fail(f"{part} is missing, and in CI nothing is skipped")
     pytest.skip(f"{part} is missing: this was NOT tested")

@@ -19,7 +19,7 @@ class Block:
 
 
 def files() -> list[str]:
-    """Name every file of the project, with `/` between folders: those in git and those about to be."""
+    """Return the paths of all files in git, and of new ones that it does not ignore, with `/` between folders."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=REPOSITORY,
@@ -32,12 +32,12 @@ def files() -> list[str]:
 
 @cache
 def read(page: str) -> str:
-    """Return the text of a page, named from the top of the repository."""
+    """Return the text of a page, given by its path in the repository."""
     return (REPOSITORY / page).read_text(encoding="utf-8")
 
 
 def section(page: str, heading: str) -> str:
-    """Return what stands below `heading` (as in "## Errors"), up to the next one of its level or higher."""
+    """Return the text below `heading` (as in "## Errors"), up to the next one of the same level or higher."""
     level = heading.index(" ")
     below = re.split(rf"^{re.escape(heading)}$", read(page), flags=re.MULTILINE)[1]
     return re.split(rf"^#{{1,{level}}} ", below, flags=re.MULTILINE)[0]
@@ -49,17 +49,17 @@ def blocks(page: str) -> list[Block]:
 
 
 def prose(page: str) -> str:
-    """Return the page without its fenced blocks, in which a # begins a comment."""
+    """Return the page without its fenced blocks, where a # starts a comment and no heading."""
     return _FENCED.sub("", read(page))
 
 
 def inline_code(page: str) -> list[str]:
-    """Return what stands between single backticks, outside fenced blocks."""
+    """Return the texts between single backticks, outside fenced blocks."""
     return re.findall(r"`([^`]+)`", prose(page))
 
 
 def anchors(page: str) -> set[str]:
-    """Return what links into a page may name, as GitHub makes it from the headings."""
+    """Return the anchors of a page's headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

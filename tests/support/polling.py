@@ -1,4 +1,4 @@
-"""Waiting for another process, without guessing how long it takes."""
+"""Poll another process until it is ready, without guessing how long it takes."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ _PAUSE_SECONDS = 0.05
 
 
 def until(look: Callable[[], T | None], patience: float = PATIENCE_SECONDS) -> T:
-    """What `look` finds, as soon as it finds something; an AssertionError if it never does."""
+    """Poll `look` until it returns something; raise an AssertionError if it does not in time."""
     give_up = time.monotonic() + patience
     while time.monotonic() < give_up:
         if found := look():
@@ -22,7 +22,7 @@ def until(look: Callable[[], T | None], patience: float = PATIENCE_SECONDS) -> T
 
 
 async def until_async(look: Callable[[], Awaitable[T | None]]) -> T:
-    """The same for what has to be awaited."""
+    """Poll `look` in the same way, and await it."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up:
         if found := await look():

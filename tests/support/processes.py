@@ -1,4 +1,4 @@
-"""Functions as processes of their own, served by functions-framework as the platform serves them."""
+"""Functions in separate processes, served by functions-framework as on the platform."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def function(
     source: Path | None = None,
     python: Path = Path(sys.executable),
 ) -> Iterator[str]:
-    """The address of one running function; arguments as those of `running`."""
+    """Run a function and yield its URL; arguments as for `running`."""
     with running(name, environment, log, source=source, python=python) as (_, url):
         yield url
 
@@ -34,11 +34,11 @@ def running(
     source: Path | None = None,
     python: Path = Path(sys.executable),
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """One function: its process, and its address.
+    """Run a function; yield its process and its URL.
 
     `source`: the folder that holds its main.py, by default the checkout's.
 
-    Nothing of this process's environment reaches it but the PATH: what it needs must be in `environment`.
+    It inherits only PATH from this process: all else that it needs must be in `environment`.
     """
     folder = source or REPOSITORY / "functions" / name
     port = free_port()
@@ -48,7 +48,7 @@ def running(
         "FUNCTION_USE_ASGI": "true",
         "HOST": "127.0.0.1",
         "PORT": str(port),
-        # A staged folder is looked at afterwards: nothing may be written into it.
+        # Nothing may be written into a staged folder, whose contents are checked afterwards.
         **({"PYTHONDONTWRITEBYTECODE": "1"} if source else {"PYTHONPATH": str(REPOSITORY)}),
         **environment,
     }
@@ -66,7 +66,7 @@ def running(
 
 @contextmanager
 def functions(names: list[str], environment: Mapping[str, str], folder: Path) -> Iterator[list[str]]:
-    """Several of them; `names` may repeat."""
+    """Run several functions and yield their URLs; `names` may repeat."""
     with ExitStack() as running:
         yield [
             running.enter_context(function(name, environment, folder / f"{number}-{name}.log"))

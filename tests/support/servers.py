@@ -1,4 +1,4 @@
-"""The development server as a process of its own, the way a newcomer starts it."""
+"""The development server in a separate process, started as a newcomer would."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from tests.support.polling import PATIENCE_SECONDS, until
 
 @dataclass
 class Server:
-    """A running server. `folder`: where it keeps everything."""
+    """A running server. `folder`: where it stores everything."""
 
     process: subprocess.Popen[bytes]
     url: str
@@ -27,23 +27,23 @@ class Server:
     log: Path
 
     def mails(self) -> list[Received]:
-        """The outbox, newest first."""
+        """Return the mails in the outbox, newest first."""
         content = httpx.get(f"{self.url}/dev/mail.json", trust_env=False).raise_for_status().json()
         return [Received.model_validate(mail) for mail in content]
 
     def mail_to(self, address: str, patience: float = PATIENCE_SECONDS) -> Received:
-        """The newest mail to `address`, as soon as there is one."""
+        """Wait for a mail to `address`, and return the newest."""
         return until(lambda: next((mail for mail in self.mails() if mail.to == address), None), patience)
 
     def kill(self) -> None:
-        """As the kernel does it: no clean-up, no warning."""
+        """Kill the server without warning or clean-up, as the kernel does."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
 
 @contextmanager
 def server(folder: Path, **environment: str) -> Iterator[Server]:
-    """`environment`: settings that differ from the local defaults; PORT, if it is not to be any free one."""
+    """Run a server. `environment`: settings that differ from the local defaults, and PORT if it matters."""
     port = int(environment.get("PORT", free_port()))
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
@@ -57,7 +57,7 @@ def server(folder: Path, **environment: str) -> Iterator[Server]:
         )
     try:
         assert wait_for_port(port, process), log.read_text()
-        # It listens before it has loaded its functions, which on a busy machine takes longer than a client waits.
+        # It listens before it has loaded its functions, which may take longer than a client's timeout.
         httpx.get(f"http://localhost:{port}/dev/mail.json", trust_env=False, timeout=PATIENCE_SECONDS)
         yield Server(process, f"http://localhost:{port}", folder, log)
     finally:
@@ -66,7 +66,7 @@ def server(folder: Path, **environment: str) -> Iterator[Server]:
 
 
 def _without_settings() -> dict[str, str]:
-    """The environment without settings of another test in it."""
+    """Return the environment without settings that another test may have set."""
     settings = {"STORE", "TASKS", "MAIL", "PUBLIC_URL", "TOKEN_KEYS", "PEPPER", "DELIVER_IDENTITIES"}
     settings |= {"DELIVER_RECIPIENT", "THROWAWAY_RECIPIENT", "LOCAL_FOLDER", "FIRESTORE_PROJECT"}
     return {name: value for name, value in os.environ.items() if name not in settings}

@@ -1,4 +1,4 @@
-"""A TCP proxy whose connections can die silently: they stay open, and nothing comes through any more."""
+"""A TCP proxy whose connections can die silently: they stay open, but forward nothing any more."""
 
 import asyncio
 import contextlib
@@ -7,10 +7,10 @@ from typing import Self
 
 
 class SilentProxy:
-    """Passes on at `host` what comes for the server at `upstream`, both `host:port`.
+    """Forward connections at `host` to the server at `upstream`, both `host:port`.
 
     Attributes:
-        accepted: how many connections were opened.
+        accepted: the number of connections opened.
     """
 
     host: str
@@ -36,7 +36,7 @@ class SilentProxy:
             writer.close()
 
     def silence(self) -> None:
-        """Forward nothing more over the connections that are open now; those to come work."""
+        """Stop forwarding over the connections that are open now; later ones work."""
         for pipe in self._pipes:
             pipe.cancel()
 

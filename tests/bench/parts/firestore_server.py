@@ -1,9 +1,9 @@
-"""Firestore as the functions see it, answering at once: documents in memory, conditions ignored.
+"""A fake Firestore that answers at once: it keeps documents in memory and ignores preconditions.
 
     python -m tests.bench.parts.firestore_server [--contended]
 
-Prints its port. `--contended`: what is added to takes one write a second, and a few more in a burst, as Google
-says of a document; more of them wait. Google's emulator is so slow that it hides what the functions cost.
+Prints its port. `--contended`: documents with increments take one write a second, and a few more in a burst, as
+Google documents; further writes wait. Google's emulator is so slow that it would hide the cost of the functions.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.bench.parts.serving import serve
 
-#: Writes that a document takes in a burst; as in tests/bench/spike/facts.py.
+#: Writes that a document takes in a burst, as in tests/bench/spike/facts.py.
 _BURST = 5
 
 _documents = dict[str, Any]()
-#: By document, when it has taken what it was sent.
+#: By document, when it has processed all its writes.
 _free_at = defaultdict[str, float](float)
 _is_contended = "--contended" in sys.argv
 
@@ -48,7 +48,7 @@ async def _commit(request: Any, _context: object) -> Any:
         await asyncio.sleep(max(map(_wait, request.writes)))
     now = _now()
     for write in request.writes:
-        # Whole documents alone: not those of the tally, which are added to.
+        # Store only whole documents, and not those of the tally, which are incremented.
         if write.HasField("update") and not write.HasField("update_mask"):
             write.update.update_time.CopyFrom(now)
             write.update.create_time.CopyFrom(now)
@@ -59,7 +59,7 @@ async def _commit(request: Any, _context: object) -> Any:
 
 
 def _wait(write: Any) -> float:
-    """Return the seconds until the document that this write adds to takes it."""
+    """Return the seconds until the document takes this increment; 0 for other writes."""
     if not write.update_transforms:
         return 0
     now, free_at = time.monotonic(), _free_at[write.update.name]
@@ -68,7 +68,7 @@ def _wait(write: Any) -> float:
 
 
 async def _run_query(_request: Any, _context: object) -> AsyncIterator[Any]:
-    """Find nothing."""
+    """Return no documents."""
     yield firestore.RunQueryResponse.pb()(read_time=_now())
 
 

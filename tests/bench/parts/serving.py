@@ -1,4 +1,4 @@
-"""A gRPC server in a process of its own, for those beside the functions."""
+"""Serve gRPC in a separate process."""
 
 from typing import Any
 

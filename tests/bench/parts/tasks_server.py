@@ -1,8 +1,8 @@
-"""Cloud Tasks as sign sees it: CreateTask is answered after 20 ms, and nothing is kept.
+"""A fake Cloud Tasks that answers CreateTask after 20 ms, and stores nothing.
 
     python -m tests.bench.parts.tasks_server
 
-Prints its port. It neither parses nor builds messages: the less it does, the more its caller is what is measured.
+Prints its port. It neither parses nor builds messages, so that its own cost does not distort the caller's.
 """
 
 import asyncio
@@ -25,6 +25,6 @@ async def _create_task(_request: bytes, _context: grpc.aio.ServicerContext[Any, 
 
 
 if __name__ == "__main__":
-    # Neither read nor written: it passes the bytes as they come.
+    # Without serialisers, so that the handler gets and returns raw bytes.
     handler: Any = grpc.unary_unary_rpc_method_handler(_create_task)
     uvloop.run(serve("google.cloud.tasks.v2.CloudTasks", {"CreateTask": handler}))

@@ -1,4 +1,4 @@
-"""Campaign files at the desk: begun, checked and listed."""
+"""Campaign files at the desk: created, checked and listed."""
 
 import json
 import re
@@ -50,21 +50,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The desk's clock stands at NOW."""
+    """Set the desk's clock to NOW."""
     for module in (new_command, list_command):
         monkeypatch.setattr(module, "utc_now", lambda: NOW)
 
 
 def options(**changes: str | None) -> Iterator[str]:
-    """The options that are required, with `changes`; one that is None is left out."""
+    """The required options with `changes`; one that is None is left out."""
     changed = {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
     for option, value in {**REQUIRED, **changed}.items():
         if value is not None:
             yield from (option, value)
 
 
-def begun(folder: Path, **changes: str) -> Campaign:
-    """A campaign that was begun with the options that are required, and `changes`."""
+def new_campaign(folder: Path, **changes: str) -> Campaign:
+    """Create a campaign with the required options and `changes`, and load it."""
     made = undersign("campaign", "new", "trees", *options(**changes))
     assert made.exit_code == 0, made.output
     return campaigns.load(folder / "trees.toml")
@@ -73,8 +73,8 @@ def begun(folder: Path, **changes: str) -> Campaign:
 @pytest.mark.usefixtures("clock")
 class TestNew:
     def test_makes_a_file_that_loads(self, folder: Path) -> None:
-        """With what was given, and defaults that are safe."""
-        campaign = begun(folder)
+        """It contains what was given, and safe defaults."""
+        campaign = new_campaign(folder)
 
         assert campaign.text("en").title == REQUIRED["--title"]
         assert [controller.name for controller in campaign.controllers] == ["Stichting Bomen"]
@@ -89,18 +89,20 @@ class TestNew:
         ("language", "opinion"),
         [("en", "political opinion"), ("de", "politische Meinung"), ("fr", "opinion politique")],
     )
-    def test_drafts_a_consent_that_says_what_the_law_asks(self, language: str, opinion: str, folder: Path) -> None:
-        """Who, what for, the political opinion, the age, and that it can be withdrawn."""
-        campaign = begun(folder, language=language, minimum_age="17")
+    def test_drafts_a_consent_text_with_what_the_law_requires(
+        self, language: str, opinion: str, folder: Path
+    ) -> None:
+        """It names the organiser, the purpose, the addressee, the political opinion and the age."""
+        campaign = new_campaign(folder, language=language, minimum_age="17")
 
         consent = campaign.text(language).consent
         assert campaign.default_language == language
         for part in ("Stichting Bomen", REQUIRED["--title"], "City Council of Utrecht", opinion, "17"):
             assert part in consent
 
-    def test_takes_all_that_can_be_told(self, folder: Path) -> None:
-        """Nothing is asked where nobody is at a terminal."""
-        campaign = begun(
+    def test_takes_every_value_as_an_option(self, folder: Path) -> None:
+        """Without a terminal, nothing is asked."""
+        campaign = new_campaign(
             folder,
             goal="3000",
             opens="2027-01-01",
@@ -113,11 +115,11 @@ class TestNew:
         assert campaign.goal_steps == (100, 250, 500, 1_000, 2_500, 3_000)
 
     def test_closes_a_year_after_it_opens(self, folder: Path) -> None:
-        """Also where it opens later."""
-        assert begun(folder, opens="2027-01-01").closes == date(2028, 1, 1)
+        """This also holds for a later opening."""
+        assert new_campaign(folder, opens="2027-01-01").closes == date(2028, 1, 1)
 
-    def test_with_two_keys_that_are_proven_is_ready_to_open(self, folder: Path, tmp_path: Path) -> None:
-        """From nothing to ready in three commands."""
+    def test_is_ready_to_open_with_two_proven_keys(self, folder: Path, tmp_path: Path) -> None:
+        """Three commands lead from nothing to a campaign that is ready."""
         ann, bob = tmp_path / "ann.age", tmp_path / "bob.age"
         recipients = [plain_key(file) for file in (ann, bob)]
         two_keys = [part for recipient in recipients for part in ("--recipient", recipient)]
@@ -131,15 +133,15 @@ class TestNew:
         ready = undersign("campaign", "check", "trees", "--ready")
         assert (ready.exit_code, ready.output.splitlines()[0].split()) == (0, ["ready", "trees.toml"])
 
-    def test_without_keys_is_for_this_machine_alone(self, folder: Path) -> None:
-        """Said in the file, and by check."""
-        campaign = begun(folder)
+    def test_is_for_local_runs_only_without_keys(self, folder: Path) -> None:
+        """Its throwaway key keeps it from being ready."""
+        campaign = new_campaign(folder)
 
-        assert any("throwaway" in told for told in campaign.not_ready)
+        assert any("throwaway" in reason for reason in campaign.not_ready)
 
     def test_marks_what_only_its_organiser_can_write(self, folder: Path) -> None:
-        """Each until its comment is deleted."""
-        begun(folder)
+        """`check` lists each mark until its comment is deleted."""
+        new_campaign(folder)
         text = (folder / "trees.toml").read_text(encoding="utf-8")
         marked = [number for number, line in enumerate(text.splitlines(), 1) if line.startswith("# TO DO: ")]
 
@@ -152,15 +154,15 @@ class TestNew:
         assert "still to do" not in undersign("campaign", "check", "trees").output
 
     def test_never_overwrites_a_file(self, folder: Path) -> None:
-        """Somebody wrote it."""
+        """Somebody may have edited it."""
         folder.mkdir()
         (folder / "trees.toml").write_text("precious")
 
         assert "exists already" in refusal(undersign("campaign", "new", "trees", *options()))
         assert (folder / "trees.toml").read_text() == "precious"
 
-    def test_goes_where_it_is_told_to(self, folder: Path, tmp_path: Path) -> None:
-        """Instead of the usual folder."""
+    def test_writes_into_the_given_folder(self, folder: Path, tmp_path: Path) -> None:
+        """The default folder is not created."""
         made = undersign("campaign", "new", "trees", *options(), "--folder", tmp_path / "elsewhere")
 
         assert made.exit_code == 0, made.output
@@ -168,7 +170,7 @@ class TestNew:
         assert not folder.exists()
 
     def test_names_every_option_that_is_missing(self, folder: Path) -> None:
-        """One run, one list; and nothing is made."""
+        """One run lists them all, and no file is created."""
         refused = refusal(undersign("campaign", "new", "trees"))
 
         assert [line.split(":")[0] for line in refused.splitlines()] == list(REQUIRED)
@@ -193,7 +195,7 @@ class TestNew:
         ],
     )
     def test_says_which_option_is_wrong(self, name: str, value: str, reason: str, folder: Path) -> None:
-        """In the words of the campaign file's own errors; and nothing is made."""
+        """It uses the words of the campaign file's errors, repeats no secret key, and creates nothing."""
         refused = refusal(undersign("campaign", "new", "trees", *options(**{name: value})))
 
         assert refused.startswith(reason)
@@ -201,8 +203,8 @@ class TestNew:
         assert not folder.exists()
 
     @pytest.mark.parametrize("campaign", ["Trees", "trees.toml", "../trees", "a/b", "t" * 41])
-    def test_refuses_an_id_that_is_no_address(self, campaign: str, folder: Path) -> None:
-        """It becomes part of every link."""
+    def test_refuses_an_id_unfit_for_a_url(self, campaign: str, folder: Path) -> None:
+        """The id becomes part of every link."""
         assert "becomes its address" in refusal(undersign("campaign", "new", campaign, *options()))
         assert not folder.exists()
 
@@ -213,8 +215,8 @@ class TestNewAtATerminal:
     def _terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(prompts, "at_terminal", lambda: True)
 
-    def test_asks_for_all_that_is_not_given(self, folder: Path) -> None:
-        """Enter takes what is offered."""
+    def test_asks_for_every_missing_value(self, folder: Path) -> None:
+        """Enter accepts the default."""
         typed = [*REQUIRED.values(), "", "2_000", "2027-01-01", "", "18", "", ""]
 
         made = undersign("campaign", "new", "trees", typed="".join(f"{line}\n" for line in typed))
@@ -224,8 +226,8 @@ class TestNewAtATerminal:
         assert campaign.controllers[0].email == REQUIRED["--email"]
         assert (campaign.goal, campaign.minimum_age, campaign.closes) == (2_000, 18, date(2028, 1, 1))
 
-    def test_asks_again_until_it_is_right(self, folder: Path) -> None:
-        """With the reason."""
+    def test_asks_again_until_the_value_is_valid(self, folder: Path) -> None:
+        """The reason is printed."""
         typed = "Ann\nann@example.org\n" + "\n" * 7
 
         made = undersign("campaign", "new", "trees", *options(email=None), typed=typed)
@@ -234,8 +236,8 @@ class TestNewAtATerminal:
         assert "write one mail address alone" in made.output
         assert campaigns.load(folder / "trees.toml").controllers[0].email == "ann@example.org"
 
-    def test_asks_nothing_before_what_is_given_is_right(self, folder: Path) -> None:
-        """Or all the typing would be for nothing."""
+    def test_validates_the_given_options_before_it_asks(self, folder: Path) -> None:
+        """Otherwise all the typing would be for nothing."""
         assert refusal(undersign("campaign", "new", "trees", "--goal", "0")).startswith("--goal: ")
 
 
@@ -243,8 +245,8 @@ class TestNewAtATerminal:
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1).filter(str.strip),
     st.integers(1, 10**9),
 )
-def test_whatever_is_typed_stands_in_the_file_as_it_was_typed(typed: str, goal: int) -> None:
-    """Quotes, backslashes, braces and control characters included; and the goals rise."""
+def test_any_title_is_written_as_entered(typed: str, goal: int) -> None:
+    """Quotes, backslashes, braces and control characters survive, and any goal makes a valid file."""
     values = {name.removeprefix("--").replace("-", "_"): value for name, value in REQUIRED.items()}
     given = new_command._with_defaults(
         {**values, "campaign": "trees", "title": typed, "goal": str(goal)}, NOW.date()
@@ -258,8 +260,8 @@ def test_whatever_is_typed_stands_in_the_file_as_it_was_typed(typed: str, goal: 
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr"])
-def test_every_language_drafts_the_same(language: str) -> None:
-    """A word that is missing would be found by the organiser only."""
+def test_every_language_has_the_same_texts(language: str) -> None:
+    """Otherwise only an organiser would notice a missing text."""
     drafted, english = (
         tomllib.loads((templates.FOLDER / f"campaign.{code}.toml").read_text(encoding="utf-8"))
         for code in (language, "en")
@@ -274,7 +276,7 @@ class TestCheck:
         (folder / name).write_text(text, encoding="utf-8")
 
     def test_names_file_line_key_and_remedy(self, folder: Path) -> None:
-        """And fails."""
+        """The exit status is 1."""
         spoilt = EXAMPLE.replace(
             '"https://libertes-ouvertes.example.com"', '"https://libertes-ouvertes.example.com/"'
         )
@@ -290,7 +292,7 @@ class TestCheck:
         ) in checked.output
 
     def test_names_the_file_of_a_translation(self, folder: Path) -> None:
-        """Which is where the remedy belongs."""
+        """An error in a translation is reported where it must be fixed."""
         self.put(folder, "mine.toml", EXAMPLE)
         self.put(folder, "mine/de.toml", '# Deutsch\ntitle = "Verbietet das"\ngaol = 3\n')
 
@@ -299,7 +301,7 @@ class TestCheck:
         assert "mine/de.toml:1: consent: is missing" in checked.output
         assert "mine/de.toml:3: gaol: is not a key here" in checked.output
 
-    def test_goes_through_all_of_them(self, folder: Path) -> None:
+    def test_checks_every_file(self, folder: Path) -> None:
         """One that does not load hides none of the others."""
         for name in ("a", "c"):
             self.put(folder, f"{name}.toml", EXAMPLE)
@@ -315,8 +317,8 @@ class TestCheck:
             ["not ready", "c.toml"],
         ]
 
-    def test_of_what_only_keeps_it_from_opening_is_a_warning(self, folder: Path) -> None:
-        """Unless it is asked whether the campaign is ready."""
+    def test_only_warns_about_what_keeps_a_campaign_from_opening(self, folder: Path) -> None:
+        """With `--ready`, it is an error."""
         self.put(folder, "mine.toml", EXAMPLE)
         line = EXAMPLE[: EXAMPLE.index('recipients = ["throwaway"]')].count("\n") + 1
 
@@ -326,13 +328,13 @@ class TestCheck:
         assert f'mine.toml:{line}: sealing.recipients: "throwaway" is for local runs' in checked.output
         assert undersign("campaign", "check", "mine", "--ready").exit_code == 1
 
-    def test_says_where_there_is_nothing_to_check(self, folder: Path) -> None:
-        """With what to do about it."""
+    def test_refuses_when_there_is_nothing_to_check(self, folder: Path) -> None:
+        """The error names the command that creates a campaign."""
         assert "undersign campaign new" in refusal(undersign("campaign", "check"))
         assert "There is no campaign mine" in refusal(undersign("campaign", "check", "mine"))
 
-    def test_passes_what_is_shipped(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """From the folder that the functions read."""
+    def test_passes_the_shipped_campaigns(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without a setting, it checks the folder that the functions read."""
         monkeypatch.delenv("CAMPAIGNS_FOLDER")
 
         checked = undersign("campaign", "check")
@@ -342,7 +344,7 @@ class TestCheck:
 
 
 def rows(output: str) -> Mapping[str, list[str]]:
-    """The cells of each row, by the campaign's id; titles and headings are among them."""
+    """The cells of each row by campaign id, including titles and headings."""
     split = [re.split(r" {2,}", line.strip()) for line in output.splitlines()]
     return {cells[0]: cells[1:] for cells in split}
 
@@ -355,9 +357,9 @@ class TestList:
         (tmp_path / "var" / "secrets.json").write_text(json.dumps({}))
 
     @pytest.mark.usefixtures("clock")
-    def test_tells_from_the_files_where_there_is_no_store(self, folder: Path) -> None:
-        """And says that pauses and totals are not known."""
-        begun(folder, opens="2026-11-23")
+    def test_reads_only_the_files_without_a_store(self, folder: Path) -> None:
+        """The output says that pauses and totals are unknown."""
+        new_campaign(folder, opens="2026-11-23")
 
         listed = undersign("campaign", "list")
 
@@ -367,8 +369,8 @@ class TestList:
         assert "totals are not known" in listed.output
 
     @pytest.mark.usefixtures("clock", "local")
-    def test_tells_pauses_and_totals_from_the_store(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Those of what is shipped."""
+    def test_reads_pauses_and_totals_from_the_store(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The campaign shows as paused after `campaign pause`."""
         monkeypatch.delenv("CAMPAIGNS_FOLDER")
         assert rows(undersign("campaign", "list").output)[CAMPAIGN][:2] == ["open", "0"]
 
@@ -378,8 +380,8 @@ class TestList:
         assert rows(listed.output)[CAMPAIGN] == ["paused", "0", "1,000,000", "2026-11-01", "2027-10-31", "no"]
         assert "not known" not in listed.output
 
-    def test_shows_what_does_not_load(self, folder: Path) -> None:
-        """Among the others, with the command that says why."""
+    def test_shows_a_file_that_does_not_load(self, folder: Path) -> None:
+        """It is listed with the command that says why."""
         folder.mkdir()
         (folder / "mine.toml").write_text("goal = 1")
 
@@ -398,8 +400,8 @@ class TestList:
             (datetime(2028, 11, 1, tzinfo=UTC), Overlay(purged=datetime(2028, 10, 1, tzinfo=UTC)), "purged"),
         ],
     )
-    def test_the_state_is_what_signers_meet(self, now: datetime, overlay: Overlay, expected: str) -> None:
-        """A pause matters only while it is open."""
+    def test_shows_the_state_that_signers_see(self, now: datetime, overlay: Overlay, expected: str) -> None:
+        """A pause shows only while the campaign is open."""
         campaign = campaigns.load_all()[CAMPAIGN]
 
         assert re.sub(r"\[.*?\]", "", list_command.state(campaign, overlay, now)) == expected

@@ -1,4 +1,4 @@
-"""The papers that a campaign needs before it opens, filled from its file."""
+"""The legal papers that a campaign needs before it opens, drafted from its file."""
 
 import re
 from datetime import timedelta
@@ -25,7 +25,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def drafted(tmp_path: Path, **replace: str) -> str:
-    """All that is drafted in Markdown for a copy of the example, with strings replaced."""
+    """All drafts in Markdown for a copy of the example, with strings replaced."""
     campaign_file(tmp_path, "mine", **replace)
     made = undersign("campaign", "drafts", "mine")
     assert made.exit_code == 0, made.output
@@ -34,15 +34,15 @@ def drafted(tmp_path: Path, **replace: str) -> str:
 
 class TestDrafts:
     def test_are_an_assessment_and_an_arrangement(self, tmp_path: Path) -> None:
-        """Each to edit and to read."""
+        """Each is written as Markdown to edit and as HTML to read."""
         drafted(tmp_path)
 
         assert {file.name for file in (tmp_path / "drafts").iterdir()} == {
             f"{name}.{ending}" for name in (drafts.ASSESSMENT, drafts.ARRANGEMENT) for ending in ("md", "html")
         }
 
-    def test_of_one_controller_are_the_assessment_alone(self, tmp_path: Path) -> None:
-        """Nobody arranges anything with oneself, and the person is told so."""
+    def test_of_one_controller_are_the_assessment_only(self, tmp_path: Path) -> None:
+        """An arrangement takes two controllers, and the output says that none is needed."""
         file = campaign_file(tmp_path, "mine")
         file.write_text(ALONE.sub("", file.read_text(encoding="utf-8")), encoding="utf-8")
 
@@ -56,14 +56,14 @@ class TestDrafts:
         )
 
     def test_say_that_they_are_drafts(self, tmp_path: Path) -> None:
-        """Each of them, before anything else; and how much is left to fill in."""
+        """Each says so, and marks what is left to fill in."""
         text = drafted(tmp_path)
 
         assert text.count("> **This is a draft, not legal advice.**") == 2
         assert text.count(drafts.BLANK) > 40
 
-    def test_hold_what_the_campaign_file_says(self, tmp_path: Path) -> None:
-        """The people it names, and what it promises."""
+    def test_contain_what_the_campaign_file_says(self, tmp_path: Path) -> None:
+        """They name the people in it, and what it promises."""
         recipients = [plain_key(tmp_path / name) for name in ("ann.txt", "bob.txt")]
         listed = ", ".join(f'"{recipient}"' for recipient in recipients)
 
@@ -85,8 +85,10 @@ class TestDrafts:
         assert "confirming until 2027-11-07" in text
         assert "dpo@unwatched.example.org" in text
 
-    def test_hold_what_the_program_holds_to(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The store's own numbers, not copies of them."""
+    def test_contain_the_limits_that_the_program_enforces(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The periods are the store's own constants, not copies of them."""
         monkeypatch.setattr(entities, "PENDING_TTL", timedelta(days=71))
         monkeypatch.setattr(entities, "TOMBSTONE_TTL", timedelta(days=72))
         monkeypatch.setattr(entities, "TASK_TTL", timedelta(days=73))
@@ -114,16 +116,16 @@ class TestDrafts:
             ({'data_protection_officer = "dpo@unwatched.example.org" #': "#"}, "why none is needed", "dpo@"),
         ],
     )
-    def test_follow_what_is_asked_and_kept(
+    def test_depend_on_what_the_campaign_asks_for_and_stores(
         self, replace: dict[str, str], expected: str, unexpected: str, tmp_path: Path
     ) -> None:
-        """Nothing stands there that does not happen."""
+        """They mention nothing that does not happen."""
         text = drafted(tmp_path, **replace)
 
         assert expected in text
         assert unexpected not in text
 
-    def test_name_commands_that_there_are(self, tmp_path: Path) -> None:
+    def test_name_commands_that_exist(self, tmp_path: Path) -> None:
         """Somebody will type them under pressure."""
         known = set(getattr(get_command(app), "commands", {}))
 
@@ -131,8 +133,8 @@ class TestDrafts:
 
         assert {"access", "erase", "prove", "hand-over", "purge", "audit"} <= named <= known
 
-    def test_show_names_as_they_are(self, tmp_path: Path) -> None:
-        """Whatever they would mean in Markdown or in HTML."""
+    def test_show_names_literally(self, tmp_path: Path) -> None:
+        """Characters with a meaning in Markdown or HTML are escaped."""
         name = "*A* <script>| [b](c) & `d`_"
 
         drafted(tmp_path, **{"Brieftaube Mail Relay GmbH": name})
@@ -140,8 +142,8 @@ class TestDrafts:
         html = (tmp_path / "drafts" / f"{drafts.ASSESSMENT}.html").read_text(encoding="utf-8")
         assert "<td>*A* &lt;script&gt;| [b](c) &amp; `d`_</td>" in html
 
-    def test_as_pages_need_nothing_else(self, tmp_path: Path) -> None:
-        """They are opened from a disk, and ask nobody for anything."""
+    def test_are_self_contained_pages(self, tmp_path: Path) -> None:
+        """They are opened from a disk and load nothing."""
         drafted(tmp_path)
 
         for file in (tmp_path / "drafts").glob("*.html"):
@@ -150,23 +152,23 @@ class TestDrafts:
             assert "<table>" in html
             assert not re.search(r"<(script|link|img)|\bsrc=|@import|url\(", html)
 
-    def test_are_never_written_over(self, tmp_path: Path) -> None:
-        """Somebody has filled them in."""
+    def test_are_never_overwritten(self, tmp_path: Path) -> None:
+        """Somebody may have filled them in."""
         drafted(tmp_path)
 
         assert "drafts is not empty" in refusal(undersign("campaign", "drafts", "mine"))
 
-    def test_need_a_campaign(self) -> None:
-        """That there is."""
+    def test_of_an_unknown_campaign_are_refused(self) -> None:
+        """The error names the campaign."""
         assert "There is no campaign yours" in refusal(undersign("campaign", "drafts", "yours"))
 
-    def test_of_what_is_shipped_can_be_made(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """With its translations."""
+    def test_of_the_example_campaign_can_be_made(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """It has its translations in files of their own."""
         monkeypatch.delenv("CAMPAIGNS_FOLDER")
 
         assert undersign("campaign", "drafts", CAMPAIGN).exit_code == 0
 
 
 def test_a_page_is_titled_by_its_first_heading() -> None:
-    """As it reads, not as it is written."""
+    """The title is the heading's text without Markdown."""
     assert "<title>a*b &amp; c</title>" in templates.html_page("# a\\*b & c\n\ntext\n")

@@ -1,4 +1,4 @@
-"""What an organiser changes without a deployment: pause and partners."""
+"""What an organiser can change without a deployment: pausing a campaign and admitting partners."""
 
 from pathlib import Path
 
@@ -20,10 +20,10 @@ class TestWhileTheServerRuns:
             f"{running.url}{SIGNATURES}", json=signature(email=email), headers=headers, trust_env=False
         )
 
-    def test_pause_and_resume_are_in_force_within_a_minute(
+    def test_pause_and_resume_take_effect_within_a_minute(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Without a restart; so is a new partner's page."""
+        """They need no restart, and neither does a new partner's page."""
         monkeypatch.setenv("LOCAL_FOLDER", str(tmp_path))
         with server(tmp_path) as running:
             assert self.sign(running).status_code == 202
@@ -38,8 +38,8 @@ class TestWhileTheServerRuns:
 
 
 class TestAdmitPartner:
-    def test_adds_up_over_several_times(self, var: Path) -> None:
-        """A second page of the same partner, whose name need not be told again."""
+    def test_adds_origins_to_a_known_partner(self, var: Path) -> None:
+        """A second page of the same partner needs no name."""
         undersign(
             "campaign", "admit-partner", CAMPAIGN, "new", "--origin", NEW, "--name", "New", "--country", "FR"
         )
@@ -62,12 +62,12 @@ class TestAdmitPartner:
             ),
         ],
     )
-    def test_says_what_is_wrong_and_changes_nothing(self, var: Path, command: list[str], reason: str) -> None:
-        """In the words of the campaign file's own errors."""
+    def test_refuses_invalid_options(self, var: Path, command: list[str], reason: str) -> None:
+        """The error has the same words as one of the campaign file."""
         assert reason in refusal(undersign("campaign", "admit-partner", CAMPAIGN, *command))
 
-    def test_can_be_taken_back(self, var: Path) -> None:
-        """What the file says cannot; and anybody who was not admitted is named."""
+    def test_can_be_undone(self, var: Path) -> None:
+        """Partners of the campaign file cannot be dismissed, and the error lists those that can."""
         undersign("campaign", "admit-partner", CAMPAIGN, "new", "--origin", NEW, "--name", "New")
 
         dismissed = undersign("campaign", "dismiss-partner", CAMPAIGN, "new")
@@ -78,8 +78,8 @@ class TestAdmitPartner:
             undersign("campaign", "dismiss-partner", CAMPAIGN, "digital-rights")
         )
 
-    def test_admits_no_unencrypted_page_to_a_deployment(self, var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """On one's own machine there is nothing else."""
+    def test_refuses_an_unencrypted_page_in_the_cloud(self, var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Plain HTTP is accepted on a local deployment only."""
         origin = "http://localhost:9000"
         admitted = undersign("campaign", "admit-partner", CAMPAIGN, "dev", "--origin", origin, "--name", "Dev")
         monkeypatch.setenv("STORE", "firestore")
@@ -90,6 +90,6 @@ class TestAdmitPartner:
         assert admitted.exit_code == 0, admitted.output
         assert "http:// are for this machine alone" in refusal(refused)
 
-    def test_needs_a_campaign_that_there_is(self, var: Path) -> None:
-        """And says which there are."""
+    def test_refuses_an_unknown_campaign(self, var: Path) -> None:
+        """The error lists those that exist."""
         assert "There are: reclaim-your-face" in refusal(undersign("campaign", "pause", "yours"))

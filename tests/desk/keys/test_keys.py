@@ -1,4 +1,4 @@
-"""Keys that open on the day they are needed: made, tried, proven to the campaign."""
+"""Keys that open on the day they are needed: made, tested, and proven to the campaign."""
 
 import os
 import re
@@ -20,16 +20,16 @@ from tests.support.deployment import CAMPAIGN, campaign_file
 from tests.support.missing import missing
 
 
-def key(file: Path) -> str:
-    """A key made as a person makes it. Its public part."""
+def make_key(file: Path) -> str:
+    """Make a key as a person does, and return its public part."""
     made = undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
     [recipient] = re.findall(r"age1[a-z0-9]{58}", made.output)
     return str(recipient)
 
 
 class TestKeygen:
-    def test_makes_a_file_that_opens_with_its_passphrase_alone(self, tmp_path: Path) -> None:
-        """And tells the public key, never the private one."""
+    def test_makes_a_file_that_opens_with_its_passphrase_only(self, tmp_path: Path) -> None:
+        """It prints the public key, never the private one."""
         file = tmp_path / "ann.age"
 
         made = undersign("keygen", file, typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
@@ -43,15 +43,15 @@ class TestKeygen:
         with pytest.raises(CommandError, match=r"ann\.age does not open with this passphrase"):
             identities.read(file, lambda: "correct horse batteries")
 
-    def test_says_what_losing_it_means(self, tmp_path: Path) -> None:
-        """In words for somebody who has never had a key."""
+    def test_says_what_losing_the_key_means(self, tmp_path: Path) -> None:
+        """The words suit somebody who has never had a key."""
         made = undersign("keygen", tmp_path / "ann.age", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
 
         assert "all its signatures are lost" in made.output
         assert "Never put the file into the cloud" in made.output
 
-    def test_makes_a_passphrase_for_whoever_has_none(self, tmp_path: Path) -> None:
-        """Long enough that nobody guesses it, and it opens the file."""
+    def test_makes_a_passphrase_when_none_is_entered(self, tmp_path: Path) -> None:
+        """It is too long to guess, and opens the file."""
         file = tmp_path / "ann.age"
 
         made = undersign("keygen", file, typed="\n")
@@ -59,8 +59,8 @@ class TestKeygen:
         [chosen] = re.findall(r"(?:[a-z2-9]{4}-){5}[a-z2-9]{4}", made.output)
         assert identities.read(file, lambda: chosen)
 
-    def test_names_the_file_as_it_is_called(self, tmp_path: Path) -> None:
-        """Brackets are no markup."""
+    def test_prints_brackets_in_a_files_name(self, tmp_path: Path) -> None:
+        """Brackets in it are not taken for markup."""
         file = tmp_path / "ann[/][b].age"
         file.parent.mkdir()
 
@@ -70,7 +70,7 @@ class TestKeygen:
         assert f"Copy {file} to a second place" in made.output
 
     def test_never_overwrites_a_key(self, tmp_path: Path) -> None:
-        """Signatures may be sealed to it."""
+        """Signatures may already be sealed to it."""
         file = tmp_path / "ann.age"
         file.write_text("precious")
 
@@ -86,23 +86,23 @@ class TestKeygen:
         ],
     )
     def test_leaves_no_file_behind_when_it_refuses(self, typed: str, reason: str, tmp_path: Path) -> None:
-        """A mistyped passphrase must not become a key."""
+        """A mistyped passphrase must not end up protecting a key."""
         assert reason in refusal(undersign("keygen", tmp_path / "ann.age", typed=typed))
         assert list(tmp_path.iterdir()) == []
 
-    def test_makes_what_the_stock_tool_opens(self, tmp_path: Path) -> None:
-        """So that nobody needs us to read their own signatures; age asks for the passphrase at a terminal only."""
+    def test_makes_a_file_that_the_stock_tool_opens(self, tmp_path: Path) -> None:
+        """Nobody needs Undersign to read their signatures; age asks for a passphrase at a terminal only."""
         if shutil.which("age") is None:
             missing("the age tool (Debian: age)")
-        recipient = key(tmp_path / "ann.age")
+        recipient = make_key(tmp_path / "ann.age")
         sealed = tmp_path / "sealed.age"
         sealed.write_bytes(pyrage.encrypt(b"hello", [pyrage.x25519.Recipient.from_str(recipient)]))
 
-        assert typed_at_a_terminal(["age", "-d", "-i", tmp_path / "ann.age", sealed], PASSPHRASE) == b"hello"
+        assert run_at_a_terminal(["age", "-d", "-i", tmp_path / "ann.age", sealed], PASSPHRASE) == b"hello"
 
 
-def typed_at_a_terminal(command: list[str | Path], line: str) -> bytes:
-    """What a command prints that is given a line at a terminal, and not through a pipe."""
+def run_at_a_terminal(command: list[str | Path], line: str) -> bytes:
+    """Run a command that gets a line at a terminal, not through a pipe, and return what it prints."""
     ours, theirs = os.openpty()
     try:
         os.write(ours, f"{line}\n".encode())
@@ -121,15 +121,15 @@ def typed_at_a_terminal(command: list[str | Path], line: str) -> bytes:
 
 class TestRead:
     @pytest.mark.parametrize("before", ["", "\ufeff", "\r\n  ", "# created: today\n# public key: age1…\n"])
-    def test_takes_what_age_keygen_prints(self, before: str, tmp_path: Path) -> None:
-        """With what editors and mail programs put around it."""
+    def test_accepts_what_age_keygen_prints(self, before: str, tmp_path: Path) -> None:
+        """Comments, blank lines and a byte order mark before the key are ignored."""
         identity = str(pyrage.x25519.Identity.generate())
         file = tmp_path / "key.txt"
         file.write_text(f"{before}{identity}\r\n", encoding="utf-8")
 
         assert identities.read(file, pytest.fail) == [identity]
 
-    def test_takes_a_binary_file_under_a_passphrase(self, tmp_path: Path) -> None:
+    def test_accepts_a_binary_file_with_a_passphrase(self, tmp_path: Path) -> None:
         """age writes one unless it is asked for armor."""
         identity = str(pyrage.x25519.Identity.generate())
         file = tmp_path / "key.age"
@@ -147,27 +147,27 @@ class TestRead:
         ],
     )
     def test_says_what_is_wrong_with_a_file(self, content: bytes, reason: str, tmp_path: Path) -> None:
-        """By its name, never by its content."""
+        """The error names the file and never shows its content."""
         file = tmp_path / "key.txt"
         file.write_bytes(content)
 
         with pytest.raises(CommandError, match=rf"key\.txt .*{reason}"):
             identities.read(file, lambda: PASSPHRASE)
 
-    def test_says_that_there_is_no_file(self, tmp_path: Path) -> None:
-        """Or that it may not be read."""
+    def test_reports_a_missing_file(self, tmp_path: Path) -> None:
+        """The error is the operating system's."""
         with pytest.raises(CommandError, match="cannot be read: No such file"):
             identities.read(tmp_path / "key.txt", pytest.fail)
 
 
-def test_a_recipient_of_a_damaged_identity_is_refused() -> None:
+def test_a_damaged_identity_is_refused() -> None:
     """One character was lost in copying."""
     with pytest.raises(CommandError, match="damaged"):
         identities.recipient_of(str(pyrage.x25519.Identity.generate())[:-1])
 
 
-def test_an_identity_is_never_overwritten_by_two_that_are_made_at_once(tmp_path: Path) -> None:
-    """The file is made with its first byte."""
+def test_creating_an_identity_never_overwrites_one(tmp_path: Path) -> None:
+    """The file is opened exclusively, so that two runs at once cannot overwrite each other."""
     identities.create(tmp_path / "ann.age", PASSPHRASE, NOW)
 
     with pytest.raises(CommandError, match="exists already"):
@@ -189,8 +189,8 @@ class TestProve:
     def unproven(self) -> list[str]:
         return campaigns.load(self.file).sealing.unproven
 
-    def test_tries_the_keys_at_hand(self) -> None:
-        """Each by sealing something to it and opening that."""
+    def test_proves_the_keys_at_hand(self) -> None:
+        """It seals something to each of them and opens that; no other line of the file changes."""
         before = self.file.read_text(encoding="utf-8")
 
         done = undersign("prove", "mine", "-i", self.ann, "-i", self.bob)
@@ -210,7 +210,7 @@ class TestProve:
         ids=["inline", "dotted", "inline with proofs", "quoted"],
     )
     def test_leaves_a_file_that_loads(self, common: str, uncommon: str) -> None:
-        """However one wrote it, and also when it is run again."""
+        """However the table was written in TOML, the proofs are added, even when it is run twice."""
         listed = ", ".join(f'"{recipient}"' for recipient in self.recipients)
         text = self.file.read_text(encoding="utf-8")
         without = text.replace(common.format(listed), "")
@@ -227,20 +227,20 @@ class TestProve:
         assert after.model_copy(update={"sealing": before.sealing}) == before
         assert self.file.read_text(encoding="utf-8").count(without[:100]) == 1
 
-    def test_leaves_a_file_alone_that_it_cannot_write(self) -> None:
-        """And says which lines to write into it."""
-        text = self.file.read_bytes().replace(b"\n", b"\r")  # line ends of the last century
+    def test_leaves_a_file_alone_that_it_cannot_edit(self) -> None:
+        """The error says which lines to add by hand."""
+        text = self.file.read_bytes().replace(b"\n", b"\r")  # line ends of classic Mac OS
         self.file.write_bytes(text)
 
-        told_ = refusal(undersign("prove", "mine", "-i", self.ann, "-i", self.bob))
+        message = refusal(undersign("prove", "mine", "-i", self.ann, "-i", self.bob))
 
-        assert "mine.toml was left as it is" in told_
+        assert "mine.toml was left as it is" in message
         assert self.file.read_bytes() == text
-        proofs = tomllib.loads(told_[told_.index("[[") :])["sealing"]["proofs"]
+        proofs = tomllib.loads(message[message.index("[[") :])["sealing"]["proofs"]
         assert [proof["recipient"] for proof in proofs] == self.recipients
 
-    def test_needs_the_translations_for_it(self) -> None:
-        """Texts and languages are looked at together."""
+    def test_loads_the_translations(self) -> None:
+        """Texts in a file of their own are loaded, because texts and languages are validated together."""
         text = self.file.read_text(encoding="utf-8")
         texts = text[text.index("[texts.en]") :].split("\n\n[")[0]
         self.file.write_text(text.replace(texts, ""), encoding="utf-8")
@@ -253,8 +253,8 @@ class TestProve:
 
     @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "mark"])
     @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["lf", "crlf"])
-    def test_leaves_lines_and_mark_as_they_were(self, mark: bytes, line_end: bytes) -> None:
-        """Else a version control would show every line as another one; nor does anybody else get to read it."""
+    def test_keeps_line_ends_and_byte_order_mark(self, mark: bytes, line_end: bytes) -> None:
+        """Otherwise version control would show every line as changed; permissions stay the same, too."""
         before = mark + self.file.read_bytes().replace(b"\n", line_end)
         self.file.write_bytes(before)
         self.file.chmod(0o640)
@@ -271,16 +271,16 @@ class TestProve:
         assert self.file.stat().st_mode & 0o777 == 0o640
         assert [file.name for file in self.folder.iterdir() if "part" in file.name] == []
 
-    def test_names_files_as_they_are_called(self) -> None:
-        """Brackets are no markup."""
+    def test_prints_brackets_in_file_names(self) -> None:
+        """Brackets in them are not taken for markup."""
         Path("tests[/]").mkdir(parents=True)
 
         asked = undersign("prove", "mine", "--folder", "tests[/]")
 
         assert f"Send tests[/]/mine-test-{self.recipients[0][:12]}.age to" in asked.output
 
-    def test_sends_a_test_to_whoever_holds_the_other_key(self) -> None:
-        """Whose answer, and no other, proves it."""
+    def test_writes_a_test_for_the_other_key(self) -> None:
+        """Only the answer of its holder proves that key."""
         asked = undersign("prove", "mine", "-i", self.ann)
         [test] = self.folder.glob("mine-test-*.age")
         assert self.unproven() == [self.recipients[1]]
@@ -291,8 +291,8 @@ class TestProve:
 
         assert self.unproven() == []
 
-    def test_keeps_waiting_for_a_test_that_is_under_way(self) -> None:
-        """Anybody who runs it twice must not make the first one's answer worthless."""
+    def test_keeps_a_test_that_is_not_answered_yet(self) -> None:
+        """Running it twice must not invalidate the answers to the first tests."""
         undersign("prove", "mine")
         tests = sorted(self.folder.glob("mine-test-*.age"))
         undersign("prove", "mine")
@@ -302,8 +302,8 @@ class TestProve:
             undersign("prove", "mine", "--answer", answered.output.splitlines()[-1])
         assert self.unproven() == []
 
-    def test_makes_a_new_test_where_the_file_was_lost(self) -> None:
-        """Only the newest one's answer counts then."""
+    def test_makes_a_new_test_when_its_file_was_lost(self) -> None:
+        """From then on, only the answer to the new one counts."""
         undersign("prove", "mine", "-i", self.ann)
         [test] = self.folder.glob("mine-test-*.age")
         old = undersign("answer", test, "-i", self.bob).output.splitlines()[-1]
@@ -315,8 +315,8 @@ class TestProve:
         undersign("prove", "mine", "--answer", new)
         assert self.unproven() == []
 
-    def test_takes_no_guess_for_an_answer(self) -> None:
-        """Nor does it change the file."""
+    def test_refuses_a_guessed_answer(self) -> None:
+        """The campaign file stays unchanged."""
         undersign("prove", "mine")
         before = self.file.read_text(encoding="utf-8")
 
@@ -324,14 +324,14 @@ class TestProve:
         assert self.file.read_text(encoding="utf-8") == before
 
     def test_refuses_a_key_that_is_not_the_campaigns(self) -> None:
-        """Proven, and useless."""
+        """Proving it would be useless."""
         other = self.folder / "cleo.age"
         plain_key(other)
 
         assert "is not one of this campaign's" in refusal(undersign("prove", "mine", "-i", other))
 
     def test_refuses_a_campaign_with_a_throwaway_key(self) -> None:
-        """And one that does not exist, naming those that do."""
+        """An unknown campaign is refused, too, and the error lists those that exist."""
         campaign_file(self.folder, CAMPAIGN)
 
         assert THROWAWAY in refusal(undersign("prove", CAMPAIGN))
@@ -339,7 +339,7 @@ class TestProve:
 
     @pytest.mark.parametrize("sealed", [b'{"name": "Ann"}', b"\xff", b"abcd-efgh\n", b"\x1b[2J"])
     def test_answers_nothing_but_a_test(self, sealed: bytes) -> None:
-        """Somebody could send a signature instead, and be told what it says."""
+        """Otherwise somebody could send a signature instead and learn what it says."""
         recipient = pyrage.x25519.Recipient.from_str(self.recipients[0])
         Path("test.age").write_bytes(pyrage.encrypt(sealed, [recipient]))
 
@@ -348,8 +348,8 @@ class TestProve:
         assert "is no test file" in refusal(answered)
         assert answered.stdout == ""
 
-    def test_a_test_is_opened_by_its_own_key_alone(self) -> None:
-        """Anybody else who finds it reads nothing."""
+    def test_a_test_opens_with_its_own_key_only(self) -> None:
+        """Anybody else who finds the file reads nothing."""
         undersign("prove", "mine")
         test = self.folder / f"mine-test-{self.recipients[0][:12]}.age"
 

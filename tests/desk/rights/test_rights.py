@@ -1,4 +1,4 @@
-"""Somebody asks what is kept of them, or wants it gone: found, answered whole, removed without a trace."""
+"""Access and erasure: all that is stored about an address is found, disclosed, or removed without a trace."""
 
 import asyncio
 import base64
@@ -49,7 +49,7 @@ ANN = "Ann.Smith+petition@example.org"
 async def here(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, campaign_id: str
 ) -> AsyncIterator[World]:
-    """A deployment on one's own machine, and one on Firestore, Cloud Tasks and a spool."""
+    """A local deployment, and one on Firestore, Cloud Tasks and a spool."""
     monkeypatch.chdir(tmp_path)
     if request.param == "local":
         async with world(tmp_path / "var", monkeypatch) as made:
@@ -75,15 +75,15 @@ async def here(
 
 
 async def confirmed(here: World, **fields: Any) -> None:
-    """Signed, delivered and confirmed, whatever the queue; the reminder waits in it for a day."""
+    """Sign, deliver and confirm, on any queue; the reminder then waits in it for a day."""
     await here.sign(**fields)
-    async for _, body in waiting():
+    async for _, body in queued_tasks():
         await here.client.post("/v1/tasks/deliver", content=body)
     await here.press(here.outbox.received()[0])
-    await here.funnels()  # whose log would come between what the desk prints
+    await here.funnels()  # or their log lines would mix with the desk's output
 
 
-async def waiting() -> AsyncIterator[tuple[str, bytes]]:
+async def queued_tasks() -> AsyncIterator[tuple[str, bytes]]:
     """Every task in any queue, as the desk lists them."""
     rights = runtime.rights()
     listed = [task for queue in rights.queues.values() async for task in queue.tasks()]
@@ -94,14 +94,14 @@ async def waiting() -> AsyncIterator[tuple[str, bytes]]:
 
 
 class TestAccess:
-    async def test_tells_all_that_is_kept(self, here: World) -> None:
-        """However the address is written; what is sealed with a key of the campaign, and how to complain."""
+    async def test_shows_everything_stored_about_an_address(self, here: World) -> None:
+        """Any spelling of the address finds it; sealed fields are decrypted, and the authority is named."""
         await confirmed(here, email=ANN, name="Ann Smith", partner="digital-rights", newsletter=True, country="FR")
         Path("key.txt").write_text(str(here.identities.campaign))
 
-        told = await run("access", ANN.upper().replace("ANN", "Ann"), "-i", "key.txt")
+        printed = await run("access", ANN.upper().replace("ANN", "Ann"), "-i", "key.txt")
 
-        [answer] = json.loads(told.output)
+        [answer] = json.loads(printed.output)
         assert (answer["campaign"], answer["signature"]["status"]) == (CAMPAIGN, "confirmed")
         [signed] = answer["signature"]["signed"]
         assert (signed["country"], signed["partner"], signed["newsletter"]) == ("FR", "digital-rights", True)
@@ -111,16 +111,16 @@ class TestAccess:
         assert answer["waiting_in_the_queue"] >= 1
 
     async def test_without_a_key_says_what_needs_one(self, here: World) -> None:
-        """The rest can be told by anybody at the desk."""
+        """Without a key, it shows everything but the sealed fields, and says that they need one."""
         await confirmed(here, email=ANN, name="Ann Smith")
 
-        told = await run("access", ANN)
+        printed = await run("access", ANN)
 
-        assert "Ann Smith" not in told.output
-        assert "only a key of the campaign opens" in told.output
+        assert "Ann Smith" not in printed.output
+        assert "only a key of the campaign opens" in printed.output
 
-    async def test_writes_a_file_to_give_away(self, here: World) -> None:
-        """For nobody else's eyes on this machine."""
+    async def test_writes_the_answer_to_a_private_file(self, here: World) -> None:
+        """`--to` writes JSON that only its owner may read."""
         await confirmed(here, email=ANN)
 
         await run("access", ANN, "--to", "answer.json")
@@ -128,8 +128,8 @@ class TestAccess:
         assert json.loads(Path("answer.json").read_text())[0]["campaign"] == CAMPAIGN
         assert Path("answer.json").stat().st_mode & 0o077 == 0
 
-    async def test_of_a_stranger_finds_nothing(self, here: World) -> None:
-        """And says so; what is no address, and what is no campaign, is told."""
+    async def test_finds_nothing_about_a_stranger(self, here: World) -> None:
+        """It says so; a malformed address and an unknown campaign are refused."""
         await confirmed(here, email=ANN)
 
         assert "Nothing is kept" in (await run("access", "bob@example.org")).output
@@ -139,10 +139,10 @@ class TestAccess:
 
 class TestErase:
     async def test_removes_everything_and_takes_it_off_the_count(self, here: World) -> None:
-        """Record, mailbox and the tasks that wait; others' stay. The receipt does not repeat the address."""
+        """Record, mailbox and queued tasks go, others' stay, and the receipt does not repeat the address."""
         await confirmed(here, email="bob@example.org")
         await confirmed(here, email=ANN)
-        others = 1 + len([task async for task in waiting()]) // 2
+        others = 1 + len([task async for task in queued_tasks()]) // 2
 
         done = await run("erase", ANN, "--yes", "--receipt", "receipt.txt")
 
@@ -154,25 +154,25 @@ class TestErase:
         assert receipt.splitlines()[0] in done.output
         assert (await here.count())["total"] == 1
         assert "Nothing is kept" in (await run("access", ANN)).output
-        assert 1 <= len([task async for task in waiting()]) <= others
+        assert 1 <= len([task async for task in queued_tasks()]) <= others
         assert "bob" in str([mail.to for mail in here.outbox.received()])
         assert ANN not in str([mail.to for mail in here.outbox.received()])
 
     async def test_leaves_no_task_that_brings_it_back(self, here: World) -> None:
-        """Signed once more, and still in the queue when it is erased."""
+        """Given an address that signed again and is still in the queue, erasing removes those tasks, too."""
         await confirmed(here, email=ANN)
         await here.sign(email=ANN)
-        late = [body async for _, body in waiting()]
+        late = [body async for _, body in queued_tasks()]
 
         await run("erase", ANN, "--yes")
 
         assert len(late) >= 2
-        assert [task async for task in waiting()] == []
+        assert [task async for task in queued_tasks()] == []
 
-    async def test_finds_a_press_that_waits(self, here: World) -> None:
-        """A button that was pressed while the database was away: the token in it names the digest."""
+    async def test_removes_a_deferred_press(self, here: World) -> None:
+        """A press deferred while the database was unavailable is found by the digest in its token."""
         await here.sign(email=ANN)
-        async for _, body in waiting():
+        async for _, body in queued_tasks():
             await here.client.post("/v1/tasks/deliver", content=body)
         token = here.outbox.received()[0].links["confirm"].rsplit("/", 1)[1]
         press = DeferredPress(purpose="confirm", token=token, pressed_at=NOW)
@@ -180,10 +180,10 @@ class TestErase:
 
         await run("erase", ANN, "--yes")
 
-        assert [task async for task in waiting()] == []
+        assert [task async for task in queued_tasks()] == []
 
-    async def test_asks_first(self, here: World) -> None:
-        """There is no way back."""
+    async def test_asks_for_confirmation(self, here: World) -> None:
+        """It cannot be undone, so answering no changes nothing."""
         await confirmed(here, email=ANN)
 
         refused = await run("erase", ANN, typed="n\n")
@@ -191,8 +191,8 @@ class TestErase:
         assert refused.exit_code != 0
         assert (await here.count())["total"] == 1
 
-    async def test_of_a_stranger_changes_nothing(self, here: World) -> None:
-        """The receipt says that nothing was kept."""
+    async def test_changes_nothing_for_a_stranger(self, here: World) -> None:
+        """The receipt says that nothing was stored."""
         await confirmed(here, email=ANN)
 
         done = await run("erase", "bob@example.org", "--yes")
@@ -200,8 +200,8 @@ class TestErase:
         assert "Nothing was kept" in done.output
         assert (await here.count())["total"] == 1
 
-    async def test_stays_within_one_campaign_where_it_is_told_to(self, here: World) -> None:
-        """Somebody may want to be gone from one petition and stay on another."""
+    async def test_can_be_limited_to_one_campaign(self, here: World) -> None:
+        """Somebody may want to leave one petition and stay on another."""
         await confirmed(here, email=ANN)
 
         assert "There is no campaign yours" in refusal(await run("erase", ANN, "--yes", "--campaign", "yours"))
@@ -211,8 +211,8 @@ class TestErase:
 
 
 @contextmanager
-def held(file: Path, begin: str) -> Iterator[None]:
-    """Somebody else is in the file: BEGIN reads it as it is now, BEGIN IMMEDIATE is about to write."""
+def busy(file: Path, begin: str) -> Iterator[None]:
+    """Keep the file busy from another connection: BEGIN reads a snapshot, BEGIN IMMEDIATE is about to write."""
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute(begin)
         other.execute("SELECT * FROM sqlite_schema").fetchone()
@@ -221,7 +221,7 @@ def held(file: Path, begin: str) -> Iterator[None]:
 
 @pytest.fixture
 async def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """A deployment on one's own machine, whose desk has little patience with files that are busy."""
+    """A local deployment with one confirmed signature, whose desk waits only briefly for busy files."""
     monkeypatch.chdir(tmp_path)
     async with world(tmp_path / "var", monkeypatch) as made:
         await confirmed(made, email=ANN)
@@ -229,13 +229,13 @@ async def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield made
 
 
-class TestErasureThatIsHeldUp:
-    """Whatever is in the way: what is gone is told, what is left is told, and the same command goes on."""
+class TestInterruptedErasure:
+    """Whatever gets in the way, it reports what is gone and what is left, and the same command resumes it."""
 
-    async def test_says_that_traces_are_left_until_they_are_gone(self, local: World) -> None:
-        """While somebody reads, as a long audit does, removed bytes cannot be overwritten."""
+    async def test_reports_remaining_traces_until_they_are_gone(self, local: World) -> None:
+        """While another process reads, as a long audit does, removed bytes cannot be overwritten."""
         digest = runtime.rights().digester.address(CAMPAIGN, ANN).digest.encode()
-        with held(local.folder / "store.db", "BEGIN"):
+        with busy(local.folder / "store.db", "BEGIN"):
             first = await run("erase", ANN, "--yes", "--receipt", "first.txt")
             second = await run("erase", ANN, "--yes", "--receipt", "second.txt")
             left = [file for file in local.folder.glob("store.db*") if digest in file.read_bytes()]
@@ -251,11 +251,11 @@ class TestErasureThatIsHeldUp:
         assert left
         assert [file for file in local.folder.glob("store.db*") if digest in file.read_bytes()] == []
 
-    async def test_removes_from_the_store_while_the_queue_is_away(self, local: World) -> None:
-        """And finds the rest when it is back."""
-        with held(local.folder / "tasks.db", "BEGIN IMMEDIATE"):
+    async def test_removes_from_the_store_while_the_queue_is_unavailable(self, local: World) -> None:
+        """A second run removes the tasks once the queue is back."""
+        with busy(local.folder / "tasks.db", "BEGIN IMMEDIATE"):
             first = await run("erase", ANN, "--yes")
-        waits = [task async for task in waiting()]
+        waits = [task async for task in queued_tasks()]
 
         second = await run("erase", ANN, "--yes")
 
@@ -264,11 +264,11 @@ class TestErasureThatIsHeldUp:
         assert re.search("NOT finished.*\n  - the queue in .*tasks.db: ", first.stdout)
         assert "that waited" not in first.stdout
         assert "that waited in the queue w" in second.stdout
-        assert (len(waits) > 0, [task async for task in waiting()]) == (True, [])
+        assert (len(waits) > 0, [task async for task in queued_tasks()]) == (True, [])
 
-    async def test_removes_from_the_queue_while_the_store_is_away(self, local: World) -> None:
-        """What was seen and may be there still is named."""
-        with held(local.folder / "store.db", "BEGIN IMMEDIATE"):
+    async def test_removes_from_the_queue_while_the_store_is_unavailable(self, local: World) -> None:
+        """The signature that was found is reported as possibly still there."""
+        with busy(local.folder / "store.db", "BEGIN IMMEDIATE"):
             first = await run("erase", ANN, "--yes")
 
         second = await run("erase", ANN, "--yes")
@@ -280,10 +280,10 @@ class TestErasureThatIsHeldUp:
         assert "confirmed signature was removed, and taken off the count" in second.stdout
         assert (await local.count())["total"] == 0
 
-    async def test_finds_that_a_commit_without_an_answer_went_through(
+    async def test_reports_a_removal_whose_answer_was_lost(
         self, local: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It is told as removed, for it was seen before and is not there now."""
+        """The record was there before and is not there now, so it is reported as removed."""
         forget = SqliteMaintenance.forget
         answers = [StoreUnavailable("DeadlineExceeded")]
 
@@ -300,10 +300,10 @@ class TestErasureThatIsHeldUp:
         assert (done.exit_code, answers) == (0, [])
         assert "confirmed signature was removed, and taken off the count" in done.stdout
 
-    async def test_tells_what_is_gone_also_when_it_is_broken_off(
+    async def test_reports_what_is_gone_when_it_is_interrupted(
         self, local: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Somebody loses patience, and presses Ctrl-C."""
+        """After Ctrl-C, the receipt says what was removed and that the command was interrupted."""
 
         async def interrupted(_: SqliteMaintenance) -> None:
             raise KeyboardInterrupt
@@ -316,10 +316,10 @@ class TestErasureThatIsHeldUp:
         assert "confirmed signature was removed" in Path("receipt.txt").read_text()
         assert "it was broken off" in Path("receipt.txt").read_text()
 
-    def test_says_what_to_do_where_nothing_answers(
+    def test_says_what_to_do_when_no_store_answers(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Nothing was done then, and no receipt is left behind."""
+        """Nothing was removed, so no receipt is left behind."""
         (tmp_path / "store.db").mkdir()
         local = {"STORE": "sqlite", "TASKS": "local", "LOCAL_FOLDER": str(tmp_path), **Identities().environment()}
         for name, value in local.items():
@@ -335,13 +335,13 @@ class TestErasureThatIsHeldUp:
         assert not receipt.exists()
 
 
-class TestParked:
-    async def test_is_found_and_removed_like_what_waits(self, here: World) -> None:
-        """A task that nobody could open for a day lies in the store; that of others stays."""
+class TestDeadLetters:
+    async def test_are_found_and_removed_like_queued_tasks(self, here: World) -> None:
+        """A task that was dead-lettered after a day of retries is found by its address; others' stay."""
         await here.sign(email=ANN)
         await here.sign(email="bob@example.org")
         store = here.functions["deliver"].deps.store
-        bodies = [body async for _, body in waiting()]
+        bodies = [body async for _, body in queued_tasks()]
         for number, body in enumerate(bodies):
             await store.add_dead_letter(f"t{number}", body, "Unopenable", NOW)
 
@@ -356,8 +356,8 @@ class TestParked:
         async with aclosing(rights.dead_letters):
             assert len([task async for task in rights.dead_letters.tasks()]) == len(bodies) - 1
 
-    async def test_is_told_where_nobody_can_open_it(self, here: World) -> None:
-        """How many, and until when; it is no reason to run the command again."""
+    async def test_are_reported_when_no_key_opens_them(self, here: World) -> None:
+        """The output says how many and until when; erasing still counts as finished."""
         await here.functions["deliver"].deps.store.add_dead_letter("t", b"not a task", "Unopenable", NOW)
         await here.functions["sign"].deps.envelopes._queue.enqueue(QueueName.SIGNATURES, b"not a task")
 
@@ -374,15 +374,15 @@ class TestParked:
 class TestCampaignFile:
     @pytest.fixture
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """Where the desk looks for campaign files, with one in it that is nobody's."""
+        """A folder of campaign files that holds a campaign without signatures, and not the one that was signed."""
         folder = tmp_path / "campaigns"
         campaign_file(folder, "other")
         return folder
 
-    async def test_that_is_missing_keeps_nothing_from_being_found(
+    async def test_when_missing_hides_no_signature(
         self, here: World, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What is stored is found by its campaign's id; who receives it is in the file."""
+        """Signatures are found by the campaign's id; only their recipients are named in the file."""
         await confirmed(here, email=ANN)
         monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
 
@@ -397,10 +397,10 @@ class TestCampaignFile:
         assert (await here.count())["total"] == 0
         assert "Nothing is kept" in (await run("access", ANN)).stdout
 
-    async def test_that_is_missing_may_be_asked_for_by_its_id(
+    async def test_when_missing_can_be_searched_by_campaign_id(
         self, here: World, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As every campaign; a fault names it among those there are."""
+        """`--campaign` accepts it like any other, and errors list it among the known ones."""
         await confirmed(here, email=ANN)
         monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
 
@@ -409,22 +409,22 @@ class TestCampaignFile:
         assert "signature was" not in (await run("erase", ANN, "--yes", "--campaign", "other")).stdout
         assert "signature was removed" in (await run("erase", ANN, "--yes", "--campaign", CAMPAIGN)).stdout
 
-    async def test_that_is_missing_is_known_from_a_task(
+    async def test_when_missing_is_reported_for_a_queued_task(
         self, here: World, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Where nothing was stored yet."""
+        """A queued task names the campaign, even before anything is stored."""
         await here.sign(email=ANN)
         monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
 
         done = await run("erase", ANN, "--yes")
 
         assert f"Campaign {CAMPAIGN}, whose file is missing:" in done.stdout
-        assert [task async for task in waiting()] == []
+        assert [task async for task in queued_tasks()] == []
 
-    async def test_that_does_not_load_is_named_and_stands_in_nobodys_way(
+    async def test_when_invalid_is_reported_and_blocks_nothing(
         self, here: World, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Neither in its own campaign nor in others."""
+        """Its error is printed, and its signatures are still found and erased."""
         await confirmed(here, email=ANN)
         campaign_file(folder, CAMPAIGN).write_text("goal = many\n")
         monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
@@ -440,8 +440,8 @@ class TestCampaignFile:
 
 
 class TestFiles:
-    async def test_that_are_there_are_not_written_over(self, here: World) -> None:
-        """A key, for instance; and nothing is erased without the receipt that was asked for."""
+    async def test_are_never_overwritten(self, here: World) -> None:
+        """It might be a key; and nothing is erased without the receipt that was asked for."""
         await confirmed(here, email=ANN)
         Path("key.txt").write_text("secret")
         Path("key.txt").chmod(0o644)
@@ -454,22 +454,22 @@ class TestFiles:
         assert Path("key.txt").read_text() == "secret"
         assert (await here.count())["total"] == 1
 
-    async def test_are_for_their_owners_eyes_only(self, here: World) -> None:
-        """A receipt, too."""
+    async def test_are_readable_by_their_owner_only(self, here: World) -> None:
+        """No other user of the machine may read a receipt."""
         await run("erase", ANN, "--yes", "--receipt", "receipt.txt")
 
         assert Path("receipt.txt").stat().st_mode & 0o077 == 0
 
     async def test_are_not_left_empty(self, here: World) -> None:
-        """Where the command could not begin."""
+        """A command that could not begin leaves no receipt."""
         await run("erase", ANN, "--yes", "--campaign", "yours", "--receipt", "receipt.txt")
 
         assert not Path("receipt.txt").exists()
 
 
 class TestAddress:
-    async def test_may_come_by_standard_input(self, here: World) -> None:
-        """Others on this machine see what stands on the command line."""
+    async def test_may_come_from_standard_input(self, here: World) -> None:
+        """Other users of the machine can see the command line."""
         await confirmed(here, email=ANN)
 
         kept = await run("access", "-", typed=f"{ANN}\n")
@@ -480,7 +480,7 @@ class TestAddress:
         assert "example.org" not in done.stdout
 
     async def test_is_asked_for_at_a_terminal(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Not on standard output, which may be a file."""
+        """The prompt goes to standard error, as standard output may be a file."""
         await confirmed(here, email=ANN)
         monkeypatch.setattr(prompts, "at_terminal", lambda: True)
 
@@ -490,13 +490,13 @@ class TestAddress:
         assert "The email address" not in kept.stdout
         assert '"status": "confirmed"' in kept.stdout
 
-    async def test_that_nobody_gives_is_missed(self, here: World) -> None:
-        """There is no terminal, and nothing on standard input."""
+    async def test_is_required(self, here: World) -> None:
+        """Without a terminal and without standard input, the command is refused."""
         assert "no terminal to ask for the address at" in refusal(await run("access", "-"))
 
 
 async def test_a_receipt_names_what_was_searched(here: World, campaign_id: str) -> None:
-    """So that nobody certifies for one deployment what was done in another."""
+    """So no receipt of one deployment can pass for another's."""
     done = await run("erase", ANN, "--yes")
 
     [searched] = [line for line in done.stdout.splitlines() if line.startswith("Searched: ")]
@@ -508,7 +508,7 @@ async def test_a_receipt_names_what_was_searched(here: World, campaign_id: str) 
 
 
 async def test_a_receipt_counts_in_english(local: World) -> None:
-    """One mail is no "1 mails", one task was removed, two were."""
+    """It says "1 mail" and never "1 mails"."""
     done = await run("erase", ANN, "--yes")
 
     assert "the record of 1 mail was removed" in done.stdout
@@ -516,7 +516,7 @@ async def test_a_receipt_counts_in_english(local: World) -> None:
 
 
 def traces(running: Server) -> dict[str, bytes]:
-    """Everything by which the address could be found again: as typed, digested, and each way it was sealed."""
+    """Every form in which the address could be found: plain, digested, and each way it was sealed."""
     environment = json.loads((running.folder / "secrets.json").read_text())
     found = {"plain": ANN.encode(), "lower": ANN.lower().encode(), "name": b"Zebedee"}
     with pytest.MonkeyPatch.context() as patch:
@@ -542,8 +542,8 @@ def traces(running: Server) -> dict[str, bytes]:
     return found
 
 
-def places(running: Server, trace: bytes) -> list[str]:
-    """The files of the deployment that hold these bytes: store, queue, their logs, outbox, the server's log."""
+def files_with(running: Server, trace: bytes) -> list[str]:
+    """The files of the deployment that hold these bytes: store, queue, their journals, outbox, server log."""
     return [
         file.relative_to(running.folder).as_posix()
         for file in sorted(running.folder.rglob("*"))
@@ -554,7 +554,7 @@ def places(running: Server, trace: bytes) -> list[str]:
 def test_no_trace_of_an_erased_address_is_left_in_any_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Searched byte for byte, while the server goes on: plain, sealed and digested. Others' signatures stay."""
+    """Every file is searched byte for byte while the server runs; others' signatures stay."""
     with server(tmp_path / "var") as running:
         for number, email in enumerate(["bob@example.org", ANN, "cleo@example.org"]):
             body = signature(email=email, name="Zebedee" if email == ANN else f"Bob {number}")
@@ -562,13 +562,13 @@ def test_no_trace_of_an_erased_address_is_left_in_any_file(
             link = running.mail_to(email).links["confirm"]
             httpx.post(link, headers={"Accept": "application/json"}, trust_env=False).raise_for_status()
         hers = traces(running)
-        before = {what: places(running, trace) for what, trace in hers.items()}
+        before = {what: files_with(running, trace) for what, trace in hers.items()}
         monkeypatch.setenv("LOCAL_FOLDER", str(running.folder))
 
         done = undersign("erase", ANN, "--yes")
 
         assert done.exit_code == 0, done.output
-        after = {what: places(running, trace) for what, trace in hers.items()}
+        after = {what: files_with(running, trace) for what, trace in hers.items()}
         for what in ("plain", "digest", "mailbox", "sealed"):
             assert before[what], f"the search itself finds no {what}"
         others = {what for what in hers if what.startswith("task") and after[what]}

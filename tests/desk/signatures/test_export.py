@@ -1,4 +1,4 @@
-"""From the store to tables that a person reads, with nothing lost, repeated or readable on the way."""
+"""From the store to readable tables, with nothing lost, repeated or readable on the way."""
 
 import asyncio
 import base64
@@ -44,7 +44,7 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 async def signed(here: World, **fields: Any) -> None:
-    """Signed and confirmed."""
+    """Sign and confirm."""
     await here.press(await here.sign_and_deliver(**fields))
 
 
@@ -57,8 +57,8 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 
 class TestExport:
-    async def test_holds_the_confirmed_signatures_and_nobody_else(self, here: World) -> None:
-        """Neither who has not pressed the button, nor who withdrew."""
+    async def test_holds_the_confirmed_signatures_only(self, here: World) -> None:
+        """Pending and withdrawn ones are left out, and the manifest agrees with the public count."""
         await signed(here, email="ann@example.org", country="DE", **PARTNER)
         await signed(here, email="cleo@example.org", country="FR")
         await here.sign_and_deliver(email="pending@example.org")
@@ -74,8 +74,8 @@ class TestExport:
         assert manifest["by_partner"] == {"digital-rights": 1}
         assert (await here.count())["total"] == manifest["signatures"]
 
-    async def test_can_be_read_by_nobody_without_a_key(self, here: World) -> None:
-        """No name, no address, no digest, in none of its files; and nobody else on the machine may look."""
+    async def test_reveals_nothing_without_a_key(self, here: World) -> None:
+        """No file holds a name, an address or a digest, and only their owner may open them."""
         await signed(here, email="ann@example.org", name="Ann Example", **PARTNER)
         [digest] = [page[0].digest async for page in records_of(here).scan(CAMPAIGN)]
 
@@ -88,8 +88,8 @@ class TestExport:
                 assert word not in content
                 assert base64.b64encode(word)[:-4] not in content
 
-    async def test_gives_a_partner_its_own_contacts_alone(self, here: World) -> None:
-        """Those who said yes on its page, sealed to its key."""
+    async def test_gives_a_partner_its_own_contacts_only(self, here: World) -> None:
+        """They are the signers who opted in on its page, sealed to its key."""
         await signed(here, email="yes@example.org", **PARTNER)
         await signed(here, email="no@example.org", partner="digital-rights", newsletter=False)
         await signed(here, email="other@example.org", partner="libertes-ouvertes", newsletter=True)
@@ -101,22 +101,22 @@ class TestExport:
         assert [row["email"] for row in rows(Path("theirs/signatures.csv"))] == ["yes@example.org"]
         assert sorted(path.name for path in Path("out").glob("partner-*")) == ["partner-digital-rights.ndjson"]
 
-    async def test_of_a_campaign_that_nobody_signed_is_empty(self, here: World) -> None:
-        """And says so, rather than failing."""
+    async def test_is_empty_for_a_campaign_without_signatures(self, here: World) -> None:
+        """The command says so and succeeds."""
         done = await run("export", CAMPAIGN)
 
         assert "0 signatures" in done.output
         assert Path(f"{CAMPAIGN}-export/signatures.ndjson").read_bytes() == b""
 
     async def test_overwrites_nothing(self, here: World) -> None:
-        """Neither an export nor anything else that lies in the folder."""
+        """A folder that is not empty is refused, as is an unknown campaign."""
         await run("export", CAMPAIGN, "--to", "out")
 
         assert "not empty" in refusal(await run("export", CAMPAIGN, "--to", "out"))
         assert "There is no campaign yours" in refusal(await run("export", "yours"))
 
-    async def test_goes_on_where_it_was_killed(self, here: World) -> None:
-        """What was written after the last page that is safe is written again, once."""
+    async def test_resumes_after_it_was_killed(self, here: World) -> None:
+        """Lines after the last saved page are written again, without duplicates."""
         for number in range(9):
             await signed(here, email=f"n{number}@example.org", **PARTNER)
         records = [record async for page in records_of(here).scan(CAMPAIGN) for record in page]
@@ -139,8 +139,8 @@ class TestExport:
         assert (manifest["signatures"], manifest["partners"]["digital-rights"]["contacts"]) == (9, 9)
         assert (await run("open", "out", "-i", "ann.age")).exit_code == 0
 
-    async def test_keeps_no_contacts_that_were_not_kept(self, here: World) -> None:
-        """Anybody who withdraws before a killed export goes on is in none of its files."""
+    async def test_discards_contacts_that_were_not_saved(self, here: World) -> None:
+        """Somebody who withdraws before a killed export resumes is in none of its files."""
         Path("out").mkdir()
         Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
         Path("out/partner-digital-rights.ndjson").write_text("withdrawn\n")
@@ -151,7 +151,7 @@ class TestExport:
         assert sorted(path.name for path in Path("out").glob("partner-*")) == []
 
     async def test_leaves_out_what_was_confirmed_after_it_began(self, here: World) -> None:
-        """So that a long one ends, and means one moment."""
+        """So a long export ends, and shows one moment."""
         state = Unfinished(campaign=CAMPAIGN, as_of=NOW)
         Path("out").mkdir()
         with Export(Path("out"), state) as export:
@@ -160,15 +160,15 @@ class TestExport:
 
         assert state.signatures == 1
 
-    async def test_of_another_campaign_is_not_continued(self, here: World) -> None:
-        """Two campaigns in one file could never be told apart again."""
+    async def test_refuses_to_resume_another_campaigns_export(self, here: World) -> None:
+        """Two campaigns in one file could never be separated again."""
         Path("out").mkdir()
         Path("out/unfinished.json").write_text(Unfinished(campaign="another", as_of=NOW).model_dump_json())
 
         assert "unfinished export of another" in refusal(await run("export", CAMPAIGN, "--to", "out"))
 
-    async def test_is_not_made_whole_with_what_was_never_written(self, here: World) -> None:
-        """A file that was lost or cut short is not filled up with zeros, nor called complete."""
+    async def test_refuses_to_resume_when_a_file_is_too_short(self, here: World) -> None:
+        """A file that was lost or cut short is neither padded with zeros nor called complete."""
         state = Unfinished(campaign=CAMPAIGN, as_of=NOW, signatures=1, sizes={"signatures.ndjson": 100})
         for content in (None, b"half of it"):
             folder = Path("gone" if content is None else "short")
@@ -184,8 +184,8 @@ class TestExport:
             )
             assert not (folder / "manifest.json").exists()
 
-    async def test_is_not_whole_if_something_else_wrote_to_it(self, here: World) -> None:
-        """As many lines as signatures, in each file."""
+    async def test_fails_if_something_else_wrote_to_its_files(self, here: World) -> None:
+        """Each file must hold as many lines as signatures."""
         for name in ("signatures.ndjson", "partner-digital-rights.ndjson"):
             folder = Path(name)
             folder.mkdir()
@@ -200,7 +200,7 @@ class TestExport:
             assert (folder / "unfinished.json").exists()
 
     async def test_is_written_by_one_command_at_a_time(self, here: World) -> None:
-        """Another one is sent away, also before the first line is there; then it may go on."""
+        """A second one is refused even before the first line is written, and may run afterwards."""
         await signed(here)
         Path("out").mkdir()
         begun = subprocess.Popen(
@@ -220,7 +220,7 @@ class TestExport:
 
     @pytest.mark.parametrize("name", ["../victim.txt", "manifest.json", "partner-../victim.ndjson"])
     async def test_writes_no_file_but_its_own(self, here: World, name: str) -> None:
-        """Whatever the state that lies in the folder says."""
+        """A saved state that names any other file is refused as damaged."""
         Path("victim.txt").write_text("precious")
         Path("out").mkdir()
         state = {"campaign": CAMPAIGN, "as_of": NOW.isoformat(), "sizes": {name: 0}}
@@ -235,15 +235,15 @@ class TestExport:
     @pytest.mark.parametrize(
         "content", ["", "{", "[]", '{"campaign": "a"}', '{"sizes": {"signatures.ndjson": -1}}']
     )
-    async def test_with_a_damaged_state_says_what_to_do(self, here: World, content: str) -> None:
-        """And shows nobody the inside of a library."""
+    async def test_says_what_to_do_about_a_damaged_state(self, here: World, content: str) -> None:
+        """The error is a sentence, not the message of a library."""
         Path("out").mkdir()
         Path("out/unfinished.json").write_text(content)
 
         assert "delete the folder and export again" in refusal(await run("export", CAMPAIGN, "--to", "out"))
 
-    async def test_writes_through_no_link(self, here: World) -> None:
-        """Which somebody may have laid into the folder."""
+    async def test_refuses_a_symbolic_link(self, here: World) -> None:
+        """Somebody may have put one into the folder."""
         Path("victim.txt").write_text("precious")
         Path("out").mkdir()
         Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
@@ -253,8 +253,8 @@ class TestExport:
         assert Path("victim.txt").read_text() == "precious"
 
     @pytest.mark.parametrize("folder", ["exp[a]x", "exp[/]"])
-    async def test_names_a_folder_as_it_is_called(self, here: World, folder: str) -> None:
-        """Brackets are no markup."""
+    async def test_prints_brackets_in_a_folders_name(self, here: World, folder: str) -> None:
+        """Brackets in it are not taken for markup."""
         await signed(here)
 
         exported = await run("export", CAMPAIGN, "--to", folder)
@@ -265,7 +265,7 @@ class TestExport:
         assert f"undersign open {folder} -i YOUR-KEY" in exported.output
 
 
-#: Another process that has a lock until it ends.
+#: A process that holds a lock until it ends.
 _LOCKS = """
 import fcntl, sys
 file = open(sys.argv[1], "w")
@@ -276,7 +276,7 @@ sys.stdin.read()
 
 
 def records_of(here: World) -> Any:
-    """The store as the desk has it."""
+    """The store, through the adapter of the desk."""
     from desk import runtime
 
     return runtime.desk().maintenance
@@ -286,7 +286,7 @@ OPENED = b'{"name": "Ann", "email": "ann@example.org", "country": "DE", "locale"
 
 
 def line_of(recipient: pyrage.x25519.Recipient, inner: str = "", outer: str = "") -> bytes:
-    """A line of an export as somebody may have made it who knows the public key; its JSON ends with these."""
+    """A line that anybody with the public key can forge; `inner` and `outer` end its two JSON objects."""
     opened = OPENED.removesuffix(b"}") + inner.encode() + b"}"
     sealed = base64.b64encode(pyrage.encrypt(opened, [recipient])).decode()
     return f'{{"id": "{uuid.uuid4()}", "confirmed_at": "2026", "sealed": "{sealed}"{outer}}}\n'.encode()
@@ -313,8 +313,8 @@ _OTHERS = {"file": "signatures.ndjson", "sha256": "0" * 64, "contacts": 1}
 
 
 class TestOpen:
-    async def test_gives_back_what_was_typed(self, here: World) -> None:
-        """Whatever the script, and whatever a name holds that a table must quote."""
+    async def test_returns_what_signers_entered(self, here: World) -> None:
+        """Names survive in any script, and with characters that a table must quote."""
         names = ["Jörg Ångström", "Ελένη Παπαδοπούλου", 'Ann "Annie" O’Hara, Jr', "Ñandú; Łukasz"]
         for number, name in enumerate(names):
             await signed(here, email=f"n{number}@example.org", name=name, locale="el", newsletter=False)
@@ -328,8 +328,8 @@ class TestOpen:
         assert {(row["locale"], row["newsletter"], row["country"]) for row in table} == {("el", "no", "DE")}
         assert Path("read/signatures.csv").read_bytes().count(b"\r\n") == 5
 
-    async def test_makes_no_formula_of_a_name(self, here: World) -> None:
-        """An address may begin with = or +, and a spreadsheet would run it."""
+    async def test_escapes_formulas(self, here: World) -> None:
+        """An address may begin with = or +, which a spreadsheet would run."""
         await signed(here, email="=cmd+1@example.org")
         await run("export", CAMPAIGN, "--to", "out")
 
@@ -339,8 +339,8 @@ class TestOpen:
         assert rows(Path("csv/signatures.csv"))[0]["email"] == "'=cmd+1@example.org"
         assert lines(Path("json/signatures.ndjson"))[0]["email"] == "=cmd+1@example.org"
 
-    async def test_makes_no_formula_of_part_of_a_name(self, here: World) -> None:
-        """Much of Europe divides lists by semicolons, and some programs do not mind the quotes around a cell."""
+    async def test_escapes_formulas_after_a_separator(self, here: World) -> None:
+        """Much of Europe separates lists with semicolons, and some programs ignore quotes around a cell."""
         parts = product(";,\t", ["", " ", '"', " ' ", "\u00a0"], "=+-@＝")
         names = {f"Ann{separator}{between}{formula}1": formula for separator, between, formula in parts}
         recipient = here.identities.campaign.to_public()
@@ -358,8 +358,8 @@ class TestOpen:
         assert cells & set("=+-@＝") == set()
         assert [line["name"] for line in lines(Path("json/signatures.ndjson"))] == list(names)
 
-    async def test_begins_with_the_mark_that_excel_needs(self, here: World) -> None:
-        """Only where it is asked for: other programs would show it."""
+    async def test_writes_a_byte_order_mark_for_excel(self, here: World) -> None:
+        """It is written on request only, because other programs would show it."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
 
@@ -369,8 +369,8 @@ class TestOpen:
         assert Path("plain/signatures.csv").read_bytes().startswith(b'"confirmed_at",')
         assert Path("excel/signatures.csv").read_bytes().startswith(b'\xef\xbb\xbf"confirmed_at",')
 
-    async def test_divides_by_country_and_by_partner(self, here: World) -> None:
-        """Each country for its authority; each partner those who said yes to it, and no one else."""
+    async def test_splits_by_country_and_by_partner(self, here: World) -> None:
+        """Each country gets a file for its authority, each partner the signers who opted in, and no others."""
         await signed(here, email="a@example.org", country="DE", **PARTNER)
         await signed(here, email="b@example.org", country="DE", partner="digital-rights", newsletter=False)
         await signed(here, email="c@example.org", country="FR")
@@ -389,7 +389,7 @@ class TestOpen:
         assert {name: file["signatures"] for name, file in manifest["files"].items()} == numbers
 
     async def test_needs_a_key_of_the_campaign(self, here: World) -> None:
-        """Any other opens nothing, and says so."""
+        """Any other key opens nothing, and the error says so."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
         plain_key(Path("other.age"))
@@ -398,8 +398,8 @@ class TestOpen:
         assert "Say which key" in refusal(await run("open", "out"))
         assert "There is no" in refusal(await run("open", "nowhere", "-i", "ann.age"))
 
-    async def test_refuses_what_was_changed_on_the_way(self, here: World) -> None:
-        """The manifest knows the sum of every file."""
+    async def test_refuses_a_file_that_was_changed(self, here: World) -> None:
+        """The manifest holds the checksum of every file."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
         with Path("out/signatures.ndjson").open("ab") as file:
@@ -421,7 +421,7 @@ class TestOpen:
         ids=["no text", "empty", "no object", "not sealed", "sealed nonsense", "sealed list", "nested"],
     )
     async def test_loses_no_line_but_the_damaged_one(self, here: World, damage: bytes) -> None:
-        """And names it, loudly, once everything else is safe."""
+        """The error names that line, after all others are written."""
         for number in range(3):
             await signed(here, email=f"n{number}@example.org")
         await run("export", CAMPAIGN, "--to", "out")
@@ -440,7 +440,7 @@ class TestOpen:
 
     @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
     async def test_loses_no_line_but_the_hostile_one(self, here: World, hostile: tuple[str, str]) -> None:
-        """Anybody who can sign can seal what they like; it is counted nowhere."""
+        """Anybody who can sign can seal what they like; such a line is reported and counted nowhere."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
         with Path("out/signatures.ndjson").open("ab") as file:
@@ -456,7 +456,7 @@ class TestOpen:
 
     @pytest.mark.parametrize("version", ["2", "null", '"1"', "true"])
     async def test_names_the_lines_that_a_newer_version_sealed(self, here: World, version: str) -> None:
-        """They are no damage, and anybody who opens them can do something about it."""
+        """They are not damaged, so the error says to update."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
         newer = line_of(here.identities.campaign.to_public(), f', "version": {version}')
@@ -470,8 +470,8 @@ class TestOpen:
         manifest = json.loads(Path("read/manifest.json").read_text())
         assert (manifest["signatures"], manifest["newer"], manifest["damaged"]) == (1, [1], [])
 
-    async def test_opens_what_was_sealed_before_versions_were_written(self, here: World) -> None:
-        """Old exports stay readable, and look as they always did."""
+    async def test_opens_records_without_a_version(self, here: World) -> None:
+        """Old exports stay readable."""
         Path("old.ndjson").write_bytes(line_of(here.identities.campaign.to_public()))
 
         opened = await run("open", "old.ndjson", "-i", "ann.age", "--to", "read")
@@ -486,7 +486,7 @@ class TestOpen:
         )
 
     async def test_counts_a_signature_once(self, here: World) -> None:
-        """Anybody who repeats a line is told of it; a stolen id before the real one is told, too."""
+        """Repeated lines are reported, and a broken line with a stolen id does not hide the real one."""
         for number in range(2):
             await signed(here, email=f"n{number}@example.org")
         await run("export", CAMPAIGN, "--to", "out")
@@ -517,8 +517,8 @@ class TestOpen:
         ],
         ids=["country", "partner", "count", "sum", "file"],
     )
-    async def test_takes_no_damaged_manifest(self, here: World, damage: dict[str, Any]) -> None:
-        """As if there were none: then nothing would be compared."""
+    async def test_refuses_a_damaged_manifest(self, here: World, damage: dict[str, Any]) -> None:
+        """Ignoring it would skip every comparison."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
         manifest = json.loads(Path("out/manifest.json").read_text())
@@ -529,7 +529,7 @@ class TestOpen:
             assert "out/manifest.json is damaged" in refusal(refused)
 
     async def test_says_what_it_cannot_compare(self, here: World) -> None:
-        """A file that came alone opens; nobody is to believe that it was looked at."""
+        """A single file opens without its manifest, but nobody should believe that it was checked."""
         await signed(here, **PARTNER)
         await run("export", CAMPAIGN, "--to", "out")
         shutil.copy("out/signatures.ndjson", "alone.ndjson")
@@ -545,8 +545,8 @@ class TestOpen:
         assert "Not compared" not in partner.output
         assert "It is as many as the manifest of the export says." in partner.output
 
-    async def test_says_that_the_counts_differ(self, here: World) -> None:
-        """Of all, and of a partner's contacts, although the sums agree."""
+    async def test_refuses_counts_that_differ_from_the_manifest(self, here: World) -> None:
+        """It compares the total and a partner's contacts, although the checksums agree."""
         await signed(here, **PARTNER)
         await run("export", CAMPAIGN, "--to", "out")
         manifest = json.loads(Path("out/manifest.json").read_text())
@@ -559,8 +559,8 @@ class TestOpen:
             assert "is not what manifest.json of the export says" in refusal(refused)
 
     @pytest.mark.parametrize("folder", ["exp[a]x", "exp[/]"])
-    async def test_names_a_folder_as_it_is_called(self, here: World, folder: str) -> None:
-        """Brackets are no markup."""
+    async def test_prints_brackets_in_a_folders_name(self, here: World, folder: str) -> None:
+        """Brackets in it are not taken for markup."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
 
@@ -569,8 +569,8 @@ class TestOpen:
         assert opened.exit_code == 0, opened.exception
         assert f"1 signature opened, in {folder}, readable: signatures.csv." in opened.output
 
-    async def test_takes_no_network_and_no_settings(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A folder, a key, and a machine that knows nothing else."""
+    async def test_needs_no_network_and_no_settings(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A folder and a key are enough, on a machine without any configuration."""
         await signed(here)
         await run("export", CAMPAIGN, "--to", "out")
         bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)}
@@ -588,7 +588,7 @@ class TestOpen:
 
 
 async def test_the_stock_tool_opens_the_same_records(here: World) -> None:
-    """age, another implementation by other people: with it alone, nobody needs us."""
+    """age is an independent implementation, so nobody needs Undersign to read the records."""
     if shutil.which("age") is None:
         missing("the age tool (Debian: age)")
     await signed(here, email="ann@example.org", name="Ann Example")
@@ -605,7 +605,7 @@ async def test_the_stock_tool_opens_the_same_records(here: World) -> None:
 async def test_a_killed_export_from_firestore_loses_and_repeats_nothing(
     emulator: str, tmp_path: Path, campaign_id: str
 ) -> None:
-    """Killed as the kernel does it, in the middle, while its pages come in."""
+    """It is killed with SIGKILL while its pages come in, and completed by a second run."""
     store = FirestoreMaintenance("undersign-export", "(default)")
     ids = Counter[str]()
     campaigns = tmp_path / "campaigns"

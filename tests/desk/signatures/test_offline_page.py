@@ -1,4 +1,4 @@
-"""The page beside an export, as a file; tests/browser/test_offline_page.py uses it."""
+"""The offline page beside an export, checked as a file; tests/browser/test_offline_page.py opens it."""
 
 import base64
 import hashlib
@@ -18,8 +18,8 @@ OPENER = REPOSITORY / "desk" / "signatures" / "offline_page"
 
 
 @pytest.mark.parametrize("tag", ["script", "style"])
-def test_the_policy_names_the_one_script_and_the_one_style(tag: str) -> None:
-    """By the digests of what stands between the tags; nothing else may run."""
+def test_the_policy_allows_the_pages_own_script_and_style_only(tag: str) -> None:
+    """It lists the digests of what is between the tags, so that nothing else may run."""
     [content] = re.findall(f"<{tag}>(.*?)</{tag}>", offline_page(), re.DOTALL)
     [policy] = re.findall('Content-Security-Policy" content="([^"]*)"', offline_page())
 
@@ -34,22 +34,22 @@ def test_the_policy_names_the_one_script_and_the_one_style(tag: str) -> None:
     [r"\beval\(", r"new Function", r"innerHTML", r"document\.write", r"localStorage", r"indexedDB", r"\bstyle="],
 )
 def test_the_page_does_nothing_hazardous(hazard: str) -> None:
-    """It parses no markup, makes no code of text, and keeps nothing in the browser."""
+    """It parses no markup, runs no text as code, and stores nothing in the browser."""
     page = offline_page()
 
     assert re.findall(hazard, page) == []
 
 
-def test_the_page_names_no_address_that_a_browser_would_load() -> None:
-    """All it needs is in it."""
+def test_the_page_loads_nothing() -> None:
+    """Everything that it needs is inside the file."""
     assert (
         re.findall(r"""<(?:link|img|iframe)|\b(?:src|href)=["']|url\(|@import|importScripts""", offline_page())
         == []
     )
 
 
-def test_the_page_has_the_columns_of_the_command_in_their_order() -> None:
-    """It takes the fields of the sealed record, of their types, and refuses those of a later version."""
+def test_the_page_has_the_same_columns_as_the_command() -> None:
+    """It checks each field's type as the sealed record's model does, and supports the same version."""
     script = (OPENER / "opening.js").read_text(encoding="utf-8")
     [columns] = re.findall(r"^const COLUMNS = \{\n(.*?)^\};", script, re.MULTILINE | re.DOTALL)
     checks = {"str": "isText", "country": "isCountry", "partner": "isSlug", "newsletter": "isBoolean"}
@@ -66,8 +66,8 @@ def test_the_page_has_the_columns_of_the_command_in_their_order() -> None:
     assert f"\nconst VERSION = {sealed.VERSION};" in script
 
 
-def test_the_library_is_of_the_versions_that_are_locked() -> None:
-    """With the licence of each package that is in it."""
+def test_the_bundled_library_matches_its_lock_file() -> None:
+    """It holds the licence of each package, with the version that the lock file pins."""
     locked = json.loads((OPENER / "vendor" / "package-lock.json").read_text())["packages"]
     library = (OPENER / "age.js").read_text(encoding="utf-8")
 
@@ -77,8 +77,8 @@ def test_the_library_is_of_the_versions_that_are_locked() -> None:
     assert dict(named) == {name: locked[f"node_modules/{name}"]["version"] for name, _ in named}
 
 
-def test_the_lock_file_pins_contents_and_no_place() -> None:
-    """Anybody who builds it takes the packages from where they trust."""
+def test_the_lock_file_pins_digests_and_no_registry() -> None:
+    """Anybody who builds it can use the registry that they trust."""
     packages = json.loads((OPENER / "vendor" / "package-lock.json").read_text())["packages"]
     del packages[""]
 

@@ -1,4 +1,4 @@
-"""Signatures on paper, which the counter shows apart."""
+"""Signatures on paper, which the counter shows separately."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.support.deployment import CAMPAIGN
 
 class TestPaper:
     def test_is_added_corrected_and_listed(self, var: Path) -> None:
-        """Each entry with its note."""
+        """A negative number corrects an earlier one, and each entry is listed with its note."""
         undersign("offline", "add", CAMPAIGN, "de", "1200", "--note", "Sheets from Berlin")
         added = undersign("offline", "add", CAMPAIGN, "DE", "-200", "--note", "counted twice [/]")
 
@@ -31,7 +31,7 @@ class TestPaper:
             (["FR", "1" + "0" * 32, "--note", "x"], "write a whole number up to 10,000,000"),
         ],
     )
-    def test_says_what_is_wrong(self, var: Path, command: list[str], reason: str) -> None:
-        """And adds nothing."""
+    def test_refuses_an_invalid_entry(self, var: Path, command: list[str], reason: str) -> None:
+        """The error names the reason, and nothing is added."""
         assert reason in refusal(undersign("offline", "add", CAMPAIGN, *command))
         assert "0 in all" in undersign("offline", "list", CAMPAIGN).output

@@ -1,4 +1,4 @@
-"""What ends a campaign: its signatures are handed over, and purged when their time is over."""
+"""How a campaign ends: its signatures are handed over, and purged once the retention period is over."""
 
 import json
 import re
@@ -28,8 +28,8 @@ class TestPurge:
         undersign("export", CAMPAIGN, "--to", "out")
         undersign("open", "out", "-i", "var/throwaway-identity.txt", "--to", "read")
 
-    def in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let the desk's clock say that retention is over."""
+    def end_retention(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Set the desk's clock to the end of the retention period."""
         after = datetime.combine(load_all()[CAMPAIGN].purged_on, datetime.min.time(), UTC)
 
         monkeypatch.setattr(purge, "utc_now", lambda: after)
@@ -37,9 +37,9 @@ class TestPurge:
     def test_removes_the_records_and_keeps_the_count(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        """After the hand-over and the retention; from then on nobody recounts what is no more."""
+        """Once the records are gone, the count is final: no repair and no further export."""
         undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "European Commission")
-        self.in_time(monkeypatch)
+        self.end_retention(monkeypatch)
 
         purged = undersign("purge", CAMPAIGN, "--yes")
 
@@ -53,33 +53,31 @@ class TestPurge:
         assert "0 records" in again.output
 
     def test_waits_for_hand_over_and_retention(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Whichever is missing is named, and nothing is removed."""
+        """The error names the one that is missing, and nothing is removed."""
         assert "Too early: reclaim-your-face keeps its signatures until 2028-04-28" in refusal(
             undersign("purge", CAMPAIGN, "--yes")
         )
-        self.in_time(monkeypatch)
+        self.end_retention(monkeypatch)
         assert "2 of 2 signatures were never recorded as handed over" in refusal(
             undersign("purge", CAMPAIGN, "--yes")
         )
         assert "The tally is right" in undersign("audit", CAMPAIGN).output
 
-    def test_is_not_satisfied_by_a_hand_over_of_some(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        """What was given to nobody is removed only where somebody says so."""
+    def test_refuses_after_a_partial_hand_over(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Signatures that were handed to nobody are purged only with an explicit option."""
         given = json.loads(Path("read/manifest.json").read_text())
         given["files"]["signatures.csv"]["signatures"] = 1
         Path("read/manifest.json").write_text(json.dumps(given))
         undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "European Commission")
-        self.in_time(monkeypatch)
+        self.end_retention(monkeypatch)
 
         assert "1 of 2 signatures" in refusal(undersign("purge", CAMPAIGN, "--yes"))
         assert undersign("purge", CAMPAIGN, "--yes", "--although-not-handed-over").exit_code == 0
 
-    def test_is_not_kept_back_by_what_somebody_typed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Brackets mean something to what prints it, and nothing to the desk."""
+    def test_prints_brackets_in_a_recipients_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Brackets in it are not taken for markup."""
         handed = undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "Parliament [/] [bold]")
-        self.in_time(monkeypatch)
+        self.end_retention(monkeypatch)
 
         purged = undersign("purge", CAMPAIGN, "--yes")
 
@@ -94,15 +92,15 @@ class TestPurge:
             ({"files": {"signatures.csv": {"signatures": 0, "sha256": "0"}}}, "0 sig"),
         ],
     )
-    def test_records_no_hand_over_of_what_is_not_whole(self, change: dict[str, object], reason: str) -> None:
-        """Lines that did not open would be purged as delivered."""
+    def test_refuses_the_hand_over_of_an_incomplete_file(self, change: dict[str, object], reason: str) -> None:
+        """Otherwise lines that did not open would be purged as if they were delivered."""
         given = json.loads(Path("read/manifest.json").read_text())
         Path("read/manifest.json").write_text(json.dumps({**given, **change}))
 
         assert reason in refusal(undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "X"))
 
-    def test_records_the_very_file_that_was_handed_over(self) -> None:
-        """By its sum; a manifest of something else is refused."""
+    def test_records_which_file_was_handed_over(self) -> None:
+        """It records the file's checksum, and refuses manifests of anything else."""
         recorded = undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "European Commission")
         sha256 = json.loads(Path("read/manifest.json").read_text())["files"]["signatures.csv"]["sha256"]
 

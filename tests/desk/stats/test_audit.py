@@ -1,4 +1,4 @@
-"""The number that everybody sees, recounted from the records."""
+"""The public count, recounted from the records."""
 
 import asyncio
 
@@ -20,16 +20,16 @@ async def here(deployed: World) -> World:
     return deployed
 
 
-async def plant(name: str, key: str, too_many: int) -> None:
-    """Make the tally say more than there is."""
+async def corrupt_tally(name: str, key: str, too_many: int) -> None:
+    """Add `too_many` to one number of the tally."""
     records = runtime.desk().maintenance
     await records.repair(CAMPAIGN, [Difference(name, key, counted=too_many, kept=0)])
     records.close()
 
 
 class TestAudit:
-    async def test_finds_nothing_where_nothing_is_wrong(self, here: World) -> None:
-        """And ends well."""
+    async def test_passes_when_the_tally_is_right(self, here: World) -> None:
+        """The exit status is 0, and the output says that the tally is right."""
         done = await asyncio.to_thread(undersign, "audit", CAMPAIGN)
 
         assert done.exit_code == 0, done.output
@@ -45,11 +45,11 @@ class TestAudit:
             ("partner", "digital-rights", "partner digital-rights"),
         ],
     )
-    async def test_names_what_is_wrong_and_repairs_it_while_people_sign(
+    async def test_reports_a_wrong_number_and_repairs_it_while_people_sign(
         self, here: World, name: str, key: str, row: str
     ) -> None:
-        """In all, in a country, in a partner: by how many."""
-        await plant(name, key, too_many=7)
+        """It reports the wrong number and by how much; `--repair` fixes it and loses no confirmation."""
+        await corrupt_tally(name, key, too_many=7)
         audited = await asyncio.to_thread(undersign, "audit", CAMPAIGN)
         late = [await here.sign_and_deliver(email=f"late{n}@example.org", country="DE") for n in range(5)]
 

@@ -1,4 +1,4 @@
-"""How far a campaign is, and where signatures are lost: for a terminal, for a program, for a meeting."""
+"""`undersign stats`: how far a campaign is and where signatures are lost, as tables, JSON and a report."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 async def here(deployed: World) -> World:
-    """Yesterday two signed and one confirmed after five minutes; today one signed, and opened the link."""
+    """Yesterday two signed, one of whom confirmed after five minutes; today one signed and opened the link."""
     deployed.now = NOW - DAY
     await deployed.sign_and_deliver(email="a@example.org", country="FR", source="radio")
     mail = await deployed.sign_and_deliver(email="b@gmail.com", partner="digital-rights", locale="de-AT")
@@ -34,15 +34,15 @@ async def here(deployed: World) -> World:
 
 
 async def stats(*options: str) -> Any:
-    """What a program reads."""
+    """The parsed output of `undersign stats --json`."""
     done = await asyncio.to_thread(undersign, "stats", CAMPAIGN, "--json", *options)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
 class TestStats:
-    async def test_tell_how_many_came_how_far(self, here: World) -> None:
-        """In all, and how long it takes those who confirm."""
+    async def test_show_how_many_signers_reached_each_stage(self, here: World) -> None:
+        """The JSON holds the funnel, the median time to confirm, and the count."""
         found = await stats()
 
         assert found["funnel"] == {
@@ -60,8 +60,8 @@ class TestStats:
             0,
         )
 
-    async def test_divide_it_in_every_way(self, here: World) -> None:
-        """Those with most signatures first, days in their order; each way adds up to the whole."""
+    async def test_are_broken_down_by_each_dimension(self, here: World) -> None:
+        """The largest groups come first, days in order, and every breakdown adds up to the total."""
         by = (await stats())["by"]
 
         accepted = {kind: {row["key"]: row["accepted"] for row in rows} for kind, rows in by.items()}
@@ -75,8 +75,8 @@ class TestStats:
         }
         assert [row["key"] for row in by["country"]] == ["FR", "DE"]
 
-    async def test_of_some_days_leave_out_the_others(self, here: World) -> None:
-        """By the day of signing, both ends included."""
+    async def test_can_be_limited_to_a_range_of_days(self, here: World) -> None:
+        """The range is by day of signing and includes both ends; a reversed range is refused."""
         assert (await stats("--since", "2026-11-22"))["funnel"]["accepted"] == 1
         assert (await stats("--until", "2026-11-21"))["funnel"]["accepted"] == 2
         none = await stats("--since", "2026-11-23")
@@ -85,7 +85,7 @@ class TestStats:
         assert "--until lies before --since" in refusal(backwards)
 
     async def test_are_shown_as_tables(self, here: World) -> None:
-        """For the person at the terminal."""
+        """Without `--json`, the command prints tables."""
         done = await asyncio.to_thread(undersign, "stats", CAMPAIGN, "--by", "country")
 
         assert re.search(r"1 signatures, 0\.0% of 1,000,000", done.output)
@@ -93,8 +93,8 @@ class TestStats:
         assert re.search(r"FR\s+│\s+2 │\s+2 │\s+1 │\s+0 │\s+0\.0%", done.output)
         assert "within 6 minutes" in done.output
 
-    async def test_make_a_report_that_needs_nothing_else(self, here: World) -> None:
-        """One file, for its owner's eyes, that loads nothing."""
+    async def test_make_a_self_contained_report(self, here: World) -> None:
+        """The HTML file loads nothing, and only its owner may read it."""
         done = await asyncio.to_thread(undersign, "stats", CAMPAIGN, "--html", "report.html")
 
         page = Path("report.html").read_text(encoding="utf-8")
@@ -107,15 +107,15 @@ class TestStats:
         assert not re.search(r"(src|href)=|<script|url\(", page)
 
 
-async def test_of_no_campaign_say_which_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before anything is read."""
+async def test_stats_of_an_unknown_campaign_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the campaign."""
     assert "There is no campaign yours" in refusal(await asyncio.to_thread(undersign, "stats", "yours"))
 
 
-async def test_of_a_campaign_that_nobody_signed_are_noughts(
+async def test_stats_of_a_campaign_without_signatures_are_zeros(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is divided by them."""
+    """Neither the tables nor the report divide by zero."""
     async with world(tmp_path / "var", monkeypatch):
         monkeypatch.chdir(tmp_path)
         shown = await asyncio.to_thread(undersign, "stats", CAMPAIGN, "--by", "day")

@@ -1,4 +1,4 @@
-"""What the desk does with every store, whatever it stands on: against SQLite and Google's Firestore emulator."""
+"""The contract of the desk's store adapters, run against SQLite and Google's Firestore emulator."""
 
 import asyncio
 import sqlite3
@@ -68,24 +68,24 @@ async def digests(store: Maintenance, campaign: str, after: str = "") -> list[st
 
 
 class TestScan:
-    async def test_gives_every_document_once_in_the_order_of_digests(
+    async def test_yields_every_record_once_in_order_of_digests(
         self, store: Maintenance, campaign_id: str
     ) -> None:
-        """More than a page of them, and of this campaign alone."""
+        """It reads more than a page of them, and this campaign alone."""
         known = [await pending(store, campaign_id) for _ in range(PAGE + 3)]
         await pending(store, f"{campaign_id}-2")
 
         assert await digests(store, campaign_id) == sorted(address.digest for address in known)
 
-    async def test_goes_on_after_a_digest(self, store: Maintenance, campaign_id: str) -> None:
-        """So that an export that was killed repeats nothing."""
+    async def test_resumes_after_a_digest(self, store: Maintenance, campaign_id: str) -> None:
+        """So an export that was killed can resume without repeating anything."""
         known = sorted([(await confirmed(store, campaign_id)).digest for _ in range(5)])
 
         assert await digests(store, campaign_id, after=known[2]) == known[3:]
         assert await digests(store, campaign_id, after=known[-1]) == []
 
-    async def test_gives_what_was_signed(self, store: Maintenance, campaign_id: str) -> None:
-        """The sealed part byte for byte, and where it stands."""
+    async def test_yields_what_was_signed(self, store: Maintenance, campaign_id: str) -> None:
+        """The sealed part comes back byte for byte, with its status."""
         await confirmed(store, campaign_id, "FR", "us")
 
         [[record]] = [page async for page in store.scan(campaign_id)]
@@ -94,16 +94,16 @@ class TestScan:
         assert (given.sealed, given.country, given.partner) == (b"age-encryption.org/v1\xff\x00", "FR", "us")
         assert (record.signature.status, record.signature.confirmed_at) == (Status.CONFIRMED, NOW)
 
-    async def test_of_a_campaign_without_signatures_gives_nothing(
+    async def test_yields_nothing_for_a_campaign_without_signatures(
         self, store: Maintenance, campaign_id: str
     ) -> None:
-        """Not even an empty page."""
+        """There is not even an empty page."""
         assert [page async for page in store.scan(campaign_id)] == []
 
 
 class TestForget:
-    async def test_removes_all_that_is_stored_of_an_address(self, store: Maintenance, campaign_id: str) -> None:
-        """And says what it was; the others stay."""
+    async def test_removes_everything_stored_about_an_address(self, store: Maintenance, campaign_id: str) -> None:
+        """It returns what was stored; others' records stay."""
         address, other = await confirmed(store, campaign_id), await confirmed(store, campaign_id)
 
         found = await store.forget(address)
@@ -115,7 +115,7 @@ class TestForget:
         assert await digests(store, campaign_id) == [other.digest]
 
     async def test_takes_it_off_the_tally(self, store: Maintenance, campaign_id: str) -> None:
-        """Where it was counted."""
+        """A confirmed signature is subtracted; a pending one was never counted."""
         counted, waiting = await confirmed(store, campaign_id, "FR", "us"), await pending(store, campaign_id)
         await confirmed(store, campaign_id, "DE")
 
@@ -125,8 +125,8 @@ class TestForget:
 
         assert await store.tally(campaign_id) == Tally(1, {"DE": 1}, {})
 
-    async def test_of_a_stranger_finds_nothing(self, store: Maintenance, campaign_id: str) -> None:
-        """Nor does a second time."""
+    async def test_finds_nothing_about_a_stranger(self, store: Maintenance, campaign_id: str) -> None:
+        """An address that was already forgotten is a stranger, too."""
         address = await confirmed(store, campaign_id)
 
         assert not await store.forget(make_address(campaign_id))
@@ -134,10 +134,8 @@ class TestForget:
         assert not await store.forget(address)
         assert (await store.tally(campaign_id)).total == 0
 
-    async def test_while_the_button_is_pressed_counts_nothing_twice(
-        self, store: Maintenance, campaign_id: str
-    ) -> None:
-        """No matter who comes first, the record is gone, and the tally knows."""
+    async def test_may_race_with_confirming(self, store: Maintenance, campaign_id: str) -> None:
+        """Whichever comes first, the record is gone and the tally is right."""
         addresses = [make_address(campaign_id) for _ in range(10)]
         given = submission()
         for address in addresses:
@@ -152,7 +150,7 @@ class TestForget:
         assert await digests(store, campaign_id) == []
 
     async def test_lets_the_address_sign_again(self, store: Maintenance, campaign_id: str) -> None:
-        """Nothing is kept by which it could be refused."""
+        """Nothing is left by which it could be refused."""
         address = await confirmed(store, campaign_id)
         await store.forget(address)
 
@@ -162,8 +160,8 @@ class TestForget:
         assert decision.kind is MailKind.CONFIRM
 
 
-async def test_the_campaigns_are_those_of_which_something_is_stored(store: Maintenance, campaign_id: str) -> None:
-    """Whether a signature or only a mailbox is left of one; many signatures make one campaign."""
+async def test_campaigns_lists_those_with_any_record(store: Maintenance, campaign_id: str) -> None:
+    """A signature or only a mailbox is enough, and each campaign is listed once."""
     for _ in range(3):
         await pending(store, campaign_id)
     withdrawn = await confirmed(store, f"{campaign_id}-2")
@@ -175,8 +173,8 @@ async def test_the_campaigns_are_those_of_which_something_is_stored(store: Maint
 
 
 class TestOverwrite:
-    async def test_takes_nothing_that_is_there(self, store: Maintenance, campaign_id: str) -> None:
-        """However often."""
+    async def test_keeps_what_is_stored(self, store: Maintenance, campaign_id: str) -> None:
+        """Overwriting removed bytes, even twice, keeps every record."""
         address = await confirmed(store, campaign_id)
 
         await store.overwrite()
@@ -185,7 +183,7 @@ class TestOverwrite:
         assert await store.find(address)
 
     async def test_leaves_no_byte_of_what_was_removed(self, tmp_path: Path, campaign_id: str) -> None:
-        """As soon as nobody reads an older state of the file any more; until then it says that it could not."""
+        """While another connection still reads an older state of the file, it raises StoreUnavailable."""
         with closing(SqliteMaintenance(tmp_path / "store.db")) as store:
             address = await confirmed(store, campaign_id)
             with reading(tmp_path / "store.db"), pytest.MonkeyPatch.context() as patch:
@@ -204,7 +202,7 @@ class TestOverwrite:
 
 @contextmanager
 def reading(file: Path) -> Iterator[None]:
-    """Somebody reads the file, and goes on seeing it as it is now."""
+    """Hold a read transaction open, which keeps seeing the file as it is now."""
     with closing(sqlite3.connect(file, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM signatures").fetchone()
@@ -212,12 +210,12 @@ def reading(file: Path) -> Iterator[None]:
 
 
 def traces(folder: Path, text: str) -> list[str]:
-    """The files that hold it."""
+    """The names of the files that contain the text."""
     return [file.name for file in sorted(folder.iterdir()) if text.encode() in file.read_bytes()]
 
 
 class TestDeadLetters:
-    """Tasks that nobody could open, as a list of tasks like that of a queue."""
+    """Dead letters, listed like the tasks of a queue."""
 
     @pytest.fixture
     async def dead_letters(self, store: Maintenance, tmp_path: Path) -> AsyncIterator[TaskList]:
@@ -232,7 +230,7 @@ class TestDeadLetters:
     async def test_are_listed_by_name_and_body(
         self, store: Maintenance, dead_letters: TaskList, campaign_id: str
     ) -> None:
-        """All of them, byte for byte, over several pages."""
+        """All of them are listed byte for byte, over several pages."""
         kept = {f"{campaign_id}-{number}": b"\xff\x00%d" % number for number in range(PAGE + 3)}
         for name, body in kept.items():
             await store.add_dead_letter(name, body, "Unopenable", NOW)
@@ -243,7 +241,7 @@ class TestDeadLetters:
         assert dict(listed) == kept
 
     async def test_are_removed_by_name(self, store: Maintenance, dead_letters: TaskList, campaign_id: str) -> None:
-        """The others stay; what is gone already gives no offence."""
+        """The others stay, and removing one twice is no error."""
         for name in ("one", "two", "three"):
             await store.add_dead_letter(f"{campaign_id}-{name}", b"sealed", "Unopenable", NOW)
 
@@ -254,20 +252,20 @@ class TestDeadLetters:
         listed = [name async for name, _ in dead_letters.tasks() if name.startswith(campaign_id)]
         assert listed == [f"{campaign_id}-two"]
 
-    async def test_are_none_at_first(self, tmp_path: Path) -> None:
-        """In a store that nobody has opened yet."""
+    async def test_are_empty_in_a_new_store(self, tmp_path: Path) -> None:
+        """The list is empty while the store's file does not exist."""
         async with aclosing(SqliteDeadLetters(tmp_path / "new" / "store.db")) as dead_letters:
             assert [task async for task in dead_letters.tasks()] == []
 
 
-async def spoil(store: Maintenance, campaign: str, *differences: Difference) -> None:
-    """Make the tally wrong by kept − counted."""
+async def corrupt_tally(store: Maintenance, campaign: str, *differences: Difference) -> None:
+    """Change each given field of the tally from `counted` to `kept`."""
     await store.repair(campaign, [Difference(d.field, d.key, d.kept, d.counted) for d in differences])
 
 
 class TestRecount:
     async def test_agrees_with_a_tally_that_is_right(self, store: Maintenance, campaign_id: str) -> None:
-        """Pending ones and withdrawn ones are read and not counted."""
+        """Pending and withdrawn signatures are read but not counted."""
         await pending(store, campaign_id)
         withdrawn = await confirmed(store, campaign_id)
         await store.withdraw(campaign_id, withdrawn.digest, NOW + timedelta(minutes=1))
@@ -282,15 +280,15 @@ class TestRecount:
         assert recount.records == sum(read) == 5
 
     @pytest.mark.parametrize(("name", "key"), [("total", ""), ("country", "DE"), ("partner", "us")])
-    async def test_names_a_difference_and_mends_it(
+    async def test_finds_differences_and_repair_removes_them(
         self, store: Maintenance, campaign_id: str, name: str, key: str
     ) -> None:
-        """In each field: too many, and what should not be there at all."""
+        """This holds for each field, for a wrong number and for an entry that should not exist."""
         await confirmed(store, campaign_id, "DE", "us")
         planted = [Difference(name, key, counted=1, kept=4)]
         if key:
             planted.append(Difference(name, "xx", counted=0, kept=-2))
-        await spoil(store, campaign_id, *planted)
+        await corrupt_tally(store, campaign_id, *planted)
 
         found = (await store.recount(campaign_id, lambda _: None)).differences()
         await store.repair(campaign_id, found)
@@ -299,8 +297,8 @@ class TestRecount:
         assert (await store.recount(campaign_id, lambda _: None)).differences() == []
         assert await store.tally(campaign_id) == Tally(1, {"DE": 1}, {"us": 1})
 
-    async def test_repairs_nothing_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A commit whose answer got lost may have been done: a person recounts before it is tried again."""
+    async def test_never_retries_a_repair(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A commit whose answer was lost may have succeeded, so a person recounts before trying again."""
         async with serving(FirestoreServer(grpc.StatusCode.UNAVAILABLE)) as server:
             monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", server.host)
             with closing(FirestoreMaintenance("p", "d")) as store, pytest.raises(StoreUnavailable):
@@ -308,10 +306,10 @@ class TestRecount:
 
         assert server.calls == 1
 
-    async def test_repairs_while_signing_goes_on(self, store: Maintenance, campaign_id: str) -> None:
-        """What is confirmed between recount and repair, and during either, is neither lost nor doubled."""
+    async def test_repairs_while_people_sign(self, store: Maintenance, campaign_id: str) -> None:
+        """Signatures confirmed during recount or repair, or in between, are counted exactly once."""
         await confirmed(store, campaign_id)
-        await spoil(store, campaign_id, Difference("total", "", counted=1, kept=8))
+        await corrupt_tally(store, campaign_id, Difference("total", "", counted=1, kept=8))
 
         during = asyncio.gather(*(confirmed(store, campaign_id) for _ in range(10)))
         recount = await store.recount(campaign_id, lambda _: None)
@@ -328,8 +326,8 @@ class TestRecount:
 
 
 class TestPurge:
-    async def test_leaves_the_tally_alone(self, store: Maintenance, campaign_id: str) -> None:
-        """More than a page of signatures and their mailboxes go, and the final count stays."""
+    async def test_removes_every_record_and_keeps_the_tally(self, store: Maintenance, campaign_id: str) -> None:
+        """More than a page of signatures and mailboxes is removed, and the final count stays."""
         for _ in range(PAGE + 3):
             await pending(store, campaign_id)
         last = await confirmed(store, campaign_id)
@@ -343,18 +341,18 @@ class TestPurge:
         assert (await store.tally(campaign_id)).total == 1
         assert await digests(store, f"{campaign_id}-2") == [other.digest]
 
-    async def test_of_nothing_removes_nothing(self, store: Maintenance, campaign_id: str) -> None:
-        """And may be repeated."""
+    async def test_removes_nothing_from_an_empty_campaign(self, store: Maintenance, campaign_id: str) -> None:
+        """It returns 0 and may be repeated."""
         assert await store.purge(campaign_id, lambda _: None) == 0
 
 
 class TestOverlay:
-    async def test_is_empty_where_nobody_changed_anything(self, store: Maintenance, campaign_id: str) -> None:
-        """As on the first day."""
+    async def test_is_empty_until_it_is_changed(self, store: Maintenance, campaign_id: str) -> None:
+        """A new campaign has the default overlay."""
         assert await store.overlay(campaign_id) == Overlay()
 
-    async def test_is_what_it_was_changed_to(self, store: Maintenance, campaign_id: str) -> None:
-        """Every field of it, and of this campaign alone."""
+    async def test_returns_what_it_was_changed_to(self, store: Maintenance, campaign_id: str) -> None:
+        """Every field is stored, for this campaign alone."""
         whole = Overlay(
             paused=True,
             partners={"new": AdmittedPartner(name="Nové", origins=("https://new.example.org",), country="CZ")},
@@ -368,8 +366,8 @@ class TestOverlay:
         assert await store.overlay(campaign_id) == whole
         assert await store.overlay(f"{campaign_id}-2") == Overlay()
 
-    async def test_loses_none_of_many_changes_at_once(self, store: Maintenance, campaign_id: str) -> None:
-        """Two people at two desks on spike day."""
+    async def test_loses_no_concurrent_change(self, store: Maintenance, campaign_id: str) -> None:
+        """Two people may work at two desks on the day of a spike."""
 
         async def add(number: int) -> None:
             entry = Paper(country="DE", number=number, note="x", added_at=NOW)
@@ -381,8 +379,8 @@ class TestOverlay:
 
         assert (await store.overlay(campaign_id)).paper_by_country == {"DE": 255}
 
-    async def test_stays_as_it_was_where_a_change_is_refused(self, store: Maintenance, campaign_id: str) -> None:
-        """And the reason reaches anybody who asked for it."""
+    async def test_is_unchanged_when_a_change_raises(self, store: Maintenance, campaign_id: str) -> None:
+        """The exception reaches the caller."""
 
         def refuse(_: Overlay) -> Overlay:
             raise LookupError("no")
@@ -393,8 +391,8 @@ class TestOverlay:
 
 
 class TestFunnel:
-    async def test_adds_up_what_every_process_counts(self, store: Maintenance, campaign_id: str) -> None:
-        """Of several days, stages and dimensions; of this campaign alone."""
+    async def test_adds_up_the_counts_of_all_processes(self, store: Maintenance, campaign_id: str) -> None:
+        """Days, stages, dimensions and campaigns are counted separately."""
         first = FunnelKey("2026-11-22", "accepted", "country", "DE")
         source = FunnelKey("2026-11-22", "accepted", "source", "a-b.c `d")
         second = FunnelKey("2026-11-23", "confirmed", "minutes", "10")
@@ -406,8 +404,10 @@ class TestFunnel:
 
         assert dict(await store.funnel(campaign_id)) == {first: 7, source: 1, second: 7}
 
-    async def test_takes_as_much_at_once_as_it_says(self, store: Maintenance, campaign_id: str) -> None:
-        """So that anybody who counts knows how to divide it."""
+    async def test_accepts_as_many_counts_at_once_as_the_limit_says(
+        self, store: Maintenance, campaign_id: str
+    ) -> None:
+        """Callers split larger batches by this limit."""
         counts = {
             FunnelKey("2026-11-22", "accepted", "source", f"s{number}"): number + 1
             for number in range(MAX_FUNNEL_COUNTS)
@@ -417,6 +417,6 @@ class TestFunnel:
 
         assert dict(await store.funnel(campaign_id)) == counts
 
-    async def test_is_empty_where_nobody_has_signed(self, store: Maintenance, campaign_id: str) -> None:
-        """As on the first day."""
+    async def test_is_empty_until_somebody_signs(self, store: Maintenance, campaign_id: str) -> None:
+        """A new campaign has no counts."""
         assert dict(await store.funnel(campaign_id)) == {}

@@ -1,4 +1,4 @@
-"""Campaign files: what they must say before anybody can sign, and what follows from it."""
+"""Campaign files: what they must contain before anybody can sign, and what follows from it."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -24,7 +24,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def changed(*changes: tuple[str, str]) -> str:
-    """The example with the first match of each pattern replaced."""
+    """Return the example's text with the first match of each pattern replaced."""
     text = EXAMPLE
     for pattern, replacement in changes:
         text, times = re.subn(pattern, replacement.replace("\\", r"\\"), text, count=1, flags=re.M | re.S)
@@ -36,19 +36,19 @@ def campaign(folder: Path, *changes: tuple[str, str]) -> Campaign:
     return load(write(folder, changed(*changes)))
 
 
-def placed_complaint(folder: Path, text: str) -> str:
+def error_with_lines(folder: Path, text: str) -> str:
     with pytest.raises(ConfigurationError) as refused:
         load(write(folder, text))
     return str(refused.value)
 
 
-def complaint(folder: Path, text: str) -> str:
-    """Without the lines, after which other tests ask."""
-    return re.sub(r"^([a-z/]+\.toml):[0-9]+: ", r"\1: ", placed_complaint(folder, text), flags=re.M)
+def error_of(folder: Path, text: str) -> str:
+    """Return the error without line numbers, which other tests check."""
+    return re.sub(r"^([a-z/]+\.toml):[0-9]+: ", r"\1: ", error_with_lines(folder, text), flags=re.M)
 
 
 def line_of(text: str, start: str) -> int:
-    """Where `start` begins a line, counted from 1."""
+    """Return the number of the line that starts with `start`, counted from 1."""
     [line] = [number for number, line in enumerate(text.split("\n"), 1) if line.startswith(start)]
     return line
 
@@ -58,28 +58,28 @@ def example() -> Campaign:
     return load(EXAMPLE_FILE)
 
 
-def test_what_is_shipped_loads() -> None:
-    """Whichever campaigns those are."""
+def test_the_shipped_campaigns_load() -> None:
+    """The campaign files in the repository are valid."""
     assert load_all()
 
 
 def test_a_complete_file_loads(example: Campaign) -> None:
-    """Under the name of the file."""
+    """Its id is the name of the file."""
     assert example.id == "example"
     assert example.goal == 1_000_000
     assert example.partner_by_origin["https://libertes-ouvertes.example.com"] == "libertes-ouvertes"
     assert example.text("en").title == "Ban biometric mass surveillance in public places"
 
 
-def test_a_language_without_texts_gets_those_of_the_campaigns_own(example: Campaign) -> None:
-    """Nobody sees an empty page."""
+def test_a_language_without_texts_gets_those_of_the_default_language(example: Campaign) -> None:
+    """No page is empty for want of a translation."""
     assert example.text("mt") is example.text(example.default_language)
 
 
 CONSENT_IN_LINES = 'consent = """I am 16. Unwatched Europe e.V. and Stichting\n  Vrije\nBlik."""'
 
 
-#: What signers must be told: the key, how to take it out of the example, and a word of what belongs there.
+#: What a file must contain: the key, a pattern that removes it from the example, and words of the error.
 REQUIRED = [
     ("controllers", r"\[\[controllers\]\].*?(?=# The privacy notice)", "who decides on the data"),
     ("privacy.contact", r"^contact = [^\n]*\n", "answers questions"),
@@ -114,48 +114,48 @@ class TestIncomplete:
     def test_names_file_key_and_what_belongs_there(
         self, key: str, pattern: str, wanted: str, tmp_path: Path
     ) -> None:
-        """The person who writes the file needs no documentation beside it."""
+        """Authors of campaign files can fix them without reading the documentation."""
         text = changed((pattern, ""))
-        told = placed_complaint(tmp_path, text)
+        error = error_with_lines(tmp_path, text)
         table = re.search(rf"^\[{re.escape(key.rpartition('.')[0])}\]$", text, re.M)
 
         line = line_of(text, table[0]) if table else 1
-        assert told.startswith(f"mine.toml:{line}: {key}: is missing (")
-        assert wanted in told
-        assert "\n" not in told
+        assert error.startswith(f"mine.toml:{line}: {key}: is missing (")
+        assert wanted in error
+        assert "\n" not in error
 
-    def test_names_everything_at_once(self, tmp_path: Path) -> None:
-        """One run, one list."""
-        told = complaint(tmp_path, changed(*((pattern, "") for _, pattern, _ in REQUIRED)))
+    def test_names_all_missing_keys_at_once(self, tmp_path: Path) -> None:
+        """One run reports everything."""
+        error = error_of(tmp_path, changed(*((pattern, "") for _, pattern, _ in REQUIRED)))
 
-        assert {line.split(": ")[1] for line in told.splitlines()} == {key for key, _, _ in REQUIRED}
+        assert {line.split(": ")[1] for line in error.splitlines()} == {key for key, _, _ in REQUIRED}
 
     @pytest.mark.parametrize("table", ["sealing", "privacy"])
     def test_names_a_table_that_is_missing_altogether(self, table: str, tmp_path: Path) -> None:
-        """And still says what belongs there."""
+        """Its error says, too, what belongs there."""
         start = EXAMPLE.index(f"[{table}]")
         end = EXAMPLE.index("# Who decides" if table == "sealing" else "# Shows how")
 
-        assert complaint(tmp_path, EXAMPLE[:start] + EXAMPLE[end:]).startswith(f"mine.toml: {table}: is missing (")
+        assert error_of(tmp_path, EXAMPLE[:start] + EXAMPLE[end:]).startswith(f"mine.toml: {table}: is missing (")
 
     def test_of_an_empty_file_names_every_key(self, tmp_path: Path) -> None:
-        """It is no campaign."""
-        told = complaint(tmp_path, "")
+        """A file without any keys gets an error for each required one."""
+        error = error_of(tmp_path, "")
 
         assert {"mine.toml: controllers: is missing", "mine.toml: texts: is missing"} <= {
-            line.split(" (")[0] for line in told.splitlines()
+            line.split(" (")[0] for line in error.splitlines()
         }
 
-    def test_in_one_file_stops_all(self, tmp_path: Path) -> None:
-        """A function does not start with half of its campaigns."""
+    def test_one_incomplete_file_stops_the_function(self, tmp_path: Path) -> None:
+        """A function does not start with only some of its campaigns."""
         write(tmp_path, changed((r"^minimum_age = [^\n]*\n", "")))
         (tmp_path / "good.toml").write_text(EXAMPLE, encoding="utf-8")
 
         with pytest.raises(ConfigurationError, match=r"mine\.toml:1: minimum_age"):
             load_all(tmp_path)
 
-    def test_in_several_files_is_told_of_each(self, tmp_path: Path) -> None:
-        """One run, one list."""
+    def test_several_incomplete_files_are_all_reported(self, tmp_path: Path) -> None:
+        """One run reports everything."""
         for name in ("first", "second"):
             (tmp_path / f"{name}.toml").write_text(changed((r"^goal = [^\n]*\n", "")), encoding="utf-8")
 
@@ -163,26 +163,26 @@ class TestIncomplete:
             load_all(tmp_path)
 
     @pytest.mark.parametrize("name", ["", "elsewhere"])
-    def test_is_a_folder_without_campaigns_or_none_at_all(self, name: str, tmp_path: Path) -> None:
-        """Every address would answer 404, and nobody would know why."""
+    def test_a_folder_without_campaigns_is_an_error(self, name: str, tmp_path: Path) -> None:
+        """It fails at start-up, since otherwise every URL would answer 404 for no visible reason."""
         with pytest.raises(ConfigurationError) as refused:
             load_all(tmp_path / name)
 
         assert str(refused.value).startswith(f"{tmp_path / name}: ")
 
-    def test_is_the_arrangement_where_there_are_two_controllers(self, tmp_path: Path) -> None:
-        """GDPR, Article 26; one alone has nobody to arrange anything with."""
+    def test_names_a_missing_arrangement_between_two_controllers(self, tmp_path: Path) -> None:
+        """GDPR, Article 26, demands one; a single controller needs none."""
         without = (r"^arrangement = [^\n]*\n?", "")
         alone = (r"\[\[controllers\]\]\nname = \"Stichting.*?(?=# The privacy notice)", "")
 
-        told = complaint(tmp_path, changed(without))
+        error = error_of(tmp_path, changed(without))
 
-        assert told.startswith("mine.toml: texts.en.arrangement: is missing (")
-        assert "Article 26" in told
+        assert error.startswith("mine.toml: texts.en.arrangement: is missing (")
+        assert "Article 26" in error
         assert campaign(tmp_path, without, alone).text("en").arrangement is None
 
 
-class TestWrong:
+class TestInvalid:
     @pytest.mark.parametrize(
         ("text", "place"),
         [
@@ -196,27 +196,27 @@ class TestWrong:
         ],
     )
     def test_toml_is_quoted_with_a_hint(self, text: str, place: str, tmp_path: Path) -> None:
-        """The line itself, and what goes wrong most often."""
-        told = placed_complaint(tmp_path, text)
+        """The error quotes the line and hints at the most frequent mistakes."""
+        error = error_with_lines(tmp_path, text)
 
-        assert told.startswith(f"mine.toml{place}")
-        assert "straight quotes; dates 2026-11-01; numbers 1_000; true/false in lower case" in told
+        assert error.startswith(f"mine.toml{place}")
+        assert "straight quotes; dates 2026-11-01; numbers 1_000; true/false in lower case" in error
 
     def test_toml_with_a_secret_key_is_not_quoted(self, tmp_path: Path) -> None:
-        """An error ends up in logs."""
-        assert "QQQ" not in complaint(tmp_path, "recipients = [AGE-SECRET-KEY-1QQQ]")
+        """Errors end up in logs, where a secret key must not appear."""
+        assert "QQQ" not in error_of(tmp_path, "recipients = [AGE-SECRET-KEY-1QQQ]")
 
     @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-    def test_encoding_is_named_with_its_file(self, encoding: str, tmp_path: Path) -> None:
-        """An editor's choice of encoding must not garble names."""
+    def test_a_file_in_another_encoding_is_named(self, encoding: str, tmp_path: Path) -> None:
+        """A file that is not UTF-8 is refused, so that no name is garbled."""
         path = tmp_path / "mine.toml"
         path.write_bytes('name = "Libertés"'.encode(encoding))
 
         with pytest.raises(ConfigurationError, match=r"mine\.toml: is not in UTF-8"):
             load(path)
 
-    def test_is_neither_a_byte_order_mark_nor_windows_line_ends(self, tmp_path: Path, example: Campaign) -> None:
-        """Editors on Windows write both."""
+    def test_a_byte_order_mark_and_windows_line_ends_are_accepted(self, tmp_path: Path, example: Campaign) -> None:
+        """A file saved by an editor on Windows, which writes both, loads."""
         path = tmp_path / "example.toml"
         path.write_bytes(EXAMPLE.replace("\n", "\r\n").encode("utf-8-sig"))
 
@@ -224,7 +224,7 @@ class TestWrong:
 
     @pytest.mark.parametrize("name", ["Mine", "-mine", "mine_1", "m" * 41, "mine.de"])
     def test_file_names_are_refused(self, name: str, tmp_path: Path) -> None:
-        """The name becomes part of every address."""
+        """The name is the campaign's id, which is part of its URLs."""
         path = tmp_path / f"{name}.toml"
         path.write_text(EXAMPLE, encoding="utf-8")
 
@@ -253,8 +253,8 @@ class TestWrong:
         ],
     )
     def test_values_are_named_by_key(self, key: str, pattern: str, replacement: str, tmp_path: Path) -> None:
-        """Misspelt keys, numbers out of range, and whatever could smuggle a header or a script."""
-        assert complaint(tmp_path, changed((pattern, replacement))).startswith(f"mine.toml: {key}: ")
+        """Misspelt keys, numbers out of range, and values that could inject a header or a script are refused."""
+        assert error_of(tmp_path, changed((pattern, replacement))).startswith(f"mine.toml: {key}: ")
 
     @pytest.mark.parametrize(
         "origin",
@@ -273,20 +273,20 @@ class TestWrong:
         ],
     )
     def test_origins_are_refused(self, origin: str, tmp_path: Path) -> None:
-        """An origin is what browsers send, letter by letter."""
-        told = complaint(tmp_path, changed((r"https://digital-rights\.example\.org", origin)))
+        """An origin must be exactly what browsers send."""
+        error = error_of(tmp_path, changed((r"https://digital-rights\.example\.org", origin)))
 
-        assert told.startswith("mine.toml: partners.digital-rights.origins.0: ")
+        assert error.startswith("mine.toml: partners.digital-rights.origins.0: ")
 
     @pytest.mark.parametrize("origin", ["https://a.example:8443", "http://localhost:3000", "http://127.0.0.1"])
-    def test_is_no_origin_of_a_partners_own_machine(self, origin: str, tmp_path: Path) -> None:
-        """Partners try the widget at home first."""
+    def test_origins_with_a_port_or_on_localhost_are_accepted(self, origin: str, tmp_path: Path) -> None:
+        """Partners try the widget on their own machines first."""
         loaded = campaign(tmp_path, (r"https://digital-rights\.example\.org", origin))
 
         assert loaded.partner_by_origin[origin] == "digital-rights"
 
     @pytest.mark.parametrize(
-        ("told", "changes"),
+        ("error", "changes"),
         [
             (
                 "partners.libertes-ouvertes.origins.0: the origin https://digital-rights.example.org stands there "
@@ -329,34 +329,34 @@ class TestWrong:
             ),
         ],
     )
-    def test_pairs_are_told(self, told: str, changes: list[tuple[str, str]], tmp_path: Path) -> None:
-        """What is right alone and wrong together."""
+    def test_contradictions_are_reported(self, error: str, changes: list[tuple[str, str]], tmp_path: Path) -> None:
+        """Values that are valid alone but contradict each other are an error that names both."""
         text = changed(*changes).replace("SAME", "https://digital-rights.example.org")
 
-        assert complaint(tmp_path, text).startswith(f"mine.toml: {told}")
+        assert error_of(tmp_path, text).startswith(f"mine.toml: {error}")
 
-    def test_pairs_are_told_all_at_once(self, tmp_path: Path) -> None:
-        """One run, one list."""
-        told = complaint(
+    def test_contradictions_are_reported_all_at_once(self, tmp_path: Path) -> None:
+        """One run reports everything."""
+        error = error_of(
             tmp_path,
             changed((r"^closes = 2027-10-31", "closes = 2026-10-31"), (r"^minimum_age = 16", "minimum_age = 17")),
         )
 
-        assert [line.split(": ")[1] for line in told.splitlines()] == ["closes", "texts.en.consent"]
+        assert [line.split(": ")[1] for line in error.splitlines()] == ["closes", "texts.en.consent"]
 
     def test_a_consent_may_be_written_over_several_lines(self, tmp_path: Path) -> None:
-        """A name that is broken there is still the name."""
+        """A controller's name is found even if a line break splits it."""
         assert campaign(tmp_path, (r"^consent = [^\n]*", CONSENT_IN_LINES))
 
-    def test_texts_of_the_default_language_are_missing(
+    def test_missing_texts_of_the_default_language_are_reported(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Though Undersign itself speaks it."""
+        """The default language needs texts, even if Undersign supports it."""
         monkeypatch.setattr(locales, "LANGUAGES", frozenset({"de", "en"}))
 
-        told = complaint(tmp_path, changed((r'^default_language = "en"', 'default_language = "de"')))
+        error = error_of(tmp_path, changed((r'^default_language = "en"', 'default_language = "de"')))
 
-        assert told == "mine.toml: texts.de: is missing, the default language"
+        assert error == "mine.toml: texts.de: is missing, the default language"
 
     @pytest.mark.parametrize(
         ("key", "pattern", "replacement"),
@@ -365,15 +365,15 @@ class TestWrong:
             ("default_language", r'^default_language = "en"', 'default_language = "de"'),
         ],
     )
-    def test_a_language_that_undersign_does_not_speak_is_refused(
+    def test_an_unsupported_language_is_refused(
         self, key: str, pattern: str, replacement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A petition in it would have buttons and mails in another; with the locale, it loads."""
+        """Its petition would have buttons and mails in another language."""
         monkeypatch.setattr(locales, "LANGUAGES", frozenset({"en"}))
 
-        told = complaint(tmp_path, changed((pattern, replacement)))
+        error = error_of(tmp_path, changed((pattern, replacement)))
 
-        assert told == (
+        assert error == (
             f"mine.toml: {key}: Undersign speaks no de yet (it speaks: en); add shared/locales/de.toml first"
         )
 
@@ -396,12 +396,12 @@ class TestDates:
     def test_of_opening_and_closing_are_included(
         self, now: datetime, signing: bool, confirming: bool, example: Campaign
     ) -> None:
-        """From the first second of the one to the last of the other, and confirming goes on for seven days."""
+        """Signing ends with the last second of `closes`; confirming goes on for seven days."""
         assert timedelta(days=7) == CONFIRM_GRACE
         assert (example.is_open(now), example.takes_confirmations(now)) == (signing, confirming)
 
     def test_of_the_purge_follow_from_the_close(self, example: Campaign) -> None:
-        """The day that the privacy notice promises."""
+        """It is the day that the privacy notice promises."""
         assert example.purged_on == date(2028, 4, 28)
 
 
@@ -410,7 +410,7 @@ class TestDates:
     [(0, 1_000), (999, 1_000), (1_000, 5_000), (749_999, 750_000), (750_000, 1_000_000), (2_000_000, 1_000_000)],
 )
 def test_the_next_goal_is_the_first_step_not_yet_reached(total: int, goal: int, example: Campaign) -> None:
-    """And stays the last one when all are."""
+    """It stays the last one after all are reached."""
     assert example.next_goal(total) == goal
 
 
@@ -422,10 +422,10 @@ class TestThresholds:
     }
 
     @pytest.mark.parametrize(("registered", "published"), PUBLISHED.items())
-    def test_are_those_of_the_day_of_registration(
+    def test_depend_on_the_day_of_registration(
         self, registered: str, published: dict[str, int], tmp_path: Path
     ) -> None:
-        """The new numbers hold for what was registered from 16 July 2024."""
+        """The new numbers apply to initiatives registered from 16 July 2024."""
         loaded = campaign(tmp_path, (r"^registered = [^\n]*", f"registered = {registered}"))
 
         assert loaded.initiative
@@ -435,10 +435,10 @@ class TestThresholds:
         ("registered", "seats"),
         [("2021-01-07", 705), ("2024-07-15", 705), ("2024-07-16", 720), ("2026-01-01", 720)],
     )
-    def test_are_the_seats_of_27_member_states_each_times_all_seats(
+    def test_are_each_member_states_seats_times_all_seats(
         self, registered: str, seats: int, tmp_path: Path
     ) -> None:
-        """Article 3(2): the number of members a state elects, multiplied by the number of all of them."""
+        """Article 3(2): a state's number of members, multiplied by the number of all members."""
         loaded = campaign(tmp_path, (r"^registered = [^\n]*", f"registered = {registered}"))
 
         assert loaded.initiative
@@ -448,7 +448,7 @@ class TestThresholds:
         assert sum(minimum // seats for minimum in minima.values()) == seats
 
     def test_of_an_initiative_of_2021_are_the_old_ones(self, example: Campaign) -> None:
-        """The one that the example is about."""
+        """The example's initiative was registered in 2021, and has no address to hand signers off to."""
         initiative = example.initiative
 
         assert initiative
@@ -456,7 +456,7 @@ class TestThresholds:
         assert initiative.hand_off is None
 
 
-#: What people write, and the one line they are told.
+#: Mistakes that people make, and the error that each gets.
 FRIENDLY = [
     (r"^minimum_age = 16", "min_age = 16", "min_age: is not a key here; did you mean minimum_age?"),
     (r"^contact =", "contakt =", "privacy.contakt: is not a key here; did you mean contact?"),
@@ -540,75 +540,75 @@ FRIENDLY = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "replacement", "told"), FRIENDLY, ids=[told for *_, told in FRIENDLY])
-def test_a_slip_is_answered_by_a_sentence_that_names_the_fix(
-    pattern: str, replacement: str, told: str, tmp_path: Path
+@pytest.mark.parametrize(("pattern", "replacement", "error"), FRIENDLY, ids=[error for *_, error in FRIENDLY])
+def test_a_mistake_gets_an_error_that_names_the_fix(
+    pattern: str, replacement: str, error: str, tmp_path: Path
 ) -> None:
-    """No pydantic, no pattern, nothing twice, and nothing that follows from it alone."""
+    """The error names the right line, names no key twice, and has none of pydantic's own wording."""
     text = changed((pattern, replacement))
     [begin] = [found.start() for found in [re.search(pattern, EXAMPLE, re.M | re.S)] if found]
     changed_lines = {text.count("\n", 0, begin + offset) + 1 for offset in range(len(replacement) + 2)}
-    complaints = placed_complaint(tmp_path, text).splitlines()
+    errors = error_with_lines(tmp_path, text).splitlines()
 
-    keys = [line.split(": ")[1] for line in complaints]
-    [place] = {line.split(": ")[0] for line in complaints if line.split(": ", 1)[1].startswith(told)}
+    keys = [line.split(": ")[1] for line in errors]
+    [place] = {line.split(": ")[0] for line in errors if line.split(": ", 1)[1].startswith(error)}
     assert int(place.removeprefix("mine.toml:")) in changed_lines
     assert len(keys) == len(set(keys))
-    assert not re.search(r"Value error|Input should|String should|Tuple|QQQ", "".join(complaints), re.I)
+    assert not re.search(r"Value error|Input should|String should|Tuple|QQQ", "".join(errors), re.I)
 
 
-def test_a_list_whose_only_entry_is_wrong_is_not_called_empty_as_well(tmp_path: Path) -> None:
-    """It is not."""
-    told = complaint(tmp_path, changed((r'^recipients = \["throwaway"\]', 'recipients = ["age1"]')))
+def test_a_list_with_one_wrong_entry_gets_one_error(tmp_path: Path) -> None:
+    """The error names the entry, and the list is not called empty as well."""
+    error = error_of(tmp_path, changed((r'^recipients = \["throwaway"\]', 'recipients = ["age1"]')))
 
-    assert [line.split(": ")[1] for line in told.splitlines()] == ["sealing.recipients.0"]
+    assert [line.split(": ")[1] for line in error.splitlines()] == ["sealing.recipients.0"]
 
 
 GERMAN = EXAMPLE[EXAMPLE.index("[texts.en]") + len("[texts.en]") :].replace("Ban biometric", "Verbietet")
-SPEAKS_GERMAN = (r'^vouched_languages = \["en"\]', 'vouched_languages = ["en", "de"]')
+VOUCHES_FOR_GERMAN = (r'^vouched_languages = \["en"\]', 'vouched_languages = ["en", "de"]')
 
 
 class TestTranslations:
-    """In a folder beside the campaign's file, named like it."""
+    """Translations lie in a folder beside the campaign file, with the same name."""
 
     @pytest.fixture(autouse=True)
-    def _speaks_german(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def _german_is_supported(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(locales, "LANGUAGES", frozenset({"de", "en"}))
         (tmp_path / "mine").mkdir()
 
     def test_are_found(self, tmp_path: Path) -> None:
-        """Without being named anywhere."""
+        """A file in the folder is loaded without being listed anywhere."""
         (tmp_path / "mine" / "de.toml").write_text(GERMAN, encoding="utf-8")
 
-        loaded = campaign(tmp_path, SPEAKS_GERMAN)
+        loaded = campaign(tmp_path, VOUCHES_FOR_GERMAN)
 
         assert loaded.text("de").title.startswith("Verbietet")
         assert loaded.text("en").title.startswith("Ban")
         assert loaded.vouched_languages == ("en", "de")
 
-    def test_lack_nothing_either(self, tmp_path: Path) -> None:
-        """A language without a consent text cannot be signed in."""
+    def test_must_be_complete(self, tmp_path: Path) -> None:
+        """Nobody can sign in a language without a consent text."""
         text = re.sub(r"^consent = [^\n]*\n", "", GERMAN, flags=re.M)
         (tmp_path / "mine" / "de.toml").write_text(text, encoding="utf-8")
 
-        assert placed_complaint(tmp_path, EXAMPLE).startswith("mine/de.toml:1: consent: is missing (")
+        assert error_with_lines(tmp_path, EXAMPLE).startswith("mine/de.toml:1: consent: is missing (")
 
-    def test_are_named_where_they_are_no_toml(self, tmp_path: Path) -> None:
-        """The file, and the line."""
+    def test_are_named_if_they_are_not_toml(self, tmp_path: Path) -> None:
+        """The error names the translation's file and line."""
         (tmp_path / "mine" / "de.toml").write_text("title = “Verbietet”", encoding="utf-8")
 
-        assert placed_complaint(tmp_path, EXAMPLE).startswith("mine/de.toml:1: is no TOML: ")
+        assert error_with_lines(tmp_path, EXAMPLE).startswith("mine/de.toml:1: is no TOML: ")
 
-    def test_are_refused_where_there_are_two(self, tmp_path: Path) -> None:
-        """Nobody could tell which of them signers read."""
+    def test_are_refused_if_a_language_has_two(self, tmp_path: Path) -> None:
+        """It would be unclear which of them signers read."""
         (tmp_path / "mine" / "en.toml").write_text(GERMAN, encoding="utf-8")
 
-        assert complaint(tmp_path, EXAMPLE) == (
+        assert error_of(tmp_path, EXAMPLE) == (
             "mine.toml: texts.en: is in mine/en.toml, too: leave one of the two"
         )
 
-    def test_may_have_their_own_words_for_what_the_privacy_table_names(self, tmp_path: Path) -> None:
-        """Recipients, tasks, places and the authority; one that stands nowhere there is a slip."""
+    def test_may_translate_names_in_the_privacy_table(self, tmp_path: Path) -> None:
+        """The glossary translates recipients, tasks, places and the authority; an unused entry is refused."""
         glossary = '\n[glossary]\n"European Commission" = "Europäische Kommission"\n"Germany" = "Deutschland"\n'
         file = tmp_path / "mine" / "de.toml"
         file.write_text(GERMAN + glossary, encoding="utf-8")
@@ -620,12 +620,12 @@ class TestTranslations:
         assert [each.place for each in notice.processors] == ["European Union", "Deutschland"]
         assert notice.supervisory_authority == loaded.privacy.supervisory_authority
         file.write_text(GERMAN + glossary.replace("Germany", "Gremany"), encoding="utf-8")
-        assert complaint(tmp_path, EXAMPLE) == (
+        assert error_of(tmp_path, EXAMPLE) == (
             "mine/de.toml: glossary.Gremany: stands nowhere in the privacy table; copy it from there"
         )
 
     @pytest.mark.parametrize(
-        ("languages", "told"),
+        ("languages", "error"),
         [
             ('["en", "de"]', "there are no texts in de"),
             ('["de"]', "must name the default language, too: add en"),
@@ -634,19 +634,19 @@ class TestTranslations:
             ('["en", "tlh"]', ""),
         ],
     )
-    def test_are_vouched_for_by_name(self, languages: str, told: str, tmp_path: Path) -> None:
-        """Only where there is something to vouch for."""
+    def test_must_exist_to_be_vouched_for(self, languages: str, error: str, tmp_path: Path) -> None:
+        """`vouched_languages` may only list languages with texts, and must list the default one."""
         change = (r"^vouched_languages = [^\n]*", f"vouched_languages = {languages}")
 
-        assert re.search(rf"mine\.toml: vouched_languages(\.1)?: {told}", complaint(tmp_path, changed(change)))
+        assert re.search(rf"mine\.toml: vouched_languages(\.1)?: {error}", error_of(tmp_path, changed(change)))
 
 
 def _png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR" + width.to_bytes(4) + height.to_bytes(4)
 
 
-def test_a_picture_for_posts_lies_in_the_campaigns_folder(tmp_path: Path) -> None:
-    """In the one size that is shown whole; nobody needs to name it."""
+def test_the_share_image_is_found_in_the_campaigns_folder(tmp_path: Path) -> None:
+    """It need not be listed in the file, and must have the size that social networks show uncropped."""
     assert campaign(tmp_path).share_image is None
     (tmp_path / "mine").mkdir()
     picture = tmp_path / "mine" / "share.png"
@@ -656,15 +656,15 @@ def test_a_picture_for_posts_lies_in_the_campaigns_folder(tmp_path: Path) -> Non
 
     for wrong in (_png(630, 1200), b"GIF89a", b""):
         picture.write_bytes(wrong)
-        assert complaint(tmp_path, EXAMPLE) == "mine/share.png: must be a PNG picture of 1200 x 630 pixels"
-    assert "put the picture into the campaign's folder" in complaint(tmp_path, f'share_image = "x"\n{EXAMPLE}')
+        assert error_of(tmp_path, EXAMPLE) == "mine/share.png: must be a PNG picture of 1200 x 630 pixels"
+    assert "put the picture into the campaign's folder" in error_of(tmp_path, f'share_image = "x"\n{EXAMPLE}')
 
 
 @pytest.mark.parametrize("country", ["Germany", "de", "UK", "EU", ""])
-def test_a_partners_country_is_one_of_the_list(country: str, tmp_path: Path) -> None:
-    """Or its form would start with none."""
+def test_a_partners_country_must_be_a_known_code(country: str, tmp_path: Path) -> None:
+    """Otherwise the partner's form would start without a country."""
     change = (r"^\[partners\.libertes-ouvertes\]\n", f'[partners.libertes-ouvertes]\ncountry = "{country}"\n')
 
-    assert complaint(tmp_path, changed(change)).startswith(
+    assert error_of(tmp_path, changed(change)).startswith(
         "mine.toml: partners.libertes-ouvertes.country: write the two"
     )

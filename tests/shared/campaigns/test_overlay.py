@@ -1,4 +1,4 @@
-"""What changes about a campaign between two deployments, and how every function learns of it."""
+"""Changes to a campaign between two deployments, and how every function gets them."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from shared.campaigns.overlay_reader import read_overlay
 from shared.errors import StoreUnavailable
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
-from tests.support.smtp_receiver import serving
+from tests.support.http_receiver import serving
 
 NEW = "https://new.example.org"
 
@@ -41,14 +41,14 @@ def admitted(*origins: str, name: str = "New Partner") -> AdmittedPartner:
 
 class TestApplied:
     def test_admits_a_new_partner(self, campaign: Campaign) -> None:
-        """Its pages may show the form; the file's partners stay."""
+        """The new partner's origins may show the form; the campaign file's partners stay."""
         changed = apply_overlay(campaign, Overlay(partners={"new": admitted(NEW)}))
 
         assert changed.partner_by_origin == {**campaign.partner_by_origin, NEW: "new"}
         assert (changed.partners["new"].name, changed.partners["new"].country) == ("New Partner", "FR")
 
     def test_adds_an_origin_to_a_partner_of_the_file(self, campaign: Campaign) -> None:
-        """Everything else about it is as in the file, its key above all."""
+        """Everything else about the partner, above all its key, stays as in the file."""
         changed = apply_overlay(
             campaign, Overlay(partners={"digital-rights": admitted(NEW, name="Somebody Else")})
         )
@@ -58,7 +58,7 @@ class TestApplied:
         assert changed.partner_by_origin[NEW] == "digital-rights"
 
     def test_takes_no_origin_from_a_partner_of_the_file(self, campaign: Campaign) -> None:
-        """Anybody who can write to the database cannot claim another's page."""
+        """Even somebody who can write to the database cannot take over a partner's page."""
         taken = campaign.partners["libertes-ouvertes"].origins[0]
 
         changed = apply_overlay(campaign, Overlay(partners={"thief": admitted(taken)}))
@@ -66,8 +66,8 @@ class TestApplied:
         assert changed.partner_by_origin == campaign.partner_by_origin
         assert "thief" not in changed.partners
 
-    def test_pauses(self, campaign: Campaign) -> None:
-        """A closed campaign is closed, paused or not; the original is left alone."""
+    def test_pauses_the_campaign(self, campaign: Campaign) -> None:
+        """A paused campaign is closed to signers; one that is over says so instead; the original is unchanged."""
         changed = apply_overlay(campaign, Overlay(paused=True))
 
         assert (changed.closed_reason(NOW), campaign.closed_reason(NOW)) == ("campaign_paused", None)
@@ -90,14 +90,14 @@ class TestApplied:
     ],
     ids=["key", "path", "any", "header", "slug", "many", "type", "unknown", "list"],
 )
-def test_an_overlay_that_is_none_is_refused_whole(written: object) -> None:
-    """A key above all: anybody who can write to the database must not have data sealed to their own."""
+def test_an_invalid_overlay_is_refused_as_a_whole(written: object) -> None:
+    """Above all, a key: somebody who can write to the database must not have data sealed to their own."""
     with pytest.raises(ValidationError):
         PublishedOverlay.model_validate(written)
 
 
 def test_paper_adds_up_by_country() -> None:
-    """A correction takes off; a country that comes to nothing is not shown."""
+    """Corrections are subtracted; a country whose sum is zero is left out."""
     entries = [("DE", 100), ("FR", 5), ("DE", -40), ("FR", -5)]
 
     paper = Overlay(paper=tuple(Paper(country=c, number=n, note="x", added_at=NOW) for c, n in entries))
@@ -106,7 +106,7 @@ def test_paper_adds_up_by_country() -> None:
 
 
 class Source:
-    """Gives an overlay, or a fault, once it is let."""
+    """Returns an overlay, or raises an error, while `open` is set."""
 
     def __init__(self) -> None:
         self.given: PublishedOverlay | Exception = PublishedOverlay()
@@ -132,8 +132,8 @@ class TestLiveCampaigns:
     def is_paused(self) -> bool:
         return self.campaigns[CAMPAIGN].paused
 
-    async def test_nobody_waits_for_a_reading(self) -> None:
-        """While it hangs, everybody is served by the file; then by what it gave."""
+    async def test_nobody_waits_for_a_read(self) -> None:
+        """While a read hangs, the campaign is that of the file; afterwards the overlay applies."""
         self.source.open.clear()
         self.source.given = PublishedOverlay(paused=True)
 
@@ -145,8 +145,8 @@ class TestLiveCampaigns:
         assert self.is_paused()
         assert self.source.reads == 1
 
-    async def test_a_copy_is_read_anew_when_it_is_old(self) -> None:
-        """And not before, however many ask."""
+    async def test_an_overlay_is_read_again_after_its_maximum_age(self) -> None:
+        """It is not read before, however many requests there are."""
         second = timedelta(seconds=1)
         for passing, reads in ((0 * second, 1), (MAX_AGE - second, 1), (second, 2), (MAX_AGE, 3)):
             self.now += passing
@@ -155,13 +155,17 @@ class TestLiveCampaigns:
             await self.campaigns.settled()
             assert self.source.reads == reads
 
-    @pytest.mark.parametrize("fault", [StoreUnavailable("away"), ValidationError.from_exception_data("no", [])])
-    async def test_the_last_good_copy_is_kept(self, fault: Exception, capsys: pytest.CaptureFixture[str]) -> None:
-        """For as long as it takes; the log says so once in a while."""
+    @pytest.mark.parametrize(
+        "error", [StoreUnavailable("unavailable"), ValidationError.from_exception_data("no", [])]
+    )
+    async def test_the_last_valid_overlay_is_kept(
+        self, error: Exception, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """While reads fail, it stays in force, and the log says once that it is stale."""
         self.source.given = PublishedOverlay(paused=True)
         self.is_paused()
         await self.campaigns.settled()
-        self.source.given = fault
+        self.source.given = error
         for _ in range(5):
             self.now += MAX_AGE
             assert self.is_paused()
@@ -170,8 +174,8 @@ class TestLiveCampaigns:
         assert self.is_paused()
         assert capsys.readouterr().out.count("overlay_is_stale") == 1
 
-    async def test_a_reading_that_hangs_is_not_repeated(self) -> None:
-        """Or a source that is away would be asked more and more."""
+    async def test_no_second_read_starts_while_one_hangs(self) -> None:
+        """Otherwise requests would pile up at a source that does not answer."""
         self.source.open.clear()
         for _ in range(5):
             self.is_paused()
@@ -182,7 +186,7 @@ class TestLiveCampaigns:
         self.source.open.set()
         await self.campaigns.settled()
 
-    def test_a_program_that_starts_up_reads_the_files(self) -> None:
+    def test_before_the_event_loop_runs_the_files_apply(self) -> None:
         """Without an event loop nothing is read in the background."""
         assert list(self.campaigns) == [CAMPAIGN]
         assert not self.is_paused()
@@ -193,7 +197,7 @@ Answer = Callable[[], Response]
 
 
 class TestPublishedOverlays:
-    """As sign and embed read it, through HTTP."""
+    """Overlays as sign and embed read them, over HTTP."""
 
     async def read(self, content: bytes, status: int = 200) -> PublishedOverlay:
         async def answer(_request: Request) -> Response:
@@ -203,24 +207,24 @@ class TestPublishedOverlays:
             return await read_overlay(url, CAMPAIGN)
 
     async def test_are_what_count_publishes(self) -> None:
-        """Byte for byte the model of both sides."""
+        """Parsing what count serialises gives the same overlay."""
         published = PublishedOverlay(paused=True, partners={"new": admitted(NEW)})
 
         assert await self.read(published.model_dump_json().encode()) == published
 
     @pytest.mark.parametrize(("content", "status"), [(b"{}", 404), (b"{}", 500), (b" " * 600_000, 200)])
-    async def test_of_a_fault_are_away(self, content: bytes, status: int) -> None:
-        """An error's body is no overlay, and what is too large is not read."""
+    async def test_are_unavailable_after_an_error(self, content: bytes, status: int) -> None:
+        """The body of an error is not an overlay, and one that is too large is not read."""
         with pytest.raises(StoreUnavailable):
             await self.read(content, status)
 
     @pytest.mark.parametrize("content", [b"", b"<html>", b'{"paused": 7}', b"\xff"])
-    async def test_of_nonsense_are_refused(self, content: bytes) -> None:
-        """A captive portal, or a cache that answers for somebody else."""
+    async def test_are_refused_if_they_are_invalid(self, content: bytes) -> None:
+        """The answer may come from a captive portal or a misconfigured cache."""
         with pytest.raises(ValidationError):
             await self.read(content)
 
-    async def test_where_nobody_listens_are_away(self) -> None:
-        """As during a deployment."""
+    async def test_are_unavailable_if_nothing_listens(self) -> None:
+        """A refused connection, as during a deployment, is `StoreUnavailable`."""
         with pytest.raises(StoreUnavailable):
             await read_overlay("http://127.0.0.1:1", CAMPAIGN)

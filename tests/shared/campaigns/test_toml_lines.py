@@ -1,4 +1,4 @@
-"""Where each key of a TOML file stands."""
+"""The line of each key in a TOML file."""
 
 import tomllib
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.campaigns.toml_lines import Lines, Path, unclosed_quote
 
-#: Each key says its line, and whatever only looks like a key or a header must not be taken for one.
+#: Names and values give the line of their key; text in strings and comments only looks like keys and headers.
 TEXT = '''\
 # [one] = 1, and two = "
 one = 1 # with a [comment]
@@ -91,8 +91,8 @@ PLACES: list[tuple[Path, int]] = [
 
 @pytest.mark.parametrize(("path", "line"), PLACES, ids=[str(path) for path, _ in PLACES])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_a_key_stands_in_its_line(path: Path, line: int, line_end: str) -> None:
-    """Whatever stands in strings, lists and comments around it."""
+def test_finds_the_line_of_a_key(path: Path, line: int, line_end: str) -> None:
+    """Strings, lists and comments around it make no difference, nor do Windows line ends."""
     text = TEXT.replace("\n", line_end)
     assert _value(tomllib.loads(text), path) is not None
 
@@ -105,8 +105,8 @@ def _value(content: Any, path: Iterable[Any]) -> Any:
     return content
 
 
-def test_a_missing_key_is_looked_for_where_it_belongs() -> None:
-    """In its table; one that belongs to none, at the top."""
+def test_gives_a_missing_key_the_line_of_its_table() -> None:
+    """A missing key without a table gets the first line."""
     lines = Lines(TEXT)
 
     assert lines.line_of(("table", "missing")) == 11
@@ -115,8 +115,8 @@ def test_a_missing_key_is_looked_for_where_it_belongs() -> None:
     assert lines.line_of(()) == 1
 
 
-def test_comments_are_told_with_their_lines() -> None:
-    """And what only looks like one is not."""
+def test_finds_comments_with_their_lines() -> None:
+    """A `#` in a string or in a comment does not start one."""
     assert Lines('# a\nx = "# b"\ny = [ # c # d\n]').comments == {1: "a", 3: "c # d"}
 
 
@@ -129,8 +129,8 @@ def test_comments_are_told_with_their_lines() -> None:
         ("a = = 1", None),
     ],
 )
-def test_a_quote_that_nothing_closes_is_found(text: str, line: int | None) -> None:
-    """tomllib says only that the document ends."""
+def test_finds_a_quote_that_is_not_closed(text: str, line: int | None) -> None:
+    """tomllib alone reports only that the document ends."""
     assert unclosed_quote(text) == line
 
 
@@ -168,7 +168,7 @@ _ANY_VALUE = st.recursive(_VALUES, lambda values: _lists(values) | _inline_table
 
 @st.composite
 def _documents(draw: st.DrawFn) -> tuple[str, list[tuple[list[str], int]]]:
-    """A file, and its keys with their lines, as they came to be written."""
+    """Draw a file, and its keys with their lines."""
     text, written = draw(_GAPS), list[tuple[list[str], int]]()
     text += "\n"
     for table in [None, *draw(st.lists(_KEYS, unique=True, max_size=3))]:
@@ -184,8 +184,8 @@ def _documents(draw: st.DrawFn) -> tuple[str, list[tuple[list[str], int]]]:
 
 
 @given(_documents())
-def test_every_key_of_any_file_is_found_in_its_line(document: tuple[str, list[tuple[list[str], int]]]) -> None:
-    """However it is laid out, so long as tomllib reads it."""
+def test_finds_every_key_of_any_file(document: tuple[str, list[tuple[list[str], int]]]) -> None:
+    """The line is right for any layout that tomllib can parse."""
     text, written = document
     content = tomllib.loads(text)
     lines = Lines(text)

@@ -1,4 +1,4 @@
-"""Sealed to those who may read it, and digested so that one address is one signature."""
+"""Sealing to those who may read, and the digests by which one address is one signature."""
 
 import base64
 import hashlib
@@ -44,24 +44,24 @@ def opened(sealed: bytes, *identities: pyrage.x25519.Identity) -> object:
 class TestOpen:
     @pytest.mark.parametrize("content", [{}, CONTENT, {"name": "é" * 100_000}], ids=["none", "some", "much"])
     def test_gives_back_what_was_sealed(self, content: Mapping[str, object]) -> None:
-        """Also across age's chunks of 64 KiB."""
+        """Content of any length is restored, even over several of age's 64 KiB chunks."""
         key = identity()
 
         assert opened(sealed_to(key, content=content), key) == content
 
     def test_with_any_key_of_a_rotation(self) -> None:
-        """Envelopes sealed before a rotation are still under way after it."""
+        """During a rotation, what was sealed to the old key and to the new one can be opened."""
         old, new = identity(), identity()
 
         assert [opened(sealed_to(key), old, new) for key in (old, new)] == [CONTENT, CONTENT]
 
-    def test_with_a_key_that_was_taken_away_fails(self) -> None:
-        """A retired identity opens nothing any more."""
+    def test_without_the_right_key_fails(self) -> None:
+        """What was sealed to an identity that is not configured is unopenable."""
         with pytest.raises(Unopenable):
             Opener([str(identity())]).open(sealed_to(identity()))
 
-    def test_of_anything_changed_on_the_way_fails(self) -> None:
-        """Whichever byte it is, and in whichever way."""
+    def test_of_changed_bytes_fails(self) -> None:
+        """A change of any single byte makes the file unopenable."""
         key = identity()
         opener = Opener([str(key)])
         sealed = sealed_to(key, content={})
@@ -72,8 +72,8 @@ class TestOpen:
                 with pytest.raises(Unopenable):
                     opener.open(changed)
 
-    def test_of_anything_cut_off_or_put_on_fails(self) -> None:
-        """Half a file is no file, and neither is one and a half."""
+    def test_of_missing_or_added_bytes_fails(self) -> None:
+        """A truncated file, and one with bytes appended, is unopenable."""
         key = identity()
         opener = Opener([str(key)])
         sealed = sealed_to(key, content={})
@@ -83,21 +83,21 @@ class TestOpen:
                 opener.open(wrong)
 
     @given(st.binary().map(lambda tail: b"age-encryption.org/v1\n" + tail) | st.binary())
-    def test_of_junk_is_unopenable_and_nothing_else(self, junk: bytes) -> None:
-        """The queue's bodies are whatever somebody could put there."""
+    def test_of_junk_fails_only_as_unopenable(self, junk: bytes) -> None:
+        """Any bytes from the queue raise `Unopenable` and no other error."""
         with pytest.raises(Unopenable) as unopenable:
             Opener([str(identity())]).open(junk)
 
         assert unopenable.value.__suppress_context__
 
     def test_seals_the_same_content_differently_each_time(self) -> None:
-        """Anybody who sees the store cannot tell that two people have one name."""
+        """The store does not reveal that two people have the same name."""
         key = identity()
 
         assert sealed_to(key) != sealed_to(key)
 
-    def test_of_a_short_name_is_as_long_as_of_a_long_one(self) -> None:
-        """Nor how long the name is; what comes before is random, and says nothing either."""
+    def test_seals_short_and_long_names_to_the_same_length(self) -> None:
+        """The store does not reveal how long a name is; age's header before it is of random length."""
         names = ("A", "Ann", "Ann Example " * 8, "é" * 100)
 
         sealed = [sealed_to(identity(), content={"name": name}) for name in names]
@@ -105,8 +105,8 @@ class TestOpen:
         assert len({len(each.split(b"\n--- ", 1)[1]) for each in sealed}) == 1
 
     @pytest.mark.parametrize("wrong", ["", "AGE-SECRET-KEY-1", "age1qqqq"])
-    def test_does_not_start_with_a_key_that_is_none(self, wrong: str) -> None:
-        """The error does not repeat what might be a secret."""
+    def test_refuses_an_invalid_identity(self, wrong: str) -> None:
+        """It fails at start-up, and the error does not repeat what might be a secret."""
         with pytest.raises(ConfigurationError) as refused:
             Opener([str(identity()), wrong or "nonsense"])
 
@@ -115,7 +115,7 @@ class TestOpen:
 
 class TestSealer:
     def test_seals_to_each_of_the_organisers(self) -> None:
-        """Any one of two people can open, so that one lost key loses nothing."""
+        """Each organiser can open it alone, so that one lost key loses nothing."""
         first, second = identity(), identity()
         sealer = Sealer([str(first.to_public()), str(second.to_public())], {})
 
@@ -125,7 +125,7 @@ class TestSealer:
         assert opened(sealed, second) == SIGNATURE.model_dump()
 
     def test_seals_a_contact_to_its_partner_alone(self) -> None:
-        """Not to the campaign, and not to another partner."""
+        """Neither the campaign's organisers nor another partner can open it."""
         campaign, partner, other = identity(), identity(), identity()
         recipients = {"one": str(partner.to_public()), "two": str(other.to_public())}
         sealed = Sealer([str(campaign.to_public())], recipients).for_partner("one", CONTACT)
@@ -137,12 +137,12 @@ class TestSealer:
 
     @pytest.mark.parametrize("slug", [None, "", "without-a-key"])
     def test_seals_nothing_to_partners_without_a_key(self, slug: str | None) -> None:
-        """Such a partner gets its contacts from the organisers."""
+        """A partner without a key gets its contacts from the organisers."""
         assert Sealer([str(identity().to_public())], {}).for_partner(slug, CONTACT) is None
 
     @pytest.mark.parametrize("wrong", ["", "throwaway", "age1" + "q" * 58, "AGE-SECRET-KEY-1QQQQ"])
-    def test_does_not_start_with_a_recipient_that_is_none(self, wrong: str) -> None:
-        """Better no function than one whose data nobody can open."""
+    def test_refuses_an_invalid_recipient(self, wrong: str) -> None:
+        """It fails at start-up rather than sealing data that nobody could open."""
         with pytest.raises(ConfigurationError):
             Sealer([wrong], {})
 
@@ -151,11 +151,11 @@ _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 
 def _open_by_specification(sealed: bytes, secret: str) -> bytes:
-    """An age file with one X25519 recipient and one chunk, opened as https://age-encryption.org/v1 says."""
+    """Open an age file with one X25519 recipient and one chunk, as https://age-encryption.org/v1 specifies."""
     header, payload = sealed.split(b"\n--- ", 1)
     mac, payload = payload[:43], payload[44:]
     version, *stanzas = header.decode().split("\n-> ")
-    # Others are there to keep implementations tolerant ("grease").
+    # Other stanzas are "grease", which keeps implementations tolerant.
     ((share, wrapped),) = (stanza[7:].split("\n") for stanza in stanzas if stanza.startswith("X25519 "))
     assert version == "age-encryption.org/v1"
     data = "".join(
@@ -183,8 +183,8 @@ def _hkdf(key: bytes, salt: bytes, info: bytes) -> bytes:
     return HKDF(hashes.SHA256(), 32, salt, info).derive(key)
 
 
-def test_what_is_sealed_is_an_age_file_by_its_specification() -> None:
-    """Another implementation opens it: the organisers do not depend on ours, nor on the library under it."""
+def test_sealed_data_is_an_age_file_by_specification() -> None:
+    """A second implementation opens it, so that organisers depend neither on ours nor on our library."""
     key = identity()
 
     assert json.loads(_open_by_specification(sealed_to(key), str(key))) == CONTENT
@@ -200,7 +200,7 @@ def mailbox(email: str) -> str:
 
 class TestDigest:
     def test_never_changes(self) -> None:
-        """A record that is stored must be found again by every later version."""
+        """Every later version must find the signatures that are stored already."""
         address = Digester(PEPPER).address("reclaim-your-face", "ann@example.org")
 
         assert address.campaign == "reclaim-your-face"
@@ -233,20 +233,20 @@ class TestDigest:
             ("ann@faß.de", "2vxzdqtu44yap5aip2vgru2l", "tjyl3yxkxhc6oql3geds2dfh"),
         ],
     )
-    def test_never_changes_with_what_is_known_of_providers(self, email: str, digest: str, mailbox: str) -> None:
-        """Their first 120 bits, as they were when the first signatures were stored."""
+    def test_never_changes_for_addresses_of_known_providers(self, email: str, digest: str, mailbox: str) -> None:
+        """Digest and mailbox begin with the same 120 bits as when the first signatures were stored."""
         address = Digester(PEPPER).address("reclaim-your-face", email)
 
         assert (address.digest[:24], address.mailbox[:24]) == (digest, mailbox)
 
     def test_is_52_characters_of_base32(self) -> None:
-        """256 bits, in letters that a document's id and a link may hold."""
+        """These are 256 bits in characters that document ids and links may hold."""
         for text in (digest("ann@example.org"), mailbox("ann@example.org")):
             assert len(text) == 52
             assert set(text) <= set("abcdefghijklmnopqrstuvwxyz234567")
 
     def test_differs_by_address_campaign_pepper_and_purpose(self) -> None:
-        """Nobody can follow an address from one campaign into another."""
+        """In particular, nobody can track an address from one campaign to another."""
         digests = {
             digest("ann@example.org"),
             digest("bob@example.org"),
@@ -281,7 +281,7 @@ class TestDigest:
         ],
     )
     def test_is_one_for_all_spellings_of_an_address(self, one: str, other: str) -> None:
-        """One address signs once, also where its provider takes it in many forms."""
+        """All forms in which a provider accepts an address have one digest, so that it can sign only once."""
         assert digest(one) == digest(other)
         assert mailbox(one) == mailbox(other)
 
@@ -299,18 +299,18 @@ class TestDigest:
         ],
     )
     def test_keeps_people_apart(self, one: str, other: str) -> None:
-        """Nobody's signature is taken for somebody else's."""
+        """Addresses that may belong to different people have different digests."""
         assert digest(one) != digest(other)
         assert mailbox(one) != mailbox(other)
 
     @pytest.mark.parametrize("tagged", ["ann+petition@example.org", "Ann+a+b@example.org"])
-    def test_of_a_tag_is_its_own_while_the_mailbox_is_not(self, tagged: str) -> None:
-        """Where we do not know the provider, tags may be people; their mail shares the caps of one inbox."""
+    def test_differs_by_tag_while_the_mailbox_does_not(self, tagged: str) -> None:
+        """At an unknown provider, tags may be different people, but their mail shares one mailbox's caps."""
         assert digest(tagged) != digest("ann@example.org")
         assert mailbox(tagged) == mailbox("ann@example.org")
 
-    def test_of_an_address_that_is_all_tag_is_not_that_of_nobody(self) -> None:
-        """`+x@` has no name before its tag, so that the whole stays."""
+    def test_keeps_the_tag_of_an_address_that_starts_with_it(self) -> None:
+        """`+x@` has no name before the tag, so the mailbox is that of the whole address."""
         assert mailbox("+ann@example.org") != mailbox("+bob@example.org")
 
     @given(
@@ -319,8 +319,8 @@ class TestDigest:
     @example("İ@İ.org")
     @example("ﬁ@ﬁ.org")
     @example("K@K.org")
-    def test_is_there_for_every_address_that_the_form_takes(self, typed: str) -> None:
-        """Otherwise deliver could never be done with it; and however it is typed once more, it is the same."""
+    def test_works_for_every_address_that_the_form_accepts(self, typed: str) -> None:
+        """Every accepted address has a digest, and the same one after being checked again."""
         try:
             email = check_email(typed)
         except PydanticCustomError:

@@ -1,4 +1,4 @@
-"""Links: good as issued, and in no other spelling, for no other purpose and not for ever."""
+"""Tokens in links: valid exactly as issued, for one purpose, and for a limited time."""
 
 import base64
 import string
@@ -38,7 +38,7 @@ tokens = Tokens([OLD, NEW])
 def assert_refused(
     token: str, purpose: Purpose = Purpose.CONFIRM, now: datetime = NOW, by: Tokens = tokens
 ) -> None:
-    """Invalid, and not merely expired: an expired token is one of ours."""
+    """Fail unless the token is invalid, and not merely expired, which only a token of ours can be."""
     with pytest.raises(InvalidToken) as invalid:
         by.verify(purpose, token, now)
     assert type(invalid.value) is InvalidToken
@@ -50,21 +50,21 @@ def assert_refused(
     "link", [LINK, BARE, replace(LINK, partner="", newsletter="", day="")], ids=["full", "bare", "some"]
 )
 class TestIssued:
-    def test_tells_what_was_put_in_as_often_as_it_is_shown(self, purpose: Purpose, link: Link) -> None:
-        """A link is opened, and pressed, and pressed again."""
+    def test_gives_back_its_link_each_time(self, purpose: Purpose, link: Link) -> None:
+        """A token is verified when the page is opened and at each press, with the same result."""
         token = tokens.issue(purpose, link, NOW)
 
         assert [tokens.verify(purpose, token, NOW + n * timedelta(days=10)) for n in range(3)] == [link] * 3
 
     def test_survives_mail_programs_and_cloud_run(self, purpose: Purpose, link: Link) -> None:
-        """Only unreserved characters (RFC 3986, 2.3), and a `u` at the end."""
+        """It has only unreserved characters (RFC 3986, 2.3) and ends with a letter."""
         token = tokens.issue(purpose, link, NOW)
 
         assert set(token) <= set(UNRESERVED)
         assert token.endswith("~u")
 
     def test_is_refused_with_any_character_changed(self, purpose: Purpose, link: Link) -> None:
-        """Every position, each with every character that a link may hold and some that it may not."""
+        """At each position, every other character that links may hold, and some that they may not, is refused."""
         token = tokens.issue(purpose, link, NOW)
 
         for place, letter in enumerate(token):
@@ -73,7 +73,7 @@ class TestIssued:
                     assert_refused(token[:place] + other + token[place + 1 :], purpose)
 
     def test_is_refused_with_any_character_more_or_less(self, purpose: Purpose, link: Link) -> None:
-        """Cut off anywhere, torn anywhere, repeated or quoted."""
+        """A token that is truncated, lacks or has an extra character anywhere, or is repeated is refused."""
         token = tokens.issue(purpose, link, NOW)
 
         for place in range(len(token)):
@@ -85,13 +85,13 @@ class TestIssued:
             assert_refused(wrong, purpose)
 
     def test_is_refused_for_another_purpose(self, purpose: Purpose, link: Link) -> None:
-        """Who may confirm may not withdraw, though one key signs both."""
+        """A confirm token cannot withdraw, nor the reverse, though one key signs both."""
         (other,) = set(Purpose) - {purpose}
 
         assert_refused(tokens.issue(purpose, link, NOW), other)
 
     def test_is_refused_in_another_spelling_of_the_same_bytes(self, purpose: Purpose, link: Link) -> None:
-        """The last character of 32 bytes in base64 has two meaningless bits, which must be as we write them."""
+        """The last base64 character of 32 bytes has two unused bits; only our own value for them is valid."""
         token = tokens.issue(purpose, link, NOW).removesuffix("~u")
         alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
         signature = token.rsplit(".", 1)[1]
@@ -107,8 +107,8 @@ class TestIssued:
         for spelling in [*same, token + "=", token + "A"]:
             assert_refused(f"{spelling}~u", purpose)
 
-    def test_works_to_the_last_second_and_then_says_that_it_is_too_old(self, purpose: Purpose, link: Link) -> None:
-        """And of which campaign it was, so that the page can offer the form again."""
+    def test_expires_after_its_last_second(self, purpose: Purpose, link: Link) -> None:
+        """The error of an expired token names the campaign, so that the page can offer the form again."""
         token = tokens.issue(purpose, link, NOW)
         end = NOW + LIFETIME[purpose]
 
@@ -117,15 +117,15 @@ class TestIssued:
             tokens.verify(purpose, token, end + timedelta(seconds=1))
         assert expired.value.details == {"campaign": link.campaign}
 
-    def test_cannot_be_made_to_live_longer(self, purpose: Purpose, link: Link) -> None:
-        """The time of another token of the same link does not fit this one's signature."""
+    def test_is_refused_with_the_time_of_another_token(self, purpose: Purpose, link: Link) -> None:
+        """The time is signed, too, so that nobody can make a token live longer."""
         value, _, signature = tokens.issue(purpose, link, NOW).rsplit(".", 2)
         _, later, _ = tokens.issue(purpose, link, NOW + timedelta(days=99)).rsplit(".", 2)
 
         assert_refused(f"{value}.{later}.{signature}", purpose)
 
-    def test_stays_good_while_its_key_is_kept(self, purpose: Purpose, link: Link) -> None:
-        """A new key signs from now on, and the old one is taken away when its last links have expired."""
+    def test_stays_valid_while_its_key_is_configured(self, purpose: Purpose, link: Link) -> None:
+        """The newest key signs; older keys still verify until they are removed."""
         before = Tokens([OLD]).issue(purpose, link, NOW)
         after = tokens.issue(purpose, link, NOW)
 
@@ -135,8 +135,8 @@ class TestIssued:
         assert_refused(after, purpose, by=Tokens([OLD]))
 
 
-def test_a_token_shows_nothing_that_somebody_typed() -> None:
-    """Else anybody who knows an address could write to it, through our mail."""
+def test_a_token_does_not_show_values_from_the_form() -> None:
+    """Otherwise anybody could use our mail to send a text of their own to any address."""
     typed = replace(LINK, source="we-will-find-you", language="zebulon")
 
     token = tokens.issue(Purpose.CONFIRM, typed, NOW).lower()
@@ -146,7 +146,7 @@ def test_a_token_shows_nothing_that_somebody_typed() -> None:
 
 
 def signed(written: str) -> str:
-    """A token of ours, whatever it holds."""
+    """Return a token that we signed, whatever it contains."""
     return _SignerAt(NOW, [OLD, NEW], Purpose.CONFIRM).sign(written).decode() + "~u"
 
 
@@ -165,30 +165,30 @@ def signed(written: str) -> str:
     ],
 )
 def test_a_token_of_another_number_of_fields_is_refused(written: str) -> None:
-    """Signed by us, perhaps by a version that is to come: no link, and no error that nobody catches."""
+    """Even if we signed it, perhaps in a later version, it is invalid and raises no other error."""
     assert_refused(signed(written))
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Link)])
 @pytest.mark.parametrize("wrong", ["a~b", "a b", "a/b", "a?b", "a%7Eb", "ä", "a\n", "a=", "a\x00"])
-def test_no_token_is_issued_whose_link_would_break(field: str, wrong: str) -> None:
-    """A mail with a dead link would be worse than none, which is tried again and complained of."""
+def test_no_token_is_issued_for_a_link_that_would_break(field: str, wrong: str) -> None:
+    """Failing is better than mailing a dead link: the mail is retried and an alert is raised."""
     with pytest.raises(ValueError, match="cannot hold") as refused:
         tokens.issue(Purpose.CONFIRM, replace(LINK, **{field: wrong}), NOW)
     assert wrong not in str(refused.value)
 
 
 @pytest.mark.parametrize("mailbox", sorted(mail_providers.CLASSES))
-def test_every_class_of_a_mailbox_fits_into_a_link(mailbox: str) -> None:
-    """And what it is called fits into the length that is reckoned with."""
+def test_every_class_of_mail_provider_fits_into_a_link(mailbox: str) -> None:
+    """None is longer than the one that `MAX_CHARACTERS` allows for."""
     link = replace(LINK, mailbox=mailbox)
 
     assert tokens.verify(Purpose.CONFIRM, tokens.issue(Purpose.CONFIRM, link, NOW), NOW) == link
     assert len(mailbox) <= len("microsoft")
 
 
-def test_the_longest_token_is_as_long_as_is_said() -> None:
-    """A line of a mail takes more than three times as much."""
+def test_the_longest_token_has_the_documented_length() -> None:
+    """A token of the longest values has `MAX_CHARACTERS`, a third of what a line of a mail may have."""
     longest = Link(
         campaign="c" * 40,
         digest="d" * 52,
@@ -215,8 +215,8 @@ def test_the_longest_token_is_as_long_as_is_said() -> None:
 @example(".A.A~u")
 @example("a.____________.A~u")
 @example("a~b~en~~~~.aaaaaa.\ud800~u")
-def test_junk_is_refused_and_nothing_else_happens(junk: str) -> None:
-    """With and without our ending."""
+def test_junk_is_refused_without_any_other_error(junk: str) -> None:
+    """Any text is refused as invalid, with or without our ending."""
     for purpose in Purpose:
         assert_refused(junk, purpose)
         assert_refused(f"{junk}~u", purpose)

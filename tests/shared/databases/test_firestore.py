@@ -1,4 +1,4 @@
-"""Our deadlines and retries around Google's Firestore client, against a server that refuses or says nothing."""
+"""Our deadlines and retries around Google's Firestore client, against a server that fails or does not answer."""
 
 import time
 from collections.abc import AsyncIterator
@@ -27,8 +27,8 @@ async def database(
         made.close()
 
 
-async def test_what_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads from the start, also where half of the answer had come; the answer is in the order of the question."""
+async def test_a_read_is_retried_after_a_transient_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts over, even after half of the answer, and returns the documents in the order requested."""
     served = FirestoreServer(grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
 
     async with database(monkeypatch, served) as made:
@@ -37,8 +37,8 @@ async def test_what_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.Monk
     assert [each.id for each in found] == ["one", "two"]
 
 
-async def test_a_commit_is_repeated_where_it_was_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """UNAVAILABLE and RESOURCE_EXHAUSTED; the version is the new one."""
+async def test_a_commit_is_retried_if_it_was_not_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After UNAVAILABLE and RESOURCE_EXHAUSTED it is sent again, and returns the document's new version."""
     served = FirestoreServer(grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
     async with database(monkeypatch, served) as made:
@@ -62,10 +62,10 @@ async def test_a_commit_is_repeated_where_it_was_not_done(monkeypatch: pytest.Mo
         (grpc.StatusCode.DATA_LOSS, exceptions.DataLoss),
     ],
 )
-async def test_a_commit_that_was_refused_or_may_be_done_is_not_repeated(
+async def test_a_commit_that_was_refused_or_may_have_been_applied_is_not_retried(
     monkeypatch: pytest.MonkeyPatch, status: grpc.StatusCode, error: type[Exception]
 ) -> None:
-    """The caller learns which of these it was."""
+    """After any other status the caller gets the client's own exception."""
     served = FirestoreServer(status)
 
     async with database(monkeypatch, served) as made:
@@ -75,8 +75,8 @@ async def test_a_commit_that_was_refused_or_may_be_done_is_not_repeated(
     assert served.calls == 1
 
 
-async def test_what_stays_away_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All attempts together take no longer than one call may; the last may have no time left for an answer."""
+async def test_a_server_that_stays_unavailable_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All attempts together take no longer than one timeout; the last may end by its deadline."""
     served = FirestoreServer(*[grpc.StatusCode.UNAVAILABLE] * 100)
     began = time.monotonic()
 
@@ -87,8 +87,8 @@ async def test_what_stays_away_is_given_up_in_time(monkeypatch: pytest.MonkeyPat
     assert time.monotonic() - began < 5
 
 
-async def test_a_connection_that_died_silently_is_left_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After one deadline without an answer the same read succeeds, and so does what comes after it."""
+async def test_a_connection_that_died_silently_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After one deadline without an answer, the read is retried on a new connection and succeeds."""
     async with serving(FirestoreServer()) as served, SilentProxy(served.host) as proxy:
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", proxy.host)
         made = FirestoreDatabase("p", "d", timeout_seconds=4)
@@ -103,8 +103,8 @@ async def test_a_connection_that_died_silently_is_left_for_another(monkeypatch: 
         made.close()
 
 
-async def test_contention_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every conflict means that somebody else got on, so it is tried again, but not for ever."""
+async def test_endless_contention_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conflict means that another commit went through, so ours is retried, but not for ever."""
     served = FirestoreServer(*[grpc.StatusCode.ABORTED] * 100)
 
     async with database(monkeypatch, served) as made:
@@ -115,10 +115,8 @@ async def test_contention_that_does_not_end_is_given_up(monkeypatch: pytest.Monk
     assert served.calls < 100
 
 
-async def test_credentials_that_are_not_there_are_reported(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Without an emulator Google is asked with the Application Default Credentials."""
+async def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without an emulator, the client needs Application Default Credentials, and says so if there are none."""
     monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
 

@@ -23,8 +23,8 @@ from shared.queue.cloud_tasks import CloudTasksQueue
 from shared.queue.local import LEASE, LocalQueue
 from shared.queue.local_dispatcher import CONCURRENT_DELIVERIES, Dispatcher
 from tests.support.cloud_tasks_server import CloudTasksServer
+from tests.support.http_receiver import PATIENCE_SECONDS, Receiver
 from tests.support.silent_proxy import SilentProxy
-from tests.support.smtp_receiver import PATIENCE_SECONDS, Receiver
 
 REPOSITORY = Path(__file__).parents[3]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The public counter: what it shows, what it hides, and how it outlives the database."""
+"""The public count: what it shows, what it hides, and how it stays available while the database is down."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ class TestPublic:
         ],
     )
     def test_folds_countries_under_ten(self, by_country: dict[str, int], shown: dict[str, int]) -> None:
-        """Nobody is singled out as the one who signed from a small country."""
+        """Countries with fewer than ten signatures are summed up as "other", so that nobody can be singled out."""
         assert count.public(campaign(), snapshot(tally(**by_country), NOW)).by_country == shown
 
     @given(st.dictionaries(st.sampled_from(sorted(countries.CODES)), st.integers(0, 2_000_000)))
@@ -64,36 +64,36 @@ class TestPublic:
         assert all(n >= 10 for country, n in public.by_country.items() if country != "other")
         assert all(public.by_country[country] == n for country, n in by_country.items() if n >= 10)
 
-    def test_says_how_far_it_is(self) -> None:
-        """Total, goal and the goal that comes next."""
+    def test_shows_total_goal_and_next_goal(self) -> None:
+        """Beside the total stand the final goal, the next intermediate goal and the time of reading."""
         public = count.public(campaign(), snapshot(tally(DE=1_000), NOW))
 
         assert (public.total, public.goal, public.next_goal, public.as_of) == (1_000, 1_000_000, 5_000, NOW)
 
     @pytest.mark.parametrize(("signatures", "met"), [(67_679, False), (67_680, True), (67_681, True)])
     def test_meets_a_threshold_with_its_last_signature(self, signatures: int, met: bool) -> None:
-        """Germany's under the rules of the example's initiative."""
+        """Germany's threshold in the example's initiative is 67,680: one fewer does not meet it."""
         thresholds = count.public(campaign(), snapshot(tally(DE=signatures, US=99_999), NOW)).thresholds
 
         assert thresholds
         assert thresholds.by_country["DE"].model_dump() == {"needed": 67_680, "met": met}
         assert (thresholds.met, thresholds.needed, len(thresholds.by_country)) == (int(met), 7, 27)
 
-    def test_does_not_pass_for_statements_of_support(self) -> None:
-        """The basis says what is counted."""
+    def test_is_not_presented_as_statements_of_support(self) -> None:
+        """The basis of the thresholds says that these signatures are not statements of support."""
         thresholds = count.public(campaign(), snapshot(tally(), NOW)).thresholds
 
         assert thresholds
         assert "not statements of support" in thresholds.basis
 
-    def test_names_no_thresholds_without_an_initiative(self) -> None:
-        """A petition of its own has none."""
+    def test_has_no_thresholds_without_an_initiative(self) -> None:
+        """A petition that does not go with a European Citizens' Initiative has no thresholds."""
         without = campaign().model_copy(update={"initiative": None})
 
         assert count.public(without, snapshot(tally(DE=99), NOW)).thresholds is None
 
-    def test_tells_nothing_of_partners(self) -> None:
-        """Which organisation brought how many is theirs to say."""
+    def test_does_not_show_partners(self) -> None:
+        """How many signatures a partner brought is for that partner to publish."""
         public = count.public(campaign(), snapshot(Tally(12, {"DE": 12}, {"digital-rights": 12}), NOW))
 
         assert "digital-rights" not in public.model_dump_json()
@@ -101,13 +101,13 @@ class TestPublic:
 
 class TestEtag:
     def test_ignores_when_it_was_read(self) -> None:
-        """The same numbers are the same answer, and a cache need not fetch it again."""
+        """The same numbers have the same tag at any time, so that a cache need not fetch them again."""
         first, later = (count.public(campaign(), snapshot(tally(DE=12), NOW + n * MAX_AGE)) for n in range(2))
 
         assert count.etag(first) == count.etag(later)
 
     def test_changes_with_any_number_and_with_the_language(self) -> None:
-        """One signature more, from elsewhere, or another picture of it."""
+        """One more signature, one from another country, or an image in another language changes the tag."""
         one, more, elsewhere = (
             count.public(campaign(), snapshot(tally(**n), NOW)) for n in ({"DE": 12}, {"DE": 13}, {"FR": 12})
         )
@@ -115,7 +115,7 @@ class TestEtag:
         assert len({count.etag(one), count.etag(more), count.etag(elsewhere), count.etag(one, "de")}) == 4
 
     def test_is_weak(self) -> None:
-        """As it stands in the header (RFC 9110, 8.8.3)."""
+        """The tag is written as a weak one in the header (RFC 9110, 8.8.3)."""
         tag = count.etag(count.public(campaign(), snapshot(tally(), NOW)))
 
         assert tag.startswith('W/"')
@@ -124,11 +124,11 @@ class TestEtag:
 
 
 class FakeStore:
-    """Holds one tally; can be away, and answers only when it is open."""
+    """A store with one tally: fails while `is_unavailable`, and does not answer while `open` is cleared."""
 
     def __init__(self) -> None:
         self.held = tally(DE=10)
-        self.is_away = False
+        self.is_unavailable = False
         self.open = asyncio.Event()
         self.open.set()
         self.reads: list[str] = []
@@ -138,7 +138,7 @@ class FakeStore:
     async def tally(self, campaign: str) -> Tally:
         self.reads.append(campaign)
         await self.open.wait()
-        if self.is_away:
+        if self.is_unavailable:
             raise StoreUnavailable
         return self.held
 
@@ -149,7 +149,7 @@ class FakeStore:
 
 
 async def at_once(getting: Coroutine[None, None, Snapshot]) -> Snapshot:
-    """What a reader gets who has to wait for nothing."""
+    """Return the result, and fail if it is not there without waiting."""
     task = asyncio.create_task(getting)
     await asyncio.sleep(0)
     assert task.done()
@@ -167,16 +167,14 @@ def snapshots(store: FakeStore) -> Snapshots:
 
 
 @pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anybody who waits for a slow store gives up at once."""
+def _short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up waiting for a slow store at once."""
     monkeypatch.setattr(cache, "TIMEOUT_SECONDS", 0.001)
 
 
 class TestSnapshots:
-    async def test_are_read_once_for_all_who_ask_within_five_seconds(
-        self, store: FakeStore, snapshots: Snapshots
-    ) -> None:
-        """And a moment later once again."""
+    async def test_are_read_once_in_five_seconds(self, store: FakeStore, snapshots: Snapshots) -> None:
+        """All requests within five seconds share one read; the first one after that reads again."""
         first = await snapshots.get("a", NOW)
         store.held = tally(DE=11)
 
@@ -187,22 +185,22 @@ class TestSnapshots:
         assert (then.tally.total, then.as_of) == (11, NOW + MAX_AGE)
         assert len(store.reads) == 2
 
-    async def test_are_read_once_for_all_who_ask_at_once(self, store: FakeStore, snapshots: Snapshots) -> None:
-        """A thousand readers of a process that has just started are one read."""
+    async def test_are_read_once_for_concurrent_requests(self, store: FakeStore, snapshots: Snapshots) -> None:
+        """A thousand concurrent requests to a process that has just started cause one read."""
         store.open.clear()
-        asking = [asyncio.create_task(snapshots.get("a", NOW)) for _ in range(1000)]
+        requests = [asyncio.create_task(snapshots.get("a", NOW)) for _ in range(1000)]
         await asyncio.sleep(0)
         store.open.set()
 
-        got = await asyncio.gather(*asking)
+        got = await asyncio.gather(*requests)
 
         assert {each.tally.total for each in got} == {10}
         assert store.reads == ["a"]
 
-    async def test_do_not_make_others_wait_while_one_reads_again(
+    async def test_are_served_from_the_cache_while_one_request_refreshes_them(
         self, store: FakeStore, snapshots: Snapshots
     ) -> None:
-        """They get the last copy meanwhile."""
+        """Other requests get the last snapshot meanwhile, without waiting."""
         first = await snapshots.get("a", NOW)
         store.open.clear()
         reading = asyncio.create_task(snapshots.get("a", NOW + MAX_AGE))
@@ -215,18 +213,18 @@ class TestSnapshots:
         assert (await reading).as_of == NOW + MAX_AGE
 
     async def test_of_campaigns_are_kept_apart(self, store: FakeStore, snapshots: Snapshots) -> None:
-        """Each has a tally of its own."""
+        """Each campaign is read separately."""
         await snapshots.get("a", NOW)
         await snapshots.get("b", NOW)
 
         assert store.reads == ["a", "b"]
 
-    async def test_are_served_while_the_store_is_away_and_say_how_old_they_are(
+    async def test_are_served_with_their_age_while_the_store_is_unavailable(
         self, store: FakeStore, snapshots: Snapshots, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """An hour later still, and an operator is told."""
+        """The last snapshot is served for an hour and longer, and each time the log says that it is stale."""
         first = await snapshots.get("a", NOW)
-        store.is_away = True
+        store.is_unavailable = True
 
         later = [await snapshots.get("a", NOW + timedelta(minutes=n)) for n in (1, 30, 60)]
 
@@ -235,29 +233,27 @@ class TestSnapshots:
         assert [(each["event"], each["campaign"]) for each in events] == [("count_is_stale", "a")] * 3
 
     async def test_recover_with_the_store(self, store: FakeStore, snapshots: Snapshots) -> None:
-        """No restart is needed."""
+        """When the store is available again, the new tally is served without a restart."""
         await snapshots.get("a", NOW)
-        store.is_away = True
+        store.is_unavailable = True
         await snapshots.get("a", NOW + MAX_AGE)
-        store.is_away, store.held = False, tally(DE=99)
+        store.is_unavailable, store.held = False, tally(DE=99)
 
         assert (await snapshots.get("a", NOW + 2 * MAX_AGE)).tally.total == 99
 
-    async def test_ask_a_store_that_is_away_no_more_than_one_that_is_there(
-        self, store: FakeStore, snapshots: Snapshots
-    ) -> None:
-        """Once in five seconds: an outage must not become a storm."""
+    async def test_ask_an_unavailable_store_no_more_often(self, store: FakeStore, snapshots: Snapshots) -> None:
+        """During an outage, too, the store is read once in five seconds, so that requests cannot flood it."""
         await snapshots.get("a", NOW)
-        store.is_away = True
+        store.is_unavailable = True
 
         for milliseconds in range(0, 5_000, 100):
             await snapshots.get("a", NOW + MAX_AGE + timedelta(milliseconds=milliseconds))
 
         assert len(store.reads) == 2
 
-    @pytest.mark.usefixtures("_impatient")
+    @pytest.mark.usefixtures("_short_timeout")
     async def test_are_served_while_the_store_is_slow(self, store: FakeStore, snapshots: Snapshots) -> None:
-        """The reading goes on, and anybody who comes after it has the new numbers."""
+        """After the timeout the old numbers are served; the read goes on, and later requests get the new ones."""
         first = await snapshots.get("a", NOW)
         store.open.clear()
         store.held = tally(DE=11)
@@ -271,15 +267,15 @@ class TestSnapshots:
         assert after.tally.total == 11
         assert len(store.reads) == 2
 
-    async def test_make_one_in_five_seconds_wait_for_a_store_that_hangs(
+    async def test_make_one_request_in_five_seconds_wait_for_a_store_that_hangs(
         self, store: FakeStore, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A reading that never ends must not cost everybody their patience."""
+        """While a read never ends, all other requests are answered at once."""
         first = await snapshots.get("a", NOW)
         store.open.clear()
         later = NOW + timedelta(minutes=1)
-        with monkeypatch.context() as patience:
-            patience.setattr(cache, "TIMEOUT_SECONDS", 0.001)
+        with monkeypatch.context() as short_timeout:
+            short_timeout.setattr(cache, "TIMEOUT_SECONDS", 0.001)
             for n in range(3):
                 await snapshots.get("a", later + n * MAX_AGE)
 
@@ -288,17 +284,17 @@ class TestSnapshots:
         assert between == first
         store.open.set()
 
-    async def test_that_were_never_read_are_missed(self, store: FakeStore, snapshots: Snapshots) -> None:
-        """A process that starts during an outage has nothing to show, and says so rather than zero."""
-        store.is_away = True
+    async def test_that_were_never_read_are_an_error(self, store: FakeStore, snapshots: Snapshots) -> None:
+        """A process that starts during an outage answers with an error rather than with zero."""
+        store.is_unavailable = True
         with pytest.raises(StoreUnavailable):
             await snapshots.get("a", NOW)
 
-        store.is_away = False
+        store.is_unavailable = False
         assert (await snapshots.get("a", NOW)).tally.total == 10
 
-    async def test_survive_a_reader_who_goes_away(self, store: FakeStore, snapshots: Snapshots) -> None:
-        """Anybody who started the reading closes the tab; the others still get theirs."""
+    async def test_survive_a_cancelled_request(self, store: FakeStore, snapshots: Snapshots) -> None:
+        """When the request that started the read is cancelled, the others waiting for it still get the result."""
         store.open.clear()
         gone, waiting = (asyncio.create_task(snapshots.get("a", NOW)) for _ in range(2))
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The funnel of one process: what it adds up, and that nothing waits for it or fails with it."""
+"""The funnel of one process: what it adds up, and that nothing waits for it or fails because of it."""
 
 import json
 from collections.abc import Mapping
@@ -22,16 +22,16 @@ TODAY = "2026-11-22"
 
 
 class Store:
-    """Adds up, unless it is `away`."""
+    """Adds up counts, unless it is `unavailable`."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.unavailable = False
         self.sums = dict[FunnelKey, int]()
         self.sizes = list[int]()
 
     async def add_to_funnel(self, _campaign: str, counts: Mapping[FunnelKey, int]) -> None:
-        if self.away:
-            raise StoreUnavailable("away")
+        if self.unavailable:
+            raise StoreUnavailable("unavailable")
         assert len({key.day for key in counts}) == 1
         self.sizes.append(len(counts))
         for key, number in counts.items():
@@ -54,7 +54,7 @@ def funnel(store: Store) -> Funnel:
 
 class TestFunnel:
     async def test_counts_along_every_dimension(self, funnel: Funnel, store: Store) -> None:
-        """Of what was not given, too, so that each dimension adds up to the whole."""
+        """What was not given is counted as "(none)", so that each dimension adds up to the total."""
         funnel.count(CAMPAIGN, Stage.ACCEPTED, submission(country="FR", partner="us"))
         funnel.count(CAMPAIGN, Stage.ACCEPTED, replace(submission(), source="radio", locale="de-AT"))
         await funnel.aclose()
@@ -67,10 +67,10 @@ class TestFunnel:
         assert store.of("mailbox") == {"google": 2}
         assert {key.day for key in store.sums} == {TODAY}
 
-    async def test_tells_the_log_of_the_class_of_the_provider(
+    async def test_logs_the_class_of_the_mail_provider(
         self, funnel: Funnel, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Which is what the alerts on one provider's confirmations live on; of the address, nothing else."""
+        """Alerts on one provider's confirmations need the class; nothing else of the address is logged."""
         funnel.count(CAMPAIGN, Stage.MAILED, submission())
         await funnel.aclose()
 
@@ -83,18 +83,18 @@ class TestFunnel:
             "provider": "google",
         }
 
-    async def test_keeps_what_the_database_cannot_take_now(self, funnel: Funnel, store: Store) -> None:
-        """It is written the next time, once."""
-        store.away = True
+    async def test_keeps_counts_while_the_database_is_unavailable(self, funnel: Funnel, store: Store) -> None:
+        """They are written with the next write, once."""
+        store.unavailable = True
         funnel.count(CAMPAIGN, Stage.MAILED, submission())
         await funnel.write()
-        store.away = False
+        store.unavailable = False
         await funnel.aclose()
 
         assert store.of("all") == {"all": 1}
 
     async def test_writes_no_more_at_once_than_the_store_takes(self, funnel: Funnel, store: Store) -> None:
-        """In the rush of spike day, with submissions of two days among them."""
+        """Many counts of two days are written in batches, none larger than the store's limit."""
         for number in range(MAX_FUNNEL_COUNTS + 10):
             signed = submission(signed_at=NOW - timedelta(days=number % 2), partner=f"p{number}")
             funnel.count(CAMPAIGN, Stage.ACCEPTED, signed)
@@ -104,7 +104,7 @@ class TestFunnel:
         assert sum(store.of("partner").values()) == MAX_FUNNEL_COUNTS + 10
 
     async def test_counts_a_link_once_however_often_it_is_opened(self, funnel: Funnel, store: Store) -> None:
-        """In one process; a page is loaded again by those who come back to it."""
+        """Within one process, opening a link again adds nothing."""
         given = submission(country="FR")
         for link in ("first", "second", "first", "first"):
             funnel.opened(CAMPAIGN, link, Cohort.of(given))
@@ -118,7 +118,7 @@ class TestFunnel:
     async def test_counts_what_was_confirmed_with_the_time_it_took(
         self, funnel: Funnel, store: Store, took: timedelta, minutes: str
     ) -> None:
-        """By the day of signing, though it was confirmed on the next."""
+        """It counts for the day of signing, even if it was confirmed on the next."""
         given = submission()
         funnel.confirmed(CAMPAIGN, Confirmed(given, given.signed_at + took))
         await funnel.aclose()
@@ -128,7 +128,7 @@ class TestFunnel:
         assert {(key.day, key.stage) for key in store.sums} == {(TODAY, "confirmed")}
 
     async def test_is_not_flooded_by_made_up_sources(self, funnel: Funnel, store: Store) -> None:
-        """Anybody can write anything there."""
+        """Anybody can send any source, so only the first ones are kept apart; the rest is "(other)"."""
         for number in range(MAX_SOURCES + 50):
             funnel.count(CAMPAIGN, Stage.ACCEPTED, replace(submission(), source=f"s{number}"))
         await funnel.aclose()
@@ -140,8 +140,8 @@ class TestFunnel:
 @pytest.mark.parametrize(
     ("minutes", "kept"), [(-1, "1"), (0, "1"), (59, "60"), (60, "70"), (75, "80"), (1439, "1440"), (1505, "1560")]
 )
-def test_minutes_are_kept_more_coarsely_the_longer_they_are(minutes: int, kept: str) -> None:
-    """A month of minutes would be 43,200 numbers."""
+def test_minutes_are_rounded_up_more_coarsely_the_longer_they_are(minutes: int, kept: str) -> None:
+    """Single minutes in the first hour, tens in the first day, hours after that: a month has 43,200 minutes."""
     assert bucket(minutes) == kept
 
 
@@ -167,8 +167,8 @@ def test_the_median_is_of_signatures_not_of_buckets(minutes: dict[str, int], med
         ("ann@ann-smith.example", "other"),
     ],
 )
-def test_of_an_address_the_class_of_its_provider_is_kept(email: str, kept: str) -> None:
-    """Small providers and own domains could tell who it is."""
+def test_only_the_class_of_the_mail_provider_is_kept(email: str, kept: str) -> None:
+    """Small providers and personal domains are "other", since they could reveal who somebody is."""
     assert provider_class(email) == kept
 
 
@@ -185,7 +185,7 @@ async def here(
 
 
 async def numbers(here: World) -> Mapping[FunnelKey, int]:
-    """All that has been counted."""
+    """Write what is counted, and return all counts."""
     await here.funnels()
     records = runtime.desk().maintenance
     kept = await records.funnel(CAMPAIGN)
@@ -194,7 +194,7 @@ async def numbers(here: World) -> Mapping[FunnelKey, int]:
 
 
 async def reached(here: World) -> dict[str, int]:
-    """How many have come to each stage."""
+    """Return how many signatures have reached each stage."""
     return {key.stage: number for key, number in (await numbers(here)).items() if key.dimension == "all"}
 
 
@@ -210,23 +210,23 @@ class TestJourney:
 
         assert await reached(here) == {"accepted": 3, "mailed": 3, "opened": 2, "confirmed": 1}
 
-    async def test_of_somebody_who_has_signed_is_not_counted_again(self, here: World) -> None:
-        """Nor is a task that comes twice."""
+    async def test_of_a_repeated_signature_is_counted_once(self, here: World) -> None:
+        """When somebody who has confirmed signs again, no stage goes up."""
         await here.press(await here.sign_and_deliver())
         await here.sign_and_deliver()
 
         assert await reached(here) == {"accepted": 1, "mailed": 1, "confirmed": 1}
 
-    async def test_knows_how_long_it_took(self, here: World) -> None:
-        """From sending the form to pressing the button."""
+    async def test_records_how_long_confirming_took(self, here: World) -> None:
+        """The time from sending the form to pressing the button is counted in minutes."""
         mail = await here.sign_and_deliver()
         here.now += timedelta(minutes=12)
         await here.press(mail)
 
         assert (await numbers(here))[FunnelKey(TODAY, "confirmed", "minutes", "13")] == 1
 
-    async def test_counts_each_stage_of_a_signature_by_the_same_words(self, here: World) -> None:
-        """Also through the link of a reminder, and in a language that nobody speaks here."""
+    async def test_counts_every_stage_under_the_same_keys(self, here: World) -> None:
+        """Even through a reminder's link, and in an unsupported language, all stages have the same keys."""
         await here.sign_and_deliver(
             email="ann@gmx.at", country="MT", partner="digital-rights", source="radio-1", locale="tlh-AQ"
         )
@@ -252,24 +252,24 @@ class TestJourney:
         assert by_stage["accepted"] == by_stage["mailed"] == by_stage["opened"] == by_stage["confirmed"]
 
     @pytest.mark.parametrize("purpose", ["confirm", "withdraw"])
-    async def test_counts_a_link_that_is_opened_when_all_is_done(self, here: World, purpose: str) -> None:
-        """It was opened, whatever has become of the signature."""
+    async def test_counts_a_link_that_is_opened_after_confirming_or_withdrawing(
+        self, here: World, purpose: str
+    ) -> None:
+        """Opening a link counts, whatever the state of the signature."""
         mail = await here.sign_and_deliver()
         await here.press(mail, purpose)
         await here.client.get(mail.links["confirm"])
 
         assert (await reached(here))["opened"] == 1
 
-    async def test_counts_a_press_that_had_to_wait_for_the_database_once(
-        self, here: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """By deliver, which carries it out, and with the time until it was made."""
+    async def test_counts_a_deferred_confirmation_once(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A button pressed during an outage is counted by deliver, with the minutes until it was pressed."""
 
-        async def away(*_: object) -> None:
-            raise StoreUnavailable("away")
+        async def unavailable(*_: object) -> None:
+            raise StoreUnavailable("unavailable")
 
         mail = await here.sign_and_deliver()
-        monkeypatch.setattr(here.functions["confirm"].deps.store, "confirm", away)
+        monkeypatch.setattr(here.functions["confirm"].deps.store, "confirm", unavailable)
         here.now += timedelta(minutes=12)
         await here.press(mail)
         here.now += timedelta(hours=2)
@@ -279,14 +279,14 @@ class TestJourney:
         assert counted[FunnelKey(TODAY, "confirmed", "all", "all")] == 1
         assert counted[FunnelKey(TODAY, "confirmed", "minutes", "13")] == 1
 
-    async def test_goes_on_where_it_cannot_be_counted(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Statistics that are away keep nobody from signing."""
+    async def test_goes_on_when_statistics_fail(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """While counts cannot be written, people can still sign and confirm."""
 
-        async def away(*_: object) -> None:
-            raise StoreUnavailable("away")
+        async def unavailable(*_: object) -> None:
+            raise StoreUnavailable("unavailable")
 
         for name in ("deliver", "confirm"):
-            monkeypatch.setattr(here.functions[name].deps.funnel._store, "add_to_funnel", away)
+            monkeypatch.setattr(here.functions[name].deps.funnel._store, "add_to_funnel", unavailable)
         answer = await here.press(await here.sign_and_deliver())
         await here.funnels()
 

@@ -1,4 +1,4 @@
-"""How the tally is kept on Firestore: spread over documents in a rush, and folded into one when it is quiet."""
+"""The tally on Firestore: spread over many documents in a rush, and folded into one when it is quiet."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,18 +31,18 @@ async def sign(store: FirestoreStore, campaign: str, number: int) -> None:
 
 
 async def spread(store: FirestoreStore, campaign: str, numbers: range, country: str) -> None:
-    """What a rush leaves behind: one signature in each of these documents."""
+    """Write what a rush leaves behind: one signature in each of these documents."""
     one = {"total": 1, "by_country": {country: 1}, "by_partner": {"us": 1}}
     await store.database.commit(*(firestore.put(f"campaigns/{campaign}/tally/{n}", one) for n in numbers))
 
 
 def soon() -> datetime:
-    """When nobody has added to the tally for as long as folding waits."""
+    """Return a time at which the tally has been quiet for as long as folding waits."""
     return datetime.now(UTC) + 2 * QUIET
 
 
 async def test_a_rush_is_spread_over_many_documents(store: FirestoreStore, campaign_id: str) -> None:
-    """One document takes about one write a second."""
+    """One signature needs one document; forty at once use many, as each takes about one write a second."""
     await sign(store, campaign_id, 1)
     first = await documents(store, campaign_id)
 
@@ -54,7 +54,7 @@ async def test_a_rush_is_spread_over_many_documents(store: FirestoreStore, campa
 
 
 async def test_folding_leaves_one_document_and_every_number(store: FirestoreStore, campaign_id: str) -> None:
-    """More than one commit's worth, of two countries; and again with what came after."""
+    """The sums stay the same over several commits' worth of documents, and when folding again after new ones."""
     await spread(store, campaign_id, range(140), "DE")
     await spread(store, campaign_id, range(140, 260), "FR")
 
@@ -70,10 +70,8 @@ async def test_folding_leaves_one_document_and_every_number(store: FirestoreStor
     assert await store.tally(campaign_id) == Tally(262, {"DE": 140, "FR": 122}, {"us": 262})
 
 
-async def test_folding_takes_the_documents_of_earlier_versions_along(
-    store: FirestoreStore, campaign_id: str
-) -> None:
-    """They were numbered, too, and as many as the campaign file said."""
+async def test_folding_includes_the_documents_of_earlier_versions(store: FirestoreStore, campaign_id: str) -> None:
+    """Those were numbered, too, as many as the campaign file said; they are added up and deleted."""
     old = {"total": 5, "by_country": {"DE": 4, "FR": 1}}
     await store.database.commit(
         firestore.put(f"campaigns/{campaign_id}/tally/0", old),
@@ -86,8 +84,8 @@ async def test_folding_takes_the_documents_of_earlier_versions_along(
     assert await store.tally(campaign_id) == Tally(10, {"DE": 8, "FR": 2}, {"us": 2})
 
 
-async def test_folding_leaves_alone_what_is_busy(store: FirestoreStore, campaign_id: str) -> None:
-    """In a rush nobody waits for it."""
+async def test_folding_skips_a_busy_tally(store: FirestoreStore, campaign_id: str) -> None:
+    """While people confirm, nothing is folded, so that nobody waits for it."""
     await spread(store, campaign_id, range(20), "DE")
     before = await documents(store, campaign_id)
 
@@ -96,10 +94,8 @@ async def test_folding_leaves_alone_what_is_busy(store: FirestoreStore, campaign
     assert await documents(store, campaign_id) == before
 
 
-async def test_folding_while_people_confirm_loses_and_doubles_nothing(
-    store: FirestoreStore, campaign_id: str
-) -> None:
-    """Two schedules fold at once, as after a retry, whatever is added meanwhile."""
+async def test_folding_while_people_confirm_keeps_the_total_right(store: FirestoreStore, campaign_id: str) -> None:
+    """Concurrent folds, as after a retry, and confirmations meanwhile lose nothing and count nothing twice."""
     await spread(store, campaign_id, range(500), "DE")
 
     await asyncio.gather(

@@ -1,4 +1,4 @@
-"""What the SQLite store does beyond the contract: Firestore deletes what has expired, SQLite has to be told."""
+"""What the SQLite store does beyond the contract: delete what has expired, as Firestore does on its own."""
 
 import sqlite3
 from contextlib import closing
@@ -10,11 +10,11 @@ from tests.shared.store.test_store_contract import confirmed, make_address, pend
 from tests.support.clock import NOW
 
 
-async def test_what_has_expired_is_deleted_and_nothing_else(tmp_path: Path) -> None:
-    """By the next signature: pending ones, tombstones, mailboxes and dead letters; confirmed ones never."""
+async def test_only_what_has_expired_is_deleted(tmp_path: Path) -> None:
+    """The next signature deletes expired signatures, mailboxes and dead letters; confirmed signatures stay."""
     store = SqliteStore(tmp_path / "store.db")
-    forgotten, kept, withdrawn, new = (make_address("c") for _ in range(4))
-    await pending(store, forgotten)
+    expired, kept, withdrawn, new = (make_address("c") for _ in range(4))
+    await pending(store, expired)
     signed = await confirmed(store, kept)
     await confirmed(store, withdrawn)
     await store.withdraw("c", withdrawn.digest, NOW)

@@ -1,4 +1,4 @@
-"""Whatever happens to a few addresses, in whatever order: what must hold of the store always holds."""
+"""Random sequences of events for a few addresses: the store's invariants hold after each of them."""
 
 import asyncio
 import sqlite3
@@ -36,11 +36,11 @@ from shared.store.sqlite import SqliteStore
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CAMPAIGN = "reclaim-your-face"
-#: Two addresses of one mailbox, as name@ and name+tag@ are, and one of another.
+#: Two addresses of one mailbox, such as name@ and name+tag@, and one of another.
 ADDRESSES = [Address(CAMPAIGN, "a" * 52, "m" * 52), Address(CAMPAIGN, "b" * 52, "m" * 52)]
 ADDRESSES.append(Address(CAMPAIGN, "c" * 52, "n" * 52))
 
-#: What docs/architecture.md promises: mails to one mailbox, and in what time.
+#: The limits that docs/architecture.md promises: mails to one mailbox within a time.
 CAPS = ((2, timedelta(hours=1)), (5, timedelta(days=30)))
 _MINUTES = [0, 1, 20, 60, 60, 60, 24 * 60, 24 * 60, 8 * 24 * 60, 30 * 24 * 60]
 WHOSE = st.sampled_from([*ADDRESSES[:1] * 3, *ADDRESSES[1:]])
@@ -48,9 +48,9 @@ JUMPS = st.sampled_from([timedelta(minutes=minutes) for minutes in _MINUTES])
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Plays sign, the queue, deliver and the signers at once.
+    """Act as sign, the queue, deliver and the signers in turn.
 
-    A task is kept when it is done, too, so that the queue may bring it again at any time.
+    Tasks are kept after they are done, so that the queue may deliver them again at any time.
     """
 
     tasks: Bundle[tuple[Address, Submission]] = Bundle("tasks")
@@ -67,12 +67,12 @@ class StoreMachine(RuleBasedStateMachine):
         self.reader: sqlite3.Connection | None = None
         self.loop = asyncio.new_event_loop()
         self.run = self.loop.run_until_complete
-        #: By digest, what the signers have reason to believe.
+        #: By digest, what signers know about their signatures.
         self.confirmed: dict[str, Submission] = {}
         self.withdrawn_at: dict[str, datetime] = {}
-        #: By mailbox, when mails may have gone out.
+        #: By mailbox, when mails may have been sent.
         self.mailed: dict[str, list[datetime]] = {address.mailbox: [] for address in ADDRESSES}
-        #: Keys of mails that certainly went out, and when those were claimed of which nobody knows yet.
+        #: Keys of mails that were certainly sent, and times of claims whose outcome is not known yet.
         self.sent: set[str] = set()
         self.claimed: dict[str, datetime] = {}
 
@@ -84,7 +84,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
     def document(self, address: Address) -> Signature | None:
-        """The signature as it is stored, unless it has expired."""
+        """Return the stored signature, or None if it has expired."""
         self.reader = self.reader or sqlite3.connect(self.file)
         query = "SELECT document FROM signatures WHERE digest = ?"
         row = self.reader.execute(query, (address.digest,)).fetchone()
@@ -92,7 +92,7 @@ class StoreMachine(RuleBasedStateMachine):
         return None if stored and stored.expire_at and stored.expire_at <= self.now else stored
 
     def take(self, decision: MailDecision) -> GrantMail | None:
-        """Note a mail that was granted."""
+        """Record a granted mail, and check that it could be granted."""
         if not isinstance(decision, GrantMail):
             return None
         assert decision.key not in self.sent
@@ -102,12 +102,12 @@ class StoreMachine(RuleBasedStateMachine):
         return decision
 
     def has_room(self, address: Address) -> bool:
-        """Whether the mailbox may get one more mail now."""
+        """Return whether the mailbox may get one more mail now."""
         times = self.mailed[address.mailbox]
         return all(sum(self.now - time < window for time in times) < cap for cap, window in CAPS)
 
     def must_wait(self, address: Address, submission: Submission, before: Signature | None) -> bool:
-        """The three reasons: no room, a mail that may be under way, a document that is full."""
+        """Return whether a submission has to wait: no room, a mail that may be under way, or a full document."""
         claimed_at = self.claimed.get(f"confirm:{submission.id}")
         under_way = claimed_at is not None and self.now < claimed_at + CLAIM_TTL
         others = [known for known in before.submissions if known.id != submission.id] if before else []
@@ -129,7 +129,7 @@ class StoreMachine(RuleBasedStateMachine):
         partner=st.sampled_from([None, "digital-rights"]),
     )
     def sign(self, address: Address, country: str, partner: str | None) -> tuple[Address, Submission]:
-        """Somebody fills in the form; the task waits in the queue."""
+        """Submit the form; the task waits in the queue."""
         self.made += 1
         submission = Submission(
             id=f"{self.made:032x}",
@@ -148,14 +148,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(target=grants, task=tasks)
     def deliver(self, task: tuple[Address, Submission]) -> Any:
-        """The queue brings a task, for the first time or again; no submission is dropped without its reason."""
+        """Deliver a task, for the first time or again; no submission is dropped without a reason."""
         address, submission = task
         before = self.document(address)
         decision = self.run(self.store.admit(address, submission, self.now))
         after = self.document(address)
 
         is_old = submission.signed_at <= self.now - TASK_TTL
-        if address.digest not in self.confirmed:  # to those it only says so
+        if address.digest not in self.confirmed:  # a confirmed address is only sent its withdraw link
             withdrawn_at = self.withdrawn_at.get(address.digest)
             is_old = is_old or (withdrawn_at is not None and submission.signed_at <= withdrawn_at)
         assert (decision is Skip.STALE) == is_old
@@ -175,7 +175,7 @@ class StoreMachine(RuleBasedStateMachine):
         return (grant, self.now) if grant else multiple()
 
     def check_pending(self, before: Signature | None, after: Signature | None, submission: Submission) -> None:
-        """The submission stands beside those that wait already."""
+        """Check that the submission was added to those that are pending already."""
         assert after
         assert after.status is Status.PENDING
         known = before.submissions if before and before.status is Status.PENDING else ()
@@ -184,7 +184,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(target=grants, address=WHOSE)
     def ask_for_links(self, address: Address) -> Any:
-        """Strangers and the withdrawn get no mail."""
+        """Request links; an address that never signed or has withdrawn gets no mail."""
         self.made += 1
         decision = self.run(self.store.claim(address, f"{self.made:032x}", None, self.now))
         stored = self.document(address)
@@ -195,7 +195,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(target=grants, task=tasks)
     def remind(self, task: tuple[Address, Submission]) -> Any:
-        """Only of what still waits."""
+        """Send a reminder, which is granted only for a pending submission."""
         address, submission = task
         decision = self.run(self.store.claim(address, submission.id, MailKind.REMINDER, self.now))
         if isinstance(decision, GrantMail):
@@ -206,7 +206,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(target=links, task=tasks)
     def deliver_and_mail(self, task: tuple[Address, Submission]) -> Any:
-        """As it goes most of the time."""
+        """Deliver a task and send its mail, which is the usual course."""
         grant = self.deliver(task)
         return self.mail_goes_out(claimed=grant) if isinstance(grant, tuple) else multiple()
 
@@ -220,8 +220,8 @@ class StoreMachine(RuleBasedStateMachine):
         return multiple(*[(grant.address, submission.id) for submission in grant.submissions])
 
     @rule(claimed=consumes(grants))
-    def mail_is_put_off(self, claimed: tuple[GrantMail, datetime]) -> None:
-        """The relay has said that it did not take it, so it counts for no cap."""
+    def mail_is_refused(self, claimed: tuple[GrantMail, datetime]) -> None:
+        """The relay did not accept the mail, so it counts towards no cap."""
         grant, at = claimed
         if self.now < at + CLAIM_TTL:
             self.run(self.store.settle(grant, sent=False))
@@ -229,14 +229,14 @@ class StoreMachine(RuleBasedStateMachine):
             del self.claimed[grant.key]
 
     @rule(target=links, claimed=consumes(grants))
-    def nobody_knows_whether_the_mail_went_out(self, claimed: tuple[GrantMail, datetime]) -> Any:
-        """deliver was killed; the mail may have arrived."""
+    def deliver_is_killed_before_it_knows_the_outcome(self, claimed: tuple[GrantMail, datetime]) -> Any:
+        """The mail may have arrived, so its links may be used."""
         grant, _ = claimed
         return multiple(*[(grant.address, submission.id) for submission in grant.submissions])
 
     @rule(link=links)
     def confirm(self, link: tuple[Address, str]) -> None:
-        """A link confirms its own submission, or nothing."""
+        """Use a link, which confirms its own submission or nothing."""
         address, submission_id = link
         before = self.document(address)
         outcome = self.run(self.store.confirm(CAMPAIGN, address.digest, submission_id, self.now))
@@ -256,7 +256,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(address=WHOSE)
     def withdraw(self, address: Address) -> None:
-        """Nothing of the signer is left, and nothing is counted twice off."""
+        """Withdraw, which deletes the signer's data and lowers the tally at most once."""
         before = self.document(address)
         outcome = self.run(self.store.withdraw(CAMPAIGN, address.digest, self.now))
         after = self.document(address)
@@ -290,14 +290,14 @@ class StoreMachine(RuleBasedStateMachine):
             assert is_confirmed == (address.digest in self.confirmed)
 
     @invariant()
-    def no_mailbox_gets_more_than_its_mails(self) -> None:
+    def no_mailbox_gets_more_mails_than_its_caps_allow(self) -> None:
         for times in self.mailed.values():
             for cap, window in CAPS:
                 for first, one_too_many in zip(times, times[cap:], strict=False):
                     assert one_too_many - first >= window
 
     @invariant()
-    def what_waits_is_not_kept_for_longer_than_it_says(self) -> None:
+    def pending_signatures_expire_in_time(self) -> None:
         for address in ADDRESSES:
             stored = self.document(address)
             if stored and stored.status is Status.PENDING:

@@ -1,4 +1,4 @@
-"""What every store does, whatever it stands on: one suite, run against SQLite and Google's Firestore emulator."""
+"""What every store does: one suite, run against SQLite and Google's Firestore emulator."""
 
 import asyncio
 import itertools
@@ -86,14 +86,14 @@ def grant(decision: MailDecision) -> GrantMail:
 
 
 async def pending(store: Store, address: Address, country: str = "DE", partner: str | None = None) -> Submission:
-    """A signature whose confirm mail is out."""
+    """Add a signature whose confirm mail has been sent."""
     signed = submission(country=country, partner=partner)
     await store.settle(grant(await store.admit(address, signed, NOW)), sent=True)
     return signed
 
 
 def confirmations(outcomes: Iterable[object]) -> int:
-    """How many of these say that they counted."""
+    """Count the outcomes that confirmed something."""
     return sum(isinstance(outcome, Confirmed) for outcome in outcomes)
 
 
@@ -114,7 +114,7 @@ class TestConfirm:
         assert await store.tally(address.campaign) == Tally(1, {"FR": 1}, {"digital-rights": 1})
 
     async def test_a_repeat_counts_nothing(self, store: Store, address: Address) -> None:
-        """Pressing the button again answers the same and leaves the tally."""
+        """Pressing the button again answers that it is confirmed already, and leaves the tally unchanged."""
         signed = await confirmed(store, address)
 
         outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + HOUR)
@@ -122,13 +122,13 @@ class TestConfirm:
         assert outcome is Unchanged.ALREADY
         assert (await store.tally(address.campaign)).total == 1
 
-    async def test_what_is_not_there_is_gone(self, store: Store, address: Address) -> None:
+    async def test_an_unknown_signature_is_gone(self, store: Store, address: Address) -> None:
         """A link whose document is deleted counts nothing."""
         assert await store.confirm(address.campaign, address.digest, "nothing", NOW) is Unchanged.GONE
         assert (await store.tally(address.campaign)).total == 0
 
-    async def test_what_has_expired_is_gone_at_once(self, store: Store, address: Address) -> None:
-        """Nobody waits for the database to delete it."""
+    async def test_an_expired_signature_is_gone_at_once(self, store: Store, address: Address) -> None:
+        """It cannot be confirmed even before the database has deleted it."""
         signed = await pending(store, address)
 
         outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + PENDING_TTL)
@@ -139,7 +139,7 @@ class TestConfirm:
     async def test_a_link_confirms_exactly_the_submission_that_mailed_it(
         self, store: Store, address: Address, own_is_first: bool
     ) -> None:
-        """Somebody else's for this address, with another country, is not counted, no matter who signed first."""
+        """What somebody else signed with this address is not counted, no matter who signed first."""
         first, second = await pending(store, address, "DE"), await pending(store, address, "RU")
         own = first if own_is_first else second
 
@@ -151,7 +151,7 @@ class TestConfirm:
     async def test_the_other_link_of_a_confirmed_address_counts_nothing(
         self, store: Store, address: Address
     ) -> None:
-        """The address is confirmed, and says so."""
+        """It answers that the address is confirmed already."""
         own = await pending(store, address, "DE")
         other = await pending(store, address, "RU")
         await store.confirm(address.campaign, address.digest, own.id, NOW)
@@ -161,7 +161,7 @@ class TestConfirm:
         assert outcome is Unchanged.ALREADY
         assert (await store.tally(address.campaign)).by_country == {"DE": 1}
 
-    async def test_fifty_at_once_count_one(self, store: Store, address: Address) -> None:
+    async def test_fifty_at_once_count_once(self, store: Store, address: Address) -> None:
         """confirm ‖ confirm, fifty times over, raises the tally once."""
         signed = await pending(store, address)
 
@@ -176,7 +176,7 @@ class TestConfirm:
     async def test_two_hundred_signatures_sent_twice_count_two_hundred(
         self, store: Store, campaign_id: str
     ) -> None:
-        """Countries and partners add up to the total."""
+        """Confirming each of them twice at the same time leaves a tally that adds up."""
         addresses = [make_address(campaign_id) for _ in range(200)]
         countries = itertools.cycle(["DE", "FR", "IT", "MT"])
         signed = await asyncio.gather(
@@ -197,8 +197,8 @@ class TestConfirm:
 
 
 class TestFoldTally:
-    async def test_changes_no_number(self, store: Store, campaign_id: str) -> None:
-        """Of what was confirmed or withdrawn before, between and after, and of nothing at all."""
+    async def test_does_not_change_the_tally(self, store: Store, campaign_id: str) -> None:
+        """The sums stay right for no signatures, after confirmations, and after a withdrawal."""
         await store.fold_tally(campaign_id, datetime.now(UTC) + HOUR)
         first, second = make_address(campaign_id), make_address(campaign_id)
         await confirmed(store, first, "DE", "us")
@@ -213,7 +213,7 @@ class TestFoldTally:
 
 
 class TestWithdraw:
-    async def test_uncounts_what_was_counted(self, store: Store, address: Address) -> None:
+    async def test_uncounts_a_confirmed_signature(self, store: Store, address: Address) -> None:
         """confirmed → withdrawn lowers total, country and partner."""
         await confirmed(store, address, "FR", "ngo")
 
@@ -234,8 +234,8 @@ class TestWithdraw:
         assert outcome is Withdrawal.ALREADY
         assert (await store.tally(campaign_id)).total == 1
 
-    async def test_a_pending_one_is_cancelled_and_its_link_dies(self, store: Store, address: Address) -> None:
-        """ "Not you? Withdraw" ends all that was signed with this address."""
+    async def test_cancels_a_pending_signature_and_its_link(self, store: Store, address: Address) -> None:
+        """ "Not you? Withdraw" cancels whatever was signed with this address."""
         signed = await pending(store, address)
 
         outcome = await store.withdraw(address.campaign, address.digest, NOW)
@@ -244,11 +244,11 @@ class TestWithdraw:
         assert await store.confirm(address.campaign, address.digest, signed.id, NOW) is Unchanged.GONE
         assert await store.tally(address.campaign) == Tally()
 
-    async def test_of_nothing_is_no_fault(self, store: Store, address: Address) -> None:
-        """The tombstone of an old withdrawal has expired: the answer stays the same."""
+    async def test_of_an_unknown_signature_is_not_an_error(self, store: Store, address: Address) -> None:
+        """After the tombstone of an old withdrawal has expired, the answer is still the same."""
         assert await store.withdraw(address.campaign, address.digest, NOW) is Withdrawal.ALREADY
 
-    async def test_twenty_at_once_uncount_one(self, store: Store, campaign_id: str) -> None:
+    async def test_twenty_at_once_uncount_once(self, store: Store, campaign_id: str) -> None:
         """withdraw ‖ withdraw lowers the tally once."""
         stays, leaves = make_address(campaign_id), make_address(campaign_id)
         await confirmed(store, stays)
@@ -259,8 +259,8 @@ class TestWithdraw:
         assert outcomes.count(Withdrawal.UNCOUNTED) == 1
         assert (await store.tally(campaign_id)).total == 1
 
-    async def test_racing_confirm_leaves_tally_and_state_agreeing(self, store: Store, campaign_id: str) -> None:
-        """confirm ‖ withdraw on fifty addresses: no matter who comes last, withdrawn addresses are not counted."""
+    async def test_racing_confirm_keeps_the_tally_consistent(self, store: Store, campaign_id: str) -> None:
+        """confirm ‖ withdraw on fifty addresses: whichever comes first, withdrawn addresses are not counted."""
         addresses = [make_address(campaign_id) for _ in range(50)]
         signed = [await pending(store, each) for each in addresses]
 
@@ -279,8 +279,8 @@ class TestWithdraw:
         assert outcomes.count(Withdrawal.CANCELLED) == outcomes.count(Unchanged.GONE)
         assert await store.tally(campaign_id) == Tally()
 
-    async def test_that_comes_late_leaves_what_was_signed_after_it(self, store: Store, address: Address) -> None:
-        """Pressed before the second submission: the first is gone, the second confirms."""
+    async def test_that_arrives_late_keeps_a_later_pending_signature(self, store: Store, address: Address) -> None:
+        """It was pressed before the second submission, so only the first is gone."""
         first = await pending(store, address)
         second = submission(NOW + 2 * MINUTE, "FR")
         await store.settle(grant(await store.admit(address, second, NOW + 2 * MINUTE)), sent=True)
@@ -291,8 +291,10 @@ class TestWithdraw:
         with_second = await store.confirm(address.campaign, address.digest, second.id, NOW + 3 * MINUTE)
         assert (with_first, with_second) == (Unchanged.GONE, Confirmed(second, NOW + 3 * MINUTE))
 
-    async def test_that_comes_late_does_not_undo_a_later_signature(self, store: Store, address: Address) -> None:
-        """It was signed and confirmed after the button was pressed."""
+    async def test_that_arrives_late_keeps_a_later_confirmed_signature(
+        self, store: Store, address: Address
+    ) -> None:
+        """It was pressed before that signature was made, so nothing is withdrawn."""
         signed = submission(NOW + 2 * MINUTE)
         await store.admit(address, signed, NOW + 2 * MINUTE)
         await store.confirm(address.campaign, address.digest, signed.id, NOW + 3 * MINUTE)
@@ -302,20 +304,16 @@ class TestWithdraw:
         assert outcome is Withdrawal.ALREADY
         assert (await store.tally(address.campaign)).total == 1
 
-    async def test_keeps_the_door_shut_to_older_tasks_after_signing_again(
-        self, store: Store, address: Address
-    ) -> None:
-        """A newer submission revives the address for itself, not for those from before the withdrawal."""
+    async def test_still_blocks_older_tasks_after_signing_again(self, store: Store, address: Address) -> None:
+        """A new submission is accepted; one that was signed before the withdrawal stays stale."""
         await confirmed(store, address)
         await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
         await store.admit(address, submission(NOW + 2 * MINUTE), NOW + 2 * MINUTE)
 
         assert await store.admit(address, submission(NOW), NOW + 3 * MINUTE) is Skip.STALE
 
-    async def test_then_signing_again_then_the_old_link_confirms_nothing(
-        self, store: Store, address: Address
-    ) -> None:
-        """The old link points at a submission that is gone; the new one counts."""
+    async def test_then_signing_again_leaves_the_old_link_invalid(self, store: Store, address: Address) -> None:
+        """The old link's submission is gone; only the new link confirms."""
         old = await pending(store, address, "DE")
         await store.withdraw(address.campaign, address.digest, NOW)
         new = submission(NOW + MINUTE, "FR")
@@ -327,8 +325,10 @@ class TestWithdraw:
         assert (with_old, with_new) == (Unchanged.GONE, Confirmed(new, NOW + MINUTE))
         assert (await store.tally(address.campaign)).by_country == {"FR": 1}
 
-    async def test_confirm_and_withdraw_of_a_revived_one_interleave(self, store: Store, campaign_id: str) -> None:
-        """Confirmed, withdrawn, signed again, and then everything at once: the tally is what the state says."""
+    async def test_racing_admit_and_confirm_after_a_withdrawal_keeps_the_tally_right(
+        self, store: Store, campaign_id: str
+    ) -> None:
+        """admit ‖ confirm ‖ withdraw after a first withdrawal: the tally matches the outcomes."""
         addresses = [make_address(campaign_id) for _ in range(20)]
         for each in addresses:
             await confirmed(store, each)
@@ -352,7 +352,9 @@ class TestWithdraw:
 
 
 class TestAdmit:
-    async def test_a_new_submission_is_to_be_mailed_its_own_link(self, store: Store, address: Address) -> None:
+    async def test_a_new_submission_is_granted_a_mail_with_its_own_link(
+        self, store: Store, address: Address
+    ) -> None:
         """absent → pending claims the confirm mail."""
         signed = submission()
 
@@ -360,8 +362,8 @@ class TestAdmit:
 
         assert (decision.kind, decision.submissions) == (MailKind.CONFIRM, (signed,))
 
-    async def test_a_task_that_comes_again_is_not_mailed_again(self, store: Store, address: Address) -> None:
-        """Its mail is out."""
+    async def test_a_repeated_task_is_not_mailed_again(self, store: Store, address: Address) -> None:
+        """Its mail has been sent, so it is skipped."""
         signed = await pending(store, address)
 
         assert await store.admit(address, signed, NOW + MINUTE) is Skip.SENT
@@ -369,7 +371,7 @@ class TestAdmit:
     async def test_a_crash_between_claim_and_mark_mails_nothing_within_the_hour(
         self, store: Store, address: Address
     ) -> None:
-        """Nobody knows whether that mail went out: the task waits, and is mailed after the hour."""
+        """It is unknown whether that mail was sent, so the task is deferred, and mailed after the hour."""
         signed = submission()
         await store.admit(address, signed, NOW)
 
@@ -380,7 +382,7 @@ class TestAdmit:
         assert grant(later).submissions == (signed,)
 
     async def test_a_released_claim_is_granted_again_at_once(self, store: Store, address: Address) -> None:
-        """The mail was definitely not sent, so nothing was used up."""
+        """That mail was certainly not sent, so it counts towards no cap."""
         signed = submission()
 
         for _ in range(10):
@@ -388,10 +390,10 @@ class TestAdmit:
 
         assert grant(await store.admit(address, signed, NOW)).kind is MailKind.CONFIRM
 
-    async def test_a_third_mail_within_the_hour_waits_for_the_first_to_leave_it(
+    async def test_a_third_mail_is_deferred_until_an_hour_after_the_first(
         self, store: Store, address: Address
     ) -> None:
-        """Two in an hour, and what waits is stored nowhere yet."""
+        """Two mails an hour are allowed, and a deferred submission is not stored."""
         await pending(store, address)
         await store.admit(address, submission(), NOW + MINUTE)
         third = submission()
@@ -401,8 +403,10 @@ class TestAdmit:
         assert decision == Defer(NOW + HOUR)
         assert await store.confirm(address.campaign, address.digest, third.id, NOW) is Unchanged.GONE
 
-    async def test_a_sixth_mail_waits_for_thirty_days(self, store: Store, address: Address) -> None:
-        """Five in all."""
+    async def test_a_sixth_mail_is_deferred_until_thirty_days_after_the_first(
+        self, store: Store, address: Address
+    ) -> None:
+        """Five mails in thirty days are allowed."""
         for hours in range(5):
             at = NOW + hours * HOUR
             await store.settle(grant(await store.admit(address, submission(at), at)), sent=True)
@@ -412,7 +416,7 @@ class TestAdmit:
         assert decision == Defer(NOW + timedelta(days=30))
 
     async def test_addresses_of_one_mailbox_share_its_caps(self, store: Store, campaign_id: str) -> None:
-        """name+1@ and name+2@ are two addresses and one mailbox."""
+        """name+1@ and name+2@ are two addresses of one mailbox, which gets two mails an hour in all."""
         one, two, three = (
             Address(campaign_id, make_address(campaign_id).digest, f"mailbox-of-{campaign_id}") for _ in range(3)
         )
@@ -422,35 +426,35 @@ class TestAdmit:
         assert await store.admit(three, submission(), NOW) == Defer(NOW + HOUR)
 
     async def test_a_hundred_at_once_claim_two_mails(self, store: Store, address: Address) -> None:
-        """admit ‖ admit of one address stays within the caps; all others wait."""
-        orders = await asyncio.gather(*(store.admit(address, submission(), NOW) for _ in range(100)))
+        """admit ‖ admit of one address stays within the caps; all others are deferred."""
+        decisions = await asyncio.gather(*(store.admit(address, submission(), NOW) for _ in range(100)))
 
-        assert sum(isinstance(decision, GrantMail) for decision in orders) == 2
-        assert orders.count(Defer(NOW + HOUR)) == 98
+        assert sum(isinstance(decision, GrantMail) for decision in decisions) == 2
+        assert decisions.count(Defer(NOW + HOUR)) == 98
 
     async def test_one_task_delivered_fifty_times_at_once_claims_one_mail(
         self, store: Store, address: Address
     ) -> None:
-        """claim ‖ claim of one mail."""
+        """admit ‖ admit of one submission grants its mail once."""
         signed = submission()
 
-        orders = await asyncio.gather(*(store.admit(address, signed, NOW) for _ in range(50)))
+        decisions = await asyncio.gather(*(store.admit(address, signed, NOW) for _ in range(50)))
 
-        assert sum(isinstance(decision, GrantMail) for decision in orders) == 1
+        assert sum(isinstance(decision, GrantMail) for decision in decisions) == 1
 
-    async def test_a_task_older_than_a_withdrawal_revives_nothing(self, store: Store, address: Address) -> None:
-        """It was signed before the owner withdrew."""
+    async def test_a_task_older_than_a_withdrawal_is_stale(self, store: Store, address: Address) -> None:
+        """It was signed before the owner withdrew, so it is not stored."""
         await confirmed(store, address)
         await store.withdraw(address.campaign, address.digest, NOW + MINUTE)
 
         assert await store.admit(address, submission(NOW), NOW + 2 * MINUTE) is Skip.STALE
 
     async def test_a_task_older_than_thirty_days_is_dropped(self, store: Store, address: Address) -> None:
-        """Tombstones live a day longer, so that no task can outlive one."""
+        """Tombstones are kept for a day longer, so that no task can outlive one."""
         assert await store.admit(address, submission(NOW - timedelta(days=30)), NOW) is Skip.STALE
 
-    async def test_a_confirmed_address_is_told_that_it_has_signed(self, store: Store, address: Address) -> None:
-        """Only the withdraw link goes there, and the tally stays."""
+    async def test_a_confirmed_address_gets_its_withdraw_link(self, store: Store, address: Address) -> None:
+        """The mail says that it has signed already and holds nothing to confirm; the tally stays unchanged."""
         await confirmed(store, address)
 
         decision = grant(await store.admit(address, submission(), NOW + MINUTE))
@@ -458,17 +462,15 @@ class TestAdmit:
         assert (decision.kind, decision.submissions) == (MailKind.SIGNED, ())
         assert (await store.tally(address.campaign)).total == 1
 
-    async def test_a_confirmed_address_is_told_within_the_caps(self, store: Store, address: Address) -> None:
-        """Such a mail is a courtesy: over the caps it is not sent later either."""
+    async def test_a_confirmed_address_gets_no_mail_over_the_caps(self, store: Store, address: Address) -> None:
+        """Such a mail is a courtesy: over the caps it is skipped, not deferred."""
         await confirmed(store, address)
         await store.admit(address, submission(), NOW)
 
         assert await store.admit(address, submission(), NOW + MINUTE) is Skip.CAPPED
 
-    async def test_a_task_that_comes_again_after_confirm_mails_nothing(
-        self, store: Store, address: Address
-    ) -> None:
-        """It is no new attempt to sign, neither for the kept submission nor for a dropped one."""
+    async def test_a_repeated_task_after_confirm_mails_nothing(self, store: Store, address: Address) -> None:
+        """Neither the confirmed submission nor one that was dropped then counts as a new attempt to sign."""
         dropped = await pending(store, address)
         kept = await confirmed(store, address)
 
@@ -499,8 +501,8 @@ class TestAdmit:
         assert again == [Unchanged.ALREADY] * 30
         assert (await store.tally(campaign_id)).total == 30
 
-    async def test_racing_withdraw_revives_nothing(self, store: Store, campaign_id: str) -> None:
-        """admit ‖ withdraw with a task signed before the withdrawal: either way the address ends up withdrawn."""
+    async def test_racing_withdraw_leaves_the_address_withdrawn(self, store: Store, campaign_id: str) -> None:
+        """admit ‖ withdraw with a task signed before the withdrawal: whichever comes first, no link confirms."""
         addresses = [make_address(campaign_id) for _ in range(30)]
         first = [await pending(store, each) for each in addresses]
         late = [submission(NOW) for _ in addresses]
@@ -522,8 +524,8 @@ class TestAdmit:
         ]
         assert outcomes == [Unchanged.GONE] * 60
 
-    async def test_a_full_document_makes_the_next_submission_wait(self, store: Store, address: Address) -> None:
-        """Five submissions wait for their owner; the sixth has to, too."""
+    async def test_a_full_document_defers_the_next_submission(self, store: Store, address: Address) -> None:
+        """While five submissions of one address are pending, a sixth is deferred until they expire."""
         for _ in range(MAX_SUBMISSIONS):
             await store.settle(grant(await store.admit(address, submission(), NOW)), sent=False)
 
@@ -531,42 +533,42 @@ class TestAdmit:
 
 
 class TestClaim:
-    async def test_a_pending_address_is_due_its_confirm_links(self, store: Store, address: Address) -> None:
-        """All of them, oldest first, because only the owner knows which is the right one."""
+    async def test_a_pending_address_gets_its_confirm_links(self, store: Store, address: Address) -> None:
+        """It gets all of them, oldest first, because only the owner knows which is the right one."""
         first, second = await pending(store, address), await pending(store, address)
 
         decision = grant(await store.claim(address, "request", None, NOW + HOUR))
 
         assert (decision.kind, decision.submissions) == (MailKind.CONFIRM, (first, second))
 
-    async def test_a_confirmed_address_is_due_its_withdraw_link(self, store: Store, address: Address) -> None:
-        """The mail for it holds nothing to confirm."""
+    async def test_a_confirmed_address_gets_its_withdraw_link(self, store: Store, address: Address) -> None:
+        """Its mail holds nothing to confirm."""
         await confirmed(store, address)
 
         decision = grant(await store.claim(address, "request", None, NOW))
 
         assert (decision.kind, decision.submissions) == (MailKind.SIGNED, ())
 
-    async def test_a_stranger_is_due_nothing(self, store: Store, address: Address) -> None:
-        """Nobody can make us write to somebody who never signed."""
+    async def test_an_unknown_address_gets_no_mail(self, store: Store, address: Address) -> None:
+        """Nobody can make us send mail to somebody who never signed."""
         assert await store.claim(address, "request", None, NOW) is Skip.NOT_DUE
 
-    async def test_a_withdrawn_address_is_due_nothing(self, store: Store, address: Address) -> None:
-        """It asked us to forget it."""
+    async def test_a_withdrawn_address_gets_no_mail(self, store: Store, address: Address) -> None:
+        """Its owner asked to be forgotten."""
         await confirmed(store, address)
         await store.withdraw(address.campaign, address.digest, NOW)
 
         assert await store.claim(address, "request", None, NOW) is Skip.NOT_DUE
 
-    async def test_over_the_caps_it_is_not_sent_later(self, store: Store, address: Address) -> None:
-        """Anybody who asks again and again gets two mails in the hour."""
+    async def test_a_mail_over_the_caps_is_skipped(self, store: Store, address: Address) -> None:
+        """However often links are requested, a mailbox gets two mails an hour, and no others later."""
         await pending(store, address)
         await store.claim(address, "one", None, NOW)
 
         assert await store.claim(address, "two", None, NOW) is Skip.CAPPED
 
-    async def test_a_reminder_links_to_the_submission_it_reminds_of(self, store: Store, address: Address) -> None:
-        """Not to another one for the same address."""
+    async def test_a_reminder_links_to_its_own_submission(self, store: Store, address: Address) -> None:
+        """It does not link to another pending submission of the same address."""
         signed = await pending(store, address)
         await pending(store, address)
 
@@ -575,13 +577,13 @@ class TestClaim:
         assert (decision.kind, decision.submissions) == (MailKind.REMINDER, (signed,))
 
     async def test_a_reminder_after_confirming_is_not_due(self, store: Store, address: Address) -> None:
-        """Nor one whose submission was dropped."""
+        """A signer who has confirmed is not reminded."""
         signed = await confirmed(store, address)
 
         assert await store.claim(address, signed.id, MailKind.REMINDER, NOW + 24 * HOUR) is Skip.NOT_DUE
 
     async def test_a_reminder_is_sent_once(self, store: Store, address: Address) -> None:
-        """However often its task comes."""
+        """However often its task is delivered, later ones are skipped."""
         signed = await pending(store, address)
         later = NOW + 24 * HOUR
         await store.settle(grant(await store.claim(address, signed.id, MailKind.REMINDER, later)), sent=True)
@@ -590,10 +592,10 @@ class TestClaim:
 
 
 class TestSettle:
-    async def test_marks_the_mail_although_another_was_claimed_meanwhile(
+    async def test_marks_a_mail_as_sent_although_another_was_claimed_meanwhile(
         self, store: Store, address: Address
     ) -> None:
-        """The mailbox has changed since the claim was granted; the mark is not lost."""
+        """The mark is not lost, although the mailbox's document has changed since the claim."""
         signed = submission()
         decision = grant(await store.admit(address, signed, NOW))
         await store.admit(address, submission(), NOW)
@@ -603,7 +605,7 @@ class TestSettle:
         assert await store.admit(address, signed, NOW + 2 * HOUR) is Skip.SENT
 
 
-async def test_campaigns_do_not_see_each_other(store: Store, campaign_id: str) -> None:
+async def test_campaigns_are_separate(store: Store, campaign_id: str) -> None:
     """The same digest in another campaign is another signature."""
     first = make_address(campaign_id)
     second = Address(f"{campaign_id}-b", first.digest, first.mailbox)
@@ -613,8 +615,8 @@ async def test_campaigns_do_not_see_each_other(store: Store, campaign_id: str) -
     assert await store.tally(second.campaign) == Tally()
 
 
-async def test_a_dead_letter_is_kept_once_as_it_came(store: Store, tmp_path: Path, campaign_id: str) -> None:
-    """However often it is added, there is one of it, sealed as it was."""
+async def test_a_dead_letter_is_kept_once_and_sealed(store: Store, tmp_path: Path, campaign_id: str) -> None:
+    """Adding the same task twice stores it once, with its sealed body and its reason."""
     for _ in range(2):
         await store.add_dead_letter(campaign_id, b"sealed", "Unopenable", NOW)
 
@@ -622,7 +624,7 @@ async def test_a_dead_letter_is_kept_once_as_it_came(store: Store, tmp_path: Pat
 
 
 async def dead_letter(store: Store, task_id: str, folder: Path) -> tuple[bytes, str]:
-    """Body and reason, read past the adapter: only a person looks at these."""
+    """Return body and reason, read without the adapter, which only adds dead letters."""
     if isinstance(store, FirestoreStore):
         client = AsyncClient(project="undersign-test")
         kept = (await client.document("dead_letters", task_id).get()).to_dict()
@@ -634,8 +636,8 @@ async def dead_letter(store: Store, task_id: str, folder: Path) -> tuple[bytes, 
 
 
 class TestHistory:
-    async def test_gives_each_day_with_its_hours_oldest_first(self, store: Store, campaign_id: str) -> None:
-        """Of this campaign alone, from a day on, across days and months."""
+    async def test_returns_days_with_their_hours_oldest_first(self, store: Store, campaign_id: str) -> None:
+        """It holds the points of this campaign alone, from the given day on, across days and months."""
         points = [Point(NOW + hours * HOUR, hours, {"DE": hours, "other": 0}) for hours in (0, 1, 2, 30, 24 * 12)]
         for point in points:
             await store.add_to_history(campaign_id, point)
@@ -648,8 +650,8 @@ class TestHistory:
         assert await store.history(campaign_id, date(2026, 11, 23)) == days[1:]
         assert await store.history(campaign_id, date(2027, 1, 1)) == []
 
-    async def test_holds_one_point_an_hour_the_last(self, store: Store, campaign_id: str) -> None:
-        """A schedule that calls twice adds nothing, and a country that is gone does not stay."""
+    async def test_keeps_the_last_point_of_each_hour(self, store: Store, campaign_id: str) -> None:
+        """A second point replaces the first, including countries that are no longer counted."""
         await store.add_to_history(campaign_id, Point(NOW, 3, {"DE": 2, "FR": 1}))
         last = Point(NOW + 59 * MINUTE, 2, {"DE": 2})
         await store.add_to_history(campaign_id, last)

@@ -1,4 +1,4 @@
-"""A line over time: where its corners are, and what stands beside it."""
+"""A line chart over time: its corners, and the labels of its axes."""
 
 import re
 from datetime import timedelta
@@ -14,7 +14,7 @@ HOUR = timedelta(hours=1)
 
 
 def test_runs_from_the_lower_left_to_the_upper_right() -> None:
-    """The box is 1000 wide and 400 high, and counts from the top."""
+    """The chart is 1000 wide and 400 high; y is counted from the top."""
     chart = charts.line([(NOW, 0), (NOW + HOUR, 50), (NOW + 4 * HOUR, 100)])
 
     assert chart
@@ -35,8 +35,8 @@ def test_runs_from_the_lower_left_to_the_upper_right() -> None:
         (1_010_000, [1_250_000, 1_000_000, 750_000, 500_000, 250_000, 0]),
     ],
 )
-def test_has_round_numbers_beside_it(most: int, steps: list[int]) -> None:
-    """Few of them, and the highest just above the line."""
+def test_labels_its_axis_with_round_numbers(most: int, steps: list[int]) -> None:
+    """There are at most six, and the highest is just above the line."""
     chart = charts.line([(NOW, 0), (NOW + HOUR, most)])
 
     assert chart
@@ -44,14 +44,14 @@ def test_has_round_numbers_beside_it(most: int, steps: list[int]) -> None:
 
 
 def test_is_none_where_there_is_nothing_to_draw() -> None:
-    """A petition on its first day."""
+    """A petition on its first day has no chart: a line needs two points."""
     assert charts.line([]) is None
     assert charts.line([(NOW, 7)]) is None
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=2, max_size=50))
 def test_never_leaves_its_box(numbers: list[int]) -> None:
-    """Whatever the numbers; people withdraw, so it may fall."""
+    """Any numbers stay inside, also falling ones, since people withdraw."""
     chart = charts.line([(NOW + n * HOUR, number) for n, number in enumerate(numbers)])
 
     assert chart

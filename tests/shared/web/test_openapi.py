@@ -1,4 +1,4 @@
-"""The OpenAPI document, and whether every answer is one that it describes, whatever Schemathesis asks."""
+"""The OpenAPI document, and whether it describes every answer to what Schemathesis sends."""
 
 import json
 import os
@@ -19,15 +19,15 @@ from shared.web.routes import function_by_path
 from tests.support.deployment import CAMPAIGN, LINKS, PUBLIC_URL, REPOSITORY, SIGNATURES, signature, world
 from tests.support.servers import Server, server
 
-#: Called by the queue and the scheduler alone: anybody who reads the public description cannot reach them.
+#: Called by the queue and the scheduler alone; readers of the public document cannot call them.
 PRIVATE = {(f"/v1/tasks/{name}", "post") for name in ("deliver", "sweep", "snapshot", "fold")}
 
-#: JSON Schema can say neither what an address of mail is nor what a name may hold (letters, but no web address),
-#: so what fits the schema may still be refused. That the examples are accepted has a test of its own.
+#: JSON Schema can express neither what an email address is nor what a name may hold (letters, but no URL), so a
+#: body that fits the schema may still be refused. That the examples are accepted is tested separately.
 _NOT_CHECKED = "positive_data_acceptance"
 _EXAMPLES_PER_OPERATION = "100"
 _SEED = "20261122"
-_PATIENCE_SECONDS = 240
+_TIMEOUT_SECONDS = 240
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
-    """By the schema of the OpenAPI Initiative, with every reference leading somewhere and every name unique."""
+    """It is valid by OpenAPI's own schema, its references resolve, and the names of its operations are unique."""
     schemathesis.openapi.from_dict(document).validate()
 
     assert document["openapi"].startswith("3.1.")
@@ -53,10 +53,10 @@ def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert len(operations) == len(set(operations))
 
 
-async def test_every_route_is_described_and_nothing_else(
+async def test_the_document_describes_every_public_route_and_no_other(
     document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Path by path and method by method, as the functions themselves list them."""
+    """Its paths and methods are those of the functions' own routes, except for the private ones."""
     async with world(tmp_path, monkeypatch) as deployed:
         routes = [route for module in deployed.functions.values() for route in module.app.routes]
     served = {(route.path, method.lower()) for route in routes for method in route.handlers}
@@ -68,7 +68,7 @@ async def test_every_route_is_described_and_nothing_else(
 
 
 def test_every_operation_has_a_tag_and_a_summary(document: dict[str, Any]) -> None:
-    """A sentence of its own, so that a list of operations reads as one."""
+    """Each summary is a sentence that no other operation has, so that a list of operations can be read."""
     tags = {tag["name"] for tag in document["tags"]}
     summaries = [operation["summary"] for _, _, operation in operations(document)]
 
@@ -80,7 +80,7 @@ def test_every_operation_has_a_tag_and_a_summary(document: dict[str, Any]) -> No
 
 
 def test_every_json_body_has_an_example_that_fits_its_schema(document: dict[str, Any]) -> None:
-    """Of every request, and of every answer to one that succeeds."""
+    """Every request and every successful response has one."""
     bodies = [
         body
         for _, _, operation in operations(document)
@@ -100,25 +100,25 @@ def succeeding(operation: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Path, method and description of each."""
+    """Yield path, method and description of each operation."""
     for path, item in document["paths"].items():
         yield from ((path, method, item[method]) for method in item if method != "parameters")
 
 
 def test_every_answer_is_described(running: Server, tmp_path: Path) -> None:
-    """No 500, no status, header, media type or shape that the document does not name, and no method it hides."""
-    asked = _schemathesis(running, tmp_path, "--exclude-checks", _NOT_CHECKED)
+    """No answer is a 500 or has a status, header, media type or shape that the document does not name."""
+    finished = _schemathesis(running, tmp_path, "--exclude-checks", _NOT_CHECKED)
 
-    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
-def test_every_answer_to_a_link_that_works_is_described(running: Server, tmp_path: Path) -> None:
-    """Confirm, withdraw, and confirm again after that, with tokens that guessing would never find."""
+def test_every_answer_to_a_valid_link_is_described(running: Server, tmp_path: Path) -> None:
+    """Schemathesis confirms and withdraws with real tokens, which it could never guess."""
     address = "links@example.org"
     httpx.post(running.url + SIGNATURES, json=signature(email=address), trust_env=False).raise_for_status()
     links = running.mail_to(address).links
 
-    asked = _schemathesis(
+    finished = _schemathesis(
         running,
         tmp_path,
         "--exclude-checks",
@@ -128,11 +128,11 @@ def test_every_answer_to_a_link_that_works_is_described(running: Server, tmp_pat
         tokens={purpose: link.rsplit("/", 1)[1] for purpose, link in links.items()},
     )
 
-    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
 def test_the_examples_are_accepted(document: dict[str, Any], running: Server) -> None:
-    """Who copies a body out of the document signs, and asks for links."""
+    """The request bodies in the document, sent as they are, sign and request links."""
     answers = {}
     for path, item in document["paths"].items():
         for body in _values_of("application/json", item.get("post", {}).get("requestBody")):
@@ -145,7 +145,7 @@ def test_the_examples_are_accepted(document: dict[str, Any], running: Server) ->
 def _schemathesis(
     running: Server, folder: Path, *options: str, tokens: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Let Schemathesis ask; it ends with 0 unless it finds fault. `tokens`: by purpose."""
+    """Run Schemathesis, which exits with 0 unless a check fails. `tokens`: by purpose."""
     configuration = folder / "schemathesis.toml"
     configuration.write_text("".join(map(_with_token, (tokens or {}).items())))
     return subprocess.run(
@@ -163,7 +163,7 @@ def _schemathesis(
         },
         capture_output=True,
         text=True,
-        timeout=_PATIENCE_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
         check=False,
     )
 
@@ -174,7 +174,7 @@ def _with_token(purpose_and_token: tuple[str, str]) -> str:
 
 
 def _values_of(key: str, node: Any) -> Iterator[Any]:
-    """Every value of `key`, however deep in the document."""
+    """Yield every value of `key` at any depth of the document."""
     if isinstance(node, dict):
         yield from [node[key]] if key in node else []
         node = list(node.values())

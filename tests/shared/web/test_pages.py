@@ -1,4 +1,4 @@
-"""Pages in what a walk through the example campaign does not show, and what the privacy notice must say."""
+"""Pages in states that the example campaign's journey does not reach, and what the privacy notice must say."""
 
 import html
 import re
@@ -17,7 +17,7 @@ ENGLISH = locales.load("en")
 def petition(
     campaign: Campaign, *, closed_reason: ClosedReason | None = None, moved: bool = False, **values: str
 ) -> str:
-    """The page in English, its form filled in with `values`."""
+    """Return the petition page in English, its form filled in with `values`."""
     page = pages.petition(
         campaign, ENGLISH, Filled(values), {}, public_url=PUBLIC_URL, closed_reason=closed_reason, moved=moved
     )
@@ -25,31 +25,31 @@ def petition(
 
 
 def notice(campaign: Campaign) -> str:
-    """What the privacy notice says, in English."""
+    """Return the text of the privacy notice in English."""
     return words(bytes(pages.privacy(campaign, ENGLISH, {}).body).decode())
 
 
 def words(page: str) -> str:
-    """The text of a page, without its marks and its style."""
+    """Return the text of a page without markup and styles."""
     text = html.unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL))
     return " ".join(text.split())
 
 
 def alone(campaign: Campaign) -> Campaign:
-    """The campaign with its first controller only, and with no partner."""
+    """Return the campaign with only its first controller and without partners."""
     texts = {code: text.model_copy(update={"arrangement": None}) for code, text in campaign.texts.items()}
     return campaign.model_copy(update={"controllers": campaign.controllers[:1], "partners": {}, "texts": texts})
 
 
 @pytest.fixture
 def campaign() -> Campaign:
-    """The example, with texts in German as well, and in a language that Undersign does not speak yet."""
+    """The example with texts in English, German and Tagalog, which Undersign does not support."""
     example = campaigns.load_all()[CAMPAIGN]
     return example.model_copy(update={"texts": dict.fromkeys(("en", "de", "tl"), example.text("en"))})
 
 
 def test_languages_are_offered_by_their_own_names(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those in which both the campaign and its forms are written; where the signer came from goes along."""
+    """Only languages of both the campaign and Undersign are offered, by links that keep partner and source."""
     monkeypatch.setattr(locales, "LANGUAGES", frozenset({"en", "de", "fr"}))
 
     page = petition(campaign, partner="digital-rights", source="flyer")
@@ -61,15 +61,15 @@ def test_languages_are_offered_by_their_own_names(campaign: Campaign, monkeypatc
     assert 'hreflang="fr"' not in page
 
 
-def test_one_language_needs_no_menu(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A menu of one would be noise."""
+def test_one_language_has_no_menu(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A menu with one language would be useless."""
     monkeypatch.setattr(locales, "LANGUAGES", frozenset({"en"}))
 
     assert "languages" not in re.sub(r"<style>.*?</style>", "", petition(campaign), flags=re.DOTALL)
 
 
-def test_a_closed_petition_says_when_one_could_sign_and_points_at_no_form(campaign: Campaign) -> None:
-    """The text and the number stay."""
+def test_a_closed_petition_shows_its_dates_and_no_form(campaign: Campaign) -> None:
+    """The count stays on the page; the form and the link that skips to it do not."""
     page = petition(campaign, closed_reason="campaign_closed")
 
     assert "1 November 2026 to 31 October 2027" in page
@@ -78,16 +78,16 @@ def test_a_closed_petition_says_when_one_could_sign_and_points_at_no_form(campai
     assert "count.svg" in page
 
 
-def test_who_comes_from_a_page_that_is_not_registered_is_told(campaign: Campaign) -> None:
-    """An empty form would look as if it had failed."""
-    said = "The page you came from is not registered for this petition, so nothing was sent yet."
+def test_a_signer_from_an_unregistered_page_is_told_that_nothing_was_sent(campaign: Campaign) -> None:
+    """Without this message, the empty form would look like a failure."""
+    message = "The page you came from is not registered for this petition, so nothing was sent yet."
 
-    assert f'<p class="moved" role="status">{said}' in petition(campaign, moved=True)
-    assert said not in petition(campaign)
+    assert f'<p class="moved" role="status">{message}' in petition(campaign, moved=True)
+    assert message not in petition(campaign)
 
 
-def test_where_the_signer_came_from_is_kept(campaign: Campaign) -> None:
-    """Through a fault in the form."""
+def test_the_form_keeps_where_the_signer_came_from(campaign: Campaign) -> None:
+    """Partner and source are sent again when a signer corrects the form."""
     page = petition(campaign, partner="digital-rights", source="flyer")
 
     for name, value in [("partner", "digital-rights"), ("source", "flyer")]:
@@ -95,7 +95,7 @@ def test_where_the_signer_came_from_is_kept(campaign: Campaign) -> None:
 
 
 def test_correcting_the_email_address_keeps_where_the_signer_came_from(campaign: Campaign) -> None:
-    """So that the partner's part in it is not lost with a typing error."""
+    """Partner and source survive the correction of a typo; consent has to be given again."""
     typed = {"email": "ann@exmaple.org", "partner": "digital-rights", "source": "flyer", "consent": "true"}
 
     page = bytes(pages.check_inbox(campaign, ENGLISH, typed).body).decode()
@@ -138,28 +138,26 @@ def test_correcting_the_email_address_keeps_where_the_signer_came_from(campaign:
         "Berlin Commissioner for Data Protection and Freedom of Information",
     ],
 )
-def test_the_privacy_notice_tells(statement: str) -> None:
-    """GDPR, Article 13, and what our own design makes true."""
+def test_the_privacy_notice_contains(statement: str) -> None:
+    """The notice states what GDPR, Article 13, demands and what our own design promises."""
     assert statement in notice(campaigns.load_all()[CAMPAIGN])
 
 
 def test_the_privacy_notice_of_one_controller_without_partners() -> None:
-    """Neither an arrangement with nobody nor a list of none."""
-    said = notice(alone(campaigns.load_all()[CAMPAIGN]))
+    """It mentions neither an arrangement between controllers nor a list of partners."""
+    text = notice(alone(campaigns.load_all()[CAMPAIGN]))
 
-    assert "This controller decides on your data:" in said
-    assert "What they have agreed" not in said
-    assert "None" not in said
-    assert "one of these partners" not in said
+    assert "This controller decides on your data:" in text
+    assert "What they have agreed" not in text
+    assert "None" not in text
+    assert "one of these partners" not in text
 
 
-def test_nobody_is_told_that_the_link_alone_is_enough() -> None:
-    """It opens a page; the button there counts. And the mail's button is not called like it."""
-    telling = [
-        text for text in ENGLISH.texts.values() if "your signature counts" in text or "press" in text.lower()
-    ]
+def test_no_text_says_that_opening_the_link_is_enough() -> None:
+    """The link opens a page, and the button there counts; the button in the mail has another label."""
+    texts = [text for text in ENGLISH.texts.values() if "your signature counts" in text or "press" in text.lower()]
 
-    assert [text for text in telling if re.search(r"[Pp]ress (it|the [a-z ]*link)\b|One press", text)] == []
+    assert [text for text in texts if re.search(r"[Pp]ress (it|the [a-z ]*link)\b|One press", text)] == []
     for kind in ("confirm", "reminder"):
         assert "open the link below and press the button there" in ENGLISH.texts[f"mail.{kind}.body"]
         assert ENGLISH.texts[f"mail.{kind}.button"] != ENGLISH.texts["confirm.submit"]
@@ -167,7 +165,7 @@ def test_nobody_is_told_that_the_link_alone_is_enough() -> None:
 
 @pytest.mark.parametrize("kind", ["confirm", "reminder", "signed"])
 def test_a_mail_is_short(kind: str) -> None:
-    """Some sixty words, without its links: a longer one is not read."""
+    """A mail has some sixty words without its links, because longer ones are not read."""
     link = [] if kind == "signed" else [MailLink("https://petition.example.org/c", None)]
     text, _ = pages.mail(
         kind,

@@ -1,4 +1,4 @@
-"""The least an asynchronous function can do: what all others are measured against."""
+"""The minimal asynchronous function, with which all others are compared."""
 
 import functions_framework.aio
 from starlette.requests import Request

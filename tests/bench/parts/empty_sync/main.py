@@ -1,4 +1,4 @@
-"""The least a function can do on the framework's synchronous default."""
+"""The minimal function on the framework's synchronous default."""
 
 import flask
 import functions_framework

@@ -1,6 +1,6 @@
-"""What sign does, written for the framework's synchronous default: the same checks, seal and task.
+"""sign on the framework's synchronous default, with the same validation, sealing and task.
 
-For comparison alone; it knows JSON only, and answers faults with 500.
+It is only for comparison: it accepts JSON alone, and answers errors with 500.
 """
 
 import os
@@ -58,6 +58,6 @@ def _enqueue(body: bytes) -> None:
 
 @cache
 def _client() -> CloudTasksClient:
-    # In the worker: a channel does not survive gunicorn's fork.
+    # Created in the worker, since a channel does not survive gunicorn's fork.
     channel = grpc.insecure_channel(os.environ["CLOUD_TASKS_EMULATOR_HOST"])
     return CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))

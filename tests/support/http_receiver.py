@@ -1,4 +1,4 @@
-"""A real HTTP server on a port of its own, to which queues deliver, and which remembers what came."""
+"""An HTTP server on its own port to which queues deliver, and which records what it receives."""
 
 import asyncio
 import contextlib
@@ -16,20 +16,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-#: How long to wait for what must come, in seconds; only a failing test waits so long.
+#: How long to wait for a delivery, in seconds; only a failing test waits for so long.
 PATIENCE_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    #: Names in any case.
+    #: Looked up by name in any case.
     headers: Mapping[str, str]
     body: bytes
 
 
 @asynccontextmanager
 async def serving(app: Starlette) -> AsyncIterator[str]:
-    """The address of `app`, served on a port of its own."""
+    """Serve `app` on a free port, and yield its URL."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = _Server(uvicorn.Config(app, lifespan="off", ws="none", log_config=None))
     task = asyncio.create_task(server.serve(sockets=[listening]))
@@ -41,7 +41,7 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
 
 
 class Receiver:
-    """Answers each POST to `url` with the next status of `answers`, and with 204 when there are no more."""
+    """Answer each POST to `url` with the next status of `answers`, and with 204 after the last."""
 
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
@@ -70,7 +70,7 @@ class Receiver:
         self._open.set()
 
     async def wait_for(self, count: int) -> None:
-        """Wait until `count` deliveries came, answered or not."""
+        """Wait until `count` deliveries have arrived, answered or not."""
         async with asyncio.timeout(PATIENCE_SECONDS), self._came:
             await self._came.wait_for(lambda: len(self.deliveries) >= count)
 
@@ -91,4 +91,4 @@ class Receiver:
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        yield  # Ctrl-C is pytest's
+        yield  # leave Ctrl-C to pytest
