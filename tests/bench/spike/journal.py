@@ -45,6 +45,8 @@ class Journal:
     refused: float = 0
     #: Accepted into the second database, because Cloud Tasks took too long.
     spooled: float = 0
+    #: Signers who were mailed, and press the button in the mail.
+    confirmed: float = 0
     #: Presses of the button in the mail that were thanked and put into the queue, for the tally took too long.
     deferred: float = 0
     #: Answers 429 to a button in the mail; who got one presses again.
@@ -80,7 +82,7 @@ class Journal:
         self._sum(stage, now, signers)
 
     def done(self, queue: str, age: float) -> None:
-        """Note that a task of this age is done."""
+        """Note that a task of this age, in seconds, is done."""
         self.oldest[queue] = max(self.oldest.get(queue, 0), age)
 
     def level(self, name: str, now: float, value: float) -> None:
@@ -94,12 +96,9 @@ class Journal:
 
     @property
     def lost(self) -> float:
-        """Signers who were accepted and not mailed, or who pressed the button and are not counted."""
+        """Return how many were accepted and not mailed, or pressed the button and are not counted."""
         accepted, mailed = self.times[ACCEPTED].signers, self.times[MAILED].signers
         return accepted - mailed + self.confirmed - self.times[COUNTED].signers
-
-    #: Signers who pressed the button in the mail.
-    confirmed: float = 0
 
     def _sum(self, name: str, now: float, signers: int) -> None:
         self.series[name][int(now // self.bin_seconds)] += signers

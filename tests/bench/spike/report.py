@@ -35,14 +35,14 @@ class Result:
 
     @property
     def mail_rate(self) -> float:
-        """Fresh mails a second from the first press to the last mail, as a share of what the relays take."""
+        """Return the mean of fresh mails a second until the last one, as a share of what the relays take."""
         journal = self.journal
         last = max(journal.series[MAILED], default=0) * journal.bin_seconds
         return journal.per_second(MAILED, journal.first_press_at, last) / self.scenario.mails_per_second
 
     @property
     def fills_per_second(self) -> float:
-        """Counts that the functions are asked for, while people press."""
+        """Return how often the functions are asked for the count, while people press."""
         return self.journal.fills / (self.scenario.trace.seconds - self.journal.first_press_at)
 
 

@@ -570,7 +570,7 @@ def test_quantiles_weigh_each_group_by_its_signers() -> None:
     assert math.isnan(Times().quantile(0.5))
 
 
-def test_the_first_minute_is_told_apart() -> None:
+def test_the_first_minute_is_reported_apart() -> None:
     """Signers of the first minute wait for an instance; later ones do not."""
     journal = simulated(rush(20, 120), there()).journal
 
