@@ -72,8 +72,8 @@ cost: ## Estimate a month's bill; SIGNATURES=1000000 VIEWERS=5000000, and ARGS="
 bench: $(VENV)/bench.stamp ## Measure every function beside an empty one; needs wrk; ARGS="--only signing" for a part
 	@$(VENV)/bench/bin/python -m tests.bench $(ARGS)
 
-# Simulates for a minute or two, and then runs the real functions for another, which takes all cores.
-spike: $(VENV)/bench.stamp ## Simulate a rush on the deployed system; ARGS="--help" for the rest
+# Simulates for ten minutes, and then runs the real functions for another, which takes all cores.
+spike: $(VENV)/bench.stamp ## Simulate rushes on the deployed system; ARGS="--help" for the rest
 	@$(VENV)/bench/bin/python -m tests.bench.spike $(ARGS)
 
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes

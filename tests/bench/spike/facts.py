@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from infra.cost.usage import TALLY_DOCUMENTS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
@@ -41,9 +43,14 @@ class Platform:
     create_timeout_seconds: float = 8
     #: The sweep of the spool, infra/scheduler.tf.
     sweep_seconds: float = 300
-    #: "no more than 500 operations per second to a cold queue", and 50 % more each 5 minutes, for creations and
-    #: dispatches each. https://cloud.google.com/tasks/docs/manage-cloud-task-scaling
-    queue_ramp_per_second: float = 500
+    #: "no more than 500 operations per second to a cold queue", and 50 % more each 5 minutes, here for creations.
+    #: https://cloud.google.com/tasks/docs/manage-cloud-task-scaling
+    create_ramp_per_second: float = 500
+    #: Dispatches "ramp up slowly when the queue is newly created or idle and if large numbers of tasks suddenly
+    #: become available" (https://cloud.google.com/tasks/docs/common-pitfalls). No page says how slowly. Ours: ten
+    #: a second at once, and half as many again each ten seconds. `make spike` shows what follows if it is slower.
+    dispatch_ramp_per_second: float = 10
+    dispatch_ramp_period_seconds: float = 10
     #: Tokens that the queue saves up while nothing is due, as a share of its rate a second: `gcloud tasks queues
     #: describe` tells maxBurstSize 100 at 500 a second.
     queue_burst_seconds: float = 0.2
@@ -58,6 +65,9 @@ class Platform:
     collection_ramp_per_second: float = 500
     ramp_growth: float = 1.5
     ramp_period_seconds: float = 300
+    #: Of a tally. Each process takes them in turn, from a document of its own on, and in a quiet time few of them;
+    #: here each confirmation takes one at random, which is a little worse.
+    tally_documents: int = TALLY_DOCUMENTS
     #: "sustained": https://firebase.google.com/docs/firestore/solutions/counters
     document_writes_per_second: float = 1
     #: Ours: so many writes a document takes in a burst before the rule above holds it back.
@@ -65,19 +75,23 @@ class Platform:
     #: `TIMEOUT_SECONDS` of shared/databases/firestore.py.
     call_timeout_seconds: float = 10
 
-    # The mail relay.
+    # The mail relays.
 
-    #: Connection, STARTTLS and its answer; as in infra/cost/usage.py. It takes as many mails a second as the
-    #: queue sends, for that is what infra/RUNBOOK.md says to agree on with it.
-    relay_seconds: float = 0.6
+    #: Ours: of one mail on a connection that is open already: four round trips, and the relay stores it.
+    relay_seconds: float = 0.2
+    #: Ours: so many relays share the mails, and each allows so many connections for each mail a second: 20 for 50,
+    #: as in infra/variables.tf. infra/functions.tf divides them by the most instances of deliver.
+    relays: int = 2
+    relay_connections: float = 0.4
 
     latency_sigma: float = 0.4
 
     # Cloud CDN. https://cloud.google.com/cdn/docs/caching
 
     #: Ours: caches that each ask for their own copy: some in each of the dozens of places in and around Europe.
-    #: Concurrent misses in one of them become one request ("request coalescing", on by default).
-    cache_places: int = 60
+    #: Concurrent misses in one of them become one request ("request coalescing", on by default), and while a copy
+    #: is renewed, the old one is served (`stale-while-revalidate`).
+    caches: int = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +108,14 @@ class People:
     opening_longest_seconds: float = 12 * 3600
     #: On the page with the button.
     reading_seconds: float = 8
+    #: After a mail that was not followed; `REMINDER_AFTER` of deliver.
+    reminded_after_seconds: float = 24 * 3600
     #: Somebody whose button answered "try again" presses it again after so long.
     again_seconds: float = 30
-    #: Pages with the count that are opened for each signature: in March 2019 ten thousand reads a second came with
-    #: 33 signatures, and one view reads the count ten times (infra/cost/usage.py).
-    views_a_press: float = 30
+    #: Pages with the count that are opened for each signature: in March 2019, 100,000 viewers who asked each ten
+    #: seconds came with 33 counted signatures a second, which are 42 presses; one view reads the count ten times
+    #: (infra/cost/usage.py). Nobody has published the reads themselves.
+    views_a_press: float = 24
 
 
 GOOGLE = Platform()

@@ -2,36 +2,37 @@
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
 
-#: What signers wait for: from the press on; and from the button in the mail until they are counted.
-STAGES = ("accepted", "mailed", "counted")
-BUTTON = "button"
+#: What signers wait for, from the press on; and from the button in the mail until they are counted.
+ACCEPTED, MAILED, COUNTED, BUTTON = "accepted", "mailed", "counted", "button"
+#: Parts of `ACCEPTED`: who pressed within a minute of the first press, and all others.
+FIRST_MINUTE, LATER = "first minute", "later"
 
 
 @dataclass(slots=True)
 class Times:
-    """How long each of many signers waited, in groups that waited equally long: seconds, and how many."""
+    """How many signers waited how many seconds, to three digits."""
 
-    groups: list[tuple[float, float]] = field(default_factory=list)
+    signers_by_wait: dict[float, float] = field(default_factory=partial(defaultdict, float))
 
     def add(self, seconds: float, signers: float) -> None:
-        self.groups.append((seconds, signers))
+        self.signers_by_wait[float(f"{seconds:.3g}")] += signers
 
     @property
     def signers(self) -> float:
-        return sum(signers for _, signers in self.groups)
+        return sum(self.signers_by_wait.values())
 
-    def quantiles(self, shares: Sequence[float]) -> list[float]:
-        """Return the seconds within which each share had it; 1 is the longest. NaN where there is nobody."""
-        ordered = sorted(self.groups)
-        sums, so_far = [], 0.0
-        for _, signers in ordered:
-            sums.append(so_far := so_far + signers)
-        if not ordered:
-            return [float("nan")] * len(shares)
-        return [ordered[min(bisect.bisect_left(sums, share * so_far), len(ordered) - 1)][0] for share in shares]
+    def quantile(self, share: float) -> float:
+        """Return the seconds within which this share had it; 1 is the longest. NaN where there is nobody."""
+        waits = sorted(self.signers_by_wait.items())
+        if not waits:
+            return math.nan
+        sums = list(accumulate(signers for _, signers in waits))
+        return waits[min(bisect.bisect_left(sums, share * sums[-1]), len(waits) - 1)][0]
 
 
 @dataclass(slots=True)
@@ -44,41 +45,60 @@ class Journal:
     refused: float = 0
     #: Accepted into the second database, because Cloud Tasks took too long.
     spooled: float = 0
+    #: Signers who were mailed, and press the button in the mail.
+    confirmed: float = 0
     #: Presses of the button in the mail that were thanked and put into the queue, for the tally took too long.
-    counted_later: float = 0
+    deferred: float = 0
     #: Answers 429 to a button in the mail; who got one presses again.
     pressed_again: float = 0
-    #: Attempts of the queue that deliver did not carry out.
-    tried_again: float = 0
+    #: Attempts of the queues that deliver did not carry out.
+    retried: float = 0
+    reminded: float = 0
     views: float = 0
+    #: Viewers of pages, and readers of the count, who were answered with 429.
+    readers_refused: float = 0
+    #: Counts that were read at the edge, and those among them that reached the functions.
     reads: float = 0
-    filled: float = 0
-    backlog_peak: float = 0
-    #: When the queue was down to a hundredth of its peak, for the first time since; in seconds from the begin.
-    drained_at: float = 0
-    times: dict[str, Times] = field(default_factory=lambda: {stage: Times() for stage in (*STAGES, BUTTON)})
-    series: dict[str, dict[int, float]] = field(default_factory=dict)
+    fills: float = 0
+    #: Seconds from when a task was due until it was done: the longest of each queue.
+    oldest: dict[str, float] = field(default_factory=dict)
+    times: dict[str, Times] = field(default_factory=partial(defaultdict, Times))
+    series: dict[str, dict[int, float]] = field(default_factory=partial(defaultdict, partial(defaultdict, float)))
 
     def press(self, now: float, signers: int) -> None:
         self.pressed += signers
         self.first_press_at = min(self.first_press_at, now)
         self._sum("pressed", now, signers)
 
+    def accept(self, pressed_at: float, now: float, signers: int) -> None:
+        """Note that so many signers are accepted."""
+        self.reach(ACCEPTED, pressed_at, now, signers)
+        part = FIRST_MINUTE if pressed_at < self.first_press_at + 60 else LATER
+        self.times[part].add(now - pressed_at, signers)
+
     def reach(self, stage: str, pressed_at: float, now: float, signers: int) -> None:
         """Note that so many signers are accepted, mailed or counted."""
         self.times[stage].add(now - pressed_at, signers)
         self._sum(stage, now, signers)
 
-    def level(self, name: str, now: float, value: float) -> None:
-        self.series.setdefault(name, {})[int(now // self.bin_seconds)] = value
+    def done(self, queue: str, age: float) -> None:
+        """Note that a task of this age, in seconds, is done."""
+        self.oldest[queue] = max(self.oldest.get(queue, 0), age)
 
-    def backlog(self, now: float, tasks: int) -> None:
-        """Note that so many tasks are due, and not done."""
-        if tasks > self.backlog_peak:
-            self.backlog_peak, self.drained_at = tasks, math.inf
-        elif tasks <= self.backlog_peak / 100 and self.drained_at == math.inf:
-            self.drained_at = now
+    def level(self, name: str, now: float, value: float) -> None:
+        self.series[name][int(now // self.bin_seconds)] = value
+
+    def per_second(self, name: str, begin: float, end: float) -> float:
+        """Return the mean rate of what a series sums up, over the steps from `begin` to `end`, in seconds."""
+        first, last = (int(moment // self.bin_seconds) for moment in (begin, end))
+        series = self.series[name]
+        return sum(series.get(step, 0) for step in range(first, last)) / ((last - first) * self.bin_seconds)
+
+    @property
+    def lost(self) -> float:
+        """Return how many were accepted and not mailed, or pressed the button and are not counted."""
+        accepted, mailed = self.times[ACCEPTED].signers, self.times[MAILED].signers
+        return accepted - mailed + self.confirmed - self.times[COUNTED].signers
 
     def _sum(self, name: str, now: float, signers: int) -> None:
-        series, step = self.series.setdefault(name, {}), int(now // self.bin_seconds)
-        series[step] = series.get(step, 0) + signers
+        self.series[name][int(now // self.bin_seconds)] += signers

@@ -1,7 +1,7 @@
 """What holds requests back: rates that may only grow slowly, and documents that take one write at a time.
 
-Each limit says at once how long an arrival has to wait, and reserves that place; who would time out before that
-gets no place.
+Each limit says at once how long an arrival has to wait, and reserves that place; an arrival that would time out
+before that gets no place.
 """
 
 import math
@@ -33,9 +33,9 @@ class Rate:
 
 
 class Ramp:
-    """The rule 500/50/5: a rate that each period may become half as much again as it was used.
+    """A rate that each period may become `growth` times what was used of it, and shrinks as slowly.
 
-    Never below `start_per_second`; what has not been used for a period starts again.
+    Never below `start_per_second`.
     """
 
     def __init__(self, start_per_second: float, growth: float, period_seconds: float) -> None:
@@ -45,6 +45,7 @@ class Ramp:
         self._rate = Rate(start_per_second)
         self._begun = -math.inf
         self._used = 0.0
+        self._slowed = False
 
     def wait(self, now: float, number: float, timeout: float = math.inf) -> float | None:
         """As `Rate.wait`."""
@@ -55,13 +56,21 @@ class Ramp:
             self._used += number
         return seconds
 
+    def slow_down(self, now: float) -> None:
+        """Halve the rate, once a period."""
+        if not self._slowed:
+            self._slowed = True
+            self._rate.change(now, max(self._start, self._rate.per_second / 2))
+
     def _begin_period(self, now: float) -> None:
-        used = min(self._used / (now - self._begun), self._rate.per_second)
-        self._rate.change(now, max(self._start, self._growth * used))
-        self._begun, self._used = now, 0
+        passed = now - self._begun
+        used = min(self._used / passed, self._rate.per_second)
+        shrunk = self._rate.per_second / self._growth ** min(passed / self._period, 100)
+        self._rate.change(now, max(self._start, self._growth * used, shrunk))
+        self._begun, self._used, self._slowed = now, 0, False
 
 
-class Shards:
+class Documents:
     """The documents of a tally. Each takes so many writes a second, and a few more in a burst."""
 
     def __init__(self, number: int, writes_per_second: float, burst: float) -> None:

@@ -23,7 +23,7 @@ import uvloop
 
 from tests.bench.served import cpu_seconds, with_children
 from tests.bench.spike.client import Client
-from tests.bench.spike.journal import BUTTON, Journal
+from tests.bench.spike.journal import BUTTON, COUNTED, MAILED, Journal
 from tests.support.deployment import REPOSITORY, SIGNATURES, Identities, signature
 from tests.support.processes import function
 
@@ -148,9 +148,9 @@ class _Crowd:
         if status != HTTPStatus.ACCEPTED:
             self._journal.refused += 1
             return
-        self._reach("accepted", signer, time.time())
+        self._journal.accept(signer.press_at, time.time() - self._begin, 1)
         path, mailed_at = await self._mails[self._names[number]]
-        self._reach("mailed", signer, mailed_at)
+        self._reach(MAILED, signer, mailed_at)
         if signer.opens_after is not None:
             await asyncio.sleep(mailed_at + signer.opens_after - time.time())
             await self._confirm(signer, self._there.confirm + path)
@@ -160,7 +160,7 @@ class _Crowd:
         button_at = time.time()
         counted = await self._client.post(link, b"")
         assert (opened, counted) == (HTTPStatus.OK, HTTPStatus.OK), "a link that deliver mailed must count"
-        self._reach("counted", signer, time.time())
+        self._reach(COUNTED, signer, time.time())
         self._journal.times[BUTTON].add(time.time() - button_at, 1)
 
     def _reach(self, stage: str, signer: Signer, now: float) -> None:

@@ -1,6 +1,5 @@
 """Runs of the model, each decided by a seed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -8,18 +7,14 @@ from simpy import Environment
 
 from infra.cost import sizes
 from infra.cost.usage import Assumptions
-from shared.campaigns.model import Campaign
-from shared.queue import QueueName
 from tests.bench.spike.facts import GOOGLE, PEOPLE, People, Platform
 from tests.bench.spike.figures import Figures
-from tests.bench.spike.journal import Journal, Times
+from tests.bench.spike.journal import Journal
 from tests.bench.spike.surroundings import Google
 from tests.bench.spike.system import Deployment, System
-from tests.bench.spike.traces import Scenario, Trace
+from tests.bench.spike.traces import Scenario
 
 BIN_SECONDS = 10.0
-#: What all relays take together.
-MAILS_PER_SECOND = 100
 USUAL = Assumptions()
 
 
@@ -37,43 +32,13 @@ class Outcome:
     alive_seconds: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a scenario: an outcome of each of its traces, on so many days. `dollars`: of all of them."""
-
-    scenario: Scenario
-    shards: int
-    outcomes: tuple[tuple[float, Outcome], ...]
-    dollars: float
-
-    def times(self, stage: str) -> Times:
-        """Of all days together."""
-        return Times(
-            [
-                (seconds, signers * days)
-                for days, outcome in self.outcomes
-                for seconds, signers in outcome.journal.times[stage].groups
-            ]
-        )
-
-    def sum(self, number: Callable[[Journal], float]) -> float:
-        """Of all days together."""
-        return sum(days * number(outcome.journal) for days, outcome in self.outcomes)
-
-    def most(self, number: Callable[[Outcome], float]) -> float:
-        """Of any day."""
-        return max(number(outcome) for _, outcome in self.outcomes)
-
-
-def deployment(vcpu_quota: int, shards: int | None = None) -> Deployment:
-    """Return what infra/sizes.json says; the tally's documents by the campaign file's default unless given."""
-    queue = sizes.queues(MAILS_PER_SECOND, vcpu_quota)[QueueName.SIGNATURES]
-    usual: int = Campaign.model_fields["tally_shards"].default
-    return Deployment(sizes.functions(vcpu_quota), queue, shards or usual)
+def deployment(mails_per_second: float, vcpu_quota: int) -> Deployment:
+    """Return what infra/ deploys for these relays under this quota, with all other settings at their defaults."""
+    return Deployment(sizes.functions(vcpu_quota), sizes.queues(mails_per_second, vcpu_quota))
 
 
 def run(
-    trace: Trace,
+    scenario: Scenario,
     there: Deployment,
     figures: Figures,
     rng: Random,
@@ -81,11 +46,11 @@ def run(
     people: People = PEOPLE,
     usage: Assumptions = USUAL,
 ) -> Outcome:
-    """Simulate one trace on Google's platform."""
+    """Simulate a scenario on Google's platform."""
     env, journal = Environment(), Journal(BIN_SECONDS)
-    google = Google(env, platform, there.queue.dispatches_per_second, there.shards, rng)
+    google = Google(env, platform, there.functions["deliver"], scenario.mails_per_second, rng)
     system = System(env, there, figures, platform, people, usage, google, journal, rng)
-    system.run(trace)
+    system.run(scenario.trace, scenario.polls_per_second)
     billed = {name: function.billed_seconds() for name, function in system.functions.items()}
     return Outcome(
         journal,

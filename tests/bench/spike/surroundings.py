@@ -1,17 +1,21 @@
-"""What the functions depend on: Cloud Tasks, Firestore, the mail relay. Google's here, this machine's in
+"""What the functions depend on: Cloud Tasks, Firestore, the mail relays. Google's here, this machine's in
 validation.py.
 """
 
 from collections.abc import Mapping
 from random import Random
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from simpy import Environment
 
 from infra.cost import usage
+from infra.cost.sizes import FunctionSize
+from shared.queue import QueueName
 from tests.bench.spike import chance
 from tests.bench.spike.facts import Platform
-from tests.bench.spike.limits import Ramp, Rate, Shards
+from tests.bench.spike.function import Instance
+from tests.bench.spike.limits import Documents, Ramp, Rate
 from tests.bench.spike.processor import OwnCore, Processor, Steps
 
 SIGNATURES, MAILBOXES = "signatures", "mailboxes"
@@ -34,16 +38,16 @@ class Surroundings(Protocol):
     def send(self, signers: int) -> Steps[None]:
         """The request is on its way to a function."""
 
-    def enqueue(self, signers: int) -> Steps[None]: ...
-
-    def remind(self, signers: int) -> Steps[None]:
-        """A reminder for each is put off until tomorrow."""
+    def enqueue(self, queue: QueueName, signers: int) -> Steps[None]: ...
 
     def dispatch(self, signers: int) -> Steps[None]: ...
 
+    def look_up(self, signers: int) -> Steps[None]:
+        """A reminder's task reads whether there is anything to remind of."""
+
     def admit(self, signers: int) -> Steps[None]: ...
 
-    def mail(self, signers: int) -> Steps[None]: ...
+    def mail(self, signers: int, instance: Instance) -> Steps[None]: ...
 
     def settle(self, signers: int) -> Steps[None]: ...
 
@@ -52,21 +56,26 @@ class Surroundings(Protocol):
 
 
 class Google:
-    """The platform's parts, as documented; `relay_per_second`: what the relay takes."""
+    """The platform's parts, as documented; `mails_per_second`: what the relays take together."""
 
     def __init__(
-        self, env: Environment, platform: Platform, relay_per_second: float, shards: int, rng: Random
+        self, env: Environment, platform: Platform, deliver: FunctionSize, mails_per_second: float, rng: Random
     ) -> None:
         self._env = env
         self._platform = platform
         self._rng = rng
-        self._creations = Ramp(platform.queue_ramp_per_second, platform.ramp_growth, platform.ramp_period_seconds)
+        growth, period = platform.ramp_growth, platform.ramp_period_seconds
+        self._creations = {name: Ramp(platform.create_ramp_per_second, growth, period) for name in QueueName}
         self._collections = {
-            name: Ramp(platform.collection_ramp_per_second, platform.ramp_growth, platform.ramp_period_seconds)
-            for name in (SIGNATURES, MAILBOXES)
+            name: Ramp(platform.collection_ramp_per_second, growth, period) for name in (SIGNATURES, MAILBOXES)
         }
-        self._tally = Shards(shards, platform.document_writes_per_second, platform.document_burst_writes)
-        self._relay = Rate(relay_per_second, relay_per_second)
+        self._tally = Documents(
+            platform.tally_documents, platform.document_writes_per_second, platform.document_burst_writes
+        )
+        self._relays = Rate(mails_per_second, mails_per_second)
+        of_each = platform.relay_connections * mails_per_second / platform.relays
+        self._connections = platform.relays * max(1, int(of_each / deliver.max_instances))
+        self._connected: WeakKeyDictionary[Instance, Rate] = WeakKeyDictionary()
 
     def processor(self) -> Processor:
         return OwnCore(self._env)
@@ -75,17 +84,17 @@ class Google:
         """Add nothing: the signer's own connection is not modelled."""
         yield from ()
 
-    def enqueue(self, signers: int) -> Steps[None]:
+    def enqueue(self, queue: QueueName, signers: int) -> Steps[None]:
         timeout = self._platform.create_timeout_seconds
-        waiting = self._creations.wait(self._env.now, signers, timeout)
+        waiting = self._creations[queue].wait(self._env.now, signers, timeout)
         yield from self._answer(waiting, timeout, self._platform.create_task_seconds)
-
-    def remind(self, signers: int) -> Steps[None]:
-        """Enqueue into the same queue."""
-        yield from self.enqueue(signers)
 
     def dispatch(self, signers: int) -> Steps[None]:
         yield self._env.timeout(self._latency(self._platform.dispatch_seconds))
+
+    def look_up(self, signers: int) -> Steps[None]:
+        each = signers * usage.REMINDER_READS / 2
+        yield from self._call(self._platform.read_seconds, {SIGNATURES: each, MAILBOXES: each})
 
     def admit(self, signers: int) -> Steps[None]:
         """One read of two documents, one commit to both."""
@@ -94,15 +103,18 @@ class Google:
         each = signers * usage.ADMIT_WRITES / 2
         yield from self._call(self._platform.commit_seconds, {SIGNATURES: each, MAILBOXES: each})
 
-    def mail(self, signers: int) -> Steps[None]:
-        waiting = self._relay.wait(self._env.now, signers) or 0
-        yield self._env.timeout(waiting + self._latency(self._platform.relay_seconds))
+    def mail(self, signers: int, instance: Instance) -> Steps[None]:
+        """Wait for one of the instance's own connections, and for the relays."""
+        if instance not in self._connected:
+            self._connected[instance] = Rate(self._connections / self._platform.relay_seconds, self._connections)
+        waits = (limit.wait(self._env.now, signers) or 0 for limit in (self._connected[instance], self._relays))
+        yield self._env.timeout(max(waits) + self._latency(self._platform.relay_seconds))
 
     def settle(self, signers: int) -> Steps[None]:
         yield from self._call(self._platform.commit_seconds, {MAILBOXES: signers * usage.SETTLE_WRITES})
 
     def count(self, signers: int) -> Steps[int]:
-        """One read, and one commit to the signature and a shard of the tally; the slowest holds up the group."""
+        """One read, one commit to the signature and a document of the tally; the slowest holds up the group."""
         yield from self._call(self._platform.read_seconds, {SIGNATURES: signers * usage.CONFIRM_READS})
         timeout = self._platform.call_timeout_seconds
         waits = self._tally.wait(self._env.now, signers, timeout, self._rng)

@@ -1,4 +1,4 @@
-"""Cloud Tasks: dispatches what is due, oldest first, no faster than its rate and no more at once than its cap."""
+"""A queue of Cloud Tasks: dispatches what is due, oldest first, within its rate, its ramp and its cap."""
 
 import math
 from collections import deque
@@ -9,62 +9,67 @@ from enum import StrEnum
 from simpy import Environment
 
 from infra.cost.sizes import QueueSize
+from shared.queue import QueueName
+from tests.bench.spike.facts import Platform
 from tests.bench.spike.journal import Journal
 from tests.bench.spike.limits import Ramp, Rate
 from tests.bench.spike.processor import Steps
 
 
-class Kind(StrEnum):
-    SIGNATURE = "signature"
-    #: Of the button in the mail, while the tally was too busy.
-    PRESS = "press"
-
-
 @dataclass(slots=True)
 class Task:
-    """Of a group of signers who pressed at the same time; one task for each of them. `button_at`: that in the
-    mail.
+    """Of a group of signers who pressed at the same time; one task for each of them.
+
+    `button_at`: when they pressed that in the mail. `due_at`: when it was put into the queue for the first time.
     """
 
-    kind: Kind
     pressed_at: float
     signers: int
     button_at: float = 0
+    due_at: float | None = None
     refusals: int = 0
 
 
-class CloudTasks:
-    """`deliver` handles a task and returns whether that is done; otherwise it is retried.
+class Answer(StrEnum):
+    """What deliver answers; `RETRY` is a 4xx that concerns this task alone, `OVERLOADED` a 429 or a 503."""
 
-    Attributes:
-        backlog: tasks that are due and not done, of which `at_work` are being delivered.
-    """
+    DONE = "done"
+    RETRY = "retry"
+    OVERLOADED = "overloaded"
+
+
+class CloudTasks:
+    """`deliver` handles a task; what is not done is retried. `backlog`: signers whose task is due and not done."""
 
     def __init__(
         self,
         env: Environment,
+        name: QueueName,
         queue: QueueSize,
-        burst_seconds: float,
-        ramp: Ramp,
-        deliver: Callable[[Task], Steps[bool]],
+        platform: Platform,
+        deliver: Callable[[Task], Steps[Answer]],
         journal: Journal,
     ) -> None:
         self._env = env
+        self._name = name
         self._queue = queue
-        self._rate = Rate(queue.dispatches_per_second, queue.dispatches_per_second * burst_seconds)
-        self._ramp = ramp
+        self._rate = Rate(queue.dispatches_per_second, queue.dispatches_per_second * platform.queue_burst_seconds)
+        self._ramp = Ramp(
+            platform.dispatch_ramp_per_second, platform.ramp_growth, platform.dispatch_ramp_period_seconds
+        )
         self._deliver = deliver
         self._journal = journal
         self._due: deque[Task] = deque()
         self._woken = env.event()
+        self._at_work = 0
         self.backlog = 0
-        self.at_work = 0
         env.process(self._dispatch())
 
     def put(self, task: Task) -> None:
         """Put a task that is due now."""
+        if task.due_at is None:
+            task.due_at = self._env.now
         self.backlog += task.signers
-        self._journal.backlog(self._env.now, self.backlog)
         self._due.append(task)
         self._wake()
 
@@ -74,11 +79,11 @@ class CloudTasks:
 
     def _dispatch(self) -> Steps[None]:
         while True:
-            while not self._due or self.at_work >= self._queue.concurrent_dispatches:
+            while not self._due or self._at_work >= self._queue.concurrent_dispatches:
                 self._woken = self._env.event()
                 yield self._woken
             task = self._due.popleft()
-            self.at_work += task.signers
+            self._at_work += task.signers
             waits = (limit.wait(self._env.now, task.signers) or 0 for limit in (self._rate, self._ramp))
             if seconds := max(waits):
                 yield self._env.timeout(seconds)
@@ -86,17 +91,20 @@ class CloudTasks:
 
     def _attempt(self, task: Task) -> Steps[None]:
         group = task.signers
-        done = yield from self._deliver(task)
-        self.at_work -= group
+        answer = yield from self._deliver(task)
+        self._at_work -= group
         self.backlog -= group
-        self._journal.backlog(self._env.now, self.backlog)
         self._wake()
-        if not done:
-            self._journal.tried_again += group
-            task.refusals += 1
-            yield self._env.timeout(self._pause_seconds(task.refusals))
-            self.put(task)
+        if answer is Answer.DONE:
+            self._journal.done(self._name, self._env.now - (task.due_at or 0))
+            return
+        if answer is Answer.OVERLOADED:
+            self._ramp.slow_down(self._env.now)
+        self._journal.retried += group
+        task.refusals += 1
+        yield self._env.timeout(self._backoff_seconds(task.refusals))
+        self.put(task)
 
-    def _pause_seconds(self, refusals: int) -> float:
+    def _backoff_seconds(self, refusals: int) -> float:
         doubled = math.ldexp(self._queue.min_backoff_seconds, min(refusals - 1, self._queue.max_doublings))
         return min(doubled, self._queue.max_backoff_seconds)

@@ -1,11 +1,13 @@
-"""When people press: four rushes, of which one has been seen, two are worse, and one is slow."""
+"""When people press: one rush that has been seen, and worse ones."""
 
+import csv
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
 
-from infra.cost.sizes import FULL_VCPU, NEW_PROJECT_VCPU
-from tests.bench.spike.facts import GOOGLE, Platform
+from infra.cost.usage import Assumptions
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
@@ -14,102 +16,95 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 class Trace:
     """`presses_per_second`: the rate at a moment, in seconds from the begin; over after `seconds`.
 
-    Signers are simulated in groups of `signers_at_once` who press at the same moment and fare alike, so that a
-    million takes a minute and not ten. A group fills places, uses processor time and counts against limits as so
-    many single signers would; only what happens within the fraction of a second in which they come is blurred.
+    Signers are simulated in groups who press at the same moment and fare alike: about as many as come in a second,
+    and at most `group`, so that millions take a minute and not an hour. A group fills places, uses processor time
+    and counts against limits as so many single signers would; only what happens within the fraction of a second in
+    which they come is blurred.
     """
 
     seconds: float
     presses_per_second: Callable[[float], float]
-    signers_at_once: int = 1
+    group: int = 1
+
+    def signers_at(self, seconds: float) -> int:
+        """Return how many signers a group has at a moment."""
+        return max(1, min(self.group, round(self.presses_per_second(seconds))))
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A column of the report: traces under one quota of processors, each of which happens on so many days.
+    """A rush on the default deployment.
 
-    `shards`: documents of the tally, where they are not those of the campaign files' default. `platform`: where
-    one of its limits is thought away.
+    `mails_per_second`: what the relays take together. `polls_per_second`: reads of the count by trackers, on top
+    of those by the viewers of pages. `steps`: people come from one moment to the next.
     """
 
     title: str
-    vcpu_quota: int
-    traces: tuple[tuple[float, Trace], ...]
-    shards: int | None = None
-    platform: Platform = GOOGLE
+    trace: Trace
+    mails_per_second: float
+    polls_per_second: float = 0
+    steps: bool = False
 
 
-def parliament(times: float) -> Callable[[float], float]:
-    """UK Parliament, 21 March 2019, noon: 1,500 to 2,000 signatures a minute, here for an hour, up and down to it.
-
-    https://www.theguardian.com/politics/2019/mar/21/petitions-site-crashes-after-thousands-back-call-to-revoke-article-50;
-    "nearly 2,000 signatures every minute over Thursday lunchtime", said the Petitions Committee. The shape within
-    the two hours is made up: half an hour up, an hour between the two rates, half an hour down.
-    """
-
-    def rate(seconds: float) -> float:
-        shoulder = min(seconds, 2 * HOUR - seconds) / (HOUR / 2)
-        waves = (1750 + 250 * math.sin(2 * math.pi * seconds / (20 * MINUTE))) / 60
-        return times * waves * min(1.0, max(0.05, shoulder))
-
-    return rate
+UK_FILE = Path(__file__).with_name("uk2024.csv")
+UK_STEP_SECONDS = 300.0
+#: Rows of the file before Sunday, 24 November 2024, 6:00 UTC.
+_UK_FIRST = 69
 
 
-#: Before it: nothing is warm that is not kept warm.
+@cache
+def uk_confirmed_per_second() -> tuple[float, ...]:
+    """Return the rates of a day, each for five minutes, from 24 November 2024, 6:00 UTC, on. Source: the file."""
+    lines = UK_FILE.read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    day = rows[_UK_FIRST : _UK_FIRST + int(DAY / UK_STEP_SECONDS)]
+    return tuple(float(row["confirmed_per_second"]) for row in day)
+
+
+def uk2024(seconds: float, times: float) -> float:
+    """Return presses a second: what was counted, divided by the share of signers who confirm."""
+    rates = uk_confirmed_per_second()
+    rate = rates[min(int(seconds / UK_STEP_SECONDS), len(rates) - 1)]
+    return times * rate / Assumptions().confirmed_share
+
+
+#: Before a step: nothing is warm.
 QUIET_SECONDS = 2 * MINUTE
-NEWS_PER_SECOND = 500.0
 
 
-def news(seconds: float) -> float:
-    """The evening news: from nothing to 500 a second within five seconds, ten minutes of it, half each ten
-    minutes.
-    """
-    since = seconds - QUIET_SECONDS
-    if since < 0:
-        return 0.0
-    if since < 10 * MINUTE:
-        return NEWS_PER_SECOND * min(1.0, since / 5)
-    return NEWS_PER_SECOND * math.exp2(-(since - 10 * MINUTE) / (10 * MINUTE))
+def step(seconds: float, per_second: float) -> float:
+    """Return nothing, and then `per_second`."""
+    return per_second if seconds >= QUIET_SECONDS else 0.0
 
 
-def day(presses: float) -> Callable[[float], float]:
-    """Spread so many over a day: most in the evening, a tenth of that before dawn."""
-
-    def rate(seconds: float) -> float:
-        return presses / DAY * (1 - 0.82 * math.cos(2 * math.pi * (seconds - 4 * HOUR) / DAY))
-
-    return rate
+def news(seconds: float, per_second: float) -> float:
+    """From nothing to `per_second`, ten minutes of it, half each ten minutes."""
+    falling = max(0.0, seconds - QUIET_SECONDS - 10 * MINUTE)
+    return step(seconds, per_second) * math.exp2(-falling / (10 * MINUTE))
 
 
-#: A million confirmed in a year, which are 1.25 million presses: quiet days, busy ones, and a few in the news.
-YEAR = ((300.0, 1_500.0), (60.0, 8_000.0), (5.0, 64_000.0))
+def day(seconds: float, presses: float) -> float:
+    """Spread so many over a day: most in the afternoon, a tenth of that before dawn."""
+    return presses / DAY * (1 - 0.82 * math.cos(2 * math.pi * (seconds - 4 * HOUR) / DAY))
 
-_TEN_TIMES = ((1, Trace(2 * HOUR, parliament(10), 40)),)
-_NEWS = ((1, Trace(QUIET_SECONDS + 70 * MINUTE, news, 30)),)
-#: The most that a campaign file may ask for.
-MOST_SHARDS = 500
+
+_MODERATE = Trace(QUIET_SECONDS + HOUR / 2, partial(step, per_second=50), 5)
 
 SCENARIOS = (
-    Scenario("Parliament 2019", NEW_PROJECT_VCPU, ((1, Trace(2 * HOUR, parliament(1), 6)),)),
-    Scenario("ten times that", FULL_VCPU, _TEN_TIMES),
-    Scenario("ten times that", FULL_VCPU, _TEN_TIMES, MOST_SHARDS),
-    Scenario("evening news", NEW_PROJECT_VCPU, _NEWS),
-    NEWS_IN_SPIKE_MODE := Scenario("evening news", FULL_VCPU, _NEWS),
-    NEWS_WITH_SHARDS := Scenario("evening news", FULL_VCPU, _NEWS, MOST_SHARDS),
-    Scenario(
-        "a million in a year",
-        NEW_PROJECT_VCPU,
-        tuple((days, Trace(DAY, day(presses), 1 if presses < 5_000 else 8)) for days, presses in YEAR),
+    UK := Scenario("UK 2024", Trace(DAY, partial(uk2024, times=1), 20), 100),
+    UK_TIMES_5 := Scenario("UK 2024 × 5", Trace(DAY, partial(uk2024, times=5), 40), 300),
+    HOUR_LONG := Scenario(
+        "200/s for an hour", Trace(QUIET_SECONDS + HOUR, partial(step, per_second=200), 10), 100, steps=True
     ),
+    NEWS := Scenario(
+        "evening news, 500/s",
+        Trace(QUIET_SECONDS + 80 * MINUTE, partial(news, per_second=500), 20),
+        100,
+        steps=True,
+    ),
+    #: As against SOPA, 18 January 2012: Google reported more than 7 million.
+    SOPA := Scenario("7 million in a day", Trace(DAY, partial(day, presses=7e6), 40), 150),
+    MODERATE := Scenario("50/s for half an hour", _MODERATE, 100, steps=True),
+    #: 20,000 viewers, each of whom asks for the count every 500 ms, as fan pages have done.
+    TRACKERS := Scenario("the same, and trackers", _MODERATE, 100, polls_per_second=40_000, steps=True),
 )
-
-_NO_LIMIT = 1e9
-_FREE_QUEUE = replace(GOOGLE, queue_ramp_per_second=_NO_LIMIT)
-_FREE_QUEUE_AND_STORE = replace(_FREE_QUEUE, collection_ramp_per_second=_NO_LIMIT)
-#: The evening news under the full quota, with one more of the limits that decide thought away in each.
-WHAT_IF = {
-    "as it is": NEWS_IN_SPIKE_MODE,
-    f"with {MOST_SHARDS} documents for the tally": NEWS_WITH_SHARDS,
-    "and a queue that need not warm up": Scenario("", FULL_VCPU, _NEWS, MOST_SHARDS, _FREE_QUEUE),
-    "and a database that need not warm up": Scenario("", FULL_VCPU, _NEWS, MOST_SHARDS, _FREE_QUEUE_AND_STORE),
-}

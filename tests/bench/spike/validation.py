@@ -15,11 +15,13 @@ from simpy import Environment, Resource
 
 from infra.cost.sizes import FunctionSize, QueueSize
 from infra.cost.usage import Assumptions
+from shared.queue import QueueName
 from shared.web.routes import FUNCTIONS
 from tests.bench.spike import chance, facts, rehearsal, tasks_server
 from tests.bench.spike.facts import People, Platform
 from tests.bench.spike.figures import Figures
-from tests.bench.spike.journal import Journal
+from tests.bench.spike.function import Instance
+from tests.bench.spike.journal import COUNTED, Journal
 from tests.bench.spike.processor import Processor, SharedCores, Steps
 from tests.bench.spike.rehearsal import Run, Signer
 from tests.bench.spike.system import Deployment, System
@@ -38,7 +40,8 @@ PEOPLE = People(
     reading_seconds=0,
     views_a_press=0,
 )
-USAGE = replace(Assumptions(), opens_a_mail=0)
+#: Reminders are due tomorrow.
+USAGE = replace(Assumptions(), opens_a_mail=0, reminded_share=0)
 #: Requests of a signer whom the load generator serves: the press, the link, the button.
 _REQUESTS = 3
 
@@ -78,7 +81,7 @@ def compare(figures: Figures, seed: int) -> Comparison:
     free = cores - few.others / 2
     per_second = TOO_MANY * min(1 / costs.figures.cpu_seconds["deliver"], free / together)
     measured = rehearsal.run(_signers(per_second, SECONDS, Random(seed + 1)))
-    modelled = _simulate(costs, per_second, cores, measured.others, Random(seed + 2))
+    modelled = simulate(costs, per_second, cores, measured.others, SECONDS, Random(seed + 2))
     return Comparison(measured.journal, modelled, per_second, cores, measured.others, costs)
 
 
@@ -94,7 +97,7 @@ def _signers(per_second: float, seconds: float, rng: Random) -> Sequence[Signer]
 
 def _costs(few: Run, figures: Figures) -> Costs:
     """Divide what the parts used by what they did."""
-    pressed, counted = few.journal.pressed, few.journal.times["counted"].signers
+    pressed, counted = few.journal.pressed, few.journal.times[COUNTED].signers
     page, button = figures.cpu_seconds["confirm_page"], figures.cpu_seconds["confirm"]
     confirm = few.cpu_seconds["confirm"] / counted
     cpu = {
@@ -112,7 +115,7 @@ def _costs(few: Run, figures: Figures) -> Costs:
     )
 
 
-def _simulate(costs: Costs, per_second: float, cores: int, others: float, rng: Random) -> Journal:
+def simulate(costs: Costs, per_second: float, cores: int, others: float, seconds: float, rng: Random) -> Journal:
     """Simulate the run, while other processes go on using their cores."""
     env, journal = Environment(), Journal(bin_seconds=1)
     shared = Resource(env, cores)
@@ -120,11 +123,11 @@ def _simulate(costs: Costs, per_second: float, cores: int, others: float, rng: R
         env.process(SharedCores(env, shared).work(1, math.inf))
     one = FunctionSize(cpu=1, memory_gib=0.5, concurrency=1_000_000, min_instances=1, max_instances=1)
     queue = QueueSize(1_000_000, tasks_server.AT_ONCE, 0.01, 0.05, 3)
-    there = Deployment(dict.fromkeys(FUNCTIONS, one), queue, 1)
+    there = Deployment(dict.fromkeys(FUNCTIONS, one), dict.fromkeys(QueueName, queue))
     around = ThisMachine(env, shared, costs)
-    platform = Platform(queue_ramp_per_second=1_000_000)
+    platform = Platform(dispatch_ramp_per_second=1_000_000)
     system = System(env, there, costs.figures, platform, PEOPLE, USAGE, around, journal, rng)
-    system.run(Trace(SECONDS, lambda _: per_second))
+    system.run(Trace(seconds, lambda _: per_second))
     return journal
 
 
@@ -145,19 +148,21 @@ class ThisMachine:
     def send(self, signers: int) -> Steps[None]:
         yield from self._load.work(signers, self._costs.load_seconds)
 
-    def enqueue(self, signers: int) -> Steps[None]:
-        yield from self._tasks.work(signers, self._costs.task_seconds)
+    def enqueue(self, queue: QueueName, signers: int) -> Steps[None]:
+        """Let the test's Cloud Tasks work; deliver's own queue, for reminders, is a file, and part of deliver."""
+        if queue is not QueueName.REMINDERS:
+            yield from self._tasks.work(signers, self._costs.task_seconds)
 
     def dispatch(self, signers: int) -> Steps[None]:
         yield from self._tasks.work(signers, self._costs.task_seconds)
 
-    def remind(self, signers: int) -> Steps[None]:
+    def look_up(self, signers: int) -> Steps[None]:
         yield from ()
 
     def admit(self, signers: int) -> Steps[None]:
         yield from ()
 
-    def mail(self, signers: int) -> Steps[None]:
+    def mail(self, signers: int, instance: Instance) -> Steps[None]:
         yield from ()
 
     def settle(self, signers: int) -> Steps[None]:
