@@ -1,5 +1,6 @@
 """Runs of the model, each decided by a seed."""
 
+import math
 from dataclasses import dataclass
 from random import Random
 
@@ -37,6 +38,12 @@ def deployment(mails_per_second: float, vcpu_quota: int) -> Deployment:
     return Deployment(sizes.functions(vcpu_quota), sizes.queues(mails_per_second, vcpu_quota))
 
 
+def mailing_instances(there: Deployment, platform: Platform) -> int:
+    """Return how many instances of deliver share the connections to the relays, as infra/functions.tf has it."""
+    deliver, tasks = there.functions["deliver"], sum(each.concurrent_dispatches for each in there.queues.values())
+    return min(deliver.max_instances, math.ceil(tasks / (platform.target_utilization * deliver.concurrency)))
+
+
 def run(
     scenario: Scenario,
     there: Deployment,
@@ -48,7 +55,7 @@ def run(
 ) -> Outcome:
     """Simulate a scenario on Google's platform."""
     env, journal = Environment(), Journal(BIN_SECONDS)
-    google = Google(env, platform, there.functions["deliver"], scenario.mails_per_second, rng)
+    google = Google(env, platform, scenario.mails_per_second, mailing_instances(there, platform), rng)
     system = System(env, there, figures, platform, people, usage, google, journal, rng)
     system.run(scenario.trace, scenario.polls_per_second)
     billed = {name: function.billed_seconds() for name, function in system.functions.items()}
