@@ -79,10 +79,10 @@ class Platform:
 
     #: Ours: of one mail on a connection that is open already: four round trips, and the relay stores it.
     relay_seconds: float = 0.2
-    #: Ours: so many relays share the mails, and each allows so many connections for each mail a second: 20 for 50,
-    #: as in infra/variables.tf. infra/functions.tf divides them by the most instances of deliver.
+    #: Ours: so many relays share the mails, and each allows so many connections for each mail a second, as in
+    #: infra/variables.tf. infra/functions.tf divides them between the instances of deliver.
     relays: int = 2
-    relay_connections: float = 0.4
+    relay_connections: float = 1
 
     latency_sigma: float = 0.4
 

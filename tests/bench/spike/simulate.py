@@ -48,7 +48,8 @@ def run(
 ) -> Outcome:
     """Simulate a scenario on Google's platform."""
     env, journal = Environment(), Journal(BIN_SECONDS)
-    google = Google(env, platform, there.functions["deliver"], scenario.mails_per_second, rng)
+    mailing_instances = sizes.mailing_instances(there.functions["deliver"], there.queues)
+    google = Google(env, platform, mailing_instances, scenario.mails_per_second, rng)
     system = System(env, there, figures, platform, people, usage, google, journal, rng)
     system.run(scenario.trace, scenario.polls_per_second)
     billed = {name: function.billed_seconds() for name, function in system.functions.items()}

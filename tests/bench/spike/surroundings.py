@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 from simpy import Environment
 
 from infra.cost import usage
-from infra.cost.sizes import FunctionSize
 from shared.queue import QueueName
 from tests.bench.spike import chance
 from tests.bench.spike.facts import Platform
@@ -56,10 +55,13 @@ class Surroundings(Protocol):
 
 
 class Google:
-    """The platform's parts, as documented; `mails_per_second`: what the relays take together."""
+    """The platform's parts, as documented.
+
+    `mailing_instances` share the connections to the relays, which take `mails_per_second` together.
+    """
 
     def __init__(
-        self, env: Environment, platform: Platform, deliver: FunctionSize, mails_per_second: float, rng: Random
+        self, env: Environment, platform: Platform, mailing_instances: int, mails_per_second: float, rng: Random
     ) -> None:
         self._env = env
         self._platform = platform
@@ -74,7 +76,7 @@ class Google:
         )
         self._relays = Rate(mails_per_second, mails_per_second)
         of_each = platform.relay_connections * mails_per_second / platform.relays
-        self._connections = platform.relays * max(1, int(of_each / deliver.max_instances))
+        self._connections = platform.relays * max(1, int(of_each / mailing_instances))
         self._connected: WeakKeyDictionary[Instance, Rate] = WeakKeyDictionary()
 
     def processor(self) -> Processor:
