@@ -87,3 +87,9 @@ def queues(mails_per_second: float, vcpu_quota: int = NEW_PROJECT_VCPU) -> dict[
         )
         for name, rate in rates.items()
     }
+
+
+def mailing_instances(deliver: FunctionSize, queues: Mapping[QueueName, QueueSize]) -> int:
+    """Return how many instances of deliver share the connections to the relays; infra/functions.tf says why."""
+    at_once = sum(queue.concurrent_dispatches for queue in queues.values())
+    return min(deliver.max_instances, math.ceil(at_once / (0.6 * deliver.concurrency)))

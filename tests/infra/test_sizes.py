@@ -1,5 +1,6 @@
 """The sizes that `make cost` and `make spike` read are those that Terraform deploys."""
 
+import json
 from typing import Any
 
 import pytest
@@ -75,6 +76,18 @@ def test_the_queues_are_deployed_with_their_rates_and_their_retries(plan: dict[s
         )
         for queue in resources(plan, "google_cloud_tasks_queue")
     } == sizes.queues(100)
+
+
+def test_each_instance_keeps_its_share_of_the_connections_to_a_relay(plan: dict[str, Any]) -> None:
+    """By default a relay allows as many connections as mails a second, which are 50 in the example."""
+    instances = sizes.mailing_instances(sizes.functions()["deliver"], sizes.queues(100))
+    [deliver] = (
+        function["service_config"][0]["environment_variables"]
+        for function in resources(plan, "google_cloudfunctions2_function")
+        if function["name"] == "deliver"
+    )
+
+    assert [relay["connections"] for relay in json.loads(deliver["RELAYS"])] == [50 // instances, 50 // instances]
 
 
 def test_what_is_paid_for_in_any_month_is_counted_as_deployed(plan: dict[str, Any]) -> None:

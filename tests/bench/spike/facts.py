@@ -79,8 +79,8 @@ class Platform:
 
     #: Ours: of one mail on a connection that is open already: four round trips, and the relay stores it.
     relay_seconds: float = 0.2
-    #: Ours: so many relays share the mails. Each allows so many connections for each mail a second, which
-    #: infra/functions.tf divides by the instances that deliver has in a rush.
+    #: Ours: so many relays share the mails, and each allows so many connections for each mail a second, as in
+    #: infra/variables.tf. infra/functions.tf divides them between the instances of deliver.
     relays: int = 2
     relay_connections: float = 1
 

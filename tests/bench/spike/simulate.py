@@ -1,6 +1,5 @@
 """Runs of the model, each decided by a seed."""
 
-import math
 from dataclasses import dataclass
 from random import Random
 
@@ -38,12 +37,6 @@ def deployment(mails_per_second: float, vcpu_quota: int) -> Deployment:
     return Deployment(sizes.functions(vcpu_quota), sizes.queues(mails_per_second, vcpu_quota))
 
 
-def mailing_instances(there: Deployment, platform: Platform) -> int:
-    """Return how many instances of deliver share the connections to the relays, as infra/functions.tf has it."""
-    deliver, tasks = there.functions["deliver"], sum(each.concurrent_dispatches for each in there.queues.values())
-    return min(deliver.max_instances, math.ceil(tasks / (platform.target_utilization * deliver.concurrency)))
-
-
 def run(
     scenario: Scenario,
     there: Deployment,
@@ -55,7 +48,8 @@ def run(
 ) -> Outcome:
     """Simulate a scenario on Google's platform."""
     env, journal = Environment(), Journal(BIN_SECONDS)
-    google = Google(env, platform, scenario.mails_per_second, mailing_instances(there, platform), rng)
+    mailing_instances = sizes.mailing_instances(there.functions["deliver"], there.queues)
+    google = Google(env, platform, mailing_instances, scenario.mails_per_second, rng)
     system = System(env, there, figures, platform, people, usage, google, journal, rng)
     system.run(scenario.trace, scenario.polls_per_second)
     billed = {name: function.billed_seconds() for name, function in system.functions.items()}

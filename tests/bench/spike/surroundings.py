@@ -57,11 +57,11 @@ class Surroundings(Protocol):
 class Google:
     """The platform's parts, as documented.
 
-    `mails_per_second`: what the relays take together. `mailing_instances`: that share the connections to them.
+    `mailing_instances` share the connections to the relays, which take `mails_per_second` together.
     """
 
     def __init__(
-        self, env: Environment, platform: Platform, mails_per_second: float, mailing_instances: int, rng: Random
+        self, env: Environment, platform: Platform, mailing_instances: int, mails_per_second: float, rng: Random
     ) -> None:
         self._env = env
         self._platform = platform
