@@ -44,7 +44,7 @@ output "routes" {
 # Warnings of what is allowed, and yet leaves a relay partly unused, or asks more of it than was agreed.
 check "relays" {
   assert {
-    condition     = local.mails_per_second - local.reminders_per_second <= local.sizes.queues.max_dispatches_per_second
+    condition     = local.fresh_per_second <= local.sizes.queues.max_dispatches_per_second
     error_message = "The relays take ${local.mails_per_second} mails a second, and a queue of Cloud Tasks dispatches ${local.sizes.queues.max_dispatches_per_second} at most: the rest is never used."
   }
   assert {

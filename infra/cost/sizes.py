@@ -63,9 +63,9 @@ def queues(mails_per_second: float, vcpu_quota: int = NEW_PROJECT_VCPU) -> dict[
     """
     given = SIZES["queues"]
     most = given["max_dispatches_per_second"]
-    reminders = max(1, mails_per_second * given["reminders_percent"] / 100)
+    reminders = max(1, mails_per_second * given["reminders_percent"] / 100 * given["tasks_per_reminder"])
     rates: dict[QueueName, float] = {
-        QueueName.SIGNATURES: min(most, mails_per_second - reminders),
+        QueueName.SIGNATURES: min(most, mails_per_second - reminders / given["tasks_per_reminder"]),
         QueueName.PRESSES: most,
         QueueName.REMINDERS: reminders,
     }
