@@ -30,7 +30,7 @@ def build(mail: Mail, now: datetime) -> bytes:
     No value can inject a header: names and subjects are made one line, and what else a caller passes is checked.
 
     Raises:
-        ValueError: an address or the language is none, or a text cannot be encoded.
+        ValueError: an address or the language is malformed, or a text cannot be encoded.
     """
     recipient = _checked(_ADDRESS, ascii_recipient(mail.to))
     sender = _checked(_ADDRESS, mail.sender_address)
