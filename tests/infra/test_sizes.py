@@ -93,6 +93,7 @@ def test_each_instance_keeps_its_share_of_the_connections_to_a_relay(plan: dict[
 def test_what_is_paid_for_in_any_month_is_counted_as_deployed(plan: dict[str, Any]) -> None:
     """As production is planned, when nobody is blocked."""
     policies = resources(plan, "google_compute_security_policy")
+    schedule = {job["name"]: job["schedule"] for job in resources(plan, "google_cloud_scheduler_job")}
     replicas = [
         replica
         for secret in resources(plan, "google_secret_manager_secret")
@@ -111,5 +112,6 @@ def test_what_is_paid_for_in_any_month_is_counted_as_deployed(plan: dict[str, An
     assert len(replicas) == usage.SECRET_REPLICAS
     assert len(conditions) == usage.ALERT_CONDITIONS
     assert {each["evaluation_interval"] for each in conditions} == {f"{usage.ALERT_INTERVAL_SECONDS}s"}
-    assert len(resources(plan, "google_cloud_scheduler_job")) == usage.SCHEDULER_JOBS
+    assert len(schedule) == usage.SCHEDULER_JOBS
+    assert schedule["fold"] == f"*/{usage.FOLD_SECONDS // 60} * * * *"
     assert int(backup["retention"].removesuffix("s")) == usage.BACKUP_DAYS * 86_400
