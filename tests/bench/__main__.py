@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from infra.deploy.build import ROOT
-from tests.bench import calls, cold, growth, memory, reading, served, signing, steps, tally, writing
+from tests.bench import calls, cold, growth, mailing, memory, reading, served, signing, steps, tally, writing
 from tests.bench.figures import Figures, against, as_json, as_table, machine, read
 from tests.bench.targets import TARGETS
 
@@ -15,6 +15,7 @@ PARTS = {
     "steps": steps.measure,
     "reading": reading.measure,
     "writing": writing.measure,
+    "mailing": mailing.measure,
     "cold": cold.measure,
     "memory": memory.measure,
     "growth": growth.measure,

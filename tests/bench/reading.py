@@ -1,4 +1,4 @@
-"""The cost of reading: the counter, a hosted page, the widget and its texts."""
+"""The cost of reading: the counter, a hosted page, the redirect to it in a language, the widget and its texts."""
 
 from tempfile import TemporaryDirectory
 
@@ -13,6 +13,7 @@ from tests.support.deployment import CAMPAIGN, COUNT
 _CONNECTIONS = 64
 _OF_EMBED = {
     "page": f"/c/{CAMPAIGN}?lang=en",
+    "redirect": f"/c/{CAMPAIGN}",
     "widget": "/embed/v1.js",
     "form": f"/v1/campaigns/{CAMPAIGN}/form?lang=en&embed=1",
 }
@@ -30,7 +31,8 @@ def measure(figures: Figures, rounds: int, seconds: float) -> None:
             targets = [("empty", empty, "/"), ("count/warm", count, COUNT)]
             targets += [(name, embed, path) for name, path in _OF_EMBED.items()]
             for _, served, path in targets:
-                httpx.get(served.url + path, trust_env=False, timeout=60).raise_for_status()
+                warm = httpx.get(served.url + path, trust_env=False, timeout=60, follow_redirects=True)
+                warm.raise_for_status()
             for round_ in range(rounds + 1):
                 _compare(figures if round_ else Figures(), targets, seconds)
 

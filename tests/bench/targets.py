@@ -24,6 +24,7 @@ TARGETS = (
     Target("calls/deliver/firestore", 3, "deliver: Firestore calls per signature"),
     Target("calls/confirm/firestore", 2, "confirm: Firestore calls per signature"),
     Target("calls/count/firestore", 0.05, "count: Firestore calls per reader"),
+    Target("mail/cpu_to_default", 0.4, "a mail over TLS: CPU time compared with the libraries' defaults"),
     Target("tally/confirm_longest_ms", 1000, "confirm: the longest of 6,600 in 20 seconds, 330 a second"),
     Target("growth/confirm", 1.1, "confirm: 100,000 records compared with 1,000"),
     Target("growth/tally", 1.1, "count: 100,000 records compared with 1,000, by the emulator's query"),

@@ -4,12 +4,14 @@ python -m tests.bench.parts.relay
 """
 
 import asyncio
+import logging
 
 from tests.bench.settings import authority_file
 from tests.support.relay import AUTHORITY, relay, server_tls
 
 
 async def main() -> None:
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd warns of every login
     async with relay(server_tls()) as running:
         AUTHORITY.cert_pem.write_to_path(str(authority_file(running.port)))
         print(running.port, flush=True)

@@ -18,7 +18,7 @@ _CPU_MS = {
     "confirm": "confirm/cpu_ms",
     "confirm_page": "confirm_page/cpu_ms",
     "count": "count/warm/cpu_ms",
-    "page": "page/cpu_ms",
+    "redirect": "redirect/cpu_ms",
 }
 
 

@@ -261,7 +261,7 @@ class System:
             self._journal.views += views
             self._journal.reads += reads
             self._journal.fills += fills
-            self._ask("embed", "page", round(views * usage.redirected_share))
+            self._ask("embed", "redirect", round(views * usage.redirected_share))
             self._ask("count", "count", fills)
             yield self._env.timeout(1)
 

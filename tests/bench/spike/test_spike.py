@@ -40,7 +40,7 @@ FIGURES = Figures(
         "confirm": 0.0025,
         "confirm_page": 0.001,
         "count": 0.0001,
-        "page": 0.0006,
+        "redirect": 0.0002,
     },
     start_seconds=dict.fromkeys(FUNCTIONS, 0.5),
     measured="nowhere",

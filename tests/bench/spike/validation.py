@@ -106,7 +106,7 @@ def _costs(few: Run, figures: Figures) -> Costs:
         "confirm": confirm * button / (page + button),
         "confirm_page": confirm * page / (page + button),
         "count": 0.0,
-        "page": 0.0,
+        "redirect": 0.0,
     }
     return Costs(
         replace(figures, cpu_seconds=cpu),
