@@ -1,26 +1,31 @@
-"""What is decided before and after Terraform: what is live, what a rollback restores, what is refused."""
+"""What is applied and in which order, what is recorded of it, what a rollback restores, and what is refused."""
 
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infra.deploy import build, deploy, gcloud, terraform
-from infra.deploy.deploy import Release, Releases, before
+from infra.deploy import build, canary, deploy, gcloud, secrets, terraform
+from infra.deploy.releases import Outcome, Release, Releases, before, leads_back
 from shared import campaigns
 from shared.web.routes import FUNCTIONS
 from tests.support.deployment import campaign_file
 from tests.support.missing import missing
 
 OLD, NEW = {"sign": "sign-1.zip"}, {"sign": "sign-2.zip"}
+NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
 
-#: `gcloud storage` for the few things that are done with it, on a folder: gs://bucket/a is <folder>/bucket/a.
+#: gcloud for the few things that are done with it, on a folder: gs://bucket/a is <folder>/bucket/a, and version 1
+#: of a secret <folder>/secrets/<name>/1, with "destroyed" in place of its value once it is.
 GCLOUD = """#!{python}
 import pathlib, shutil, sys
 folder = pathlib.Path({folder!r})
@@ -40,6 +45,14 @@ match words:
             at(address).write_text(sys.stdin.read())
         elif not at(address).exists():
             shutil.copy(source, at(address))
+    case ["secrets", "versions", "list", name]:
+        found = at(f"secrets/{{name}}").glob("*")
+        print("\\n".join(each.name for each in found if each.read_text() != "destroyed"))
+    case ["secrets", "versions", "access" | "destroy" as what, version]:
+        [name] = [word.removeprefix("--secret=") for word in sys.argv if word.startswith("--secret=")]
+        if what == "destroy":
+            at(f"secrets/{{name}}/{{version}}").write_text("destroyed")
+        print(at(f"secrets/{{name}}/{{version}}").read_text())
     case _:
         sys.exit(f"not expected: {{words}}")
 """
@@ -62,45 +75,65 @@ class TestReleases:
         assert Releases("bundles").all() == []
 
     def test_are_listed_oldest_first(self, bucket: Path) -> None:
-        """By the time at which they went live."""
-        for at in ("2026-11-24T10-00-00Z", "2026-11-23T10-00-00Z"):
-            (bucket / "releases").mkdir(parents=True, exist_ok=True)
-            (bucket / "releases" / f"{at}.json").write_text(f'{{"bundles": {{"sign": "{at}"}}}}')
+        """By the time at which they began to be applied."""
+        releases = Releases("bundles")
+        newer = releases.begin(NEW, NOW)
+        older = releases.begin(OLD, NOW.replace(day=24))
 
-        recorded = Releases("bundles").record(Release("", NEW))
+        assert releases.all() == [older, newer]
+        assert [each.id for each in releases.all()] == ["2026-11-24T10-00-00Z", "2026-11-25T10-00-00Z"]
 
-        known = Releases("bundles").all()
-        assert [each.id for each in known] == ["2026-11-23T10-00-00Z", "2026-11-24T10-00-00Z", recorded]
-        assert known[-1].bundles == NEW
+    def test_say_what_became_of_them(self, bucket: Path) -> None:
+        """One that was interrupted stays as it began."""
+        releases = Releases("bundles")
+        releases.begin(OLD, NOW.replace(day=24))
+        releases.record(releases.begin(NEW, NOW), Outcome.PASSED)
+
+        assert [each.outcome for each in releases.all()] == [Outcome.APPLYING, Outcome.PASSED]
 
     def test_keep_every_bundle_as_it_was_uploaded(self, bucket: Path, tmp_path: Path) -> None:
         """Its name is its content, so it is never overwritten."""
         bundle = tmp_path / "sign-1.zip"
         for content in ("first", "second"):
             bundle.write_text(content)
-            release = Releases("bundles").upload({"sign": bundle})
+            uploaded = Releases("bundles").upload({"sign": bundle})
 
-        assert release.bundles == OLD
+        assert uploaded == OLD
         assert (bucket / "sign-1.zip").read_text() == "first"
+
+
+def history(*releases: tuple[dict[str, str], Outcome]) -> list[Release]:
+    return [Release(str(number), bundles, outcome) for number, (bundles, outcome) in enumerate(releases)]
 
 
 @pytest.mark.parametrize(
     ("live", "wanted"),
     [
         ([], None),
-        ([OLD], None),
-        ([OLD, NEW], "0"),
-        ([OLD, NEW, NEW], "0"),
-        ([OLD, NEW, OLD], "1"),
+        ([(OLD, Outcome.PASSED)], None),
+        ([(OLD, Outcome.PASSED), (NEW, Outcome.PASSED)], "0"),
+        ([(OLD, Outcome.PASSED), (NEW, Outcome.PASSED), (OLD, Outcome.APPLIED)], "1"),
+        ([(OLD, Outcome.PASSED), (NEW, Outcome.APPLYING)], "0"),
+        ([(OLD, Outcome.APPLIED), (NEW, Outcome.FAILED)], None),
+        ([(OLD, Outcome.PASSED), (NEW, Outcome.FAILED), (OLD, Outcome.APPLIED)], None),
     ],
 )
-def test_a_rollback_restores_what_was_live_before_and_is_not_now(
-    live: list[dict[str, str]], wanted: str | None
+def test_a_rollback_restores_the_last_that_worked_and_is_not_live(
+    live: list[tuple[dict[str, str], Outcome]], wanted: str | None
 ) -> None:
-    """Settings applied to the same bundles make no release to roll back from."""
-    found = before([Release(str(number), bundles) for number, bundles in enumerate(live)]) if live else None
+    """It leads nowhere that was never tried out, or that failed."""
+    found = before(history(*live))
 
     assert (found.id if found else None) == wanted
+
+
+def test_a_release_that_was_live_earlier_leads_back() -> None:
+    """Also to one that is named, and not from one to which a rollback has led already."""
+    passed = Outcome.PASSED
+
+    assert leads_back(history((OLD, passed), (NEW, passed)), OLD)
+    assert not leads_back(history((OLD, passed)), NEW)
+    assert not leads_back(history((OLD, passed), (NEW, passed), (OLD, passed)), NEW)
 
 
 def test_no_backup_outlives_what_signers_are_promised(tmp_path: Path) -> None:
@@ -177,6 +210,7 @@ def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> gclou
         monkeypatch.setattr(module, "INFRA", infra)
     monkeypatch.setattr(build, "BUILD", tmp_path / "build")
     monkeypatch.setattr(terraform, "init", lambda *_: terraform.run(infra, "init"))
+    monkeypatch.setattr(deploy, "check_shipped", lambda _: None)
     try:
         terraform.run(infra, "init")
     except (FileNotFoundError, subprocess.CalledProcessError) as failed:
@@ -194,43 +228,229 @@ def live() -> dict[str, str]:
     }
 
 
-def release_of(digit: str) -> Release:
-    return Release("", {name: f"{name}-{digit * 64}.zip" for name in FUNCTIONS})
+def bundles_of(digit: str) -> dict[str, str]:
+    return {name: f"{name}-{digit * 64}.zip" for name in FUNCTIONS}
 
 
-def test_what_is_released_is_live_until_it_is_rolled_back(
-    ours: gcloud.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Canary:
+    """In place of the real one, which needs a cloud: passes, unless it is given an error."""
+
+    error: canary.CanaryFailed | None = None
+
+    def try_out(self, _url: str, _environment: gcloud.Environment) -> None:
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> Canary:
+    """The canary with which releases are tried out."""
+    stand_in = Canary()
+    monkeypatch.setattr(canary, "try_out", stand_in.try_out)
+    return stand_in
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """What was live after each apply."""
+    seen, run = list[dict[str, str]](), terraform.run
+
+    def watched(folder: Path, command: str, *arguments: str, **options: Any) -> str:
+        printed = run(folder, command, *arguments, **options)
+        if command == "apply":
+            seen.append(live())
+        return printed
+
+    monkeypatch.setattr(terraform, "run", watched)
+    return seen
+
+
+def recorded(environment: gcloud.Environment, digit: str, outcome: Outcome) -> Release:
+    """Record a release of earlier days; those with higher digits are later."""
+    releases = Releases(environment.bundles)
+    return releases.record(releases.begin(bundles_of(digit), NOW.replace(day=int(digit))), outcome)
+
+
+def outcomes(environment: gcloud.Environment) -> list[tuple[str, Outcome]]:
+    """The first digit of each release's bundles, and what became of it."""
+    return [(each.bundles["sign"][5], each.outcome) for each in Releases(environment.bundles).all()]
+
+
+def test_deliver_goes_first_and_a_rollback_takes_it_back_last(
+    ours: gcloud.Environment, tried: Canary, steps: list[dict[str, str]]
 ) -> None:
-    """Applied for real, against the provider's schema; nothing of a release is left in the folder."""
-    monkeypatch.setattr(deploy, "try_out", lambda _: True)
-    recorded = tmp_path / ours.bundles / "releases"
-    recorded.mkdir(parents=True)
-    for digit in ("1", "2"):
-        deploy.put_live(ours, release_of(digit), ask=False)
-        assert live() == release_of(digit).bundles
-        (recorded / f"2026-11-2{digit}T10-00-00Z.json").write_text(
-            json.dumps({"bundles": dict(release_of(digit).bundles)})
-        )
+    """An older deliver may not know the tasks of a newer sign. Nothing of a release is left in the folder."""
+    releases = Releases(ours.bundles)
+    deploy.put_live(ours, releases, bundles_of("1"), ask=False)
+    releases.record(releases.all()[-1], Outcome.PASSED)
+    del steps[:]
 
+    deploy.put_live(ours, releases, bundles_of("2"), ask=False)
     deploy.rollback(ours, None, ask=False)
 
-    assert live() == release_of("1").bundles
-    assert Releases(ours.bundles).all()[-1].bundles == release_of("1").bundles
+    mixed = {**bundles_of("1"), "deliver": bundles_of("2")["deliver"]}
+    assert steps == [mixed, bundles_of("2"), mixed, bundles_of("1")]
+    assert outcomes(ours) == [("1", Outcome.PASSED), ("2", Outcome.APPLIED), ("1", Outcome.PASSED)]
     assert not list(gcloud.INFRA.glob("release*"))
 
 
-def test_a_release_whose_canary_fails_is_rolled_back(
-    ours: gcloud.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_was_approved_is_applied_and_nothing_else(
+    ours: gcloud.Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was live is live again, and the failed one is not recorded."""
-    recorded = tmp_path / ours.bundles / "releases"
-    recorded.mkdir(parents=True)
-    (recorded / "2026-11-21T10-00-00Z.json").write_text(json.dumps({"bundles": dict(release_of("1").bundles)}))
-    monkeypatch.setattr(deploy, "try_out", lambda _: False)
-    monkeypatch.setattr(deploy, "check_shipped", lambda _: None)
+    """Here the settings are edited before the question is answered, and the plan that was shown had others."""
+    releases = Releases(ours.bundles)
+    deploy.put_live(ours, releases, bundles_of("1"), ask=False)
 
-    with pytest.raises(SystemExit, match="Rolled back to 2026-11-21T10-00-00Z"):
+    def edit_and_approve(_question: str) -> str:
+        ours.files[0].write_text(ours.files[0].read_text() + "\nwarm_instances = 1\n")
+        return "yes"
+
+    monkeypatch.setattr("builtins.input", edit_and_approve)
+    with pytest.raises(SystemExit, match=r'was not approved:\n.*this\["deliver"\]\n'):
+        deploy.put_live(ours, releases, bundles_of("2"), ask=True)
+
+    assert live() == bundles_of("1")
+
+
+def test_without_an_approval_nothing_changes(ours: gcloud.Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is anything recorded, so that nobody can go back to what never was."""
+    monkeypatch.setattr("builtins.input", lambda _: "no")
+
+    with pytest.raises(SystemExit, match="Nothing was changed"):
+        deploy.put_live(ours, Releases(ours.bundles), bundles_of("1"), ask=True)
+
+    assert Releases(ours.bundles).all() == []
+    assert not list(gcloud.INFRA.glob("release*"))
+
+
+def test_the_first_deployment_needs_no_dns(ours: gcloud.Environment, tried: Canary) -> None:
+    """It ends with what to do, and settings can be applied to it; once it is reached, it is tried out."""
+    tried.error = canary.Unreachable("no connection")
+
+    for action in (deploy.deploy, deploy.apply):
+        with pytest.raises(SystemExit, match=r"no address for petition\.swifts\.example yet.*Then: make apply"):
+            action(ours, ask=False)
+        assert [each.outcome for each in Releases(ours.bundles).all()] == [Outcome.APPLIED]
+
+    tried.error = None
+    deploy.apply(ours, ask=False)
+    assert [each.outcome for each in Releases(ours.bundles).all()] == [Outcome.PASSED]
+
+
+def test_a_certificate_that_is_not_issued_yet_is_told_from_a_missing_record(
+    ours: gcloud.Environment, tried: Canary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name resolves, and nothing answers there."""
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: [])
+    tried.error = canary.Unreachable("no connection")
+
+    with pytest.raises(SystemExit, match=r"does not answer yet .*its certificate is not issued yet"):
         deploy.deploy(ours, ask=False)
 
-    assert live() == release_of("1").bundles
-    assert len(list(recorded.iterdir())) == 1
+
+@pytest.mark.parametrize("error", [canary.CanaryFailed("no mail"), canary.Unreachable("no connection")])
+def test_a_release_whose_canary_fails_is_rolled_back(
+    ours: gcloud.Environment, tried: Canary, error: canary.CanaryFailed
+) -> None:
+    """Also where it cannot be reached any more; what was live is live again, and what failed is recorded."""
+    recorded(ours, "1", Outcome.PASSED)
+    tried.error = error
+
+    with pytest.raises(SystemExit, match="Rolled back to 2026-11-01T10-00-00Z"):
+        deploy.deploy(ours, ask=False)
+
+    assert live() == bundles_of("1")
+    assert [outcome for _, outcome in outcomes(ours)] == [Outcome.PASSED, Outcome.FAILED, Outcome.APPLIED]
+
+
+def test_settings_with_which_the_canary_fails_are_not_rolled_back(ours: gcloud.Environment, tried: Canary) -> None:
+    """An older release would not help; the one that is live did pass."""
+    recorded(ours, "1", Outcome.PASSED)
+    recorded(ours, "2", Outcome.PASSED)
+    tried.error = canary.CanaryFailed("no mail")
+
+    with pytest.raises(SystemExit, match="Restore the former ones"):
+        deploy.apply(ours, ask=False)
+
+    assert live() == bundles_of("2")
+    assert outcomes(ours) == [("1", Outcome.PASSED), ("2", Outcome.PASSED)]
+
+
+def test_an_interrupted_deployment_can_be_run_again(
+    ours: gcloud.Environment, tried: Canary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here it breaks off between deliver and the others."""
+    recorded(ours, "1", Outcome.PASSED)
+    deploy.apply(ours, ask=False)
+    run = terraform.run
+
+    def break_off(folder: Path, command: str, *arguments: str, **options: Any) -> str:
+        printed = run(folder, command, *arguments, **options)
+        if command == "apply":
+            raise subprocess.CalledProcessError(1, "terraform")
+        return printed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(terraform, "run", break_off)
+        with pytest.raises(SystemExit, match="Run the same again"):
+            deploy.put_live(ours, Releases(ours.bundles), bundles_of("2"), ask=False)
+    assert live() == {**bundles_of("1"), "deliver": bundles_of("2")["deliver"]}
+    assert outcomes(ours) == [("1", Outcome.PASSED), ("2", Outcome.APPLYING)]
+
+    deploy.apply(ours, ask=False)
+
+    assert live() == bundles_of("2")
+    assert outcomes(ours) == [("1", Outcome.PASSED), ("2", Outcome.PASSED)]
+
+
+def test_ctrl_c_waits_until_terraform_has_ended(tmp_path: Path) -> None:
+    """Or its state would stay locked, and lack what it has created."""
+    slow = tmp_path / "terraform"
+    slow.write_text(
+        "#!/bin/bash\ntrap 'sleep 1; touch written; exit 1' INT\necho begun\nwhile true; do sleep 0.1; done\n"
+    )
+    slow.chmod(0o755)
+    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(terraform.ROOT)}
+    code = "import pathlib, infra.deploy.terraform as it; it.run(pathlib.Path(), 'apply', quiet=False)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, **path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"begun\n"
+
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate()
+
+    assert b"CalledProcessError" in errors
+    assert (tmp_path / "written").exists()
+
+
+def test_versions_that_hold_what_was_retired_are_destroyed_once_nothing_runs_with_them(
+    ours: gcloud.Environment, tried: Canary, tmp_path: Path
+) -> None:
+    """Not those that were only added to: the revisions before start with them."""
+    versions = {"token-keys": ["old", "old new", "new", "new newest"], "pepper": ["pepper"]}
+    for name, values in versions.items():
+        (tmp_path / "secrets" / name).mkdir(parents=True)
+        for number, value in enumerate(values, start=1):
+            (tmp_path / "secrets" / name / str(number)).write_text(value)
+    keys = json.loads(ours.keys.read_text())
+    keys["secret_versions"] |= {"token-keys": "4"}
+    ours.keys.write_text(json.dumps(keys))
+    recorded(ours, "1", Outcome.PASSED)
+    kept = secrets.Secrets(ours.project)
+
+    tried.error = canary.CanaryFailed("no mail")
+    with pytest.raises(SystemExit):
+        deploy.apply(ours, ask=False)
+    assert kept.enabled("token-keys") == ["1", "2", "3", "4"]
+
+    tried.error = None
+    deploy.apply(ours, ask=False)
+    assert kept.enabled("token-keys") == ["3", "4"]
+    assert kept.enabled("pepper") == ["1"]
