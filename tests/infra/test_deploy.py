@@ -195,41 +195,115 @@ def test_a_bundle_is_named_by_its_content(tmp_path: Path) -> None:
         assert not [name for name in archive.namelist() if "__pycache__" in name]
 
 
-@pytest.fixture
-def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> gcloud.Environment:
-    """A production of our own, whose state is on this machine."""
-    infra = tmp_path / "tree" / "infra"
+def bundles_of(digit: str) -> dict[str, str]:
+    return {name: f"{name}-{digit * 64}.zip" for name in FUNCTIONS}
+
+
+def own_settings() -> str:
+    """The example's, with values that are not the example's."""
+    text = (terraform.ROOT / "infra" / "environments" / "production.tfvars").read_text()
+    return text.replace("your-undersign-production", "swifts").replace(
+        "petition.example.org", "petition.swifts.eu"
+    )
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """infra/ with its state on this machine, and the bundles of "1" applied."""
+    infra = tmp_path_factory.mktemp("tree") / "infra"
     shutil.copytree(terraform.INFRA, infra, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
     (infra / "local_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
-    file = infra / "environments" / "production.tfvars"
-    text = file.read_text().replace("your-undersign-production", "swifts")
-    file.write_text(text.replace("petition.example.org", "petition.swifts.example"))
-    keys = {name: terraform.NO_RELEASE[name] for name in ("deliver_recipient", "secret_versions")}
-    (infra / "environments" / "production.keys.tfvars.json").write_text(json.dumps(keys))
-    for module in (gcloud, terraform):
-        monkeypatch.setattr(module, "INFRA", infra)
-    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(terraform, "init", lambda *_: terraform.run(infra, "init"))
-    monkeypatch.setattr(deploy, "check_shipped", lambda _: None)
+    release = {"bundles": bundles_of("1"), "bundles_bucket": "swifts-bundles"}
+    (infra / "own.auto.tfvars").write_text(own_settings())
+    (infra / "release.auto.tfvars.json").write_text(json.dumps({**terraform.NO_RELEASE, **release}))
     try:
         terraform.run(infra, "init")
     except (FileNotFoundError, subprocess.CalledProcessError) as failed:
         missing(f"terraform, or its providers ({failed})")
-    return gcloud.environment("production")
+    terraform.run(infra, "apply", "-auto-approve")
+    (infra / "own.auto.tfvars").unlink()
+    (infra / "release.auto.tfvars.json").unlink()
+    return infra
+
+
+class FakeTerraform:
+    """Terraform in as far as it plans and applies the bundles, where no provider needs to be asked."""
+
+    def __init__(self) -> None:
+        self.live = bundles_of("1")
+        self._planned = dict[str, str]()
+
+    def run(self, folder: Path, command: str, *arguments: str, **_: Any) -> str:
+        """Run the commands of a deployment."""
+        if command == "plan":
+            targets = [each.split('"')[1] for each in arguments if each.startswith("-target=")]
+            wanted = json.loads((folder / "release.auto.tfvars.json").read_text())["bundles"]
+            self._planned = {name: bundle for name, bundle in wanted.items() if not targets or name in targets}
+        elif command == "apply":
+            self.live |= self._planned
+        return json.dumps({"resource_changes": [self._change(name) for name in self._planned]})
+
+    def _change(self, name: str) -> dict[str, Any]:
+        bundle = self._planned[name]
+        actions = ["no-op" if self.live.get(name) == bundle else "update" if name in self.live else "create"]
+        address = f'google_cloudfunctions2_function.this["{name}"]'
+        return {"address": address, "change": {"actions": actions, "after": bundle}}
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTerraform:
+    """In place of Terraform, with "1" applied."""
+    stand_in = FakeTerraform()
+    monkeypatch.setattr(terraform, "INFRA", tmp_path)
+    monkeypatch.setattr(terraform, "run", stand_in.run)
+    return stand_in
+
+
+@pytest.fixture
+def real(applied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Terraform itself, with "1" applied."""
+    shutil.copytree(applied, tmp_path / "infra", symlinks=True)
+    monkeypatch.setattr(terraform, "INFRA", tmp_path / "infra")
+    monkeypatch.setattr(terraform, "init", lambda *_: None)
+
+
+@pytest.fixture
+def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> gcloud.Environment:
+    """A production of our own, in which "1" is live and has passed; a deployment there builds "2"."""
+    monkeypatch.setattr(deploy, "check_shipped", lambda _: None)
+    built = {name: tmp_path / bundle for name, bundle in bundles_of("2").items()}
+    for bundle in built.values():
+        bundle.touch()
+    monkeypatch.setattr(build, "build", lambda _: None)
+    monkeypatch.setattr(build, "bundle", lambda _: built)
+    settings = tmp_path / "environments" / "production.tfvars"
+    settings.parent.mkdir()
+    settings.write_text(own_settings())
+    keys = {name: terraform.NO_RELEASE[name] for name in ("deliver_recipient", "secret_versions")}
+    (settings.parent / "production.keys.tfvars.json").write_text(json.dumps(keys))
+    monkeypatch.setenv("ENVIRONMENTS_FOLDER", str(settings.parent))
+    environment = gcloud.environment("production")
+    releases = Releases(environment.bundles)
+    releases.record(releases.begin(bundles_of("1"), NOW), Outcome.PASSED)
+    return environment
+
+
+@pytest.fixture
+def empty(ours: gcloud.Environment, fake: FakeTerraform, tmp_path: Path) -> gcloud.Environment:
+    """The same, before anything was deployed."""
+    fake.live = {}
+    shutil.rmtree(tmp_path / ours.bundles)
+    return ours
 
 
 def live() -> dict[str, str]:
     """The bundle that each function runs, by Terraform's own state."""
-    state = json.loads(terraform.run(gcloud.INFRA, "show", "-json"))
+    state = json.loads(terraform.run(terraform.INFRA, "show", "-json"))
     return {
         each["values"]["name"]: each["values"]["build_config"][0]["source"][0]["storage_source"][0]["object"]
         for each in state["values"]["root_module"]["resources"]
         if each["type"] == "google_cloudfunctions2_function"
     }
-
-
-def bundles_of(digit: str) -> dict[str, str]:
-    return {name: f"{name}-{digit * 64}.zip" for name in FUNCTIONS}
 
 
 class Canary:
@@ -265,41 +339,30 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     return seen
 
 
-def recorded(environment: gcloud.Environment, digit: str, outcome: Outcome) -> Release:
-    """Record a release of earlier days; those with higher digits are later."""
-    releases = Releases(environment.bundles)
-    return releases.record(releases.begin(bundles_of(digit), NOW.replace(day=int(digit))), outcome)
-
-
 def outcomes(environment: gcloud.Environment) -> list[tuple[str, Outcome]]:
     """The first digit of each release's bundles, and what became of it."""
     return [(each.bundles["sign"][5], each.outcome) for each in Releases(environment.bundles).all()]
 
 
+@pytest.mark.usefixtures("real")
 def test_deliver_goes_first_and_a_rollback_takes_it_back_last(
     ours: gcloud.Environment, tried: Canary, steps: list[dict[str, str]]
 ) -> None:
     """An older deliver may not know the tasks of a newer sign. Nothing of a release is left in the folder."""
-    releases = Releases(ours.bundles)
-    deploy.put_live(ours, releases, bundles_of("1"), ask=False)
-    releases.record(releases.all()[-1], Outcome.PASSED)
-    del steps[:]
-
-    deploy.put_live(ours, releases, bundles_of("2"), ask=False)
+    deploy.deploy(ours, ask=False)
     deploy.rollback(ours, None, ask=False)
 
     mixed = {**bundles_of("1"), "deliver": bundles_of("2")["deliver"]}
     assert steps == [mixed, bundles_of("2"), mixed, bundles_of("1")]
-    assert outcomes(ours) == [("1", Outcome.PASSED), ("2", Outcome.APPLIED), ("1", Outcome.PASSED)]
-    assert not list(gcloud.INFRA.glob("release*"))
+    assert outcomes(ours) == [("1", Outcome.PASSED), ("2", Outcome.PASSED), ("1", Outcome.PASSED)]
+    assert not list(terraform.INFRA.glob("release*"))
 
 
+@pytest.mark.usefixtures("real")
 def test_what_was_approved_is_applied_and_nothing_else(
     ours: gcloud.Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here the settings are edited before the question is answered, and the plan that was shown had others."""
-    releases = Releases(ours.bundles)
-    deploy.put_live(ours, releases, bundles_of("1"), ask=False)
 
     def edit_and_approve(_question: str) -> str:
         ours.files[0].write_text(ours.files[0].read_text() + "\nwarm_instances = 1\n")
@@ -307,81 +370,84 @@ def test_what_was_approved_is_applied_and_nothing_else(
 
     monkeypatch.setattr("builtins.input", edit_and_approve)
     with pytest.raises(SystemExit, match=r'was not approved:\n.*this\["deliver"\]\n'):
-        deploy.put_live(ours, releases, bundles_of("2"), ask=True)
+        deploy.deploy(ours, ask=True)
 
     assert live() == bundles_of("1")
 
 
-def test_without_an_approval_nothing_changes(ours: gcloud.Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_approval_nothing_changes(
+    ours: gcloud.Environment, fake: FakeTerraform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nor is anything recorded, so that nobody can go back to what never was."""
     monkeypatch.setattr("builtins.input", lambda _: "no")
 
     with pytest.raises(SystemExit, match="Nothing was changed"):
-        deploy.put_live(ours, Releases(ours.bundles), bundles_of("1"), ask=True)
+        deploy.deploy(ours, ask=True)
 
-    assert Releases(ours.bundles).all() == []
-    assert not list(gcloud.INFRA.glob("release*"))
+    assert fake.live == bundles_of("1")
+    assert outcomes(ours) == [("1", Outcome.PASSED)]
+    assert not list(terraform.INFRA.glob("release*"))
 
 
-def test_the_first_deployment_needs_no_dns(ours: gcloud.Environment, tried: Canary) -> None:
+def test_the_first_deployment_needs_no_dns(empty: gcloud.Environment, tried: Canary) -> None:
     """It ends with what to do, and settings can be applied to it; once it is reached, it is tried out."""
     tried.error = canary.Unreachable("no connection")
 
     for action in (deploy.deploy, deploy.apply):
-        with pytest.raises(SystemExit, match=r"no address for petition\.swifts\.example yet.*Then: make apply"):
-            action(ours, ask=False)
-        assert [each.outcome for each in Releases(ours.bundles).all()] == [Outcome.APPLIED]
+        with pytest.raises(SystemExit, match=r"no address for petition\.swifts\.eu yet.*Then: make apply"):
+            action(empty, ask=False)
+        assert outcomes(empty) == [("2", Outcome.APPLIED)]
 
     tried.error = None
-    deploy.apply(ours, ask=False)
-    assert [each.outcome for each in Releases(ours.bundles).all()] == [Outcome.PASSED]
+    deploy.apply(empty, ask=False)
+    assert outcomes(empty) == [("2", Outcome.PASSED)]
 
 
 def test_a_certificate_that_is_not_issued_yet_is_told_from_a_missing_record(
-    ours: gcloud.Environment, tried: Canary, monkeypatch: pytest.MonkeyPatch
+    empty: gcloud.Environment, tried: Canary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name resolves, and nothing answers there."""
     monkeypatch.setattr("socket.getaddrinfo", lambda *_: [])
     tried.error = canary.Unreachable("no connection")
 
     with pytest.raises(SystemExit, match=r"does not answer yet .*its certificate is not issued yet"):
-        deploy.deploy(ours, ask=False)
+        deploy.deploy(empty, ask=False)
 
 
 @pytest.mark.parametrize("error", [canary.CanaryFailed("no mail"), canary.Unreachable("no connection")])
 def test_a_release_whose_canary_fails_is_rolled_back(
-    ours: gcloud.Environment, tried: Canary, error: canary.CanaryFailed
+    ours: gcloud.Environment, fake: FakeTerraform, tried: Canary, error: canary.CanaryFailed
 ) -> None:
     """Also where it cannot be reached any more; what was live is live again, and what failed is recorded."""
-    recorded(ours, "1", Outcome.PASSED)
     tried.error = error
 
-    with pytest.raises(SystemExit, match="Rolled back to 2026-11-01T10-00-00Z"):
+    with pytest.raises(SystemExit, match="Rolled back to 2026-11-25T10-00-00Z"):
         deploy.deploy(ours, ask=False)
 
-    assert live() == bundles_of("1")
-    assert [outcome for _, outcome in outcomes(ours)] == [Outcome.PASSED, Outcome.FAILED, Outcome.APPLIED]
+    assert fake.live == bundles_of("1")
+    assert outcomes(ours) == [("1", Outcome.PASSED), ("2", Outcome.FAILED), ("1", Outcome.APPLIED)]
 
 
-def test_settings_with_which_the_canary_fails_are_not_rolled_back(ours: gcloud.Environment, tried: Canary) -> None:
+def test_settings_with_which_the_canary_fails_are_not_rolled_back(
+    ours: gcloud.Environment, fake: FakeTerraform, tried: Canary
+) -> None:
     """An older release would not help; the one that is live did pass."""
-    recorded(ours, "1", Outcome.PASSED)
-    recorded(ours, "2", Outcome.PASSED)
+    releases = Releases(ours.bundles)
+    releases.record(releases.begin(bundles_of("0"), NOW.replace(day=24)), Outcome.PASSED)
     tried.error = canary.CanaryFailed("no mail")
 
     with pytest.raises(SystemExit, match="Restore the former ones"):
         deploy.apply(ours, ask=False)
 
-    assert live() == bundles_of("2")
-    assert outcomes(ours) == [("1", Outcome.PASSED), ("2", Outcome.PASSED)]
+    assert fake.live == bundles_of("1")
+    assert outcomes(ours) == [("0", Outcome.PASSED), ("1", Outcome.PASSED)]
 
 
+@pytest.mark.usefixtures("real")
 def test_an_interrupted_deployment_can_be_run_again(
     ours: gcloud.Environment, tried: Canary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here it breaks off between deliver and the others."""
-    recorded(ours, "1", Outcome.PASSED)
-    deploy.apply(ours, ask=False)
     run = terraform.run
 
     def break_off(folder: Path, command: str, *arguments: str, **options: Any) -> str:
@@ -393,7 +459,7 @@ def test_an_interrupted_deployment_can_be_run_again(
     with monkeypatch.context() as patched:
         patched.setattr(terraform, "run", break_off)
         with pytest.raises(SystemExit, match="Run the same again"):
-            deploy.put_live(ours, Releases(ours.bundles), bundles_of("2"), ask=False)
+            deploy.deploy(ours, ask=False)
     assert live() == {**bundles_of("1"), "deliver": bundles_of("2")["deliver"]}
     assert outcomes(ours) == [("1", Outcome.PASSED), ("2", Outcome.APPLYING)]
 
@@ -430,6 +496,7 @@ def test_ctrl_c_waits_until_terraform_has_ended(tmp_path: Path) -> None:
     assert (tmp_path / "written").exists()
 
 
+@pytest.mark.usefixtures("fake")
 def test_versions_that_hold_what_was_retired_are_destroyed_once_nothing_runs_with_them(
     ours: gcloud.Environment, tried: Canary, tmp_path: Path
 ) -> None:
@@ -442,7 +509,6 @@ def test_versions_that_hold_what_was_retired_are_destroyed_once_nothing_runs_wit
     keys = json.loads(ours.keys.read_text())
     keys["secret_versions"] |= {"token-keys": "4"}
     ours.keys.write_text(json.dumps(keys))
-    recorded(ours, "1", Outcome.PASSED)
     kept = secrets.Secrets(ours.project)
 
     tried.error = canary.CanaryFailed("no mail")
