@@ -3,6 +3,7 @@
     make secrets ENV=staging                       what is missing
     make secrets ENV=staging ROTATE=token-keys     add a new key beside those in use
     make secrets ENV=staging RETIRE=token-keys     drop the oldest one, once all its links have expired
+    make secrets ENV=staging ROTATE=smtp-password-first   replace the password of a relay
 
 The next deployment that passes its try-out destroys the older versions that hold what was retired.
 
@@ -72,11 +73,11 @@ def put_missing(kept: Secrets) -> None:
         if kept.enabled(name):
             print(f"{name}: is there")
             continue
-        kept.put(name, _first_value(name))
+        kept.put(name, _new_value(name))
         print(f"{name}: added")
 
 
-def _first_value(name: str) -> str:
+def _new_value(name: str) -> str:
     if name == "pepper" or name in _LISTS:
         return _generate(name)
     password = getpass.getpass(f"{name} (from your mail relay): ")
@@ -90,15 +91,21 @@ def _generate(name: str) -> str:
 
 
 def rotate(kept: Secrets, name: str) -> None:
-    """Add a key at the end of a list, which is the one that is used from the next deployment on."""
-    _check_is_list(name)
-    kept.put(name, f"{kept.read(name).strip()} {_generate(name)}")
-    print(f"{name}: a new key is added. Deploy, and after 38 days: RETIRE={name}")
+    """Add a key at the end of a list, which is used from the next deployment on; or replace a relay's password."""
+    if name in _LISTS:
+        kept.put(name, f"{kept.read(name).strip()} {_generate(name)}")
+        print(f"{name}: a new key is added. Deploy, and after 38 days: RETIRE={name}")
+    elif name.startswith("smtp-password-") and name in kept.declared():
+        kept.put(name, _new_value(name))
+        print(f"{name}: replaced. Deploy.")
+    else:
+        gcloud.stop(f"{name} cannot be rotated; these can: {', '.join(_LISTS)}, and smtp-password-RELAY.")
 
 
 def retire(kept: Secrets, name: str) -> None:
     """Drop the oldest key of a list."""
-    _check_is_list(name)
+    if name not in _LISTS:
+        gcloud.stop(f"{name} is no list of keys; these are: {', '.join(_LISTS)}.")
     keys = kept.read(name).split()
     if len(keys) < 2:
         gcloud.stop(f"{name} holds one key: ROTATE={name} first.")
@@ -106,29 +113,24 @@ def retire(kept: Secrets, name: str) -> None:
     print(f"{name}: the oldest key is left out of the newest version. Deploy, which destroys the older ones.")
 
 
-def _check_is_list(name: str) -> None:
-    if name not in _LISTS:
-        gcloud.stop(f"{name} is not rotated by this: only {' and '.join(_LISTS)} are.")
-
-
 def destroy_retired(environment: gcloud.Environment) -> None:
     """Destroy older versions that hold a key or a password which those in use hold no longer.
 
     Call it once the functions run with the versions that the keys file names. A version that was only added to
-    stays, so that the revisions before still start.
+    stays, so that the revisions before still start; and every pepper does, for it must never be lost.
     """
     kept = Secrets(environment.project)
-    for name, used in json.loads(environment.keys.read_text())["secret_versions"].items():
-        older = [version for version in kept.enabled(name) if int(version) < int(used)]
-        if not older:
-            continue
-        current = set(kept.read(name, used).split())
-        for version in older:
-            if not set(kept.read(name, version).split()) <= current:
-                kept.destroy(name, version)
-                print(
-                    f"{name}: version {version} held what was retired; it is disabled, and destroyed in 30 days."
-                )
+    used = json.loads(environment.keys.read_text())["secret_versions"]
+    for name in sorted(used.keys() - {"pepper"}):
+        for version in _retired(kept, name, used[name]):
+            kept.destroy(name, version)
+            print(f"{name}: version {version} held what was retired. It is disabled, and destroyed in 30 days.")
+
+
+def _retired(kept: Secrets, name: str, used: str) -> list[str]:
+    older = [version for version in kept.enabled(name) if int(version) < int(used)]
+    current = set(kept.read(name, used).split()) if older else set()
+    return [version for version in older if not set(kept.read(name, version).split()) <= current]
 
 
 def write_keys(environment: gcloud.Environment, kept: Secrets) -> None:

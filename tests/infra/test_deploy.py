@@ -10,13 +10,18 @@ import sys
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import httpx
 import pytest
 
+from desk.runtime import Rights
 from infra.deploy import build, canary, deploy, gcloud, secrets, terraform
 from infra.deploy.releases import Outcome, Release, Releases, before, leads_back
 from shared import campaigns
+from shared.crypto.digest import Digester
+from shared.crypto.tokens import Tokens
 from shared.web.routes import FUNCTIONS
 from tests.support.deployment import campaign_file
 from tests.support.missing import missing
@@ -500,14 +505,14 @@ def test_ctrl_c_waits_until_terraform_has_ended(tmp_path: Path) -> None:
 def test_versions_that_hold_what_was_retired_are_destroyed_once_nothing_runs_with_them(
     ours: gcloud.Environment, tried: Canary, tmp_path: Path
 ) -> None:
-    """Not those that were only added to: the revisions before start with them."""
-    versions = {"token-keys": ["old", "old new", "new", "new newest"], "pepper": ["pepper"]}
+    """Not those that were only added to, with which the revisions before start; and never a pepper."""
+    versions = {"token-keys": ["old", "old new", "new", "new newest"], "pepper": ["pepper", "another"]}
     for name, values in versions.items():
         (tmp_path / "secrets" / name).mkdir(parents=True)
         for number, value in enumerate(values, start=1):
             (tmp_path / "secrets" / name / str(number)).write_text(value)
     keys = json.loads(ours.keys.read_text())
-    keys["secret_versions"] |= {"token-keys": "4"}
+    keys["secret_versions"] |= {"token-keys": "4", "pepper": "2"}
     ours.keys.write_text(json.dumps(keys))
     kept = secrets.Secrets(ours.project)
 
@@ -519,4 +524,32 @@ def test_versions_that_hold_what_was_retired_are_destroyed_once_nothing_runs_wit
     tried.error = None
     deploy.apply(ours, ask=False)
     assert kept.enabled("token-keys") == ["3", "4"]
-    assert kept.enabled("pepper") == ["1"]
+    assert kept.enabled("pepper") == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("error", "failure", "message"),
+    [
+        (
+            httpx.ConnectError("refused"),
+            canary.Unreachable,
+            "no connection to https://petition.swifts.eu: refused",
+        ),
+        (httpx.ReadTimeout("slow"), canary.CanaryFailed, "ReadTimeout: slow"),
+    ],
+)
+async def test_a_canary_that_gets_no_answer_ends_in_a_sentence(
+    error: httpx.HTTPError, failure: type[canary.CanaryFailed], message: str
+) -> None:
+    """Whatever the connection does; only the first is as before the domain leads here."""
+
+    def no_answer(_request: httpx.Request) -> httpx.Response:
+        raise error
+
+    rights = cast(Rights, SimpleNamespace(digester=Digester(b"pepper")))
+    transport = httpx.MockTransport(no_answer)
+    async with httpx.AsyncClient(base_url="https://petition.swifts.eu", transport=transport) as public:
+        with pytest.raises(canary.CanaryFailed, match=message) as failed:
+            await canary.run(public, rights, Tokens(["key"]), "canary@petition.swifts.eu")
+
+    assert failed.type is failure
