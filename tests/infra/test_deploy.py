@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ import httpx
 import pytest
 
 from desk.runtime import Rights
-from infra.deploy import build, canary, deploy, gcloud, secrets, terraform
+from infra.deploy import bootstrap, build, canary, deploy, gcloud, secrets, terraform
 from infra.deploy.releases import Outcome, Release, Releases, before, leads_back
 from shared import campaigns
 from shared.crypto.digest import Digester
@@ -50,14 +51,29 @@ match words:
             at(address).write_text(sys.stdin.read())
         elif not at(address).exists():
             shutil.copy(source, at(address))
+    case ["secrets", "list"]:
+        print("\\n".join(each.name for each in at("secrets").iterdir()))
+    case ["secrets", "versions", "add", name]:
+        number = len(list(at(f"secrets/{{name}}").iterdir())) + 1
+        at(f"secrets/{{name}}/{{number}}").write_text(sys.stdin.read())
     case ["secrets", "versions", "list", name]:
         found = at(f"secrets/{{name}}").glob("*")
         print("\\n".join(each.name for each in found if each.read_text() != "destroyed"))
     case ["secrets", "versions", "access" | "destroy" as what, version]:
         [name] = [word.removeprefix("--secret=") for word in sys.argv if word.startswith("--secret=")]
+        if version == "latest":
+            version = max((each.name for each in at(f"secrets/{{name}}").iterdir()), key=int)
         if what == "destroy":
             at(f"secrets/{{name}}/{{version}}").write_text("destroyed")
         print(at(f"secrets/{{name}}/{{version}}").read_text())
+    case ["projects", "describe", _]:
+        print("100000000001")
+    case ["services", "enable", *_] | ["storage", "buckets", *_]:
+        pass
+    case ["auth", "application-default", "print-access-token"]:
+        sys.exit(0 if at("credentials").exists() else 1)
+    case ["auth", "application-default", "set-quota-project", project]:
+        at("credentials").write_text(project)
     case _:
         sys.exit(f"not expected: {{words}}")
 """
@@ -501,20 +517,46 @@ def test_ctrl_c_waits_until_terraform_has_ended(tmp_path: Path) -> None:
     assert (tmp_path / "written").exists()
 
 
+def secrets_with(folder: Path, versions: Mapping[str, Sequence[str]]) -> secrets.Secrets:
+    """Secrets of which each has these versions, oldest first."""
+    for name, values in versions.items():
+        (folder / "secrets" / name).mkdir(parents=True)
+        for number, value in enumerate(values, start=1):
+            (folder / "secrets" / name / str(number)).write_text(value)
+    return secrets.Secrets("swifts")
+
+
+@pytest.mark.usefixtures("bucket")
+def test_keys_are_added_and_retired_and_passwords_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each as a new version. The pepper stays as it is: with another one everybody could sign twice."""
+    kept = secrets_with(tmp_path, {"token-keys": ["old"], "smtp-password-first": ["leaked"], "pepper": ["pepper"]})
+    monkeypatch.setattr("getpass.getpass", lambda _: "from the relay")
+
+    secrets.rotate(kept, "token-keys")
+    old, new = kept.read("token-keys", "2").split()
+    secrets.retire(kept, "token-keys")
+    secrets.rotate(kept, "smtp-password-first")
+    with pytest.raises(SystemExit, match="pepper cannot be rotated"):
+        secrets.rotate(kept, "pepper")
+
+    assert old == "old"
+    assert kept.read("token-keys", "3") == f"{new}\n"
+    assert kept.read("smtp-password-first", "2") == "from the relay\n"
+    assert kept.enabled("pepper") == ["1"]
+
+
 @pytest.mark.usefixtures("fake")
 def test_versions_that_hold_what_was_retired_are_destroyed_once_nothing_runs_with_them(
     ours: gcloud.Environment, tried: Canary, tmp_path: Path
 ) -> None:
     """Not those that were only added to, with which the revisions before start; and never a pepper."""
     versions = {"token-keys": ["old", "old new", "new", "new newest"], "pepper": ["pepper", "another"]}
-    for name, values in versions.items():
-        (tmp_path / "secrets" / name).mkdir(parents=True)
-        for number, value in enumerate(values, start=1):
-            (tmp_path / "secrets" / name / str(number)).write_text(value)
+    kept = secrets_with(tmp_path, versions)
     keys = json.loads(ours.keys.read_text())
     keys["secret_versions"] |= {"token-keys": "4", "pepper": "2"}
     ours.keys.write_text(json.dumps(keys))
-    kept = secrets.Secrets(ours.project)
 
     tried.error = canary.CanaryFailed("no mail")
     with pytest.raises(SystemExit):
@@ -525,6 +567,19 @@ def test_versions_that_hold_what_was_retired_are_destroyed_once_nothing_runs_wit
     deploy.apply(ours, ask=False)
     assert kept.enabled("token-keys") == ["3", "4"]
     assert kept.enabled("pepper") == ["1", "2"]
+
+
+@pytest.mark.usefixtures("bucket")
+def test_bootstrap_names_the_project_in_the_application_default_credentials(tmp_path: Path) -> None:
+    """Or several services refuse them; without any, it says how to get them."""
+    environment = gcloud.Environment("production", {"project": "swifts", "project_number": "100000000001"})
+    with pytest.raises(SystemExit, match="gcloud auth application-default login"):
+        bootstrap.bootstrap(environment)
+    (tmp_path / "credentials").touch()
+
+    bootstrap.bootstrap(environment)
+
+    assert (tmp_path / "credentials").read_text() == "swifts"
 
 
 @pytest.mark.parametrize(
