@@ -42,12 +42,9 @@ class Releases:
         """Return every release that was ever applied, even in part."""
         if not gcloud.succeeds("storage ls", f"{self._bucket}/releases/"):
             return []
-        found = []
-        for address in sorted(gcloud.gcloud("storage ls", f"{self._bucket}/releases/*.json").split()):
-            content = json.loads(gcloud.gcloud("storage cat", address))
-            release_id = address.rsplit("/", 1)[1].removesuffix(".json")
-            found.append(Release(release_id, content["bundles"], Outcome(content["outcome"])))
-        return found
+        lines = gcloud.gcloud("storage cat", f"{self._bucket}/releases/*.json").splitlines()
+        found = [Release(each["id"], each["bundles"], Outcome(each["outcome"])) for each in map(json.loads, lines)]
+        return sorted(found, key=lambda release: release.id)
 
     def upload(self, bundles: Mapping[str, Path]) -> Mapping[str, str]:
         """Upload what is missing, and return the names of the bundles.
@@ -67,8 +64,10 @@ class Releases:
         return self._write(replace(release, outcome=outcome))
 
     def _write(self, release: Release) -> Release:
-        content = json.dumps({"bundles": dict(release.bundles), "outcome": release.outcome}, indent=2)
-        gcloud.gcloud("storage cp", "-", f"{self._bucket}/releases/{release.id}.json", given=content)
+        content = {"id": release.id, "bundles": dict(release.bundles), "outcome": release.outcome}
+        # A line, so that one command reads them all.
+        line = f"{json.dumps(content)}\n"
+        gcloud.gcloud("storage cp", "-", f"{self._bucket}/releases/{release.id}.json", given=line)
         return release
 
 

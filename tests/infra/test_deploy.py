@@ -38,13 +38,10 @@ folder = pathlib.Path({folder!r})
 at = lambda address: folder / address.removeprefix("gs://")
 words = [word for word in sys.argv[1:] if not word.startswith("--")]
 match words:
-    case ["storage", "ls", address] if "*" in address:
-        for found in sorted(at(address).parent.glob(at(address).name)):
-            print("gs://" + found.relative_to(folder).as_posix())
     case ["storage", "ls", address]:
         sys.exit(0 if at(address).exists() else 1)
     case ["storage", "cat", address]:
-        print(at(address).read_text())
+        print("".join(each.read_text() for each in at(address).parent.glob(at(address).name)), end="")
     case ["storage", "cp", source, address]:
         at(address).parent.mkdir(parents=True, exist_ok=True)
         if source == "-":
