@@ -268,7 +268,7 @@ run "the_cache_keeps_nothing_private" {
     error_message = "POSTs or pages with tokens go through a cache"
   }
   assert {
-    condition     = alltrue(flatten([for backend in google_compute_backend_service.function : [for policy in backend.cdn_policy : policy.cache_mode == "USE_ORIGIN_HEADERS" && policy.serve_while_stale > 0]]))
+    condition     = alltrue(flatten([for backend in google_compute_backend_service.function : [for policy in backend.cdn_policy : policy.cache_mode == "USE_ORIGIN_HEADERS" && !policy.negative_caching]]))
     error_message = "the cache keeps what the functions do not call public"
   }
   assert {
@@ -278,6 +278,15 @@ run "the_cache_keeps_nothing_private" {
   assert {
     condition     = alltrue([for name, backend in google_compute_backend_service.function : contains(keys(google_compute_security_policy.public), name)])
     error_message = "a backend has no throttle"
+  }
+}
+
+run "in_an_outage_the_count_stays_for_ten_minutes_and_pages_for_an_hour" {
+  command = plan
+
+  assert {
+    condition     = { for name, backend in google_compute_backend_service.function : name => backend.cdn_policy[0].serve_while_stale if backend.enable_cdn } == { count = 600, embed = 3600 }
+    error_message = "numbers or pages go as soon as a function does, or are served for longer than is documented"
   }
 }
 

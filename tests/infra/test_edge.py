@@ -167,21 +167,105 @@ async def test_all_requests_with_one_key_get_the_same_bytes(
     assert {len(answers) for answers in kept.values()} <= {1}
 
 
-async def test_answers_are_kept_as_long_as_is_written_down(deployed: World) -> None:
+#: Seconds for which the CDN keeps the answer of each route, and for which it serves it in an outage after that:
+#: pages for an hour, the count for ten minutes, a history for the step from one of its points to the next.
+AGES = {
+    **dict.fromkeys(ADDRESSES, (15, 3600)),
+    **dict.fromkeys((CountPath.COUNT, CountPath.BADGE), (5, 600)),
+    CountPath.OVERLAY: (5, 5),
+    **dict.fromkeys((CountPath.HISTORY, CountPath.HISTORY_CSV), (60, 86400)),
+    **dict.fromkeys((CountPath.HOURS, CountPath.HOURS_CSV), (60, 3600)),
+    CountPath.PROGRESS: (30, 3600),
+    EmbedPath.SCRIPT: (300, 86400),
+}
+
+
+async def test_answers_are_kept_as_long_as_is_written_down(deployed: World, plan: dict[str, Any]) -> None:
     """In docs/architecture.md. A count that were not kept would bring every reader to the functions."""
     kept = {}
     for path, address in ADDRESSES.items():
-        response = await deployed.client_of(deployed.apps[function_of(path)]).get(address)
+        function = function_of(path)
+        response = await deployed.client_of(deployed.apps[function]).get(address)
         assert response.status_code == 200
-        kept[path] = lifetime(response)
+        kept[path] = (lifetime(response), policies(plan)[function].stale_seconds(response))
 
-    seconds: dict[str, float] = {
-        **dict.fromkeys((CountPath.COUNT, CountPath.BADGE, CountPath.OVERLAY), 5),
-        **dict.fromkeys((CountPath.HISTORY, CountPath.HISTORY_CSV, CountPath.HOURS, CountPath.HOURS_CSV), 60),
-        CountPath.PROGRESS: 30,
-        EmbedPath.SCRIPT: 300,
-    }
-    assert kept == {path: seconds.get(path, 15) for path in ADDRESSES}
+    assert kept == AGES
+
+
+class Outage:
+    """Functions that stop answering: while `status` is set, the balancer answers with it in their place.
+
+    With headers that allow to keep the answer, which an error must not be all the same.
+    """
+
+    def __init__(self, deployed: World) -> None:
+        self._deployed = deployed
+        self.status: int | None = None
+
+    async def fetch(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        if self.status is not None:
+            return httpx.Response(self.status, headers={"cache-control": "public, max-age=60"})
+        return await self._deployed.client.get(url, headers=headers)
+
+
+@pytest.fixture
+def outage(deployed: World) -> Outage:
+    return Outage(deployed)
+
+
+@pytest.fixture
+def location(deployed: World, plan: dict[str, Any], outage: Outage) -> Location:
+    return Location(plan, outage.fetch, lambda: deployed.now)
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+async def test_in_an_outage_readers_are_answered_for_as_long_as_is_written_down(
+    deployed: World, location: Location, outage: Outage, path: str
+) -> None:
+    """Pages, the count and the widget stay up; then the error shows."""
+    before = await location.get(ADDRESSES[path], {})
+    outage.status = 503
+
+    answers = []
+    for late in (-1, 1):
+        deployed.now = NOW + timedelta(seconds=sum(AGES[path]) + late)
+        answers.append(await location.get(ADDRESSES[path], {}))
+
+    assert (answers[0].status_code, answers[0].content) == (200, before.content)
+    assert answers[1].status_code == 503
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+async def test_an_error_is_never_kept(deployed: World, location: Location, outage: Outage, status: int) -> None:
+    """It takes no copy's place, and is gone as soon as the function answers again."""
+    await location.get(COUNT, {})
+    outage.status = status
+    deployed.now = NOW + timedelta(seconds=60)
+
+    with_a_copy, without = [await location.get(address, {}) for address in (COUNT, f"{COUNT}.svg?lang=en")]
+    outage.status = None
+    recovered = [await location.get(address, {}) for address in (COUNT, f"{COUNT}.svg?lang=en")]
+
+    assert (with_a_copy.status_code, without.status_code) == (200, status)
+    assert [answer.status_code for answer in recovered] == [200, 200]
+
+
+async def test_after_a_quiet_time_a_number_is_ten_minutes_old_at_most(deployed: World, location: Location) -> None:
+    """Its first reader sees the last one and the next the present one; later than that, the first waits for it."""
+
+    async def total(at: timedelta) -> int:
+        deployed.now = NOW + at
+        number: int = (await location.get(COUNT, {})).json()["total"]
+        return number
+
+    quiet, long_quiet = timedelta(seconds=604), timedelta(seconds=606)
+    before = await total(timedelta())
+    await deployed.press(await deployed.sign_and_deliver())
+    first, second = await total(quiet), await total(quiet)
+    await deployed.press(await deployed.sign_and_deliver(email="bob@example.org"))
+    later = await total(quiet + long_quiet)
+
+    assert (before, first, second, later) == (0, 0, 1, 2)
 
 
 async def test_a_storm_of_trackers_hardly_reaches_the_functions(deployed: World, plan: dict[str, Any]) -> None:
