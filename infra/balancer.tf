@@ -75,10 +75,10 @@ resource "google_compute_backend_service" "function" {
   name                  = each.key
   load_balancing_scheme = "EXTERNAL_MANAGED"
   protocol              = "HTTPS"
-  security_policy       = google_compute_security_policy.public[each.key].id
+  security_policy       = google_compute_security_policy.public[each.value.cached ? "reading" : "signing"].id
   # Cloud Armor counts every request that a policy looks at, and cached answers are most of them: there is nothing
   # to look for until somebody is blocked.
-  edge_security_policy = each.value.cached && length(var.blocked_ranges) > 0 ? google_compute_security_policy.edge.id : null
+  edge_security_policy = each.value.cached ? one(google_compute_security_policy.edge[*].id) : null
 
   # Only what everybody may read: sign takes POSTs alone, and the pages of confirm belong to one signer each.
   enable_cdn = each.value.cached

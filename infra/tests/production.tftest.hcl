@@ -275,10 +275,6 @@ run "the_cache_keeps_nothing_private" {
     condition     = alltrue([for backend in google_compute_backend_service.function : !backend.log_config[0].enable])
     error_message = "the balancer logs requests: paths with tokens, and clients' addresses"
   }
-  assert {
-    condition     = alltrue([for name, backend in google_compute_backend_service.function : contains(keys(google_compute_security_policy.public), name)])
-    error_message = "a backend has no throttle"
-  }
 }
 
 run "in_an_outage_the_count_stays_for_ten_minutes_and_pages_for_an_hour" {
@@ -290,16 +286,38 @@ run "in_an_outage_the_count_stays_for_ten_minutes_and_pages_for_an_hour" {
   }
 }
 
+run "two_policies_throttle_four_functions" {
+  command = apply
+
+  assert {
+    condition = { for name, backend in google_compute_backend_service.function : name => backend.security_policy } == {
+      sign    = google_compute_security_policy.public["signing"].id
+      confirm = google_compute_security_policy.public["signing"].id
+      count   = google_compute_security_policy.public["reading"].id
+      embed   = google_compute_security_policy.public["reading"].id
+    }
+    error_message = "a function has no throttle, or that of another kind"
+  }
+  assert {
+    condition     = length(google_compute_security_policy.public) == 2 && length(google_compute_security_policy.edge) == 0 && alltrue([for backend in google_compute_backend_service.function : backend.edge_security_policy == null])
+    error_message = "policies are paid for that protect from nothing"
+  }
+}
+
 run "who_is_blocked_gets_no_cached_answer_either" {
   command = apply
 
   variables {
-    blocked_ranges = ["192.0.2.0/24"]
+    blocked_ranges = ["192.0.2.0/24", "2001:db8::/48"]
   }
 
   assert {
-    condition     = alltrue([for name, backend in google_compute_backend_service.function : backend.edge_security_policy != null if local.functions[name].cached])
+    condition     = alltrue([for name, backend in google_compute_backend_service.function : backend.edge_security_policy == google_compute_security_policy.edge[0].id if local.functions[name].cached])
     error_message = "cached answers go to blocked addresses"
+  }
+  assert {
+    condition     = anytrue([for rule in google_compute_security_policy.edge[0].rule : rule.action == "deny(403)" && contains(rule.match[0].config[0].src_ip_ranges, "2001:db8::/48")])
+    error_message = "an address of IPv6 cannot be blocked"
   }
   assert {
     condition     = alltrue([for policy in values(google_compute_security_policy.public) : anytrue([for rule in policy.rule : rule.action == "deny(403)"])])

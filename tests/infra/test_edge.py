@@ -314,7 +314,6 @@ def test_the_limits_are_those_that_are_written_down(plan: dict[str, Any]) -> Non
         if rule["action"] == "throttle"
     }
 
-    reading, signing = limits["count"], limits["sign"]
-    assert limits == {"count": reading, "embed": reading, "sign": signing, "confirm": signing}
+    assert set(limits) == {"reading", "signing"}
     page = " ".join((REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8").split())
-    assert f"{reading:,} requests a minute from one address, {signing:,} for signing" in page
+    assert f"{limits['reading']:,} requests a minute from one address, {limits['signing']:,} for signing" in page
