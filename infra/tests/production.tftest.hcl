@@ -325,6 +325,68 @@ run "who_is_blocked_gets_no_cached_answer_either" {
   }
 }
 
+# What Google names, so that the records can be read.
+override_resource {
+  target = google_certificate_manager_dns_authorization.public
+  values = {
+    dns_resource_record = [{ name = "_acme-challenge_abc.petition.example.org.", type = "CNAME", data = "def.authorize.certificatemanager.goog." }]
+  }
+}
+
+run "the_certificate_is_issued_before_anybody_is_led_here" {
+  command = apply
+
+  assert {
+    condition     = google_certificate_manager_dns_authorization.public.type == "PER_PROJECT_RECORD" && google_certificate_manager_certificate.public.managed[0].dns_authorizations == tolist([google_certificate_manager_dns_authorization.public.id])
+    error_message = "the certificate waits until the domain leads here: an hour of TLS errors"
+  }
+  assert {
+    condition     = google_certificate_manager_certificate.public.managed[0].domains == tolist([var.domain]) && google_certificate_manager_certificate_map_entry.public.certificates == tolist([google_certificate_manager_certificate.public.id])
+    error_message = "the certificate is not the domain's, or is not in the map"
+  }
+  assert {
+    condition     = google_compute_target_https_proxy.public.certificate_map == "//certificatemanager.googleapis.com/${google_certificate_manager_certificate_map.public.id}" && google_certificate_manager_certificate_map_entry.public.map == google_certificate_manager_certificate_map.public.name
+    error_message = "the balancer answers with another certificate"
+  }
+  assert {
+    condition     = output.dns_records["_acme-challenge_abc.petition.example.org. CNAME"] == "def.authorize.certificatemanager.goog."
+    error_message = "nobody is told the record for the certificate"
+  }
+}
+
+run "a_new_domain_gets_a_certificate_of_its_own" {
+  command = apply
+
+  variables {
+    domain = "other.example.org"
+  }
+
+  assert {
+    condition     = google_certificate_manager_certificate.public.name == "undersign-other-example-org" && google_certificate_manager_certificate_map_entry.public.certificates == tolist([google_certificate_manager_certificate.public.id])
+    error_message = "the new certificate would have to wait until the old one, which is in use, is deleted"
+  }
+}
+
+run "reached_over_ipv4_and_ipv6" {
+  command = apply
+
+  assert {
+    condition     = { for name, address in google_compute_global_address.public : name => address.ip_version } == { ipv4 = "IPV4", ipv6 = "IPV6" }
+    error_message = "an address of IPv4 or IPv6 is missing"
+  }
+  assert {
+    condition = alltrue([for name, address in google_compute_global_address.public :
+      google_compute_global_forwarding_rule.https[name].ip_address == address.id && google_compute_global_forwarding_rule.https[name].port_range == "443" &&
+      google_compute_global_forwarding_rule.http[name].ip_address == address.id && google_compute_global_forwarding_rule.http[name].port_range == "80"
+    ])
+    error_message = "an address does not answer on both ports"
+  }
+  assert {
+    condition     = output.dns_records["petition.example.org. A"] == google_compute_global_address.public["ipv4"].address && output.dns_records["petition.example.org. AAAA"] == google_compute_global_address.public["ipv6"].address
+    error_message = "nobody is told an address"
+  }
+}
+
 run "only_modern_https" {
   command = plan
 
