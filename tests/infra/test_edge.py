@@ -3,20 +3,24 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from typing import Any
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 
+from desk.store.sqlite import SqliteMaintenance
 from infra.cost import usage
 from infra.deploy.terraform import resources
+from shared.campaigns.overlay import Overlay
+from shared.errors import StoreUnavailable
 from shared.web import routes
 from shared.web.routes import CountPath, EmbedPath
 from tests.infra.edge import Key, Location, lifetime, policies, varied
 from tests.infra.test_routes import example
 from tests.support.clock import NOW
-from tests.support.deployment import COUNT, PUBLIC_URL, REPOSITORY, World
+from tests.support.deployment import CAMPAIGN, COUNT, PUBLIC_URL, REPOSITORY, World
 
 CACHED = ("count", "embed")
 PARTNERS = ("digital-rights", "libertes-ouvertes")
@@ -248,6 +252,47 @@ async def test_an_error_is_never_kept(deployed: World, location: Location, outag
 
     assert (with_a_copy.status_code, without.status_code) == (200, status)
     assert [answer.status_code for answer in recovered] == [200, 200]
+
+
+@pytest.mark.parametrize(("raised", "status"), [(StoreUnavailable, 503), (RuntimeError, 500)])
+async def test_no_function_lets_an_error_be_kept(
+    deployed: World, monkeypatch: pytest.MonkeyPatch, raised: type[Exception], status: int
+) -> None:
+    """Neither with a fault of ours, nor of the database, nor with an address that does not exist."""
+
+    async def get(campaign: str, now: datetime) -> NoReturn:
+        raise raised
+
+    monkeypatch.setattr(deployed.functions["count"].snapshots, "get", get)
+    answers = [
+        await deployed.client.get(address)
+        for address in (COUNT, f"{COUNT}.svg?lang=en", "/c/nobody?lang=en", "/embed/nothing.js")
+    ]
+
+    assert [answer.status_code for answer in answers] == [status, status, 404, 404]
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+
+
+async def test_a_page_that_is_stale_cannot_be_signed_on_after_a_pause(deployed: World, location: Location) -> None:
+    """Its next reader sees the form once more, but sign knows of the pause, for no overlay is that stale."""
+    page, overlay = ADDRESSES[EmbedPath.PETITION], ADDRESSES[CountPath.OVERLAY]
+    for address in (page, overlay):
+        await location.get(address, {})
+    with closing(SqliteMaintenance(deployed.folder / "store.db")) as records:
+        await records.change_overlay(CAMPAIGN, lambda _: Overlay(paused=True))
+
+    deployed.now = NOW + timedelta(seconds=11)
+    published = await location.get(overlay, {})
+    deployed.now = NOW + timedelta(minutes=50)
+    await deployed.sign()  # sign and embed read the overlay
+    await deployed.client.get(page)
+    await deployed.overlays()
+    first, refused, second = await location.get(page, {}), await deployed.sign(), await location.get(page, {})
+
+    assert published.json()["paused"]
+    assert 'name="email"' in first.text
+    assert refused.status_code == 409
+    assert 'name="email"' not in second.text
 
 
 async def test_after_a_quiet_time_a_number_is_ten_minutes_old_at_most(deployed: World, location: Location) -> None:
