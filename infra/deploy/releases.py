@@ -5,7 +5,7 @@ content. It is written before anything is changed, so that an interrupted deploy
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -72,12 +72,26 @@ class Releases:
 
 
 def before(known: Sequence[Release]) -> Release | None:
-    """Return the newest release that passed its try-out with other bundles than those that are live."""
-    passed = [each for each in known if each.outcome is Outcome.PASSED and each.bundles != known[-1].bundles]
-    return passed[-1] if passed else None
+    """Return the newest release that passed its try-out with other bundles than those that are live.
+
+    A rollback that was interrupted is finished first. None if there is nothing to go back to.
+    """
+    passed = [each for each in known if each.outcome is Outcome.PASSED]
+    if passed and known[-1].outcome is Outcome.APPLYING and known[-1].bundles in [each.bundles for each in passed]:
+        return known[-1]
+    others = [each for each in passed if each.bundles != known[-1].bundles]
+    return others[-1] if others else None
 
 
 def leads_back(known: Sequence[Release], bundles: Mapping[str, str]) -> bool:
-    """Return whether these bundles are older than the live ones."""
+    """Return whether these bundles are older than what any function runs."""
     order = [each.bundles for each in known]
-    return bundles in order and order.index(bundles) < order.index(known[-1].bundles)
+    return bundles in order and any(order.index(bundles) < order.index(each.bundles) for each in _running(known))
+
+
+def _running(known: Sequence[Release]) -> Iterator[Release]:
+    """Yield the last release and, where it was interrupted, those that it has perhaps not replaced."""
+    for release in reversed(known):
+        yield release
+        if release.outcome is not Outcome.APPLYING:
+            return

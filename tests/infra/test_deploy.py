@@ -132,6 +132,7 @@ def history(*releases: tuple[dict[str, str], Outcome]) -> list[Release]:
         ([(OLD, Outcome.PASSED), (NEW, Outcome.PASSED)], "0"),
         ([(OLD, Outcome.PASSED), (NEW, Outcome.PASSED), (OLD, Outcome.APPLIED)], "1"),
         ([(OLD, Outcome.PASSED), (NEW, Outcome.APPLYING)], "0"),
+        ([(OLD, Outcome.PASSED), (NEW, Outcome.PASSED), (OLD, Outcome.APPLYING)], "2"),
         ([(OLD, Outcome.APPLIED), (NEW, Outcome.FAILED)], None),
         ([(OLD, Outcome.PASSED), (NEW, Outcome.FAILED), (OLD, Outcome.APPLIED)], None),
     ],
@@ -139,18 +140,20 @@ def history(*releases: tuple[dict[str, str], Outcome]) -> list[Release]:
 def test_a_rollback_restores_the_last_that_worked_and_is_not_live(
     live: list[tuple[dict[str, str], Outcome]], wanted: str | None
 ) -> None:
-    """It leads nowhere that was never tried out, or that failed."""
+    """It leads nowhere that was never tried out, or that failed. One that was interrupted is finished."""
     found = before(history(*live))
 
     assert (found.id if found else None) == wanted
 
 
 def test_a_release_that_was_live_earlier_leads_back() -> None:
-    """Also to one that is named, and not from one to which a rollback has led already."""
+    """Until the rollback to it is whole; from then on, what it took back leads forward."""
     passed = Outcome.PASSED
 
     assert leads_back(history((OLD, passed), (NEW, passed)), OLD)
+    assert leads_back(history((OLD, passed), (NEW, passed), (OLD, Outcome.APPLYING)), OLD)
     assert not leads_back(history((OLD, passed)), NEW)
+    assert not leads_back(history((OLD, passed), (NEW, Outcome.APPLYING)), NEW)
     assert not leads_back(history((OLD, passed), (NEW, passed), (OLD, passed)), NEW)
 
 
