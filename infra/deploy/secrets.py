@@ -36,7 +36,7 @@ class Secrets:
 
     def enabled(self, name: str) -> list[str]:
         """Return the numbers of the versions that can be read, oldest first."""
-        enabled = ("--filter=state=ENABLED", "--format=value(name)")
+        enabled = ("--filter=state=ENABLED", "--format=value(name.basename())")
         return sorted(gcloud.gcloud("secrets versions list", name, self._project, *enabled).split(), key=int)
 
     def read(self, name: str, version: str = "latest") -> str:
