@@ -1,5 +1,6 @@
 """What is applied and in which order, what is recorded of it, what a rollback restores, and what is refused."""
 
+import itertools
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -292,6 +293,8 @@ def real(applied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> gcloud.Environment:
     """A production of our own, in which "1" is live and has passed; a deployment there builds "2"."""
     monkeypatch.setattr(deploy, "check_shipped", lambda _: None)
+    minutes = itertools.count(1)
+    monkeypatch.setattr(deploy, "utc_now", lambda: NOW + timedelta(minutes=next(minutes)))
     built = {name: tmp_path / bundle for name, bundle in bundles_of("2").items()}
     for bundle in built.values():
         bundle.touch()
