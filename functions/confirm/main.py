@@ -155,4 +155,6 @@ runtime.freeze()
 @functions_framework.aio.http
 async def confirm(request: Request) -> Response:
     """Answer a request, as functions-framework hands it over."""
-    return await app.answer(request)
+    response = await app.answer(request)
+    await deps.funnel.write_if_due()
+    return response
