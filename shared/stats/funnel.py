@@ -18,7 +18,6 @@ from typing import Self
 
 from shared import log
 from shared.clock import Clock, utc_now
-from shared.errors import StoreUnavailable
 from shared.shutdown import before_shutdown
 from shared.store import Store
 from shared.store.entities import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey, Submission
@@ -177,14 +176,14 @@ class Funnel:
             await self.write(_REQUEST_SECONDS)
 
     async def write(self, timeout_seconds: float = _SHUTDOWN_SECONDS) -> None:
-        """Write the counts; those that cannot be written now are kept for the next time."""
+        """Write the counts; those that cannot be written now are kept for the next time. Never raise."""
         try:
             async with asyncio.timeout(timeout_seconds), self._one_writer:
                 self._written_at = self._now()
                 await self._write_batches()  # those of the last time as they were then
                 self._batches.extend(self._cut())
                 await self._write_batches()
-        except (StoreUnavailable, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the request its answer
             # Seldom: an unavailable database is unavailable to every request.
             if self._now() - self._logged_at >= _LOG_INTERVAL:
                 self._logged_at = self._now()

@@ -383,14 +383,17 @@ class TestJourney:
         assert counted[FunnelKey(TODAY, "confirmed", "all", "all")] == 1
         assert counted[FunnelKey(TODAY, "confirmed", "minutes", "13")] == 1
 
-    async def test_goes_on_when_statistics_fail(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("error", [StoreUnavailable("unavailable"), RuntimeError("anything else")])
+    async def test_goes_on_when_statistics_fail(
+        self, here: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
         """While counts cannot be written, people can still sign and confirm."""
 
-        async def unavailable(*_: object) -> None:
-            raise StoreUnavailable("unavailable")
+        async def fail(*_: object) -> None:
+            raise error
 
         for name in ("deliver", "confirm"):
-            monkeypatch.setattr(here.functions[name].deps.funnel._store, "add_to_funnel", unavailable)
+            monkeypatch.setattr(here.functions[name].deps.funnel._store, "add_to_funnel", fail)
         answer = await here.press(await here.sign_and_deliver())
         await here.funnels()
 
