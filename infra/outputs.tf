@@ -10,7 +10,7 @@ output "dns_records" {
       "${var.domain}. A"               = google_compute_global_address.public.address
       "${var.domain}. CAA"             = "0 issue \"pki.goog\""
       "mail.${var.domain}. TXT"        = "v=spf1 ${join(" ", [for name in keys(var.relays) : "include:<spf host of the relay ${name}>"])} -all"
-      "_dmarc.mail.${var.domain}. TXT" = "v=DMARC1; p=reject; adkim=s; aspf=r; rua=mailto:${sort(tolist(var.page_emails))[0]}"
+      "_dmarc.mail.${var.domain}. TXT" = "v=DMARC1; p=reject; adkim=s; aspf=r; rua=mailto:${sort(tolist(var.notice_emails))[0]}"
     },
     { for name in keys(var.relays) : "<selector of the relay ${name}>._domainkey.mail.${var.domain}. TXT" => "<DKIM key of the relay ${name}>" },
     { for name in keys(var.relays) : "<reverse name of the address of the relay ${name}>. PTR" => "<host of the relay ${name}; the relay enters it>" },

@@ -182,11 +182,22 @@ variable "page_emails" {
 }
 
 variable "notice_emails" {
-  description = "Who is written to for the rest."
+  description = "Who is written to for the rest. The first of them in the alphabet gets the reports on DMARC, several a day."
   type        = set(string)
 }
 
 variable "billing_account" {
+
+  validation {
+    condition     = length(var.notice_emails) > 0
+    error_message = "notice_emails: name somebody; the reports on DMARC must go somewhere, and not to a pager."
+  }
+}
+
+variable "alerting" {
+  description = "Whether alerts go out. False until the domain leads here: until then nothing answers from outside, and somebody would be woken for it."
+  type        = bool
+  default     = true
   description = "The billing account's id, for the budget; empty where you may not see it."
   type        = string
   default     = ""
