@@ -42,10 +42,9 @@ resource "google_firestore_database" "main" {
   depends_on = [google_project_service.this]
 }
 
-# Only (default) is created here. One of another name was restored from a backup, which only Google can do, or was
-# created beside the (default) of somebody else.
+# One that was restored is there already, for Terraform cannot restore. Where the state holds it, this does nothing.
 import {
-  for_each = setsubtract([var.database], ["(default)"])
+  for_each = coalesce(var.database_exists, var.database != "(default)") ? toset([var.database]) : toset([])
   to       = google_firestore_database.main[each.key]
   id       = "projects/${var.project}/databases/${each.key}"
 }

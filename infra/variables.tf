@@ -43,7 +43,7 @@ variable "region" {
 }
 
 variable "database" {
-  description = "The Firestore database of the signatures. (default) is created; one of another name must be there already, in eur3: restored from a backup (infra/RUNBOOK.md), or created beside a (default) that is used for something else (infra/README.md)."
+  description = "The Firestore database of the signatures. After a restore, the name of the new one (infra/RUNBOOK.md)."
   type        = string
   default     = "(default)"
 
@@ -52,6 +52,12 @@ variable "database" {
     condition     = var.database == "(default)" || (can(regex("^[a-z][a-z0-9-]{2,61}[a-z0-9]$", var.database)) && var.database != "spool")
     error_message = "database: write (default), or 4 to 63 small letters, digits and hyphens, as in restored-1; spool is that of the spool."
   }
+}
+
+variable "database_exists" {
+  description = "Whether the database is taken over rather than created, unless Terraform has it already: by default where it has a name of its own, for a restore has created it."
+  type        = bool
+  default     = null
 }
 
 variable "domain" {
