@@ -83,9 +83,15 @@ resource "google_firestore_field" "expire_at" {
   field      = "expire_at"
   # As above.
   deletion_policy = "ABANDON"
+  # Setting it up takes Google minutes, and longer where there is much to delete, as after a restore. Nothing waits for
+  # it: the code takes what has expired for absent.
+  skip_wait = true
 
   ttl_config {}
   index_config {}
+
+  # One change of a collection at a time.
+  depends_on = [google_firestore_field.all]
 }
 
 resource "google_firestore_backup_schedule" "daily" {

@@ -137,7 +137,7 @@ variable "relays" {
 }
 
 variable "vcpu_quota" {
-  description = "How many processors Cloud Run may use in this region: 20 in a new project. The caps of the functions' instances follow. Ask Google for 200 first (infra/README.md), then write them here."
+  description = "How many processors Cloud Run may use in this region: 20 in a new project. The caps of the functions' instances follow. Ask Google for 200 first, and for the 100 GiB of memory that go with them, of which a new project has 40 (infra/README.md); then write them here."
   type        = number
   default     = 20
 
