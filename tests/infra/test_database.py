@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.deploy import terraform
+from infra.deploy import gcloud, terraform
 from tests.support.missing import missing
 
 
@@ -39,3 +39,18 @@ def test_a_database_is_created_or_taken_over(
     changes = {each["address"]: each["change"] for each in plan["resource_changes"]}
     planned = changes[f'google_firestore_database.main["{name}"]']
     assert ("importing" in planned) == is_taken_over
+
+
+@pytest.mark.parametrize(
+    ("line", "database"),
+    [("", "(default)"), ('database = "restored-1"\n', "restored-1")],
+    ids=["the first", "restored"],
+)
+def test_the_desk_and_the_canary_use_the_same_database(tmp_path: Path, line: str, database: str) -> None:
+    """They read the tfvars as Terraform does."""
+    file = tmp_path / "production.tfvars"
+    file.write_text(f'project = "swifts"\n{line}')
+
+    environment = gcloud.Environment("production", gcloud.read_variables(file), tmp_path)
+
+    assert environment.database == database
