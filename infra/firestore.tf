@@ -6,14 +6,15 @@ locals {
   # indexes: nothing is ever queried but by name, and a rising indexed field, a time above all, caps a collection at
   # about 500 writes a second.
   collections = {
-    signatures   = { database = local.database, expires = true }
-    mailboxes    = { database = local.database, expires = true }
-    dead_letters = { database = local.database, expires = true }
-    tally        = { database = local.database, expires = false }
-    funnel       = { database = local.database, expires = false }
-    history      = { database = local.database, expires = false }
-    desk         = { database = local.database, expires = false }
-    spool        = { database = google_firestore_database.spool.name, expires = false }
+    signatures    = { database = local.database, expires = true }
+    mailboxes     = { database = local.database, expires = true }
+    dead_letters  = { database = local.database, expires = true }
+    tally         = { database = local.database, expires = false }
+    funnel        = { database = local.database, expires = false }
+    funnel_writes = { database = local.database, expires = true }
+    history       = { database = local.database, expires = false }
+    desk          = { database = local.database, expires = false }
+    spool         = { database = google_firestore_database.spool.name, expires = false }
   }
 
   # Firestore's multi-region in the European Union, in Belgium and the Netherlands, wherever the functions are: what was
