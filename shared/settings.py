@@ -197,6 +197,12 @@ class FunctionSettings(CampaignSettings):
     )
 
 
+class OverlayReaderSettings(FunctionSettings):
+    """For functions that may not read the database: count publishes what was changed without a deployment."""
+
+    overlay_url: str | None = Field(default=None, description="where count publishes it; by default PUBLIC_URL")
+
+
 class EnqueueingSettings(FunctionSettings):
     """For functions that put tasks into the queue. `deliver_recipient` is a public key."""
 
@@ -204,13 +210,13 @@ class EnqueueingSettings(FunctionSettings):
     deliver_recipient: str = Field(description="the age recipient (age1…) of deliver")
 
 
-class SignSettings(EnqueueingSettings):
+class SignSettings(EnqueueingSettings, OverlayReaderSettings):
     """sign holds no secret."""
 
     spool: SpoolSettings | None = None
 
 
-class EmbedSettings(FunctionSettings):
+class EmbedSettings(OverlayReaderSettings):
     """embed holds no secret."""
 
 
@@ -241,6 +247,16 @@ class DeliverSettings(EnqueueingSettings):
         if self.throwaway_recipient and self.public_url.startswith("https:"):
             raise ValueError("THROWAWAY_RECIPIENT is for local runs: PUBLIC_URL must be this machine's")
         return self
+
+
+class ServerSettings(DeliverSettings):
+    """What the server for one machine needs: all that deliver has, with fewer choices, and where to listen."""
+
+    queue: LocalQueueSettings
+    mail: SmtpSettings
+    throwaway_recipient: None = Field(default=None, description="for make run alone: leave it out")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
 
 
 class CanarySettings(Settings):
@@ -295,7 +311,7 @@ def _groups(kind: type[Settings]) -> dict[str, dict[str, FieldInfo]]:
     """Find the fields that hold groups of variables, and the variables of all groups that each may hold."""
     groups = dict[str, dict[str, FieldInfo]]()
     for name, field in kind.model_fields.items():
-        for each in get_args(field.annotation):
+        for each in get_args(field.annotation) or (field.annotation,):
             if isclass(each) and issubclass(each, Settings):
                 groups.setdefault(name, {}).update(each.model_fields)
     return groups

@@ -1,4 +1,4 @@
-"""SQLite files that several processes write, and that survive a power cut. For local runs."""
+"""SQLite files that several processes write, and that survive a power cut. For one machine."""
 
 import asyncio
 import sqlite3
