@@ -11,9 +11,10 @@ import pytest
 
 from infra.deploy.build import build
 from shared.web.routes import FUNCTIONS
-from tests.support.deployment import PUBLIC_URL, SIGNATURES, Identities, signature
+from tests.support.deployment import PUBLIC_URL, SIGNATURES, Identities, campaign_file, signature
 from tests.support.processes import function
 
+PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR" + (1200).to_bytes(4) + (630).to_bytes(4)
 #: The environment variables, beyond what all need, that each function needs to start.
 NEEDS = {
     "sign": {"TASKS", "DELIVER_RECIPIENT"},
@@ -38,6 +39,25 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("build")
     build(target)
     return target
+
+
+def test_campaigns_of_a_folder_of_ones_own_are_staged_in_place_of_those_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With translations and pictures, so that a new version of Undersign can be taken without a merge."""
+    own = tmp_path / "campaigns"
+    campaign_file(own, "swifts")
+    (own / "swifts").mkdir()
+    (own / "swifts" / "share.png").write_bytes(PICTURE)
+    monkeypatch.setenv("CAMPAIGNS_FOLDER", str(own))
+
+    build(tmp_path / "build")
+
+    for name in FUNCTIONS:
+        staged = tmp_path / "build" / name / "shared" / "campaigns"
+        assert [file.name for file in staged.glob("*.toml")] == ["swifts.toml"]
+        assert not list(staged.glob("reclaim*"))
+        assert (staged / "swifts" / "share.png").read_bytes() == PICTURE
 
 
 def environment_of(name: str, folder: Path) -> dict[str, str]:

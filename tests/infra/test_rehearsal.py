@@ -7,7 +7,6 @@ forgets keeps it from starting.
 
 import json
 import secrets
-import shutil
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -131,11 +130,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder / "campaigns"))
         keys = [part for name in ("ann.age", "bob.age") for part in ("-i", folder / name)]
         assert undersign("prove", CAMPAIGN, *keys).exit_code == 0
-    build(folder / "build")
-    for staged in (folder / "build").iterdir():
-        for shipped in (staged / "shared" / "campaigns").glob("*.toml"):
-            shipped.unlink()
-        shutil.copy(folder / "campaigns" / f"{CAMPAIGN}.toml", staged / "shared" / "campaigns")
+        build(folder / "build")
     return Prepared(folder, values_of_secrets())
 
 
