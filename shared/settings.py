@@ -93,7 +93,7 @@ class CloudTasksSettings(Settings):
 
 
 class LocalQueueSettings(Settings):
-    tasks: Literal["local"]
+    tasks: Literal["local"] = Field(description="local: the queue in a file")
     local_folder: Path = Field(description="where the local queue and store are kept")
 
     @property
@@ -129,7 +129,7 @@ class RelaySettings(BaseModel):
 
 
 class SmtpSettings(Settings):
-    mail: Literal["smtp"]
+    mail: Literal["smtp"] = Field(description="smtp: through mail relays")
     # Three, because a mail that meets them all as they hang must fail before the queue stops waiting for deliver.
     relays: Json[tuple[RelaySettings, ...]] = Field(
         min_length=1, max_length=3, description="the mail relays, a JSON list, see docs/configuration.md"
@@ -322,12 +322,13 @@ def _explain(kind: type[Settings], error: Any) -> str:
         name, wanted = error["ctx"]["discriminator"].strip("'"), kind.model_fields[error["loc"][0]].description
         problem = "is not set" if error["type"] == "union_tag_not_found" else "is unknown"
         return f"  {name.upper()}: {problem} ({wanted})"
-    path, known = error["loc"], variables(kind).keys() - _groups(kind).keys()
+    known = variables(kind)
+    path = error["loc"][1:] if _groups(kind).keys() & error["loc"][:1] else error["loc"]
     start = next((position for position, part in enumerate(path) if part in known), None)
     if start is None:  # of several variables together
         return f"  {error['ctx']['error']}"
     variable, *entry = map(str, path[start:])  # within RELAYS, the number of the relay and what of it
     problem = "is not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
-    description = variables(kind)[variable].description
+    description = known[variable].description
     place = ".".join(entry) + " " if entry else ""
     return f"  {variable.upper()}: {place}{problem}" + (f" ({description})" if description else "")
