@@ -21,13 +21,16 @@ run: export PORT ?= 8080
 run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 by default
 	@$(BIN)/python -m functions.devserver
 
+serve: $(VENV)/run.stamp ## Run everything with real settings, which the environment holds; docs/self-hosting.md
+	@$(BIN)/python -m functions.server
+
 test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to pytest
 	$(BIN)/python -m pytest $(or $(ARGS),$(ALL))
 # Many tests wait for a server or a cache: three processes keep two cores busy. They share one emulator; but each has
 # a browser of its own, so more of them would not pay.
 ALL := --numprocesses 3 --dist worksteal
 
-check: check-python check-infra ## Check format, lint, types and Terraform
+check: check-python check-infra ## Check format, lint, types, Terraform and the Dockerfile
 
 check-python: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -35,6 +38,7 @@ check-python: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
 check-infra: $(VENV)/dev.stamp $(VENV)/checkov.stamp
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m infra.deploy.terraform
 	$(VENV)/checkov/bin/checkov --directory infra --quiet --compact --skip-download
 
@@ -79,6 +83,7 @@ spike: $(VENV)/bench.stamp ## Simulate rushes on the deployed system; ARGS="--he
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra server -c requirements/dev.txt $(LOCK) -o requirements/server.txt
 	$(BIN)/uv pip compile --quiet requirements/checkov.in $(LOCK) -o requirements/checkov.txt
 	$(BIN)/uv pip compile --quiet requirements/bench.in -c requirements/dev.txt $(LOCK) -o requirements/bench.txt
 	$(foreach f,$(FUNCTIONS),$(BIN)/uv pip compile --quiet pyproject.toml --extra $(f) -c requirements/dev.txt $(LOCK) -o functions/$(f)/requirements.txt && ) true
@@ -121,4 +126,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost bench spike
+.PHONY: help run serve test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost bench spike
