@@ -1,9 +1,6 @@
 """What `make build` stages is what the platform is given: it must run from there alone, with its own lock."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -68,27 +65,14 @@ def environment_of(name: str, folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(params=FUNCTIONS)
-def running(request: pytest.FixtureRequest, staged: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
+def running(
+    request: pytest.FixtureRequest, staged: Path, deployed_python: Callable[[str], Path], tmp_path: Path
+) -> Iterator[tuple[str, str]]:
     """Name and address of a function that runs from its staged folder, on what its own lock installs."""
     name: str = request.param
-    python = install(staged / name / "requirements.txt", tmp_path / "venv")
-    with function(
-        name, environment_of(name, tmp_path), tmp_path / "log", source=staged / name, python=python
-    ) as url:
+    python, environment = deployed_python(name), environment_of(name, tmp_path)
+    with function(name, environment, tmp_path / "log", source=staged / name, python=python) as url:
         yield name, url
-
-
-def install(lock: Path, venv: Path) -> Path:
-    """A fresh environment with exactly what `lock` names."""
-    uv = [sys.executable, "-m", "uv", "--quiet"]
-    subprocess.run([*uv, "venv", "--python", sys.executable, str(venv)], check=True)
-    python = venv / "bin" / "python"
-    subprocess.run(
-        [*uv, "pip", "install", "--python", str(python), "--require-hashes", "-r", str(lock)],
-        check=True,
-        env={**os.environ, "UV_LINK_MODE": "copy"},
-    )
-    return python
 
 
 def test_a_staged_function_runs_from_its_folder_alone(running: tuple[str, str], tmp_path: Path) -> None:
