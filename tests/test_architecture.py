@@ -14,6 +14,7 @@ from tests.infra.test_build import environment_of
 from tests.support.deployment import REPOSITORY
 
 ADAPTERS = {
+    "desk.store.backup",
     "desk.store.cloud_tasks_list",
     "desk.store.firestore",
     "desk.store.firestore_tasks",
