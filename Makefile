@@ -21,9 +21,6 @@ run: export PORT ?= 8080
 run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 by default
 	@$(BIN)/python -m functions.devserver
 
-serve: $(VENV)/run.stamp ## Run everything with real settings, which the environment holds; docs/self-hosting.md
-	@$(BIN)/python -m functions.server
-
 test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to pytest
 	$(BIN)/python -m pytest $(or $(ARGS),$(ALL))
 # Many tests wait for a server or a cache: three processes keep two cores busy. They share one emulator; but each has
@@ -126,4 +123,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run serve test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost bench spike
+.PHONY: help run test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost bench spike

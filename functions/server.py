@@ -48,12 +48,28 @@ def main() -> None:
     os.umask(0o077)  # live links and digests lie in its folder, for nobody else on this machine
     try:
         settings = load(ServerSettings)
+        _check_folder(settings.queue.local_folder)
         listener = listen(settings.host, settings.port)
         functions = load_functions(listener)
     except ConfigurationError as error:
         raise SystemExit(f"{error}\ndocs/self-hosting.md says how to make what is missing.") from None
     public = one_origin({name: functions[name] for name in routes.PUBLIC})
     run(create_app(functions["deliver"], public, settings.queue.file), listener)
+
+
+def _check_folder(folder: Path) -> None:
+    """Check that the queue can be kept in `folder`, or every signer would be asked to try again.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        is_writable = False
+    if not is_writable:
+        raise ConfigurationError(f"LOCAL_FOLDER: {folder} must be a folder that user {os.geteuid()} may write to")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -71,6 +71,14 @@ class TestRefusal:
         assert '"throwaway" is for local runs' in printed
         assert "Traceback" not in printed
 
+    def test_names_a_folder_that_it_cannot_write_to(self, tmp_path: Path) -> None:
+        """As one that Docker has made for root; otherwise no signature would be accepted."""
+        (tmp_path / "file").touch()
+
+        printed = refusal(settings(tmp_path, 25, LOCAL_FOLDER=str(tmp_path / "file")))
+
+        assert f"LOCAL_FOLDER: {tmp_path}/file must be a folder that user {os.geteuid()} may write to" in printed
+
     def test_names_a_port_that_is_taken(self, tmp_path: Path) -> None:
         """In one sentence."""
         given = settings(tmp_path, 25, HOST="192.0.2.1")

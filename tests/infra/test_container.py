@@ -163,7 +163,7 @@ def caddy(public_url: str, folder: Path) -> Iterator[httpx.Client]:
 def given(tmp_path: Path, image: Image) -> dict[str, str]:
     """The settings of an operator: those that the image does not have; with the campaign files in their place."""
     chosen = settings(tmp_path, free_port(), PUBLIC_URL=f"https://localhost:{free_port()}")
-    shutil.copytree(chosen["CAMPAIGNS_FOLDER"], image.inside("/campaigns"))
+    shutil.copytree(chosen["CAMPAIGNS_FOLDER"], image.inside("/campaigns"), dirs_exist_ok=True)
     return {name: value for name, value in chosen.items() if name not in image.environment}
 
 
@@ -197,6 +197,11 @@ def test_the_image_runs_without_rights_and_keeps_its_data_to_itself(image: Image
     assert image.user
     assert (data.st_uid, data.st_mode & 0o777) == (image.user, 0o700)
     assert image.run(["sh", "-c", "touch /app/new"]).wait() != 0
+
+
+def test_a_volume_of_another_user_is_refused(image: Image, given: dict[str, str]) -> None:
+    """As of a folder that Docker had to make, which belongs to root."""
+    assert image.run(image.command, **given, LOCAL_FOLDER="/").wait() == 1
 
 
 def test_the_image_and_the_example_of_settings_are_complete(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
