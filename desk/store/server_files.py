@@ -1,7 +1,7 @@
 """The files of a server on one machine, read to be moved: records as Firestore keeps them, and tasks."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,9 +87,9 @@ class ServerFiles:
             for id_, queue, body, due in self._tasks.execute(select, (number,))
         ]
 
-    def remove(self, task: WaitingTask) -> None:
-        """Remove a task from the server's queue."""
-        self._tasks.execute("DELETE FROM tasks WHERE id = ?", (task.id,))
+    def remove(self, tasks: Iterable[WaitingTask]) -> None:
+        """Remove tasks from the server's queue."""
+        self._tasks.executemany("DELETE FROM tasks WHERE id = ?", ((task.id,) for task in tasks))
 
     def close(self) -> None:
         """Close the files."""
