@@ -14,11 +14,11 @@ from tests.infra.test_build import environment_of
 from tests.support.deployment import REPOSITORY
 
 ADAPTERS = {
-    "desk.store.backup",
     "desk.store.cloud_tasks_list",
     "desk.store.firestore",
     "desk.store.firestore_import",
     "desk.store.firestore_tasks",
+    "desk.store.server_copy",
     "desk.store.server_files",
     "desk.store.sqlite",
     "desk.store.sqlite_dead_letters",
