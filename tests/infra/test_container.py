@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -141,7 +141,7 @@ def stopped(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes
 @contextmanager
 def caddy(public_url: str, folder: Path) -> Iterator[httpx.Client]:
     """Run Caddy with the Caddyfile; for localhost it makes a certificate of its own."""
-    environment = {"PUBLIC_URL": public_url, "UPSTREAM": f"127.0.0.1:{PORT}", "XDG_DATA_HOME": str(folder)}
+    environment = {"PUBLIC_URL": public_url, "UPSTREAM": f"127.0.0.1:{PORT}", "HOME": str(folder)}
     adapt = [str(BIN / "caddy"), "adapt", "--config", str(REPOSITORY / "Caddyfile")]
     adapted = json.loads(subprocess.run(adapt, env=environment, capture_output=True, check=True).stdout)
     adapted["admin"] = {"disabled": True}
@@ -150,13 +150,19 @@ def caddy(public_url: str, folder: Path) -> Iterator[httpx.Client]:
     (folder / "caddy.json").write_text(json.dumps(adapted))
     process = subprocess.Popen([BIN / "caddy", "run", "--config", folder / "caddy.json"], env=environment)
     with stopped(process):
-        root = until(lambda: next(folder.glob("caddy/pki/authorities/local/root.crt"), None))
         assert wait_for_port(int(public_url.rpartition(":")[2]), process)
-        trusted = ssl.create_default_context(cafile=root)
+        trusted = ssl.create_default_context(cafile=next(folder.rglob("pki/authorities/local/root.crt")))
         with httpx.Client(
             base_url=public_url, verify=trusted, trust_env=False, timeout=PATIENCE_SECONDS
         ) as client:
+            until(lambda: is_served(client))  # it listens before it has a certificate
             yield client
+
+
+def is_served(client: httpx.Client) -> bool:
+    with suppress(httpx.TransportError):
+        return client.get("/v1/health/sign").is_success
+    return False
 
 
 @pytest.fixture
