@@ -134,18 +134,28 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
         yield made
 
 
-async def test_a_signature_is_mailed_and_counted(running: Running) -> None:
+@pytest.fixture(params=["sqlite", "firestore"])
+def store(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of a store."""
+    if request.param == "sqlite":
+        return {"STORE": "sqlite"}
+    host, project = request.getfixturevalue("emulator"), request.getfixturevalue("project")
+    return {"STORE": "firestore", "FIRESTORE_PROJECT": project, "FIRESTORE_EMULATOR_HOST": host}
+
+
+async def test_a_signature_is_mailed_and_counted(store: dict[str, str], tmp_path: Path) -> None:
     """Through a relay over SMTP; the counter is read again every few seconds."""
-    accepted = await running.sign(1)
-    await running.mailed(1)
+    async with serving(tmp_path, **store) as running:
+        accepted = await running.sign(1)
+        await running.mailed(1)
 
-    pressed = await running.client.post(confirm_path(running.relay.taken[0]), headers=JSON)
+        pressed = await running.client.post(confirm_path(running.relay.taken[0]), headers=JSON)
 
-    async def counted() -> bool:
-        return bool((await running.client.get(COUNT)).json()["total"] == 1)
+        async def counted() -> bool:
+            return bool((await running.client.get(COUNT)).json()["total"] == 1)
 
-    assert (accepted, pressed.json()) == (202, {"status": "confirmed"})
-    assert await until_async(counted)
+        assert (accepted, pressed.json()) == (202, {"status": "confirmed"})
+        assert await until_async(counted)
 
 
 async def test_what_the_desk_changes_takes_effect(running: Running, tmp_path: Path) -> None:
