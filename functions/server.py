@@ -81,9 +81,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except OSError as error:
-        raise ConfigurationError(
-            f"{host}:{port} cannot be listened on: {error.strerror}. Set PORT or HOST."
-        ) from None
+        fault = f"{host}:{port} cannot be listened on: {error.strerror}"
+        raise ConfigurationError(f"{fault}. Choose another, as in PORT={port + 1}") from None
 
 
 def load_functions(listener: socket.socket) -> Mapping[str, ASGIApp]:
