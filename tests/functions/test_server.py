@@ -120,12 +120,9 @@ class Running:
 @asynccontextmanager
 async def serving(folder: Path, **others: str) -> AsyncIterator[Running]:
     """Serve, with all files in `folder`."""
-    async with relay() as mails:
-        with Machine(settings(folder, mails.port, **others), folder / "log") as machine:
-            async with httpx.AsyncClient(
-                base_url=machine.url, trust_env=False, timeout=PATIENCE_SECONDS
-            ) as client:
-                yield Running(machine, mails, client)
+    async with relay() as mails, Machine(settings(folder, mails.port, **others), folder / "log") as machine:
+        async with httpx.AsyncClient(base_url=machine.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
+            yield Running(machine, mails, client)
 
 
 @pytest.fixture
@@ -196,9 +193,9 @@ async def test_stopping_ends_what_is_under_way(running: Running) -> None:
     accepted = await asyncio.gather(*(running.sign(number) for number in range(50)))
     await running.mailed(1)
 
-    running.machine.stop()
+    await running.machine.stop()
     before = len(running.relay.taken)
-    with running.machine:
+    async with running.machine:
         await running.mailed(50)
 
     assert set(accepted) == {202}

@@ -47,7 +47,7 @@ async def kill_again_and_again(machine: Machine, mails: Relay) -> None:
     for number in KILLED_AFTER:
         await mailed(mails, number)
         machine.kill()
-        await asyncio.to_thread(machine.__enter__)
+        await machine.start()
 
 
 async def mailed(mails: Relay, number: int) -> None:
@@ -91,7 +91,7 @@ async def test_a_thousand_signatures_survive_five_crashes(tmp_path: Path, monkey
     async with relay() as mails:
         environment = settings(tmp_path, mails.port)
         addresses = iter(sorted(SIGNERS))
-        with Machine(environment, tmp_path / "log") as machine:
+        async with Machine(environment, tmp_path / "log") as machine:
             killing = asyncio.create_task(kill_again_and_again(machine, mails))
             await asyncio.gather(*(sign_all(machine, addresses) for _ in range(AT_ONCE)))
             await killing
@@ -99,7 +99,7 @@ async def test_a_thousand_signatures_survive_five_crashes(tmp_path: Path, monkey
 
         links = await mailed_after_the_crashes(tmp_path / "data", environment | {"MAIL": "outbox"}, monkeypatch)
         links |= {envelope.rcpt_tos[0]: confirm_path(envelope) for envelope in mails.taken}
-        with machine:
+        async with machine:
             statuses = await press_all(machine, links.values())
             audit = undersign("audit", environment)
             count = httpx.get(f"{machine.url}/v1/campaigns/{CAMPAIGN}/count", trust_env=False).json()

@@ -1,5 +1,6 @@
 """The server for one machine in a process of its own, with real settings; its mail relay is the test's."""
 
+import asyncio
 import json
 import os
 import re
@@ -50,14 +51,30 @@ def settings(folder: Path, relay_port: int, **others: str) -> dict[str, str]:
 
 
 class Machine:
-    """A running server. `url`: without TLS. `log`: all that it has printed."""
+    """A server, running within `async with`. `url`: without TLS. `log`: all that it has printed.
+
+    Waiting for it blocks no event loop, for its relay runs in the test's.
+    """
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self._environment = environment
         self._log = log
         self.url = f"http://127.0.0.1:{environment['PORT']}"
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start it, and wait until it answers."""
+        await asyncio.to_thread(self._start)
+
+    def _start(self) -> None:
         with self._log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "functions.server"],
@@ -69,21 +86,15 @@ class Machine:
         assert wait_for_port(int(self._environment["PORT"]), self.process), self.log
         # It listens before it has loaded its functions.
         httpx.get(self.url + health("sign"), trust_env=False, timeout=PATIENCE_SECONDS).raise_for_status()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def log(self) -> str:
         return self._log.read_text()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Stop it as `docker stop` does, and wait until it has ended."""
         self.process.terminate()
-        self.process.wait(PATIENCE_SECONDS)
+        await asyncio.to_thread(self.process.wait, PATIENCE_SECONDS)
 
     def kill(self) -> None:
         """Kill it without warning or clean-up, as the kernel does."""
