@@ -120,9 +120,12 @@ class Running:
 @asynccontextmanager
 async def serving(folder: Path, **others: str) -> AsyncIterator[Running]:
     """Serve, with all files in `folder`."""
-    async with relay() as mails, Machine(settings(folder, mails.port, **others), folder / "log") as machine:
-        async with httpx.AsyncClient(base_url=machine.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
-            yield Running(machine, mails, client)
+    async with (
+        relay() as mails,
+        Machine(settings(folder, mails.port, **others), folder / "log") as machine,
+        httpx.AsyncClient(base_url=machine.url, trust_env=False, timeout=PATIENCE_SECONDS) as client,
+    ):
+        yield Running(machine, mails, client)
 
 
 @pytest.fixture
