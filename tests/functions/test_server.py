@@ -19,6 +19,7 @@ import pytest
 
 from desk.store.sqlite import SqliteMaintenance
 from functions.server import SCHEDULE
+from shared.stats.funnel import Dimension, Stage
 from shared.web.routes import DeliverPath, health
 from tests.support.deployment import REPOSITORY, signature
 from tests.support.machine import CAMPAIGN, Machine, confirm_path, settings
@@ -191,8 +192,8 @@ async def test_every_line_of_the_log_is_an_event_without_what_a_client_sent(runn
     assert "secret" not in running.machine.log
 
 
-async def test_stopping_ends_what_is_under_way(running: Running) -> None:
-    """No mail is sent twice or waits for an hour, and the next start goes on with what is left."""
+async def test_stopping_ends_what_is_under_way(running: Running, tmp_path: Path) -> None:
+    """No mail is sent twice or an hour late, the next start goes on with the rest, and the funnel is whole."""
     accepted = await asyncio.gather(*(running.sign(number) for number in range(50)))
     await running.mailed(1)
 
@@ -201,8 +202,12 @@ async def test_stopping_ends_what_is_under_way(running: Running) -> None:
     async with running.machine:
         await running.mailed(50)
 
+    store = SqliteMaintenance(tmp_path / "data/store.db")
+    funnel = await store.funnel(CAMPAIGN)
+    store.close()
     assert set(accepted) == {202}
     assert before < 50
+    assert sum(number for key, number in funnel.items() if key[1:3] == (Stage.MAILED, Dimension.ALL)) == 50
     assert len({envelope.rcpt_tos[0] for envelope in running.relay.taken}) == len(running.relay.taken) == 50
 
 
