@@ -7,12 +7,14 @@
 
 The next deployment that passes its try-out destroys the older versions that hold what was retired.
 
-The pepper is generated once and never again: with another one everybody could sign twice.
+The pepper is generated once and never again: with another one everybody could sign twice. A server on one machine
+that moves here brings its own: what the environment holds as PEPPER, TOKEN_KEYS and so on is the first version.
 """
 
 import argparse
 import getpass
 import json
+import os
 import secrets
 import subprocess
 
@@ -68,13 +70,15 @@ def declare(environment: gcloud.Environment) -> None:
 
 
 def put_missing(kept: Secrets) -> None:
-    """Add a first version to each secret that has none, generated or asked for."""
+    """Add a first version to each secret that has none: from the environment, generated, or asked for."""
     for name in kept.declared():
         if kept.enabled(name):
             print(f"{name}: is there")
             continue
-        kept.put(name, _new_value(name))
-        print(f"{name}: added")
+        variable = name.upper().replace("-", "_")
+        given = os.environ.get(variable)
+        kept.put(name, given or _new_value(name))
+        print(f"{name}: added" + (f", as in {variable} of the environment" if given else ""))
 
 
 def _new_value(name: str) -> str:

@@ -550,6 +550,24 @@ def test_keys_are_added_and_retired_and_passwords_replaced(
     assert kept.enabled("pepper") == ["1"]
 
 
+@pytest.mark.usefixtures("bucket")
+def test_a_server_that_moves_brings_its_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Or its links would lead nowhere, and everybody could sign twice. What is there already stays."""
+    kept = secrets_with(tmp_path, {"token-keys": [], "pepper": [], "deliver-identities": ["there"]})
+    for name in ("PEPPER", "DELIVER_IDENTITIES"):
+        monkeypatch.setenv(name, "the server's")
+    monkeypatch.delenv("TOKEN_KEYS", raising=False)
+
+    secrets.put_missing(kept)
+
+    assert kept.read("pepper", "1") == "the server's\n"
+    assert kept.read("deliver-identities", "1") == "there\n"
+    assert len(kept.read("token-keys", "1")) > 32
+    assert "pepper: added, as in PEPPER of the environment" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("fake")
 def test_versions_that_hold_what_was_retired_are_destroyed_once_nothing_runs_with_them(
     ours: gcloud.Environment, tried: Canary, tmp_path: Path
