@@ -1,4 +1,4 @@
-"""What Terraform would make of infra/, planned once without a cloud."""
+"""What Terraform would make of infra/, planned once without a cloud, and what runs the rehearsals."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from infra.deploy import terraform
+from tests.infra.rehearsal import Prepared, prepare
 from tests.support.missing import missing
 
 
@@ -17,3 +18,8 @@ def plan() -> Iterator[dict[str, Any]]:
             yield terraform.planned(folder, "production")
     except terraform.Unavailable as unavailable:
         missing(str(unavailable))
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(tmp_path_factory.mktemp("prepared"))
