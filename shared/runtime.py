@@ -154,7 +154,7 @@ def embed() -> Dependencies:
     return Dependencies(public_url=settings.public_url, campaigns=_live_campaigns(settings))
 
 
-def freeze() -> None:
+def finish_startup() -> None:
     """Exempt all that start-up made from garbage collection: walking it costs a quarter of an enqueue.
 
     Call it when the function is complete. Nothing is collected first: start-up leaves next to no garbage, and to
