@@ -9,12 +9,13 @@ import json
 import secrets
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import httpx
@@ -26,7 +27,7 @@ from infra.deploy.build import build
 from tests.desk.commands import plain_key, undersign
 from tests.infra.balancer import Balancer, Paths
 from tests.support.cloud_tasks_server import CloudTasksServer
-from tests.support.processes import function
+from tests.support.processes import running
 from tests.support.relay import AUTHORITY, PASSWORD, Relay, relay, server_tls
 
 CAMPAIGN = canary.CAMPAIGN
@@ -57,6 +58,8 @@ class Deployment:
     """What a person reaches, and what stands around it.
 
     `jobs`: the schedule's addresses, by name. `settings`: of the desk, for these databases and this queue.
+    `processes`: the newest instance of each function. `start`: starts another, which takes its place.
+    `logs`: a file for each function.
     """
 
     public: httpx.AsyncClient
@@ -64,10 +67,13 @@ class Deployment:
     relay: Relay
     jobs: Mapping[str, str]
     settings: Mapping[str, str]
+    processes: Mapping[str, Popen[bytes]]
+    start: Callable[[str], None]
+    logs: Path
 
-    def links(self) -> dict[str, str]:
-        """Of the newest mail."""
-        content = self.relay.taken[-1].content
+    def links(self, mail: int = -1) -> dict[str, str]:
+        """Of a mail, by default of the newest."""
+        content = self.relay.taken[mail].content
         assert isinstance(content, bytes)
         text = message_from_bytes(content, policy=default).get_body(("plain",))
         assert text
@@ -106,6 +112,24 @@ def here(
     return swapped
 
 
+def added_by_the_platform(name: str, timeout_seconds: int) -> dict[str, str]:
+    """What every function finds in its environment besides; a planned value of the same name wins.
+
+    https://cloud.google.com/run/docs/container-contract#env-vars,
+    https://cloud.google.com/functions/docs/configuring/env-var#runtime_environment_variables_set_automatically;
+    CLOUD_RUN_TIMEOUT_SECONDS and LOG_EXECUTION_ID as deployed functions show them.
+    """
+    return {
+        "K_SERVICE": name,
+        "K_REVISION": f"{name}-00001-abc",
+        "K_CONFIGURATION": name,
+        "FUNCTION_TARGET": name,
+        "FUNCTION_SIGNATURE_TYPE": "http",
+        "CLOUD_RUN_TIMEOUT_SECONDS": str(timeout_seconds),
+        "LOG_EXECUTION_ID": "true",
+    }
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What is there before anything runs, and is not written to. `folder`: build/, campaigns/ and ca.pem."""
@@ -130,44 +154,63 @@ def prepare(folder: Path) -> Prepared:
     return Prepared(folder, values_of_secrets())
 
 
-@asynccontextmanager
-async def deploy(
-    prepared: Prepared, plan: Mapping[str, Any], emulator_host: str, logs: Path
-) -> AsyncIterator[Deployment]:
-    """Run all functions as planned, in five processes, which take seconds to start."""
-    addresses = dict[str, str]()
+def environments_here(
+    prepared: Prepared,
+    plan: Mapping[str, Any],
+    emulator: str,
+    tasks: str,
+    relay_port: int,
+    timeout_seconds: int | None,
+) -> dict[str, dict[str, str]]:
+    """The environment of each planned function, on this machine."""
     identity = pyrage.x25519.Identity.from_str(prepared.secrets["deliver-identities"])
     swaps = {
         plan["variables"]["project"]["value"]: f"p-{uuid.uuid4().hex[:12]}",
         plan["variables"]["deliver_recipient"]["value"]: str(identity.to_public()),
     }
+    made = dict[str, dict[str, str]]()
+    for planned in terraform.resources(plan, "google_cloudfunctions2_function"):
+        name, service = planned["build_config"][0]["entry_point"], planned["service_config"][0]
+        environment = here(service["environment_variables"], swaps, emulator, tasks, relay_port)
+        for secret in service["secret_environment_variables"]:
+            environment[secret["key"]] = prepared.secrets[secret["secret"]]
+        if "RELAYS" in environment:
+            environment["SSL_CERT_FILE"] = str(prepared.folder / "ca.pem")
+        made[name] = {
+            **added_by_the_platform(name, timeout_seconds or service["timeout_seconds"]),
+            **environment,
+        }
+    return made
+
+
+@asynccontextmanager
+async def deploy(
+    prepared: Prepared, plan: Mapping[str, Any], emulator_host: str, logs: Path, timeout_seconds: int | None = None
+) -> AsyncIterator[Deployment]:
+    """Run all functions as planned, in five processes, which take seconds to start.
+
+    `timeout_seconds`: what the platform says of a function's timeout, by default as planned.
+    """
     given = terraform.outputs(plan)
-    balancer = Balancer(given["routes"])
-    paths = Paths(balancer, given["public_url"].removeprefix("https://"), addresses)
-    async with AsyncExitStack() as running:
-        post = await running.enter_async_context(relay(server_tls(), user="undersign"))
-        tasks = await running.enter_async_context(CloudTasksServer(transport=paths))
-        for planned in terraform.resources(plan, "google_cloudfunctions2_function"):
-            name, service = planned["name"], planned["service_config"][0]
-            environment = here(service["environment_variables"], swaps, emulator_host, tasks.host, post.port)
-            for secret in service["secret_environment_variables"]:
-                environment[secret["key"]] = prepared.secrets[secret["secret"]]
-            if name == "deliver":
-                desk = dict(environment)
-            if "RELAYS" in environment:
-                environment["SSL_CERT_FILE"] = str(prepared.folder / "ca.pem")
-            addresses[name] = running.enter_context(
-                function(
-                    planned["build_config"][0]["entry_point"],
-                    environment,
-                    logs / f"{name}.log",
-                    source=prepared.folder / "build" / name,
-                )
-            )
+    addresses, processes = dict[str, str](), dict[str, Popen[bytes]]()
+    paths = Paths(Balancer(given["routes"]), given["public_url"].removeprefix("https://"), addresses)
+    async with AsyncExitStack() as stack:
+        post = await stack.enter_async_context(relay(server_tls(), user="undersign"))
+        tasks = await stack.enter_async_context(CloudTasksServer(transport=paths))
+        environments = environments_here(prepared, plan, emulator_host, tasks.host, post.port, timeout_seconds)
+
+        def start(name: str) -> None:
+            source = prepared.folder / "build" / name
+            function = running(name, environments[name], logs / f"{name}.log", source=source)
+            processes[name], addresses[name] = stack.enter_context(function)
+
+        for name in environments:
+            start(name)
         public = httpx.AsyncClient(transport=paths, base_url=given["public_url"], timeout=30)
         jobs = {
             job["name"]: job["http_target"][0]["uri"]
             for job in terraform.resources(plan, "google_cloud_scheduler_job")
         }
-        settings = {**desk, "CLOUD_TASKS_EMULATOR_HOST": tasks.host}
-        yield Deployment(await running.enter_async_context(public), tasks, post, jobs, settings)
+        settings = {name: value for name, value in environments["deliver"].items() if name != "SSL_CERT_FILE"}
+        await stack.enter_async_context(public)
+        yield Deployment(public, tasks, post, jobs, settings, processes, start, logs)
