@@ -1,13 +1,12 @@
 """The deployed shape on this machine: staged bundles, the plan's variables, the plan's paths, the plan's schedule.
 
-Each function runs as a process of its own from its bundle, with the environment that Terraform would give it and
-nothing else, but for the hosts of Google's parts and of the relays, which stand here. A variable that Terraform
-forgets keeps it from starting.
+Each function runs as a process of its own from its bundle, on the Python and the packages that it is deployed
+with, and with the environment that Terraform and the platform would give it and nothing else, but for the hosts of
+Google's parts and of the relays, which stand here. A variable that Terraform forgets keeps it from starting.
 """
 
 import json
 import secrets
-import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -132,13 +131,17 @@ def added_by_the_platform(name: str, timeout_seconds: int) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is there before anything runs, and is not written to. `folder`: build/, campaigns/ and ca.pem."""
+    """What is there before anything runs, and is not written to. `folder`: build/, campaigns/ and ca.pem.
+
+    `python`: the interpreter for a function, by its name.
+    """
 
     folder: Path
+    python: Callable[[str], Path]
     secrets: Mapping[str, str]
 
 
-def prepare(folder: Path) -> Prepared:
+def prepare(folder: Path, python: Callable[[str], Path]) -> Prepared:
     """Stage the bundles into `folder`, with a campaign that may open to the public."""
     (folder / "ca.pem").write_bytes(AUTHORITY.cert_pem.bytes())
     begin(folder / "campaigns")
@@ -146,12 +149,8 @@ def prepare(folder: Path) -> Prepared:
         monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder / "campaigns"))
         keys = [part for name in ("ann.age", "bob.age") for part in ("-i", folder / name)]
         assert undersign("prove", CAMPAIGN, *keys).exit_code == 0
-    build(folder / "build")
-    for staged in (folder / "build").iterdir():
-        for shipped in (staged / "shared" / "campaigns").glob("*.toml"):
-            shipped.unlink()
-        shutil.copy(folder / "campaigns" / f"{CAMPAIGN}.toml", staged / "shared" / "campaigns")
-    return Prepared(folder, values_of_secrets())
+        build(folder / "build")
+    return Prepared(folder, python, values_of_secrets())
 
 
 def environments_here(
@@ -200,8 +199,8 @@ async def deploy(
         environments = environments_here(prepared, plan, emulator_host, tasks.host, post.port, timeout_seconds)
 
         def start(name: str) -> None:
-            source = prepared.folder / "build" / name
-            function = running(name, environments[name], logs / f"{name}.log", source=source)
+            source, python = prepared.folder / "build" / name, prepared.python(name)
+            function = running(name, environments[name], logs / f"{name}.log", source=source, python=python)
             processes[name], addresses[name] = stack.enter_context(function)
 
         for name in environments:
