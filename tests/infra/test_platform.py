@@ -4,10 +4,11 @@ https://cloud.google.com/run/docs/container-contract#lifecycle
 """
 
 import asyncio
+import itertools
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,11 +16,16 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from shared.queue.envelopes import Envelopes
 from tests.infra.rehearsal import CAMPAIGN, START, Deployment, Prepared, deploy
 from tests.support.deployment import signature
+from tests.support.messages import RecordingQueue, submission_message
+from tests.support.polling import until_async
 
 #: Of a worker without a heartbeat, as the platform sets it: short, so that the tests are.
 TIMEOUT_SECONDS = 2
+#: From SIGTERM to SIGKILL.
+GRACE_SECONDS = 10
 FREEZES, REQUESTS_A_FREEZE = 4, 25
 AS_PROGRAM = {"Accept": "application/json"}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -69,6 +75,13 @@ async def outcome(answer: Awaitable[httpx.Response]) -> int | str:
         return type(error).__name__
 
 
+async def end(deployment: Deployment, name: str) -> None:
+    """Ask an instance to end, as Cloud Run does, and wait for as long as Cloud Run does before it kills."""
+    process = deployment.processes[name]
+    process.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(process.wait, GRACE_SECONDS)
+
+
 async def test_a_frozen_instance_loses_no_request(deployment: Deployment) -> None:
     """Frozen for longer than a worker may be silent, it is asked over new and over idle connections."""
     asked = await requests(deployment)
@@ -93,3 +106,93 @@ async def test_a_frozen_instance_loses_no_request(deployment: Deployment) -> Non
         "embed": {200: total},
     }
     assert not [log.name for log in deployment.logs.iterdir() if "WORKER TIMEOUT" in log.read_text()]
+
+
+async def test_sign_answers_what_it_has_begun_before_it_ends(deployment: Deployment) -> None:
+    """Under load, with Cloud Tasks slow: who gets no answer has not signed, and everybody else has."""
+    accepted = set[str]()
+
+    async def sign_until_refused(client: int) -> None:
+        for number in itertools.count():
+            email = f"sign-{client}-{number}@example.org"
+            body = signature(email=email)
+            if await outcome(deployment.public.post(f"{START}/signatures", json=body)) != 202:
+                return
+            accepted.add(email)
+
+    deployment.tasks.latency = 0.1
+    load = [asyncio.create_task(sign_until_refused(client)) for client in range(20)]
+
+    async def is_under_load() -> bool:
+        return len(accepted) >= 50
+
+    await until_async(is_under_load)
+    await end(deployment, "sign")
+    await asyncio.gather(*load)
+    deployment.tasks.latency = 0
+    deployment.start("sign")
+    await deployment.tasks.drain()
+
+    signed = {mail.rcpt_tos[0] for mail in deployment.relay.taken if mail.rcpt_tos[0].startswith("sign-")}
+    assert signed == accepted
+
+
+async def test_deliver_answers_what_it_has_begun_before_it_ends(deployment: Deployment) -> None:
+    """With the relay slow: each task is done, and its mail is sent once."""
+    emails = [f"deliver-{number}@example.org" for number in range(10)]
+    recording, settings = RecordingQueue(), deployment.settings
+    envelopes = Envelopes(recording, settings["DELIVER_RECIPIENT"])
+    for number, email in enumerate(emails):
+        await envelopes.send(submission_message(number, email, CAMPAIGN))
+    log = deployment.logs / "deliver.log"
+    stored_before = log.read_text().count('"stage": "accepted"')
+
+    deployment.relay.gate = asyncio.Event()
+    answers = [
+        asyncio.create_task(outcome(deployment.public.post(settings["DELIVER_URL"], content=body)))
+        for body in recording.bodies
+    ]
+
+    async def all_are_stored() -> bool:
+        return log.read_text().count('"stage": "accepted"') == stored_before + len(emails)
+
+    await until_async(all_are_stored)
+    deployment.relay.gate.set()
+    await end(deployment, "deliver")
+    deployment.start("deliver")
+
+    assert Counter(await asyncio.gather(*answers)) == {204: len(emails)}
+    mailed = [mail.rcpt_tos[0] for mail in deployment.relay.taken if mail.rcpt_tos[0].startswith("deliver-")]
+    assert sorted(mailed) == emails
+
+
+async def test_confirm_answers_what_it_has_begun_before_it_ends(deployment: Deployment) -> None:
+    """Under load: each press counts once, whether it was answered or is repeated."""
+    counted_before, mailed_before = await deployment.total(), len(deployment.relay.taken)
+    for number in range(40):
+        body = signature(email=f"confirm-{number}@example.org")
+        assert (await deployment.public.post(f"{START}/signatures", json=body)).status_code == 202
+    await deployment.tasks.drain()
+    links = [deployment.links(mail)["confirm"] for mail in range(mailed_before, mailed_before + 40)]
+    pressed = dict[str, int | str]()
+
+    async def press(mine: Sequence[str]) -> None:
+        for link in mine:
+            pressed[link] = await outcome(deployment.public.post(link, headers=AS_PROGRAM))
+
+    load = [asyncio.create_task(press(links[start::5])) for start in range(5)]
+
+    async def is_under_load() -> bool:
+        return len(pressed) >= 10
+
+    await until_async(is_under_load)
+    await end(deployment, "confirm")
+    await asyncio.gather(*load)
+    deployment.start("confirm")
+    await press([link for link, answer in pressed.items() if answer != 200])
+
+    async def all_are_counted() -> bool:
+        return await deployment.total() == counted_before + 40
+
+    assert set(pressed.values()) == {200}
+    await until_async(all_are_counted)
