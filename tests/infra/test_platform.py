@@ -9,14 +9,16 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from desk.store.firestore import FirestoreMaintenance
 from shared.queue.envelopes import Envelopes
+from shared.stats.funnel import Dimension, Stage
 from tests.infra.rehearsal import CAMPAIGN, START, Deployment, Prepared, deploy
 from tests.support.deployment import signature
 from tests.support.messages import RecordingQueue, submission_message
@@ -28,7 +30,7 @@ TIMEOUT_SECONDS = 2
 GRACE_SECONDS = 10
 FREEZES, REQUESTS_A_FREEZE = 4, 25
 AS_PROGRAM = {"Accept": "application/json"}
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("emulator")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -65,6 +67,26 @@ async def requests(deployment: Deployment) -> Mapping[str, Callable[[], Awaitabl
         "count": lambda: public.get(f"{START}/count"),
         "embed": lambda: public.get(f"/c/{CAMPAIGN}?lang=en"),
     }
+
+
+@asynccontextmanager
+async def database(deployment: Deployment) -> AsyncIterator[FirestoreMaintenance]:
+    """What the functions have written."""
+    settings = deployment.settings
+    store = FirestoreMaintenance(settings["FIRESTORE_PROJECT"], settings["FIRESTORE_DATABASE"])
+    yield store
+    store.close()
+
+
+def logged(deployment: Deployment, stage: Stage) -> int:
+    """How many have reached a stage, as the functions log it at once."""
+    return sum(log.read_text().count(f'"stage": "{stage}"') for log in deployment.logs.iterdir())
+
+
+async def in_funnel(store: FirestoreMaintenance, stage: Stage) -> int:
+    """How many have reached a stage."""
+    counts = await store.funnel(CAMPAIGN)
+    return sum(number for key, number in counts.items() if (key.stage, key.dimension) == (stage, Dimension.ALL))
 
 
 async def outcome(answer: Awaitable[httpx.Response]) -> int | str:
@@ -144,8 +166,7 @@ async def test_deliver_answers_what_it_has_begun_before_it_ends(deployment: Depl
     envelopes = Envelopes(recording, settings["DELIVER_RECIPIENT"])
     for number, email in enumerate(emails):
         await envelopes.send(submission_message(number, email, CAMPAIGN))
-    log = deployment.logs / "deliver.log"
-    stored_before = log.read_text().count('"stage": "accepted"')
+    stored_before = logged(deployment, Stage.ACCEPTED)
 
     deployment.relay.gate = asyncio.Event()
     answers = [
@@ -154,7 +175,7 @@ async def test_deliver_answers_what_it_has_begun_before_it_ends(deployment: Depl
     ]
 
     async def all_are_stored() -> bool:
-        return log.read_text().count('"stage": "accepted"') == stored_before + len(emails)
+        return logged(deployment, Stage.ACCEPTED) == stored_before + len(emails)
 
     await until_async(all_are_stored)
     deployment.relay.gate.set()
@@ -164,6 +185,8 @@ async def test_deliver_answers_what_it_has_begun_before_it_ends(deployment: Depl
     assert Counter(await asyncio.gather(*answers)) == {204: len(emails)}
     mailed = [mail.rcpt_tos[0] for mail in deployment.relay.taken if mail.rcpt_tos[0].startswith("deliver-")]
     assert sorted(mailed) == emails
+    async with database(deployment) as written:
+        assert await in_funnel(written, Stage.MAILED) == logged(deployment, Stage.MAILED)
 
 
 async def test_confirm_answers_what_it_has_begun_before_it_ends(deployment: Deployment) -> None:
@@ -188,6 +211,8 @@ async def test_confirm_answers_what_it_has_begun_before_it_ends(deployment: Depl
     await until_async(is_under_load)
     await end(deployment, "confirm")
     await asyncio.gather(*load)
+    async with database(deployment) as written:
+        assert await in_funnel(written, Stage.CONFIRMED) == (await written.tally(CAMPAIGN)).total
     deployment.start("confirm")
     await press([link for link, answer in pressed.items() if answer != 200])
 
