@@ -160,11 +160,14 @@ resource "google_cloudfunctions2_function" "this" {
     service_account_email          = google_service_account.function[each.key].email
     all_traffic_on_latest_revision = true
 
-    # Without the last, pydantic reads the metadata of every package to find plugins of its own, and there are none.
     environment_variables = merge(
       {
-        FUNCTION_USE_ASGI        = "true"
-        PUBLIC_URL               = local.public_url
+        FUNCTION_USE_ASGI = "true"
+        # Unless it is given, the platform adds "true": each line of the log would name the request that it belongs to
+        # (https://cloud.google.com/functions/docs/release-notes#June_18_2024).
+        LOG_EXECUTION_ID = "false"
+        PUBLIC_URL       = local.public_url
+        # Otherwise pydantic reads the metadata of every package to find plugins of its own, and there are none.
         PYDANTIC_DISABLE_PLUGINS = "__all__"
       },
       each.value.environment,

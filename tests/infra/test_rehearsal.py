@@ -1,5 +1,6 @@
 """The journey, the schedule and the canary through the deployed shape on this machine."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -63,6 +64,19 @@ async def test_a_signature_goes_all_the_way(deployment: Deployment) -> None:
         return await deployment.total() == 0
 
     await until_async(is_counted_no_more)
+
+
+async def test_no_two_log_lines_of_one_request_can_be_joined(deployment: Deployment) -> None:
+    """The platform asks for an execution id in every line; the plan asks for none, and none is there."""
+    signed = await deployment.public.post(f"{START}/signatures", json=signature(email="lea@example.org"))
+    await deployment.tasks.drain()
+    await deployment.public.get(deployment.links()["confirm"])
+
+    logged = "".join(log.read_text() for log in deployment.logs.iterdir())
+
+    assert signed.status_code == 202
+    assert {"accepted", "funnel"} <= {json.loads(line)["event"] for line in logged.splitlines()}
+    assert "execution_id" not in logged
 
 
 async def test_the_canary_runs_and_leaves_nothing_behind(
