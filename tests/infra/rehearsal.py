@@ -166,6 +166,8 @@ def environments_here(
     swaps = {
         plan["variables"]["project"]["value"]: f"p-{uuid.uuid4().hex[:12]}",
         plan["variables"]["deliver_recipient"]["value"]: str(identity.to_public()),
+        # As after a restore: a backup is restored into a database of another name.
+        plan["variables"]["database"]["value"]: "restored-1",
     }
     made = dict[str, dict[str, str]]()
     for planned in terraform.resources(plan, "google_cloudfunctions2_function"):
