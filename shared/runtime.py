@@ -155,11 +155,17 @@ def embed() -> Dependencies:
     return Dependencies(public_url=settings.public_url, campaigns=_live_campaigns(settings))
 
 
-def freeze() -> None:
+def finish_startup() -> None:
+    """Do what comes last when a function starts: call it when the function is complete."""
+    environment.disable_worker_timeout()
+    _exempt_from_garbage_collection()
+
+
+def _exempt_from_garbage_collection() -> None:
     """Exempt all that start-up made from garbage collection: walking it costs a quarter of an enqueue.
 
-    Call it when the function is complete. Nothing is collected first: start-up leaves next to no garbage, and to
-    look for it takes a tenth of the start. https://docs.python.org/3/library/gc.html#gc.freeze
+    Nothing is collected first: start-up leaves next to no garbage, and to look for it takes a tenth of the start.
+    https://docs.python.org/3/library/gc.html#gc.freeze
     """
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)

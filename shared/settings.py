@@ -300,6 +300,19 @@ def _read(variable: str, field: FieldInfo) -> str | dict[str, str]:
     return {name.removeprefix(prefix): value for name, value in given if value and name.startswith(prefix)}
 
 
+def disable_worker_timeout() -> None:
+    """Let gunicorn wait for its worker for ever; call it before functions-framework makes the server.
+
+    Between requests Cloud Run takes the CPU away, and with it the worker's heartbeat
+    (https://cloud.google.com/run/docs/tips#background-activity). The next request thaws both, and gunicorn would
+    kill the worker with that request in hand: Google's samples run with `--timeout 0`
+    (https://github.com/GoogleCloudPlatform/python-docs-samples/pull/3229). functions-framework takes gunicorn's
+    timeout from this variable, after it has loaded the function (its `_http/gunicorn.py`). Cloud Run sets it to
+    the time that the function has for a request, and itself ends those that take longer.
+    """
+    os.environ["CLOUD_RUN_TIMEOUT_SECONDS"] = "0"
+
+
 def variables(kind: type[Settings]) -> Mapping[str, FieldInfo]:
     """Return what one program reads, groups included, by the variable's name in small letters."""
     groups = _groups(kind)

@@ -187,11 +187,11 @@ def test_the_list_of_functions_is_complete() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_freezes_its_objects_at_the_end_of_start_up(function: str) -> None:
+def test_a_function_finishes_its_start_up_at_the_end(function: str) -> None:
     """Everything is created by then: only the handler's definition follows."""
     statements = [ast.unparse(node) for node in _tree(f"functions.{function}.main").body]
 
-    assert statements.index("runtime.freeze()") == len(statements) - 2
+    assert statements.index("runtime.finish_startup()") == len(statements) - 2
 
 
 def _loaded_at_start(function: str, **environment: str) -> set[str]:

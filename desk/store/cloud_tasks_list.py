@@ -1,17 +1,19 @@
 """The tasks that wait in Google Cloud Tasks, for the desk."""
 
 from collections.abc import AsyncIterator, Collection
-from functools import cached_property
+from contextlib import suppress
+from functools import partial
 
-from google.api_core.exceptions import GoogleAPIError, NotFound
-from google.auth.exceptions import GoogleAuthError
+from google.api_core.exceptions import NotFound
 from google.cloud.tasks_v2 import CloudTasksAsyncClient, ListTasksRequest, Task
 
-from shared.errors import QueueUnavailable
-from shared.queue.cloud_tasks import cloud_tasks_client
+from shared.queue.cloud_tasks import CloudTasksClient
 
 #: Tasks that are listed at a time; Cloud Tasks gives at most a thousand.
 _PAGE = 1000
+#: A page may hold 32 MB.
+_ATTEMPT_SECONDS = 20.0
+_RETRY_SECONDS = 40.0
 
 
 class CloudTasksList:
@@ -19,32 +21,33 @@ class CloudTasksList:
 
     def __init__(self, queue: str, emulator_host: str | None) -> None:
         self._queue = queue
-        self._emulator_host = emulator_host
+        self._client = CloudTasksClient(
+            emulator_host, attempt_seconds=_ATTEMPT_SECONDS, retry_seconds=_RETRY_SECONDS
+        )
 
     async def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
         request = ListTasksRequest(parent=self._queue, response_view=Task.View.FULL, page_size=_PAGE)
-        try:
-            async for task in await self._client.list_tasks(request):
+        while True:
+            page = await self._client.call(
+                lambda client, seconds: client.list_tasks(request, retry=None, timeout=seconds)
+            )
+            for task in page.tasks:
                 yield task.name, task.http_request.body
-        except (GoogleAPIError, GoogleAuthError) as error:
-            raise QueueUnavailable(f"Cloud Tasks: {type(error).__name__}") from error
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     async def delete(self, names: Collection[str]) -> None:
         for name in names:
-            try:
-                await self._client.delete_task(name=name)
-            except NotFound:
-                continue  # it was delivered in the meantime
-            except (GoogleAPIError, GoogleAuthError) as error:
-                raise QueueUnavailable(f"Cloud Tasks: {type(error).__name__}") from error
+            await self._client.call(partial(_delete, name))
 
     async def overwrite(self) -> None:
         """Nothing to do: what is deleted is Google's to overwrite."""
 
     async def aclose(self) -> None:
-        if "_client" in self.__dict__:
-            await self._client.transport.close()  # type: ignore[no-untyped-call] # the vendor left it untyped
+        await self._client.aclose()
 
-    @cached_property
-    def _client(self) -> CloudTasksAsyncClient:
-        return cloud_tasks_client(self._emulator_host)
+
+async def _delete(name: str, client: CloudTasksAsyncClient, seconds: float) -> None:
+    with suppress(NotFound):  # it was delivered in the meantime
+        await client.delete_task(name=name, retry=None, timeout=seconds)

@@ -1,14 +1,14 @@
 """The desk's side of the store on Firestore."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import GoogleAuthError
-from google.cloud.firestore import DocumentSnapshot
+from google.cloud.firestore import AsyncClient, DocumentSnapshot
 
 from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature, delta_of
 from shared.campaigns.overlay import Overlay
@@ -27,9 +27,6 @@ from shared.store.firestore import (
     signature_path,
 )
 
-_TIMEOUT_SECONDS = 10
-#: For as much as comes in one query.
-_STREAM_TIMEOUT_SECONDS = 300
 #: How often in a row a query may break off without having given a page.
 _ATTEMPTS = 3
 #: What the tally's documents call the fields of a recount.
@@ -44,13 +41,11 @@ class FirestoreMaintenance(FirestoreStore):
             yield [StoredSignature(each.id, SIGNATURE.validate_python(each.to_dict())) for each in page]
 
     async def campaigns(self) -> Sequence[str]:
-        async def work() -> Sequence[str]:
-            # Listed, not queried: a campaign is a document that is not there, with collections below it.
-            campaigns = self.database.client.collection("campaigns")
-            documents = campaigns.list_documents(PAGE, timeout=_STREAM_TIMEOUT_SECONDS)
-            return sorted([document.id async for document in documents])
-
-        return await until_committed(work)
+        # Listed, not queried: a campaign is a document that is not there, with collections below it.
+        documents = await until_committed(
+            lambda: self.database.collect(lambda client: client.collection("campaigns").list_documents(PAGE))
+        )
+        return sorted(document.id for document in documents)
 
     async def find(self, address: Address) -> Found:
         signature, mailbox = await until_committed(lambda: self._read(address))
@@ -81,14 +76,9 @@ class FirestoreMaintenance(FirestoreStore):
         [snapshot] = await until_committed(lambda: self.database.read(f"campaigns/{campaign}"))
         at: datetime = snapshot.read_time
 
-        async def kept() -> None:
-            recount.kept.clear()
-            documents = self.database.client.collection("campaigns", campaign, "tally")
-            async for document in documents.stream(timeout=_TIMEOUT_SECONDS, read_time=at):
-                for name, key, value in _values(document.to_dict() or {}):
-                    recount.kept[name, key] += value
-
-        await until_committed(kept)
+        for document in await self._all(campaign, "tally", at):
+            for name, key, value in _values(document.to_dict() or {}):
+                recount.kept[name, key] += value
         async for page in self._pages(campaign, "signatures", at=at):
             for each in page:
                 recount.count(SIGNATURE.validate_python(each.to_dict()))
@@ -108,18 +98,14 @@ class FirestoreMaintenance(FirestoreStore):
         return await until_committed(work)
 
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
-        async def work() -> Mapping[FunnelKey, int]:
-            sums = Counter[FunnelKey]()
-            documents = self.database.client.collection("campaigns", campaign, "funnel")
-            async for document in documents.stream(timeout=_STREAM_TIMEOUT_SECONDS):
-                day = document.id.partition(".")[2]
-                for stage, dimensions in (document.to_dict() or {}).items():
-                    for dimension, values in dimensions.items():
-                        for key, number in values.items():
-                            sums[FunnelKey(day, stage, dimension, key)] += number
-            return sums
-
-        return await until_committed(work)
+        sums = Counter[FunnelKey]()
+        for document in await self._all(campaign, "funnel"):
+            day = document.id.partition(".")[2]
+            for stage, dimensions in (document.to_dict() or {}).items():
+                for dimension, values in dimensions.items():
+                    for key, number in values.items():
+                        sums[FunnelKey(day, stage, dimension, key)] += number
+        return sums
 
     async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:
         lacking = dict[str, Any]()
@@ -141,6 +127,16 @@ class FirestoreMaintenance(FirestoreStore):
                 progress(len(page))
         return removed
 
+    async def _all(
+        self, campaign: str, collection: str, at: datetime | None = None
+    ) -> Sequence[DocumentSnapshot[Any]]:
+        """Read the whole collection of a campaign; `at`: as of this moment."""
+
+        def start(client: AsyncClient) -> AsyncGenerator[DocumentSnapshot[Any], Any]:
+            return client.collection("campaigns", campaign, collection).stream(read_time=at)
+
+        return await until_committed(lambda: self.database.collect(start))
+
     async def _pages(
         self,
         campaign: str,
@@ -155,16 +151,20 @@ class FirestoreMaintenance(FirestoreStore):
         One long query, begun again after the last page where it breaks off: a query for each page would cost a
         round trip each.
         """
-        failures = 0
-        while True:
-            documents = self.database.client.collection("campaigns", campaign, collection)
+
+        def start(client: AsyncClient) -> AsyncGenerator[DocumentSnapshot[Any], Any]:
+            documents = client.collection("campaigns", campaign, collection)
             ordered = documents.order_by("__name__")
             if names_only:
                 ordered = ordered.select(["__name__"])
             query = ordered.start_after({"__name__": documents.document(after)}) if after else ordered
+            return query.stream(read_time=at)
+
+        failures = 0
+        while True:
             page = list[DocumentSnapshot[Any]]()
             try:
-                async for each in query.stream(timeout=_STREAM_TIMEOUT_SECONDS, read_time=at):
+                async for each in self.database.stream(start):
                     page.append(each)
                     if len(page) == PAGE:
                         yield page

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Collection
 from shared.databases import firestore
 from shared.databases.firestore import FirestoreDatabase, unavailable_for_errors
 
-_TIMEOUT_SECONDS = 60
-
 
 class FirestoreTasks:
     """A `TaskList` of a top-level `collection` in `database` of `project`; each document holds a `body`."""
@@ -17,8 +15,8 @@ class FirestoreTasks:
 
     async def tasks(self) -> AsyncIterator[tuple[str, bytes]]:
         with unavailable_for_errors():
-            tasks = self._database.client.collection(self._collection)
-            async for task in tasks.stream(timeout=_TIMEOUT_SECONDS):
+            tasks = self._database.stream(lambda client: client.collection(self._collection).stream())
+            async for task in tasks:
                 body = (task.to_dict() or {}).get("body")
                 if isinstance(body, bytes):
                     yield task.id, body

@@ -149,7 +149,7 @@ app = App(
         Route(ConfirmPath.WITHDRAW, {"GET": get_withdraw, "POST": post_withdraw}, is_page=True),
     ],
 )
-runtime.freeze()
+runtime.finish_startup()
 
 
 @functions_framework.aio.http

@@ -149,7 +149,7 @@ app = App(
         Route(CountPath.BADGE, {"GET": get_badge}, cors="any"),
     ],
 )
-runtime.freeze()
+runtime.finish_startup()
 
 
 @functions_framework.aio.http

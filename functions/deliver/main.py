@@ -302,7 +302,7 @@ app = App(
         Route(DeliverPath.FOLD, {"POST": post_fold}),
     ],
 )
-runtime.freeze()
+runtime.finish_startup()
 
 
 @functions_framework.aio.http

@@ -139,7 +139,7 @@ app = App(
         Route(EmbedPath.OPENAPI, {"GET": get_openapi}, cors="any"),
     ],
 )
-runtime.freeze()
+runtime.finish_startup()
 
 
 @functions_framework.aio.http

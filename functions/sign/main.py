@@ -159,7 +159,7 @@ app = App(
         Route(SignPath.LINKS, {"POST": post_links}, cors="partners"),
     ],
 )
-runtime.freeze()
+runtime.finish_startup()
 
 
 @functions_framework.aio.http

@@ -3,8 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -49,6 +49,8 @@ Write = Callable[[AsyncClient, AsyncWriteBatch], None]
 T = TypeVar("T")
 #: One attempt, which is given the seconds it may take.
 Attempt = Callable[[AsyncClient, float], Awaitable[T]]
+#: Starts a long query.
+Stream = Callable[[AsyncClient], AsyncGenerator[T, Any]]
 
 
 class FirestoreDatabase:
@@ -115,22 +117,66 @@ class FirestoreDatabase:
             try:
                 return await attempt(client, min(longest, until - time.monotonic()))
             except DeadlineExceeded:
-                # The connection may have died silently, and would swallow every call for a minute or more.
-                if self.__dict__.get("client") is client:
-                    self.close()
+                self._drop(client)
             # Not the same again, which would keep the client, and with it the connection, while another is tried.
             del client
-            raise DeadlineExceeded("no answer in time")  # type: ignore[no-untyped-call]
+            raise _no_answer()
 
-        retry = AsyncRetry(if_exception_type(*retried), initial=0.1, maximum=1, timeout=self._timeout_seconds)
-        try:
-            return await retry(once)()
-        except RetryError as error:
-            raise error.cause from None
+        return await _retry(once, retried, self._timeout_seconds)
+
+    async def stream(self, start: Stream[T]) -> AsyncIterator[T]:
+        """Yield what a long query streams, for as long as something comes.
+
+        Raises:
+            DeadlineExceeded: nothing came for as long as a call may take; the next stream has another connection.
+        """
+        client = self.client
+        async with aclosing(start(client)) as answers:
+            while True:
+                try:
+                    async with asyncio.timeout(self._timeout_seconds):
+                        answer = await anext(answers)
+                except StopAsyncIteration:
+                    return
+                except (TimeoutError, DeadlineExceeded):
+                    self._drop(client)
+                    break
+                yield answer
+        del client, answers
+        raise _no_answer()
+
+    async def collect(self, start: Stream[T]) -> list[T]:
+        """Read a whole stream, and begin it again where it breaks off."""
+
+        async def once() -> list[T]:
+            return [each async for each in self.stream(start)]
+
+        return await _retry(once, READ_AGAIN, 2 * self._timeout_seconds)
+
+    def _drop(self, client: AsyncClient) -> None:
+        """Make the next call open another connection: this one may have died silently.
+
+        It would swallow every call for a minute or more.
+        """
+        if self.__dict__.get("client") is client:
+            self.close()
 
     def close(self) -> None:
         """Drop the client, whose connection closes with the last call under way; the next call opens another."""
         self.__dict__.pop("client", None)
+
+
+async def _retry(work: Callable[[], Awaitable[T]], retried: Errors, seconds: float) -> T:
+    """Do `work` again after one of the errors `retried`, with exponential backoff, until `seconds` are over."""
+    retry = AsyncRetry(if_exception_type(*retried), initial=0.1, maximum=1, timeout=seconds)
+    try:
+        return await retry(work)()
+    except RetryError as error:
+        raise error.cause from None
+
+
+def _no_answer() -> DeadlineExceeded:
+    return DeadlineExceeded("no answer in time")  # type: ignore[no-untyped-call]
 
 
 def replace(path: str, content: dict[str, Any], update_time: Any) -> Write:

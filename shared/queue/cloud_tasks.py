@@ -3,8 +3,10 @@
 Tasks are not named: a name would deduplicate, but makes creation much slower, and deliver is idempotent anyway.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TypeVar
 
 import grpc.aio
 from google.api_core.exceptions import DeadlineExceeded, GoogleAPIError, RetryError, ServiceUnavailable
@@ -31,6 +33,10 @@ RETRY_SECONDS = 6.0
 #: How long Cloud Tasks waits for deliver's answer. Must be longer than deliver's own timeout: otherwise the task
 #: is sent again while the first delivery still runs. https://cloud.google.com/tasks/docs/creating-http-target-tasks
 DISPATCH_DEADLINE = timedelta(seconds=90)
+
+T = TypeVar("T")
+#: One attempt, which is given the seconds it may take.
+Attempt = Callable[[CloudTasksAsyncClient, float], Awaitable[T]]
 
 
 class CloudTasksQueue:
@@ -65,7 +71,9 @@ class CloudTasksQueue:
                 dispatch_deadline=DISPATCH_DEADLINE,
             ),
         )
-        self._emulator_host = emulator_host
+        self._client = CloudTasksClient(
+            emulator_host, attempt_seconds=ATTEMPT_SECONDS, retry_seconds=RETRY_SECONDS
+        )
 
     async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
         if len(body) > MAX_BODY_BYTES:
@@ -75,34 +83,65 @@ class CloudTasksQueue:
         request.task.http_request.body = body
         if not_before is not None:
             request.task.schedule_time = not_before
+        await self._client.call(lambda client, seconds: client.create_task(request, retry=None, timeout=seconds))
+
+    async def aclose(self) -> None:
+        """Close the connection; the next `enqueue` opens another."""
+        await self._client.aclose()
+
+
+class CloudTasksClient:
+    """Google's client, with the deadlines, the retries and the errors that a request needs.
+
+    Args:
+        emulator_host: as for `CloudTasksQueue`.
+        attempt_seconds: that one attempt may take.
+        retry_seconds: within which another attempt may start.
+    """
+
+    def __init__(self, emulator_host: str | None, *, attempt_seconds: float, retry_seconds: float) -> None:
+        self._emulator_host = emulator_host
+        self._attempt_seconds = attempt_seconds
+        self._retry_seconds = retry_seconds
+
+    async def call(self, attempt: Attempt[T]) -> T:
+        """Make a call until it succeeds, fails for good, or time is up.
+
+        Raises:
+            QueueUnavailable: named by Google's error and without its words.
+        """
+
+        async def once() -> T:
+            client = self._client
+            try:
+                return await attempt(client, self._attempt_seconds)
+            except DeadlineExceeded:
+                # The connection may have died silently, and would swallow every call for a minute or more. gRPC
+                # closes it with the last reference to the client: calls that are under way keep theirs.
+                if self.__dict__.get("_client") is client:
+                    del self._client
+                raise
+
         retry = AsyncRetry(
-            if_exception_type(ServiceUnavailable, DeadlineExceeded), initial=0.1, maximum=1, timeout=RETRY_SECONDS
+            if_exception_type(ServiceUnavailable, DeadlineExceeded),
+            initial=0.1,
+            maximum=1,
+            timeout=self._retry_seconds,
         )
         try:
-            await retry(self._create_task)(request)
+            return await retry(once)()
         except (GoogleAPIError, GoogleAuthError) as error:
             cause = error.cause if isinstance(error, RetryError) else error
             raise QueueUnavailable(f"Cloud Tasks: {type(cause).__name__}") from cause
 
-    async def _create_task(self, request: CreateTaskRequest) -> None:
-        client = self._client
-        try:
-            await client.create_task(request, retry=None, timeout=ATTEMPT_SECONDS)
-        except DeadlineExceeded:
-            # The connection may have died silently, and would swallow every call for a minute or more. gRPC closes
-            # it with the last reference to the client: calls that are under way keep theirs.
-            if self.__dict__.get("_client") is client:
-                del self._client
-            raise
-
     async def aclose(self) -> None:
-        """Close the connection; the next `enqueue` opens another."""
+        """Close the connection; the next call opens another."""
         if client := self.__dict__.pop("_client", None):
             await client.transport.close()
 
     @cached_property
     def _client(self) -> CloudTasksAsyncClient:
-        # Made by the first request: a channel belongs to the loop in which it was made, and one that is made at
+        # Made by the first call: a channel belongs to the loop in which it was made, and one that is made at
         # import belongs to none that survives gunicorn's fork.
         return cloud_tasks_client(self._emulator_host)
 

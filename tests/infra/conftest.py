@@ -1,4 +1,4 @@
-"""The plan that Terraform makes of infra/ without a cloud, and the Python that functions are deployed on."""
+"""The plan that Terraform makes of infra/ without a cloud, and what runs in the rehearsals, on which Python."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from infra.deploy import terraform
+from tests.infra.rehearsal import Prepared, prepare
 from tests.support.deployment import REPOSITORY
 from tests.support.missing import missing
 
@@ -49,3 +50,8 @@ def deployed_python(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
         return python
 
     return install
+
+
+@pytest.fixture(scope="session")
+def prepared(deployed_python: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(tmp_path_factory.mktemp("prepared"), deployed_python)

@@ -14,31 +14,17 @@ import pytest
 
 from shared.crypto.tokens import Purpose, Tokens
 from shared.mail.outbox import Outbox, Received
-from shared.models.messages import SubmissionMessage
-from shared.queue import QueueName
 from shared.queue.envelopes import Envelopes
 from shared.queue.local import LEASE, LocalQueue
 from shared.store.entities import Confirmed
 from shared.store.firestore import FirestoreStore
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL, SIGNATURES, Identities, signature, world
+from tests.support.messages import RecordingQueue, submission_message
 from tests.support.polling import PATIENCE_SECONDS, until
 from tests.support.processes import functions
 from tests.support.servers import server
 
 HOUR = timedelta(hours=1)
-
-
-class RecordingQueue:
-    """Records the bodies of tasks, for a test to deliver."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-
-    async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
-        self.bodies.append(body)
-
-    async def aclose(self) -> None:
-        pass
 
 
 @contextmanager
@@ -130,7 +116,7 @@ async def test_five_hundred_submissions_for_one_address_across_three_processes_s
     identities, recording = Identities(), RecordingQueue()
     envelopes = Envelopes(recording, str(identities.deliver.to_public()))
     for number in range(500):
-        await envelopes.send(_submission(number))
+        await envelopes.send(submission_message(number, "ann@example.org"))
     environment = {
         **identities.environment(),
         "PUBLIC_URL": PUBLIC_URL,
@@ -161,23 +147,6 @@ async def test_five_hundred_submissions_for_one_address_across_three_processes_s
     assert len(mailed) + waiting + to_retry == 500
     assert waiting > to_retry, "contention should be the exception"
     assert await _confirmable(project, environment, mailed[0].links["confirm"])
-
-
-def _submission(number: int) -> SubmissionMessage:
-    return SubmissionMessage(
-        id=f"{number:032x}",
-        campaign=CAMPAIGN,
-        email="ann@example.org",
-        name=f"Ann {number}",
-        country="DE",
-        locale="en",
-        consent_version="1",
-        partner=None,
-        source=None,
-        newsletter=None,
-        postal_code=None,
-        signed_at=datetime.now(UTC),
-    )
 
 
 async def _confirmable(project: str, environment: dict[str, str], link: str) -> bool:

@@ -6,10 +6,10 @@ from shared import runtime
 
 
 def test_objects_from_start_up_are_frozen_and_collection_stays_on() -> None:
-    """After `freeze`, the collector no longer visits objects made before, and is still enabled."""
+    """After `finish_startup`, the collector no longer visits objects made before, and is still enabled."""
     made: list[object] = []
 
-    runtime.freeze()
+    runtime.finish_startup()
 
     assert gc.isenabled()
     assert gc.get_freeze_count() > 0

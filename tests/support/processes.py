@@ -34,7 +34,7 @@ def running(
     source: Path | None = None,
     python: Path = Path(sys.executable),
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run a function; yield its process and its URL.
+    """Run a function; yield its process, which leads a process group of its own, and its URL.
 
     `source`: the folder that holds its main.py, by default the checkout's.
 
@@ -54,7 +54,12 @@ def running(
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [python, "-m", "functions_framework"], cwd=folder, env=given, stdout=output, stderr=subprocess.STDOUT
+            [python, "-m", "functions_framework"],
+            cwd=folder,
+            env=given,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
         )
     try:
         assert wait_for_port(port, process), log.read_text()

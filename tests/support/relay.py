@@ -21,6 +21,7 @@ class Relay:
     """What the server takes, and how it answers instead.
 
     `at_second_mail`: its answer to MAIL over a connection that has begun a mail before.
+    `gate`: takes no content until this is set.
     """
 
     port: int = 0
@@ -30,6 +31,7 @@ class Relay:
     at_data: str | None = None
     drops_at_rcpt: bool = False
     drops_at_data: bool = False
+    gate: asyncio.Event | None = None
     user: str = USER
     knows_utf8: bool = True
     taken: list[Envelope] = field(default_factory=list)
@@ -76,6 +78,8 @@ class Relay:
         return "250 2.1.5 fine"
 
     async def handle_DATA(self, server: "_Connection", _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.gate:
+            await self.gate.wait()
         if self.drops_at_data:
             server.hang_up()
         if self.at_data:
