@@ -51,6 +51,9 @@ bootstrap: $(VENV)/run.stamp ## Create what Terraform itself needs, once; ENV=st
 secrets: $(VENV)/run.stamp ## Add the secrets that are missing; ROTATE=token-keys, RETIRE=token-keys
 	@$(BIN)/python -m infra.deploy.secrets $(ENV) $(if $(ROTATE),--rotate $(ROTATE)) $(if $(RETIRE),--retire $(RETIRE))
 
+doctor: $(VENV)/run.stamp ## Check what a deployment needs, from logins and quotas to the DNS and the relays
+	@$(BIN)/python -m infra.deploy.doctor $(ENV)
+
 deploy: $(VENV)/run.stamp ## Build, plan, apply, and try out with one signature
 	@$(BIN)/python -m infra.deploy.deploy deploy $(ENV)
 
@@ -121,4 +124,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost bench spike
+.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback matrix lock vendor clean cost bench spike

@@ -9,10 +9,13 @@ import argparse
 
 from infra.deploy import gcloud
 
-#: Terraform enables the others; it needs these to do so.
-_SERVICES = (
+#: Terraform enables the others; it needs these to do so, and `make doctor` needs them to look.
+SERVICES = (
+    "cloudbilling.googleapis.com",
+    "cloudquotas.googleapis.com",
     "cloudresourcemanager.googleapis.com",
     "iam.googleapis.com",
+    "orgpolicy.googleapis.com",
     "secretmanager.googleapis.com",
     "serviceusage.googleapis.com",
     "storage.googleapis.com",
@@ -22,7 +25,7 @@ _SERVICES = (
 def bootstrap(environment: gcloud.Environment) -> None:
     """Enable the services and create the buckets that are missing."""
     _check_project(environment)
-    gcloud.gcloud("services enable", *_SERVICES, f"--project={environment.project}")
+    gcloud.gcloud("services enable", *SERVICES, f"--project={environment.project}")
     for bucket in (environment.state, environment.bundles):
         _create_bucket(environment.project, f"gs://{bucket}")
     print(f"{environment.project} is ready for: make secrets ENV={environment.name}")

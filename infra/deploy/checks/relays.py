@@ -1,0 +1,66 @@
+"""Whether a mail relay accepts our password and our mail, without sending any."""
+
+import asyncio
+
+import aiosmtplib
+
+from infra.deploy import gcloud
+from infra.deploy.checks.deployment import Deployment
+from infra.deploy.checks.finding import Finding, failed, ok, warning
+from shared import campaigns
+
+_TIMEOUT_SECONDS = 10
+
+
+def check_relay(deployment: Deployment, name: str) -> Finding:
+    """Check everything up to the content: connection, certificate, password, sender and recipient."""
+    relay = deployment.environment.settings["relays"][name]
+    try:
+        password = gcloud.query(
+            "secrets versions access latest", f"--secret=smtp-password-{name}", f"--project={deployment.project}"
+        )
+    except gcloud.GcloudError:
+        password = None
+    smtp = aiosmtplib.SMTP(
+        hostname=relay["host"], port=int(relay.get("port") or 587), start_tls=False, timeout=_TIMEOUT_SECONDS
+    )
+    return asyncio.run(_converse(deployment, smtp, name, password))
+
+
+async def _converse(deployment: Deployment, smtp: aiosmtplib.SMTP, name: str, password: str | None) -> Finding:
+    user = deployment.environment.settings["relays"][name]["user"]
+    place = f"{smtp.hostname}:{smtp.port}"
+    step, fix = "connect", "Check host and port, and that no firewall here blocks the port"
+    try:
+        async with smtp:
+            step, fix = "STARTTLS", "Use a relay with STARTTLS whose certificate is valid for this host"
+            await smtp.starttls(tls_context=deployment.tls_context)
+            if password is None:
+                found = f"{place} answers, with a valid certificate; no password to log in with"
+                return warning(found, f"make secrets ENV={deployment.environment.name}")
+            step, fix = "AUTH", _new_password(deployment, name)
+            await smtp.login(user, password.strip())
+            step, fix = "MAIL or RCPT", "Ask the relay to accept mail from this sender, and for this recipient"
+            await _announce(deployment, smtp)
+    except (aiosmtplib.SMTPException, OSError) as error:
+        return failed(f"{place} at {step}: {error}", fix)
+    return ok(f"{place}: certificate, password, sender and recipient are accepted")
+
+
+def _new_password(deployment: Deployment, name: str) -> str:
+    return (
+        f"Check user and password; for a new one: gcloud secrets versions add smtp-password-{name} "
+        f"--project={deployment.project} --data-file=-, and make secrets ENV={deployment.environment.name}"
+    )
+
+
+async def _announce(deployment: Deployment, smtp: aiosmtplib.SMTP) -> None:
+    """Name a sender of each domain and the address of the canary, as its mail will; the content is never sent."""
+    senders = {
+        address.rpartition("@")[2]: address
+        for address in (known.sender.address for known in campaigns.load_all().values())
+    }
+    for sender in senders.values():
+        await smtp.mail(sender)
+        await smtp.rcpt(f"canary@{deployment.environment.settings['domain']}")
+        await smtp.rset()
