@@ -77,7 +77,7 @@ def change(folder: Path, **values: Any) -> None:
 
 
 def deployment(resolver: dns.resolver.Resolver | None = None, **settings: Any) -> Deployment:
-    environment = gcloud.Environment("staging", {**SETTINGS, **settings})
+    environment = gcloud.Environment("staging", {**SETTINGS, **settings}, Path("infra") / "environments")
     return Deployment(environment, resolver or dns.resolver.Resolver(configure=False), client_tls())
 
 
@@ -429,7 +429,7 @@ def test_no_backup_outlives_what_signers_are_promised(tmp_path: Path) -> None:
     assert "ours.toml: privacy.backup_days: promises 7 days, but backups are kept for 98" in faults
     assert 'sealing.recipients: "throwaway" is for local runs' in faults
     assert "there is no campaign canary" in faults
-    assert "watched_campaign is theirs, which does not exist" in faults
+    assert "watched_campaign: there is no campaign theirs" in faults
 
 
 def test_an_older_terraform_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from infra.deploy import canary, gcloud
 from infra.deploy.checks.deployment import Deployment
 from infra.deploy.checks.finding import Finding, failed, ok
-from shared import campaigns
 from shared.campaigns.model import Campaign
 from shared.errors import ConfigurationError
 
@@ -13,7 +12,7 @@ from shared.errors import ConfigurationError
 def check_campaigns(deployment: Deployment) -> Finding:
     """Check that the campaign files load and are ready, and that the canary and the watched campaign are there."""
     try:
-        shipped = campaigns.load_all()
+        shipped = deployment.campaigns
     except ConfigurationError as error:
         return failed(str(error), "undersign campaign check")
     faults = list(campaign_faults(deployment.environment, shipped))
@@ -29,9 +28,9 @@ def campaign_faults(environment: gcloud.Environment, shipped: Mapping[str, Campa
             f"there is no campaign {canary.CAMPAIGN}, with which a deployment is tried out: "
             f"undersign campaign new {canary.CAMPAIGN} …, with the keys of your campaign"
         )
-    watched = environment.settings.get("watched_campaign")
-    if watched and watched not in shipped:
-        yield f"watched_campaign is {watched}, which does not exist: name the largest that you run"
+    watched = environment.settings.get("watched_campaign", "reclaim-your-face")
+    if watched not in shipped:
+        yield f"watched_campaign: there is no campaign {watched}; name the largest that you run"
     kept = int(environment.settings.get("backup_days", 14))
     for campaign in shipped.values():
         yield from campaign.not_ready

@@ -9,7 +9,9 @@ from typing import Any
 
 import dns.resolver
 
-from infra.deploy import gcloud
+from infra.deploy import build, gcloud
+from shared import campaigns
+from shared.campaigns.model import Campaign
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,25 @@ class Deployment:
         """
         content: Mapping[str, Any] = json.loads(gcloud.query("projects describe", self.project, "--format=json"))
         return content
+
+    @cached_property
+    def campaigns(self) -> Mapping[str, Campaign]:
+        """The campaigns that a deployment would ship, by their ids.
+
+        Raises:
+            ConfigurationError: a file does not load.
+        """
+        return campaigns.load_all(build.campaigns_folder())
+
+    @property
+    def senders(self) -> Mapping[str, str]:
+        """From each domain that campaigns mail from, an address that one of them uses.
+
+        Raises:
+            ConfigurationError: a campaign file does not load.
+        """
+        addresses = [campaign.sender.address for campaign in self.campaigns.values()]
+        return {address.rpartition("@")[2]: address for address in addresses}
 
     @cached_property
     def dns_records(self) -> Mapping[str, str] | None:

@@ -6,7 +6,6 @@ import dns.resolver
 
 from infra.deploy.checks.deployment import Deployment
 from infra.deploy.checks.finding import Finding, failed, ok, skipped, warning
-from shared import campaigns
 
 #: What stands in <angle brackets> in the others has to be asked of a relay.
 _EXACT = ("A", "AAAA", "CAA", "CNAME")
@@ -48,7 +47,7 @@ def check_records(deployment: Deployment) -> Finding:
 
 def check_mail_records(deployment: Deployment) -> Finding:
     """Check the records of each domain from which a campaign mails."""
-    domains = sorted({known.sender.address.rpartition("@")[2] for known in campaigns.load_all().values()})
+    domains = sorted(deployment.senders)
     faults = [fault for domain in domains for fault in _mail_faults(deployment.resolver, domain)]
     if faults:
         return failed("; ".join(faults), "Enter at your registrar what infra/RUNBOOK.md, A name of its own, lists")

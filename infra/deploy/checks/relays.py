@@ -7,7 +7,6 @@ import aiosmtplib
 from infra.deploy import gcloud
 from infra.deploy.checks.deployment import Deployment
 from infra.deploy.checks.finding import Finding, failed, ok, warning
-from shared import campaigns
 
 _TIMEOUT_SECONDS = 10
 
@@ -56,11 +55,7 @@ def _new_password(deployment: Deployment, name: str) -> str:
 
 async def _announce(deployment: Deployment, smtp: aiosmtplib.SMTP) -> None:
     """Name a sender of each domain and the address of the canary, as its mail will; the content is never sent."""
-    senders = {
-        address.rpartition("@")[2]: address
-        for address in (known.sender.address for known in campaigns.load_all().values())
-    }
-    for sender in senders.values():
+    for sender in deployment.senders.values():
         await smtp.mail(sender)
         await smtp.rcpt(f"canary@{deployment.environment.settings['domain']}")
         await smtp.rset()
