@@ -96,14 +96,17 @@ vendor: ## Make desk/signatures/offline_page/age.js again, which decrypts export
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
+# pip's own message about an older Python names a package.
+CREATE_VENV := { $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, as in: make PYTHON=python3.13")' && $(PYTHON) -m venv $(VENV); }
+
 # A stamp stands for an environment that holds exactly what the lock file names; dev holds run.
 $(VENV)/run.stamp: requirements/run.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(CREATE_VENV)
 	@test -f $(VENV)/dev.stamp || { echo "Installing what Undersign runs on (a minute or two, the first time) …"; $(INSTALL) -r $< && $(INSTALL_COMMAND); }
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(CREATE_VENV)
 	@echo "Installing what the tests need (a few minutes, the first time) …"
 	@$(INSTALL_UV)
 	@$(UV_INSTALL) --python $(BIN)/python -r $<

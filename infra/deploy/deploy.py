@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.deploy import build, canary, gcloud, terraform
+from infra.deploy import build, canary, doctor, gcloud, terraform
 from shared import campaigns
 from shared.campaigns.model import Campaign
 from shared.web import routes
@@ -141,6 +141,7 @@ def check_shipped(environment: gcloud.Environment) -> None:
 def deploy(environment: gcloud.Environment, *, ask: bool) -> None:
     """Build and release what this checkout holds; roll back where it cannot be tried out."""
     check_shipped(environment)
+    doctor.preflight(environment)
     releases = Releases(environment.bundles)
     known = releases.all()
     build.build(build.BUILD)
@@ -160,6 +161,7 @@ def apply(environment: gcloud.Environment, *, ask: bool) -> None:
     releases = Releases(environment.bundles).all()
     if not releases:
         gcloud.stop(f"Nothing is live yet: make deploy ENV={environment.name}")
+    doctor.preflight(environment)
     put_live(environment, releases[-1], ask=ask)
     if not try_out(environment):
         gcloud.stop("The settings are applied. Restore the former ones in the tfvars, and apply again.")

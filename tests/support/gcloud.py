@@ -82,6 +82,7 @@ class Gcloud:
         match words:
             case ["login"]:
                 self.cloud.account, self.cloud.credentials = "ann@swifts.example", "update-adc" in self.flags
+                _keep_credentials(None)
                 return ""
             case ["list"]:
                 account = self.cloud.account
@@ -90,7 +91,8 @@ class Gcloud:
                 if not self.cloud.credentials:
                     raise Refused("Your default credentials were not found.")
                 return "ya29.token"
-            case ["application-default", "set-quota-project", _]:
+            case ["application-default", "set-quota-project", project]:
+                _keep_credentials(project)
                 return ""
         return None
 
@@ -103,7 +105,7 @@ class Gcloud:
                 if project not in self.cloud.projects:
                     raise Refused(f"The project {project} does not exist, or you may not see it.")
                 found = self.cloud.projects[project]
-                return found if self.flags["format"] == "json" else f"{found['projectNumber']}\n"
+                return found if self.flags.get("format") == "json" else f"{found['projectNumber']}\n"
         return None
 
     def billing(self, words: list[str]) -> Any:
@@ -188,6 +190,14 @@ class Gcloud:
                     raise Refused(f"Secret Version {name}/{number} not found.")
                 return {"state": "DISABLED" if versions[int(number) - 1] is None else "ENABLED"}
         return None
+
+
+def _keep_credentials(quota_project: str | None) -> None:
+    """Write a person's credentials to where Google's libraries look for them."""
+    file = Path.home() / ".config" / "gcloud" / "application_default_credentials.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    person = {"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "t"}
+    file.write_text(json.dumps({**person, "quota_project_id": quota_project}))
 
 
 def _state() -> Path:
