@@ -141,7 +141,6 @@ def check_shipped(environment: gcloud.Environment) -> None:
 def deploy(environment: gcloud.Environment, *, ask: bool) -> None:
     """Build and release what this checkout holds; roll back where it cannot be tried out."""
     check_shipped(environment)
-    doctor.preflight(environment)
     releases = Releases(environment.bundles)
     known = releases.all()
     build.build(build.BUILD)
@@ -161,7 +160,6 @@ def apply(environment: gcloud.Environment, *, ask: bool) -> None:
     releases = Releases(environment.bundles).all()
     if not releases:
         gcloud.stop(f"Nothing is live yet: make deploy ENV={environment.name}")
-    doctor.preflight(environment)
     put_live(environment, releases[-1], ask=ask)
     if not try_out(environment):
         gcloud.stop("The settings are applied. Restore the former ones in the tfvars, and apply again.")
@@ -190,6 +188,8 @@ def main() -> None:
     asked = parser.parse_args()
     environment = gcloud.environment(asked.environment)
     ask = not os.environ.get("CI")
+    if asked.what != "rollback":
+        doctor.preflight(environment)
     if asked.what == "deploy":
         deploy(environment, ask=ask)
     elif asked.what == "apply":

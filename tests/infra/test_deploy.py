@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.deploy import build, deploy, doctor, gcloud, terraform
+from infra.deploy import build, deploy, gcloud, terraform
 from infra.deploy.deploy import Release, Releases, before
 from shared import campaigns
 from shared.web.routes import FUNCTIONS
@@ -176,7 +176,6 @@ def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> gclou
     for module in (gcloud, terraform):
         monkeypatch.setattr(module, "INFRA", infra)
     monkeypatch.setattr(build, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(doctor, "preflight", lambda _: None)
     monkeypatch.setattr(terraform, "init", lambda *_: terraform.run(infra, "init"))
     try:
         terraform.run(infra, "init")
