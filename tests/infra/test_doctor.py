@@ -33,6 +33,7 @@ SETTINGS: dict[str, Any] = {
 #: What is entered at the registrar once the plan is applied.
 RECORDS = {
     f"{DOMAIN}. A": "192.0.2.1",
+    f"{DOMAIN}. AAAA": "2001:db8:0:1:0:0:0:0",
     f"{DOMAIN}. CAA": '0 issue "pki.goog"',
     f"mail.{DOMAIN}. TXT": "v=spf1 <…>",
 }
@@ -86,6 +87,7 @@ def found(of: Deployment, *names: str) -> dict[str, Finding]:
     return dict(doctor.examine(of, [check for check in doctor.all_checks(of.environment) if check.name in names]))
 
 
+NEEDED = ("gcloud", "project", "billing", "bootstrap")
 CLOUD = ("gcloud", "credentials", "project", "billing", "bootstrap", "policies", "quota", "secrets")
 
 
@@ -129,7 +131,7 @@ def test_what_is_missing_is_named_with_its_fix(
     """In a sentence each, with the command to enter."""
     change(folder, **changes)
 
-    finding = found(deployment(), *CLOUD)[name]
+    finding = found(deployment(), *NEEDED, name)[name]
 
     assert finding.status == Status.FAILED
     assert says in finding.found
@@ -228,6 +230,18 @@ ENFORCED = [{"enforce": True}]
             Status.FAILED,
             "exempt swifts from: run.allowedIngress",
         ),
+        (
+            {"gcp.restrictNonCmekServices": [{"values": {"deniedValues": ["is:firestore.googleapis.com"]}}]},
+            {},
+            Status.FAILED,
+            "exempt swifts from: gcp.restrictNonCmekServices",
+        ),
+        (
+            {"compute.restrictLoadBalancerCreationForTypes": [{"denyAll": True}]},
+            {},
+            Status.FAILED,
+            "exempt swifts from: compute.restrictLoadBalancerCreationForTypes",
+        ),
         ({"gcp.resourceLocations": [{"values": {"allowedValues": ["in:eu-locations"]}}]}, {}, Status.OK, ""),
         (
             {"gcp.resourceLocations": [{"values": {"allowedValues": ["in:us-locations"]}}]},
@@ -268,6 +282,7 @@ class TestRecords:
         """What has to be asked of a relay is not compared."""
         zone = {
             (f"{DOMAIN}.", "A"): ["192.0.2.1"],
+            (f"{DOMAIN}.", "AAAA"): ["2001:db8:0:1::"],
             (f"{DOMAIN}.", "CAA"): ['0 issue "pki.goog"', '0 issue "x.example"'],
         }
         with resolver_of(zone) as resolver:
@@ -277,7 +292,8 @@ class TestRecords:
 
     def test_are_wrong_with_another_address_beside_ours(self, folder: Path, applied: None) -> None:
         """Half of the signers would end up elsewhere; a record that is missing is named as well."""
-        with resolver_of({(f"{DOMAIN}.", "A"): ["192.0.2.1", "198.51.100.7"]}) as resolver:
+        zone = {(f"{DOMAIN}.", "A"): ["192.0.2.1", "198.51.100.7"], (f"{DOMAIN}.", "AAAA"): ["2001:db8:0:1::"]}
+        with resolver_of(zone) as resolver:
             finding = records.check_records(deployment(resolver))
 
         assert finding.status == Status.FAILED
@@ -360,7 +376,13 @@ class TestRelay:
         [
             (None, PASSWORD, {}, "at STARTTLS", "valid for this host"),
             (server_tls(), "wrong", {}, "at AUTH", "gcloud secrets versions add smtp-password-first"),
-            (server_tls(), PASSWORD, {"at_mail": "550 5.7.1 not you"}, "not you", "accept mail from this sender"),
+            (
+                server_tls(),
+                PASSWORD,
+                {"at_mail": "550 5.7.1 not you"},
+                "at MAIL or RCPT: 550 5.7.1 not you",
+                "accept mail from this sender",
+            ),
             (server_tls(), PASSWORD, {"at_rcpt": "550 5.7.1 no relaying"}, "no relaying", "for this recipient"),
         ],
     )

@@ -48,7 +48,7 @@ def install(folder: Path, monkeypatch: "pytest.MonkeyPatch", cloud: Cloud) -> No
     cloud.save(folder)
     program = folder / "bin" / "gcloud"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "{folder}" "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{__file__}" "{folder}" "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
 

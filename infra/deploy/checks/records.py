@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import dns.rdata
 import dns.resolver
 
 from infra.deploy.checks.deployment import Deployment
@@ -36,6 +37,7 @@ def check_records(deployment: Deployment) -> Finding:
         name, kind = record.split()
         if kind not in _EXACT:
             continue
+        value = dns.rdata.from_text("IN", kind, value).to_text()  # in the same form as what is found
         found = look_up(deployment.resolver, name, kind)
         if found != {value} and not (kind == "CAA" and value in found):
             faults.append(f"{record}: {', '.join(sorted(found)) or 'no record'}")

@@ -8,7 +8,7 @@ from infra.deploy import gcloud
 from infra.deploy.checks.deployment import Deployment
 from infra.deploy.checks.finding import Finding, failed, ok, warning
 
-_TIMEOUT_SECONDS = 10
+_TIMEOUT_SECONDS = 20  # for all of it
 
 
 def check_relay(deployment: Deployment, name: str) -> Finding:
@@ -31,7 +31,7 @@ async def _converse(deployment: Deployment, smtp: aiosmtplib.SMTP, name: str, pa
     place = f"{smtp.hostname}:{smtp.port}"
     step, fix = "connect", "Check host and port, and that no firewall here blocks the port"
     try:
-        async with smtp:
+        async with asyncio.timeout(_TIMEOUT_SECONDS), smtp:
             step, fix = "STARTTLS", "Use a relay with STARTTLS whose certificate is valid for this host"
             await smtp.starttls(tls_context=deployment.tls_context)
             if password is None:
@@ -42,8 +42,15 @@ async def _converse(deployment: Deployment, smtp: aiosmtplib.SMTP, name: str, pa
             step, fix = "MAIL or RCPT", "Ask the relay to accept mail from this sender, and for this recipient"
             await _announce(deployment, smtp)
     except (aiosmtplib.SMTPException, OSError) as error:
-        return failed(f"{place} at {step}: {error}", fix)
+        return failed(f"{place} at {step}: {_reply(error)}", fix)
     return ok(f"{place}: certificate, password, sender and recipient are accepted")
+
+
+def _reply(error: Exception) -> str:
+    """Return what the relay answered, or what kept it from answering."""
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return f"{error.code} {error.message}"
+    return str(error) or type(error).__name__
 
 
 def _new_password(deployment: Deployment, name: str) -> str:
