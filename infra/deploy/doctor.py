@@ -104,7 +104,10 @@ def preflight(environment: gcloud.Environment) -> None:
 
 def report(name: str, finding: Finding) -> None:
     """Print one finding, and under it what to do."""
-    print(f"{finding.status:8}{name}: {finding.found}")
+    first, *others = finding.found.splitlines()
+    print(f"{finding.status:8}{name}: {first}")
+    for line in others:
+        print(f"{'':8}{line}")
     if finding.fix:
         print(f"{'':8}→ {finding.fix}")
 

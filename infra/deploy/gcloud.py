@@ -86,9 +86,16 @@ def read_variables(file: Path) -> dict[str, Any]:
             "".join(f'variable "{name}" {{ default = null }}\n' for name in names)
         )
         asked = f"jsonencode({{ {', '.join(f'{name} = var.{name}' for name in names)} }})"
-        done = subprocess.run(
-            ["terraform", "console", f"-var-file={file}"], cwd=folder, input=asked, capture_output=True, text=True
-        )
+        try:
+            done = subprocess.run(
+                ["terraform", "console", f"-var-file={file}"],
+                cwd=folder,
+                input=asked,
+                capture_output=True,
+                text=True,
+            )
+        except FileNotFoundError:
+            stop("terraform is not installed: https://developer.hashicorp.com/terraform/install")
     if done.returncode:
         stop(f"{file} cannot be read:\n{done.stderr}")
     # The lines above it are Terraform's warnings of variables that are not declared here.

@@ -297,7 +297,7 @@ class TestRecords:
             finding = records.check_records(deployment(resolver))
 
         assert finding.status == Status.FAILED
-        assert finding.found == f"{DOMAIN}. A: 192.0.2.1, 198.51.100.7; {DOMAIN}. CAA: no record"
+        assert finding.found == f"{DOMAIN}. A: 192.0.2.1, 198.51.100.7\n{DOMAIN}. CAA: no record"
         assert f'{DOMAIN}. A 192.0.2.1; {DOMAIN}. CAA 0 issue "pki.goog"' in finding.fix
 
     def test_are_not_asked_for_before_terraform_has_printed_any(self, folder: Path) -> None:

@@ -17,7 +17,7 @@ def check_campaigns(deployment: Deployment) -> Finding:
         return failed(str(error), "undersign campaign check")
     faults = list(campaign_faults(deployment.environment, shipped))
     if faults:
-        return failed("; ".join(faults), "See docs/campaigns.md, and: undersign campaign check --ready")
+        return failed("\n".join(faults), "See docs/campaigns.md, and: undersign campaign check --ready")
     return ok(f"{', '.join(shipped)}: ready")
 
 

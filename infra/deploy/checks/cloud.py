@@ -138,7 +138,7 @@ def check_secrets(deployment: Deployment) -> Finding:
     with ThreadPoolExecutor() as pool:
         states = pool.map(lambda name: _state(deployment, name, versions[name]), versions)
     faults = [f"{name} is missing" for name in missing] + [fault for fault in states if fault]
-    return failed("; ".join(faults), fix) if faults else ok(f"{len(versions)} secrets, all enabled")
+    return failed("\n".join(faults), fix) if faults else ok(f"{len(versions)} secrets, all enabled")
 
 
 def expected_secrets(environment: gcloud.Environment) -> set[str]:

@@ -15,7 +15,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`found`: what is there, in one line. `fix`: one sentence, with the command to enter; empty if it is well."""
+    """`found`: what is there; a line for each fault. `fix`: what to do, with its command; may be empty."""
 
     status: Status
     found: str

@@ -43,7 +43,7 @@ def check_records(deployment: Deployment) -> Finding:
             faults.append(f"{record}: {', '.join(sorted(found)) or 'no record'}")
             entries.append(f"{record} {value}")
     if faults:
-        return failed("; ".join(faults), f"Enter at your registrar, alone under their names: {'; '.join(entries)}")
+        return failed("\n".join(faults), f"Enter at your registrar, alone under their names: {'; '.join(entries)}")
     return ok(f"{deployment.environment.settings['domain']} leads here")
 
 
@@ -52,7 +52,7 @@ def check_mail_records(deployment: Deployment) -> Finding:
     domains = sorted(deployment.senders)
     faults = [fault for domain in domains for fault in _mail_faults(deployment.resolver, domain)]
     if faults:
-        return failed("; ".join(faults), "Enter at your registrar what infra/RUNBOOK.md, A name of its own, lists")
+        return failed("\n".join(faults), "Enter at your registrar what infra/RUNBOOK.md, A name of its own, lists")
     lenient = [domain for domain in domains if "p=none" in _dmarc(deployment.resolver, domain)]
     if lenient:
         return warning(f"DMARC of {', '.join(lenient)} is p=none", "After the weeks of warming up, write p=reject")
