@@ -45,6 +45,7 @@ CHECKS = (
     Check("quota", cloud.check_quota, ("bootstrap",)),
     Check("secrets", cloud.check_secrets, ("bootstrap",)),
     Check("campaigns", campaign_files.check_campaigns),
+    Check("certificate", records.check_certificate, ("bootstrap",)),
     Check("DNS", records.check_records, ("bootstrap",)),
     Check("DNS of the mail", records.check_mail_records),
 )

@@ -306,6 +306,34 @@ class TestRecords:
 
         assert finding == Finding(Status.SKIPPED, "because nothing is deployed yet: make deploy ENV=staging")
 
+    @pytest.mark.parametrize(
+        ("certificates", "status", "says"),
+        [
+            ([{"domains": [DOMAIN], "state": "ACTIVE"}], Status.OK, f"for {DOMAIN}, active"),
+            (
+                [
+                    {
+                        "domains": [DOMAIN],
+                        "state": "PROVISIONING",
+                        "provisioningIssue": {"reason": "AUTHORIZATION_ISSUE", "details": "No CNAME was found."},
+                    }
+                ],
+                Status.FAILED,
+                f"for {DOMAIN}, provisioning No CNAME was found.",
+            ),
+            ([{"domains": ["another.example"], "state": "ACTIVE"}], Status.FAILED, f"there is none for {DOMAIN}"),
+        ],
+    )
+    def test_of_the_address_wait_for_the_certificate(
+        self, folder: Path, applied: None, certificates: list[dict[str, Any]], status: Status, says: str
+    ) -> None:
+        """Or everybody who is led here meets a TLS error."""
+        change(folder, certificates=certificates)
+
+        finding = records.check_certificate(deployment())
+
+        assert (finding.status, finding.found) == (status, says)
+
     def test_of_the_mail_need_no_selector_to_be_found(self, folder: Path) -> None:
         """SPF in two strings beside other texts, a DKIM key, and DMARC that rejects."""
         with resolver_of(GOOD_MAIL) as resolver:

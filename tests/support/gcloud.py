@@ -33,6 +33,7 @@ class Cloud:
     policies: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     #: By name: each version's value; None for one that is disabled.
     secrets: dict[str, list[str | None]] = field(default_factory=dict)
+    certificates: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def load(cls, folder: Path) -> "Cloud":
@@ -130,6 +131,9 @@ class Gcloud:
     def org_policies(self, words: list[str]) -> Any:
         constraint = words[1].removeprefix("constraints/")
         return {"name": constraint, "spec": {"rules": self.cloud.policies.get(constraint, [])}}
+
+    def certificate_manager(self, words: list[str]) -> Any:
+        return [{"managed": managed} for managed in self.cloud.certificates]
 
     def beta(self, words: list[str]) -> Any:
         if words[:3] != ["quotas", "info", "describe"]:

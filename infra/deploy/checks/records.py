@@ -1,4 +1,4 @@
-"""Whether the DNS leads to the deployment, and whether mail from it passes SPF, DKIM and DMARC."""
+"""Whether the DNS leads to the deployment, with a certificate, and whether mail from it passes SPF, DKIM and DMARC."""
 
 from collections.abc import Iterator
 
@@ -27,11 +27,34 @@ def look_up(resolver: dns.resolver.Resolver, name: str, kind: str) -> set[str]:
     return {record.to_text() for record in answer}
 
 
+def check_certificate(deployment: Deployment) -> Finding:
+    """Check that the certificate is issued, which it has to be before the domain leads here.
+
+    https://docs.cloud.google.com/certificate-manager/docs/reference/certificate-manager/rest/v1/projects.locations.certificates
+    """
+    if deployment.dns_records is None:
+        return _nothing_deployed(deployment)
+    domain = deployment.environment.settings["domain"]
+    for certificate in deployment.read("certificate-manager certificates list"):
+        managed = certificate.get("managed", {})
+        if domain in managed.get("domains", []):
+            if managed["state"] == "ACTIVE":
+                return ok(f"for {domain}, active")
+            issue = managed.get("provisioningIssue", {}).get("details", "")
+            fix = "Enter the CNAME and CAA records of dns_records, and wait for up to an hour before A and AAAA"
+            return failed(f"for {domain}, {managed['state'].lower()} {issue}".strip(), fix)
+    return failed(f"there is none for {domain}", f"make apply ENV={deployment.environment.name}")
+
+
+def _nothing_deployed(deployment: Deployment) -> Finding:
+    return skipped(f"nothing is deployed yet: make deploy ENV={deployment.environment.name}")
+
+
 def check_records(deployment: Deployment) -> Finding:
     """Check the records that lead to the deployment and let its certificate be issued."""
     wanted = deployment.dns_records
     if wanted is None:
-        return skipped(f"nothing is deployed yet: make deploy ENV={deployment.environment.name}")
+        return _nothing_deployed(deployment)
     faults, entries = [], []
     for record, value in wanted.items():
         name, kind = record.split()
