@@ -1,4 +1,4 @@
-"""Whether the DNS leads to the deployment, with a certificate, and whether mail from it passes SPF, DKIM and DMARC."""
+"""Whether the DNS leads to the deployment, with a certificate, and mail from it passes SPF, DKIM and DMARC."""
 
 from collections.abc import Iterator
 
