@@ -96,7 +96,7 @@ def test_a_project_that_is_ready_is_found_to_be(folder: Path) -> None:
     findings = found(deployment(), *CLOUD)
 
     assert {name: finding.status for name, finding in findings.items()} == dict.fromkeys(CLOUD, Status.OK)
-    assert findings["quota"].found == "20 vCPU in europe-west1, of which vcpu_quota uses 20"
+    assert findings["quota"].found == "20 vCPU and 40 GiB in europe-west1, and vcpu_quota is 20"
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,14 @@ def test_a_project_that_is_ready_is_found_to_be(folder: Path) -> None:
         ("billing", {"billed": []}, "no billing account", "gcloud billing projects link swifts"),
         ("bootstrap", {"buckets": [f"{PROJECT}-bundles"]}, "gs://swifts-terraform", "make bootstrap ENV=staging"),
         ("bootstrap", {"services": bootstrap.SERVICES[1:]}, bootstrap.SERVICES[0], "make bootstrap ENV=staging"),
-        ("quota", {"vcpu": 10}, "10 vCPU in europe-west1, and vcpu_quota is 20", "vcpu_quota = 10 into"),
+        (
+            "quota",
+            {"vcpu": 10},
+            "10 vCPU and 40 GiB in europe-west1, and vcpu_quota is 20",
+            "vcpu_quota = 10 into",
+        ),
         ("quota", {"vcpu": 10}, "10 vCPU", "--preferred-value=20000 --dimensions=region=europe-west1"),
+        ("quota", {"gib": 8}, "8 GiB", "--quota-id=MemAllocPerProjectRegion --preferred-value=10737418240"),
         ("secrets", {"secrets": {"pepper": ["p"], "token-keys": ["t"]}}, "not found", "make secrets ENV=staging"),
         (
             "secrets",
@@ -508,4 +514,6 @@ class TestPreflight:
         with pytest.raises(SystemExit, match="Nothing was changed"):
             doctor.preflight(gcloud.Environment("staging", {**SETTINGS, "vcpu_quota": 200}))
 
-        assert "failed  quota: 20 vCPU in europe-west1, and vcpu_quota is 200" in capsys.readouterr().out
+        assert (
+            "failed  quota: 20 vCPU and 40 GiB in europe-west1, and vcpu_quota is 200" in capsys.readouterr().out
+        )

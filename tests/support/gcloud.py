@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # each command would wait for it
     import pytest
 
-QUOTA_VCPU = 20
+#: What a new project may use.
+VCPU, GIB = 20, 40
 
 
 @dataclass
@@ -29,7 +30,8 @@ class Cloud:
     billed: list[str] = field(default_factory=list)
     services: list[str] = field(default_factory=list)
     buckets: list[str] = field(default_factory=list)
-    vcpu: int = QUOTA_VCPU
+    vcpu: int = VCPU
+    gib: int = GIB
     policies: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     #: By name: each version's value; None for one that is disabled.
     secrets: dict[str, list[str | None]] = field(default_factory=dict)
@@ -138,7 +140,8 @@ class Gcloud:
     def beta(self, words: list[str]) -> Any:
         if words[:3] != ["quotas", "info", "describe"]:
             return None
-        infos = [{"applicableLocations": ["europe-west1"], "details": {"value": str(self.cloud.vcpu * 1000)}}]
+        value = self.cloud.vcpu * 1000 if words[3] == "CpuAllocPerProjectRegion" else self.cloud.gib * 2**30
+        infos = [{"applicableLocations": ["europe-west1"], "details": {"value": str(value)}}]
         return {"quotaId": words[3], "dimensionsInfos": infos}
 
     def storage(self, words: list[str]) -> Any:

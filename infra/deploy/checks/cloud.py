@@ -9,13 +9,13 @@ import google.auth
 import google.oauth2.credentials
 from google.auth.exceptions import DefaultCredentialsError
 
-from infra.deploy import bootstrap, gcloud
+from infra.deploy import bootstrap, gcloud, terraform
 from infra.deploy.checks.deployment import Deployment
 from infra.deploy.checks.finding import Finding, failed, ok, warning
 
 #: What a new project may use: https://docs.cloud.google.com/run/quotas
 _DEFAULT_VCPU = 20
-_QUOTA = "CpuAllocPerProjectRegion"
+_VCPU, _MEMORY = "CpuAllocPerProjectRegion", "MemAllocPerProjectRegion"
 
 
 def check_terraform() -> Finding:
@@ -100,30 +100,40 @@ def check_bootstrap(deployment: Deployment) -> Finding:
 
 
 def check_quota(deployment: Deployment) -> Finding:
-    """Check that the region's CPU quota of Cloud Run holds the instances that `vcpu_quota` allows.
+    """Check that the region's quotas of Cloud Run hold the instances that `vcpu_quota` allows.
 
-    Google refuses a service whose instances could exceed it. It counts in thousandths of a processor.
+    Google refuses a service whose instances could exceed them: "CpuAllocPerProjectRegion requested: 60000 allowed:
+    20000" (https://github.com/googlecodelabs/feedback/issues/1856).
     """
     wanted = int(deployment.environment.settings.get("vcpu_quota", _DEFAULT_VCPU))
+    sizes = json.loads((terraform.INFRA / "sizes.json").read_text())["functions"].values()
+    vcpu = _granted(deployment, _VCPU) // 1000
+    gib = _granted(deployment, _MEMORY) / 2**30
+    wanted_gib = wanted * max(size["memory_mib"] / size["cpu"] for size in sizes) / 1024
+    found = f"{vcpu} vCPU and {gib:.0f} GiB in {deployment.environment.region}, and vcpu_quota is {wanted}"
+    if vcpu < wanted:
+        ask = _request(deployment, _VCPU, wanted * 1000)
+        return failed(found, f"Write vcpu_quota = {vcpu} into {deployment.file}, or ask for more: {ask}")
+    if gib < wanted_gib:
+        ask = _request(deployment, _MEMORY, round(wanted_gib * 2**30))
+        return failed(found, f"Ask for the {wanted_gib:.0f} GiB that go with it: {ask}")
+    return ok(found)
+
+
+def _granted(deployment: Deployment, quota: str) -> int:
+    """Return a quota's value in the region, in its own unit: thousandths of a processor, or bytes."""
+    info = deployment.read(f"beta quotas info describe {quota}", "--service=run.googleapis.com")
     region = deployment.environment.region
-    quota = deployment.read(f"beta quotas info describe {_QUOTA}", "--service=run.googleapis.com")
-    # From more specific ones to less specific ones, so the first that applies is in force.
-    thousandths = next(
-        int(each["details"]["value"]) for each in quota["dimensionsInfos"] if region in each["applicableLocations"]
-    )
-    granted = thousandths // 1000
-    if granted < wanted:
-        fix = (
-            f"Write vcpu_quota = {granted} into {deployment.file}, or ask for more: {_request(deployment, wanted)}"
-        )
-        return failed(f"{granted} vCPU in {region}, and vcpu_quota is {wanted}", fix)
-    return ok(f"{granted} vCPU in {region}, of which vcpu_quota uses {wanted}")
+    for each in info["dimensionsInfos"]:  # from more specific ones to less specific ones: the first is in force
+        if region in each["applicableLocations"]:
+            return int(each["details"]["value"])
+    raise gcloud.GcloudError(f"{quota} has no value for {region}")
 
 
-def _request(deployment: Deployment, vcpu: int) -> str:
+def _request(deployment: Deployment, quota: str, value: int) -> str:
     return (
-        f"gcloud beta quotas preferences create --service=run.googleapis.com --quota-id={_QUOTA} "
-        f"--preferred-value={vcpu * 1000} --dimensions=region={deployment.environment.region} "
+        f"gcloud beta quotas preferences create --service=run.googleapis.com --quota-id={quota} "
+        f"--preferred-value={value} --dimensions=region={deployment.environment.region} "
         f"--project={deployment.project} --email=YOUR-ADDRESS --justification='a public petition'"
     )
 
