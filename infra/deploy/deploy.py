@@ -12,14 +12,14 @@ import argparse
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.deploy import build, canary, doctor, gcloud, terraform
+from infra.deploy.checks.campaign_files import campaign_faults
 from shared import campaigns
-from shared.campaigns.model import Campaign
 from shared.web import routes
 
 
@@ -64,21 +64,6 @@ class Releases:
 def before(releases: Sequence[Release]) -> Release | None:
     """Return the newest release with other bundles than those that are live; None if every one has the same."""
     return next((each for each in reversed(releases) if each.bundles != releases[-1].bundles), None)
-
-
-def check_promises(environment: gcloud.Environment, known: Iterable[Campaign]) -> None:
-    """Check that no backup outlives what a campaign promises, and that each campaign is ready to open."""
-    faults = []
-    for campaign in known:
-        faults += campaign.not_ready
-        kept = int(environment.settings.get("backup_days", 14))
-        if campaign.privacy.backup_days < kept:
-            faults.append(
-                f"{campaign.id}.toml: privacy.backup_days: promises {campaign.privacy.backup_days} days, "
-                f"but backups are kept for {kept}: promise that, or lower backup_days in the tfvars (7 at least)"
-            )
-    if faults:
-        gcloud.stop("\n".join(faults))
 
 
 def put_live(environment: gcloud.Environment, release: Release, *, ask: bool) -> None:
@@ -126,16 +111,9 @@ def try_out(environment: gcloud.Environment) -> bool:
 
 def check_shipped(environment: gcloud.Environment) -> None:
     """Check the campaigns that this checkout would deploy."""
-    shipped = campaigns.load_all(build.campaigns_folder())
-    watched = environment.settings.get("watched_campaign", "reclaim-your-face")
-    if watched not in shipped:
-        gcloud.stop(f"watched_campaign: there is no campaign {watched}; name the largest that you run")
-    if canary.CAMPAIGN not in shipped:
-        gcloud.stop(
-            f"There is no campaign {canary.CAMPAIGN}, with which a deployment is tried out: "
-            f"undersign campaign new {canary.CAMPAIGN} …, with the keys of your campaign"
-        )
-    check_promises(environment, shipped.values())
+    faults = list(campaign_faults(environment, campaigns.load_all(build.campaigns_folder())))
+    if faults:
+        gcloud.stop("\n".join(faults))
 
 
 def deploy(environment: gcloud.Environment, *, ask: bool) -> None:

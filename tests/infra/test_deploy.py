@@ -13,7 +13,6 @@ import pytest
 
 from infra.deploy import build, deploy, gcloud, terraform
 from infra.deploy.deploy import Release, Releases, before
-from shared import campaigns
 from shared.web.routes import FUNCTIONS
 from tests.support.deployment import campaign_file
 from tests.support.missing import missing
@@ -101,17 +100,6 @@ def test_a_rollback_restores_what_was_live_before_and_is_not_now(
     found = before([Release(str(number), bundles) for number, bundles in enumerate(live)]) if live else None
 
     assert (found.id if found else None) == wanted
-
-
-def test_no_backup_outlives_what_signers_are_promised(tmp_path: Path) -> None:
-    """Nor is a campaign deployed whose signatures nobody could ever read."""
-    ours = campaigns.load(campaign_file(tmp_path, "ours"))
-
-    with pytest.raises(SystemExit) as refused:
-        deploy.check_promises(gcloud.Environment("staging", {"project": "p", "backup_days": 98}), [ours])
-
-    assert "ours.toml: privacy.backup_days: promises 7 days, but backups are kept for 98" in str(refused.value)
-    assert 'sealing.recipients: "throwaway" is for local runs' in str(refused.value)
 
 
 @pytest.mark.parametrize(
