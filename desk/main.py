@@ -28,6 +28,7 @@ from desk.signatures.open import open_export
 from desk.signatures.purge import purge
 from desk.stats.audit import audit
 from desk.stats.stats import stats
+from desk.store.move import move
 from desk.terminal.output import out, print_error, replace_unencodable
 from shared.errors import ConfigurationError, Unavailable
 from shared.settings import VERSION
@@ -62,6 +63,7 @@ app.command(rich_help_panel="Counting")(stats)
 app.command(rich_help_panel="Counting")(audit)
 app.command(rich_help_panel="Signers' rights")(access)
 app.command(rich_help_panel="Signers' rights")(erase)
+app.command(rich_help_panel="Deployment")(move)
 app.add_typer(paper.app, name="offline", rich_help_panel="Counting")
 
 campaign = typer.Typer(help="Campaign files, and what changes without a deployment.", no_args_is_help=True)
