@@ -7,19 +7,8 @@ May be run again; what exists is left as it is.
 
 import argparse
 
-from infra.deploy import gcloud
-
-#: Terraform enables the others; it needs these to do so, and `make doctor` needs them to look.
-SERVICES = (
-    "cloudbilling.googleapis.com",
-    "cloudquotas.googleapis.com",
-    "cloudresourcemanager.googleapis.com",
-    "iam.googleapis.com",
-    "orgpolicy.googleapis.com",
-    "secretmanager.googleapis.com",
-    "serviceusage.googleapis.com",
-    "storage.googleapis.com",
-)
+from infra.deploy import doctor, gcloud
+from infra.deploy.checks.cloud import SERVICES
 
 
 def bootstrap(environment: gcloud.Environment) -> None:
@@ -53,10 +42,12 @@ def _create_bucket(project: str, bucket: str) -> None:
 
 
 def main() -> None:
-    """Prepare the project of the environment named on the command line."""
+    """Prepare the project of the environment named on the command line, and say what would stop a deployment."""
     parser = argparse.ArgumentParser(description="Create what Terraform itself needs.")
     parser.add_argument("environment", nargs="?", default="")
-    bootstrap(gcloud.environment(parser.parse_args().environment))
+    environment = gcloud.environment(parser.parse_args().environment)
+    bootstrap(environment)
+    doctor.preflight(environment)
 
 
 if __name__ == "__main__":

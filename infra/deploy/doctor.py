@@ -74,6 +74,8 @@ def _examine(deployment: Deployment, check: Check, needs: Mapping[str, Future[Fi
         return failed(str(error), "Install it: https://cloud.google.com/sdk/docs/install")
     except (gcloud.GcloudError, dns.exception.DNSException, ConfigurationError) as error:
         return warning(f"could not be checked: {error}", "Ask for the role that it takes, or look at it yourself")
+    except (LookupError, TypeError, ValueError) as error:  # not a bug of the person who asks
+        return warning(f"not understood: {type(error).__name__} {error}", "Report it, with the version of gcloud")
 
 
 def all_checks(environment: gcloud.Environment) -> Sequence[Check]:
@@ -100,7 +102,7 @@ def preflight(environment: gcloud.Environment) -> None:
     for name, finding in faults:
         report(name, finding)
     if any(finding.status == Status.FAILED for _, finding in faults):
-        gcloud.stop(f"Nothing was changed. For all checks: make doctor ENV={environment.name}")
+        gcloud.stop(f"Correct this before a deployment. For all checks: make doctor ENV={environment.name}")
 
 
 def report(name: str, finding: Finding) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import dns.resolver
 import pytest
 
-from infra.deploy import bootstrap, doctor, gcloud
+from infra.deploy import doctor, gcloud
 from infra.deploy.checks import campaign_files, cloud, policies, records, relays
 from infra.deploy.checks.deployment import Deployment
 from infra.deploy.checks.finding import Finding, Status
@@ -46,7 +46,7 @@ def healthy() -> Cloud:
         credentials=True,
         projects={PROJECT: {"projectNumber": "123456789012", "parent": {"type": "organization", "id": "1"}}},
         billed=[PROJECT],
-        services=list(bootstrap.SERVICES),
+        services=list(cloud.SERVICES),
         buckets=[f"{PROJECT}-terraform", f"{PROJECT}-bundles"],
         secrets={name: ["secret"] for name in ("deliver-identities", "pepper", "token-keys")},
     )
@@ -113,7 +113,7 @@ def test_a_project_that_is_ready_is_found_to_be(folder: Path) -> None:
         ),
         ("billing", {"billed": []}, "no billing account", "gcloud billing projects link swifts"),
         ("bootstrap", {"buckets": [f"{PROJECT}-bundles"]}, "gs://swifts-terraform", "make bootstrap ENV=staging"),
-        ("bootstrap", {"services": bootstrap.SERVICES[1:]}, bootstrap.SERVICES[0], "make bootstrap ENV=staging"),
+        ("bootstrap", {"services": cloud.SERVICES[1:]}, cloud.SERVICES[0], "make bootstrap ENV=staging"),
         (
             "quota",
             {"vcpu": 10},
@@ -195,6 +195,15 @@ def test_a_check_that_may_not_be_made_is_a_warning(folder: Path) -> None:
 
     assert finding.status == Status.WARNING
     assert "The caller does not have permission" in finding.found
+
+
+def test_an_answer_that_is_not_understood_is_no_traceback(folder: Path) -> None:
+    """Google may change what gcloud prints."""
+    change(folder, projects={PROJECT: {}})
+
+    finding = found(deployment(), "gcloud", "project")["project"]
+
+    assert (finding.status, finding.found) == (Status.WARNING, "not understood: KeyError 'projectNumber'")
 
 
 ENFORCED = [{"enforce": True}]
@@ -409,7 +418,7 @@ class TestRelay:
         ("tls", "password", "behaviour", "says", "fix"),
         [
             (None, PASSWORD, {}, "at STARTTLS", "valid for this host"),
-            (server_tls(), "wrong", {}, "at AUTH", "gcloud secrets versions add smtp-password-first"),
+            (server_tls(), "wrong", {}, "at AUTH", "make secrets ENV=staging ROTATE=smtp-password-first"),
             (
                 server_tls(),
                 PASSWORD,
@@ -511,7 +520,7 @@ class TestPreflight:
 
     def test_stops_before_anything_is_changed(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Google would refuse the third function of five."""
-        with pytest.raises(SystemExit, match="Nothing was changed"):
+        with pytest.raises(SystemExit, match="Correct this before a deployment"):
             doctor.preflight(gcloud.Environment("staging", {**SETTINGS, "vcpu_quota": 200}))
 
         assert (

@@ -154,10 +154,7 @@ class Gcloud:
                     raise Refused("One or more URLs matched no objects.")
                 return "".join(f"gs://{path.relative_to(self.folder).as_posix()}\n" for path in found)
             case ["cat", address]:
-                file = _state() if address.endswith(".tfstate") else self._at(address)
-                if not file.is_file():
-                    raise Refused("The following URLs matched no objects or files:")
-                return file.read_text()
+                return self._content(_state() if address.endswith(".tfstate") else self._at(address))
             case ["cp", source, address]:
                 self._at(address).parent.mkdir(parents=True, exist_ok=True)
                 if source == "-":
@@ -173,6 +170,12 @@ class Gcloud:
         elif name not in self.cloud.buckets:
             raise Refused(f"gs://{name} not found: 404.")
         return ""
+
+    def _content(self, pattern: Path) -> str:
+        files = sorted(pattern.parent.glob(pattern.name))
+        if not files:
+            raise Refused("The following URLs matched no objects or files:")
+        return "".join(file.read_text() for file in files)
 
     def _at(self, address: str) -> Path:
         return self.folder / address.removeprefix("gs://").rstrip("/")

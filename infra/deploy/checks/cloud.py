@@ -9,10 +9,21 @@ import google.auth
 import google.oauth2.credentials
 from google.auth.exceptions import DefaultCredentialsError
 
-from infra.deploy import bootstrap, gcloud, terraform
+from infra.deploy import gcloud, terraform
 from infra.deploy.checks.deployment import Deployment
 from infra.deploy.checks.finding import Finding, failed, ok, warning
 
+#: Terraform enables the others; it needs these to do so, and `make doctor` needs them to look.
+SERVICES = (
+    "cloudbilling.googleapis.com",
+    "cloudquotas.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "iam.googleapis.com",
+    "orgpolicy.googleapis.com",
+    "secretmanager.googleapis.com",
+    "serviceusage.googleapis.com",
+    "storage.googleapis.com",
+)
 #: What a new project may use: https://docs.cloud.google.com/run/quotas
 _DEFAULT_VCPU = 20
 _VCPU, _MEMORY = "CpuAllocPerProjectRegion", "MemAllocPerProjectRegion"
@@ -90,7 +101,7 @@ def check_bootstrap(deployment: Deployment) -> Finding:
     """Check that the services are enabled and the buckets created with which everything else begins."""
     enabled = {service["config"]["name"] for service in deployment.read("services list", "--enabled")}
     buckets = (deployment.environment.state, deployment.environment.bundles)
-    missing = sorted(set(bootstrap.SERVICES) - enabled)
+    missing = sorted(set(SERVICES) - enabled)
     missing += [
         f"gs://{name}" for name in buckets if not gcloud.succeeds("storage buckets describe", f"gs://{name}")
     ]

@@ -28,6 +28,7 @@ def check_relay(deployment: Deployment, name: str) -> Finding:
 
 async def _converse(deployment: Deployment, smtp: aiosmtplib.SMTP, name: str, password: str | None) -> Finding:
     user = deployment.environment.settings["relays"][name]["user"]
+    enter = f"make secrets ENV={deployment.environment.name}"
     place = f"{smtp.hostname}:{smtp.port}"
     step, fix = "connect", "Check host and port, and that no firewall here blocks the port"
     try:
@@ -36,8 +37,8 @@ async def _converse(deployment: Deployment, smtp: aiosmtplib.SMTP, name: str, pa
             await smtp.starttls(tls_context=deployment.tls_context)
             if password is None:
                 found = f"{place} answers, with a valid certificate; no password to log in with"
-                return warning(found, f"make secrets ENV={deployment.environment.name}")
-            step, fix = "AUTH", _new_password(deployment, name)
+                return warning(found, enter)
+            step, fix = "AUTH", f"Check its user, and: {enter} ROTATE=smtp-password-{name}"
             await smtp.login(user, password.strip())
             step, fix = "MAIL or RCPT", "Ask the relay to accept mail from this sender, and for this recipient"
             await _announce(deployment, smtp)
@@ -51,13 +52,6 @@ def _reply(error: Exception) -> str:
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return f"{error.code} {error.message}"
     return str(error) or type(error).__name__
-
-
-def _new_password(deployment: Deployment, name: str) -> str:
-    return (
-        f"Check user and password; for a new one: gcloud secrets versions add smtp-password-{name} "
-        f"--project={deployment.project} --data-file=-, and make secrets ENV={deployment.environment.name}"
-    )
 
 
 async def _announce(deployment: Deployment, smtp: aiosmtplib.SMTP) -> None:
