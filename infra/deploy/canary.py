@@ -70,6 +70,7 @@ def environment_of(environment: gcloud.Environment) -> Mapping[str, str]:
     return {
         "STORE": "firestore",
         "FIRESTORE_PROJECT": project,
+        "FIRESTORE_DATABASE": environment.database,
         "TASKS": "cloud_tasks",
         "TASKS_QUEUES": f"projects/{project}/locations/{environment.region}/queues",
         "SPOOL_PROJECT": project,

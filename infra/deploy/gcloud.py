@@ -40,6 +40,11 @@ class Environment:
         return str(self.settings.get("region", "europe-west1"))
 
     @property
+    def database(self) -> str:
+        """The Firestore database of the signatures."""
+        return str(self.settings.get("database", "(default)"))
+
+    @property
     def bundles(self) -> str:
         """The name of the bucket for bundles and releases."""
         return f"{self.project}-bundles"
@@ -78,7 +83,7 @@ def environment(name: str) -> Environment:
 def read_variables(file: Path) -> dict[str, Any]:
     """Return what a tfvars file holds, read by Terraform itself."""
     names = (
-        "project project_number domain environment region relays vcpu_quota "
+        "project project_number domain environment region relays vcpu_quota database "
         "backup_days public_by_all_users watched_campaign"
     ).split()
     with tempfile.TemporaryDirectory() as folder:
