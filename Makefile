@@ -52,6 +52,9 @@ bootstrap: $(VENV)/run.stamp ## Create what Terraform itself needs, once; ENV=st
 secrets: $(VENV)/run.stamp ## Add the secrets that are missing; ROTATE=token-keys, RETIRE=token-keys
 	@$(BIN)/python -m infra.deploy.secrets $(ENV) $(if $(ROTATE),--rotate $(ROTATE)) $(if $(RETIRE),--retire $(RETIRE))
 
+doctor: $(VENV)/run.stamp ## Check what a deployment needs, from logins and quotas to the DNS and the relays
+	@$(BIN)/python -m infra.deploy.doctor $(ENV)
+
 deploy: $(VENV)/run.stamp ## Build, plan, apply, and try out with one signature
 	@$(BIN)/python -m infra.deploy.deploy deploy $(ENV)
 
@@ -95,14 +98,17 @@ vendor: ## Make desk/signatures/offline_page/age.js again, which decrypts export
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
+# pip's own message about an older Python names a package.
+CREATE_VENV := { $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, as in: make PYTHON=python3.13")' && $(PYTHON) -m venv $(VENV); }
+
 # A stamp stands for an environment that holds exactly what the lock file names; dev holds run.
 $(VENV)/run.stamp: requirements/run.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(CREATE_VENV)
 	@test -f $(VENV)/dev.stamp || { echo "Installing what Undersign runs on (a minute or two, the first time) …"; $(INSTALL) -r $< && $(INSTALL_COMMAND); }
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(CREATE_VENV)
 	@echo "Installing what the tests need (a few minutes, the first time) …"
 	@$(INSTALL_UV)
 	@$(UV_INSTALL) --python $(BIN)/python -r $<
@@ -123,4 +129,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets deploy apply rollback matrix lock vendor clean cost bench spike
+.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback matrix lock vendor clean cost bench spike

@@ -7,22 +7,14 @@ May be run again; what exists is left as it is.
 
 import argparse
 
-from infra.deploy import gcloud
-
-#: Terraform enables the others; it needs these to do so.
-_SERVICES = (
-    "cloudresourcemanager.googleapis.com",
-    "iam.googleapis.com",
-    "secretmanager.googleapis.com",
-    "serviceusage.googleapis.com",
-    "storage.googleapis.com",
-)
+from infra.deploy import doctor, gcloud
+from infra.deploy.checks.cloud import SERVICES
 
 
 def bootstrap(environment: gcloud.Environment) -> None:
     """Enable the services and create the buckets that are missing."""
     _check_project(environment)
-    gcloud.gcloud("services enable", *_SERVICES, f"--project={environment.project}")
+    gcloud.gcloud("services enable", *SERVICES, f"--project={environment.project}")
     for bucket in (environment.state, environment.bundles):
         _create_bucket(environment.project, f"gs://{bucket}")
     _set_quota_project(environment.project)
@@ -62,10 +54,12 @@ def _set_quota_project(project: str) -> None:
 
 
 def main() -> None:
-    """Prepare the project of the environment named on the command line."""
+    """Prepare the project of the environment named on the command line, and say what would stop a deployment."""
     parser = argparse.ArgumentParser(description="Create what Terraform itself needs.")
     parser.add_argument("environment", nargs="?", default="")
-    bootstrap(gcloud.environment(parser.parse_args().environment))
+    environment = gcloud.environment(parser.parse_args().environment)
+    bootstrap(environment)
+    doctor.preflight(environment)
 
 
 if __name__ == "__main__":

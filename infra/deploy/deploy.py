@@ -12,14 +12,14 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from infra.deploy import build, canary, gcloud, secrets, terraform
+from infra.deploy import build, canary, doctor, gcloud, secrets, terraform
+from infra.deploy.checks.campaign_files import campaign_faults
 from infra.deploy.releases import Outcome, Release, Releases, before, leads_back
 from shared import campaigns
-from shared.campaigns.model import Campaign
 from shared.clock import utc_now
 from shared.web import routes
 
@@ -37,21 +37,6 @@ class Change:
     def is_update(self) -> bool:
         """Whether the resource is there already, and is changed in place."""
         return self.actions == ["update"]
-
-
-def check_promises(environment: gcloud.Environment, known: Iterable[Campaign]) -> None:
-    """Check that no backup outlives what a campaign promises, and that each campaign is ready to open."""
-    faults = []
-    for campaign in known:
-        faults += campaign.not_ready
-        kept = int(environment.settings.get("backup_days", 14))
-        if campaign.privacy.backup_days < kept:
-            faults.append(
-                f"{campaign.id}.toml: privacy.backup_days: promises {campaign.privacy.backup_days} days, "
-                f"but backups are kept for {kept}: promise that, or lower backup_days in the tfvars (7 at least)"
-            )
-    if faults:
-        gcloud.stop("\n".join(faults))
 
 
 def put_live(
@@ -155,16 +140,9 @@ def try_out(environment: gcloud.Environment) -> None:
 
 def check_shipped(environment: gcloud.Environment) -> None:
     """Check the campaigns that this checkout would deploy."""
-    shipped = campaigns.load_all(build.campaigns_folder())
-    watched = environment.settings.get("watched_campaign", "reclaim-your-face")
-    if watched not in shipped:
-        gcloud.stop(f"watched_campaign: there is no campaign {watched}; name the largest that you run")
-    if canary.CAMPAIGN not in shipped:
-        gcloud.stop(
-            f"There is no campaign {canary.CAMPAIGN}, with which a deployment is tried out: "
-            f"undersign campaign new {canary.CAMPAIGN} …, with the keys of your campaign"
-        )
-    check_promises(environment, shipped.values())
+    faults = list(campaign_faults(environment, campaigns.load_all(build.campaigns_folder())))
+    if faults:
+        gcloud.stop("\n".join(faults))
 
 
 def deploy(environment: gcloud.Environment, *, ask: bool) -> None:
@@ -257,6 +235,8 @@ def main() -> None:
     asked = parser.parse_args()
     environment = gcloud.environment(asked.environment)
     ask = not os.environ.get("CI")
+    if asked.what != "rollback":
+        doctor.preflight(environment)
     try:
         if asked.what == "deploy":
             deploy(environment, ask=ask)

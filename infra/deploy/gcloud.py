@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 ENVIRONMENTS = ("staging", "production")
+#: For a question; a change may take as long as it needs.
+_TIMEOUT_SECONDS = 30
 
 
 def stop(message: str) -> NoReturn:
@@ -80,17 +83,24 @@ def environment(name: str) -> Environment:
 def read_variables(file: Path) -> dict[str, Any]:
     """Return what a tfvars file holds, read by Terraform itself."""
     names = (
-        "project project_number domain environment backup_days database public_by_all_users region relays "
-        "watched_campaign"
+        "project project_number domain environment region relays vcpu_quota database "
+        "backup_days public_by_all_users watched_campaign"
     ).split()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "main.tf").write_text(
             "".join(f'variable "{name}" {{ default = null }}\n' for name in names)
         )
         asked = f"jsonencode({{ {', '.join(f'{name} = var.{name}' for name in names)} }})"
-        done = subprocess.run(
-            ["terraform", "console", f"-var-file={file}"], cwd=folder, input=asked, capture_output=True, text=True
-        )
+        try:
+            done = subprocess.run(
+                ["terraform", "console", f"-var-file={file}"],
+                cwd=folder,
+                input=asked,
+                capture_output=True,
+                text=True,
+            )
+        except FileNotFoundError:
+            stop("terraform is not installed: https://developer.hashicorp.com/terraform/install")
     if done.returncode:
         stop(f"{file} cannot be read:\n{done.stderr}")
     # The lines above it are Terraform's warnings of variables that are not declared here.
@@ -109,6 +119,37 @@ def gcloud(command: str, *arguments: str, given: str | None = None) -> str:
         stop("gcloud is not installed: https://cloud.google.com/sdk/docs/install")
     except subprocess.CalledProcessError as failed:
         stop(f"gcloud {' '.join(words[:3])} failed (status {failed.returncode}); its message is above.")
+    return done.stdout
+
+
+class GcloudError(Exception):
+    """A command of gcloud failed; the message is the first line of its own."""
+
+
+class NotInstalled(GcloudError):
+    """There is no gcloud on this machine."""
+
+
+def query(command: str, *arguments: str) -> str:
+    """Return what a command of gcloud prints, which changes nothing; for those who go on if it fails.
+
+    Raises:
+        GcloudError: it failed, or did not answer in time.
+    """
+    try:
+        done = subprocess.run(
+            ["gcloud", *command.split(), *arguments, "--quiet"],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except FileNotFoundError:
+        raise NotInstalled("gcloud is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise GcloudError(f"gcloud {command} did not answer within {_TIMEOUT_SECONDS} seconds") from None
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+        raise GcloudError(re.sub(r"^ERROR: (\(.*?\) )?", "", errors[0]) if errors else f"gcloud {command} failed")
     return done.stdout
 
 

@@ -21,7 +21,6 @@ import pytest
 from desk.runtime import Rights
 from infra.deploy import bootstrap, build, canary, deploy, gcloud, secrets, terraform
 from infra.deploy.releases import Outcome, Release, Releases, before, leads_back
-from shared import campaigns
 from shared.crypto.digest import Digester
 from shared.crypto.tokens import Tokens
 from shared.web.routes import FUNCTIONS
@@ -156,17 +155,6 @@ def test_a_release_that_was_live_earlier_leads_back() -> None:
     assert not leads_back(history((OLD, passed)), NEW)
     assert not leads_back(history((OLD, passed), (NEW, Outcome.APPLYING)), NEW)
     assert not leads_back(history((OLD, passed), (NEW, passed), (OLD, passed)), NEW)
-
-
-def test_no_backup_outlives_what_signers_are_promised(tmp_path: Path) -> None:
-    """Nor is a campaign deployed whose signatures nobody could ever read."""
-    ours = campaigns.load(campaign_file(tmp_path, "ours"))
-
-    with pytest.raises(SystemExit) as refused:
-        deploy.check_promises(gcloud.Environment("staging", {"project": "p", "backup_days": 98}), [ours])
-
-    assert "ours.toml: privacy.backup_days: promises 7 days, but backups are kept for 98" in str(refused.value)
-    assert 'sealing.recipients: "throwaway" is for local runs' in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from infra.deploy import bootstrap, terraform
+from infra.deploy import terraform
+from infra.deploy.checks import cloud
 from tests.support.missing import missing
 
 FUNCTIONS = "google_cloudfunctions2_function.this"
@@ -50,7 +51,7 @@ def test_nothing_is_created_before_its_api_is_enabled(before: Mapping[str, set[s
     early = {name for name in before if SERVICES not in before[name]}
 
     assert {name for name in early if name.partition(".")[0] not in BOOTSTRAPPED} == set()
-    assert set(BOOTSTRAPPED.values()) <= set(bootstrap._SERVICES)
+    assert set(BOOTSTRAPPED.values()) <= set(cloud.SERVICES)
 
 
 def test_functions_are_built_once_every_grant_is_in_force(before: Mapping[str, set[str]]) -> None:
