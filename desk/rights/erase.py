@@ -27,10 +27,11 @@ def erase(
     Ends with status 1 where something is left to be done, which the receipt names; run it again then.
     """
     address = parse_address(email)
+    rights = load_rights()
     if not yes:
         # Not on standard output, where the receipt goes: that does not say the address.
-        typer.confirm(f"Remove all that is kept of {address}? This cannot be undone.", abort=True, err=True)
-    rights = load_rights()
+        question = f"Remove all that is kept of {address} in {rights.place}? This cannot be undone."
+        typer.confirm(question, abort=True, err=True)
     done = Erasure(rights.campaigns, rights.broken, [rights.place, *rights.queues])
     with create_private(receipt) if receipt else nullcontext() as file:
         try:

@@ -35,6 +35,11 @@ class Environment:
         return str(self.settings.get("region", "europe-west1"))
 
     @property
+    def database(self) -> str:
+        """The name of the signatures' database, which a restore changes."""
+        return str(self.settings.get("database", "(default)"))
+
+    @property
     def bundles(self) -> str:
         """The name of the bucket for bundles and releases."""
         return f"{self.project}-bundles"
@@ -68,7 +73,9 @@ def environment(name: str) -> Environment:
 
 def read_variables(file: Path) -> dict[str, Any]:
     """Return what a tfvars file holds, read by Terraform itself."""
-    names = "project project_number domain environment backup_days public_by_all_users region relays".split()
+    names = (
+        "project project_number domain environment database backup_days public_by_all_users region relays".split()
+    )
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "main.tf").write_text(
             "".join(f'variable "{name}" {{ default = null }}\n' for name in names)
