@@ -101,7 +101,7 @@ class TestAccess:
 
         printed = await run("access", ANN.upper().replace("ANN", "Ann"), "-i", "key.txt")
 
-        [answer] = json.loads(printed.output)
+        [answer] = json.loads(printed.stdout)
         assert (answer["campaign"], answer["signature"]["status"]) == (CAMPAIGN, "confirmed")
         [signed] = answer["signature"]["signed"]
         assert (signed["country"], signed["partner"], signed["newsletter"]) == ("FR", "digital-rights", True)
