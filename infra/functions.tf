@@ -133,7 +133,7 @@ resource "google_cloudfunctions2_function" "this" {
   description = "Undersign: ${each.key}"
 
   build_config {
-    runtime         = "python311"
+    runtime         = "python313"
     entry_point     = each.key
     service_account = google_service_account.build.id
 

@@ -1,6 +1,7 @@
 """Stage each function in build/<function>/: its main.py, what it shares with the others, its locked requirements.
 
-The campaign files are checked and the pages' templates compiled, so that no function has to do it when it starts.
+The campaign files (of CAMPAIGNS_FOLDER, if it is set) are checked and the pages' templates compiled, so that no
+function has to do it when it starts.
 
 Deterministic: the same sources give the same bytes, so each bundle is named by its content:
 build/<function>-<SHA-256>.zip.
@@ -15,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shared import campaigns
+from shared.campaigns.loader import FOLDER
+from shared.settings import CampaignSettings, load
 from shared.web import pages
 from shared.web.routes import FUNCTIONS
 
@@ -32,11 +35,28 @@ def build(target: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(ROOT / "functions" / function, folder, ignore=_litter)
         shutil.copytree(ROOT / "shared", folder / "shared", ignore=_litter)
-        campaigns.load_all(folder / "shared" / "campaigns")
+        _put_campaigns(folder / "shared" / "campaigns")
         pages.compile_templates(folder / "shared" / "web" / "templates" / pages.COMPILED)
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
             os.utime(path, (_MTIME, _MTIME))
+
+
+def campaigns_folder() -> Path:
+    """Return the folder of the campaign files that a build ships."""
+    return load(CampaignSettings).campaigns_folder or FOLDER
+
+
+def _put_campaigns(target: Path) -> None:
+    """Replace the campaigns under `target` by those to be shipped: files, translations and pictures."""
+    for file in target.glob("*.toml"):
+        shutil.rmtree(file.with_suffix(""), ignore_errors=True)
+        file.unlink()
+    source = campaigns_folder()
+    for campaign in campaigns.load_all(source):
+        shutil.copy(source / f"{campaign}.toml", target)
+        if (source / campaign).is_dir():
+            shutil.copytree(source / campaign, target / campaign, ignore=_litter)
 
 
 def bundle(target: Path) -> Mapping[str, Path]:

@@ -126,7 +126,10 @@ def try_out(environment: gcloud.Environment) -> bool:
 
 def check_shipped(environment: gcloud.Environment) -> None:
     """Check the campaigns that this checkout would deploy."""
-    shipped = campaigns.load_all()
+    shipped = campaigns.load_all(build.campaigns_folder())
+    watched = environment.settings.get("watched_campaign", "reclaim-your-face")
+    if watched not in shipped:
+        gcloud.stop(f"watched_campaign: there is no campaign {watched}; name the largest that you run")
     if canary.CAMPAIGN not in shipped:
         gcloud.stop(
             f"There is no campaign {canary.CAMPAIGN}, with which a deployment is tried out: "

@@ -1,6 +1,7 @@
 """Google Cloud through the gcloud CLI, with the credentials of the person who is logged in."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,10 +22,11 @@ def stop(message: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One of the two. `settings`: its tfvars, as Terraform reads them."""
+    """One of the two. `settings`: its tfvars, as Terraform reads them. `folder`: where these files are."""
 
     name: str
     settings: Mapping[str, Any]
+    folder: Path = INFRA / "environments"
 
     @property
     def project(self) -> str:
@@ -52,30 +54,35 @@ class Environment:
     @property
     def files(self) -> list[Path]:
         """The files of its variables: those written by hand, and those that `make secrets` writes."""
-        return [INFRA / "environments" / f"{self.name}.tfvars", self.keys]
+        return [self.folder / f"{self.name}.tfvars", self.keys]
 
     @property
     def keys(self) -> Path:
         """The file that `make secrets` writes."""
-        return INFRA / "environments" / f"{self.name}.keys.tfvars.json"
+        return self.folder / f"{self.name}.keys.tfvars.json"
 
 
 def environment(name: str) -> Environment:
-    """Return the environment of this name; exit if it does not exist, or still has the example's values."""
-    file = INFRA / "environments" / f"{name}.tfvars"
-    if name not in ENVIRONMENTS or not file.is_file():
+    """Return the environment of this name, from ENVIRONMENTS_FOLDER; exit if it still has the example's values."""
+    if name not in ENVIRONMENTS:
         stop(f"ENV is {name or 'not given'}: write ENV=staging or ENV=production.")
-    found = Environment(name, read_variables(file))
+    examples = INFRA / "environments"
+    folder = Path(os.environ.get("ENVIRONMENTS_FOLDER") or examples).resolve()  # Terraform runs in another folder
+    file = folder / f"{name}.tfvars"
+    if not file.is_file():
+        stop(f"There is no {file}: copy {examples / file.name} there, and put in your own values.")
+    found = Environment(name, read_variables(file), folder)
     if "your-" in found.project or found.settings["domain"].endswith("petition.example.org"):
-        stop(f"infra/environments/{name}.tfvars still has the example's values: put in your own.")
+        stop(f"{file} still has the example's values: put in your own.")
     return found
 
 
 def read_variables(file: Path) -> dict[str, Any]:
     """Return what a tfvars file holds, read by Terraform itself."""
     names = (
-        "project project_number domain environment database backup_days public_by_all_users region relays".split()
-    )
+        "project project_number domain environment database backup_days public_by_all_users region relays"
+        " watched_campaign"
+    ).split()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "main.tf").write_text(
             "".join(f'variable "{name}" {{ default = null }}\n' for name in names)

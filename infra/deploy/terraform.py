@@ -71,7 +71,6 @@ def workspace() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "infra"
         shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
-        (folder.parent / "shared").symlink_to(ROOT / "shared")  # infra/ looks for a campaign there
         (folder / "local_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
         try:
             run(folder, "init", "-no-color")

@@ -91,16 +91,6 @@ run "asked_from_outside_over_https" {
   }
 }
 
-run "a_campaign_that_is_not_there_is_refused" {
-  command = plan
-
-  variables {
-    watched_campaign = "no-such-campaign"
-  }
-
-  expect_failures = [var.watched_campaign]
-}
-
 run "no_budget_without_a_billing_account" {
   command = plan
 

@@ -1,9 +1,6 @@
 """What `make build` stages is what the platform is given: it must run from there alone, with its own lock."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -11,9 +8,10 @@ import pytest
 
 from infra.deploy.build import build
 from shared.web.routes import FUNCTIONS
-from tests.support.deployment import PUBLIC_URL, SIGNATURES, Identities, signature
+from tests.support.deployment import PUBLIC_URL, SIGNATURES, Identities, campaign_file, signature
 from tests.support.processes import function
 
+PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR" + (1200).to_bytes(4) + (630).to_bytes(4)
 #: The environment variables, beyond what all need, that each function needs to start.
 NEEDS = {
     "sign": {"TASKS", "DELIVER_RECIPIENT"},
@@ -40,6 +38,25 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+def test_campaigns_of_a_folder_of_ones_own_are_staged_in_place_of_those_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With translations and pictures, so that a new version of Undersign can be taken without a merge."""
+    own = tmp_path / "campaigns"
+    campaign_file(own, "swifts")
+    (own / "swifts").mkdir()
+    (own / "swifts" / "share.png").write_bytes(PICTURE)
+    monkeypatch.setenv("CAMPAIGNS_FOLDER", str(own))
+
+    build(tmp_path / "build")
+
+    for name in FUNCTIONS:
+        staged = tmp_path / "build" / name / "shared" / "campaigns"
+        assert [file.name for file in staged.glob("*.toml")] == ["swifts.toml"]
+        assert not list(staged.glob("reclaim*"))
+        assert (staged / "swifts" / "share.png").read_bytes() == PICTURE
+
+
 def environment_of(name: str, folder: Path) -> dict[str, str]:
     """What this function needs to start on SQLite and the local queue, and nothing that another one needs."""
     everything = {**Identities().environment(), "TASKS": "local", "STORE": "sqlite", "MAIL": "outbox"}
@@ -48,27 +65,14 @@ def environment_of(name: str, folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(params=FUNCTIONS)
-def running(request: pytest.FixtureRequest, staged: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
+def running(
+    request: pytest.FixtureRequest, staged: Path, deployed_python: Callable[[str], Path], tmp_path: Path
+) -> Iterator[tuple[str, str]]:
     """Name and address of a function that runs from its staged folder, on what its own lock installs."""
     name: str = request.param
-    python = install(staged / name / "requirements.txt", tmp_path / "venv")
-    with function(
-        name, environment_of(name, tmp_path), tmp_path / "log", source=staged / name, python=python
-    ) as url:
+    python, environment = deployed_python(name), environment_of(name, tmp_path)
+    with function(name, environment, tmp_path / "log", source=staged / name, python=python) as url:
         yield name, url
-
-
-def install(lock: Path, venv: Path) -> Path:
-    """A fresh environment with exactly what `lock` names."""
-    uv = [sys.executable, "-m", "uv", "--quiet"]
-    subprocess.run([*uv, "venv", "--python", sys.executable, str(venv)], check=True)
-    python = venv / "bin" / "python"
-    subprocess.run(
-        [*uv, "pip", "install", "--python", str(python), "--require-hashes", "-r", str(lock)],
-        check=True,
-        env={**os.environ, "UV_LINK_MODE": "copy"},
-    )
-    return python
 
 
 def test_a_staged_function_runs_from_its_folder_alone(running: tuple[str, str], tmp_path: Path) -> None:

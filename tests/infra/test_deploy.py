@@ -124,6 +124,30 @@ def test_an_unknown_environment_or_the_example_is_refused(name: str, message: st
         gcloud.environment(name)
 
 
+def test_environment_files_may_be_kept_outside_the_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a new version is a pull; what `make secrets` writes goes there, too."""
+    monkeypatch.setenv("ENVIRONMENTS_FOLDER", str(tmp_path))
+    with pytest.raises(SystemExit, match=f"There is no {tmp_path}/staging.tfvars: copy .*/environments/sta"):
+        gcloud.environment("staging")
+    example = (terraform.INFRA / "environments" / "staging.tfvars").read_text()
+    own = example.replace("your-undersign-staging", "swifts").replace("petition.example.org", "swifts.example")
+    (tmp_path / "staging.tfvars").write_text(own)
+
+    found = gcloud.environment("staging")
+
+    assert found.project == "swifts"
+    assert found.files == [tmp_path / "staging.tfvars", tmp_path / "staging.keys.tfvars.json"]
+
+
+def test_a_campaign_that_is_watched_must_be_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An uptime check of one that is not there would ring at once."""
+    campaign_file(tmp_path, "canary")
+    monkeypatch.setenv("CAMPAIGNS_FOLDER", str(tmp_path))
+
+    with pytest.raises(SystemExit, match="watched_campaign: there is no campaign swift; name the largest"):
+        deploy.check_shipped(gcloud.Environment("staging", {"project": "p", "watched_campaign": "swift"}))
+
+
 def test_a_bundle_is_named_by_its_content(tmp_path: Path) -> None:
     """The same sources give the same bytes; it holds what was staged."""
     for folder in ("one", "two"):
@@ -143,7 +167,6 @@ def ours(tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch) -> gclou
     """A production of our own, whose state is on this machine."""
     infra = tmp_path / "tree" / "infra"
     shutil.copytree(terraform.INFRA, infra, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
-    (infra.parent / "shared").symlink_to(terraform.ROOT / "shared")
     (infra / "local_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
     file = infra / "environments" / "production.tfvars"
     text = file.read_text().replace("your-undersign-production", "swifts")

@@ -1,15 +1,14 @@
 """The deployed shape on this machine: staged bundles, the plan's variables, the plan's paths, the plan's schedule.
 
-Each function runs as a process of its own from its bundle, with the environment that Terraform would give it and
-nothing else, but for the hosts of Google's parts and of the relays, which stand here. A variable that Terraform
-forgets keeps it from starting.
+Each function runs as a process of its own from its bundle, on the Python and the packages that it is deployed
+with, and with the environment that Terraform would give it and nothing else, but for the hosts of Google's
+parts and of the relays, which stand here. A variable that Terraform forgets keeps it from starting.
 """
 
 import json
 import secrets
-import shutil
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -131,17 +130,17 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder / "campaigns"))
         keys = [part for name in ("ann.age", "bob.age") for part in ("-i", folder / name)]
         assert undersign("prove", CAMPAIGN, *keys).exit_code == 0
-    build(folder / "build")
-    for staged in (folder / "build").iterdir():
-        for shipped in (staged / "shared" / "campaigns").glob("*.toml"):
-            shipped.unlink()
-        shutil.copy(folder / "campaigns" / f"{CAMPAIGN}.toml", staged / "shared" / "campaigns")
+        build(folder / "build")
     return Prepared(folder, values_of_secrets())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def deployed_once(
-    prepared: Prepared, plan: dict[str, Any], emulator_host: str, tmp_path_factory: pytest.TempPathFactory
+    prepared: Prepared,
+    plan: dict[str, Any],
+    emulator_host: str,
+    deployed_python: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Deployment]:
     """Five processes, which take seconds to start: each test leaves no signature in the count behind."""
     logs, addresses = tmp_path_factory.mktemp("logs"), dict[str, str]()
@@ -171,6 +170,7 @@ async def deployed_once(
                     environment,
                     logs / f"{name}.log",
                     source=prepared.folder / "build" / name,
+                    python=deployed_python(name),
                 )
             )
         public = httpx.AsyncClient(transport=paths, base_url=given["public_url"], timeout=30)
