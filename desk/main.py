@@ -27,6 +27,7 @@ from desk.signatures.export import export
 from desk.signatures.hand_over import hand_over
 from desk.signatures.open import open_export
 from desk.signatures.purge import purge
+from desk.signatures.restore import restore
 from desk.stats.audit import audit
 from desk.stats.stats import stats
 from desk.terminal.output import out, print_error, replace_unencodable
@@ -69,6 +70,7 @@ app.command(rich_help_panel="Signatures")(export)
 app.command("open", rich_help_panel="Signatures")(open_export)
 app.command(rich_help_panel="Signatures")(hand_over)
 app.command(rich_help_panel="Signatures")(purge)
+app.command(rich_help_panel="Signatures")(restore)
 app.command(rich_help_panel="Counting")(stats)
 app.command(rich_help_panel="Counting")(audit)
 app.command(rich_help_panel="Signers' rights")(access)

@@ -31,6 +31,12 @@ class DeskSettings(CampaignSettings):
     store: StoreSettings
 
 
+class RestoreSettings(DeskSettings):
+    """What the desk needs to finish the restore of a database; it holds no secret."""
+
+    spool: SpoolSettings | None = None
+
+
 class QueueListSettings(Settings):
     """What the desk needs to read the tasks of the queues."""
 

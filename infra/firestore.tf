@@ -11,6 +11,7 @@ locals {
     history      = { database = google_firestore_database.main.name, expires = false }
     desk         = { database = google_firestore_database.main.name, expires = false }
     spool        = { database = google_firestore_database.spool.name, expires = false }
+    removals     = { database = google_firestore_database.spool.name, expires = true }
   }
 
   store_roles = {
@@ -33,6 +34,7 @@ resource "google_firestore_database" "main" {
 }
 
 # While Cloud Tasks is away. A database of its own, because roles are given per database: sign may only create in it.
+# Beside the spool it keeps notes of what was withdrawn or erased, which a restore of the signatures must not undo.
 resource "google_firestore_database" "spool" {
   name             = "spool"
   location_id      = var.firestore_location

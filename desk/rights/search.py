@@ -51,6 +51,8 @@ async def closing(rights: Rights) -> AsyncIterator[None]:
         yield
     finally:
         rights.maintenance.close()
+        if rights.removals:
+            rights.removals.close()
         for place in task_places(rights).values():
             await place.aclose()
 

@@ -94,7 +94,7 @@ run "nothing_is_indexed_and_what_expires_goes" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_firestore_field.all)) == toset(["signatures", "mailboxes", "dead_letters", "tally", "funnel", "history", "desk", "spool"])
+    condition     = toset(keys(google_firestore_field.all)) == toset(["signatures", "mailboxes", "dead_letters", "tally", "funnel", "history", "desk", "spool", "removals"])
     error_message = "a collection is indexed: a rising time in an index caps it at 500 writes a second"
   }
   assert {
