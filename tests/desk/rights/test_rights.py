@@ -95,7 +95,7 @@ async def queued_tasks() -> AsyncIterator[tuple[str, bytes]]:
 
 
 def keeps_no_more_than_a_note(printed: Result) -> bool:
-    """Whether `access` finds nothing, or nothing but the note that keeps a restored backup from bringing it back."""
+    """Whether `access` finds nothing but, perhaps, the note that keeps a backup from bringing it back."""
     if "Nothing is kept" in printed.stdout:
         return True
     [answer] = json.loads(printed.stdout)
