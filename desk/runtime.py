@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from desk.settings import DeskSettings, RestoreSettings, RightsSettings, load_for_desk
+from desk.settings import DeskSettings, MoveSettings, RestoreSettings, RightsSettings, load_for_desk
 from desk.store.cloud_tasks_list import CloudTasksList
 from desk.store.firestore import FirestoreMaintenance
+from desk.store.firestore_import import FirestoreImport
 from desk.store.firestore_tasks import FirestoreTasks
 from desk.store.maintenance import Maintenance, Restorable
+from desk.store.server_files import ServerFiles
 from desk.store.sqlite import SqliteMaintenance
 from desk.store.sqlite_dead_letters import SqliteDeadLetters
 from shared.campaigns import Campaign, load, load_all
@@ -19,9 +21,17 @@ from shared.crypto.sealing import Opener
 from shared.errors import ConfigurationError
 from shared.mail.outbox import Outbox
 from shared.queue import QueueName, TaskList
+from shared.queue.cloud_tasks import CloudTasksQueue
 from shared.queue.local import LocalQueue
 from shared.queue.spool import COLLECTION
-from shared.settings import CampaignSettings, FirestoreSettings, LocalQueueSettings, SqliteSettings, split_keys
+from shared.settings import (
+    CampaignSettings,
+    CloudTasksSettings,
+    FirestoreSettings,
+    LocalQueueSettings,
+    SqliteSettings,
+    split_keys,
+)
 from shared.store.firestore import DEAD_LETTERS
 from shared.store.firestore_removals import FirestoreRemovals
 from shared.store.removals import Removals
@@ -63,6 +73,17 @@ class Restoration:
     place: str
     source: Maintenance | None
     removals: Removals
+
+
+@dataclass(slots=True, kw_only=True)
+class Move:
+    """To move a server on one machine to Google Cloud. `place`: where to, in words."""
+
+    files: ServerFiles
+    target: FirestoreImport
+    queue: CloudTasksQueue
+    opener: Opener
+    place: str
 
 
 def campaigns_folder() -> Path:
@@ -133,6 +154,36 @@ def restoration(source: str | None) -> Restoration:
         place=_firestore_place(store),
         source=FirestoreMaintenance(project, source) if source else None,
         removals=FirestoreRemovals(spool.spool_project, spool.spool_database),
+    )
+
+
+def move(folder: Path) -> Move:
+    """Wire the move of what a server keeps in `folder`.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong, or names no deployment on Google Cloud.
+        CommandError: the folder is no server's, or in use.
+    """
+    settings = load_for_desk(MoveSettings)
+    store, queue = settings.store, settings.queue
+    if not (isinstance(store, FirestoreSettings) and isinstance(queue, CloudTasksSettings)):
+        raise ConfigurationError(
+            "There is no deployment on Google Cloud to move everything to: name it, as in undersign --environment "
+            "production move"
+        )
+    maintenance = FirestoreMaintenance(store.firestore_project, store.firestore_database)
+    return Move(
+        files=ServerFiles(folder),
+        target=FirestoreImport(maintenance),
+        queue=CloudTasksQueue(
+            queues=queue.tasks_queues,
+            deliver_url=queue.deliver_url,
+            audience=queue.deliver_audience,
+            service_account=queue.tasks_service_account,
+            emulator_host=queue.cloud_tasks_emulator_host,
+        ),
+        opener=Opener(split_keys(settings.deliver_identities)),
+        place=_firestore_place(store),
     )
 
 

@@ -15,6 +15,7 @@ from shared.settings import (
     CampaignSettings,
     Keys,
     LocalQueueSettings,
+    QueueSettings,
     Secret,
     Settings,
     SpoolSettings,
@@ -56,6 +57,13 @@ class RightsSettings(DeskSettings):
     pepper: Secret = Field(description="deliver's secret under which addresses are digested")
     deliver_identities: Keys = Field(description="deliver's age identities, which open what waits in the queue")
     local_folder: Path | None = Field(default=None, description="where a local run keeps its outbox")
+
+
+class MoveSettings(DeskSettings):
+    """Where a server's records and tasks are moved to: Firestore and Cloud Tasks."""
+
+    queue: QueueSettings
+    deliver_identities: Keys = Field(description="deliver's age identities, which open what waits in the queue")
 
 
 #: One of these names a deployment, for which a local run must not stand in.

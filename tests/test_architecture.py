@@ -16,7 +16,9 @@ from tests.support.deployment import REPOSITORY
 ADAPTERS = {
     "desk.store.cloud_tasks_list",
     "desk.store.firestore",
+    "desk.store.firestore_import",
     "desk.store.firestore_tasks",
+    "desk.store.server_files",
     "desk.store.sqlite",
     "desk.store.sqlite_dead_letters",
     "shared.campaigns.overlay_reader",

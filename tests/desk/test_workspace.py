@@ -73,7 +73,7 @@ def test_reports_an_overlay_written_by_a_newer_version(var: Path) -> None:
 @pytest.fixture
 def production(monkeypatch: pytest.MonkeyPatch, project: str) -> str:
     """Name a deployment whose signatures are in the database `restored` of this project, which is returned."""
-    settings = {"project": project, "database": "restored"}
+    settings = {"project": project, "project_number": "1", "database": "restored"}
     monkeypatch.setattr(gcloud, "environment", lambda name: gcloud.Environment(name, settings))
     return project
 
