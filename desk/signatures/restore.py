@@ -88,6 +88,8 @@ async def _copy(restoration: Restoration, removals: Sequence[Removal], now: date
         return copies
     removed_at = {(removal.campaign, removal.digest): removal.at for removal in removals}
     for campaign in await restoration.source.campaigns():
+        if (await restoration.maintenance.overlay(campaign)).purged:
+            continue  # its signatures are gone for good
 
         def merge(here: Signature | None, there: StoredSignature, campaign: str = campaign) -> Signature | None:
             return merge_signatures(here, there.signature, removed_at.get((campaign, there.digest)), now)

@@ -14,7 +14,7 @@ from typer.testing import Result
 
 from desk import runtime
 from desk.rights import erase
-from desk.signatures import restore
+from desk.signatures import purge, restore
 from shared.errors import ConfigurationError, QueueUnavailable
 from shared.store.entities import Status
 from tests.desk.commands import run, undersign
@@ -165,6 +165,29 @@ async def test_what_was_confirmed_after_the_backup_is_copied_from_the_old_databa
         ]
         assert (await there.count())["total"] == 3
         assert (await there.press(pending)).status_code == 200
+
+
+async def test_deleted_documents_are_copied_back_from_a_restored_database(
+    here: World, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deployment stays on its database; of a campaign that was purged, nothing comes back."""
+    await confirmed(here, "deleted")
+    back_up(project)
+    database = firestore.Client(project=project)
+    for document in database.collection("campaigns", CAMPAIGN, "signatures").list_documents():
+        document.delete()
+    await run("audit", CAMPAIGN, "--repair")
+
+    done = await run("restore", "--from", "restored", "--yes")
+    status, total = await status_of("deleted"), (await here.count())["total"]
+    monkeypatch.setattr(purge, "utc_now", lambda: NOW + timedelta(days=2_000))
+    purged = await run("purge", CAMPAIGN, "--yes", "--although-not-handed-over")
+    again = await run("restore", "--from", "restored", "--yes")
+
+    assert (numbers(done), status, total) == (("1", "0"), Status.CONFIRMED, 1)
+    assert purged.exit_code == 0, purged.output
+    assert numbers(again) is None
+    assert await status_of("deleted") is None
 
 
 async def test_asks_before_it_changes_a_database(
