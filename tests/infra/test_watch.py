@@ -25,7 +25,8 @@ ALERTS = (INFRA / "alerts.tf").read_text()
 DASHBOARD = (INFRA / "dashboard.tf").read_text().replace('\\"', '"')
 #: The commands that read or change what a deployment stores.
 ON_A_STORE = {
-    *("access", "audit", "campaign", "erase", "export", "hand-over", "move", "offline", "purge", "restore", "stats"),
+    *("access", "audit", "campaign", "erase", "export", "hand-over", "move", "offline", "purge", "restore"),
+    "stats",
 }
 #: Comes from Cloud Billing, not from an alert.
 BUDGET = "budget"
