@@ -43,10 +43,20 @@ locals {
     count = ["lang", "embed"]
     embed = ["lang", "partner", "embed", "moved"]
   }
+
+  # Seconds for which the cache serves an answer that is no longer fresh while it asks for it again. In an outage, what
+  # it has stays up for so long: a number for ten minutes, a page for an hour. stale-while-revalidate in an answer takes
+  # its place, for what may be older or must not be so old; browsers follow that as well, and this they never see.
+  # stale-if-error means nothing to Cloud CDN (https://cloud.google.com/cdn/docs/serving-stale-content).
+  serve_while_stale = { count = 600, embed = 3600 }
 }
 
+# IPv4 and IPv6: https://cloud.google.com/load-balancing/docs/ipv6.
 resource "google_compute_global_address" "public" {
-  name = "undersign"
+  for_each = toset(["ipv4", "ipv6"])
+
+  name       = "undersign-${each.key}"
+  ip_version = upper(each.key)
 
   depends_on = [google_project_service.this]
 }
@@ -69,10 +79,10 @@ resource "google_compute_backend_service" "function" {
   name                  = each.key
   load_balancing_scheme = "EXTERNAL_MANAGED"
   protocol              = "HTTPS"
-  security_policy       = google_compute_security_policy.public[each.key].id
+  security_policy       = google_compute_security_policy.public[each.value.cached ? "reading" : "signing"].id
   # Cloud Armor counts every request that a policy looks at, and cached answers are most of them: there is nothing
   # to look for until somebody is blocked.
-  edge_security_policy = each.value.cached && length(var.blocked_ranges) > 0 ? google_compute_security_policy.edge.id : null
+  edge_security_policy = each.value.cached ? one(google_compute_security_policy.edge[*].id) : null
 
   # Only what everybody may read: sign takes POSTs alone, and the pages of confirm belong to one signer each.
   enable_cdn = each.value.cached
@@ -86,11 +96,11 @@ resource "google_compute_backend_service" "function" {
   }
 
   dynamic "cdn_policy" {
-    for_each = each.value.cached ? [local.cache_keys[each.key]] : []
+    for_each = each.value.cached ? [1] : []
     content {
       # What the functions say of each answer holds: only what they call public is kept.
       cache_mode        = "USE_ORIGIN_HEADERS"
-      serve_while_stale = 86400
+      serve_while_stale = local.serve_while_stale[each.key]
       # So that a hundred thousand readers do not see one slow minute's errors.
       negative_caching = false
 
@@ -98,7 +108,7 @@ resource "google_compute_backend_service" "function" {
         include_host           = true
         include_protocol       = false
         include_query_string   = true
-        query_string_whitelist = cdn_policy.value
+        query_string_whitelist = local.cache_keys[each.key]
       }
     }
   }
@@ -139,17 +149,46 @@ resource "google_compute_url_map" "https" {
   }
 }
 
-resource "google_compute_managed_ssl_certificate" "public" {
-  name = "undersign-${replace(var.domain, ".", "-")}"
+# A record in the DNS proves that the domain is ours, so that the certificate is there before anybody is led here: a
+# petition that moves here has no hour of TLS errors. It has a name of its own, beside those that another host or
+# project needs for its certificates (https://cloud.google.com/certificate-manager/docs/dns-authorizations).
+resource "google_certificate_manager_dns_authorization" "public" {
+  name   = "undersign-${replace(var.domain, ".", "-")}"
+  domain = var.domain
+  type   = "PER_PROJECT_RECORD"
 
-  managed {
-    domains = [var.domain]
-  }
-
-  # A new domain gets a new certificate before the old one goes.
+  # A new domain gets a certificate before the old one goes.
   lifecycle {
     create_before_destroy = true
   }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_certificate_manager_certificate" "public" {
+  name = google_certificate_manager_dns_authorization.public.name
+
+  managed {
+    domains            = [google_certificate_manager_dns_authorization.public.domain]
+    dns_authorizations = [google_certificate_manager_dns_authorization.public.id]
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "google_certificate_manager_certificate_map" "public" {
+  name = "undersign"
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_certificate_manager_certificate_map_entry" "public" {
+  name         = "undersign"
+  map          = google_certificate_manager_certificate_map.public.name
+  matcher      = "PRIMARY"
+  certificates = [google_certificate_manager_certificate.public.id]
 }
 
 resource "google_compute_ssl_policy" "modern" {
@@ -161,16 +200,21 @@ resource "google_compute_ssl_policy" "modern" {
 }
 
 resource "google_compute_target_https_proxy" "public" {
-  name             = "undersign"
-  url_map          = google_compute_url_map.https.id
-  ssl_certificates = [google_compute_managed_ssl_certificate.public.id]
-  ssl_policy       = google_compute_ssl_policy.modern.id
+  name            = "undersign"
+  url_map         = google_compute_url_map.https.id
+  certificate_map = "//certificatemanager.googleapis.com/${google_certificate_manager_certificate_map.public.id}"
+  ssl_policy      = google_compute_ssl_policy.modern.id
+
+  # A map without an entry would answer nobody.
+  depends_on = [google_certificate_manager_certificate_map_entry.public]
 }
 
 resource "google_compute_global_forwarding_rule" "https" {
-  name                  = "undersign-https"
+  for_each = google_compute_global_address.public
+
+  name                  = "undersign-https-${each.key}"
   target                = google_compute_target_https_proxy.public.id
-  ip_address            = google_compute_global_address.public.id
+  ip_address            = each.value.id
   port_range            = "443"
   load_balancing_scheme = "EXTERNAL_MANAGED"
 }
@@ -194,9 +238,11 @@ resource "google_compute_target_http_proxy" "public" {
 }
 
 resource "google_compute_global_forwarding_rule" "http" {
-  name                  = "undersign-http"
+  for_each = google_compute_global_address.public
+
+  name                  = "undersign-http-${each.key}"
   target                = google_compute_target_http_proxy.public.id
-  ip_address            = google_compute_global_address.public.id
+  ip_address            = each.value.id
   port_range            = "80"
   load_balancing_scheme = "EXTERNAL_MANAGED"
 }

@@ -4,13 +4,18 @@ output "public_url" {
 }
 
 output "dns_records" {
-  description = "What to enter at the registrar; ask the relay for what stands in <angle brackets>."
+  description = "What to enter at the registrar, A and AAAA once the certificate is there (infra/README.md); ask the relay for what stands in <angle brackets>."
   value = merge(
     {
-      "${var.domain}. A"               = google_compute_global_address.public.address
+      "${var.domain}. A"               = google_compute_global_address.public["ipv4"].address
+      "${var.domain}. AAAA"            = google_compute_global_address.public["ipv6"].address
       "${var.domain}. CAA"             = "0 issue \"pki.goog\""
       "mail.${var.domain}. TXT"        = "v=spf1 ${join(" ", [for name in keys(var.relays) : "include:<spf host of the relay ${name}>"])} -all"
       "_dmarc.mail.${var.domain}. TXT" = "v=DMARC1; p=reject; adkim=s; aspf=r; rua=mailto:${sort(tolist(var.page_emails))[0]}"
+    },
+    {
+      for record in google_certificate_manager_dns_authorization.public.dns_resource_record :
+      "${record.name} ${record.type}" => record.data
     },
     { for name in keys(var.relays) : "<selector of the relay ${name}>._domainkey.mail.${var.domain}. TXT" => "<DKIM key of the relay ${name}>" },
     { for name in keys(var.relays) : "<reverse name of the address of the relay ${name}>. PTR" => "<host of the relay ${name}; the relay enters it>" },

@@ -5,7 +5,8 @@ locals {
       path    = "/v1/health/${name}"
       content = "\"function\": ?\"${name}\""
     } },
-    # From the cache, as readers get it: the way to it is longer than to the health of the function.
+    # From the cache, as readers get it: the way to it is longer than to the health of the function, and in an outage
+    # the cache answers for ten minutes more.
     { count-json = {
       path    = "/v1/campaigns/${var.watched_campaign}/count"
       content = "\"total\": ?[0-9]+"

@@ -205,7 +205,7 @@ variable "blocked_ranges" {
 
   validation {
     condition     = length(var.blocked_ranges) <= 10 && alltrue([for range in var.blocked_ranges : can(cidrhost(range, 0))])
-    error_message = "blocked_ranges: ten CIDR ranges at most, as in 192.0.2.0/24."
+    error_message = "blocked_ranges: ten CIDR ranges at most, as in 192.0.2.0/24 or 2001:db8::/48."
   }
 }
 

@@ -25,26 +25,28 @@ deps = runtime.count()
 snapshots = counter.snapshots(deps.store)
 lines = history.lines(deps.store)
 
-#: A CDN in front answers for five seconds, serves a stale copy while it asks again, and for a day in an outage.
-CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400"
-#: A browser that may show a stale picture while it asks again shows the old number to a signer who comes back from
-#: confirming, and has no reason to look a second time.
-BADGE_CACHE_CONTROL = "public, max-age=5, s-maxage=5, stale-if-error=86400"
+#: For browsers and for the CDN, which serves a number for ten minutes more while `count` does not answer: see
+#: `serve_while_stale` in infra/balancer.tf. Not by `stale-while-revalidate`, for browsers follow that as well, and
+#: would show the old number to a signer who comes back from confirming.
+NUMBER_CACHE = "public, max-age=5"
 
-#: A point comes once an hour.
-HISTORY_CACHE_CONTROL = "public, max-age=60, s-maxage=60, stale-while-revalidate=600, stale-if-error=86400"
-PAGE_CACHE = {"Cache-Control": "public, max-age=15, s-maxage=30, stale-while-revalidate=60, stale-if-error=86400"}
+#: Older by no more than the step from one point to the next, an answer lacks one point at most.
+DAYS_CACHE = "public, max-age=60, stale-while-revalidate=86400"
+HOURS_CACHE = "public, max-age=60, stale-while-revalidate=3600"
+#: The page says as of when its numbers are.
+PAGE_CACHE = {"Cache-Control": "public, max-age=15, s-maxage=30, stale-while-revalidate=3600"}
 
-#: A change is to be in force within a minute, see `shared/campaigns/overlay.py`.
+#: A change is to be in force within a minute, see `shared/campaigns/overlay.py`. Without a time of its own, an
+#: overlay would be served as long as a number; sign and embed keep their last copy while count does not answer.
 OVERLAY_CACHE = {
-    "Cache-Control": "public, max-age=5, s-maxage=5, stale-while-revalidate=5, stale-if-error=86400",
+    "Cache-Control": "public, max-age=5, stale-while-revalidate=5",
     "X-Content-Type-Options": "nosniff",
 }
 
 
 async def get_count(call: Call) -> Response:
     """Show the count as JSON."""
-    return _json(call, await _count(call), CACHE_CONTROL)
+    return _json(call, await _count(call), NUMBER_CACHE)
 
 
 async def get_badge(call: Call) -> Response:
@@ -52,27 +54,27 @@ async def get_badge(call: Call) -> Response:
     count = await _count(call)
     locale = call.locale(cacheable=True)
     picture = badge.svg(count, call.campaign.text(locale.language).title, locale)
-    return _cacheable(call, counter.etag(count, locale.language), picture, "image/svg+xml", BADGE_CACHE_CONTROL)
+    return _cacheable(call, counter.etag(count, locale.language), picture, "image/svg+xml", NUMBER_CACHE)
 
 
 async def get_history(call: Call) -> Response:
     """List the count of each day since the start."""
-    return _json(call, history.by_day(call.campaign.id, await _line(call)), HISTORY_CACHE_CONTROL)
+    return _json(call, history.by_day(call.campaign.id, await _line(call)), DAYS_CACHE)
 
 
 async def get_history_csv(call: Call) -> Response:
     """List the count of each day as a table."""
-    return _history_csv(call, history.by_day(call.campaign.id, await _line(call)), "days")
+    return _history_csv(call, history.by_day(call.campaign.id, await _line(call)), "days", DAYS_CACHE)
 
 
 async def get_hours(call: Call) -> Response:
     """List the count of each hour of the last weeks."""
-    return _json(call, history.by_hour(call.campaign.id, await _line(call)), HISTORY_CACHE_CONTROL)
+    return _json(call, history.by_hour(call.campaign.id, await _line(call)), HOURS_CACHE)
 
 
 async def get_hours_csv(call: Call) -> Response:
     """List the count of each hour as a table."""
-    return _history_csv(call, history.by_hour(call.campaign.id, await _line(call)), "hours")
+    return _history_csv(call, history.by_hour(call.campaign.id, await _line(call)), "hours", HOURS_CACHE)
 
 
 async def get_progress(call: Call) -> Response:
@@ -112,10 +114,8 @@ def _json(call: Call, numbers: Count | History, cache_control: str) -> Response:
     return _cacheable(call, counter.etag(numbers), content, "application/json", cache_control)
 
 
-def _history_csv(call: Call, content: History, step: str) -> Response:
-    response = _cacheable(
-        call, counter.etag(content, "csv"), history.as_csv(content), "text/csv", HISTORY_CACHE_CONTROL
-    )
+def _history_csv(call: Call, content: History, step: str, cache_control: str) -> Response:
+    response = _cacheable(call, counter.etag(content, "csv"), history.as_csv(content), "text/csv", cache_control)
     response.headers["Content-Disposition"] = f'attachment; filename="{content.campaign}-{step}.csv"'
     return response
 

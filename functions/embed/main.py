@@ -21,8 +21,9 @@ deps = runtime.embed()
 scripts = Scripts(Path(__file__).parent / "static")
 
 #: The pages change with a deployment, when a campaign opens or closes, and with its overlay. That is to be in
-#: force within a minute, so these ages, those of count's answer and `live.MAX_AGE` must not be more.
-CACHE = {"Cache-Control": "public, max-age=5, s-maxage=15, stale-while-revalidate=10, stale-if-error=86400"}
+#: force within a minute, so these ages, those of count's overlay and `live.MAX_AGE` must not be more. While this
+#: function does not answer, the CDN serves what it has for an hour: see `serve_while_stale` in infra/balancer.tf.
+CACHE = {"Cache-Control": "public, max-age=5, s-maxage=15"}
 
 NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 
@@ -30,8 +31,9 @@ NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 _BY_FORM = ("name", "email", "country", "postal_code", "partner", "source")
 
 
-#: A moving address: what is behind it changes with a deployment, and soon reaches every page.
-SCRIPT_CACHE = {"Cache-Control": "public, max-age=300, s-maxage=300, stale-while-revalidate=86400"}
+#: A moving address: what is behind it changes with a deployment, and soon reaches every page. It may be stale for
+#: a day, so that partners' pages neither wait for it nor lose it in an outage.
+SCRIPT_CACHE = {"Cache-Control": "public, max-age=300, stale-while-revalidate=86400"}
 PINNED_CACHE = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 

@@ -62,8 +62,10 @@ MAIL_SECONDS = 0.6
 
 # What is there in any month, by the plan of production.
 
-#: prices.toml has the price of the first five forwarding rules.
-FORWARDING_RULES, ARMOR_POLICIES, ARMOR_RULES, SCHEDULER_JOBS = 2, 5, 9, 3
+#: prices.toml has the price of the first five forwarding rules; those of IPv6, as many again, are free.
+FORWARDING_RULES, CERTIFICATES, SCHEDULER_JOBS = 2, 1, 3
+#: One more policy with two rules while somebody is blocked, and one more rule in each of the others.
+ARMOR_POLICIES, ARMOR_RULES = 2, 4
 #: Each secret is kept, and paid for, in two places.
 SECRET_REPLICAS = 10
 #: `backup_days` of the tfvars.
@@ -207,7 +209,9 @@ _Uses = Iterator[tuple[str, str, str, float]]
 
 def _standing(functions: Mapping[str, FunctionSize]) -> _Uses:
     calls = SNAPSHOTS_A_MONTH + SWEEPS_A_MONTH + FOLDS_A_MONTH
-    yield "Load balancer", f"{FORWARDING_RULES} forwarding rules", "forwarding_rules", HOURS_A_MONTH
+    rules = f"{FORWARDING_RULES} forwarding rules, and those of IPv6"
+    yield "Load balancer", rules, "forwarding_rules", HOURS_A_MONTH
+    yield "Certificate Manager", "certificates", "certificates", CERTIFICATES
     yield "Cloud Armor", "policies", "armor_policies", ARMOR_POLICIES
     yield "Cloud Armor", "rules", "armor_rules", ARMOR_RULES
     yield "Secret Manager", "secrets, in each place", "secret_versions", SECRET_REPLICAS

@@ -268,16 +268,39 @@ run "the_cache_keeps_nothing_private" {
     error_message = "POSTs or pages with tokens go through a cache"
   }
   assert {
-    condition     = alltrue(flatten([for backend in google_compute_backend_service.function : [for policy in backend.cdn_policy : policy.cache_mode == "USE_ORIGIN_HEADERS" && policy.serve_while_stale > 0]]))
+    condition     = alltrue(flatten([for backend in google_compute_backend_service.function : [for policy in backend.cdn_policy : policy.cache_mode == "USE_ORIGIN_HEADERS" && !policy.negative_caching]]))
     error_message = "the cache keeps what the functions do not call public"
   }
   assert {
     condition     = alltrue([for backend in google_compute_backend_service.function : !backend.log_config[0].enable])
     error_message = "the balancer logs requests: paths with tokens, and clients' addresses"
   }
+}
+
+run "in_an_outage_the_count_stays_for_ten_minutes_and_pages_for_an_hour" {
+  command = plan
+
   assert {
-    condition     = alltrue([for name, backend in google_compute_backend_service.function : contains(keys(google_compute_security_policy.public), name)])
-    error_message = "a backend has no throttle"
+    condition     = { for name, backend in google_compute_backend_service.function : name => backend.cdn_policy[0].serve_while_stale if backend.enable_cdn } == { count = 600, embed = 3600 }
+    error_message = "numbers or pages go as soon as a function does, or are served for longer than is documented"
+  }
+}
+
+run "two_policies_throttle_four_functions" {
+  command = apply
+
+  assert {
+    condition = { for name, backend in google_compute_backend_service.function : name => backend.security_policy } == {
+      sign    = google_compute_security_policy.public["signing"].id
+      confirm = google_compute_security_policy.public["signing"].id
+      count   = google_compute_security_policy.public["reading"].id
+      embed   = google_compute_security_policy.public["reading"].id
+    }
+    error_message = "a function has no throttle, or that of another kind"
+  }
+  assert {
+    condition     = length(google_compute_security_policy.public) == 2 && length(google_compute_security_policy.edge) == 0 && alltrue([for backend in google_compute_backend_service.function : backend.edge_security_policy == null])
+    error_message = "policies are paid for that protect from nothing"
   }
 }
 
@@ -285,16 +308,82 @@ run "who_is_blocked_gets_no_cached_answer_either" {
   command = apply
 
   variables {
-    blocked_ranges = ["192.0.2.0/24"]
+    blocked_ranges = ["192.0.2.0/24", "2001:db8::/48"]
   }
 
   assert {
-    condition     = alltrue([for name, backend in google_compute_backend_service.function : backend.edge_security_policy != null if local.functions[name].cached])
+    condition     = alltrue([for name, backend in google_compute_backend_service.function : backend.edge_security_policy == google_compute_security_policy.edge[0].id if local.functions[name].cached])
     error_message = "cached answers go to blocked addresses"
+  }
+  assert {
+    condition     = anytrue([for rule in google_compute_security_policy.edge[0].rule : rule.action == "deny(403)" && contains(rule.match[0].config[0].src_ip_ranges, "2001:db8::/48")])
+    error_message = "an address of IPv6 cannot be blocked"
   }
   assert {
     condition     = alltrue([for policy in values(google_compute_security_policy.public) : anytrue([for rule in policy.rule : rule.action == "deny(403)"])])
     error_message = "a function answers blocked addresses"
+  }
+}
+
+# What Google names, so that the records can be read.
+override_resource {
+  target = google_certificate_manager_dns_authorization.public
+  values = {
+    dns_resource_record = [{ name = "_acme-challenge_abc.petition.example.org.", type = "CNAME", data = "def.authorize.certificatemanager.goog." }]
+  }
+}
+
+run "the_certificate_is_issued_before_anybody_is_led_here" {
+  command = apply
+
+  assert {
+    condition     = google_certificate_manager_dns_authorization.public.type == "PER_PROJECT_RECORD" && google_certificate_manager_certificate.public.managed[0].dns_authorizations == tolist([google_certificate_manager_dns_authorization.public.id])
+    error_message = "the certificate waits until the domain leads here: an hour of TLS errors"
+  }
+  assert {
+    condition     = google_certificate_manager_certificate.public.managed[0].domains == tolist([var.domain]) && google_certificate_manager_certificate_map_entry.public.certificates == tolist([google_certificate_manager_certificate.public.id])
+    error_message = "the certificate is not the domain's, or is not in the map"
+  }
+  assert {
+    condition     = google_compute_target_https_proxy.public.certificate_map == "//certificatemanager.googleapis.com/${google_certificate_manager_certificate_map.public.id}" && google_certificate_manager_certificate_map_entry.public.map == google_certificate_manager_certificate_map.public.name
+    error_message = "the balancer answers with another certificate"
+  }
+  assert {
+    condition     = output.dns_records["_acme-challenge_abc.petition.example.org. CNAME"] == "def.authorize.certificatemanager.goog."
+    error_message = "nobody is told the record for the certificate"
+  }
+}
+
+run "a_new_domain_gets_a_certificate_of_its_own" {
+  command = apply
+
+  variables {
+    domain = "other.example.org"
+  }
+
+  assert {
+    condition     = google_certificate_manager_certificate.public.name == "undersign-other-example-org" && google_certificate_manager_certificate_map_entry.public.certificates == tolist([google_certificate_manager_certificate.public.id])
+    error_message = "the new certificate would have to wait until the old one, which is in use, is deleted"
+  }
+}
+
+run "reached_over_ipv4_and_ipv6" {
+  command = apply
+
+  assert {
+    condition     = { for name, address in google_compute_global_address.public : name => address.ip_version } == { ipv4 = "IPV4", ipv6 = "IPV6" }
+    error_message = "an address of IPv4 or IPv6 is missing"
+  }
+  assert {
+    condition = alltrue([for name, address in google_compute_global_address.public :
+      google_compute_global_forwarding_rule.https[name].ip_address == address.id && google_compute_global_forwarding_rule.https[name].port_range == "443" &&
+      google_compute_global_forwarding_rule.http[name].ip_address == address.id && google_compute_global_forwarding_rule.http[name].port_range == "80"
+    ])
+    error_message = "an address does not answer on both ports"
+  }
+  assert {
+    condition     = output.dns_records["petition.example.org. A"] == google_compute_global_address.public["ipv4"].address && output.dns_records["petition.example.org. AAAA"] == google_compute_global_address.public["ipv6"].address
+    error_message = "nobody is told an address"
   }
 }
 

@@ -1,7 +1,7 @@
 """A change to the overlay reaches every function within a minute, and no request waits for it."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -129,15 +129,20 @@ async def test_paper_is_counted_separately_and_folded(here: World) -> None:
 
 
 async def test_a_change_takes_effect_within_a_minute(here: World) -> None:
-    """The greatest ages of all caches between the database and a signer add up to 60 seconds at most."""
+    """The greatest ages of all caches between the database and a signer add up to 60 seconds at most.
+
+    But for a page that nobody has asked a place of the CDN for: there, the next reader sees the last one, and sign
+    refuses what that reader sends.
+    """
     published = await here.client.get(f"/v1/campaigns/{CAMPAIGN}/overlay")
     fresh_in_count = 5
+    known = fresh_in_count + oldest(published.headers, "max-age", "stale-while-revalidate") + MAX_AGE.seconds
     for path in (PAGE, FORM, f"/c/{CAMPAIGN}/embed?lang=en"):
         page = await here.client.get(path)
-        assert fresh_in_count + oldest(published.headers) + MAX_AGE.seconds + oldest(page.headers) <= 60, path
+        assert known + oldest(page.headers, "s-maxage", "max-age") <= 60, path
 
 
-def oldest(headers: dict[str, str] | object) -> int:
-    """Seconds that an answer may be old before a reader behind a CDN sees another."""
-    ages = dict(re.findall(r"([a-z-]+)=(\d+)", headers["cache-control"]))  # type: ignore[index]
-    return int(ages["s-maxage"]) + int(ages["stale-while-revalidate"]) + int(ages["max-age"])
+def oldest(headers: Mapping[str, str], *names: str) -> int:
+    """Seconds that an answer may be old: its ages of these names, added up."""
+    ages = dict(re.findall(r"([a-z-]+)=(\d+)", headers["cache-control"]))
+    return sum(int(ages[name]) for name in names)

@@ -1,9 +1,10 @@
 """Cloud CDN on this machine: what it keeps of the functions' answers, under which keys, and for how long.
 
-As https://cloud.google.com/cdn/docs/caching describes it. Where that leaves something open, it is what is worse
-for the functions: parameters in another order, written otherwise or repeated make another key, and so does
-every other value of a header that `Vary` names. What a location lacks it fetches once, however many wait for
-it.
+As https://cloud.google.com/cdn/docs/caching and https://cloud.google.com/cdn/docs/serving-stale-content say. Where
+those leave something open, it is what is worse for the functions: parameters in another order, written otherwise
+or repeated make another key, and so does every other value of a header that `Vary` names. What a location lacks
+it fetches once, however many wait for it. A copy that is no longer fresh is served while a fresh one is fetched,
+and on while none can be had, until its time is up; `stale-if-error` means nothing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,12 +22,23 @@ from tests.infra.balancer import Balancer
 Key = tuple[str, ...]
 Fetch = Callable[[str, Mapping[str, str]], Awaitable[httpx.Response]]
 
+#: An answer with another status is never kept, whatever its headers say.
+CACHEABLE = {200, 203, 204, 206, 300, 301, 302, 307, 308, 404, 405, 410, 421, 451, 501}
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the plan says of the cache in front of one function. `parameters`: those that are part of the key."""
+    """What the plan says of the cache in front of one function.
+
+    `parameters`: those that are part of the key. `serve_while_stale`: seconds, for answers that name none.
+    """
 
     parameters: frozenset[str]
+    serve_while_stale: int
+
+    def stale_seconds(self, response: httpx.Response) -> float:
+        """Return how long after its lifetime an answer is served while a fresh one is fetched."""
+        return float(directives(response).get("stale-while-revalidate", self.serve_while_stale))
 
     def key(self, url: str, *, decodes: bool = False) -> Key:
         """`decodes`: whether the names of parameters are compared as they are meant, not as they are written."""
@@ -42,7 +54,9 @@ class Policy:
 def policies(plan: Mapping[str, Any]) -> dict[str, Policy]:
     """Of every function that has a cache in front, by its name."""
     return {
-        service["name"]: Policy(frozenset(policy["cache_key_policy"][0]["query_string_whitelist"]))
+        service["name"]: Policy(
+            frozenset(policy["cache_key_policy"][0]["query_string_whitelist"]), policy["serve_while_stale"]
+        )
         for service in resources(plan, "google_compute_backend_service")
         for policy in service["cdn_policy"]
     }
@@ -57,7 +71,10 @@ def directives(response: httpx.Response) -> dict[str, str]:
 def lifetime(response: httpx.Response) -> float:
     """Seconds for which an answer may be kept; 0 for one that may not."""
     found = directives(response)
-    if "public" not in found or {"no-store", "private"} & found.keys() or "set-cookie" in response.headers:
+    is_private = (
+        "public" not in found or {"no-store", "private"} & found.keys() or "set-cookie" in response.headers
+    )
+    if is_private or response.status_code not in CACHEABLE:
         return 0
     return float(found.get("s-maxage", found.get("max-age", 0)))
 
@@ -70,7 +87,7 @@ def varied(response: httpx.Response, headers: Mapping[str, str]) -> Key:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What a location keeps. `stale_until`: how long it is answered while a fresh one is fetched."""
+    """What a location keeps. `stale_until`: how long it is served while a fresh one is fetched."""
 
     response: httpx.Response
     fresh_until: datetime
@@ -91,20 +108,21 @@ class Location:
 
     async def get(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
         """Answer a GET from the copy that is kept, else with what the function answers."""
-        key = self._policies[self._balancer.function(urlsplit(url).path)].key(url)
+        policy = self._policies[self._balancer.function(urlsplit(url).path)]
+        key = policy.key(url)
         newest = self._newest.get(key)
         copy = self._copies.get(key + varied(newest, headers)) if newest else None
         if copy and self._now() < copy.fresh_until:
             return copy.response
-        fresh = await self._fill(key, url, headers)
+        fresh = await self._fill(key, policy, url, headers)
         return copy.response if copy and self._now() < copy.stale_until else fresh
 
-    async def _fill(self, key: Key, url: str, headers: Mapping[str, str]) -> httpx.Response:
+    async def _fill(self, key: Key, policy: Policy, url: str, headers: Mapping[str, str]) -> httpx.Response:
         self.fetched.append(url)
         response = await self._fetch(url, headers)
         if seconds := lifetime(response):
             fresh_until = self._now() + timedelta(seconds=seconds)
-            stale = timedelta(seconds=float(directives(response).get("stale-while-revalidate", 0)))
+            stale = timedelta(seconds=policy.stale_seconds(response))
             self._newest[key] = response
             self._copies[key + varied(response, headers)] = Copy(response, fresh_until, fresh_until + stale)
         return response

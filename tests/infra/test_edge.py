@@ -3,20 +3,24 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from typing import Any
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 
+from desk.store.sqlite import SqliteMaintenance
 from infra.cost import usage
 from infra.deploy.terraform import resources
+from shared.campaigns.overlay import Overlay
+from shared.errors import StoreUnavailable
 from shared.web import routes
 from shared.web.routes import CountPath, EmbedPath
 from tests.infra.edge import Key, Location, lifetime, policies, varied
 from tests.infra.test_routes import example
 from tests.support.clock import NOW
-from tests.support.deployment import COUNT, PUBLIC_URL, REPOSITORY, World
+from tests.support.deployment import CAMPAIGN, COUNT, PUBLIC_URL, REPOSITORY, World
 
 CACHED = ("count", "embed")
 PARTNERS = ("digital-rights", "libertes-ouvertes")
@@ -167,21 +171,146 @@ async def test_all_requests_with_one_key_get_the_same_bytes(
     assert {len(answers) for answers in kept.values()} <= {1}
 
 
-async def test_answers_are_kept_as_long_as_is_written_down(deployed: World) -> None:
+#: Seconds for which the CDN keeps the answer of each route, and for which it serves it in an outage after that:
+#: pages for an hour, the count for ten minutes, a history for the step from one of its points to the next.
+AGES = {
+    **dict.fromkeys(ADDRESSES, (15, 3600)),
+    **dict.fromkeys((CountPath.COUNT, CountPath.BADGE), (5, 600)),
+    CountPath.OVERLAY: (5, 5),
+    **dict.fromkeys((CountPath.HISTORY, CountPath.HISTORY_CSV), (60, 86400)),
+    **dict.fromkeys((CountPath.HOURS, CountPath.HOURS_CSV), (60, 3600)),
+    CountPath.PROGRESS: (30, 3600),
+    EmbedPath.SCRIPT: (300, 86400),
+}
+
+
+async def test_answers_are_kept_as_long_as_is_written_down(deployed: World, plan: dict[str, Any]) -> None:
     """In docs/architecture.md. A count that were not kept would bring every reader to the functions."""
     kept = {}
     for path, address in ADDRESSES.items():
-        response = await deployed.client_of(deployed.apps[function_of(path)]).get(address)
+        function = function_of(path)
+        response = await deployed.client_of(deployed.apps[function]).get(address)
         assert response.status_code == 200
-        kept[path] = lifetime(response)
+        kept[path] = (lifetime(response), policies(plan)[function].stale_seconds(response))
 
-    seconds: dict[str, float] = {
-        **dict.fromkeys((CountPath.COUNT, CountPath.BADGE, CountPath.OVERLAY), 5),
-        **dict.fromkeys((CountPath.HISTORY, CountPath.HISTORY_CSV, CountPath.HOURS, CountPath.HOURS_CSV), 60),
-        CountPath.PROGRESS: 30,
-        EmbedPath.SCRIPT: 300,
-    }
-    assert kept == {path: seconds.get(path, 15) for path in ADDRESSES}
+    assert kept == AGES
+
+
+class Outage:
+    """Functions that stop answering: while `status` is set, the balancer answers with it in their place.
+
+    With headers that allow to keep the answer, which an error must not be all the same.
+    """
+
+    def __init__(self, deployed: World) -> None:
+        self._deployed = deployed
+        self.status: int | None = None
+
+    async def fetch(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        if self.status is not None:
+            return httpx.Response(self.status, headers={"cache-control": "public, max-age=60"})
+        return await self._deployed.client.get(url, headers=headers)
+
+
+@pytest.fixture
+def outage(deployed: World) -> Outage:
+    return Outage(deployed)
+
+
+@pytest.fixture
+def location(deployed: World, plan: dict[str, Any], outage: Outage) -> Location:
+    return Location(plan, outage.fetch, lambda: deployed.now)
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+async def test_in_an_outage_readers_are_answered_for_as_long_as_is_written_down(
+    deployed: World, location: Location, outage: Outage, path: str
+) -> None:
+    """Pages, the count and the widget stay up; then the error shows."""
+    before = await location.get(ADDRESSES[path], {})
+    outage.status = 503
+
+    answers = []
+    for late in (-1, 1):
+        deployed.now = NOW + timedelta(seconds=sum(AGES[path]) + late)
+        answers.append(await location.get(ADDRESSES[path], {}))
+
+    assert (answers[0].status_code, answers[0].content) == (200, before.content)
+    assert answers[1].status_code == 503
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+async def test_an_error_is_never_kept(deployed: World, location: Location, outage: Outage, status: int) -> None:
+    """It takes no copy's place, and is gone as soon as the function answers again."""
+    await location.get(COUNT, {})
+    outage.status = status
+    deployed.now = NOW + timedelta(seconds=60)
+
+    with_a_copy, without = [await location.get(address, {}) for address in (COUNT, f"{COUNT}.svg?lang=en")]
+    outage.status = None
+    recovered = [await location.get(address, {}) for address in (COUNT, f"{COUNT}.svg?lang=en")]
+
+    assert (with_a_copy.status_code, without.status_code) == (200, status)
+    assert [answer.status_code for answer in recovered] == [200, 200]
+
+
+@pytest.mark.parametrize(("raised", "status"), [(StoreUnavailable, 503), (RuntimeError, 500)])
+async def test_no_function_lets_an_error_be_kept(
+    deployed: World, monkeypatch: pytest.MonkeyPatch, raised: type[Exception], status: int
+) -> None:
+    """Neither with a fault of ours, nor of the database, nor with an address that does not exist."""
+
+    async def get(campaign: str, now: datetime) -> NoReturn:
+        raise raised
+
+    monkeypatch.setattr(deployed.functions["count"].snapshots, "get", get)
+    answers = [
+        await deployed.client.get(address)
+        for address in (COUNT, f"{COUNT}.svg?lang=en", "/c/nobody?lang=en", "/embed/nothing.js")
+    ]
+
+    assert [answer.status_code for answer in answers] == [status, status, 404, 404]
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+
+
+async def test_a_page_that_is_stale_cannot_be_signed_on_after_a_pause(deployed: World, location: Location) -> None:
+    """Its next reader sees the form once more, but sign knows of the pause, for no overlay is that stale."""
+    page, overlay = ADDRESSES[EmbedPath.PETITION], ADDRESSES[CountPath.OVERLAY]
+    for address in (page, overlay):
+        await location.get(address, {})
+    with closing(SqliteMaintenance(deployed.folder / "store.db")) as records:
+        await records.change_overlay(CAMPAIGN, lambda _: Overlay(paused=True))
+
+    deployed.now = NOW + timedelta(seconds=11)
+    published = await location.get(overlay, {})
+    deployed.now = NOW + timedelta(minutes=50)
+    await deployed.sign()  # sign and embed read the overlay
+    await deployed.client.get(page)
+    await deployed.overlays()
+    first, refused, second = await location.get(page, {}), await deployed.sign(), await location.get(page, {})
+
+    assert published.json()["paused"]
+    assert 'name="email"' in first.text
+    assert refused.status_code == 409
+    assert 'name="email"' not in second.text
+
+
+async def test_after_a_quiet_time_a_number_is_ten_minutes_old_at_most(deployed: World, location: Location) -> None:
+    """Its first reader sees the last one and the next the present one; later than that, the first waits for it."""
+
+    async def total(at: timedelta) -> int:
+        deployed.now = NOW + at
+        number: int = (await location.get(COUNT, {})).json()["total"]
+        return number
+
+    quiet, long_quiet = timedelta(seconds=604), timedelta(seconds=606)
+    before = await total(timedelta())
+    await deployed.press(await deployed.sign_and_deliver())
+    first, second = await total(quiet), await total(quiet)
+    await deployed.press(await deployed.sign_and_deliver(email="bob@example.org"))
+    later = await total(quiet + long_quiet)
+
+    assert (before, first, second, later) == (0, 0, 1, 2)
 
 
 async def test_a_storm_of_trackers_hardly_reaches_the_functions(deployed: World, plan: dict[str, Any]) -> None:
@@ -230,7 +359,6 @@ def test_the_limits_are_those_that_are_written_down(plan: dict[str, Any]) -> Non
         if rule["action"] == "throttle"
     }
 
-    reading, signing = limits["count"], limits["sign"]
-    assert limits == {"count": reading, "embed": reading, "sign": signing, "confirm": signing}
+    assert set(limits) == {"reading", "signing"}
     page = " ".join((REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8").split())
-    assert f"{reading:,} requests a minute from one address, {signing:,} for signing" in page
+    assert f"{limits['reading']:,} requests a minute from one address, {limits['signing']:,} for signing" in page

@@ -90,7 +90,7 @@ class Platform:
 
     #: Ours: caches that each ask for their own copy: some in each of the dozens of places in and around Europe.
     #: Concurrent misses in one of them become one request ("request coalescing", on by default), and while a copy
-    #: is renewed, the old one is served (`stale-while-revalidate`).
+    #: is renewed, the old one is served (`serve_while_stale`).
     caches: int = 60
 
 
