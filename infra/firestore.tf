@@ -3,15 +3,16 @@ locals {
   # indexes: nothing is ever queried but by name, and a rising indexed field, a time above all, caps a collection at
   # about 500 writes a second.
   collections = {
-    signatures   = { database = google_firestore_database.main.name, expires = true }
-    mailboxes    = { database = google_firestore_database.main.name, expires = true }
-    dead_letters = { database = google_firestore_database.main.name, expires = true }
-    tally        = { database = google_firestore_database.main.name, expires = false }
-    funnel       = { database = google_firestore_database.main.name, expires = false }
-    history      = { database = google_firestore_database.main.name, expires = false }
-    desk         = { database = google_firestore_database.main.name, expires = false }
-    spool        = { database = google_firestore_database.spool.name, expires = false }
-    removals     = { database = google_firestore_database.spool.name, expires = true }
+    signatures    = { database = google_firestore_database.main.name, expires = true }
+    mailboxes     = { database = google_firestore_database.main.name, expires = true }
+    dead_letters  = { database = google_firestore_database.main.name, expires = true }
+    tally         = { database = google_firestore_database.main.name, expires = false }
+    funnel        = { database = google_firestore_database.main.name, expires = false }
+    funnel_writes = { database = google_firestore_database.main.name, expires = true }
+    history       = { database = google_firestore_database.main.name, expires = false }
+    desk          = { database = google_firestore_database.main.name, expires = false }
+    spool         = { database = google_firestore_database.spool.name, expires = false }
+    removals      = { database = google_firestore_database.spool.name, expires = true }
   }
 
   store_roles = {

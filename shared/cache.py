@@ -1,8 +1,10 @@
 """A cache that serves what it has while it reads again: readers cost next to nothing, and outages do not show."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
@@ -10,12 +12,33 @@ from pydantic import ValidationError
 from shared import log
 from shared.errors import Unavailable
 
-#: So long a request waits for a newer value than the one it could have at once.
-TIMEOUT_SECONDS = 3
+#: So long a request waits for a newer value than the one it could have at once. A cold start of count with its
+#: first read takes about a second, and a signer who is kept for more than two wonders whether the button works.
+TIMEOUT_SECONDS = 2
+#: Between requests the platform takes the processor away, and a refresh under way stands still. A value that has
+#: not been checked for so many times its `max_age` is therefore not served before a refresh was waited for.
+_MAX_AGES_UNCHECKED = 6
 #: An outage is worth a line a minute for each campaign.
 _LOG_EVERY = timedelta(minutes=1)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Entry(Generic[T]):
+    """The value of one campaign. Times are those at which a refresh began.
+
+    `read_at`: of the one that gave `value`; `checked_at`: of the last one that ended, well or not; `tried_at`: of
+    the last one.
+    """
+
+    value: T | None = None
+    read_at: datetime = _NEVER
+    checked_at: datetime = _NEVER
+    tried_at: datetime = _NEVER
+    logged_at: datetime = _NEVER
+    refresh: asyncio.Task[T] | None = None
 
 
 class StaleWhileRevalidate(Generic[T]):
@@ -25,8 +48,7 @@ class StaleWhileRevalidate(Generic[T]):
 
     Args:
         read: makes a new value, from the campaign, the moment, and the value before it if there is one.
-        log_event: what the log says, once a minute, while an old value is served.
-        initial: values to begin with, by campaign, which are stale.
+        log_event: what the log says, once a minute, while there is no new value.
     """
 
     def __init__(
@@ -35,82 +57,95 @@ class StaleWhileRevalidate(Generic[T]):
         *,
         max_age: timedelta,
         log_event: str,
-        initial: Mapping[str, T] | None = None,
     ) -> None:
         self._read = read
         self._max_age = max_age
+        self._max_unchecked = _MAX_AGES_UNCHECKED * max_age
         self._log_event = log_event
-        self._initial = initial or {}
-        self._refreshes = dict[str, asyncio.Task[T]]()
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything but the initial values."""
-        self._values = dict(self._initial)
-        self._tried_at = dict[str, datetime]()
-        self._logged_at = dict[str, datetime]()
+        """Forget everything."""
+        self._entries = defaultdict[str, _Entry[T]](_Entry)
 
     async def get(self, campaign: str, now: datetime) -> T:
         """Return the value, after a refresh if it is stale: one request waits for that, the others do not.
 
+        All wait where nothing has been checked for long, as after a freeze, see `wait`.
+
         Raises:
             Unavailable, ValidationError: there is no value yet, and the source gives none.
         """
-        last = self._values.get(campaign)
-        if last is not None and self._is_fresh(campaign, now):
-            return last
-        refresh = self._refresh(campaign, now)
+        entry = self._entries[campaign]
+        is_fresh = now - entry.tried_at < self._max_age and self._is_checked(entry, now)
+        if entry.value is not None and is_fresh:
+            return entry.value
+        refresh = self._refresh(campaign, entry, now)
         try:
-            return await asyncio.wait_for(asyncio.shield(refresh), None if last is None else TIMEOUT_SECONDS)
+            return await asyncio.wait_for(
+                asyncio.shield(refresh), None if entry.value is None else TIMEOUT_SECONDS
+            )
         except (Unavailable, ValidationError, TimeoutError) as error:
-            if last is None:
+            if entry.value is None:
                 raise
-            self._tried_at[campaign] = now  # one request in `max_age` waits for a source that hangs, not every one
-            self._log(campaign, error, now)
-            return last
+            # One request in `max_age` waits for a source that hangs, not every one.
+            entry.tried_at = entry.checked_at = now
+            self._log(campaign, entry, error, now)
+            return entry.value
 
-    def peek(self, campaign: str, now: datetime) -> T:
-        """Return the last value at once; if it is stale, start a refresh that nobody waits for.
+    async def wait(self, campaign: str, now: datetime) -> None:
+        """Wait for a refresh where none has ended for long: at first, or after a freeze. Never raises.
 
-        Raises:
-            KeyError: nothing is cached for this campaign.
+        For `TIMEOUT_SECONDS` at most. While the source is unavailable, one refresh after the other ends without a
+        value, and nobody waits.
         """
-        last = self._values[campaign]
-        if not self._is_fresh(campaign, now):
-            self._refresh(campaign, now)
-        return last
+        entry = self._entries[campaign]
+        if self._is_checked(entry, now):
+            return
+        done, _ = await asyncio.wait([self._refresh(campaign, entry, now)], timeout=TIMEOUT_SECONDS)
+        if not done:
+            entry.checked_at = now  # or every request would wait for a source that hangs
+
+    def peek(self, campaign: str, now: datetime) -> T | None:
+        """Return the last value at once, None before the first; if it is stale, start a refresh."""
+        entry = self._entries[campaign]
+        if now - entry.tried_at >= self._max_age:
+            self._refresh(campaign, entry, now)
+        return entry.value
 
     async def settled(self) -> None:
         """Wait for the refreshes that are under way."""
-        await asyncio.gather(*self._refreshes.values(), return_exceptions=True)
+        refreshes = [entry.refresh for entry in self._entries.values() if entry.refresh]
+        await asyncio.gather(*refreshes, return_exceptions=True)
 
-    def _is_fresh(self, campaign: str, now: datetime) -> bool:
-        tried_at = self._tried_at.get(campaign)
-        return tried_at is not None and now - tried_at < self._max_age
+    def _is_checked(self, entry: _Entry[T], now: datetime) -> bool:
+        return now - entry.checked_at < self._max_unchecked
 
-    def _refresh(self, campaign: str, now: datetime) -> asyncio.Task[T]:
+    def _refresh(self, campaign: str, entry: _Entry[T], now: datetime) -> asyncio.Task[T]:
         """Return the refresh that is under way, else start one."""
-        refresh = self._refreshes.get(campaign)
-        if refresh is None or refresh.done():
-            self._tried_at[campaign] = now
-            refresh = self._refreshes[campaign] = asyncio.create_task(self._renew(campaign, now))
+        refresh = entry.refresh
+        # One that began long ago was frozen with the process, and its connection may have ended meanwhile.
+        if refresh is None or refresh.done() or now - entry.tried_at >= self._max_unchecked:
+            entry.tried_at = now
+            refresh = entry.refresh = asyncio.create_task(self._renew(campaign, entry, now))
             refresh.add_done_callback(_retrieve_exception)
         return refresh
 
-    async def _renew(self, campaign: str, now: datetime) -> T:
+    async def _renew(self, campaign: str, entry: _Entry[T], now: datetime) -> T:
         try:
-            value = await self._read(campaign, now, self._values.get(campaign))
+            value = await self._read(campaign, now, entry.value)
         except (Unavailable, ValidationError) as error:
-            if campaign in self._values:
-                self._log(campaign, error, now)
+            self._log(campaign, entry, error, now)
             raise
-        self._values[campaign] = value
+        finally:
+            entry.checked_at = max(entry.checked_at, now)
+        if now >= entry.read_at:  # one that was frozen may end after a later one
+            entry.value, entry.read_at = value, now
         return value
 
-    def _log(self, campaign: str, error: Exception, now: datetime) -> None:
-        logged_at = self._logged_at.get(campaign)
-        if logged_at is None or now - logged_at >= _LOG_EVERY:
-            self._logged_at[campaign] = now
+    def _log(self, campaign: str, entry: _Entry[T], error: Exception, now: datetime) -> None:
+        if now - entry.logged_at >= _LOG_EVERY:
+            entry.logged_at = now
             log.exception(self._log_event, error.__cause__ or error, campaign=campaign)
 
 

@@ -66,6 +66,7 @@ class DeliverDependencies(Dependencies):
 
 @dataclass(slots=True, kw_only=True)
 class ConfirmDependencies(Dependencies):
+    campaigns: LiveCampaigns
     store: "Store"
     funnel: "Funnel"
     envelopes: "Envelopes"

@@ -30,7 +30,7 @@ snapshots = counter.snapshots(deps.store)
 
 async def get_confirm(call: Call) -> Response:
     """Show the confirm page, counting its opening in the funnel."""
-    link, campaign = _verify(call, Purpose.CONFIRM)
+    link, campaign = await _verify(call, Purpose.CONFIRM)
     # From the link alone: it may be opened any number of times, and no database has to keep up with that.
     deps.funnel.opened(link.campaign, link.submission, links.cohort(link))
     newsletter = {"1": True, "0": False}.get(link.newsletter)
@@ -41,7 +41,7 @@ async def get_confirm(call: Call) -> Response:
 
 async def post_confirm(call: Call) -> Response:
     """Confirm the signature, which counts it once."""
-    link, campaign = _verify(call, Purpose.CONFIRM)
+    link, campaign = await _verify(call, Purpose.CONFIRM)
     if not campaign.takes_confirmations(deps.now()):
         raise CampaignClosed(campaign=campaign.id)
     try:
@@ -87,7 +87,7 @@ async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:
 
 async def get_withdraw(call: Call) -> Response:
     """Show the withdraw page."""
-    _, campaign = _verify(call, Purpose.WITHDRAW)
+    _, campaign = await _verify(call, Purpose.WITHDRAW)
     return pages.withdraw(campaign, call.locale(campaign))
 
 
@@ -97,7 +97,7 @@ async def post_withdraw(call: Call) -> Response:
     The press goes into the queue as well. deliver notes it where a restore of the database does not undo it, and
     withdraws what was not withdrawn here.
     """
-    link, campaign = _verify(call, Purpose.WITHDRAW)
+    link, campaign = await _verify(call, Purpose.WITHDRAW)
     press = DeferredPress(purpose="withdraw", token=call.params["token"], pressed_at=deps.now())
     try:
         outcome: str = await deps.store.withdraw(link.campaign, link.digest, press.pressed_at)
@@ -116,7 +116,7 @@ async def post_withdraw(call: Call) -> Response:
     return pages.withdrawn(campaign, call.locale(campaign))
 
 
-def _verify(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
+async def _verify(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
     """Verify the token; return its link and campaign.
 
     Raises:
@@ -132,6 +132,7 @@ def _verify(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
     call.wanted_language = link.locale
     if link.campaign not in deps.campaigns:
         raise InvalidToken
+    await deps.campaigns.refresh(link.campaign)
     return link, deps.campaigns[link.campaign]
 
 
@@ -165,4 +166,6 @@ runtime.freeze()
 @functions_framework.aio.http
 async def confirm(request: Request) -> Response:
     """Answer a request, as functions-framework hands it over."""
-    return await app.answer(request)
+    response = await app.answer(request)
+    await deps.funnel.write_if_due()
+    return response

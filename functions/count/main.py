@@ -87,8 +87,14 @@ async def get_progress(call: Call) -> Response:
 
 
 async def get_overlay(call: Call) -> Response:
-    """Publish the overlay, for the functions that may not read the database."""
+    """Publish the overlay, for the functions that may not read the database.
+
+    Raises:
+        StoreUnavailable: it was never read; an empty one would lift a pause.
+    """
     snapshot = await snapshots.get(call.campaign.id, deps.now())
+    if snapshot.overlay is None:
+        raise StoreUnavailable("overlay")
     return answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
 
 

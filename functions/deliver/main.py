@@ -320,4 +320,6 @@ runtime.freeze()
 @functions_framework.aio.http
 async def deliver(request: Request) -> Response:
     """Answer a request, as functions-framework hands it over."""
-    return await app.answer(request)
+    response = await app.answer(request)
+    await deps.funnel.write_if_due()
+    return response

@@ -16,7 +16,8 @@ class LiveCampaigns(Mapping[str, Campaign]):
     """The campaigns of the files, each with its overlay as `read` gave it last. One event loop's alone.
 
     A lookup answers at once: with the file until the first overlay has come, with the last good copy while none
-    comes. If that is older than `MAX_AGE`, it starts a refresh that nobody waits for.
+    comes. If that is older than `MAX_AGE`, it starts a refresh that nobody waits for. A request first waits in
+    `refresh`, or the first answers of a cold instance would know nothing of a pause.
     """
 
     def __init__(
@@ -30,14 +31,25 @@ class LiveCampaigns(Mapping[str, Campaign]):
 
         self.files = files
         self._now = now
-        self._cache = StaleWhileRevalidate(renewed, max_age=MAX_AGE, log_event="overlay_is_stale", initial=files)
+        self._cache = StaleWhileRevalidate(renewed, max_age=MAX_AGE, log_event="overlay_is_stale")
+
+    async def refresh(self, campaign: str) -> bool:
+        """Wait for the overlay where this process has just started, or was frozen; tell whether one is known.
+
+        For at most `cache.TIMEOUT_SECONDS`, and not in each request: a signature is worth more than an overlay
+        that does not come. What the file alone says must not be cached.
+        """
+        now = self._now()
+        await self._cache.wait(campaign, now)
+        return self._cache.peek(campaign, now) is not None
 
     def __getitem__(self, campaign: str) -> Campaign:
+        file = self.files[campaign]
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self.files[campaign]  # a program that is starting up
-        return self._cache.peek(campaign, self._now())
+            return file  # a program that is starting up
+        return self._cache.peek(campaign, self._now()) or file
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.files)

@@ -1,8 +1,9 @@
 """The overlay: what changes about a campaign between two deployments.
 
 One small document per campaign, written by the organisers' desk. `paused` and `partners` are published by count,
-so that functions without a database learn of them; each function reads them in the background, and a request uses
-the last good copy. `paper`, `hand_overs` and `purged` stay inside, but for the numbers that the counter shows.
+so that functions without a database learn of them; each function reads them before its first answer, later in the
+background, and a request uses the last good copy. `paper`, `hand_overs` and `purged` stay inside, but for the
+numbers that the counter shows.
 
 The overlay names no age recipient: write access to the database must not be enough to have signers' data sealed to
 another key.

@@ -31,7 +31,7 @@ MAX_AGE = timedelta(seconds=5)
 
 def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
     """Return a snapshot as everybody may see it."""
-    tally, paper = snapshot.tally, snapshot.overlay.paper_by_country
+    tally, paper = snapshot.tally, snapshot.overlay.paper_by_country if snapshot.overlay else {}
     return Count(
         campaign=campaign.id,
         total=tally.total,
@@ -76,10 +76,10 @@ def _thresholds(initiative: Initiative, by_country: Mapping[str, int]) -> Thresh
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A tally and an overlay, and when they were read."""
+    """A tally and an overlay, and when they were read. `overlay`: None if it never could be."""
 
     tally: Tally
-    overlay: Overlay
+    overlay: Overlay | None
     as_of: datetime
 
 
@@ -93,10 +93,10 @@ def snapshots(store: Store) -> StaleWhileRevalidate[Snapshot]:
     return StaleWhileRevalidate(read, max_age=MAX_AGE, log_event="count_is_stale")
 
 
-async def _overlay(store: Store, campaign: str, last: Snapshot | None) -> Overlay:
+async def _overlay(store: Store, campaign: str, last: Snapshot | None) -> Overlay | None:
     """Read the overlay, or fall back on the last good one: the count goes on."""
     try:
         return await store.overlay(campaign)
     except (StoreUnavailable, ValidationError) as error:
         log.exception("overlay_is_stale", error.__cause__ or error, campaign=campaign)
-        return last.overlay if last else Overlay()
+        return last.overlay if last else None

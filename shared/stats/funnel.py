@@ -1,20 +1,24 @@
 """The funnel: how many were accepted, mailed, opened their link and confirmed, to see where signatures are lost.
 
 Numbers only, by day of signing and one dimension at a time; of an address, only its provider's class. Each process
-adds them up and writes every few seconds, outside of any request: a signature must not wait for statistics, nor
-fail with them. Numbers that a killed process had not written are missing here, never in the tally.
+adds them up and writes every few seconds, at the end of the request that makes it due, for between requests the
+platform takes the processor away; and what is left when it is asked to stop. A signature must not fail with
+statistics, nor wait for them for more than a second. Numbers that a killed process had not written are missing
+here, never in the tally.
 """
 
 import asyncio
-import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import secrets
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
 from shared import log
-from shared.errors import StoreUnavailable
+from shared.clock import Clock, utc_now
+from shared.shutdown import before_shutdown
 from shared.store import Store
 from shared.store.entities import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey, Submission
 
@@ -23,7 +27,11 @@ WRITE_SECONDS = 5
 MAX_SOURCES = 300
 #: Opened links that a process remembers, so that a reloaded page counts once.
 _MAX_OPENED = 10_000
-_LOG_INTERVAL_SECONDS = 300
+#: So long a request waits for a write, and a process that is asked to stop.
+_REQUEST_SECONDS = 1.0
+_SHUTDOWN_SECONDS = 5.0
+_LOG_INTERVAL = timedelta(minutes=5)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 #: Neither can be a `source`, which has no brackets.
 OTHER = "(other)"
 NONE = "(none)"
@@ -91,19 +99,29 @@ def median_minutes(minutes: Mapping[str, int]) -> int | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What one commit adds. `id`: the same in every attempt, so that a commit whose answer was lost adds once."""
+
+    campaign: str
+    counts: Mapping[FunnelKey, int]
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+
+
 class Funnel:
     """Counts in this process and writes to `store`. Used from one event loop only."""
 
-    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Store, now: Clock = utc_now) -> None:
         self._store = store
-        self._clock = clock
+        self._now = now
         self._counts = dict[str, Counter[FunnelKey]]()
+        #: Those that a write has begun with, oldest first.
+        self._batches = deque[_Batch]()
         self._sources = dict[str, set[str]]()
         self._opened = OrderedDict[str, None]()
-        self._written = -float(WRITE_SECONDS)
-        self._logged = -float(_LOG_INTERVAL_SECONDS)
-        self._writing: asyncio.Task[None] | None = None
+        self._written_at = self._logged_at = _NEVER
         self._one_writer = asyncio.Lock()
+        self._is_used = self._is_stopping = False
 
     def count(self, campaign: str, stage: Stage, submission: Submission) -> None:
         """Count a submission that was ACCEPTED or MAILED."""
@@ -144,34 +162,49 @@ class Funnel:
             reached[Dimension.MINUTES] = bucket(minutes)
         counts = self._counts.setdefault(campaign, Counter())
         counts.update(FunnelKey(cohort.day, stage, dimension, key) for dimension, key in reached.items())
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_when_due())
+        if not self._is_used:
+            self._is_used = True
+            before_shutdown(self._stop)
 
-    async def write(self) -> None:
-        """Write the counts; those that cannot be written now are kept for the next time."""
-        async with self._one_writer:
-            self._written = self._clock()
-            counted, self._counts = self._counts, {}
-            for campaign, counts in counted.items():
-                for part in _parts(counts):
-                    await self._add(campaign, part)
+    async def write_if_due(self) -> None:
+        """Write the counts once in `WRITE_SECONDS`, with each request once the process is to stop; never raise.
 
-    async def _add(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
+        For the end of a request, which waits for a second at most.
+        """
+        is_due = self._is_stopping or self._now() - self._written_at >= timedelta(seconds=WRITE_SECONDS)
+        if is_due and (self._counts or self._batches):
+            await self.write(_REQUEST_SECONDS)
+
+    async def write(self, timeout_seconds: float = _SHUTDOWN_SECONDS) -> None:
+        """Write the counts; those that cannot be written now are kept for the next time. Never raise."""
         try:
-            await self._store.add_to_funnel(campaign, counts)
-        except StoreUnavailable as error:
+            async with asyncio.timeout(timeout_seconds), self._one_writer:
+                self._written_at = self._now()
+                await self._write_batches()  # those of the last time as they were then
+                self._batches.extend(self._cut())
+                await self._write_batches()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the request its answer
             # Seldom: an unavailable database is unavailable to every request.
-            if self._clock() - self._logged >= _LOG_INTERVAL_SECONDS:
-                self._logged = self._clock()
-                log.exception("funnel_not_written", error.__cause__ or error, campaign=campaign)
-            self._counts.setdefault(campaign, Counter()).update(counts)
+            if self._now() - self._logged_at >= _LOG_INTERVAL:
+                self._logged_at = self._now()
+                log.exception("funnel_not_written", error.__cause__ or error)
 
-    async def aclose(self) -> None:
-        """Write the remaining counts and stop writing."""
+    def _cut(self) -> Iterator[_Batch]:
+        """Move the counts into batches of what one commit takes."""
+        counted, self._counts = self._counts, {}
+        for campaign, counts in counted.items():
+            for part in _parts(counts):
+                yield _Batch(campaign, part)
+
+    async def _write_batches(self) -> None:
+        while self._batches:
+            batch = self._batches[0]
+            await self._store.add_to_funnel(batch.campaign, batch.counts, batch.id, self._now())
+            self._batches.popleft()
+
+    async def _stop(self) -> None:
+        self._is_stopping = True
         await self.write()
-        if self._writing:
-            self._writing.cancel()
-            await asyncio.wait([self._writing])
 
     def _source(self, day: str, source: str | None) -> str:
         if source is None:
@@ -183,11 +216,6 @@ class Funnel:
             return OTHER
         known.add(source)
         return source
-
-    async def _write_when_due(self) -> None:
-        # At once after a pause: an instance without requests gets hardly any CPU to write later.
-        await asyncio.sleep(max(0, self._written + WRITE_SECONDS - self._clock()))
-        await self.write()
 
 
 def _parts(counts: Mapping[FunnelKey, int]) -> Iterator[dict[FunnelKey, int]]:

@@ -100,10 +100,13 @@ class Store(Protocol):
     async def history(self, campaign: str, since: date) -> Sequence[Day]:
         """Read the history from this day (UTC) on, oldest first; a day without a point is left out."""
 
-    async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
+    async def add_to_funnel(
+        self, campaign: str, counts: Mapping[FunnelKey, int], write_id: str, now: datetime
+    ) -> None:
         """Add to the numbers of the funnel, in one commit: those of one day, at most `MAX_FUNNEL_COUNTS`.
 
-        Where the database is full of made-up sources, those are left out.
+        A repeat with the same `write_id`, which is random, adds nothing for `FUNNEL_WRITE_TTL`. Where the database
+        is full of made-up sources, those are left out.
         """
 
     async def overlay(self, campaign: str) -> Overlay:

@@ -23,6 +23,8 @@ CLAIM_TTL = timedelta(hours=1)
 
 #: Firestore takes 500 increments for one document in one commit (https://firebase.google.com/docs/firestore/quotas).
 MAX_FUNNEL_COUNTS = 400
+#: Longer than a process repeats a write, of which it may not know whether it was done.
+FUNNEL_WRITE_TTL = timedelta(days=7)
 
 
 class Status(StrEnum):

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from google.api_core.exceptions import InvalidArgument
+from google.api_core.exceptions import AlreadyExists, InvalidArgument
 from google.cloud.firestore import DocumentSnapshot
 from pydantic import TypeAdapter
 
@@ -25,6 +25,7 @@ from shared.databases.firestore import FirestoreDatabase, Write, unavailable_for
 from shared.store import transitions
 from shared.store.documents import DAY, MAILBOX, SIGNATURE
 from shared.store.entities import (
+    FUNNEL_WRITE_TTL,
     TOMBSTONE_TTL,
     Address,
     Confirmation,
@@ -171,7 +172,9 @@ class FirestoreStore:
         days = await until_committed(lambda: self.database.query(path, start=f"{since}"))
         return [DAY.validate_python(day.to_dict()) for day in days]
 
-    async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
+    async def add_to_funnel(
+        self, campaign: str, counts: Mapping[FunnelKey, int], write_id: str, now: datetime
+    ) -> None:
         [day] = {key.day for key in counts}
         document: dict[str, Any] = {}
         for key, number in counts.items():
@@ -179,18 +182,22 @@ class FirestoreStore:
         # One of a few documents: many processes write to the same day.
         name = f"{random.randrange(_FUNNEL_SHARDS)}.{day}"  # noqa: S311 - no secret
         path = f"campaigns/{campaign}/funnel/{name}"
-        await until_committed(partial(self._add_to_funnel, campaign, path, document))
+        marker = {"expire_at": now + FUNNEL_WRITE_TTL}
+        once = firestore.replace(f"campaigns/{campaign}/funnel_writes/{write_id}", marker, None)
+        await until_committed(partial(self._add_to_funnel, campaign, once, path, document))
 
-    async def _add_to_funnel(self, campaign: str, path: str, document: dict[str, Any]) -> None:
+    async def _add_to_funnel(self, campaign: str, once: Write, path: str, document: dict[str, Any]) -> None:
         try:
-            await self.database.commit(firestore.increment(path, document))
+            await self.database.commit(once, firestore.increment(path, document))
+        except AlreadyExists:
+            pass  # this write was done before, and the answer lost
         except InvalidArgument as full:
             # Somebody has made up sources until the document was full (1 MiB): the rest is worth more.
             log.exception("funnel_is_full", full, campaign=campaign)
             for stage in document.values():
                 stage.pop("source", None)
-            with contextlib.suppress(InvalidArgument):  # what is full stays full: there is no later
-                await self.database.commit(firestore.increment(path, document))
+            with contextlib.suppress(AlreadyExists, InvalidArgument):  # what is full stays full
+                await self.database.commit(once, firestore.increment(path, document))
 
     async def overlay(self, campaign: str) -> Overlay:
         [stored] = await until_committed(lambda: self.database.read(overlay_path(campaign)))

@@ -15,6 +15,7 @@ from shared.errors import StoreUnavailable
 from shared.store import transitions
 from shared.store.documents import DAY, MAILBOX, SIGNATURE
 from shared.store.entities import (
+    FUNNEL_WRITE_TTL,
     TOMBSTONE_TTL,
     Address,
     Confirmation,
@@ -51,6 +52,8 @@ CREATE TABLE IF NOT EXISTS funnel (
     campaign TEXT, day TEXT, stage TEXT, dimension TEXT, key TEXT, value INTEGER NOT NULL,
     PRIMARY KEY (campaign, day, stage, dimension, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS funnel_writes (id TEXT PRIMARY KEY, expire_at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS funnel_writes_by_expire_at ON funnel_writes (expire_at);
 CREATE TABLE IF NOT EXISTS history (
     campaign TEXT, day TEXT, document TEXT NOT NULL, PRIMARY KEY (campaign, day)
 ) WITHOUT ROWID;
@@ -136,12 +139,20 @@ class SqliteStore:
 
         return await self.database.run(work)
 
-    async def add_to_funnel(self, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
+    async def add_to_funnel(
+        self, campaign: str, counts: Mapping[FunnelKey, int], write_id: str, now: datetime
+    ) -> None:
+        mark = "INSERT OR IGNORE INTO funnel_writes VALUES (?, ?)"
         add = (
             "INSERT INTO funnel VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value"
         )
         rows = [(campaign, *key, number) for key, number in counts.items()]
-        await self.database.transact(lambda database: database.executemany(add, rows))
+
+        def work(database: sqlite3.Connection) -> None:
+            if database.execute(mark, (write_id, (now + FUNNEL_WRITE_TTL).timestamp())).rowcount:
+                database.executemany(add, rows)
+
+        await self.database.transact(work)
 
     async def overlay(self, campaign: str) -> Overlay:
         return await self.database.run(lambda database: read_overlay(database, campaign))
@@ -225,7 +236,7 @@ def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mail
 
 def _delete_expired(database: sqlite3.Connection, now: datetime) -> None:
     """Delete what has expired, as Firestore does by itself: it was promised to be gone."""
-    for table in ("signatures", "mailboxes", "dead_letters"):
+    for table in ("signatures", "mailboxes", "funnel_writes", "dead_letters"):
         database.execute(f"DELETE FROM {table} WHERE expire_at <= ?", (now.timestamp(),))  # noqa: S608 - our own names
 
 

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import compile_path
 
 from shared import log
+from shared.campaigns.live import LiveCampaigns
 from shared.errors import MethodNotAllowed, NotFound, PublicError, TryAgain, Unavailable
 from shared.models.responses import Health
 from shared.runtime import Dependencies
@@ -103,8 +104,17 @@ class App:
         raise NotFound
 
     async def _dispatch(self, route: Route, call: Call) -> Response:
-        if "campaign" in call.params:
-            _ = call.campaign  # an unknown campaign comes before a wrong method
+        if "campaign" not in call.params:
+            return await self._handle(route, call)
+        campaign = call.campaign  # an unknown campaign comes before a wrong method
+        live = call.campaigns
+        has_overlay = not isinstance(live, LiveCampaigns) or await live.refresh(campaign.id)
+        response = await self._handle(route, call)
+        if not has_overlay:
+            response.headers.update(NO_STORE)  # the campaign may be paused, or have more partners than its file
+        return response
+
+    async def _handle(self, route: Route, call: Call) -> Response:
         if call.request.method == "OPTIONS":
             return self._preflight(route, call)
         handler = route.handler(call.request.method)

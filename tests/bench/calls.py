@@ -14,7 +14,7 @@ from tests.support.counting_proxy import CountingProxy
 from tests.support.deployment import COUNT, SIGNATURES, signature
 
 #: Written and read every few seconds by each process, however many people sign: statistics and the desk's changes.
-_BY_THE_CLOCK = {"funnel", "desk"}
+_BY_THE_CLOCK = {"funnel", "funnel_writes", "funnel funnel_writes", "desk"}
 
 SIGNERS = 20
 READERS = 500

@@ -1,4 +1,4 @@
-"""A change to the overlay reaches every function within a minute, and no request waits for it."""
+"""A change to the overlay reaches every function within a minute, and only the first request waits for it."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -9,6 +9,7 @@ import pytest
 from desk.store.sqlite import SqliteMaintenance
 from shared.campaigns.live import MAX_AGE
 from shared.campaigns.overlay import AdmittedPartner, Overlay, Paper, PublishedOverlay
+from shared.errors import StoreUnavailable
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, SIGNATURES, World, signature, world
 
@@ -23,19 +24,94 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         yield made
 
 
+async def unavailable(*_: object) -> None:
+    raise StoreUnavailable("unavailable")
+
+
+async def store(here: World, overlay: Overlay) -> None:
+    """Change the overlay as the desk does."""
+    records = SqliteMaintenance(here.folder / "store.db")
+    await records.change_overlay(CAMPAIGN, lambda _: overlay)
+    records.close()
+
+
 async def change(here: World, overlay: Overlay) -> None:
     """Change the overlay as the desk does, and let time pass until every function has reloaded it.
 
     Once is not enough: while one request reloads the tally, count answers the others with what it read before.
     """
-    records = SqliteMaintenance(here.folder / "store.db")
-    await records.change_overlay(CAMPAIGN, lambda _: overlay)
-    records.close()
+    await store(here, overlay)
     for _ in range(3):
         here.now += MAX_AGE
         await here.client.get(PAGE)
         await here.client.get(f"/v1/campaigns/{CAMPAIGN}/signatures")
         await here.overlays()
+
+
+class TestColdInstance:
+    """The first answer of a process, which has read no overlay yet."""
+
+    async def test_of_sign_refuses_a_signature_while_paused(self, here: World) -> None:
+        """A pause holds for instances that start after it, too."""
+        await store(here, Overlay(paused=True))
+
+        refused = await here.sign()
+
+        assert (refused.status_code, refused.json()["code"]) == (409, "campaign_paused")
+
+    async def test_of_sign_lets_an_admitted_partners_page_read_the_answer(self, here: World) -> None:
+        """The preflight asks first, and a browser gives up for good where it is refused."""
+        await store(here, Overlay(partners={"new": AdmittedPartner(name="New Partner", origins=(NEW,))}))
+
+        preflight = await here.client.options(SIGNATURES, headers={"Origin": NEW})
+
+        assert preflight.headers["access-control-allow-origin"] == NEW
+
+    async def test_of_embed_may_be_framed_by_an_admitted_partner(self, here: World) -> None:
+        """A CDN keeps the answer, so it had better be right."""
+        await store(here, Overlay(partners={"new": AdmittedPartner(name="New Partner", origins=(NEW,))}))
+
+        frame = await here.client.get(f"{PAGE}&embed=1&partner=new")
+
+        assert NEW in frame.headers["content-security-policy"]
+        assert "public" in frame.headers["cache-control"]
+
+    async def test_of_confirm_names_an_admitted_partner(self, here: World) -> None:
+        """The signer sees whose newsletter it is about."""
+        await store(here, Overlay(partners={"new": AdmittedPartner(name="New Partner", origins=(NEW,))}))
+        mail = await here.sign_and_deliver(partner="new", newsletter=True)
+
+        page = await here.client.get(mail.links["confirm"])
+
+        assert "New Partner" in page.text
+
+    async def test_goes_by_the_file_while_count_is_down(
+        self, here: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody is refused, and no CDN keeps what may be wrong, until count answers again."""
+        with monkeypatch.context() as down:
+            down.setattr(here.functions["count"].deps.store, "tally", unavailable)
+            signed = await here.sign()
+            cold = [await here.client.get(path) for path in (PAGE, FORM, f"/c/{CAMPAIGN}/embed?lang=en")]
+        here.now += MAX_AGE
+        await here.client.get(PAGE)
+        await here.overlays()
+        warm = await here.client.get(PAGE)
+
+        assert signed.status_code == 202
+        assert {(page.status_code, page.headers["cache-control"]) for page in cold} == {(200, "no-store")}
+        assert "public" in warm.headers["cache-control"]
+
+    async def test_of_count_publishes_no_overlay_that_it_could_not_read(
+        self, here: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An empty one would lift a pause; the count itself goes on."""
+        monkeypatch.setattr(here.functions["count"].deps.store, "overlay", unavailable)
+
+        published = await here.client.get(f"/v1/campaigns/{CAMPAIGN}/overlay")
+
+        assert (published.status_code, published.headers["cache-control"]) == (503, "no-store")
+        assert (await here.count())["total"] == 0
 
 
 class TestPause:

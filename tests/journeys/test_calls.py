@@ -21,7 +21,7 @@ SIGNATURES = 10
 
 TALLY = Call("RunQuery", "tally")
 OVERLAY = Call("BatchGetDocuments", "desk")
-FUNNEL = Call("Commit", "funnel")
+FUNNEL = Call("Commit", "funnel funnel_writes")
 #: Calls that a process makes every few seconds.
 PERIODIC = {TALLY, OVERLAY, FUNNEL}
 

@@ -188,7 +188,7 @@ async def world(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: st
             if hasattr(module.deps, "store"):
                 closing.callback(module.deps.store.close)
             if hasattr(module.deps, "funnel"):
-                closing.push_async_callback(module.deps.funnel.aclose)
+                closing.push_async_callback(module.deps.funnel.write)
             if hasattr(module.deps, "envelopes"):
                 closing.push_async_callback(module.deps.envelopes.aclose)
         yield made

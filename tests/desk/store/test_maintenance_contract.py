@@ -1,8 +1,9 @@
 """The contract of the desk's store adapters, run against SQLite and Google's Firestore emulator."""
 
 import asyncio
+import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -390,6 +391,11 @@ class TestOverlay:
         assert await store.overlay(campaign_id) == Overlay()
 
 
+async def add(store: Maintenance, campaign: str, counts: Mapping[FunnelKey, int]) -> None:
+    """Add to the funnel as a write of its own."""
+    await store.add_to_funnel(campaign, counts, secrets.token_hex(16), NOW)
+
+
 class TestFunnel:
     async def test_adds_up_the_counts_of_all_processes(self, store: Maintenance, campaign_id: str) -> None:
         """Days, stages, dimensions and campaigns are counted separately."""
@@ -397,12 +403,24 @@ class TestFunnel:
         source = FunnelKey("2026-11-22", "accepted", "source", "a-b.c `d")
         second = FunnelKey("2026-11-23", "confirmed", "minutes", "10")
 
-        await store.add_to_funnel(campaign_id, {first: 2, source: 1})
-        await asyncio.gather(*(store.add_to_funnel(campaign_id, {first: 1}) for _ in range(5)))
-        await store.add_to_funnel(campaign_id, {second: 7})
-        await store.add_to_funnel(f"{campaign_id}-2", {first: 100})
+        await add(store, campaign_id, {first: 2, source: 1})
+        await asyncio.gather(*(add(store, campaign_id, {first: 1}) for _ in range(5)))
+        await add(store, campaign_id, {second: 7})
+        await add(store, f"{campaign_id}-2", {first: 100})
 
         assert dict(await store.funnel(campaign_id)) == {first: 7, source: 1, second: 7}
+
+    async def test_adds_a_repeated_write_once(self, store: Maintenance, campaign_id: str) -> None:
+        """A process that did not get the answer repeats its write, and cannot know that it was done."""
+        key = FunnelKey("2026-11-22", "accepted", "country", "DE")
+
+        for write_id in ("one", "two", "one"):
+            await store.add_to_funnel(campaign_id, {key: 3}, f"{campaign_id}-{write_id}", NOW)
+        await asyncio.gather(
+            *(store.add_to_funnel(campaign_id, {key: 5}, f"{campaign_id}-three", NOW) for _ in range(5))
+        )
+
+        assert dict(await store.funnel(campaign_id)) == {key: 11}
 
     async def test_accepts_as_many_counts_at_once_as_the_limit_says(
         self, store: Maintenance, campaign_id: str
@@ -413,7 +431,7 @@ class TestFunnel:
             for number in range(MAX_FUNNEL_COUNTS)
         }
 
-        await store.add_to_funnel(campaign_id, counts)
+        await add(store, campaign_id, counts)
 
         assert dict(await store.funnel(campaign_id)) == counts
 

@@ -1,7 +1,7 @@
 """Changes to a campaign between two deployments, and how every function gets them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 
 import pytest
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from shared import cache
 from shared.campaigns.live import MAX_AGE, LiveCampaigns
 from shared.campaigns.loader import load_all
 from shared.campaigns.model import Campaign
@@ -122,6 +123,12 @@ class Source:
         return self.given
 
 
+@pytest.fixture
+def _short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up waiting for a source that hangs at once."""
+    monkeypatch.setattr(cache, "TIMEOUT_SECONDS", 0.001)
+
+
 class TestLiveCampaigns:
     @pytest.fixture(autouse=True)
     def _live(self) -> None:
@@ -132,7 +139,7 @@ class TestLiveCampaigns:
     def is_paused(self) -> bool:
         return self.campaigns[CAMPAIGN].paused
 
-    async def test_nobody_waits_for_a_read(self) -> None:
+    async def test_no_lookup_waits_for_a_read(self) -> None:
         """While a read hangs, the campaign is that of the file; afterwards the overlay applies."""
         self.source.open.clear()
         self.source.given = PublishedOverlay(paused=True)
@@ -185,6 +192,79 @@ class TestLiveCampaigns:
         assert self.source.reads == 1
         self.source.open.set()
         await self.campaigns.settled()
+
+    async def test_the_first_request_waits_for_the_first_overlay(self) -> None:
+        """So a process that has just started knows of a pause before it answers."""
+        self.source.given = PublishedOverlay(paused=True)
+
+        assert await self.campaigns.refresh(CAMPAIGN)
+
+        assert self.is_paused()
+
+    @pytest.mark.usefixtures("_short_timeout")
+    async def test_only_the_first_request_waits_for_a_source_that_hangs(self) -> None:
+        """After the timeout the file applies, and nobody waits until the overlay comes."""
+        self.source.open.clear()
+        self.source.given = PublishedOverlay(paused=True)
+
+        assert not await self.campaigns.refresh(CAMPAIGN)
+        self.now += MAX_AGE
+        assert not await self.at_once(self.campaigns.refresh(CAMPAIGN))
+        assert not self.is_paused()
+
+        self.source.open.set()
+        await self.campaigns.settled()
+        assert await self.at_once(self.campaigns.refresh(CAMPAIGN))
+        assert self.is_paused()
+
+    async def test_only_the_first_request_waits_for_a_source_that_is_unavailable(self) -> None:
+        """Requests keep looking for the overlay in the background."""
+        self.source.given = StoreUnavailable("unavailable")
+        assert not await self.campaigns.refresh(CAMPAIGN)
+        for _ in range(20):
+            self.now += MAX_AGE
+            assert not await self.at_once(self.campaigns.refresh(CAMPAIGN))
+            await self.campaigns.settled()
+
+        assert self.source.reads == 21
+
+    async def test_the_first_request_after_a_freeze_waits_again(self) -> None:
+        """The platform stops a process that has no requests, and its overlay may be hours old when it goes on."""
+        await self.campaigns.refresh(CAMPAIGN)
+        self.source.given = PublishedOverlay(paused=True)
+
+        self.now += timedelta(minutes=1)
+        await self.campaigns.refresh(CAMPAIGN)
+
+        assert self.is_paused()
+
+    async def test_a_read_that_was_frozen_is_not_waited_for(self) -> None:
+        """Its connection may have ended meanwhile; what it brings after all does not replace what is newer."""
+        await self.campaigns.refresh(CAMPAIGN)
+        self.now += MAX_AGE
+        frozen = self.source.open = asyncio.Event()
+        self.is_paused()
+        await asyncio.sleep(0)
+        self.source.open = asyncio.Event()
+        self.source.open.set()
+
+        self.now += timedelta(hours=1)
+        self.source.given = PublishedOverlay(paused=True)
+        await self.campaigns.refresh(CAMPAIGN)
+        assert self.is_paused()
+
+        self.source.given = PublishedOverlay()
+        frozen.set()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert self.is_paused()
+
+    async def at_once(self, refreshing: Coroutine[None, None, bool]) -> bool:
+        """Return the result, and fail if it is not there without waiting."""
+        task = asyncio.create_task(refreshing)
+        await asyncio.sleep(0)
+        assert task.done()
+        return task.result()
 
     def test_before_the_event_loop_runs_the_files_apply(self) -> None:
         """Without an event loop nothing is read in the background."""

@@ -212,6 +212,31 @@ class TestSnapshots:
         assert meanwhile == first
         assert (await reading).as_of == NOW + MAX_AGE
 
+    async def test_are_not_served_from_the_cache_after_a_freeze(
+        self, store: FakeStore, snapshots: Snapshots
+    ) -> None:
+        """The platform stops a process without requests; all that come when it goes on wait for one read."""
+        await snapshots.get("a", NOW)
+        store.held = tally(DE=11)
+
+        got = await asyncio.gather(*(snapshots.get("a", NOW + timedelta(hours=1)) for _ in range(10)))
+
+        assert {each.tally.total for each in got} == {11}
+        assert store.reads == ["a", "a"]
+
+    async def test_go_on_without_an_overlay_that_cannot_be_read(
+        self, store: FakeStore, snapshots: Snapshots
+    ) -> None:
+        """The last one that could be read stays; at first there is none, rather than an empty one."""
+        store.broken_overlay = StoreUnavailable("unavailable")
+        first = await snapshots.get("a", NOW)
+        store.broken_overlay, store.held_overlay = None, Overlay(paused=True)
+        read = await snapshots.get("a", NOW + MAX_AGE)
+        store.broken_overlay = StoreUnavailable("unavailable")
+        last = await snapshots.get("a", NOW + 2 * MAX_AGE)
+
+        assert [each.overlay for each in (first, read, last)] == [None, Overlay(paused=True), Overlay(paused=True)]
+
     async def test_of_campaigns_are_kept_apart(self, store: FakeStore, snapshots: Snapshots) -> None:
         """Each campaign is read separately."""
         await snapshots.get("a", NOW)

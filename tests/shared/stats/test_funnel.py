@@ -1,37 +1,58 @@
 """The funnel of one process: what it adds up, and that nothing waits for it or fails because of it."""
 
+import asyncio
 import json
+import os
+import signal
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from desk import runtime
 from shared.errors import StoreUnavailable
 from shared.reference.mail_providers import provider_class
-from shared.stats.funnel import MAX_SOURCES, Cohort, Funnel, Stage, bucket, median_minutes
+from shared.stats import funnel as funnels
+from shared.stats.funnel import MAX_SOURCES, WRITE_SECONDS, Cohort, Funnel, Stage, bucket, median_minutes
 from shared.store.entities import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey
 from tests.shared.store.test_store_contract import submission
 from tests.support.clock import NOW
-from tests.support.deployment import CAMPAIGN, World, world
+from tests.support.deployment import CAMPAIGN, PUBLIC_URL, World, world
+from tests.support.processes import running
 
 TODAY = "2026-11-22"
 
 
 class Store:
-    """Adds up counts, unless it is `unavailable`."""
+    """Adds up counts unless it is `unavailable`, or hangs because it is not `open`."""
 
     def __init__(self) -> None:
         self.unavailable = False
+        self.loses_answers = False  # adds and then fails
+        self.open = asyncio.Event()
+        self.open.set()
         self.sums = dict[FunnelKey, int]()
         self.sizes = list[int]()
+        self.ids = set[str]()
 
-    async def add_to_funnel(self, _campaign: str, counts: Mapping[FunnelKey, int]) -> None:
+    async def add_to_funnel(
+        self, _campaign: str, counts: Mapping[FunnelKey, int], write_id: str, _now: datetime
+    ) -> None:
         if self.unavailable:
             raise StoreUnavailable("unavailable")
+        await self.open.wait()
+        if write_id not in self.ids:
+            self._add(counts)
+        self.ids.add(write_id)
+        if self.loses_answers:
+            raise StoreUnavailable("no answer")
+
+    def _add(self, counts: Mapping[FunnelKey, int]) -> None:
         assert len({key.day for key in counts}) == 1
         self.sizes.append(len(counts))
         for key, number in counts.items():
@@ -41,15 +62,98 @@ class Store:
         return {key.key: number for key, number in self.sums.items() if key.dimension == dimension}
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
 @pytest.fixture
 def store() -> Store:
     return Store()
 
 
 @pytest.fixture
-def funnel(store: Store) -> Funnel:
+def funnel(store: Store, clock: Clock) -> Funnel:
     made: Any = store
-    return Funnel(made, clock=lambda: 0)
+    return Funnel(made, clock)
+
+
+class TestWriting:
+    async def test_is_due_once_in_five_seconds(self, funnel: Funnel, store: Store, clock: Clock) -> None:
+        """The request that makes it due writes what those before it have counted, too."""
+        written = []
+        for seconds in (0, 1, 3, 1):
+            clock.now += timedelta(seconds=seconds)
+            funnel.count(CAMPAIGN, Stage.MAILED, submission())
+            await funnel.write_if_due()
+            written.append(store.of("all")["all"])
+
+        assert written == [1, 1, 1, 4]
+
+    async def test_is_not_done_where_nothing_was_counted(self, funnel: Funnel, store: Store, clock: Clock) -> None:
+        """A request that counts nothing costs nothing."""
+        await funnel.write_if_due()
+
+        assert store.ids == set()
+
+    async def test_holds_up_a_request_for_a_second_at_most(
+        self, funnel: Funnel, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While the database hangs the counts are kept, and written later, once."""
+        store.open.clear()
+        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        with monkeypatch.context() as short_timeout:
+            short_timeout.setattr(funnels, "_REQUEST_SECONDS", 0.001)
+            await funnel.write_if_due()
+        store.open.set()
+        clock.now += timedelta(seconds=WRITE_SECONDS)
+        await funnel.write_if_due()
+
+        assert store.of("all") == {"all": 1}
+
+    async def test_that_may_have_been_done_is_repeated_without_adding_twice(
+        self, funnel: Funnel, store: Store
+    ) -> None:
+        """What is counted after a lost answer is written apart, for the store knows the first part by its id."""
+        store.loses_answers = True
+        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        await funnel.write()
+        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        await funnel.write()
+        store.loses_answers = False
+        await funnel.write()
+
+        assert store.of("all") == {"all": 2}
+        assert len(store.ids) == 2
+
+    async def test_follows_sigterm_before_the_server_stops(
+        self, funnel: Funnel, store: Store, clock: Clock
+    ) -> None:
+        """From then on each request writes what it has counted, for no later one will."""
+        stopped = asyncio.Event()
+        before = signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+        try:
+            for _ in range(3):
+                funnel.count(CAMPAIGN, Stage.MAILED, submission())
+                await funnel.write_if_due()
+            signal.raise_signal(signal.SIGTERM)
+            await stopped.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        at_the_stop = store.of("all")
+        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        await funnel.write_if_due()
+
+        assert at_the_stop == {"all": 3}
+        assert store.of("all") == {"all": 4}
 
 
 class TestFunnel:
@@ -57,7 +161,7 @@ class TestFunnel:
         """What was not given is counted as "(none)", so that each dimension adds up to the total."""
         funnel.count(CAMPAIGN, Stage.ACCEPTED, submission(country="FR", partner="us"))
         funnel.count(CAMPAIGN, Stage.ACCEPTED, replace(submission(), source="radio", locale="de-AT"))
-        await funnel.aclose()
+        await funnel.write()
 
         assert store.of("all") == {"all": 2}
         assert store.of("country") == {"FR": 1, "DE": 1}
@@ -72,7 +176,7 @@ class TestFunnel:
     ) -> None:
         """Alerts on one provider's confirmations need the class; nothing else of the address is logged."""
         funnel.count(CAMPAIGN, Stage.MAILED, submission())
-        await funnel.aclose()
+        await funnel.write()
 
         (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert line == {
@@ -89,7 +193,7 @@ class TestFunnel:
         funnel.count(CAMPAIGN, Stage.MAILED, submission())
         await funnel.write()
         store.unavailable = False
-        await funnel.aclose()
+        await funnel.write()
 
         assert store.of("all") == {"all": 1}
 
@@ -98,7 +202,7 @@ class TestFunnel:
         for number in range(MAX_FUNNEL_COUNTS + 10):
             signed = submission(signed_at=NOW - timedelta(days=number % 2), partner=f"p{number}")
             funnel.count(CAMPAIGN, Stage.ACCEPTED, signed)
-        await funnel.aclose()
+        await funnel.write()
 
         assert max(store.sizes) <= MAX_FUNNEL_COUNTS
         assert sum(store.of("partner").values()) == MAX_FUNNEL_COUNTS + 10
@@ -108,7 +212,7 @@ class TestFunnel:
         given = submission(country="FR")
         for link in ("first", "second", "first", "first"):
             funnel.opened(CAMPAIGN, link, Cohort.of(given))
-        await funnel.aclose()
+        await funnel.write()
 
         assert {
             (key.stage, key.key): number for key, number in store.sums.items() if key.dimension == "country"
@@ -121,7 +225,7 @@ class TestFunnel:
         """It counts for the day of signing, even if it was confirmed on the next."""
         given = submission()
         funnel.confirmed(CAMPAIGN, Confirmed(given, given.signed_at + took))
-        await funnel.aclose()
+        await funnel.write()
 
         assert store.of("all") == {"all": 1}
         assert store.of("minutes") == {minutes: 1}
@@ -131,7 +235,7 @@ class TestFunnel:
         """Anybody can send any source, so only the first ones are kept apart; the rest is "(other)"."""
         for number in range(MAX_SOURCES + 50):
             funnel.count(CAMPAIGN, Stage.ACCEPTED, replace(submission(), source=f"s{number}"))
-        await funnel.aclose()
+        await funnel.write()
 
         assert len(store.of("source")) == MAX_SOURCES + 1
         assert store.of("source")["(other)"] == 50
@@ -279,16 +383,49 @@ class TestJourney:
         assert counted[FunnelKey(TODAY, "confirmed", "all", "all")] == 1
         assert counted[FunnelKey(TODAY, "confirmed", "minutes", "13")] == 1
 
-    async def test_goes_on_when_statistics_fail(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("error", [StoreUnavailable("unavailable"), RuntimeError("anything else")])
+    async def test_goes_on_when_statistics_fail(
+        self, here: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
         """While counts cannot be written, people can still sign and confirm."""
 
-        async def unavailable(*_: object) -> None:
-            raise StoreUnavailable("unavailable")
+        async def fail(*_: object) -> None:
+            raise error
 
         for name in ("deliver", "confirm"):
-            monkeypatch.setattr(here.functions[name].deps.funnel._store, "add_to_funnel", unavailable)
+            monkeypatch.setattr(here.functions[name].deps.funnel._store, "add_to_funnel", fail)
         answer = await here.press(await here.sign_and_deliver())
         await here.funnels()
 
         assert answer.json() == {"status": "confirmed"}
         assert (await here.count())["total"] == 1
+
+
+async def test_a_process_that_is_asked_to_stop_writes_all_that_it_has_counted(
+    deployed: World, tmp_path: Path
+) -> None:
+    """Links opened just before SIGTERM are counted, and so are those whose requests are under way."""
+    for number in range(40):
+        await deployed.sign(email=f"n{number}@example.org")
+    await deployed.deliver()
+    links = [urlsplit(mail.links["confirm"]).path for mail in deployed.outbox.received()]
+    settings = {
+        "PUBLIC_URL": PUBLIC_URL,
+        "STORE": "sqlite",
+        "TASKS": "local",
+        "LOCAL_FOLDER": str(deployed.folder),
+        **{name: os.environ[name] for name in ("TOKEN_KEYS", "DELIVER_RECIPIENT")},
+    }
+
+    with running("confirm", settings, tmp_path / "confirm.log") as (process, url):
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            before = [await client.get(link) for link in links[:5]]
+            under_way = [asyncio.create_task(client.get(link)) for link in links[5:]]
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            process.terminate()
+            answers = await asyncio.gather(*under_way, return_exceptions=True)
+        process.wait()
+
+    answered = [each for each in [*before, *answers] if isinstance(each, httpx.Response)]
+    assert {each.status_code for each in answered} == {200}
+    assert (await reached(deployed))["opened"] == len(answered) > 5

@@ -4,14 +4,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from shared.store.entities import TOMBSTONE_TTL, GrantMail, Unchanged
+from shared.store.entities import TOMBSTONE_TTL, FunnelKey, GrantMail, Unchanged
 from shared.store.sqlite import SqliteStore
 from tests.shared.store.test_store_contract import confirmed, make_address, pending, submission
 from tests.support.clock import NOW
 
 
 async def test_only_what_has_expired_is_deleted(tmp_path: Path) -> None:
-    """The next signature deletes expired signatures, mailboxes and dead letters; confirmed signatures stay."""
+    """The next signature deletes expired signatures, mailboxes and the like; confirmed signatures stay."""
     store = SqliteStore(tmp_path / "store.db")
     expired, kept, withdrawn, new = (make_address("c") for _ in range(4))
     await pending(store, expired)
@@ -19,6 +19,7 @@ async def test_only_what_has_expired_is_deleted(tmp_path: Path) -> None:
     await confirmed(store, withdrawn)
     await store.withdraw("c", withdrawn.digest, NOW)
     await store.add_dead_letter("task", b"sealed", "Unopenable", NOW)
+    await store.add_to_funnel("c", {FunnelKey("2026-11-22", "accepted", "all", "all"): 1}, "write", NOW)
 
     at = NOW + TOMBSTONE_TTL
     assert isinstance(await store.admit(new, submission(at), at), GrantMail)
@@ -28,6 +29,18 @@ async def test_only_what_has_expired_is_deleted(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "store.db")) as database:
         left = {
             table: {row[0] for row in database.execute(f"SELECT {key} FROM {table}")}  # noqa: S608 - our own names
-            for table, key in (("signatures", "digest"), ("mailboxes", "mailbox"), ("dead_letters", "task_id"))
+            for table, key in (
+                ("signatures", "digest"),
+                ("mailboxes", "mailbox"),
+                ("dead_letters", "task_id"),
+                ("funnel", "value"),
+                ("funnel_writes", "id"),
+            )
         }
-    assert left == {"signatures": {kept.digest, new.digest}, "mailboxes": {new.mailbox}, "dead_letters": set()}
+    assert left == {
+        "signatures": {kept.digest, new.digest},
+        "mailboxes": {new.mailbox},
+        "dead_letters": set(),
+        "funnel": {1},
+        "funnel_writes": set(),
+    }
