@@ -314,6 +314,7 @@ resource "google_monitoring_alert_policy" "this" {
   for_each = local.alerts
 
   display_name          = "${var.environment}: ${each.key}"
+  enabled               = var.alerting
   combiner              = "OR"
   severity              = each.value.to == "page" ? "CRITICAL" : "WARNING"
   notification_channels = local.channels[each.value.to]

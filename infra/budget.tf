@@ -35,11 +35,8 @@ resource "google_billing_budget" "month" {
   }
 
   # The billing account's administrators are notified in any case; a budget takes five more channels.
-  dynamic "all_updates_rule" {
-    for_each = length(var.notice_emails) > 0 ? [1] : []
-    content {
-      monitoring_notification_channels = slice(local.channels.mail, 0, min(5, length(local.channels.mail)))
-    }
+  all_updates_rule {
+    monitoring_notification_channels = slice(local.channels.mail, 0, min(5, length(local.channels.mail)))
   }
 
   depends_on = [google_project_service.this]

@@ -1,19 +1,26 @@
 locals {
+  # The database of the signatures, once it is there.
+  database = google_firestore_database.main[var.database].name
+
   # Every collection that holds documents, and whether they expire. All fields of all of them are exempt from
   # indexes: nothing is ever queried but by name, and a rising indexed field, a time above all, caps a collection at
   # about 500 writes a second.
   collections = {
-    signatures    = { database = google_firestore_database.main.name, expires = true }
-    mailboxes     = { database = google_firestore_database.main.name, expires = true }
-    dead_letters  = { database = google_firestore_database.main.name, expires = true }
-    tally         = { database = google_firestore_database.main.name, expires = false }
-    funnel        = { database = google_firestore_database.main.name, expires = false }
-    funnel_writes = { database = google_firestore_database.main.name, expires = true }
-    history       = { database = google_firestore_database.main.name, expires = false }
-    desk          = { database = google_firestore_database.main.name, expires = false }
+    signatures    = { database = local.database, expires = true }
+    mailboxes     = { database = local.database, expires = true }
+    dead_letters  = { database = local.database, expires = true }
+    tally         = { database = local.database, expires = false }
+    funnel        = { database = local.database, expires = false }
+    funnel_writes = { database = local.database, expires = true }
+    history       = { database = local.database, expires = false }
+    desk          = { database = local.database, expires = false }
     spool         = { database = google_firestore_database.spool.name, expires = false }
     removals      = { database = google_firestore_database.spool.name, expires = true }
   }
+
+  # Firestore's multi-region in the European Union, in Belgium and the Netherlands, wherever the functions are: what was
+  # signed outlives the loss of either, and no database can be moved (https://cloud.google.com/firestore/docs/locations).
+  firestore_location = "eur3"
 
   store_roles = {
     read  = "roles/datastore.viewer"
@@ -21,9 +28,12 @@ locals {
   }
 }
 
+# By name, so that a restored one takes the place of another: the other leaves the state, and stays as it is.
 resource "google_firestore_database" "main" {
-  name                              = "(default)"
-  location_id                       = var.firestore_location
+  for_each = toset([var.database])
+
+  name                              = each.key
+  location_id                       = local.firestore_location
   type                              = "FIRESTORE_NATIVE"
   concurrency_mode                  = "OPTIMISTIC"
   point_in_time_recovery_enablement = "POINT_IN_TIME_RECOVERY_ENABLED"
@@ -34,11 +44,18 @@ resource "google_firestore_database" "main" {
   depends_on = [google_project_service.this]
 }
 
+# One that was restored is there already, for Terraform cannot restore. Where the state holds it, this does nothing.
+import {
+  for_each = coalesce(var.database_exists, var.database != "(default)") ? toset([var.database]) : toset([])
+  to       = google_firestore_database.main[each.key]
+  id       = "projects/${var.project}/databases/${each.key}"
+}
+
 # While Cloud Tasks is away. A database of its own, because roles are given per database: sign may only create in it.
 # Beside the spool it keeps notes of what was withdrawn or erased, which a restore of the signatures must not undo.
 resource "google_firestore_database" "spool" {
   name             = "spool"
-  location_id      = var.firestore_location
+  location_id      = local.firestore_location
   type             = "FIRESTORE_NATIVE"
   concurrency_mode = "OPTIMISTIC"
   # What has been swept into the queue must be gone.
@@ -55,6 +72,8 @@ resource "google_firestore_field" "all" {
   database   = each.value.database
   collection = each.key
   field      = "*"
+  # Of a database that is left behind: clearing it would build the indexes for up to 20 minutes, amid an outage.
+  deletion_policy = "ABANDON"
 
   index_config {}
 }
@@ -65,13 +84,21 @@ resource "google_firestore_field" "expire_at" {
   database   = each.value.database
   collection = each.key
   field      = "expire_at"
+  # As above.
+  deletion_policy = "ABANDON"
+  # Setting it up takes Google minutes, and longer where there is much to delete, as after a restore. Nothing waits for
+  # it: the code takes what has expired for absent.
+  skip_wait = true
 
   ttl_config {}
   index_config {}
+
+  # One change of a collection at a time.
+  depends_on = [google_firestore_field.all]
 }
 
 resource "google_firestore_backup_schedule" "daily" {
-  database  = google_firestore_database.main.name
+  database  = local.database
   retention = "${var.backup_days * 86400}s"
 
   daily_recurrence {}
@@ -86,7 +113,7 @@ resource "google_project_iam_member" "store" {
 
   condition {
     title      = "signatures only"
-    expression = "resource.name == 'projects/${var.project}/databases/${google_firestore_database.main.name}'"
+    expression = "resource.name == 'projects/${var.project}/databases/${local.database}'"
   }
 }
 

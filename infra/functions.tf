@@ -18,7 +18,7 @@ locals {
   store_environment = {
     STORE              = "firestore"
     FIRESTORE_PROJECT  = var.project
-    FIRESTORE_DATABASE = google_firestore_database.main.name
+    FIRESTORE_DATABASE = local.database
   }
 
   queue_environment = {
@@ -160,11 +160,14 @@ resource "google_cloudfunctions2_function" "this" {
     service_account_email          = google_service_account.function[each.key].email
     all_traffic_on_latest_revision = true
 
-    # Without the last, pydantic reads the metadata of every package to find plugins of its own, and there are none.
     environment_variables = merge(
       {
-        FUNCTION_USE_ASGI        = "true"
-        PUBLIC_URL               = local.public_url
+        FUNCTION_USE_ASGI = "true"
+        # Unless it is given, the platform adds "true": each line of the log would name the request that it belongs to
+        # (https://cloud.google.com/functions/docs/release-notes#June_18_2024).
+        LOG_EXECUTION_ID = "false"
+        PUBLIC_URL       = local.public_url
+        # Otherwise pydantic reads the metadata of every package to find plugins of its own, and there are none.
         PYDANTIC_DISABLE_PLUGINS = "__all__"
       },
       each.value.environment,
@@ -181,14 +184,30 @@ resource "google_cloudfunctions2_function" "this" {
     }
   }
 
-  # A new revision starts only if it may read its secrets, and deliver goes first: an older revision may
-  # meet tasks of a newer one, never the other way round.
+  depends_on = [time_sleep.grants]
+}
+
+# A build that may not read its source fails, and so does a revision that may not read its secrets. Google needs about
+# a minute until a grant is in force everywhere; without the wait, half of the builds in the provider's own tests failed
+# (https://github.com/hashicorp/terraform-provider-google/issues/20571).
+resource "time_sleep" "grants" {
+  create_duration = "60s"
+
+  # Once more, where a function is to use what it could not use before.
+  triggers = {
+    database = local.database
+    secrets  = join(" ", sort(keys(local.readings)))
+  }
+
   depends_on = [
-    google_project_service.this,
     google_project_iam_member.build,
+    google_project_iam_member.build_sources,
+    google_storage_bucket_iam_member.build,
     google_secret_manager_secret_iam_member.function,
     google_project_iam_member.store,
     google_project_iam_member.spool,
+    google_cloud_tasks_queue_iam_member.enqueuer,
+    google_service_account_iam_member.acts_as_queue,
   ]
 }
 
@@ -228,6 +247,19 @@ resource "google_project_iam_member" "build" {
   project = var.project
   role    = each.value
   member  = "serviceAccount:${google_service_account.build.email}"
+}
+
+# Cloud Functions copies each bundle into a bucket of its own, which it creates with the first function, and builds from
+# there. So the role cannot be given on that bucket; the condition is its name.
+resource "google_project_iam_member" "build_sources" {
+  project = var.project
+  role    = "roles/storage.objectViewer"
+  member  = "serviceAccount:${google_service_account.build.email}"
+
+  condition {
+    title      = "sources of builds only"
+    expression = "resource.name.startsWith('projects/_/buckets/gcf-v2-sources-${var.project_number}-${var.region}')"
+  }
 }
 
 resource "google_storage_bucket_iam_member" "build" {

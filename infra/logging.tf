@@ -15,6 +15,8 @@ resource "google_logging_project_bucket_config" "eu" {
   bucket_id      = "undersign"
   retention_days = var.log_days
   description    = "All log lines of Undersign"
+
+  depends_on = [google_project_service.this]
 }
 
 resource "google_logging_project_sink" "eu" {
@@ -29,4 +31,6 @@ resource "google_logging_project_exclusion" "everything" {
   name        = "nothing-outside-the-union"
   description = "The sink undersign keeps what is worth keeping, in ${var.region}"
   filter      = "timestamp > \"1970-01-01T00:00:00Z\""
+
+  depends_on = [google_project_service.this]
 }

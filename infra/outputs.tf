@@ -11,7 +11,7 @@ output "dns_records" {
       "${var.domain}. AAAA"            = google_compute_global_address.public["ipv6"].address
       "${var.domain}. CAA"             = "0 issue \"pki.goog\""
       "mail.${var.domain}. TXT"        = "v=spf1 ${join(" ", [for name in keys(var.relays) : "include:<spf host of the relay ${name}>"])} -all"
-      "_dmarc.mail.${var.domain}. TXT" = "v=DMARC1; p=reject; adkim=s; aspf=r; rua=mailto:${sort(tolist(var.page_emails))[0]}"
+      "_dmarc.mail.${var.domain}. TXT" = "v=DMARC1; p=reject; adkim=s; aspf=r; rua=mailto:${sort(tolist(var.notice_emails))[0]}"
     },
     {
       for record in google_certificate_manager_dns_authorization.public.dns_resource_record :

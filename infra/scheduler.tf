@@ -37,5 +37,6 @@ resource "google_cloud_scheduler_job" "this" {
     }
   }
 
-  depends_on = [google_project_service.this]
+  # Not before it may call deliver.
+  depends_on = [google_cloud_run_service_iam_member.deliver]
 }

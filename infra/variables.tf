@@ -29,26 +29,35 @@ variable "project_number" {
 }
 
 variable "region" {
-  description = "Where the functions, the queue and the logs are; in the European Union."
+  description = "Where the functions, the queues and the logs are: a region of the European Union that has all that they need."
   type        = string
   default     = "europe-west1"
 
   validation {
-    # Zurich and London are in Europe and not in the Union.
-    condition     = contains(["europe-central2", "europe-north1", "europe-southwest1", "europe-west1", "europe-west3", "europe-west4", "europe-west8", "europe-west9", "europe-west10", "europe-west12"], var.region)
-    error_message = "region: choose one in the European Union, as in europe-west1."
+    # Cloud Tasks is in five European regions (https://cloud.google.com/tasks/docs/locations), of which London and Zurich
+    # are not in the Union; the others have all the rest, too. Cloud Build may be limited in new projects, to
+    # europe-west1 in Europe (https://cloud.google.com/build/docs/locations, "Restricted regions for some projects").
+    condition     = contains(["europe-west1", "europe-west3", "europe-central2"], var.region)
+    error_message = "region: choose europe-west1, europe-west3 or europe-central2, the regions of the European Union that have Cloud Tasks. Without a reason for another choose europe-west1: a new project may be allowed to build nowhere else in Europe."
   }
 }
 
-variable "firestore_location" {
-  description = "Where signatures are kept: a multi-region of the European Union."
+variable "database" {
+  description = "The Firestore database of the signatures. After a restore, the name of the new one (infra/RUNBOOK.md)."
   type        = string
-  default     = "eur3"
+  default     = "(default)"
 
   validation {
-    condition     = var.firestore_location == "eur3"
-    error_message = "firestore_location: eur3 is Firestore's multi-region in the European Union."
+    # https://cloud.google.com/firestore/docs/manage-databases#database_id
+    condition     = var.database == "(default)" || (can(regex("^[a-z][a-z0-9-]{2,61}[a-z0-9]$", var.database)) && var.database != "spool")
+    error_message = "database: write (default), or 4 to 63 small letters, digits and hyphens, as in restored-1; spool is that of the spool."
   }
+}
+
+variable "database_exists" {
+  description = "Whether the database is taken over rather than created, unless Terraform has it already: by default where it has a name of its own, for a restore has created it."
+  type        = bool
+  default     = null
 }
 
 variable "domain" {
@@ -128,7 +137,7 @@ variable "relays" {
 }
 
 variable "vcpu_quota" {
-  description = "How many processors Cloud Run may use in this region: 20 in a new project. The caps of the functions' instances follow. Ask Google for 200 first (infra/README.md), then write them here."
+  description = "How many processors Cloud Run may use in this region: 20 in a new project. The caps of the functions' instances follow. Ask Google for 200 first, and for the 100 GiB of memory that go with them, of which a new project has 40 (infra/README.md); then write them here."
   type        = number
   default     = 20
 
@@ -182,8 +191,19 @@ variable "page_emails" {
 }
 
 variable "notice_emails" {
-  description = "Who is written to for the rest."
+  description = "Who is written to for the rest. The first of them in the alphabet gets the reports on DMARC, several a day."
   type        = set(string)
+
+  validation {
+    condition     = length(var.notice_emails) > 0
+    error_message = "notice_emails: name somebody; the reports on DMARC must go somewhere, and not to a pager."
+  }
+}
+
+variable "alerting" {
+  description = "Whether alerts go out. False until the domain leads here: until then nothing answers from outside, and somebody would be woken for it."
+  type        = bool
+  default     = true
 }
 
 variable "billing_account" {

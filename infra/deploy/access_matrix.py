@@ -12,7 +12,7 @@ from infra.deploy.terraform import INFRA, planned, resources, workspace
 
 README = INFRA / "README.md"
 _BEGIN, _END = "<!-- matrix: made by make matrix -->", "<!-- end of the matrix -->"
-_DATABASE = re.compile(r"databases/([^']+)'$")
+_REACHED = re.compile(r"/(databases|buckets)/([^']+)'")
 
 
 def table(plan: Mapping[str, Any]) -> str:
@@ -45,7 +45,7 @@ def _secrets(plan: Mapping[str, Any], member: str) -> Iterator[str]:
 
 #: Each kind of grant but those on secrets, and what it reaches.
 _REACHES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "google_project_iam_member": lambda grant: _database_or_project(grant),
+    "google_project_iam_member": lambda grant: _reach_in_project(grant),
     "google_cloud_tasks_queue_iam_member": lambda grant: f"the queue `{grant['name']}`",
     "google_cloud_run_service_iam_member": lambda grant: f"the function `{grant['service']}`",
     "google_storage_bucket_iam_member": lambda _: "the bundles",
@@ -61,14 +61,16 @@ def _grants(plan: Mapping[str, Any], member: str) -> Iterator[str]:
                 yield f"`{each.get('role') or 'undersignSpoolCreator'}` on {reach(each)}"
 
 
-def _database_or_project(grant: Mapping[str, Any]) -> str:
+def _reach_in_project(grant: Mapping[str, Any]) -> str:
     conditions = grant.get("condition") or []
     if not conditions:
         return "the project"
-    database = _DATABASE.search(conditions[0]["expression"])
-    if database is None:
+    reached = _REACHED.search(conditions[0]["expression"])
+    if reached is None:
         raise SystemExit(f"unknown condition: {conditions[0]['expression']}")
-    return {"(default)": "the signatures", "spool": "the spool"}[database[1]]
+    if reached[1] == "buckets":
+        return "the copies of the bundles that are built"
+    return "the spool" if reached[2] == "spool" else "the signatures"
 
 
 def stored() -> str:

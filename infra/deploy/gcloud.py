@@ -38,7 +38,7 @@ class Environment:
 
     @property
     def database(self) -> str:
-        """The name of the signatures' database, which a restore changes."""
+        """The Firestore database of the signatures."""
         return str(self.settings.get("database", "(default)"))
 
     @property
@@ -80,8 +80,8 @@ def environment(name: str) -> Environment:
 def read_variables(file: Path) -> dict[str, Any]:
     """Return what a tfvars file holds, read by Terraform itself."""
     names = (
-        "project project_number domain environment database backup_days public_by_all_users region relays"
-        " watched_campaign"
+        "project project_number domain environment backup_days database public_by_all_users region relays "
+        "watched_campaign"
     ).split()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "main.tf").write_text(

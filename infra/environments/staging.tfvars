@@ -20,3 +20,6 @@ backup_days    = 14
 
 # What Cloud Run may use in this region; 20 in a new project. Ask for 200 before you expect a rush.
 vcpu_quota = 20
+
+# true once the domain leads here: until then nothing answers from outside, and somebody would be woken for it.
+alerting = false

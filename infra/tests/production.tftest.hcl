@@ -63,10 +63,16 @@ run "no_role_is_broader_than_listed" {
     condition = toset(concat(
       [for member in google_project_iam_member.store : member.role],
       [for member in google_project_iam_member.build : member.role],
+      [google_project_iam_member.build_sources.role],
       )) == toset([
       "roles/datastore.viewer", "roles/datastore.user", "roles/artifactregistry.writer", "roles/logging.logWriter",
+      "roles/storage.objectViewer",
     ])
     error_message = "a role on the project is not on the list"
+  }
+  assert {
+    condition     = google_project_iam_member.build_sources.condition[0].expression == "resource.name.startsWith('projects/_/buckets/gcf-v2-sources-100000000001-europe-west1')"
+    error_message = "builds may read other buckets than that of their sources, or not even that"
   }
   assert {
     condition     = { for name, member in google_project_iam_member.store : name => member.role } == { deliver = "roles/datastore.user", confirm = "roles/datastore.user", count = "roles/datastore.viewer" }
@@ -106,7 +112,7 @@ run "nothing_is_indexed_and_what_expires_goes" {
     error_message = "something that was promised to be gone is kept"
   }
   assert {
-    condition     = google_firestore_database.main.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED" && google_firestore_database.spool.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_DISABLED"
+    condition     = google_firestore_database.main["(default)"].point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED" && google_firestore_database.spool.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_DISABLED"
     error_message = "signatures cannot be recovered, or the spool keeps what was swept"
   }
   assert {
@@ -119,7 +125,7 @@ run "production_cannot_be_deleted_by_mistake" {
   command = plan
 
   assert {
-    condition     = alltrue([for database in [google_firestore_database.main, google_firestore_database.spool] : database.delete_protection_state == "DELETE_PROTECTION_ENABLED" && database.deletion_policy == "ABANDON"])
+    condition     = alltrue([for database in [google_firestore_database.main["(default)"], google_firestore_database.spool] : database.delete_protection_state == "DELETE_PROTECTION_ENABLED" && database.deletion_policy == "ABANDON"])
     error_message = "the databases of production are not protected"
   }
   assert {
@@ -400,11 +406,76 @@ run "only_modern_https" {
   }
 }
 
+run "a_restored_database_takes_the_place_of_the_lost_one" {
+  command = plan
+
+  variables {
+    database = "restored-1"
+  }
+
+  assert {
+    condition     = keys(google_firestore_database.main) == ["restored-1"] && google_firestore_database.main["restored-1"].delete_protection_state == "DELETE_PROTECTION_ENABLED"
+    error_message = "the restored database is not taken over, or is not protected"
+  }
+  assert {
+    condition     = alltrue([for name in ["deliver", "confirm", "count"] : google_cloudfunctions2_function.this[name].service_config[0].environment_variables.FIRESTORE_DATABASE == "restored-1"])
+    error_message = "a function stays with the lost database"
+  }
+  assert {
+    condition     = alltrue([for member in google_project_iam_member.store : member.condition[0].expression == "resource.name == 'projects/undersign-test/databases/restored-1'"])
+    error_message = "a function may not use the restored database"
+  }
+  assert {
+    condition     = { for name, field in google_firestore_field.all : name => field.database if field.database != "restored-1" } == { spool = "spool" } && alltrue([for field in google_firestore_field.expire_at : field.database == "restored-1"])
+    error_message = "the restored database is indexed, or keeps what has expired: no backup holds a TTL policy"
+  }
+  assert {
+    condition     = google_firestore_backup_schedule.daily.database == "restored-1"
+    error_message = "the restored database is not backed up"
+  }
+  assert {
+    condition     = alltrue([for field in concat(values(google_firestore_field.all), values(google_firestore_field.expire_at)) : field.deletion_policy == "ABANDON"])
+    error_message = "the lost database is indexed for twenty minutes, in the middle of the outage"
+  }
+}
+
+run "the_database_of_the_spool_is_not_that_of_the_signatures" {
+  command = plan
+
+  variables {
+    database = "spool"
+  }
+
+  expect_failures = [var.database]
+}
+
+run "no_line_of_the_log_names_its_request" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for function in google_cloudfunctions2_function.this : function.service_config[0].environment_variables.LOG_EXECUTION_ID == "false"])
+    error_message = "the platform adds LOG_EXECUTION_ID=true, and all lines of one signer can be found"
+  }
+}
+
+run "reports_on_mail_go_where_they_wake_nobody" {
+  command = apply
+
+  variables {
+    notice_emails = ["press@example.org", "petition@example.org"]
+  }
+
+  assert {
+    condition     = endswith(output.dns_records["_dmarc.mail.petition.example.org. TXT"], "rua=mailto:petition@example.org")
+    error_message = "a pager gets the reports on DMARC"
+  }
+}
+
 run "nothing_is_kept_outside_the_union" {
   command = plan
 
   assert {
-    condition     = google_firestore_database.main.location_id == "eur3" && startswith(google_logging_project_bucket_config.eu.location, "europe-")
+    condition     = google_firestore_database.main["(default)"].location_id == "eur3" && startswith(google_logging_project_bucket_config.eu.location, "europe-")
     error_message = "signatures or logs leave the Union"
   }
   assert {
@@ -486,6 +557,33 @@ run "a_region_outside_the_union_is_refused" {
   }
 
   expect_failures = [var.region]
+}
+
+run "a_region_without_cloud_tasks_is_refused" {
+  command = plan
+
+  variables {
+    region = "europe-west4"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "another_region_has_its_own_addresses_and_sources" {
+  command = plan
+
+  variables {
+    region = "europe-west3"
+  }
+
+  assert {
+    condition     = output.deliver_address == "https://deliver-100000000001.europe-west3.run.app" && endswith(google_project_iam_member.build_sources.condition[0].expression, "gcf-v2-sources-100000000001-europe-west3')")
+    error_message = "the queue calls another region, or builds read the sources of another"
+  }
+  assert {
+    condition     = google_firestore_database.main["(default)"].location_id == "eur3" && google_logging_project_bucket_config.eu.location == "europe-west3"
+    error_message = "the signatures are not in the multi-region, or the log is elsewhere"
+  }
 }
 
 run "a_secret_key_in_place_of_the_public_one_is_refused" {

@@ -9,11 +9,11 @@ run "staging_can_be_thrown_away" {
   command = plan
 
   assert {
-    condition     = google_firestore_database.main.delete_protection_state == "DELETE_PROTECTION_DISABLED" && google_firestore_database.main.deletion_policy == "DELETE"
+    condition     = google_firestore_database.main["(default)"].delete_protection_state == "DELETE_PROTECTION_DISABLED" && google_firestore_database.main["(default)"].deletion_policy == "DELETE"
     error_message = "staging cannot be thrown away"
   }
   assert {
-    condition     = google_firestore_database.main.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED" && google_firestore_database.main.location_id == "eur3"
+    condition     = google_firestore_database.main["(default)"].point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED" && google_firestore_database.main["(default)"].location_id == "eur3"
     error_message = "staging rehearses another database than production's"
   }
 }

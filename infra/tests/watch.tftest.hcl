@@ -29,6 +29,10 @@ run "what_loses_signatures_wakes_somebody" {
     if contains(alert.notification_channels, "channel-that-wakes")])
     error_message = "what wakes somebody is CRITICAL, and is repeated"
   }
+  assert {
+    condition     = alltrue([for alert in google_monitoring_alert_policy.this : alert.enabled])
+    error_message = "an alert is off though nobody switched it off"
+  }
 }
 
 run "the_rest_waits_for_the_morning" {
@@ -40,6 +44,19 @@ run "the_rest_waits_for_the_morning" {
       "overlay-stale", "schedule-failed", "slow", "certificate",
     ] : toset(google_monitoring_alert_policy.this[alert].notification_channels) == toset(["channel-for-the-morning"])])
     error_message = "what loses no signature must wake nobody"
+  }
+}
+
+run "nobody_is_woken_before_the_domain_leads_here" {
+  command = plan
+
+  variables {
+    alerting = false
+  }
+
+  assert {
+    condition     = !anytrue([for alert in google_monitoring_alert_policy.this : alert.enabled])
+    error_message = "an alert rings before anything can answer from outside"
   }
 }
 

@@ -13,7 +13,6 @@ from infra.cost import cost, sizes, usage
 from infra.cost.cost import Charge, Price
 from infra.cost.sizes import FunctionSize
 from infra.cost.usage import Assumptions, Driver, Use, renewals
-from infra.deploy.terraform import resources
 from shared.campaigns import live
 from shared.stats import count, funnel
 from shared.store.entities import Address, GrantMail, MailKind
@@ -255,18 +254,6 @@ def test_the_code_keeps_its_copies_as_long_as_is_calculated() -> None:
     assert live.MAX_AGE.total_seconds() == usage.OVERLAY_FRESH_SECONDS
     assert funnel.WRITE_SECONDS == usage.FUNNEL_WRITE_SECONDS
     assert (TALLY_DOCUMENTS, SPREAD_SECONDS) == (usage.TALLY_DOCUMENTS, usage.SPREAD_SECONDS)
-
-
-def test_what_is_there_in_any_month_is_what_is_planned(plan: dict[str, Any]) -> None:
-    """Forwarding rules of IPv4 alone are charged, and all policies with their rules."""
-    policies = resources(plan, "google_compute_security_policy")
-    rules = [rule["name"] for rule in resources(plan, "google_compute_global_forwarding_rule")]
-
-    assert len(resources(plan, "google_certificate_manager_certificate")) == usage.CERTIFICATES
-    assert len(policies) == usage.ARMOR_POLICIES
-    assert sum(len(policy["rule"]) for policy in policies) == usage.ARMOR_RULES
-    assert len(resources(plan, "google_cloud_scheduler_job")) == usage.SCHEDULER_JOBS
-    assert len([name for name in rules if not name.endswith("-ipv6")]) == usage.FORWARDING_RULES
 
 
 def test_the_widget_polls_as_often_as_is_calculated() -> None:

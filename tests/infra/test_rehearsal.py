@@ -148,6 +148,8 @@ async def deployed_once(
     swaps = {
         plan["variables"]["project"]["value"]: f"p-{uuid.uuid4().hex[:12]}",
         plan["variables"]["deliver_recipient"]["value"]: str(identity.to_public()),
+        # As after a restore: a backup is restored into a database of another name.
+        plan["variables"]["database"]["value"]: "restored-1",
     }
     given = terraform.outputs(plan)
     balancer = Balancer(given["routes"])

@@ -105,9 +105,10 @@ def test_what_is_paid_for_in_any_month_is_counted_as_deployed(plan: dict[str, An
         for alert in resources(plan, "google_monitoring_alert_policy")
         for condition in alert["conditions"]
     ]
-
     rules = resources(plan, "google_compute_global_forwarding_rule")
+
     assert len([rule for rule in rules if rule["index"] == "ipv4"]) == usage.FORWARDING_RULES <= 5  # IPv6 is free
+    assert len(resources(plan, "google_certificate_manager_certificate")) == usage.CERTIFICATES
     assert len(policies) == usage.ARMOR_POLICIES
     assert sum(len(policy["rule"]) for policy in policies) == usage.ARMOR_RULES
     assert len(replicas) == usage.SECRET_REPLICAS
