@@ -27,7 +27,7 @@ test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to py
 # a browser of its own, so more of them would not pay.
 ALL := --numprocesses 3 --dist worksteal
 
-check: check-python check-infra ## Check format, lint, types and Terraform
+check: check-python check-infra ## Check format, lint, types, Terraform and the Dockerfile
 
 check-python: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -35,6 +35,7 @@ check-python: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
 check-infra: $(VENV)/dev.stamp $(VENV)/checkov.stamp
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m infra.deploy.terraform
 	$(VENV)/checkov/bin/checkov --directory infra --quiet --compact --skip-download
 
@@ -79,6 +80,7 @@ spike: $(VENV)/bench.stamp ## Simulate rushes on the deployed system; ARGS="--he
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra server -c requirements/dev.txt $(LOCK) -o requirements/server.txt
 	$(BIN)/uv pip compile --quiet requirements/checkov.in $(LOCK) -o requirements/checkov.txt
 	$(BIN)/uv pip compile --quiet requirements/bench.in -c requirements/dev.txt $(LOCK) -o requirements/bench.txt
 	$(foreach f,$(FUNCTIONS),$(BIN)/uv pip compile --quiet pyproject.toml --extra $(f) -c requirements/dev.txt $(LOCK) -o functions/$(f)/requirements.txt && ) true

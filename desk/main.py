@@ -30,6 +30,7 @@ from desk.signatures.purge import purge
 from desk.signatures.restore import restore
 from desk.stats.audit import audit
 from desk.stats.stats import stats
+from desk.store.backup import backup
 from desk.store.move import move
 from desk.terminal.output import out, print_error, replace_unencodable
 from infra.deploy import gcloud
@@ -76,6 +77,7 @@ app.command(rich_help_panel="Counting")(stats)
 app.command(rich_help_panel="Counting")(audit)
 app.command(rich_help_panel="Signers' rights")(access)
 app.command(rich_help_panel="Signers' rights")(erase)
+app.command(rich_help_panel="Deployment")(backup)
 app.command(rich_help_panel="Deployment")(move)
 app.add_typer(paper.app, name="offline", rich_help_panel="Counting")
 

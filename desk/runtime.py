@@ -4,12 +4,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from desk.settings import DeskSettings, MoveSettings, RestoreSettings, RightsSettings, load_for_desk
+from desk.settings import (
+    BackupSettings,
+    DeskSettings,
+    MoveSettings,
+    RestoreSettings,
+    RightsSettings,
+    load_for_desk,
+)
 from desk.store.cloud_tasks_list import CloudTasksList
 from desk.store.firestore import FirestoreMaintenance
 from desk.store.firestore_import import FirestoreImport
 from desk.store.firestore_tasks import FirestoreTasks
 from desk.store.maintenance import Maintenance, Restorable
+from desk.store.server_copy import copy_server
 from desk.store.server_files import ServerFiles
 from desk.store.sqlite import SqliteMaintenance
 from desk.store.sqlite_dead_letters import SqliteDeadLetters
@@ -155,6 +163,11 @@ def restoration(source: str | None) -> Restoration:
         source=FirestoreMaintenance(project, source) if source else None,
         removals=FirestoreRemovals(spool.spool_project, spool.spool_database),
     )
+
+
+def backup(to: Path) -> list[Path]:
+    """Copy what the server on this machine keeps; see `copy_server`."""
+    return copy_server(load_for_desk(BackupSettings).local_folder, to)
 
 
 def move(folder: Path) -> Move:

@@ -38,6 +38,12 @@ class RestoreSettings(DeskSettings):
     spool: SpoolSettings | None = None
 
 
+class BackupSettings(Settings):
+    """What the desk needs to copy what a server on one machine keeps."""
+
+    local_folder: Path = Field(description="where the server keeps its queue and its store")
+
+
 class QueueListSettings(Settings):
     """What the desk needs to read the tasks of the queues."""
 

@@ -1,46 +1,32 @@
-"""Every function under one origin, for one's own machine; never deployed.
+"""The server for one's own machine: with an outbox in place of a mail relay, and secrets made on the first start.
 
     python -m functions.devserver
 
-The functions are those that are deployed, loaded the way the platform loads them. Around them: a queue that calls
-deliver as Cloud Tasks does, an outbox to read in the browser, and secrets made on first start, all under var/.
-Any setting that the environment holds already wins, so the same program runs on Firestore or a real mail relay.
+It is functions/server.py with what nobody should deploy. Everything is kept under var/. Any setting that the
+environment holds already wins, so the same program runs on Firestore or a real mail relay.
 """
 
-import asyncio
-import contextlib
 import json
 import os
-import secrets
-import signal
-import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import httpx
 import pyrage
-import uvicorn
-from functions_framework.aio import create_asgi_app
 from jinja2 import Template
-from starlette.applications import Starlette
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
 
-from shared import log, runtime
+from functions import server
+from functions.new_secrets import new_secrets
+from shared import runtime
 from shared.clock import utc_now
 from shared.errors import ConfigurationError
 from shared.mail.outbox import Outbox
-from shared.queue.local import LocalQueue
-from shared.queue.local_dispatcher import Dispatcher
-from shared.web import routes
 
-_FUNCTIONS = Path(__file__).parent
+_OUTBOX_PAGE = Path(__file__).with_name("outbox.html")
 #: The example, which / leads to if it is still there.
 _EXAMPLE = "reclaim-your-face"
-_HOUR_SECONDS, _MINUTE_SECONDS = 3600, 60
 
 
 def main() -> None:
@@ -51,20 +37,18 @@ def main() -> None:
     for name, value in _local_environment(folder, port).items():
         os.environ.setdefault(name, value)
     try:
-        listener = socket.create_server(("127.0.0.1", port))
-    except OSError as error:
-        raise SystemExit(f"Port {port} is taken. Choose another: make run PORT={port + 1}") from error
-    try:
+        listener = server.listen("127.0.0.1", port)
         campaigns = _example_first(runtime.embed().campaigns)
-        application = create_app(folder, port, campaigns[0])
+        functions = server.load_functions(listener)
     except ConfigurationError as error:
         raise SystemExit(str(error)) from None
     _print_addresses(os.environ["PUBLIC_URL"], campaigns, folder)
-    uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listener])
+    served = [*_local_routes(folder, campaigns[0]), *server.one_origin(functions)]
+    server.run(server.create_app(functions["deliver"], served, folder / "tasks.db"), listener)
 
 
-def create_app(folder: Path, port: int, campaign: str) -> Starlette:
-    """Join all functions, the outbox, and the worker of the local queue in `folder`; / leads to `campaign`."""
+def _local_routes(folder: Path, campaign: str) -> list[BaseRoute]:
+    """Route the outbox, and / to `campaign`."""
     outbox = Outbox(folder / "outbox", utc_now)
 
     async def mail_page(_request: Request) -> Response:
@@ -72,83 +56,14 @@ def create_app(folder: Path, port: int, campaign: str) -> Starlette:
         mails = [
             mail.model_copy(update={"html": f'<base target="_top">{mail.html}'}) for mail in outbox.received()
         ]
-        template = Template((_FUNCTIONS / "outbox.html").read_text(encoding="utf-8"), autoescape=True)
+        template = Template(_OUTBOX_PAGE.read_text(encoding="utf-8"), autoescape=True)
         return HTMLResponse(template.render(mails=mails))
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        here = f"http://127.0.0.1:{port}"
-        async with delivering(folder / "tasks.db", here + routes.DeliverPath.TASK):
-            schedule = asyncio.create_task(_every_hour(here + routes.DeliverPath.SNAPSHOT))
-            yield
-            schedule.cancel()
-
-    local = [
+    return [
         Route("/", lambda _: RedirectResponse(f"/c/{campaign}")),
         Route("/dev/mail", mail_page),
         Route("/dev/mail.json", lambda _: JSONResponse([mail.model_dump() for mail in outbox.received()])),
     ]
-    functions = {name: _load(name) for name in routes.FUNCTIONS}
-    return Starlette(routes=[*local, *one_origin(functions)], lifespan=lifespan)
-
-
-@contextlib.asynccontextmanager
-async def delivering(tasks: Path, deliver_url: str) -> AsyncIterator[None]:
-    """Deliver the tasks of the local queue while this is open."""
-    queue = LocalQueue(tasks)
-    async with httpx.AsyncClient(trust_env=False) as client:
-        worker = asyncio.create_task(Dispatcher(queue, client, deliver_url).run())
-        worker.add_done_callback(_stop_unless_cancelled)
-        yield
-        worker.cancel()
-        await asyncio.wait([worker])
-    await queue.aclose()
-
-
-async def _every_hour(url: str) -> None:
-    """Call `url` now and whenever an hour begins, as Cloud Scheduler does; retry in a minute what fails."""
-    async with httpx.AsyncClient(trust_env=False) as client:
-        while True:
-            try:
-                (await client.post(url)).raise_for_status()
-                pause = _HOUR_SECONDS - utc_now().timestamp() % _HOUR_SECONDS
-            except httpx.HTTPError as error:
-                log.exception("schedule_failed", error)
-                pause = _MINUTE_SECONDS
-            await asyncio.sleep(pause)
-
-
-def _stop_unless_cancelled(worker: asyncio.Task[None]) -> None:
-    """Stop the server with its queue: it would go on taking signatures and never mail."""
-    if not worker.cancelled() and (error := worker.exception()):
-        log.exception("queue_stopped", error)
-        signal.raise_signal(signal.SIGTERM)
-
-
-def one_origin(functions: Mapping[str, ASGIApp]) -> list[BaseRoute]:
-    """Route every path to its function, and what none of them names to the default.
-
-    What a CDN is in front of is compressed, as the CDN would do it. Nothing else is: how well a page that mixes a
-    secret with typed text compresses can give the secret away (BREACH, https://breachattack.com).
-    """
-    served = {name: GZipMiddleware(app) if name in routes.QUERY else app for name, app in functions.items()}
-    by_path = {**routes.function_by_path(), "/{rest:path}": routes.DEFAULT}
-    return [_forward(path, served[function]) for path, function in by_path.items()]
-
-
-def _load(function: str) -> ASGIApp:
-    app: ASGIApp = create_asgi_app(  # type: ignore[no-untyped-call] # the framework left it untyped
-        function, str(_FUNCTIONS / function / "main.py")
-    )
-    return app
-
-
-def _forward(path: str, function: ASGIApp) -> Route:
-    """Pass on everything under `path`, whatever the method, as it came."""
-    route = Route(path, endpoint=lambda _request: Response(), methods=None)
-    route.methods = None
-    route.app = function
-    return route
 
 
 def _port(given: str) -> int:
@@ -176,14 +91,8 @@ def _secrets(file: Path) -> dict[str, str]:
     """Make secrets on the first start and keep them, so that links and digests survive a restart."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        deliver, throwaway = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
-        made = {
-            "TOKEN_KEYS": secrets.token_urlsafe(32),
-            "PEPPER": secrets.token_urlsafe(32),
-            "DELIVER_IDENTITIES": str(deliver),
-            "DELIVER_RECIPIENT": str(deliver.to_public()),
-            "THROWAWAY_RECIPIENT": str(throwaway.to_public()),
-        }
+        throwaway = pyrage.x25519.Identity.generate()
+        made = {**new_secrets(), "THROWAWAY_RECIPIENT": str(throwaway.to_public())}
         _write_private(file.with_name("throwaway-identity.txt"), f"{throwaway}\n")
         _write_private(file, json.dumps(made, indent=2))
     stored: dict[str, str] = json.loads(file.read_text())

@@ -5,6 +5,7 @@ address. Exceptions are logged by type and place, without their text, which coul
 """
 
 import json
+import logging
 import sys
 import traceback
 from pathlib import PurePath
@@ -40,6 +41,21 @@ def event(name: str, severity: Severity = "INFO", **fields: str | int | float | 
 def exception(name: str, error: BaseException, **fields: str | int | float | None) -> None:
     """Write an error event with the type and the place of an exception, without its text."""
     event(name, "ERROR", error=type(error).__qualname__, place=_place(error), **fields)
+
+
+class _Libraries(logging.Handler):
+    """Writes what libraries log, from warnings on: where and how bad, without a text that could quote a client."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        severity: Severity = "ERROR" if record.levelno >= logging.ERROR else "WARNING"
+        error = record.exc_info[0] if record.exc_info else None
+        place = f"{PurePath(record.pathname).name}:{record.lineno} {record.funcName}"
+        event("library", severity, error=error.__qualname__ if error else None, place=place)
+
+
+def capture_libraries() -> None:
+    """Write what libraries log as events, too, from now on."""
+    logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
 
 
 def _place(error: BaseException) -> str:

@@ -172,11 +172,11 @@ def _campaigns(settings: environment.FunctionSettings) -> Mapping[str, Campaign]
     return load_all(settings.campaigns_folder or FOLDER)
 
 
-def _live_campaigns(settings: environment.FunctionSettings) -> LiveCampaigns:
+def _live_campaigns(settings: environment.OverlayReaderSettings) -> LiveCampaigns:
     """For functions that may not read the database: count publishes the overlays."""
     from shared.campaigns.overlay_reader import read_overlay
 
-    return LiveCampaigns(_campaigns(settings), partial(read_overlay, settings.public_url))
+    return LiveCampaigns(_campaigns(settings), partial(read_overlay, settings.overlay_url or settings.public_url))
 
 
 def _store(settings: environment.FirestoreSettings | environment.SqliteSettings) -> "Store":

@@ -93,7 +93,7 @@ class CloudTasksSettings(Settings):
 
 
 class LocalQueueSettings(Settings):
-    tasks: Literal["local"]
+    tasks: Literal["local"] = Field(description="local: the queue in a file")
     local_folder: Path = Field(description="where the local queue and store are kept")
 
     @property
@@ -129,7 +129,7 @@ class RelaySettings(BaseModel):
 
 
 class SmtpSettings(Settings):
-    mail: Literal["smtp"]
+    mail: Literal["smtp"] = Field(description="smtp: through mail relays")
     # Three, because a mail that meets them all as they hang must fail before the queue stops waiting for deliver.
     relays: Json[tuple[RelaySettings, ...]] = Field(
         min_length=1, max_length=3, description="the mail relays, a JSON list, see docs/configuration.md"
@@ -197,6 +197,12 @@ class FunctionSettings(CampaignSettings):
     )
 
 
+class OverlayReaderSettings(FunctionSettings):
+    """For functions that may not read the database: count publishes what was changed without a deployment."""
+
+    overlay_url: str | None = Field(default=None, description="where count publishes it; by default PUBLIC_URL")
+
+
 class EnqueueingSettings(FunctionSettings):
     """For functions that put tasks into the queue. `deliver_recipient` is a public key."""
 
@@ -204,13 +210,13 @@ class EnqueueingSettings(FunctionSettings):
     deliver_recipient: str = Field(description="the age recipient (age1…) of deliver")
 
 
-class SignSettings(EnqueueingSettings):
+class SignSettings(EnqueueingSettings, OverlayReaderSettings):
     """sign holds no secret."""
 
     spool: SpoolSettings | None = None
 
 
-class EmbedSettings(FunctionSettings):
+class EmbedSettings(OverlayReaderSettings):
     """embed holds no secret."""
 
 
@@ -241,6 +247,16 @@ class DeliverSettings(EnqueueingSettings):
         if self.throwaway_recipient and self.public_url.startswith("https:"):
             raise ValueError("THROWAWAY_RECIPIENT is for local runs: PUBLIC_URL must be this machine's")
         return self
+
+
+class ServerSettings(DeliverSettings):
+    """What the server for one machine needs: all that deliver has, with fewer choices, and where to listen."""
+
+    queue: LocalQueueSettings
+    mail: SmtpSettings
+    throwaway_recipient: None = Field(default=None, description="for make run alone: leave it out")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
 
 
 class CanarySettings(Settings):
@@ -293,7 +309,7 @@ def _groups(kind: type[Settings]) -> dict[str, dict[str, FieldInfo]]:
     """Find the fields that hold groups of variables, and the variables of all groups that each may hold."""
     groups = dict[str, dict[str, FieldInfo]]()
     for name, field in kind.model_fields.items():
-        for each in get_args(field.annotation):
+        for each in get_args(field.annotation) or (field.annotation,):
             if isclass(each) and issubclass(each, Settings):
                 groups.setdefault(name, {}).update(each.model_fields)
     return groups
@@ -304,12 +320,13 @@ def _explain(kind: type[Settings], error: Any) -> str:
         name, wanted = error["ctx"]["discriminator"].strip("'"), kind.model_fields[error["loc"][0]].description
         problem = "is not set" if error["type"] == "union_tag_not_found" else "is unknown"
         return f"  {name.upper()}: {problem} ({wanted})"
-    path, known = error["loc"], variables(kind).keys() - _groups(kind).keys()
+    known = variables(kind)
+    path = error["loc"][1:] if _groups(kind).keys() & error["loc"][:1] else error["loc"]
     start = next((position for position, part in enumerate(path) if part in known), None)
     if start is None:  # of several variables together
         return f"  {error['ctx']['error']}"
     variable, *entry = map(str, path[start:])  # within RELAYS, the number of the relay and what of it
     problem = "is not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
-    description = variables(kind)[variable].description
+    description = known[variable].description
     place = ".".join(entry) + " " if entry else ""
     return f"  {variable.upper()}: {place}{problem}" + (f" ({description})" if description else "")

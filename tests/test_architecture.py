@@ -18,6 +18,7 @@ ADAPTERS = {
     "desk.store.firestore",
     "desk.store.firestore_import",
     "desk.store.firestore_tasks",
+    "desk.store.server_copy",
     "desk.store.server_files",
     "desk.store.sqlite",
     "desk.store.sqlite_dead_letters",
@@ -38,14 +39,14 @@ ADAPTERS = {
 #: What only adapters may import; a vendor's other packages are imported through these.
 VENDORS = ("google", "grpc", "aiosmtplib", "smtplib", "sqlite3", "httpx", "requests", "urllib.request")
 #: The modules that wire adapters.
-WIRING = {"shared.runtime", "desk.runtime", "functions.devserver"}
+WIRING = {"shared.runtime", "desk.runtime", "functions.server", "functions.devserver"}
 HAZARDOUS = {"shared.crypto.digest", "shared.crypto.sealing", "shared.crypto.tokens", "desk.keys.identities"}
-#: The server for local runs, which is never deployed.
-DEVSERVER = "functions.devserver"
+#: What runs all functions on one machine.
+SERVERS = {"functions.server", "functions.new_secrets", "functions.devserver"}
 
 
 def _modules() -> dict[str, Path]:
-    """Return the files of all modules by dotted name: the deployed ones, devserver and desk."""
+    """Return the files of all modules by dotted name: the deployed ones, the servers' and the desk's."""
     files = [file for folder in ("shared", "functions", "desk") for file in REPOSITORY.glob(f"{folder}/**/*.py")]
     return {
         ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): file
@@ -83,7 +84,7 @@ def _loaded(module: str) -> set[str]:
 def test_the_adapters_exist_under_their_names() -> None:
     """A renamed module must be renamed here, too, or it would no longer be checked."""
     assert set(MODULES) > ADAPTERS
-    assert {"functions.sign.main", "functions.deliver.main", DEVSERVER} < set(MODULES)
+    assert {"functions.sign.main", "functions.deliver.main", *SERVERS} < set(MODULES)
     assert "shared.runtime" in _loaded("functions.sign.main")
     assert "shared.store.firestore" in _loaded("shared.runtime")
 
@@ -92,7 +93,7 @@ def test_the_adapters_exist_under_their_names() -> None:
 class TestModule:
     def test_imports_go_one_way(self, module: str) -> None:
         """functions → shared ← desk, and no function imports another: each deploys, scales and fails alone."""
-        if module != DEVSERVER:
+        if module not in SERVERS:
             assert [imported for imported in _imports(module) if _is_in(imported, "functions")] == []
         if not _is_in(module, "desk"):
             assert [imported for imported in _imports(module) if _is_in(imported, "desk")] == []
@@ -104,7 +105,7 @@ class TestModule:
 
     def test_imports_no_vendor_unless_it_is_an_adapter(self, module: str) -> None:
         """To support another database or relay, one adapter is added and nothing else changes."""
-        if module not in ADAPTERS | {DEVSERVER}:
+        if module not in ADAPTERS | SERVERS:
             assert [imported for imported in _imports(module) if _is_in(imported, *VENDORS)] == []
 
     def test_imports_no_test(self, module: str) -> None:
@@ -122,14 +123,14 @@ class TestModule:
             if (isinstance(node, ast.Attribute) and node.attr in names)
             or (isinstance(node, ast.ImportFrom) and node.module == "os")
         ]
-        if module not in {"shared.settings", "desk.settings", DEVSERVER}:
+        if module not in {"shared.settings", "desk.settings"} | SERVERS:
             assert read == []
 
     def test_writes_to_nothing_but_the_log(self, module: str) -> None:
         """The log has an allow-list of fields; print and logging have none. The desk prints through one module."""
         named = {node.id for node in ast.walk(_tree(module)) if isinstance(node, ast.Name)}
         attributes = {node.attr for node in ast.walk(_tree(module)) if isinstance(node, ast.Attribute)}
-        if module not in {"shared.log", "desk.terminal.output", DEVSERVER}:
+        if module not in {"shared.log", "desk.terminal.output"} | SERVERS:
             assert named & {"print", "breakpoint"} == set()
             assert attributes & {"stdout", "stderr", "print_exc"} == set()
             assert [imported for imported in _imports(module) if _is_in(imported, "logging", "warnings")] == []
@@ -166,7 +167,7 @@ def test_hazardous_primitives_are_used_only_in_the_modules_for_them(hazardous: s
     """Those modules document what must never be done with them."""
     users = {module for module in MODULES if any(_is_in(imported, hazardous) for imported in _imports(module))}
 
-    assert users - {DEVSERVER} <= HAZARDOUS
+    assert users - SERVERS <= HAZARDOUS
 
 
 @pytest.mark.parametrize("function", ["sign", "embed", "count"])

@@ -25,6 +25,7 @@ def bootstrap(environment: gcloud.Environment) -> None:
     gcloud.gcloud("services enable", *_SERVICES, f"--project={environment.project}")
     for bucket in (environment.state, environment.bundles):
         _create_bucket(environment.project, f"gs://{bucket}")
+    _set_quota_project(environment.project)
     print(f"{environment.project} is ready for: make secrets ENV={environment.name}")
 
 
@@ -47,6 +48,17 @@ def _create_bucket(project: str, bucket: str) -> None:
     private = ("--uniform-bucket-level-access", "--public-access-prevention")
     gcloud.gcloud("storage buckets create", bucket, f"--project={project}", "--location=eu", *private)
     gcloud.gcloud("storage buckets update", bucket, "--versioning")
+
+
+def _set_quota_project(project: str) -> None:
+    """Have the application-default credentials, which Terraform and the canary use, name a project.
+
+    Without one some services refuse those of a person:
+    https://docs.cloud.google.com/docs/authentication/troubleshoot-adc#user-creds-client-based
+    """
+    if not gcloud.succeeds("auth application-default print-access-token"):
+        gcloud.stop("There are no application-default credentials: gcloud auth application-default login")
+    gcloud.gcloud("auth application-default set-quota-project", project)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from desk.settings import load_for_desk, use_deployment
 from infra.deploy import gcloud
 from shared.clock import utc_now
 from shared.crypto.tokens import Purpose, Tokens
+from shared.errors import Unavailable
 from shared.mail import links
 from shared.settings import CanarySettings, split_keys
 from shared.store.entities import Address, Submission
@@ -37,11 +38,16 @@ class CanaryFailed(Exception):
     """A step of the canary failed, or did not end in time; the message says which."""
 
 
+class Unreachable(CanaryFailed):
+    """No connection to the public address: no DNS record, no certificate, or nothing that listens."""
+
+
 def try_out(public_url: str, environment: gcloud.Environment) -> None:
     """Run the canary through a deployed environment.
 
     Raises:
         CanaryFailed: a signature does not get through.
+        Unreachable: there is no connection.
     """
     use_deployment(environment)
     asyncio.run(_try_out(public_url, f"canary@{environment.settings['domain']}"))
@@ -60,7 +66,17 @@ async def run(
 
     Raises:
         CanaryFailed: a step failed, or did not end in time.
+        Unreachable: there is no connection.
     """
+    try:
+        await _run(public, rights, tokens, email, pause)
+    except httpx.ConnectError as error:
+        raise Unreachable(f"no connection to {public.base_url}: {error}") from error
+    except (httpx.HTTPError, Unavailable) as error:
+        raise CanaryFailed(f"{type(error).__name__}: {error}") from error
+
+
+async def _run(public: httpx.AsyncClient, rights: Rights, tokens: Tokens, email: str, pause: float) -> None:
     address = rights.digester.address(CAMPAIGN, email)
     await _check_health(public)
     await rights.maintenance.forget(address)  # left by a run that was interrupted

@@ -4,66 +4,39 @@
     make apply ENV=production      changed settings (the relays, the quota …) with the release that is live
     make rollback ENV=production   the release before; TO=<release> for another
 
-The same on a laptop and in CI. A release is a file in the bundles' bucket, releases/<time>.json, which names the
-bundle of each function by its content; it is written once the release has been tried out.
+The same on a laptop and in CI. Each may be interrupted, and run again.
 """
 
 import argparse
 import json
 import os
+import socket
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
-from infra.deploy import build, canary, gcloud, terraform
+from infra.deploy import build, canary, gcloud, secrets, terraform
+from infra.deploy.releases import Outcome, Release, Releases, before, leads_back
 from shared import campaigns
 from shared.campaigns.model import Campaign
+from shared.clock import utc_now
 from shared.web import routes
+
+_PLAN = "release.plan"
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
-    """What runs, or ran. `id`: when it went live, in UTC; empty for one that has not yet."""
+class Change:
+    """What a plan does to a resource, as in https://developer.hashicorp.com/terraform/internals/json-format."""
 
-    id: str
-    bundles: Mapping[str, str]
+    actions: Sequence[str]
+    after: object
 
-
-class Releases:
-    """The bundles and releases of an environment, oldest first."""
-
-    def __init__(self, bucket: str) -> None:
-        self._bucket = f"gs://{bucket}"
-
-    def all(self) -> list[Release]:
-        """Return every release that was ever live."""
-        if not gcloud.succeeds("storage ls", f"{self._bucket}/releases/"):
-            return []
-        found = []
-        for address in sorted(gcloud.gcloud("storage ls", f"{self._bucket}/releases/*.json").split()):
-            content = json.loads(gcloud.gcloud("storage cat", address))
-            found.append(Release(address.rsplit("/", 1)[1].removesuffix(".json"), content["bundles"]))
-        return found
-
-    def upload(self, bundles: Mapping[str, Path]) -> Release:
-        """Upload what is missing; a bundle is never overwritten, for its name is the hash of its content."""
-        for bundle in bundles.values():
-            gcloud.gcloud("storage cp", "--no-clobber", str(bundle), f"{self._bucket}/{bundle.name}")
-        return Release("", {function: bundle.name for function, bundle in bundles.items()})
-
-    def record(self, release: Release) -> str:
-        """Record that this release is live from now on, and return its id."""
-        at = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}"
-        content = json.dumps({"bundles": dict(release.bundles)}, indent=2)
-        gcloud.gcloud("storage cp", "-", f"{self._bucket}/releases/{at}.json", given=content)
-        return at
-
-
-def before(releases: Sequence[Release]) -> Release | None:
-    """Return the newest release with other bundles than those that are live; None if every one has the same."""
-    return next((each for each in reversed(releases) if each.bundles != releases[-1].bundles), None)
+    @property
+    def is_update(self) -> bool:
+        """Whether the resource is there already, and is changed in place."""
+        return self.actions == ["update"]
 
 
 def check_promises(environment: gcloud.Environment, known: Iterable[Campaign]) -> None:
@@ -81,29 +54,86 @@ def check_promises(environment: gcloud.Environment, known: Iterable[Campaign]) -
         gcloud.stop("\n".join(faults))
 
 
-def put_live(environment: gcloud.Environment, release: Release, *, ask: bool) -> None:
-    """Plan and apply a release.
+def put_live(
+    environment: gcloud.Environment, releases: Releases, bundles: Mapping[str, str], *, ask: bool
+) -> Release:
+    """Plan and apply these bundles with the settings of the tfvars, and return the release, which is live.
 
-    deliver goes first: an older revision may meet tasks of a newer one, never the other way round.
+    What is applied is what was shown and approved: the saved plan, or a part of it before the rest.
     """
-    given = terraform.INFRA / "release.auto.tfvars.json"
-    given.write_text(json.dumps({"bundles": dict(release.bundles), "bundles_bucket": environment.bundles}))
-    files = [f"-var-file={file}" for file in environment.files]
-    try:
+    known = releases.all()
+    with _inputs(environment, bundles):
         terraform.init(environment.state, environment.name)
-        terraform.run(terraform.INFRA, "plan", "-out=release.plan", *files, quiet=False)
-        if ask and input(f"Apply this to {environment.name}? Type yes: ") != "yes":
+        approved = _plan(environment)
+        if ask and approved and input(f"Apply this to {environment.name}? Type yes: ") != "yes":
             gcloud.stop("Nothing was changed.")
-        first = '-target=google_cloudfunctions2_function.this["deliver"]'
-        terraform.run(terraform.INFRA, "apply", "-auto-approve", first, *files, quiet=False)
-        terraform.run(terraform.INFRA, "apply", "-auto-approve", *files, quiet=False)
-    except subprocess.CalledProcessError as failed:
-        gcloud.stop(f"terraform failed (status {failed.returncode}). What was live is still live.")
-    finally:
-        given.unlink()
-        (terraform.INFRA / "release.plan").unlink(missing_ok=True)
+        is_live = bool(known) and known[-1].bundles == bundles
+        release = known[-1] if is_live else releases.begin(bundles, utc_now())
+        if first := _to_be_first(approved, back=leads_back(known, bundles)):
+            _plan_approved(environment, approved, *first)
+            _apply()
+            _plan_approved(environment, approved)
+        _apply()
     if not environment.settings.get("public_by_all_users", True):
         _allow_without_all_users(environment)
+    return releases.record(release, Outcome.APPLIED) if release.outcome is Outcome.APPLYING else release
+
+
+@contextmanager
+def _inputs(environment: gcloud.Environment, bundles: Mapping[str, str]) -> Iterator[None]:
+    """Give the bundles to Terraform; stop with a sentence where it fails, and leave nothing in the folder."""
+    given = terraform.INFRA / "release.auto.tfvars.json"
+    given.write_text(json.dumps({"bundles": dict(bundles), "bundles_bucket": environment.bundles}))
+    try:
+        yield
+    except subprocess.CalledProcessError as failed:
+        gcloud.stop(
+            f"{failed.stdout or ''}terraform failed (status {failed.returncode}). What it had applied is live, "
+            f"the rest is as before. Run the same again, or: make rollback ENV={environment.name}"
+        )
+    finally:
+        given.unlink()
+        (terraform.INFRA / _PLAN).unlink(missing_ok=True)
+
+
+def _plan(environment: gcloud.Environment, *targets: str, quiet: bool = False) -> Mapping[str, Change]:
+    """Save a plan, and return the change of each resource that is not left as it is."""
+    files = [f"-var-file={file}" for file in environment.files]
+    terraform.run(terraform.INFRA, "plan", f"-out={_PLAN}", *targets, *files, quiet=quiet)
+    plan = json.loads(terraform.run(terraform.INFRA, "show", "-json", _PLAN))
+    changes = {
+        each["address"]: Change(each["change"]["actions"], each["change"]["after"])
+        for each in plan.get("resource_changes", [])
+    }
+    return {address: change for address, change in changes.items() if change.actions not in (["no-op"], ["read"])}
+
+
+def _plan_approved(environment: gcloud.Environment, approved: Mapping[str, Change], *targets: str) -> None:
+    """Save a plan of a part of what was approved; stop if it holds anything else."""
+    planned = _plan(environment, *targets, quiet=True)
+    if others := sorted(address for address, change in planned.items() if change != approved.get(address)):
+        listed = "\n".join(f"    {address}" for address in others)
+        gcloud.stop(
+            f"Something else has changed meanwhile, and was not approved:\n{listed}\n"
+            "What was applied before is live. Run the same again, and read its plan."
+        )
+
+
+def _apply() -> None:
+    terraform.run(terraform.INFRA, "apply", _PLAN, quiet=False)
+
+
+def _to_be_first(approved: Mapping[str, Change], *, back: bool) -> list[str]:
+    """Return the targets to be applied before the others; none where the order does not matter.
+
+    An older deliver may not know the tasks of the newer public functions. So it goes first when a newer release is
+    deployed, and last when an older one is.
+    """
+    targets = {name: f'google_cloudfunctions2_function.this["{name}"]' for name in routes.FUNCTIONS}
+    changed = {name for name, address in targets.items() if address in approved and approved[address].is_update}
+    public = changed & set(routes.PUBLIC)
+    first = public if back else changed - public
+    return [f"-target={targets[name]}" for name in sorted(first)] if first and first != changed else []
 
 
 def _allow_without_all_users(environment: gcloud.Environment) -> None:
@@ -113,15 +143,14 @@ def _allow_without_all_users(environment: gcloud.Environment) -> None:
         gcloud.gcloud("run services update", function, "--no-invoker-iam-check", *place)
 
 
-def try_out(environment: gcloud.Environment) -> bool:
-    """Return whether one signature of the canary campaign goes all the way; print what does not."""
-    try:
-        canary.try_out(f"https://{environment.settings['domain']}", environment)
-    except canary.CanaryFailed as error:
-        print(f"TRIED OUT, AND IT FAILED: {error}")
-        return False
+def try_out(environment: gcloud.Environment) -> None:
+    """Check that one signature of the canary campaign goes all the way.
+
+    Raises:
+        CanaryFailed: it does not.
+    """
+    canary.try_out(f"https://{environment.settings['domain']}", environment)
     print("Tried out: signed, mailed, confirmed, counted, erased.")
-    return True
 
 
 def check_shipped(environment: gcloud.Environment) -> None:
@@ -139,30 +168,66 @@ def check_shipped(environment: gcloud.Environment) -> None:
 
 
 def deploy(environment: gcloud.Environment, *, ask: bool) -> None:
-    """Build and release what this checkout holds; roll back where it cannot be tried out."""
+    """Build and release what this checkout holds; roll back if the try-out fails."""
     check_shipped(environment)
-    releases = Releases(environment.bundles)
-    known = releases.all()
     build.build(build.BUILD)
-    release = releases.upload(build.bundle(build.BUILD))
-    put_live(environment, release, ask=ask)
-    if try_out(environment):
-        print(f"Live: {releases.record(release)}")
-        return
-    if not known:
-        gcloud.stop("This was the first release, so there is none to roll back to. See infra/RUNBOOK.md.")
-    put_live(environment, known[-1], ask=False)
-    gcloud.stop(f"Rolled back to {known[-1].id}. What failed is above.")
+    releases = Releases(environment.bundles)
+    _release(environment, releases, releases.upload(build.bundle(build.BUILD)), ask=ask)
 
 
 def apply(environment: gcloud.Environment, *, ask: bool) -> None:
-    """Apply the settings of the tfvars to the release that is live."""
-    releases = Releases(environment.bundles).all()
-    if not releases:
+    """Apply the settings of the tfvars to the release that is live, or finish one that was interrupted."""
+    releases = Releases(environment.bundles)
+    known = releases.all()
+    if not known:
         gcloud.stop(f"Nothing is live yet: make deploy ENV={environment.name}")
-    put_live(environment, releases[-1], ask=ask)
-    if not try_out(environment):
-        gcloud.stop("The settings are applied. Restore the former ones in the tfvars, and apply again.")
+    _release(environment, releases, known[-1].bundles, ask=ask)
+
+
+def _release(
+    environment: gcloud.Environment, releases: Releases, bundles: Mapping[str, str], *, ask: bool
+) -> None:
+    """Put bundles live and try them out; roll back if that fails, and if they are what is new."""
+    release = put_live(environment, releases, bundles, ask=ask)
+    known = releases.all()
+    try:
+        try_out(environment)
+    except canary.CanaryFailed as error:
+        if isinstance(error, canary.Unreachable) and not any(each.outcome is Outcome.PASSED for each in known):
+            gcloud.stop(f"Applied: {release.id}, which is not tried out. {_not_reachable(environment, error)}")
+        print(f"TRIED OUT, AND IT FAILED: {error}")
+        if release.outcome is Outcome.PASSED:
+            gcloud.stop("The settings are applied. Restore the former ones in the tfvars, and apply again.")
+        releases.record(release, Outcome.FAILED)
+        _roll_back(environment, releases)
+    print(f"Live: {releases.record(release, Outcome.PASSED).id}")
+    secrets.destroy_retired(environment)
+
+
+def _not_reachable(environment: gcloud.Environment, error: canary.Unreachable) -> str:
+    domain = environment.settings["domain"]
+    then = f"Then: make apply ENV={environment.name}"
+    try:
+        socket.getaddrinfo(domain, 443)
+    except OSError:
+        return f"There is no address for {domain} yet: enter dns_records, printed above, at your registrar. {then}"
+    return (
+        f"https://{domain} does not answer yet ({error}). Either its address is not the one in dns_records, as "
+        "printed above, or its certificate is not issued yet, which takes up to an hour once the DNS is right. "
+        f"{then}"
+    )
+
+
+def _roll_back(environment: gcloud.Environment, releases: Releases) -> None:
+    """Go back after a try-out has failed, and stop."""
+    wanted = before(releases.all())
+    if wanted is None:
+        gcloud.stop(
+            "No other release has ever passed its try-out: there is none to roll back to. See infra/RUNBOOK.md. "
+            f"Once the cause is removed: make apply ENV={environment.name}"
+        )
+    put_live(environment, releases, wanted.bundles, ask=False)
+    gcloud.stop(f"Rolled back to {wanted.id}. What failed is above.")
 
 
 def rollback(environment: gcloud.Environment, to: str | None, *, ask: bool) -> None:
@@ -171,12 +236,16 @@ def rollback(environment: gcloud.Environment, to: str | None, *, ask: bool) -> N
     known = releases.all()
     wanted = next((each for each in known if each.id == to), None) if to else before(known)
     if wanted is None:
-        there = ", ".join(each.id for each in known) or "none"
+        there = ", ".join(f"{each.id} ({each.outcome})" for each in known) or "none"
         gcloud.stop(f"There is no release to roll back to. Releases: {there}.")
-    put_live(environment, wanted, ask=ask)
-    print(f"Live: {releases.record(wanted)}, which is {wanted.id} again.")
-    if not try_out(environment):
-        gcloud.stop("See infra/RUNBOOK.md.")
+    release = put_live(environment, releases, wanted.bundles, ask=ask)
+    print(f"Live: {release.id}, which is {wanted.id} again.")
+    try:
+        try_out(environment)
+    except canary.CanaryFailed as error:
+        releases.record(release, Outcome.FAILED)
+        gcloud.stop(f"TRIED OUT, AND IT FAILED: {error}\nSee infra/RUNBOOK.md.")
+    releases.record(release, Outcome.PASSED)
 
 
 def main() -> None:
@@ -188,12 +257,15 @@ def main() -> None:
     asked = parser.parse_args()
     environment = gcloud.environment(asked.environment)
     ask = not os.environ.get("CI")
-    if asked.what == "deploy":
-        deploy(environment, ask=ask)
-    elif asked.what == "apply":
-        apply(environment, ask=ask)
-    else:
-        rollback(environment, asked.to, ask=ask)
+    try:
+        if asked.what == "deploy":
+            deploy(environment, ask=ask)
+        elif asked.what == "apply":
+            apply(environment, ask=ask)
+        else:
+            rollback(environment, asked.to, ask=ask)
+    except KeyboardInterrupt:
+        gcloud.stop("Interrupted. Run the same again.")
 
 
 if __name__ == "__main__":

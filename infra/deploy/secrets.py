@@ -3,6 +3,9 @@
     make secrets ENV=staging                       what is missing
     make secrets ENV=staging ROTATE=token-keys     add a new key beside those in use
     make secrets ENV=staging RETIRE=token-keys     drop the oldest one, once all its links have expired
+    make secrets ENV=staging ROTATE=smtp-password-first   replace the password of a relay
+
+The next deployment that passes its try-out destroys the older versions that hold what was retired.
 
 The pepper is generated once and never again: with another one everybody could sign twice.
 """
@@ -31,19 +34,22 @@ class Secrets:
         """Return the names that Terraform has created."""
         return sorted(gcloud.gcloud("secrets list", self._project, "--format=value(name.basename())").split())
 
-    def version(self, name: str) -> str | None:
-        """Return the number of the newest version; None for a secret without any."""
-        enabled = ("--filter=state=ENABLED", "--format=value(name)")
-        listed = gcloud.gcloud("secrets versions list", name, self._project, *enabled).split()
-        return max(listed, key=int, default=None)
+    def enabled(self, name: str) -> list[str]:
+        """Return the numbers of the versions that can be read, oldest first."""
+        enabled = ("--filter=state=ENABLED", "--format=value(name.basename())")
+        return sorted(gcloud.gcloud("secrets versions list", name, self._project, *enabled).split(), key=int)
 
-    def read(self, name: str) -> str:
-        """Return the newest version's value."""
-        return gcloud.gcloud("secrets versions access latest", f"--secret={name}", self._project)
+    def read(self, name: str, version: str = "latest") -> str:
+        """Return the value of a version, by default the newest one's."""
+        return gcloud.gcloud("secrets versions access", version, f"--secret={name}", self._project)
 
     def put(self, name: str, value: str) -> None:
         """Add a version, by standard input: every process can read the arguments of a command."""
         gcloud.gcloud("secrets versions add", name, self._project, "--data-file=-", given=value)
+
+    def destroy(self, name: str, version: str) -> None:
+        """Disable a version now, and have it destroyed once `version_destroy_ttl` of infra/secrets.tf is over."""
+        gcloud.gcloud("secrets versions destroy", version, f"--secret={name}", self._project)
 
 
 def declare(environment: gcloud.Environment) -> None:
@@ -64,14 +70,14 @@ def declare(environment: gcloud.Environment) -> None:
 def put_missing(kept: Secrets) -> None:
     """Add a first version to each secret that has none, generated or asked for."""
     for name in kept.declared():
-        if kept.version(name):
+        if kept.enabled(name):
             print(f"{name}: is there")
             continue
-        kept.put(name, _first_value(name))
+        kept.put(name, _new_value(name))
         print(f"{name}: added")
 
 
-def _first_value(name: str) -> str:
+def _new_value(name: str) -> str:
     if name == "pepper" or name in _LISTS:
         return _generate(name)
     password = getpass.getpass(f"{name} (from your mail relay): ")
@@ -85,25 +91,46 @@ def _generate(name: str) -> str:
 
 
 def rotate(kept: Secrets, name: str) -> None:
-    """Add a key at the end of a list, which is the one that is used from the next deployment on."""
-    _check_is_list(name)
-    kept.put(name, f"{kept.read(name).strip()} {_generate(name)}")
-    print(f"{name}: a new key is added. Deploy, and after 38 days: RETIRE={name}")
+    """Add a key at the end of a list, which is used from the next deployment on; or replace a relay's password."""
+    if name in _LISTS:
+        kept.put(name, f"{kept.read(name).strip()} {_generate(name)}")
+        print(f"{name}: a new key is added. Deploy, and after 38 days: RETIRE={name}")
+    elif name.startswith("smtp-password-") and name in kept.declared():
+        kept.put(name, _new_value(name))
+        print(f"{name}: replaced. Deploy.")
+    else:
+        gcloud.stop(f"{name} cannot be rotated; these can: {', '.join(_LISTS)}, and smtp-password-RELAY.")
 
 
 def retire(kept: Secrets, name: str) -> None:
     """Drop the oldest key of a list."""
-    _check_is_list(name)
+    if name not in _LISTS:
+        gcloud.stop(f"{name} is no list of keys; these are: {', '.join(_LISTS)}.")
     keys = kept.read(name).split()
     if len(keys) < 2:
         gcloud.stop(f"{name} holds one key: ROTATE={name} first.")
     kept.put(name, " ".join(keys[1:]))
-    print(f"{name}: the oldest key is gone. Deploy.")
+    print(f"{name}: the oldest key is left out of the newest version. Deploy, which destroys the older ones.")
 
 
-def _check_is_list(name: str) -> None:
-    if name not in _LISTS:
-        gcloud.stop(f"{name} is not rotated by this: only {' and '.join(_LISTS)} are.")
+def destroy_retired(environment: gcloud.Environment) -> None:
+    """Destroy older versions that hold a key or a password which those in use hold no longer.
+
+    Call it once the functions run with the versions that the keys file names. A version that was only added to
+    stays, so that the revisions before still start; and every pepper does, for it must never be lost.
+    """
+    kept = Secrets(environment.project)
+    used = json.loads(environment.keys.read_text())["secret_versions"]
+    for name in sorted(used.keys() - {"pepper"}):
+        for version in _retired(kept, name, used[name]):
+            kept.destroy(name, version)
+            print(f"{name}: version {version} held what was retired. It is disabled, and destroyed in 30 days.")
+
+
+def _retired(kept: Secrets, name: str, used: str) -> list[str]:
+    older = [version for version in kept.enabled(name) if int(version) < int(used)]
+    current = set(kept.read(name, used).split()) if older else set()
+    return [version for version in older if not set(kept.read(name, version).split()) <= current]
 
 
 def write_keys(environment: gcloud.Environment, kept: Secrets) -> None:
@@ -111,7 +138,7 @@ def write_keys(environment: gcloud.Environment, kept: Secrets) -> None:
     newest = pyrage.x25519.Identity.from_str(kept.read("deliver-identities").split()[-1])
     keys = {
         "deliver_recipient": str(newest.to_public()),
-        "secret_versions": {name: kept.version(name) for name in kept.declared()},
+        "secret_versions": {name: kept.enabled(name)[-1] for name in kept.declared()},
     }
     environment.keys.write_text(json.dumps(keys, indent=2) + "\n")
     print(f"{environment.keys.name} holds deliver's public key, and no secret: commit it. Then: make deploy")

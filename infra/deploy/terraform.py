@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -39,18 +40,32 @@ def run(folder: Path, *arguments: str, quiet: bool = True) -> str:
     """Run Terraform and return what it prints.
 
     Raises:
-        CalledProcessError: it failed; its message is in `stdout`, or was printed.
+        CalledProcessError: it failed, or was interrupted; its message is in `stdout`, or was printed.
     """
-    done = subprocess.run(
-        ["terraform", *arguments],
-        cwd=folder,
-        env={**os.environ, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"},
-        stdout=subprocess.PIPE if quiet else None,
-        stderr=subprocess.STDOUT if quiet else None,
-        text=True,
-        check=True,
-    )
+    with _wait_when_interrupted():
+        done = subprocess.run(
+            ["terraform", *arguments],
+            cwd=folder,
+            env={**os.environ, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"},
+            stdout=subprocess.PIPE if quiet else None,
+            stderr=subprocess.STDOUT if quiet else None,
+            text=True,
+            check=True,
+        )
     return done.stdout or ""
+
+
+@contextmanager
+def _wait_when_interrupted() -> Iterator[None]:
+    """Leave Ctrl-C to Terraform, which then finishes what it has begun, writes its state and unlocks it.
+
+    `subprocess.run` would kill it after a quarter of a second.
+    """
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which Terraform would inherit
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def init(bucket: str, prefix: str) -> None:

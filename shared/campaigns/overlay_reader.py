@@ -12,14 +12,14 @@ _TIMEOUT_SECONDS = 5
 _MAX_BYTES = 500_000
 
 
-async def read_overlay(public_url: str, campaign: str) -> PublishedOverlay:
-    """Read the overlay of one campaign from count, at the public address of all functions.
+async def read_overlay(base_url: str, campaign: str) -> PublishedOverlay:
+    """Read the overlay of one campaign from count at `base_url`.
 
     Raises:
         StoreUnavailable: no answer, or one that is too large.
         ValidationError: an answer that is no overlay.
     """
-    url = f"{public_url}/v1/campaigns/{campaign}/overlay"
+    url = f"{base_url}/v1/campaigns/{campaign}/overlay"
     return PublishedOverlay.model_validate_json(await asyncio.to_thread(_get, url))
 
 

@@ -1,10 +1,12 @@
-"""SQLite files that several processes write, and that survive a power cut. For local runs."""
+"""SQLite files that several processes write, and that survive a power cut. For one machine."""
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -105,6 +107,20 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a database as it is at one moment to a new file, while others write to it.
+
+    The copy holds no trace of what was deleted (https://sqlite.org/lang_vacuum.html#vacuuminto).
+
+    Raises:
+        sqlite3.Error, OSError: it cannot be read, or `target` cannot be written or exists already.
+    """
+    with closing(connect(source, "")) as connection:
+        connection.execute("VACUUM INTO ?", (str(target),))
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def overwrite(connection: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Durable queues in one SQLite file. For development and tests; `local_dispatcher.py` delivers from it.
+"""Durable queues in one SQLite file. For one machine; `local_dispatcher.py` delivers from it.
 
 Any number of processes may enqueue into one file and dispatch from it.
 """

@@ -31,6 +31,7 @@ class Dispatcher:
         self._client = client
         self._deliver_url = deliver_url
         self._free = asyncio.Semaphore(CONCURRENT_DELIVERIES)
+        self._stopping = False
 
     async def dispatch_due(self, now: datetime) -> int:
         """Try each task that is due at `now` once, and return how many there were.
@@ -45,15 +46,19 @@ class Dispatcher:
         return tried
 
     async def run(self, clock: Clock = utc_now) -> None:
-        """Deliver until cancelled. What is under way then is offered again after a backoff."""
+        """Deliver until stopped or cancelled. What is cut off by that is offered again after a backoff."""
         async with asyncio.TaskGroup() as deliveries:
-            while True:
+            while not self._stopping:
                 started = False
                 # A file that is locked for long, or not yet there, is asked again like an empty one.
                 with contextlib.suppress(QueueUnavailable):
                     started = await self._start_next(deliveries, clock)
                 if not started:
                     await asyncio.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Start no more deliveries: `run` ends with those that are under way."""
+        self._stopping = True
 
     async def _start_next(self, deliveries: asyncio.TaskGroup, clock: Clock) -> bool:
         # Waits for a free place before it leases, so that no lease runs out in a queue in front of the POST.

@@ -114,8 +114,9 @@ class SqliteStore:
 
         return await self.database.run(work)
 
-    async def fold_tally(self, campaign: str, now: datetime) -> None:
-        """Nothing to do: it is one row for each number."""
+    async def fold_tally(self, campaign: str, now: datetime) -> None:  # noqa: ARG002 - of all campaigns
+        """Delete what has expired, even if nobody signs any more. The tally is one row for each number already."""
+        await self.database.transact(lambda database: _delete_expired(database, now))
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
         day, name = f"{point.at:%Y-%m-%d}", f"h{point.at:%H}"

@@ -112,12 +112,12 @@ class TestRefusal:
 
 #: The server with a queue worker that fails with an unexpected error.
 DYING = """
-from functions import devserver
+from functions import devserver, server
 
 async def die(self):
     raise RuntimeError("ann@example.org")
 
-devserver.Dispatcher.run = die
+server.Dispatcher.run = die
 devserver.main()
 """
 

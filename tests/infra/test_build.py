@@ -114,7 +114,7 @@ def test_a_bundle_holds_no_litter_and_no_other_function(staged: Path) -> None:
     """Neither caches nor the development server."""
     names = {path.name for path in staged.rglob("*")}
 
-    assert not names & {"__pycache__", "devserver.py", ".env", "var"}
+    assert not names & {"__pycache__", "devserver.py", "server.py", ".env", "var"}
     assert {path.name for path in (staged / "sign").iterdir()} == {"main.py", "requirements.txt", "shared"}
 
 

@@ -18,7 +18,7 @@ from functions_framework.aio import create_asgi_app_from_module
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from functions import devserver
+from functions import server
 from shared.campaigns.live import LiveCampaigns
 from shared.campaigns.loader import FOLDER as CAMPAIGNS
 from shared.campaigns.overlay import PublishedOverlay
@@ -87,7 +87,7 @@ class World:
             name: create_asgi_app_from_module(name, None, None, module, None)  # type: ignore[no-untyped-call]
             for name, module in functions.items()
         }
-        self.client = self.client_of(Starlette(routes=devserver.one_origin(self.apps)))
+        self.client = self.client_of(Starlette(routes=server.one_origin(self.apps)))
 
     async def _published_overlay(self, campaign: str) -> PublishedOverlay:
         answer = await self.client.get(f"/v1/campaigns/{campaign}/overlay")

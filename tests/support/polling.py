@@ -21,9 +21,9 @@ def until(look: Callable[[], T | None], patience: float = PATIENCE_SECONDS) -> T
     raise AssertionError("waited in vain")
 
 
-async def until_async(look: Callable[[], Awaitable[T | None]]) -> T:
+async def until_async(look: Callable[[], Awaitable[T | None]], patience: float = PATIENCE_SECONDS) -> T:
     """Poll `look` in the same way, and await it."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    give_up = time.monotonic() + patience
     while time.monotonic() < give_up:
         if found := await look():
             return found

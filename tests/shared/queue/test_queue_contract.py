@@ -674,6 +674,21 @@ class TestLocal:
             await running
         assert receiver.bodies == [BODY, b"another"]
 
+    async def test_ends_what_is_under_way_when_it_is_stopped(
+        self, on_file: LocalSubject, receiver: Receiver
+    ) -> None:
+        """A restart cuts no mail off."""
+        receiver.hold()
+        await on_file.queue.enqueue(QueueName.SIGNATURES, BODY)
+        running = asyncio.create_task(on_file.dispatcher.run(lambda: NOW))
+        await receiver.wait_for(1)
+
+        on_file.dispatcher.stop()
+        receiver.let_go()
+        await running
+
+        assert await on_file.queue.pending() == 0
+
     async def test_offers_again_what_a_cancelled_run_left_unfinished(
         self, on_file: LocalSubject, receiver: Receiver
     ) -> None:
