@@ -21,16 +21,19 @@ from desk.keys.keygen import keygen
 from desk.keys.prove import prove
 from desk.rights.access import access
 from desk.rights.erase import erase
+from desk.settings import use_deployment
 from desk.signatures import paper
 from desk.signatures.export import export
 from desk.signatures.hand_over import hand_over
 from desk.signatures.open import open_export
 from desk.signatures.purge import purge
+from desk.signatures.restore import restore
 from desk.stats.audit import audit
 from desk.stats.stats import stats
 from desk.store.backup import backup
 from desk.store.move import move
 from desk.terminal.output import out, print_error, replace_unencodable
+from infra.deploy import gcloud
 from shared.errors import ConfigurationError, Unavailable
 from shared.settings import VERSION
 
@@ -45,12 +48,21 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def desk(
-    version: Annotated[
+    _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and exit."),
     ] = False,
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Work on this deployment, production or staging, as its file in infra/environments says; "
+            "otherwise on what make run keeps in var.",
+        ),
+    ] = None,
 ) -> None:
     """The organiser's desk of Undersign: from the first key to delivered signatures."""  # noqa: D401 - its --help
+    use_deployment(gcloud.environment(environment) if environment is not None else None)
 
 
 app.command(rich_help_panel="Keys")(keygen)
@@ -60,6 +72,7 @@ app.command(rich_help_panel="Signatures")(export)
 app.command("open", rich_help_panel="Signatures")(open_export)
 app.command(rich_help_panel="Signatures")(hand_over)
 app.command(rich_help_panel="Signatures")(purge)
+app.command(rich_help_panel="Signatures")(restore)
 app.command(rich_help_panel="Counting")(stats)
 app.command(rich_help_panel="Counting")(audit)
 app.command(rich_help_panel="Signers' rights")(access)

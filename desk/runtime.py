@@ -4,12 +4,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from desk.settings import BackupSettings, DeskSettings, MoveSettings, RightsSettings, load_for_desk
+from desk.settings import (
+    BackupSettings,
+    DeskSettings,
+    MoveSettings,
+    RestoreSettings,
+    RightsSettings,
+    load_for_desk,
+)
 from desk.store.cloud_tasks_list import CloudTasksList
 from desk.store.firestore import FirestoreMaintenance
 from desk.store.firestore_import import FirestoreImport
 from desk.store.firestore_tasks import FirestoreTasks
-from desk.store.maintenance import Maintenance
+from desk.store.maintenance import Maintenance, Restorable
 from desk.store.server_copy import copy_server
 from desk.store.server_files import ServerFiles
 from desk.store.sqlite import SqliteMaintenance
@@ -34,6 +41,8 @@ from shared.settings import (
     split_keys,
 )
 from shared.store.firestore import DEAD_LETTERS
+from shared.store.firestore_removals import FirestoreRemovals
+from shared.store.removals import Removals
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +60,8 @@ class Rights(Desk):
     """To answer those who ask what is kept of them.
 
     `campaigns`: those whose files load; `broken`: what is wrong with the others, by id. The keys of `queues`:
-    what people call these places. `dead_letters`: the tasks that nobody could open. `outbox`: of a local run.
+    what people call these places. `dead_letters`: the tasks that nobody could open. `removals`: None where there
+    is no spool. `outbox`: of a local run.
     """
 
     broken: Mapping[str, str]
@@ -59,7 +69,18 @@ class Rights(Desk):
     opener: Opener
     queues: Mapping[str, TaskList]
     dead_letters: TaskList
+    removals: Removals | None
     outbox: Outbox | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Restoration:
+    """To finish the restore of a database. `source`: another one of the project, to copy from."""
+
+    maintenance: Restorable
+    place: str
+    source: Maintenance | None
+    removals: Removals
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,6 +125,7 @@ def rights() -> Rights:
     settings = load_for_desk(RightsSettings)
     campaigns, broken = _those_that_load(settings.campaigns_folder or FOLDER)
     maintenance, place = _open_store(settings.store)
+    spool = settings.spool
     return Rights(
         campaigns=campaigns,
         maintenance=maintenance,
@@ -114,7 +136,32 @@ def rights() -> Rights:
         opener=Opener(split_keys(settings.deliver_identities)),
         queues=dict(_task_lists(settings)),
         dead_letters=_dead_letters(settings.store),
+        removals=FirestoreRemovals(spool.spool_project, spool.spool_database) if spool else None,
         outbox=Outbox(settings.local_folder / "outbox", utc_now) if settings.local_folder else None,
+    )
+
+
+def restoration(source: str | None) -> Restoration:
+    """Wire what finishes the restore of a database. `source`: the name of another database of the project.
+
+    Raises:
+        ConfigurationError: no deployment is named whose backups Google restores.
+    """
+    settings = load_for_desk(RestoreSettings)
+    store, spool = settings.store, settings.spool
+    if not isinstance(store, FirestoreSettings) or spool is None:
+        raise ConfigurationError(
+            "Only a deployment on Google Cloud is restored like this: name it, as in undersign --environment "
+            "production restore"
+        )
+    if source == store.firestore_database:
+        raise ConfigurationError(f"{source} is the database to restore into: name another one to copy from")
+    project, database = store.firestore_project, store.firestore_database
+    return Restoration(
+        maintenance=FirestoreMaintenance(project, database),
+        place=_firestore_place(store),
+        source=FirestoreMaintenance(project, source) if source else None,
+        removals=FirestoreRemovals(spool.spool_project, spool.spool_database),
     )
 
 
@@ -133,7 +180,10 @@ def move(folder: Path) -> Move:
     settings = load_for_desk(MoveSettings)
     store, queue = settings.store, settings.queue
     if not (isinstance(store, FirestoreSettings) and isinstance(queue, CloudTasksSettings)):
-        raise ConfigurationError("STORE and TASKS name no deployment on Google Cloud to move everything to.")
+        raise ConfigurationError(
+            "There is no deployment on Google Cloud to move everything to: name it, as in undersign --environment "
+            "production move"
+        )
     maintenance = FirestoreMaintenance(store.firestore_project, store.firestore_database)
     return Move(
         files=ServerFiles(folder),
@@ -146,7 +196,7 @@ def move(folder: Path) -> Move:
             emulator_host=queue.cloud_tasks_emulator_host,
         ),
         opener=Opener(split_keys(settings.deliver_identities)),
-        place=f"the database {store.firestore_database} of project {store.firestore_project}",
+        place=_firestore_place(store),
     )
 
 
@@ -166,9 +216,13 @@ def _those_that_load(folder: Path) -> tuple[Mapping[str, Campaign], Mapping[str,
 def _open_store(settings: FirestoreSettings | SqliteSettings) -> tuple[Maintenance, str]:
     """Return the store, and where it is, in words."""
     if isinstance(settings, FirestoreSettings):
-        project, database = settings.firestore_project, settings.firestore_database
-        return FirestoreMaintenance(project, database), f"the database {database} of project {project}"
+        database = FirestoreMaintenance(settings.firestore_project, settings.firestore_database)
+        return database, _firestore_place(settings)
     return SqliteMaintenance(settings.file), f"{settings.file} of this machine"
+
+
+def _firestore_place(settings: FirestoreSettings) -> str:
+    return f"the database {settings.firestore_database} of project {settings.firestore_project}"
 
 
 def _task_lists(settings: RightsSettings) -> Iterator[tuple[str, TaskList]]:

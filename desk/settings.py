@@ -1,12 +1,16 @@
-"""The settings of the organisers' commands. What `make run` keeps stands in where no deployment is named."""
+"""The settings of the organisers' commands: of the deployment that is named, or of what `make run` keeps."""
 
 import json
 import os
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
+from infra.deploy.desk_settings import desk_settings
+from infra.deploy.gcloud import Environment
+from shared.errors import ConfigurationError
 from shared.settings import (
     CampaignSettings,
     Keys,
@@ -18,6 +22,7 @@ from shared.settings import (
     StoreSettings,
     TaskQueues,
     load,
+    variables,
 )
 
 
@@ -25,6 +30,12 @@ class DeskSettings(CampaignSettings):
     """What the desk needs to read and repair the store; it holds no secret."""
 
     store: StoreSettings
+
+
+class RestoreSettings(DeskSettings):
+    """What the desk needs to finish the restore of a database; it holds no secret."""
+
+    spool: SpoolSettings | None = None
 
 
 class BackupSettings(Settings):
@@ -64,21 +75,46 @@ class MoveSettings(DeskSettings):
 #: One of these names a deployment, for which a local run must not stand in.
 _OF_A_DEPLOYMENT = "STORE FIRESTORE_PROJECT FIRESTORE_DATABASE TASKS_QUEUES SPOOL_PROJECT SPOOL_DATABASE".split()
 
+#: What the command line names with --environment.
+_deployment: ContextVar[Environment | None] = ContextVar("deployment", default=None)
+
 S = TypeVar("S", bound=Settings)
 
 
+def use_deployment(environment: Environment | None) -> None:
+    """Let every command that follows work on this deployment; None: on what the environment variables name."""
+    _deployment.set(environment)
+
+
+def command() -> str:
+    """Return how the command line begins that works on the same deployment, for hints that people copy."""
+    deployment = _deployment.get()
+    return f"undersign --environment {deployment.name}" if deployment else "undersign"
+
+
 def load_for_desk(kind: type[S]) -> S:
-    """Load settings like `load`; where the environment names no deployment, those of `make run`.
+    """Load the settings of the deployment in use; where nothing names one, those of `make run`.
 
     A local run keeps its store and its secrets in LOCAL_FOLDER, else in var.
 
     Raises:
         ConfigurationError: names every variable that is missing or wrong, and what belongs there.
     """
-    folder = Path(os.environ.get("LOCAL_FOLDER") or "var")
-    is_local = not any(os.environ.get(name) for name in _OF_A_DEPLOYMENT)
-    if not is_local or not (folder / "secrets.json").is_file():
+    if deployment := _deployment.get():
+        wanted = {name.upper() for name in variables(kind)}
+        return load(kind, {**os.environ, "LOCAL_FOLDER": "", **desk_settings(deployment, wanted)})
+    if any(os.environ.get(name) for name in _OF_A_DEPLOYMENT):
         return load(kind)
-    secrets = json.loads((folder / "secrets.json").read_text())
-    local = {"store": "sqlite", "tasks": "local", "mail": "outbox", "local_folder": str(folder)}
-    return load(kind, local | {name.lower(): value for name, value in secrets.items()})
+    secrets = Path(os.environ.get("LOCAL_FOLDER") or "var") / "secrets.json"
+    if secrets.is_file():
+        local = {"STORE": "sqlite", "TASKS": "local", "MAIL": "outbox", "LOCAL_FOLDER": str(secrets.parent)}
+        local |= json.loads(secrets.read_text())
+        return load(kind, local | {name: value for name, value in os.environ.items() if value})
+    try:
+        return load(kind)
+    except ConfigurationError:
+        raise ConfigurationError(
+            "Nothing says which signatures to work on. For those of a deployment, name it, as in undersign "
+            "--environment production …; for those of this machine, run make run here first, for there is no "
+            f"{secrets}."
+        ) from None

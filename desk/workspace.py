@@ -9,7 +9,7 @@ import typer
 
 from desk import runtime
 from desk.errors import CommandError
-from desk.store.maintenance import Maintenance
+from desk.runtime import Desk
 from desk.terminal.output import print_note
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
@@ -32,8 +32,8 @@ def campaign_file(campaign: str, folder: Path | None = None) -> Path:
 
 
 @asynccontextmanager
-async def open_campaign(campaign: str) -> AsyncIterator[tuple[Campaign, Maintenance]]:
-    """Open a campaign and the store that holds its signatures; closes the store at the end.
+async def open_campaign(campaign: str) -> AsyncIterator[tuple[Campaign, Desk]]:
+    """Open a campaign and the store that holds its signatures, and say where that is; closes it at the end.
 
     Raises:
         CommandError: there is no such campaign.
@@ -43,15 +43,16 @@ async def open_campaign(campaign: str) -> AsyncIterator[tuple[Campaign, Maintena
     desk = runtime.desk()
     print_note(f"Working on {desk.place}.")
     try:
-        yield desk.campaigns[campaign], desk.maintenance
+        yield desk.campaigns[campaign], desk
     finally:
         desk.maintenance.close()
 
 
-async def change_overlay(campaign: str, change: Callable[[Overlay, Campaign], Overlay]) -> Overlay:
-    """Change what differs from a campaign's file, and return the new overlay.
+async def change_overlay(campaign: str, change: Callable[[Overlay, Campaign], Overlay]) -> tuple[Overlay, str]:
+    """Change what differs from a campaign's file, and return the new overlay, and in words where it is.
 
     `change`: from the overlay as it is, and the campaign of the file. It may be called several times.
     """
-    async with open_campaign(campaign) as (known, maintenance):
-        return await maintenance.change_overlay(campaign, lambda overlay: change(overlay, known))
+    async with open_campaign(campaign) as (known, desk):
+        changed = await desk.maintenance.change_overlay(campaign, lambda overlay: change(overlay, known))
+        return changed, desk.place

@@ -15,6 +15,7 @@ locals {
     history       = { database = local.database, expires = false }
     desk          = { database = local.database, expires = false }
     spool         = { database = google_firestore_database.spool.name, expires = false }
+    removals      = { database = google_firestore_database.spool.name, expires = true }
   }
 
   # Firestore's multi-region in the European Union, in Belgium and the Netherlands, wherever the functions are: what was
@@ -51,6 +52,7 @@ import {
 }
 
 # While Cloud Tasks is away. A database of its own, because roles are given per database: sign may only create in it.
+# Beside the spool it keeps notes of what was withdrawn or erased, which a restore of the signatures must not undo.
 resource "google_firestore_database" "spool" {
   name             = "spool"
   location_id      = local.firestore_location

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shared.queue.sweep import Sweeper
     from shared.stats.funnel import Funnel
     from shared.store import Store
+    from shared.store.removals import Removals
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class DeliverDependencies(Dependencies):
     composer: "Composer"
     mailer: "Mailer"
     sweeper: "Sweeper | None"
+    removals: "Removals | None"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,6 +121,7 @@ def deliver() -> DeliverDependencies:
         composer=Composer(tokens, settings.public_url),
         mailer=_mailer(settings.mail),
         sweeper=_sweeper(settings.spool, queue) if settings.spool else None,
+        removals=_removals(settings.spool) if settings.spool else None,
     )
 
 
@@ -223,6 +226,12 @@ def _sweeper(settings: environment.SpoolSettings, queue: "TaskQueue") -> "Sweepe
     from shared.queue.sweep import Sweeper
 
     return Sweeper(settings.spool_project, settings.spool_database, queue)
+
+
+def _removals(settings: environment.SpoolSettings) -> "Removals":
+    from shared.store.firestore_removals import FirestoreRemovals
+
+    return FirestoreRemovals(settings.spool_project, settings.spool_database)
 
 
 def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> "Mailer":

@@ -268,18 +268,16 @@ class CanarySettings(Settings):
 S = TypeVar("S", bound=Settings)
 
 
-def load(kind: type[S], defaults: Mapping[str, str] | None = None) -> S:
+def load(kind: type[S], environ: Mapping[str, str] = os.environ) -> S:
     """Load the settings of one program from the environment; variables are named like the fields, in capitals.
 
     A field that is a dict is read from all variables that begin with its name, as SMTP_PASSWORD_FIRST does.
 
-    `defaults`: values for variables that are not set, by field name.
-
     Raises:
         ConfigurationError: names every variable that is missing or wrong, and what belongs there.
     """
-    from_environment = {name: _read(name.upper(), field) for name, field in variables(kind).items()}
-    given = {**(defaults or {}), **{name: value for name, value in from_environment.items() if value}}
+    read = {name: _read(environ, name.upper(), field) for name, field in variables(kind).items()}
+    given = {name: value for name, value in read.items() if value}
     # Each group takes its own variables from all that are set; an optional one is there if any of them is.
     groups = {
         name: given
@@ -293,10 +291,10 @@ def load(kind: type[S], defaults: Mapping[str, str] | None = None) -> S:
         raise ConfigurationError("the environment is incomplete:\n" + "\n".join(lines)) from None
 
 
-def _read(variable: str, field: FieldInfo) -> str | dict[str, str]:
+def _read(environ: Mapping[str, str], variable: str, field: FieldInfo) -> str | dict[str, str]:
     if get_origin(field.annotation) is not dict:
-        return os.environ.get(variable, "")
-    prefix, given = f"{variable}_", os.environ.items()
+        return environ.get(variable, "")
+    prefix, given = f"{variable}_", environ.items()
     return {name.removeprefix(prefix): value for name, value in given if value and name.startswith(prefix)}
 
 

@@ -33,6 +33,7 @@ ADAPTERS = {
     "shared.queue.sweep",
     "shared.databases.sqlite",
     "shared.store.firestore",
+    "shared.store.firestore_removals",
     "shared.store.sqlite",
 }
 #: What only adapters may import; a vendor's other packages are imported through these.

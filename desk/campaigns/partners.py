@@ -42,9 +42,12 @@ def admit_partner(
         added = validate(AdmittedPartner, values)
         return validate(Overlay, {**overlay.model_dump(), "partners": {**overlay.partners, partner: added}})
 
-    asyncio.run(change_overlay(campaign, admit))
+    _, place = asyncio.run(change_overlay(campaign, admit))
     pages = ", ".join(origin)
-    out.print(f"Pages of {pages} may show the form of {campaign} within a minute, as {partner}.", markup=False)
+    out.print(
+        f"Pages of {pages} may show the form of {campaign} within a minute, as {partner}, in {place}.",
+        markup=False,
+    )
     out.print("Write it into the campaign file, too, for those who read that.")
 
 
@@ -60,8 +63,10 @@ def dismiss_partner(
         left = {slug: known for slug, known in overlay.partners.items() if slug != partner}
         return overlay.model_copy(update={"partners": left})
 
-    asyncio.run(change_overlay(campaign, dismiss))
-    out.print(f"Pages of {partner} may no longer show the form of {campaign}, within a minute.", markup=False)
+    _, place = asyncio.run(change_overlay(campaign, dismiss))
+    out.print(
+        f"Pages of {partner} may no longer show the form of {campaign}, within a minute, in {place}.", markup=False
+    )
 
 
 def _refuse_taken(campaign: Campaign, overlay: Overlay, partner: str, origins: list[str]) -> None:

@@ -2,17 +2,32 @@
 
 import asyncio
 
-from desk.terminal.output import out
+from desk.settings import command
+from desk.terminal.output import print_text
 from desk.workspace import CampaignId, change_overlay
 
 
 def pause(campaign: CampaignId) -> None:
     """Take no new signatures for now. Links in the mail go on working, and the counter goes on."""
-    asyncio.run(change_overlay(campaign, lambda overlay, _: overlay.model_copy(update={"paused": True})))
-    out.print(f"{campaign} is [yellow]paused[/] within a minute. To go on: undersign campaign resume {campaign}")
+    place = _set_paused(campaign, to=True)
+    print_text(
+        "{campaign} is [yellow]paused[/] within a minute, in {place}. "
+        "To go on: {command} campaign resume {campaign}",
+        campaign=campaign,
+        place=place,
+        command=command(),
+    )
 
 
 def resume(campaign: CampaignId) -> None:
     """Take signatures again."""
-    asyncio.run(change_overlay(campaign, lambda overlay, _: overlay.model_copy(update={"paused": False})))
-    out.print(f"{campaign} [green]takes signatures[/] again, within a minute.")
+    place = _set_paused(campaign, to=False)
+    print_text(
+        "{campaign} [green]takes signatures[/] again, within a minute, in {place}.", campaign=campaign, place=place
+    )
+
+
+def _set_paused(campaign: str, *, to: bool) -> str:
+    """Pause or resume, and return in words where."""
+    _, place = asyncio.run(change_overlay(campaign, lambda overlay, _: overlay.model_copy(update={"paused": to})))
+    return place

@@ -23,6 +23,7 @@ from shared.clock import utc_now
 from shared.crypto.sealing import Opener
 from shared.errors import Unopenable
 from shared.store.entities import Mailbox, Signature, Submission
+from shared.store.removals import Removal
 
 
 def access(
@@ -70,9 +71,11 @@ async def _look_up(
             address = rights.digester.address(campaign, email)
             # What is stored nowhere but in a queue needs no look into the store, whatever its name is.
             found = await rights.maintenance.find(address) if campaign in known else Found(None, Mailbox())
-            if found or waiting or dead_letters:
+            note = await rights.removals.find(campaign, address.digest) if rights.removals else None
+            if found or waiting or dead_letters or note:
                 report = _report(rights, campaign, found, opener)
-                reports.append({**report, "waiting_in_the_queue": waiting, "put_aside": dead_letters})
+                numbered = {"waiting_in_the_queue": waiting, "put_aside": dead_letters}
+                reports.append({**report, **numbered, "note_of_removal": _note_of_removal(note)})
         return reports, {name: each.unopened for name, each in tasks.items()}
 
 
@@ -87,6 +90,11 @@ def _report(rights: Rights, campaign: str, found: Found, opener: Opener | None) 
         "signature": _signature(signature, opener) if signature else None,
         "mails": [{"what": claim.key.split(":")[0], "at": claim.at, "sent": claim.sent} for claim in claims],
     }
+
+
+def _note_of_removal(note: Removal | None) -> dict[str, Any] | None:
+    """Return what is kept for the case that a backup is restored."""
+    return {"removed_at": note.at, "kept_until": note.expire_at.date()} if note else None
 
 
 def _facts_of_file(campaign: Campaign) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from desk.rights.search import closing, find_campaigns, find_tasks, load_rights,
 from desk.runtime import Rights
 from desk.terminal.output import out, print_warning
 from shared.clock import utc_now
+from shared.store.entities import Address
+from shared.store.removals import MAX_BACKUP_DAYS, Removal, expiry
 
 
 def erase(
@@ -27,10 +29,11 @@ def erase(
     Ends with status 1 where something is left to be done, which the receipt names; run it again then.
     """
     address = parse_address(email)
+    rights = load_rights()
     if not yes:
         # Not on standard output, where the receipt goes: that does not say the address.
-        typer.confirm(f"Remove all that is kept of {address}? This cannot be undone.", abort=True, err=True)
-    rights = load_rights()
+        question = f"Remove all that is kept of {address} in {rights.place}? This cannot be undone."
+        typer.confirm(question, abort=True, err=True)
     done = Erasure(rights.campaigns, rights.broken, [rights.place, *rights.queues])
     with create_private(receipt) if receipt else nullcontext() as file:
         try:
@@ -96,8 +99,19 @@ async def _forget(rights: Rights, campaign: str, email: str, done: Erasure) -> N
     address = rights.digester.address(campaign, email)
     if seen := await rights.maintenance.find(address):
         done.doubtful[campaign] = seen
+        await _note_removal(rights, address, done)
     found = await rights.maintenance.forget(address)
     doubtful = done.doubtful.pop(campaign, None)
     # Seen before, and not there now: the commit that got no answer had gone through.
     if gone := found or doubtful:
         done.of(campaign).records.append(gone)
+
+
+async def _note_removal(rights: Rights, address: Address, done: Erasure) -> None:
+    """Note first what is then removed: a backup that is restored brings it back, unless there is a note of it."""
+    if rights.removals is None:
+        return
+    now, known = utc_now(), rights.campaigns.get(address.campaign)
+    expire_at = expiry(now, known.privacy.backup_days if known else MAX_BACKUP_DAYS)
+    await rights.removals.add(Removal(address.campaign, address.digest, address.mailbox, now, expire_at))
+    done.of(address.campaign).noted_until = expire_at

@@ -18,11 +18,15 @@ DEAD_LETTERS = "the tasks that were put aside"
 
 @dataclass(slots=True)
 class Removed:
-    """What was removed in one campaign. `records`: as a rule one; two if somebody signed again meanwhile."""
+    """What was removed in one campaign. `records`: as a rule one; two if somebody signed again meanwhile.
+
+    `noted_until`: how long it is known that these records are to be removed from a backup that is restored.
+    """
 
     records: list[Found] = field(default_factory=list)
     waiting: int = 0
     dead_letters: int = 0
+    noted_until: datetime | None = None
 
     def __bool__(self) -> bool:
         return bool(self.records or self.waiting or self.dead_letters)
@@ -96,6 +100,11 @@ class Erasure:
         elif known.privacy.backup_days:
             gone = now.date() + timedelta(days=known.privacy.backup_days)
             yield f"  - backups hold it until {gone}, and are not used otherwise"
+        if removed.noted_until:
+            yield (
+                f"  - a note with the digest of the address, kept until {removed.noted_until:%Y-%m-%d}, says that "
+                "this was removed, so that it is removed again should a backup be restored"
+            )
         yield "  - exports that were made before still hold it: anyone who has one deletes it, or exports again"
 
     def _left_lines(self) -> Iterable[str]:

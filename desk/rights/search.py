@@ -13,7 +13,7 @@ from desk import runtime
 from desk.errors import CommandError
 from desk.rights.receipt import DEAD_LETTERS
 from desk.runtime import Rights
-from desk.terminal.output import print_warning
+from desk.terminal.output import print_note, print_warning
 from shared.errors import Unopenable
 from shared.models.messages import Message, parse_message, parse_task
 from shared.queue import TaskList
@@ -28,7 +28,7 @@ class FoundTasks:
 
 
 def load_rights() -> Rights:
-    """Wire the store and the queues, and warn of each campaign file that does not load.
+    """Wire the store and the queues, say where they are, and warn of each campaign file that does not load.
 
     No such file keeps anybody from their rights.
 
@@ -36,6 +36,7 @@ def load_rights() -> Rights:
         ConfigurationError: a setting is missing or wrong.
     """
     rights = runtime.rights()
+    print_note(f"Working on {rights.place}.")
     for campaign, error in rights.broken.items():
         print_warning(
             f"The file of campaign {campaign} does not load; what is stored of it is searched without.\n{error}"
@@ -50,6 +51,8 @@ async def closing(rights: Rights) -> AsyncIterator[None]:
         yield
     finally:
         rights.maintenance.close()
+        if rights.removals:
+            rights.removals.close()
         for place in task_places(rights).values():
             await place.aclose()
 

@@ -113,7 +113,8 @@ def export(
 
 
 async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
-    async with open_campaign(campaign) as (_, maintenance):
+    async with open_campaign(campaign) as (_, desk):
+        maintenance = desk.maintenance
         if purged := (await maintenance.overlay(campaign)).purged:
             raise CommandError(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to export.")
         _begin_folder(folder)

@@ -39,8 +39,11 @@ def hand_over(
     def append(overlay: Overlay, _: Campaign) -> Overlay:
         return overlay.model_copy(update={"hand_overs": (*overlay.hand_overs, record)})
 
-    asyncio.run(change_overlay(campaign, append))
-    out.print(f"Recorded: {record.signatures:,} signatures to {record.to}, SHA-256 {record.sha256}.", markup=False)
+    _, place = asyncio.run(change_overlay(campaign, append))
+    out.print(
+        f"Recorded in {place}: {record.signatures:,} signatures to {record.to}, SHA-256 {record.sha256}.",
+        markup=False,
+    )
 
 
 def _read_manifest(manifest: Path) -> Opened:

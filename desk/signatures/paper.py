@@ -35,11 +35,13 @@ def add_paper(
             raise CommandError(f"There are {there:,} for {added.country}: no more than that can be taken off.")
         return changed
 
-    changed = asyncio.run(change_overlay(campaign, append))
+    changed, place = asyncio.run(change_overlay(campaign, append))
     total = sum(changed.paper_by_country.values())
     here = changed.paper_by_country.get(added.country, 0)
     out.print(
-        f"{here:,} on paper from {added.country} now, {total:,} in all; the counter shows them within a minute."
+        f"{here:,} on paper from {added.country} now, {total:,} in all, in {place}; "
+        "the counter shows them within a minute.",
+        markup=False,
     )
 
 
@@ -54,5 +56,5 @@ def list_paper(campaign: CampaignId) -> None:
 
 
 async def _overlay(campaign: str) -> Overlay:
-    async with open_campaign(campaign) as (_, maintenance):
-        return await maintenance.overlay(campaign)
+    async with open_campaign(campaign) as (_, desk):
+        return await desk.maintenance.overlay(campaign)

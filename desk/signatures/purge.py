@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from desk.errors import CommandError
-from desk.terminal.output import out
+from desk.settings import command
+from desk.terminal.output import out, print_text
 from desk.terminal.progress import progress_bar
 from desk.workspace import CampaignId, open_campaign
 from shared.campaigns.model import Campaign
@@ -27,7 +28,8 @@ def purge(
 
 
 async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> None:
-    async with open_campaign(campaign) as (known, maintenance):
+    async with open_campaign(campaign) as (known, desk):
+        maintenance = desk.maintenance
         overlay = await maintenance.overlay(campaign)
         total = (await maintenance.tally(campaign)).total
         _check_time(known, now)
@@ -37,7 +39,7 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
             given = f"{record.signatures:,} signatures to {record.to} on {record.at:%Y-%m-%d}"
             out.print(f"Handed over: {given}.", markup=False)
         if not yes:
-            typer.confirm(f"Remove all records of {total:,} signatures for good?", abort=True)
+            typer.confirm(f"Remove all records of {total:,} signatures for good, in {desk.place}?", abort=True)
         # Frozen first: what is removed must never be recounted, even if this is interrupted.
         await maintenance.change_overlay(
             campaign, lambda known: known.model_copy(update={"purged": known.purged or now})
@@ -47,7 +49,12 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
             removed = await maintenance.purge(campaign, lambda number: bar.advance(task, number))
             bar.update(task, total=removed)
         final = (await maintenance.tally(campaign)).total
-    out.print(f"[green]Removed[/]: {removed:,} records. The final count stays: {final:,}.")
+    print_text(
+        "[green]Removed[/] in {place}: {removed} records. The final count stays: {final}.",
+        place=desk.place,
+        removed=f"{removed:,}",
+        final=f"{final:,}",
+    )
     if known.privacy.backup_days:
         out.print(f"Backups hold them for {known.privacy.backup_days} days more.")
     out.print("Now destroy the exports, what was opened from them, and the keys.")
@@ -77,5 +84,5 @@ def _check_hand_over(campaign: Campaign, overlay: Overlay, total: int) -> None:
     if handed < total:
         raise CommandError(
             f"{total - handed:,} of {total:,} signatures were never recorded as handed over: "
-            f"undersign hand-over {campaign.id} …, or add --although-not-handed-over."
+            f"{command()} hand-over {campaign.id} …, or add --although-not-handed-over."
         )

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from desk.errors import CommandError
 from desk.store.maintenance import Difference, Recount
-from desk.terminal.output import out, table
+from desk.terminal.output import out, print_text, table
 from desk.terminal.progress import progress_bar
 from desk.workspace import CampaignId, open_campaign
 
@@ -24,7 +24,7 @@ def audit(
 
     Ends with status 1 where they differ and were not repaired.
     """
-    recount = asyncio.run(_audit(campaign, repair=repair))
+    recount, place = asyncio.run(_audit(campaign, repair=repair))
     differences = recount.differences()
     confirmed = recount.tally.total
     out.print(f"{recount.records:,} records read, {confirmed:,} of them confirmed signatures.")
@@ -35,11 +35,17 @@ def audit(
     if not repair:
         out.print(f"[red]The tally is wrong[/] in {len(differences)} places. To repair it, add --repair.")
         raise typer.Exit(1)
-    out.print(f"[green]Repaired[/] in {len(differences)} places; the counter shows it within seconds.")
+    print_text(
+        "[green]Repaired[/] {number} numbers, in {place}; the counter shows it within seconds.",
+        number=len(differences),
+        place=place,
+    )
 
 
-async def _audit(campaign: str, *, repair: bool) -> Recount:
-    async with open_campaign(campaign) as (_, maintenance):
+async def _audit(campaign: str, *, repair: bool) -> tuple[Recount, str]:
+    """Recount and repair; return what was counted, and in words where."""
+    async with open_campaign(campaign) as (_, desk):
+        maintenance = desk.maintenance
         if purged := (await maintenance.overlay(campaign)).purged:
             raise CommandError(
                 f"{campaign} was purged on {purged:%Y-%m-%d}: its count is final, and there is nothing to recount."
@@ -50,7 +56,7 @@ async def _audit(campaign: str, *, repair: bool) -> Recount:
             bar.update(task, total=recount.records)
         if repair:
             await maintenance.repair(campaign, recount.differences())
-        return recount
+        return recount, desk.place
 
 
 def _table(differences: Sequence[Difference]) -> Table:

@@ -67,7 +67,8 @@ async def gather(
 
     `days`: on which those counted by the funnel signed, first and last, both included; None for no limit.
     """
-    async with open_campaign(campaign) as (known, maintenance):
+    async with open_campaign(campaign) as (known, desk):
+        maintenance = desk.maintenance
         snapshot = counter.Snapshot(await maintenance.tally(campaign), await maintenance.overlay(campaign), now)
         numbers = await maintenance.funnel(campaign)
         points = await maintenance.history(campaign, date.min)

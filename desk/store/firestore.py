@@ -13,10 +13,10 @@ from google.cloud.firestore import AsyncClient, DocumentSnapshot
 from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature, delta_of
 from shared.campaigns.overlay import Overlay
 from shared.databases import firestore
-from shared.databases.firestore import until_committed
+from shared.databases.firestore import Write, until_committed
 from shared.errors import StoreUnavailable
 from shared.store.documents import MAILBOX, SIGNATURE
-from shared.store.entities import Address, FunnelKey, Mailbox
+from shared.store.entities import Address, Delta, FunnelKey, Mailbox, Signature
 from shared.store.firestore import (
     FirestoreStore,
     folded_path,
@@ -29,12 +29,14 @@ from shared.store.firestore import (
 
 #: How often in a row a query may break off without having given a page.
 _ATTEMPTS = 3
+#: Signatures in one commit: well below the 4 MiB that the emulator takes, and Google's 10 MiB.
+_MERGED_AT_ONCE = 100
 #: What the tally's documents call the fields of a recount.
 _MAPS = {"country": "by_country", "partner": "by_partner"}
 
 
 class FirestoreMaintenance(FirestoreStore):
-    """Implements `maintenance.Maintenance`."""
+    """Implements `maintenance.Maintenance` and `maintenance.Restorable`."""
 
     async def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[StoredSignature]]:
         async for page in self._pages(campaign, "signatures", after):
@@ -126,6 +128,36 @@ class FirestoreMaintenance(FirestoreStore):
                 removed += len(page)
                 progress(len(page))
         return removed
+
+    async def merge(
+        self,
+        campaign: str,
+        signatures: Sequence[StoredSignature],
+        choose: Callable[[Signature | None, StoredSignature], Signature | None],
+    ) -> int:
+        written = 0
+        for start in range(0, len(signatures), _MERGED_AT_ONCE):
+            some = signatures[start : start + _MERGED_AT_ONCE]
+            written += await until_committed(partial(self._merge, campaign, some, choose))
+        return written
+
+    async def _merge(
+        self,
+        campaign: str,
+        signatures: Sequence[StoredSignature],
+        choose: Callable[[Signature | None, StoredSignature], Signature | None],
+    ) -> int:
+        documents = await self.database.read(*(signature_path(campaign, each.digest) for each in signatures))
+        writes, deltas = list[Write](), list[Delta | None]()
+        for document, there in zip(documents, signatures, strict=True):
+            here = parsed(document, SIGNATURE)
+            if chosen := choose(here, there):
+                content = SIGNATURE.dump_python(chosen)
+                writes.append(firestore.replace(document.reference.path, content, document.update_time))
+                deltas += [delta_of(here, -1), delta_of(chosen, +1)]
+        if writes:
+            await self.database.commit(*writes, *(self.count(campaign, delta) for delta in deltas if delta))
+        return len(writes)
 
     async def _all(
         self, campaign: str, collection: str, at: datetime | None = None

@@ -146,6 +146,21 @@ class Maintenance(Store, Protocol):
         """Remove all signatures and mailboxes of a campaign, and return how many; the tally stays."""
 
 
+class Restorable(Maintenance, Protocol):
+    """A database that Google has restored. Implemented by `firestore.FirestoreMaintenance` alone."""
+
+    async def merge(
+        self,
+        campaign: str,
+        signatures: Sequence[StoredSignature],
+        choose: Callable[[Signature | None, StoredSignature], Signature | None],
+    ) -> int:
+        """Merge signatures of another database into this one and its tally, and return how many were written.
+
+        `choose`: from what is stored here, if anything, and what is there, to what to write; None: nothing.
+        """
+
+
 def delta_of(signature: Signature | None, by: int) -> Delta | None:
     """Return what this document adds to the tally, or takes off; None where it is not counted."""
     if signature is None or signature.status is not Status.CONFIRMED:

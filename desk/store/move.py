@@ -17,7 +17,8 @@ from rich.progress import Progress
 from desk import runtime
 from desk.errors import CommandError
 from desk.runtime import Move
-from desk.terminal.output import out, pluralize
+from desk.settings import command
+from desk.terminal.output import out, pluralize, print_text
 from desk.terminal.progress import progress_bar
 from shared.errors import Unopenable
 from shared.models.messages import parse_task
@@ -39,7 +40,11 @@ def move(
         if not yes:
             typer.confirm(f"Move all of it from {folder} to {wired.place}?", abort=True)
         asyncio.run(_move(wired))
-    out.print(f"[green]Moved[/] to {wired.place}. Compare the counts with: undersign audit CAMPAIGN")
+    print_text(
+        "[green]Moved[/] to {place}. Compare the counts with: {command} audit CAMPAIGN",
+        place=wired.place,
+        command=command(),
+    )
 
 
 def _check_keys(wired: Move) -> None:

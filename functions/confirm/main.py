@@ -13,7 +13,7 @@ from starlette.responses import Response
 from shared import log, runtime
 from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Link, Purpose
-from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, StoreUnavailable
+from shared.errors import CampaignClosed, ExpiredToken, InvalidToken, QueueUnavailable, StoreUnavailable
 from shared.mail import links
 from shared.models.messages import DeferredPress
 from shared.models.responses import Pressed
@@ -49,7 +49,7 @@ async def post_confirm(call: Call) -> Response:
             link.campaign, link.digest, link.submission, deps.now()
         )
     except StoreUnavailable as error:
-        await _defer(call, Purpose.CONFIRM, error)
+        await _defer(call, error)
         outcome = None  # deliver counts it, in the funnel too
     logged = outcome if isinstance(outcome, Unchanged) else Status.CONFIRMED
     log.event("confirm", campaign=campaign.id, country=link.country, outcome=logged)
@@ -92,13 +92,24 @@ async def get_withdraw(call: Call) -> Response:
 
 
 async def post_withdraw(call: Call) -> Response:
-    """Withdraw the signature: delete its data and uncount it."""
+    """Withdraw the signature: delete its data and uncount it.
+
+    The press goes into the queue as well. deliver notes it where a restore of the database does not undo it, and
+    withdraws what was not withdrawn here.
+    """
     link, campaign = await _verify(call, Purpose.WITHDRAW)
+    press = DeferredPress(purpose="withdraw", token=call.params["token"], pressed_at=deps.now())
     try:
-        outcome: str = await deps.store.withdraw(link.campaign, link.digest, deps.now())
+        outcome: str = await deps.store.withdraw(link.campaign, link.digest, press.pressed_at)
     except StoreUnavailable as error:
-        await _defer(call, Purpose.WITHDRAW, error)
+        log.exception("store_unavailable", error.__cause__ or error, function="confirm")
         outcome = "deferred"
+    try:
+        await deps.envelopes.send(press)
+    except QueueUnavailable as error:
+        if outcome == "deferred":
+            raise
+        log.exception("removal_not_noted", error.__cause__ or error, function="confirm")
     log.event("withdraw", campaign=campaign.id, outcome=outcome)
     if not call.wants_page:
         return answer_json(Pressed(status="withdrawn"))
@@ -125,14 +136,14 @@ async def _verify(call: Call, purpose: Purpose) -> tuple[Link, Campaign]:
     return link, deps.campaigns[link.campaign]
 
 
-async def _defer(call: Call, purpose: Purpose, error: StoreUnavailable) -> None:
-    """Queue the press while the database is unavailable; deliver applies it later, and the signer is thanked now.
+async def _defer(call: Call, error: StoreUnavailable) -> None:
+    """Queue a press to confirm while the database is away; deliver applies it later, the signer is thanked now.
 
     Raises:
         QueueUnavailable: the queue cannot take it either; the signer presses again.
     """
     log.exception("store_unavailable", error.__cause__ or error, function="confirm")
-    press = DeferredPress(purpose=purpose.value, token=call.params["token"], pressed_at=deps.now())
+    press = DeferredPress(purpose="confirm", token=call.params["token"], pressed_at=deps.now())
     await deps.envelopes.send(press)
 
 

@@ -48,6 +48,7 @@ from shared.queue import HORIZON
 from shared.reference import mail_providers
 from shared.stats.funnel import Stage
 from shared.store.entities import Confirmed, Defer, GrantMail, MailDecision, MailKind, Point, Skip, Submission
+from shared.store.removals import Removal, expiry
 from shared.web.app import App, Route
 from shared.web.call import Call
 from shared.web.routes import DeliverPath
@@ -182,16 +183,27 @@ async def _mail_if_due(
 
 
 async def _apply_press(message: DeferredPress) -> None:
-    """Do what confirm could not while the database was away, as of when the button was pressed."""
+    """Do what confirm could not while the database was away, as of when the button was pressed.
+
+    Every withdrawal comes here, done already or not, to be noted for a restore.
+    """
     purpose = Purpose(message.purpose)
     link = deps.tokens.verify(purpose, message.token, message.pressed_at)
-    _campaign(link.campaign)
+    campaign = _campaign(link.campaign)
     if purpose is Purpose.WITHDRAW:
         await deps.store.withdraw(link.campaign, link.digest, message.pressed_at)
+        await _note_withdrawal(campaign, link.digest, message.pressed_at)
         return
     outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
     if isinstance(outcome, Confirmed):
         deps.funnel.confirmed(link.campaign, outcome)
+
+
+async def _note_withdrawal(campaign: Campaign, digest: str, at: datetime) -> None:
+    """Note that this address has withdrawn, where a restore of the database does not undo it."""
+    if deps.removals:
+        expire_at = expiry(at, campaign.privacy.backup_days)
+        await deps.removals.add(Removal(campaign.id, digest, None, at, expire_at))
 
 
 def _campaign(campaign_id: str) -> Campaign:

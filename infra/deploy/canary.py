@@ -8,16 +8,15 @@ finds no signature.
 """
 
 import asyncio
-import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import httpx
 
 from desk import runtime
 from desk.runtime import Rights
-from desk.settings import load_for_desk
+from desk.settings import load_for_desk, use_deployment
 from infra.deploy import gcloud
 from shared.clock import utc_now
 from shared.crypto.tokens import Purpose, Tokens
@@ -50,7 +49,7 @@ def try_out(public_url: str, environment: gcloud.Environment) -> None:
         CanaryFailed: a signature does not get through.
         Unreachable: there is no connection.
     """
-    os.environ |= environment_of(environment)
+    use_deployment(environment)
     asyncio.run(_try_out(public_url, f"canary@{environment.settings['domain']}"))
 
 
@@ -58,27 +57,6 @@ async def _try_out(public_url: str, email: str) -> None:
     tokens = Tokens(split_keys(load_for_desk(CanarySettings).token_keys))
     async with httpx.AsyncClient(base_url=public_url, timeout=30) as public:
         await run(public, runtime.rights(), tokens, email)
-
-
-def environment_of(environment: gcloud.Environment) -> Mapping[str, str]:
-    """Return the desk's settings for an environment: its databases and its queue, and the secrets of deliver."""
-    project = environment.project
-
-    def secret(name: str) -> str:
-        return gcloud.gcloud("secrets versions access latest", f"--secret={name}", f"--project={project}")
-
-    return {
-        "STORE": "firestore",
-        "FIRESTORE_PROJECT": project,
-        "FIRESTORE_DATABASE": environment.database,
-        "TASKS": "cloud_tasks",
-        "TASKS_QUEUES": f"projects/{project}/locations/{environment.region}/queues",
-        "SPOOL_PROJECT": project,
-        "SPOOL_DATABASE": "spool",
-        "PEPPER": secret("pepper"),
-        "DELIVER_IDENTITIES": secret("deliver-identities"),
-        "TOKEN_KEYS": secret("token-keys"),
-    }
 
 
 async def run(

@@ -1,6 +1,7 @@
 """Run the desk's commands as a person does, and make keys."""
 
 import asyncio
+from contextvars import copy_context
 from pathlib import Path
 
 import pyrage
@@ -14,7 +15,8 @@ PASSPHRASE = "correct horse battery"
 
 def undersign(*command: str | Path, typed: str = "") -> Result:
     """Run one command with `typed` as its input; a CommandError becomes the result's exception."""
-    return CliRunner().invoke(app, [str(part) for part in command], input=typed)
+    # In a context of its own, as a process has: which deployment is in use is not for the next command.
+    return copy_context().run(CliRunner().invoke, app, [str(part) for part in command], input=typed)
 
 
 async def run(*command: str | Path, typed: str = "") -> Result:

@@ -23,6 +23,11 @@ RUNBOOK = (INFRA / "RUNBOOK.md").read_text()
 METRICS = (INFRA / "metrics.tf").read_text()
 ALERTS = (INFRA / "alerts.tf").read_text()
 DASHBOARD = (INFRA / "dashboard.tf").read_text().replace('\\"', '"')
+#: The commands that read or change what a deployment stores.
+ON_A_STORE = {
+    *("access", "audit", "campaign", "erase", "export", "hand-over", "move", "offline", "purge", "restore"),
+    "stats",
+}
 #: Comes from Cloud Billing, not from an alert.
 BUDGET = "budget"
 #: Labels that Google's own metrics and resources bring along, those among them that we ask for.
@@ -113,6 +118,19 @@ def test_each_paragraph_answers_an_operators_four_questions(name: str) -> None:
 def test_no_link_in_the_runbook_leads_nowhere() -> None:
     """At 8 pm there is no time to search."""
     assert set(re.findall(r"]\(#(.+?)\)", RUNBOOK)) <= set(anchors())
+
+
+@pytest.mark.parametrize("file", ["infra/RUNBOOK.md", "docs/organisers.md"])
+def test_every_command_for_a_deployment_names_it(file: str) -> None:
+    """Without, it would work on what `make run` keeps on the laptop, and end well."""
+    text = (ROOT / file).read_text()
+    if file == "docs/organisers.md":  # all before is tried out on one machine
+        text = text.split("\n## On a deployment\n")[1]
+    commands = re.findall(r"(?<![/\w])undersign (--environment production )?((?:[a-z-]+)(?: [a-z-]+)?)", text)
+    without = {words for named, words in commands if not named and words.split()[0] in ON_A_STORE}
+
+    assert any(named for named, _ in commands)
+    assert without == set()
 
 
 def test_each_metric_counts_an_event_that_the_code_logs() -> None:

@@ -50,7 +50,8 @@ def cloud(emulator: str, project: str, tasks: CloudTasksServer) -> dict[str, str
 async def served(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], str, dict[str, str]]:
     """Run a server until four people have signed, and stop it; return its count, Ben's link, and its secrets.
 
-    Ann has confirmed, Ben has his mail, Cem has withdrawn, and Dea's signature still waits to be delivered.
+    Ann has confirmed, Ben has his mail, Cem has withdrawn, which waits to be noted, and Dea's signature still
+    waits to be delivered.
     """
     async with world(folder, monkeypatch) as here:
         await here.press(await here.sign_and_deliver(email=ANN, country="FR", partner="digital-rights"))
@@ -99,7 +100,9 @@ async def test_can_be_interrupted_and_repeated(
             assert (await run("move", tmp_path / "server", "--yes")).exit_code == 0
 
         assert await there.count() == count
-        assert sorted(task.name.split("/")[-3] for task in tasks.created) == ["reminders"] * 3 + ["signatures"]
+        assert sorted(task.name.split("/")[-3] for task in tasks.created) == [
+            *("presses", "reminders", "reminders", "reminders", "signatures"),
+        ]
         due = {bool(task.schedule_time) for task in tasks.created if "/reminders/" in task.name}
         assert due == {True}
 
