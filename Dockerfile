@@ -9,6 +9,7 @@ RUN pip install --no-cache-dir --only-binary :all: --require-hashes --requiremen
 
 COPY desk desk
 COPY functions functions
+COPY infra/deploy infra/deploy
 COPY shared shared
 
 # The organisers' command; and whatever umask the files were cloned with, the user below may read them. Its number is
