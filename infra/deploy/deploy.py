@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from infra.deploy import build, canary, doctor, gcloud, secrets, terraform
 from infra.deploy.checks.campaign_files import campaign_faults
@@ -31,6 +32,7 @@ class Change:
     """What a plan does to a resource, as in https://developer.hashicorp.com/terraform/internals/json-format."""
 
     actions: Sequence[str]
+    before: object
     after: object
 
     @property
@@ -54,7 +56,8 @@ def put_live(
             gcloud.stop("Nothing was changed.")
         is_live = bool(known) and known[-1].bundles == bundles
         release = known[-1] if is_live else releases.begin(bundles, utc_now())
-        if first := _to_be_first(approved, back=leads_back(known, bundles)):
+        public_first = leads_back(known, bundles) or (is_live and _signs_with_another_key(approved))
+        if first := _to_be_first(approved, public_first=public_first):
             _plan_approved(environment, approved, *first)
             _apply()
             _plan_approved(environment, approved)
@@ -87,7 +90,7 @@ def _plan(environment: gcloud.Environment, *targets: str, quiet: bool = False) -
     terraform.run(terraform.INFRA, "plan", f"-out={_PLAN}", *targets, *files, quiet=quiet)
     plan = json.loads(terraform.run(terraform.INFRA, "show", "-json", _PLAN))
     changes = {
-        each["address"]: Change(each["change"]["actions"], each["change"]["after"])
+        each["address"]: Change(each["change"]["actions"], each["change"]["before"], each["change"]["after"])
         for each in plan.get("resource_changes", [])
     }
     return {address: change for address, change in changes.items() if change.actions not in (["no-op"], ["read"])}
@@ -108,17 +111,41 @@ def _apply() -> None:
     terraform.run(terraform.INFRA, "apply", _PLAN, quiet=False)
 
 
-def _to_be_first(approved: Mapping[str, Change], *, back: bool) -> list[str]:
+def _to_be_first(approved: Mapping[str, Change], *, public_first: bool) -> list[str]:
     """Return the targets to be applied before the others; none where the order does not matter.
 
     An older deliver may not know the tasks of the newer public functions. So it goes first when a newer release is
     deployed, and last when an older one is.
     """
-    targets = {name: f'google_cloudfunctions2_function.this["{name}"]' for name in routes.FUNCTIONS}
+    targets = {name: _address(name) for name in routes.FUNCTIONS}
     changed = {name for name, address in targets.items() if address in approved and approved[address].is_update}
     public = changed & set(routes.PUBLIC)
-    first = public if back else changed - public
+    first = public if public_first else changed - public
     return [f"-target={targets[name]}" for name in sorted(first)] if first and first != changed else []
+
+
+def _signs_with_another_key(approved: Mapping[str, Change]) -> bool:
+    """Return whether deliver gets a key for links that confirm has to know first.
+
+    Not if it gets another identity as well: to that one nobody may seal before deliver has it, and tasks that
+    cannot be opened are worse than links that do not work for some minutes.
+    """
+    change = approved.get(_address("deliver"))
+    if change is None:
+        return False
+    before, after = _secret_versions(change.before), _secret_versions(change.after)
+    changed = {variable for variable in after if before.get(variable) != after[variable]}
+    return "TOKEN_KEYS" in changed and "DELIVER_IDENTITIES" not in changed
+
+
+def _secret_versions(function: Any) -> Mapping[str, str]:
+    """Return the version of each secret in the environment of a function, as a plan has it."""
+    given = function["service_config"][0]["secret_environment_variables"] if function else []
+    return {each["key"]: each["version"] for each in given}
+
+
+def _address(function: str) -> str:
+    return f'google_cloudfunctions2_function.this["{function}"]'
 
 
 def _allow_without_all_users(environment: gcloud.Environment) -> None:

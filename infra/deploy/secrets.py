@@ -98,10 +98,10 @@ def rotate(kept: Secrets, name: str) -> None:
     """Add a key at the end of a list, which is used from the next deployment on; or replace a relay's password."""
     if name in _LISTS:
         kept.put(name, f"{kept.read(name).strip()} {_generate(name)}")
-        print(f"{name}: a new key is added. Deploy, and after 38 days: RETIRE={name}")
+        print(f"{name}: a new key is added. Then: make apply, and after 38 days: RETIRE={name}")
     elif name.startswith("smtp-password-") and name in kept.declared():
         kept.put(name, _new_value(name))
-        print(f"{name}: replaced. Deploy.")
+        print(f"{name}: replaced. Then: make apply")
     else:
         gcloud.stop(f"{name} cannot be rotated; these can: {', '.join(_LISTS)}, and smtp-password-RELAY.")
 
@@ -114,7 +114,7 @@ def retire(kept: Secrets, name: str) -> None:
     if len(keys) < 2:
         gcloud.stop(f"{name} holds one key: ROTATE={name} first.")
     kept.put(name, " ".join(keys[1:]))
-    print(f"{name}: the oldest key is left out of the newest version. Deploy, which destroys the older ones.")
+    print(f"{name}: the oldest key is left out of the newest version. Then: make apply, which destroys the older ones.")
 
 
 def destroy_retired(environment: gcloud.Environment) -> None:

@@ -257,7 +257,8 @@ class FakeTerraform:
         bundle = self._planned[name]
         actions = ["no-op" if self.live.get(name) == bundle else "update" if name in self.live else "create"]
         address = f'google_cloudfunctions2_function.this["{name}"]'
-        return {"address": address, "change": {"actions": actions, "after": bundle}}
+        config = {"service_config": [{"secret_environment_variables": []}], "bundle": bundle}
+        return {"address": address, "change": {"actions": actions, "before": config, "after": config}}
 
 
 @pytest.fixture
@@ -368,6 +369,45 @@ def test_deliver_goes_first_and_a_rollback_takes_it_back_last(
     assert steps == [mixed, bundles_of("2"), mixed, bundles_of("1")]
     assert outcomes(ours) == [("1", Outcome.PASSED), ("2", Outcome.PASSED), ("1", Outcome.PASSED)]
     assert not list(terraform.INFRA.glob("release*"))
+
+
+@pytest.mark.usefixtures("real")
+def test_confirm_knows_a_new_key_for_links_before_deliver_signs_with_it(
+    ours: gcloud.Environment, tried: Canary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the links that are mailed in between would lead nowhere. A new identity is deliver's first, as ever."""
+    run, seen = terraform.run, list[dict[str, str]]()
+
+    def watched(folder: Path, command: str, *arguments: str, **options: Any) -> str:
+        printed = run(folder, command, *arguments, **options)
+        if command == "apply":
+            seen.append(versions_live("TOKEN_KEYS"))
+        return printed
+
+    monkeypatch.setattr(terraform, "run", watched)
+    for rotated in ({"token-keys": "2"}, {"token-keys": "3", "deliver-identities": "2"}):
+        keys = json.loads(ours.keys.read_text())
+        ours.keys.write_text(json.dumps({**keys, "secret_versions": {**keys["secret_versions"], **rotated}}))
+        deploy.apply(ours, ask=False)
+
+    assert seen == [
+        {"confirm": "2", "deliver": "1"},
+        {"confirm": "2", "deliver": "2"},
+        {"confirm": "2", "deliver": "3"},
+        {"confirm": "3", "deliver": "3"},
+    ]
+
+
+def versions_live(variable: str) -> dict[str, str]:
+    """The version of a secret with which each function runs, by Terraform's own state."""
+    state = json.loads(terraform.run(terraform.INFRA, "show", "-json"))
+    return {
+        each["values"]["name"]: secret["version"]
+        for each in state["values"]["root_module"]["resources"]
+        if each["type"] == "google_cloudfunctions2_function"
+        for secret in each["values"]["service_config"][0]["secret_environment_variables"]
+        if secret["key"] == variable
+    }
 
 
 @pytest.mark.usefixtures("real")
