@@ -114,7 +114,7 @@ def retire(kept: Secrets, name: str) -> None:
     if len(keys) < 2:
         gcloud.stop(f"{name} holds one key: ROTATE={name} first.")
     kept.put(name, " ".join(keys[1:]))
-    print(f"{name}: the oldest key is left out of the newest version. Then: make apply, which destroys the older ones.")
+    print(f"{name}: the oldest key is left out. Then: make apply, which destroys the versions that hold it.")
 
 
 def destroy_retired(environment: gcloud.Environment) -> None:
