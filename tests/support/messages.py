@@ -8,12 +8,14 @@ from tests.support.deployment import CAMPAIGN
 
 
 class RecordingQueue:
-    """Records the bodies of tasks, for a test to deliver."""
+    """Records tasks, for a test to deliver: each one's queue and body."""
 
     def __init__(self) -> None:
+        self.queues: list[QueueName] = []
         self.bodies: list[bytes] = []
 
     async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
+        self.queues.append(queue)
         self.bodies.append(body)
 
     async def aclose(self) -> None:
