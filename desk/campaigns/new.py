@@ -23,6 +23,7 @@ from shared import campaigns
 from shared.campaigns import problems
 from shared.campaigns.types import Address, FileName, HttpsUrl, OneLine, Recipient
 from shared.clock import utc_now
+from shared.models.whole_numbers import whole_number
 
 #: Where the European Data Protection Board lists the authorities; one of them is everybody's.
 AUTHORITY_LIST = "https://www.edpb.europa.eu/about-edpb/about-edpb/members_en"
@@ -55,6 +56,7 @@ def _split(given: Any) -> Any:
 
 
 Day = Annotated[date, BeforeValidator(_read_day)]
+Whole = Annotated[int, BeforeValidator(whole_number)]
 
 
 class Beginning(BaseModel, frozen=True, extra="forbid"):
@@ -72,11 +74,11 @@ class Beginning(BaseModel, frozen=True, extra="forbid"):
     language: Annotated[str, BeforeValidator(_check_drafted)] = Field(
         description="the petition's language, as in en"
     )
-    goal: int = Field(ge=1, description="how many signatures you want")
+    goal: Whole = Field(ge=1, description="how many signatures you want")
     opens: Day = Field(description="the first day on which one can sign")
     closes: Day = Field(description="the last day on which one can sign")
-    minimum_age: int = Field(ge=13, le=21, description="the age, in years, from which one may sign")
-    retention_days: int = Field(ge=1, le=3650, description="how many days after the close signatures are kept")
+    minimum_age: Whole = Field(ge=13, le=21, description="the age, in years, from which one may sign")
+    retention_days: Whole = Field(ge=1, le=3650, description="how many days after the close signatures are kept")
     recipient: Annotated[tuple[Recipient, ...], BeforeValidator(_split)] = Field(
         description="the public keys (age1…) of those who will read the signatures, with spaces between"
     )

@@ -22,7 +22,9 @@ app = typer.Typer(help="Signatures on paper, by country.", no_args_is_help=True)
 def add_paper(
     campaign: CampaignId,
     country: Annotated[str, typer.Argument(help="ISO 3166-1, as in DE.")],
-    number: Annotated[int, typer.Argument(help="How many; a negative number corrects an earlier one.")],
+    number: Annotated[
+        str, typer.Argument(help="How many, as in 1200; a negative number corrects an earlier one.")
+    ],
     note: Annotated[str, typer.Option(help="Where they come from and who counted them.", prompt=True)],
 ) -> None:
     """Add signatures on paper."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from infra.cost import sizes, usage
 from infra.cost.sizes import FULL_VCPU, NEW_PROJECT_VCPU, FunctionSize
 from infra.cost.usage import Assumptions, Driver, Use
+from shared.models.whole_numbers import whole_number
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "costs.md"
@@ -302,11 +303,18 @@ def _number(quantity: float) -> str:
     return f"{quantity:,.0f}" if quantity >= 100 else f"{quantity:,.2f}".rstrip("0").rstrip(".")
 
 
+def _whole(given: str) -> int:
+    try:
+        return whole_number(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def main() -> None:
     """Print the estimate, or write it into docs/costs.md."""
     parser = argparse.ArgumentParser(prog="make cost", description="What a month of a campaign costs.")
-    parser.add_argument("--signatures", type=float, default=1_000_000, help="confirmed in the month")
-    parser.add_argument("--viewers", type=float, default=5_000_000, help="of pages with the count, in the month")
+    parser.add_argument("--signatures", type=_whole, default=1_000_000, help="confirmed in the month")
+    parser.add_argument("--viewers", type=_whole, default=5_000_000, help="of pages with the count, in the month")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--instances", action="store_true", help="print what instances cost alone")
     shown.add_argument("--markdown", action="store_true", help="print the chapter of docs/costs.md")

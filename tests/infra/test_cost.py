@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -334,6 +335,20 @@ def test_the_command_prints_a_month() -> None:
     assert sum(parts) == pytest.approx(whole, abs=0.03)
     assert re.search(r"--polls-a-view +7 ", printed)
     assert "could not be verified" in printed
+
+
+def test_a_number_that_is_not_whole_is_refused() -> None:
+    """A dot would make fifty thousand signatures fifty."""
+    refused = subprocess.run(
+        [sys.executable, "-m", "infra.cost.cost", "--signatures", "50.000"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+
+    assert refused.returncode == 2
+    assert "argument --signatures: write a whole number in digits alone" in refused.stderr
+    assert 'as in 50000 or 50_000, and not "50.000"' in refused.stderr
 
 
 def test_what_instances_cost_can_be_asked_for_alone() -> None:

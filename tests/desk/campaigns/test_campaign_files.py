@@ -185,6 +185,9 @@ class TestNew:
             ("organisation", " ", "--organisation: is empty"),
             ("language", "pl", "--language: texts are drafted in de, en, fr"),
             ("goal", "many", "--goal: write a whole number"),
+            ("goal", "12.000", "--goal: write a whole number in digits alone, 18 at most, as in 12000 or 12_000"),
+            ("minimum_age", "16.0", "--minimum-age: write a whole number"),
+            ("retention_days", "1e2", "--retention-days: write a whole number"),
             ("goal", "0", "--goal: must be 1 at least"),
             ("minimum_age", "12", "--minimum-age: must be 13 at least"),
             ("opens", "1.11.2026", "--opens: write a day, as in 2026-11-01"),
@@ -235,6 +238,19 @@ class TestNewAtATerminal:
         assert made.exit_code == 0, made.output
         assert "write one mail address alone" in made.output
         assert campaigns.load(folder / "trees.toml").controllers[0].email == "ann@example.org"
+
+    def test_asks_again_for_a_number_that_is_not_whole(self, folder: Path) -> None:
+        """Python would read 12.000 as 12."""
+        typed = "\n12.000\n12_000\n" + "\n" * 5  # language, goal, the rest
+
+        made = undersign("campaign", "new", "trees", *options(), typed=typed)
+
+        assert made.exit_code == 0, made.output
+        assert (
+            '--goal: write a whole number in digits alone, 18 at most, as in 12000 or 12_000, and not "12.000"'
+            in (made.output)
+        )
+        assert campaigns.load(folder / "trees.toml").goal == 12_000
 
     def test_validates_the_given_options_before_it_asks(self, folder: Path) -> None:
         """Otherwise all the typing would be for nothing."""

@@ -517,7 +517,9 @@ FRIENDLY = [
     (r"^title = [^\n]*", "title = 3", "texts.en.title: write it in quotes"),
     (r"^opens = 2026-11-01", 'opens = "2026-11-01"', "opens: write 2026-11-01, without quotes ("),
     (r"^opens = 2026-11-01", "opens = 20261101", "opens: write 2026-11-01, without quotes ("),
-    (r"^goal = 1_000_000", 'goal = "1000000"', "goal: write a whole number, without quotes, as in 1_000 ("),
+    (r"^goal = 1_000_000", 'goal = "1000000"', "goal: write a whole number, without quotes, dot or comma, as in"),
+    (r"^goal = 1_000_000", "goal = 12.000", "goal: write a whole number, without quotes, dot or comma, as in"),
+    (r"^retention_days = 180", "retention_days = 1e2", "privacy.retention_days: write a whole number, without"),
     (r"^minimum_age = 16", "minimum_age = 3", "minimum_age: must be 13 at least ("),
     (r"^retention_days = 180", "retention_days = 18_000", "privacy.retention_days: must be 3650 at most ("),
     (
