@@ -21,6 +21,13 @@ class TestPaper:
         assert "-200" in listed.output
         assert "counted twice [/]" in listed.output
 
+    def test_checks_the_number_before_it_asks_for_the_note(self, var: Path) -> None:
+        """Otherwise the note would be typed for nothing."""
+        refused = undersign("offline", "add", CAMPAIGN, "DE", "12.000")
+
+        assert 'and not "12.000"' in refusal(refused)
+        assert "Note" not in refused.output
+
     @pytest.mark.parametrize(
         ("command", "reason"),
         [
