@@ -191,7 +191,7 @@ async def _apply_press(message: DeferredPress) -> None:
     link = deps.tokens.verify(purpose, message.token, message.pressed_at)
     campaign = _campaign(link.campaign)
     if purpose is Purpose.WITHDRAW:
-        await deps.store.withdraw(link.campaign, link.digest, message.pressed_at)
+        await deps.store.withdraw(link.campaign, link.digest, message.pressed_at, deferred=True)
         await _note_withdrawal(campaign, link.digest, message.pressed_at)
         return
     outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
