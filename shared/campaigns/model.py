@@ -4,11 +4,12 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
@@ -26,6 +27,8 @@ from shared.campaigns.types import (
     Recipient,
     Slug,
     Text,
+    TimeZone,
+    When,
     Whole,
     matching,
 )
@@ -207,7 +210,7 @@ class Texts(_Part):
 
 
 class Campaign(_Part):
-    """One campaign. Times are UTC; `opens` and `closes` are days, both included."""
+    """One campaign. `opens`, `closes`: days of `time_zone`, both included, or moments with their own offset."""
 
     id: FileName
     default_language: Language = Field(description="the language for readers of none that there are texts in")
@@ -216,8 +219,15 @@ class Campaign(_Part):
     )
     goal: Whole = Field(ge=1, description="how many signatures you want")
     goal_steps: tuple[Whole, ...] = Field(min_length=1, description="the goals shown on the way, rising")
-    opens: Day = Field(description="the first day on which one can sign, as in 2026-11-01")
-    closes: Day = Field(description="the last day on which one can sign, as in 2027-10-31")
+    opens: When = Field(
+        description="the first day on which one can sign, as in 2026-11-01, or hour: 2026-11-01T10:00:00+01:00"
+    )
+    closes: When = Field(
+        description="the last day on which one can sign, as in 2027-10-31, or hour: 2027-10-31T18:00:00+01:00"
+    )
+    time_zone: TimeZone = Field(
+        default="UTC", description="at whose midnight the days of opens and closes begin and end"
+    )
     minimum_age: Whole = Field(ge=13, le=21, description="the age, in years, from which one may sign")
     consent_version: OneLine = Field(description="changes with every change of a consent text")
     share_image: Path | None = Field(default=None, description="found beside the translations, never named")
@@ -242,7 +252,7 @@ class Campaign(_Part):
         return self
 
     def _own_errors(self) -> Iterator[tuple[Location, str]]:
-        if self.closes < self.opens:
+        if self.closes_at <= self.opens_at:
             yield ("closes",), "lies before opens"
         for earlier, later in pairwise(self.goal_steps):
             if later <= earlier:
@@ -330,22 +340,51 @@ class Campaign(_Part):
             return "campaign_closed"
         return "campaign_paused" if self.paused else None
 
+    @property
+    def opens_at(self) -> datetime:
+        """Return the moment from which one can sign (UTC)."""
+        return self._moment(self.opens)
+
+    @property
+    def closes_at(self) -> datetime:
+        """Return the moment from which one can no longer sign (UTC): where the last day ends, or the hour."""
+        if isinstance(self.closes, datetime):
+            return self._moment(self.closes)
+        return self._moment(self.closes + timedelta(days=1))
+
+    def _moment(self, when: date) -> datetime:
+        """Return a moment in UTC. A day begins at midnight, or where the clocks skip that, an hour later."""
+        if not isinstance(when, datetime):
+            when = datetime(when.year, when.month, when.day, tzinfo=ZoneInfo(self.time_zone))
+        # Python compares moments of one zone by their clocks, which a change to summer time makes wrong.
+        return when.astimezone(UTC)
+
     def has_opened(self, now: datetime) -> bool:
-        """Return whether the first day has come, also when it has closed again."""
-        return self.opens <= now.date()
+        """Return whether the first moment has come, also when it has closed again."""
+        return self.opens_at <= now
 
     def is_open(self, now: datetime) -> bool:
-        """Return whether it is one of the days from the first to the last."""
-        return self.opens <= now.date() <= self.closes
+        """Return whether it is between the opening and the close."""
+        return self.opens_at <= now < self.closes_at
 
     def takes_confirmations(self, now: datetime) -> bool:
         """Return whether signatures can be confirmed: also after the close, for `CONFIRM_GRACE`."""
-        return self.opens <= now.date() <= self.closes + CONFIRM_GRACE
+        return self.opens_at <= now < self.closes_at + CONFIRM_GRACE
+
+    @property
+    def last_day(self) -> date:
+        """Return the day on which it closes, where it closes."""
+        return self.closes.date() if isinstance(self.closes, datetime) else self.closes
 
     @property
     def purged_on(self) -> date:
         """Return the day from which the signatures are no longer kept."""
-        return self.closes + timedelta(days=self.privacy.retention_days)
+        return self.last_day + timedelta(days=self.privacy.retention_days)
+
+    def may_be_purged(self, now: datetime) -> bool:
+        """Return whether `purged_on` has come, by the clocks that the campaign closes by."""
+        zone = self.closes.tzinfo if isinstance(self.closes, datetime) else ZoneInfo(self.time_zone)
+        return now.astimezone(zone).date() >= self.purged_on
 
     def next_goal(self, total: int) -> int:
         """Return the first step above `total`, else the goal."""

@@ -2,6 +2,7 @@
 
 import html
 import re
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
@@ -180,3 +181,17 @@ def test_a_mail_is_short(kind: str) -> None:
 
     assert len([word for word in message.split() if "://" not in word]) <= 75
     assert footer.splitlines()[-1] == "https://petition.example.org/p"
+
+
+@pytest.mark.parametrize(
+    ("closes", "shown"),
+    [
+        (date(2027, 10, 31), "31 October 2027."),
+        (datetime(2027, 10, 31, 18, tzinfo=timezone(timedelta(hours=1))), "31 October 2027, 18:00 UTC+01:00."),
+    ],
+)
+def test_the_end_is_shown_with_its_hour_where_it_has_one(closes: date, shown: str, campaign: Campaign) -> None:
+    """The hour is the one of the campaign file, with the offset that makes it the same everywhere."""
+    page = pages.withdraw(campaign.model_copy(update={"closes": closes}), locales.load("en"))
+
+    assert f"until {shown}" in bytes(page.body).decode()
