@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from shared.campaigns.drafted import is_drafted
 from shared.campaigns.problems import Location, MisfitError, with_key
 from shared.campaigns.types import (
     THROWAWAY,
@@ -35,6 +36,9 @@ from shared.campaigns.types import (
 
 #: Confirming stays possible this long after the close: a mail opened the next morning still counts.
 CONFIRM_GRACE = timedelta(days=7)
+
+#: The campaign that each deployment is tried out with. Nobody links to it, so its texts may stay as drafted.
+CANARY = "canary"
 
 #: One person's laptop falls into the sea, and the signatures are still there.
 MIN_RECIPIENTS = 2
@@ -90,7 +94,7 @@ class Privacy(_Part):
         ge=0, le=98, description="how many days backups keep what was erased (0: there are none)"
     )
     supervisory_authority: OneLine = Field(description="where a signer may complain")
-    supervisory_authority_website: HttpsUrl
+    supervisory_authority_website: HttpsUrl = Field(description="the website of that authority")
 
     @property
     def words(self) -> set[str]:
@@ -191,7 +195,10 @@ class Initiative(_Part):
 
 
 class Texts(_Part):
-    """What signers read, in one language. `paragraphs` and `demands` are plain text."""
+    """What signers read, in one language. All is plain text but the petition itself: see `markdown`.
+
+    The consent is recorded word for word, so it has no markup that a signer does not see.
+    """
 
     title: OneLine = Field(description="what the petition asks for, in a few words")
     addressee: OneLine = Field(description="whom the petition asks, as in European Commission")
@@ -207,6 +214,25 @@ class Texts(_Part):
     glossary: Mapping[OneLine, OneLine] = Field(
         default={}, description="what recipients, tasks, places and the authority are called in this language"
     )
+
+
+_DRAFTED_TEXTS = ("summary", "paragraphs", "closing")
+_DRAFTED_IN_PRIVACY = ("supervisory_authority", "supervisory_authority_website")
+
+
+_STILL_DRAFTED = "is still what a new file begins with"
+
+
+def _entries(location: Location, value: str | tuple[str, ...]) -> Iterator[tuple[Location, str]]:
+    """Yield each text of a list with its place in it, or the one text."""
+    if isinstance(value, str):
+        yield location, value
+    else:
+        yield from (((*location, index), text) for index, text in enumerate(value))
+
+
+def _wanted(model: type[_Part], key: str) -> str:
+    return str(model.model_fields[key].description)
 
 
 class Campaign(_Part):
@@ -306,6 +332,8 @@ class Campaign(_Part):
 
     def unready_keys(self) -> Iterator[tuple[Location, str]]:
         """Yield what keeps this campaign from opening: each key, and a sentence about it."""
+        if self.id != CANARY:
+            yield from self._drafted_keys()
         for key, recipients in self._all_recipients():
             if THROWAWAY in recipients:
                 yield key, f'"{THROWAWAY}" is for local runs: put an age recipient (age1…) there instead'
@@ -317,6 +345,19 @@ class Campaign(_Part):
             if recipient in self.sealing.unproven:
                 message = f"nobody has shown that the key of {recipient[:12]}… opens what is sealed to it"
                 yield ("sealing", "recipients"), f"{message}: undersign prove {self.id}"
+
+    def _drafted_keys(self) -> Iterator[tuple[Location, str]]:
+        """Yield the keys whose text is still the one that a new campaign file begins with."""
+        for language, texts in self.texts.items():
+            for key in _DRAFTED_TEXTS:
+                for location, text in _entries(("texts", language, key), getattr(texts, key)):
+                    if is_drafted(text):
+                        yield location, f"{_STILL_DRAFTED}: write {_wanted(Texts, key)}"
+            if texts.demands == (texts.title,):
+                yield ("texts", language, "demands"), f"repeats the title alone: write {_wanted(Texts, 'demands')}"
+        for key in _DRAFTED_IN_PRIVACY:
+            if is_drafted(getattr(self.privacy, key)):
+                yield ("privacy", key), f"{_STILL_DRAFTED}: write {_wanted(Privacy, key)}"
 
     def _all_recipients(self) -> Iterator[tuple[Location, tuple[str, ...]]]:
         yield ("sealing", "recipients"), self.sealing.recipients
