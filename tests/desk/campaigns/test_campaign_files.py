@@ -417,6 +417,16 @@ class TestCheck:
         assert f'mine.toml:{line}: sealing.recipients: "throwaway" is for local runs' in checked.output
         assert undersign("campaign", "check", "mine", "--ready").exit_code == 1
 
+    def test_names_markup_that_no_page_shows(self, folder: Path) -> None:
+        """A picture, HTML or a link without https:// would be read as it is written."""
+        self.put(folder, "mine.toml", EXAMPLE.replace("puts no EU money", "puts [no](http://a.example) EU money"))
+
+        checked = undersign("campaign", "check", "mine")
+
+        assert re.search(
+            r"mine\.toml:[0-9]+: texts\.en\.demands\.1: links to http://a\.example: only https://", checked.output
+        )
+
     def test_refuses_when_there_is_nothing_to_check(self, folder: Path) -> None:
         """The error names the command that creates a campaign."""
         assert "undersign campaign new" in refusal(undersign("campaign", "check"))

@@ -183,6 +183,21 @@ def test_a_mail_is_short(kind: str) -> None:
     assert footer.splitlines()[-1] == "https://petition.example.org/p"
 
 
+def test_the_petition_shows_its_markup_and_the_preview_its_plain_text(campaign: Campaign) -> None:
+    """The text's marks become elements, nothing else does, and the summary is no Markdown."""
+    marked = "*Now*, [here](https://a.example/) <b>![x](https://a.example/x.png)"
+    texts = campaign.text("en").model_copy(
+        update={"paragraphs": (marked,), "demands": (marked,), "closing": marked, "summary": "5 * 3 * 2"}
+    )
+
+    page = petition(campaign.model_copy(update={"texts": {"en": texts}}))
+
+    link = 'href="https://a.example/" rel="external noopener"'
+    assert page.count(f"<em>Now</em>, <a {link}>here</a> &lt;b&gt;!<a ") == 3
+    assert 'content="5 * 3 * 2"' in page
+    assert "<b>" not in page
+
+
 @pytest.mark.parametrize(
     ("closes", "shown"),
     [
