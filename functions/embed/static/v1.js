@@ -10,6 +10,8 @@
  */
 
 const ORIGIN = new URL(import.meta.url).origin;
+/** The page's, as the server sees it: "null" in a sandboxed frame, where location's is still that of the address. */
+const PAGE = [location.origin, self.origin].includes("null") ? self.origin : location.origin;
 /** On our own pages the server has made the form already, and the page has its style. */
 const OWN = ORIGIN === location.origin;
 const CAPABLE = "adoptedStyleSheets" in Document.prototype && "replaceSync" in CSSStyleSheet.prototype;
@@ -21,8 +23,9 @@ const REFRESH_SECONDS = 10;
 const SLOWEST_REFRESH_SECONDS = 300;
 
 const STYLE = `
-:host { display: block; max-width: 40em; color: var(--undersign-ink, inherit); font: inherit;
-  font-family: var(--undersign-font, inherit); line-height: 1.5; overflow-wrap: break-word;
+:host { display: block; max-width: max(40em, 640px); }
+.text { all: initial; display: block; visibility: inherit; color: var(--undersign-ink, inherit); color-scheme: light;
+  font: max(16px, 1em)/1.5 sans-serif; font-family: var(--undersign-font, inherit); overflow-wrap: break-word;
   --u-act: var(--undersign-accent, #2a3fb0); --u-on: var(--undersign-on-accent, #fff);
   --u-soft: var(--undersign-soft, #4a5064); --u-line: var(--undersign-line, #6f768b);
   --u-card: var(--undersign-surface, #fff); --u-bad: var(--undersign-error, #b3171d); --u-round: var(--undersign-radius, 6px); }
@@ -76,7 +79,7 @@ dd { margin: 0; }
 .number { font-size: 1.75em; font-weight: 700; font-variant-numeric: tabular-nums; }
 .track { height: .7em; overflow: hidden; border: 1px solid var(--u-line); border-radius: 1em; background: var(--u-card); }
 .bar { width: 0; height: 100%; background: var(--u-act); transition: width .8s ease-out; }
-.goal { margin: .35em 0 1.1em; color: var(--u-soft); font-size: .9em; }
+.goal { margin: .35em 0 1.1em; color: var(--undersign-soft, inherit); font-size: .9em; }
 :focus-visible { outline: 3px solid var(--u-act); outline-offset: 2px; }
 [tabindex="-1"]:focus { outline: 0; }
 @media (prefers-reduced-motion: reduce) { .bar { transition: none; } }
@@ -84,11 +87,14 @@ dd { margin: 0; }
 `;
 
 let sheet;
+/** Where an element shows its text: the page's text styles, which are inherited, stop here. */
 const shadow = (element) => {
-  const root = element.attachShadow({ mode: "open" });
+  const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   if (!sheet) (sheet = new CSSStyleSheet()).replaceSync(STYLE);
   root.adoptedStyleSheets = [sheet];
-  return root;
+  const text = h("div", { class: "text", lang: element.about.language, dir: "ltr" });
+  root.replaceChildren(text);
+  return text;
 };
 
 /** An element; `on…` attributes are listeners, and every class is a ::part, too. */
@@ -131,21 +137,14 @@ const isBusy = (status) => status === 0 || status === 429 || status >= 500;
 
 const petitions = new Map();
 /** The petition's texts and what its form asks, the same for the pages of all partners; asked for once. */
-const petition = (element) => {
-  const query = new URLSearchParams();
-  const lang = element.closest("[lang]")?.lang;
-  if (lang) query.set("lang", lang.split("-")[0].toLowerCase());
-  if (!OWN) query.set("embed", "1");
-  const url = `${ORIGIN}/v1/campaigns/${encodeURIComponent(element.getAttribute("campaign"))}/form?${query}`;
-  if (!petitions.has(url)) petitions.set(url, load(url));
-  return petitions.get(url);
-};
+const petition = (url) => petitions.get(url) ?? petitions.set(url, load(url)).get(url);
 const load = async (url) => {
   for (let attempt = 0; ; attempt++) {
     const { status, seconds, content } = await ask(url);
     if (status === 200) return content;
     if (!isBusy(status)) {
-      console.error(`Undersign: ${content.detail ?? `${url} answers ${status}`}`);
+      const known = content.campaigns?.map((id) => `campaign="${id}"`).join(" or ");
+      console.error(`Undersign: ${content.detail ?? `${url} answers ${status}`} ${url}`, known ? `Open now: ${known}` : "");
       return null;
     }
     await sleep(pause(attempt, seconds));
@@ -178,17 +177,62 @@ const enliven = (root) => {
   }
 };
 
-class Form extends HTMLElement {
-  async connectedCallback() {
-    if (this.petition || !CAPABLE) return;
-    this.petition = petition(this);
-    const about = await this.petition;
-    if (!about) return;
+const placed = new Set();
+/** What form and counter share: they follow their attributes, and the language of the page around them. */
+class Petition extends HTMLElement {
+  static observedAttributes = ["campaign", "lang", "goal"];
+  #url;
+
+  connectedCallback() {
+    placed.add(this);
+    this.follow();
+  }
+
+  disconnectedCallback() {
+    placed.delete(this);
+  }
+
+  attributeChangedCallback() {
+    this.follow();
+  }
+
+  async follow() {
+    await null; // attributes that are set one after another make one request
+    if (!CAPABLE || !this.isConnected) return;
+    const campaign = this.getAttribute("campaign");
+    const lang = (this.closest("[lang]") ?? document.documentElement).lang.trim();
+    const query = new URLSearchParams();
+    if (lang) query.set("lang", lang.split(/[-_]/)[0].toLowerCase());
+    if (!OWN) query.set("embed", "1");
+    const url = `${ORIGIN}/v1/campaigns/${encodeURIComponent(campaign)}/form?${query}`;
+    if (url === this.#url) return;
+    this.#url = url;
+    if (campaign === null) await sleep(1); // some frameworks set attributes late
+    if (url !== this.#url) return;
+    if (campaign === null) console.error(`Undersign: <${this.localName}> has no attribute "campaign"`);
+    const about = await petition(url);
+    if (url !== this.#url) return; // changed once more
+    if (about) this.display(about);
+    else this.shadowRoot?.replaceChildren(h("slot")); // what stands inside the element
+  }
+}
+new MutationObserver(() => placed.forEach((element) => element.follow()))
+  .observe(document, { attributeFilter: ["lang"], subtree: true });
+
+class Form extends Petition {
+  display(about) {
+    const last = this.about?.campaign === about.campaign ? this : {};
+    if (last.body) return; // signed: what is shown stays
+    const typed = last.form ?? this.#plainForm(about);
     this.about = about;
+    const active = (this.shadowRoot?.activeElement ? this.shadowRoot : this.getRootNode()).activeElement;
     this.root = OWN ? this : shadow(this);
-    const named = this.getAttribute("partner");
+    if (!typed?.closest(this.localName)) typed?.remove();
+    const named = this.getAttribute("partner") ?? typed?.elements.partner?.value;
     // A page cannot fake its origin, and the server looks at it, too.
-    this.partner = about.partners.find(({ id, origins }) => (OWN ? id === named : origins.includes(location.origin)));
+    const isNamed = OWN || PAGE === "null";
+    this.partner = about.partners.find(({ id, origins }) => (isNamed ? id === named : origins.includes(PAGE)));
+    if (PAGE === "null") return this.#leadOn(!OWN && h("h2", {}, about.title));
     if (!OWN && !this.partner) return this.#refuse();
     if (about.closed_reason) {
       const [title, text] = about.closed_reason === "campaign_closed"
@@ -199,9 +243,11 @@ class Form extends HTMLElement {
     if (named && this.partner?.id !== named) {
       console.warn(`Undersign: this page signs for the partner "${this.partner?.id ?? "none"}", as its origin says`);
     }
-    this.form = (OWN && this.querySelector("form")) || this.#makeForm();
+    this.form = (OWN && typed) || this.#makeForm();
     this.form.noValidate = true; // the faults are told in the form's own language
     this.form.addEventListener("submit", (event) => this.#submit(event));
+    // In a sandboxed frame without allow-forms, nothing is submitted, but the button can be pressed.
+    this.form.querySelector("button").addEventListener("click", (event) => this.#submit(event));
     // What is told while a button is being pressed would move it away from under the finger.
     let released;
     this.form.addEventListener("pointerdown", () => {
@@ -215,21 +261,26 @@ class Form extends HTMLElement {
       this.#look(target);
     });
     if (OWN) this.#chooseCountry();
-    else this.#replacePlainForm();
+    else this.#replaceForm(typed, active);
     this.#tell("ready");
   }
 
-  /** What somebody has typed into the plain form by now goes along, and so does the focus. */
-  #replacePlainForm() {
-    const plain = this.querySelector("form");
-    const active = this.getRootNode().activeElement;
+  /** The form until now: inside the element, or behind it, where an editor's paragraphs have torn them apart. */
+  #plainForm({ campaign }) {
+    const action = `${ORIGIN}/v1/campaigns/${campaign}/signatures`;
+    const isTorn = (form) => form.getAttribute("action") === action && !form.closest(this.localName);
+    return this.querySelector("form") ?? [...document.forms].find(isTorn);
+  }
+
+  /** What somebody has typed by now goes along, and so does the focus. Consent is given again, to the text shown. */
+  #replaceForm(last, active) {
     for (const name of ["name", "email", "country", "postal_code", "newsletter"]) {
-      const typed = plain?.elements[name]?.value;
+      const typed = last?.elements[name]?.value;
       if (typed && this.form.elements[name]) this.form.elements[name].value = typed;
     }
     this.#chooseCountry();
     this.#reopen();
-    if (plain?.contains(active) && active.name) this.#control(active.name)?.focus();
+    if (last?.contains(active) && active.name) this.#control(active.name)?.focus();
   }
 
   #text(key, values = {}) {
@@ -265,13 +316,18 @@ class Form extends HTMLElement {
 
   #refuse() {
     console.error(
-      `Undersign: ${location.origin} is not registered for the petition "${this.about.campaign}", so nobody can sign ` +
+      `Undersign: ${PAGE} is not registered for the petition "${this.about.campaign}", so nobody can sign ` +
         `on this page. Its organisers register it: ${this.about.contact}`,
     );
+    this.#leadOn(h("p", {}, this.#text("sending.not_registered")));
+  }
+
+  /** The address is there to be copied: a sandboxed frame may open neither a new tab nor another page. */
+  #leadOn(reason) {
     this.root.replaceChildren(
-      h("div", { class: "card" },
-        h("p", {}, this.#text("sending.not_registered")),
-        h("a", { class: "button", href: this.#hosted }, this.#text("sending.hosted"))),
+      h("div", { class: OWN ? null : "card" }, reason,
+        h("a", { class: "button", href: this.#hosted, target: PAGE === "null" && "_blank" }, this.#text("sending.hosted")),
+        PAGE === "null" && h("p", { class: "address" }, this.#hosted)),
     );
     this.#tell("refused");
   }
@@ -454,6 +510,7 @@ class Form extends HTMLElement {
       const { status, seconds, content } = await post(`/v1/campaigns/${this.about.campaign}/signatures`, body);
       if (status === 202) {
         this.#notify();
+        this.body = body;
         this.#tell("signed", { country: body.country });
         return this.#checkInbox(body);
       }
@@ -532,6 +589,7 @@ class Form extends HTMLElement {
 
   /** The form as it was; consent and newsletter are given again, with the address they are for. */
   #correct() {
+    this.body = null;
     for (const control of this.form.querySelectorAll("[type=checkbox], [type=radio]")) control.checked = false;
     this.#reopen();
     this.form.elements.email.focus();
@@ -597,20 +655,34 @@ const slips = (a, b) => {
   return rows[a.length][b.length];
 };
 
-class Counter extends HTMLElement {
+class Counter extends Petition {
   #failures = 0;
   #shown = 0;
 
-  async connectedCallback() {
-    if (!CAPABLE) return;
+  connectedCallback() {
+    super.connectedCallback();
     document.addEventListener("visibilitychange", this.#seen);
-    this.about ??= await petition(this);
-    if (this.about && this.isConnected) this.#refresh();
+    // Moved within the page, and maybe once more at once.
+    if (this.about) this.timer = setTimeout(() => this.#refresh(), 1000);
   }
 
   disconnectedCallback() {
+    super.disconnectedCallback();
     document.removeEventListener("visibilitychange", this.#seen);
     clearTimeout(this.timer);
+  }
+
+  attributeChangedCallback(name) {
+    super.attributeChangedCallback();
+    if (name === "goal" && this.count) this.#update();
+  }
+
+  display(about) {
+    if (this.about?.campaign !== about.campaign) this.count = null;
+    this.about = about;
+    this.number = null;
+    if (this.count) this.#update();
+    if (this.isConnected) this.#refresh();
   }
 
   #seen = () => {
@@ -623,7 +695,7 @@ class Counter extends HTMLElement {
     clearTimeout(this.timer);
     const { status, content } = await ask(`${ORIGIN}/v1/campaigns/${this.about.campaign}/count`);
     this.#failures = status === 200 && !document.hidden ? 0 : this.#failures + 1;
-    if (status === 200) this.#take(content);
+    if (content.campaign === this.about.campaign) this.#take(content);
     if (!this.isConnected) return;
     const seconds = Math.min(SLOWEST_REFRESH_SECONDS, REFRESH_SECONDS * 2 ** this.#failures);
     clearTimeout(this.timer);
@@ -634,19 +706,24 @@ class Counter extends HTMLElement {
   #take(count) {
     if (this.count && count.as_of <= this.count.as_of) return;
     this.count = count;
+    const goal = this.#update();
+    this.dispatchEvent(new CustomEvent("undersign:count", {
+      bubbles: true, composed: true, detail: { campaign: count.campaign, total: count.total, goal },
+    }));
+  }
+
+  #update() {
     if (!this.number) this.#draw();
+    const { about: { texts, language }, count } = this;
     const wanted = Number(this.getAttribute("goal"));
     const goal = wanted > 0 ? wanted : count.next_goal;
-    const format = new Intl.NumberFormat(this.about.language);
-    const { texts } = this.about;
+    const format = new Intl.NumberFormat(language);
     this.goal.textContent = fill(texts[count.total < goal ? "counter.next_goal" : "counter.reached"], { goal: format.format(goal) });
     this.track.setAttribute("aria-valuemax", goal);
     this.track.setAttribute("aria-valuenow", Math.min(goal, count.total));
     this.bar.style.width = `${Math.min(100, (100 * count.total) / goal)}%`;
     this.#rise(count.total, format);
-    this.dispatchEvent(new CustomEvent("undersign:count", {
-      bubbles: true, composed: true, detail: { campaign: count.campaign, total: count.total, goal },
-    }));
+    return goal;
   }
 
   #draw() {
@@ -658,8 +735,7 @@ class Counter extends HTMLElement {
       class: "track", role: "progressbar", "aria-label": this.about.texts["counter.progress"], "aria-valuemin": 0,
     }, this.bar);
     this.goal = h("p", { class: "goal" });
-    const root = this.shadowRoot ?? shadow(this);
-    root.replaceChildren(h("p", { class: "counted" }, this.before, this.number, this.after), this.track, this.goal);
+    shadow(this).append(h("p", { class: "counted" }, this.before, this.number, this.after), this.track, this.goal);
   }
 
   #rise(total, format) {
