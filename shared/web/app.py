@@ -101,7 +101,9 @@ class App:
     def _open_campaigns(self) -> list[str]:
         """List what a page with a wrong id may have meant: not what is still to be announced, nor the canary."""
         now = self._deps.now()
-        return [id for id, each in self._deps.campaigns.items() if id != CANARY and not each.closed_reason(now)]
+        return [
+            name for name, each in self._deps.campaigns.items() if name != CANARY and not each.closed_reason(now)
+        ]
 
     def _find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         # Not Starlette's Router: test_a_path_with_a_line_break_is_another_path,
@@ -141,7 +143,7 @@ class App:
         if route.cors == "any" or self._is_partner(call):
             headers |= {
                 "Access-Control-Allow-Methods": route.allow,
-                # Tracing libraries add headers of their own to every request of a page. `*` covers all but the last.
+                # Tracing libraries add headers to every request of a page. `*` covers all but the last.
                 "Access-Control-Allow-Headers": "*, Authorization",
                 "Access-Control-Max-Age": str(_PREFLIGHT_SECONDS),
             }

@@ -1,18 +1,12 @@
 /**
- * Undersign's form and counter for any page: <undersign-form> and <undersign-counter>.
- *
- * No dependency, no build step: this file is what browsers run. It sets no cookie, keeps nothing in the browser, and
- * asks nobody but the origin it came from. It makes elements and never parses markup, so that a page's
- * Content-Security-Policy needs no exception, and anybody who pins this file by its digest knows all that will run.
- *
- * Until the petition's texts are here, and in browsers that lack what this needs, the plain form that stands inside
- * the element stays in place.
+ * Undersign's form and counter for any page. No dependency, no build step: this file is what browsers run. It sets no
+ * cookie, stores nothing, asks only the origin it came from, and never parses markup, so it needs no CSP exception.
  */
 
 const ORIGIN = new URL(import.meta.url).origin;
-/** The page's, as the server sees it: "null" in a sandboxed frame, where location's is still that of the address. */
+/** The page's origin as the server sees it: "null" in a sandboxed frame, unlike location's. */
 const PAGE = [location.origin, self.origin].includes("null") ? self.origin : location.origin;
-/** On our own pages the server has made the form already, and the page has its style. */
+/** Our own pages have form and style already. */
 const OWN = ORIGIN === location.origin;
 const CAPABLE = "adoptedStyleSheets" in Document.prototype && "replaceSync" in CSSStyleSheet.prototype;
 
@@ -87,7 +81,7 @@ dd { margin: 0; }
 `;
 
 let sheet;
-/** Where an element shows its text: the page's text styles, which are inherited, stop here. */
+/** Text styles inherited from the page stop here. */
 const shadow = (element) => {
   const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   if (!sheet) (sheet = new CSSStyleSheet()).replaceSync(STYLE);
@@ -97,7 +91,7 @@ const shadow = (element) => {
   return text;
 };
 
-/** An element; `on…` attributes are listeners, and every class is a ::part, too. */
+/** `on…` attributes are listeners, every class is a ::part. */
 const h = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -111,11 +105,11 @@ const h = (tag, attributes = {}, ...children) => {
 };
 
 const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-/** Seconds before the next attempt: growing, never sooner than asked, and not the same for everybody. */
+/** Seconds: exponential backoff with jitter, never sooner than asked. */
 const pause = (attempt, asked = 0) => Math.max(asked, Math.min(60, 2 ** attempt)) * (1 + Math.random() / 2);
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
 
-/** What the server answers; `status` 0 where it could not be reached. */
+/** `status` 0: the server could not be reached. */
 const ask = async (url, options = {}) => {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), PATIENCE_MS);
@@ -136,7 +130,6 @@ const post = (path, body) =>
 const isBusy = (status) => status === 0 || status === 429 || status >= 500;
 
 const petitions = new Map();
-/** The petition's texts and what its form asks, the same for the pages of all partners; asked for once. */
 const petition = (url) => petitions.get(url) ?? petitions.set(url, load(url)).get(url);
 const load = async (url) => {
   for (let attempt = 0; ; attempt++) {
@@ -151,7 +144,7 @@ const load = async (url) => {
   }
 };
 
-/** Buttons that need a script are hidden until there is one: to copy a text, to open the device's own sharing. */
+/** Shows the buttons that need a script. */
 const enliven = (root) => {
   for (const button of root.querySelectorAll("[data-copy]")) {
     const named = button.textContent;
@@ -163,7 +156,7 @@ const enliven = (root) => {
         button.textContent = button.dataset.done;
         setTimeout(() => (button.textContent = named), 4000);
       } catch {
-        getSelection().selectAllChildren(shown); // no permission: at least it is marked, for the reader to copy
+        getSelection().selectAllChildren(shown); // no permission: mark it
       }
     });
   }
@@ -172,13 +165,13 @@ const enliven = (root) => {
     button.hidden = false;
     root.querySelector(".primary")?.classList.add("quiet");
     button.addEventListener("click", () => {
-      navigator.share({ text: button.dataset.text, url: button.dataset.share }).catch(() => {}); // closed again
+      navigator.share({ text: button.dataset.text, url: button.dataset.share }).catch(() => {});
     });
   }
 };
 
 const placed = new Set();
-/** What form and counter share: they follow their attributes, and the language of the page around them. */
+/** Follows its attributes and the page's language. */
 class Petition extends HTMLElement {
   static observedAttributes = ["campaign", "lang", "goal"];
   #url;
@@ -197,7 +190,7 @@ class Petition extends HTMLElement {
   }
 
   async follow() {
-    await null; // attributes that are set one after another make one request
+    await null; // one request for all attributes
     if (!CAPABLE || !this.isConnected) return;
     const campaign = this.getAttribute("campaign");
     const lang = (this.closest("[lang]") ?? document.documentElement).lang.trim();
@@ -207,13 +200,13 @@ class Petition extends HTMLElement {
     const url = `${ORIGIN}/v1/campaigns/${encodeURIComponent(campaign)}/form?${query}`;
     if (url === this.#url) return;
     this.#url = url;
-    if (campaign === null) await sleep(1); // some frameworks set attributes late
+    if (campaign === null) await sleep(1); // set late
     if (url !== this.#url) return;
     if (campaign === null) console.error(`Undersign: <${this.localName}> has no attribute "campaign"`);
     const about = await petition(url);
-    if (url !== this.#url) return; // changed once more
+    if (url !== this.#url) return;
     if (about) this.display(about);
-    else this.shadowRoot?.replaceChildren(h("slot")); // what stands inside the element
+    else this.shadowRoot?.replaceChildren(h("slot"));
   }
 }
 new MutationObserver(() => placed.forEach((element) => element.follow()))
@@ -222,7 +215,7 @@ new MutationObserver(() => placed.forEach((element) => element.follow()))
 class Form extends Petition {
   display(about) {
     const last = this.about?.campaign === about.campaign ? this : {};
-    if (last.body) return; // signed: what is shown stays
+    if (last.body) return; // signed
     const typed = last.form ?? this.#plainForm(about);
     this.about = about;
     const active = (this.shadowRoot?.activeElement ? this.shadowRoot : this.getRootNode()).activeElement;
@@ -244,11 +237,11 @@ class Form extends Petition {
       console.warn(`Undersign: this page signs for the partner "${this.partner?.id ?? "none"}", as its origin says`);
     }
     this.form = (OWN && typed) || this.#makeForm();
-    this.form.noValidate = true; // the faults are told in the form's own language
+    this.form.noValidate = true;
     this.form.addEventListener("submit", (event) => this.#submit(event));
-    // In a sandboxed frame without allow-forms, nothing is submitted, but the button can be pressed.
+    // A sandbox without allow-forms submits nothing.
     this.form.querySelector("button").addEventListener("click", (event) => this.#submit(event));
-    // What is told while a button is being pressed would move it away from under the finger.
+    // An error shown while a button is pressed would move it from under the finger.
     let released;
     this.form.addEventListener("pointerdown", () => {
       released = new Promise((resolve) => {
@@ -265,14 +258,14 @@ class Form extends Petition {
     this.#tell("ready");
   }
 
-  /** The form until now: inside the element, or behind it, where an editor's paragraphs have torn them apart. */
+  /** Inside the element, or after it where WordPress's paragraphs tear them apart. */
   #plainForm({ campaign }) {
     const action = `${ORIGIN}/v1/campaigns/${campaign}/signatures`;
     const isTorn = (form) => form.getAttribute("action") === action && !form.closest(this.localName);
     return this.querySelector("form") ?? [...document.forms].find(isTorn);
   }
 
-  /** What somebody has typed by now goes along, and so does the focus. Consent is given again, to the text shown. */
+  /** Keeps input and focus; consent is given again, to the text now shown. */
   #replaceForm(last, active) {
     for (const name of ["name", "email", "country", "postal_code", "newsletter"]) {
       const typed = last?.elements[name]?.value;
@@ -287,12 +280,11 @@ class Form extends Petition {
     return fill(this.about.texts[key], { organisation: this.partner?.name ?? this.about.organisation, ...values });
   }
 
-  /** The petition's own page; it keeps the partner. */
   get #hosted() {
     return this.about.hosted_page + (this.partner ? `&partner=${this.partner.id}` : "");
   }
 
-  /** For the page's own code. Holds nothing personal. */
+  /** Holds nothing personal. */
   #tell(event, detail = {}) {
     const about = { campaign: this.about.campaign, language: this.about.language, partner: this.partner?.id };
     this.dispatchEvent(
@@ -300,7 +292,7 @@ class Form extends Petition {
     );
   }
 
-  /** A state in the form's place; its heading gets the focus, so that it is read out. */
+  /** The heading gets the focus, so that it is read out. */
   #show(heading, ...nodes) {
     const title = h("h2", { tabindex: -1 }, this.#text(heading));
     const view = h("div", { class: OWN ? null : "card" }, title, nodes);
@@ -322,7 +314,7 @@ class Form extends Petition {
     this.#leadOn(h("p", {}, this.#text("sending.not_registered")));
   }
 
-  /** The address is there to be copied: a sandboxed frame may open neither a new tab nor another page. */
+  /** With the address to copy: a sandbox may open no tab. */
   #leadOn(reason) {
     this.root.replaceChildren(
       h("div", { class: OWN ? null : "card" }, reason,
@@ -370,20 +362,19 @@ class Form extends Petition {
       h("p", { class: "promise" }, this.#text("form.promise")));
   }
 
-  /** The partner's, else the browser's for this language, else the language's; never over what was chosen. */
+  /** The partner's, else the browser's, else the language's; never over what was chosen. */
   #chooseCountry() {
     const select = this.form.elements.country;
     const chosen = [...select.options].some((option) => option.value && option.defaultSelected);
     if (select.value && !(OWN && chosen && !this.partner?.country)) return;
     const region = navigator.languages
-      .filter((tag) => tag !== "en-US") // which says nothing: browsers say so all over the world
+      .filter((tag) => tag !== "en-US") // a browser default everywhere
       .map((tag) => tag.split("-"))
       .find(([language, place]) => language === this.about.language && /^[A-Z]{2}$/.test(place ?? ""))?.[1];
     const country = this.partner?.country ?? region ?? this.about.language_country;
     if ([...select.options].some((option) => option.value === country)) select.value = country;
   }
 
-  /** What was typed, as the server takes it. */
   #body() {
     const { about } = this;
     const typed = Object.fromEntries([...new FormData(this.form)].filter(([, value]) => value.trim()));
@@ -408,7 +399,6 @@ class Form extends Petition {
     return control.type === "email" && value && !isAddress ? "fields.email_invalid" : null;
   }
 
-  /** While somebody fills in: shows an error once a field is left, and removes it once it is corrected. */
   #look(control) {
     const fault = this.#fault(control);
     const told = this.form.querySelector(`#${control.name}-fault`);
@@ -417,7 +407,6 @@ class Form extends Petition {
     if (control.name === "email") this.#suggest(control);
   }
 
-  /** "Did you mean ann@gmail.com?" */
   #suggest(control) {
     this.form.querySelector(".suggestion")?.remove();
     const [, local, domain] = /^([^\s@]+)@([^\s@]+)$/.exec(control.value.trim()) ?? [];
@@ -458,7 +447,7 @@ class Form extends Petition {
     place.setAttribute("aria-describedby", `${place.getAttribute("aria-describedby") ?? ""} ${name}-fault`.trim());
   }
 
-  /** `faults`: [{field, message}]. Beside their fields, and summed up above the form, which gets the focus. */
+  /** `faults`: [{field, message}]. */
   #showFaults(faults) {
     this.#notify();
     this.form.querySelectorAll(".fault").forEach((told) => this.#clear(told.id.replace(/-fault$/, "")));
@@ -481,7 +470,6 @@ class Form extends Petition {
     summary.focus();
   }
 
-  /** Above the button, read out politely; nothing, if called with nothing. */
   #notify(...nodes) {
     this.form.querySelector(".notice")?.remove();
     if (!nodes.length) return;
@@ -527,7 +515,6 @@ class Form extends Petition {
     this.#tell("failed");
   }
 
-  /** Until the time is up, or somebody does not want to wait. */
   #wait(seconds) {
     return new Promise((resolve) => {
       const left = h("span", { "aria-hidden": "true", class: "soft" });
@@ -587,7 +574,7 @@ class Form extends Petition {
     this.#holdBack(button);
   }
 
-  /** The form as it was; consent and newsletter are given again, with the address they are for. */
+  /** Consent and newsletter are given again, with the address they are for. */
   #correct() {
     this.body = null;
     for (const control of this.form.querySelectorAll("[type=checkbox], [type=radio]")) control.checked = false;
@@ -620,7 +607,7 @@ class Form extends Petition {
   }
 }
 
-/** Calls `each` with the whole seconds left, then `end`. Returns what stops it. */
+/** Calls `each` with the seconds left, then `end`; returns what stops it. */
 const countDown = (seconds, each, end) => {
   const until = Date.now() + seconds * 1000;
   const tick = () => {
@@ -634,12 +621,11 @@ const countDown = (seconds, each, end) => {
   return () => clearInterval(timer);
 };
 
-/** The one domain that `typed` is a slip away from; none if it is itself known, or nothing is near. */
 const nearest = (typed, domains) => {
   if (domains.includes(typed)) return undefined;
   return domains.find((domain) => domain.length > 5 && slips(typed, domain) <= (domain.length > 9 ? 2 : 1));
 };
-/** How many letters are left out, added, changed or swapped (optimal string alignment distance). */
+/** Optimal string alignment distance. */
 const slips = (a, b) => {
   const rows = [[...Array(b.length + 1).keys()]];
   for (let i = 1; i <= a.length; i++) {
@@ -662,7 +648,6 @@ class Counter extends Petition {
   connectedCallback() {
     super.connectedCallback();
     document.addEventListener("visibilitychange", this.#seen);
-    // Moved within the page, and maybe once more at once.
     if (this.about) this.timer = setTimeout(() => this.#refresh(), 1000);
   }
 
@@ -702,7 +687,7 @@ class Counter extends Petition {
     this.timer = setTimeout(() => this.#refresh(), seconds * (800 + Math.random() * 400));
   }
 
-  /** Servers answer from copies of different ages: an older one than what is shown says nothing new. */
+  /** Caches may answer with an older count. */
   #take(count) {
     if (this.count && count.as_of <= this.count.as_of) return;
     this.count = count;
@@ -744,7 +729,7 @@ class Counter extends Petition {
     const begun = performance.now();
     const quick = document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
     const step = (now) => {
-      if (this.#shown !== total) return; // a newer number is on its way
+      if (this.#shown !== total) return;
       const part = quick ? 1 : Math.min(1, Math.max(0, now - begun) / 800);
       this.#write(Math.round(from + (total - from) * (1 - (1 - part) ** 3)), format);
       if (part < 1) requestAnimationFrame(step);
@@ -766,10 +751,7 @@ class Counter extends Petition {
 customElements.get("undersign-form") || customElements.define("undersign-form", Form);
 customElements.get("undersign-counter") || customElements.define("undersign-counter", Counter);
 
-/**
- * Where a link says its reader comes from goes along with the form, and into another language. Here and not in the page
- * itself: there can be any number of sources, and caches would keep a copy of the page for each.
- */
+/** Carries a link's source into the form and other languages; in the page itself, caches would keep a copy for each. */
 const carrySource = () => {
   const source = new URLSearchParams(location.search).get("source");
   if (!/^[a-z0-9-]{1,40}$/.test(source ?? "")) return;
@@ -782,7 +764,7 @@ if (OWN) {
   enliven(document);
   const parents = document.documentElement.dataset.framedBy?.split(" ") ?? [];
   if (parents.length && parent !== window) {
-    // The browser lets only registered pages frame this one; and only they are told how high it is.
+    // Only registered pages may frame this one, and are told its height.
     const tell = () => {
       const height = document.documentElement.getBoundingClientRect().height;
       const known = location.ancestorOrigins?.[0];
