@@ -12,7 +12,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -238,12 +238,14 @@ def _verify(environment: gcloud.Environment, public: httpx.Client, copied: Copie
 
 def _remove(environment: gcloud.Environment) -> None:
     """Remove what the deployment has made, but for what was taken over."""
-    kept = terraform.in_state(terraform.RETIRED)
+    # The services stay enabled, for neither of the two disables what it no longer needs.
+    held = terraform.in_state(terraform.RETIRED)
+    kept = {address: name for address, name in held.items() if not address.startswith("google_project_service.")}
     terraform.init(environment.state, environment.name)
     deployed = terraform.in_state(terraform.INFRA)
     if taken_over := sorted(kept.keys() & deployed.keys()):
         terraform.run(terraform.INFRA, "state", "rm", *taken_over, quiet=False)
-    remaining = {address: name for address, name in deployed.items() if address not in kept}
+    remaining = deployed.keys() - kept.keys()
     if not remaining:
         return
     known = Releases(environment.bundles).all()
@@ -270,7 +272,7 @@ def _plan_removal(environment: gcloud.Environment, kept: Mapping[str, str]) -> M
     return planned
 
 
-def _lift_protection(environment: gcloud.Environment, remaining: Mapping[str, str]) -> None:
+def _lift_protection(environment: gcloud.Environment, remaining: Iterable[str]) -> None:
     """Let databases and secrets be deleted; only those that are still there, for others would be created anew."""
     targets = [f"-target={address}" for address in remaining if address.startswith(_PROTECTED)]
     if targets and _plan_deployment(environment, *targets):
