@@ -16,6 +16,7 @@ from starlette.routing import compile_path
 
 from shared import log
 from shared.campaigns.live import LiveCampaigns
+from shared.campaigns.model import CANARY
 from shared.errors import MethodNotAllowed, NotFound, PublicError, TryAgain, Unavailable, UnknownCampaign
 from shared.models.responses import Health
 from shared.runtime import Dependencies
@@ -27,9 +28,6 @@ from shared.web.problem import problem
 from shared.web.query import canonical_address
 
 _PREFLIGHT_SECONDS = 7200
-
-#: The campaign that deployments try themselves out with, which nobody links to.
-CANARY = "canary"
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -143,8 +141,9 @@ class App:
         if route.cors == "any" or self._is_partner(call):
             headers |= {
                 "Access-Control-Allow-Methods": route.allow,
-                # Tracing libraries add headers to every request of a page. `*` covers all but the last.
-                "Access-Control-Allow-Headers": "*, Authorization",
+                # Tracing libraries add headers to every request of a page. `*` covers all but Authorization, and
+                # older browsers do not know it.
+                "Access-Control-Allow-Headers": "*, Authorization, Content-Type",
                 "Access-Control-Max-Age": str(_PREFLIGHT_SECONDS),
             }
         return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)

@@ -260,6 +260,11 @@ def withdrawn(campaign: Campaign, locale: Locale) -> HTMLResponse:
     return _page("withdrawn.html", campaign, locale)
 
 
+def retired(campaign: Campaign, locale: Locale) -> HTMLResponse:
+    """Render what links in mails lead to once a petition has ended and all data of its signers was removed."""
+    return _page("retired.html", campaign, locale)
+
+
 def error(
     locale: Locale, *, code: str, text: str, status: int, campaign: Campaign | None, headers: Mapping[str, str]
 ) -> HTMLResponse:

@@ -92,6 +92,15 @@ def test_a_month_without_anybody_costs_what_is_there_anyway() -> None:
     assert {charge.use.quantity for charge in quiet if charge.use.driver is not Driver.MONTH} == {0}
 
 
+def test_what_remains_after_the_end_costs_half_of_a_quiet_month_and_hardly_more_than_its_address() -> None:
+    """Without functions, databases, policies and alerts."""
+    left = cost.total(cost.charges(usage.retired(), PRICES, busy_days=0))
+
+    address = PRICES["forwarding_rules"].cost(usage.HOURS_A_MONTH)
+    assert address < left < address + 1
+    assert left < cost.total(cost.estimate(0, 0, USUAL, PRICES, FUNCTIONS)) * 0.55
+
+
 def test_twice_the_signatures_double_what_depends_on_them() -> None:
     """And nothing else but what is kept fresh, which grows more slowly."""
     prices = without_free_tiers()
@@ -243,7 +252,7 @@ def test_every_price_says_where_it_is_from_and_how_sure_it_is() -> None:
 
 def test_every_price_is_used_and_every_use_has_its_price() -> None:
     """An unused price would be kept up to date for nothing."""
-    used = {use.price for use in usage.month(1, 1, FUNCTIONS, USUAL)}
+    used = {use.price for use in (*usage.month(1, 1, FUNCTIONS, USUAL), *usage.retired())}
     apart = {"mail_cheapest", "mail_dearest", "run_idle_cpu", "run_idle_memory"}
 
     assert used | apart == set(PRICES)
