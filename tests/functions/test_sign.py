@@ -370,7 +370,7 @@ class TestCors:
 
         answer = await deployed.client.options(path, headers={"Origin": origin, **asks})
 
-        assert answer.headers["access-control-allow-headers"] == "*, Authorization"
+        assert answer.headers["access-control-allow-headers"] == "*, Authorization, Content-Type"
 
 
 class TestForm:
