@@ -27,6 +27,8 @@ def problem(call: Call, error: PublicError) -> Response:
             headers=error.headers,
         )
     wrong_fields = error.errors if isinstance(error, InvalidFields) else []
+    # In the answer itself: a CDN may still describe the form with the text that has just been refused.
+    changed = call.known_campaign if any(wrong.code == "consent_changed" for wrong in wrong_fields) else None
     document = Problem(
         title=HTTPStatus(error.status).phrase,
         status=error.status,
@@ -38,6 +40,8 @@ def problem(call: Call, error: PublicError) -> Response:
         ]
         or None,
         hosted_page=error.details.get("hosted_page"),
+        consent=changed.text(locale.language).consent if changed else None,
+        consent_version=changed.consent_version if changed else None,
     )
     return answer_json(document, error.status, {**NO_STORE, **error.headers}, "application/problem+json")
 

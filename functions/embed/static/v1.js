@@ -200,6 +200,8 @@ class Form extends HTMLElement {
       console.warn(`Undersign: this page signs for the partner "${this.partner?.id ?? "none"}", as its origin says`);
     }
     this.form = (OWN && this.querySelector("form")) || this.#makeForm();
+    // On our own pages, which caches keep, the version that is in the page, and not the one of the description.
+    this.consentVersion = this.form.elements.consent_version?.value ?? about.consent_version;
     this.form.noValidate = true; // the faults are told in the form's own language
     this.form.addEventListener("submit", (event) => this.#submit(event));
     // What is told while a button is being pressed would move it away from under the finger.
@@ -335,6 +337,7 @@ class Form extends HTMLElement {
     return {
       email: (typed.email ?? "").trim(), name: (typed.name ?? "").trim(), country: typed.country ?? "",
       locale: about.language, consent: this.form.elements.consent.checked,
+      consent_version: this.consentVersion,
       ...(this.partner && { partner: this.partner.id }),
       ...(/^[a-z0-9-]{1,40}$/.test(source ?? "") && { source }),
       ...(typed.newsletter && { newsletter: typed.newsletter === "true" }),
@@ -457,11 +460,20 @@ class Form extends HTMLElement {
         this.#tell("signed", { country: body.country });
         return this.#checkInbox(body);
       }
+      if (content.consent) this.#changeConsent(content);
       if (status === 422 && content.errors) return this.#showFaults(content.errors);
       if (!isBusy(status)) return this.#fail(content.detail ?? this.#text("errors.internal"));
       if (attempt < ATTEMPTS - 1) await this.#wait(pause(attempt + 1, seconds));
     }
     this.#fail(this.#text("sending.gave_up"));
+  }
+
+  /** The text that was agreed to is not the campaign's any more: its new one is to be agreed to. */
+  #changeConsent({ consent, consent_version }) {
+    const box = this.form.elements.consent;
+    box.checked = false;
+    box.closest("label").querySelector("span").textContent = consent;
+    this.consentVersion = consent_version;
   }
 
   #fail(message) {
