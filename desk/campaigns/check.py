@@ -11,6 +11,7 @@ from desk.errors import CommandError
 from desk.terminal.output import out
 from shared import campaigns
 from shared.campaigns import loader
+from shared.campaigns.model import Campaign
 from shared.campaigns.problems import CampaignFiles
 from shared.errors import ConfigurationError
 
@@ -50,8 +51,15 @@ def _passes(file: Path, *, ready: bool) -> bool:
     files = loader.read(file)
     unready = [files.describe(*error) for error in loaded.unready_keys()]
     verdict = "[yellow]not ready[/]      " if unready else "[green]ready[/]          "
-    _print(f"{verdict}{file.name}", [*unready, *_to_do(files)])
+    _print(f"{verdict}{file.name}", [*unready, *_missing_consents(loaded, files), *_to_do(files)])
     return not (ready and unready)
+
+
+def _missing_consents(campaign: Campaign, files: CampaignFiles) -> Iterator[str]:
+    """Yield what a translation lacks, unless it was added later: its signers would see the form once more."""
+    for language in sorted(campaign.texts):
+        for location, message in campaign.missing_consents(language):
+            yield files.describe(location, f"{message}, unless there was no {language} then")
 
 
 def _to_do(files: CampaignFiles) -> Iterator[str]:

@@ -15,7 +15,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -30,8 +30,8 @@ from desk import private_files
 from desk.errors import CommandError
 from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.signatures import export
-from desk.signatures.export import MANIFEST, SIGNATURES, Manifest, PartnerFile
-from desk.terminal.output import out, pluralize, table
+from desk.signatures.export import MANIFEST, SIGNATURES, ConsentText, Manifest, PartnerFile
+from desk.terminal.output import out, pluralize, print_warning, table
 from desk.terminal.progress import progress_bar
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
@@ -121,6 +121,8 @@ def open_export(
     private_files.create_folder(folder)
     with Tables(folder, kind, excel=excel, per_country=per_country, per_partner=per_partner) as tables:
         left_out = _open(source, opener, tables)
+        for consent in manifest.consents if manifest else ():
+            tables.add_consent(consent)
     opened = Opened(
         campaign=manifest.campaign if manifest else None,
         source=source.name,
@@ -137,6 +139,10 @@ def open_export(
     )
     private_files.replace(folder / MANIFEST, opened.model_dump_json(indent=2))
     _print_summary(opened, folder)
+    for version in sorted(tables.versions - {each.version for each in manifest.consents}) if manifest else ():
+        print_warning(
+            f"Not in the campaign file any more: the consent text of version {version}, which was signed."
+        )
     _compare(opened, manifest)
 
 
@@ -265,6 +271,8 @@ class Tables(ExitStack):
         self.signatures = 0
         self.by_country = Counter[str]()
         self.by_partner = Counter[str]()
+        #: Of the consent text, those that were signed.
+        self.versions = set[str]()
         #: How many signatures are in each file.
         self.written = Counter[str]()
 
@@ -272,36 +280,45 @@ class Tables(ExitStack):
         """Write a signature to every file that it belongs to, then count it."""
         fields = {"confirmed_at": confirmed_at, **signature.model_dump()}
         row = {column: fields[column] for column in COLUMNS}
-        self._write("signatures", row)
+        stems = ["signatures"]
         if self._per_country:
-            self._write(f"country-{signature.country}", row)
+            stems.append(f"country-{signature.country}")
         if self._per_partner and signature.partner and signature.newsletter:
-            self._write(f"partner-{signature.partner}", row)
+            stems.append(f"partner-{signature.partner}")
+        for stem in stems:
+            self.written[self._write(stem, row)] += 1
         self.signatures += 1
         self.by_country[signature.country] += 1
         if signature.partner:
             self.by_partner[signature.partner] += 1
+        if signature.consent_version:
+            self.versions.add(signature.consent_version)
 
-    def _write(self, stem: str, row: Mapping[str, str | bool | None]) -> None:
+    def add_consent(self, consent: ConsentText) -> None:
+        """Write a consent text to their table, so that one finds the text of each signature's version."""
+        self._write("consents", consent.model_dump())
+
+    def _write(self, stem: str, row: Mapping[str, str | bool | None]) -> str:
+        """Write a line to the file of that stem; return the file's name."""
         name = f"{stem}.{self._kind}"
-        file = self._file(name)
+        file = self._file(name, row)
         if self._kind is Kind.CSV:
             _write_csv(file, [_cell(value) for value in row.values()])
         else:
             file.write(f"{json.dumps(row, ensure_ascii=False)}\n")
-        self.written[name] += 1
+        return name
 
-    def _file(self, name: str) -> TextIO:
+    def _file(self, name: str, columns: Iterable[str]) -> TextIO:
         if name not in self._files:
             file = private_files.open_private(self._folder / name)
             # RFC 4180 ends lines with CR LF, which the writer writes itself.
             self._files[name] = self.enter_context(io.TextIOWrapper(file, encoding=self._encoding, newline=""))
             if self._kind is Kind.CSV:
-                _write_csv(self._files[name], COLUMNS)
+                _write_csv(self._files[name], columns)
         return self._files[name]
 
 
-def _write_csv(file: TextIO, cells: Sequence[str]) -> None:
+def _write_csv(file: TextIO, cells: Iterable[str]) -> None:
     """Write one line, with quotes around every cell: some programs split a line at more than commas."""
     csv.writer(file, quoting=csv.QUOTE_ALL).writerow(cells)
 
