@@ -389,12 +389,12 @@ class TestOpen:
         await run("open", "out", "-i", "ann.age", "--to", "read", "--per-country", "--per-partner")
 
         numbers = {path.name: len(rows(path)) for path in Path("read").glob("*.csv")}
+        assert numbers.pop("consents.csv") == 24
         assert numbers == {
             "signatures.csv": 3,
             "country-DE.csv": 2,
             "country-FR.csv": 1,
             "partner-digital-rights.csv": 1,
-            "consents.csv": 24,
         }
         manifest = json.loads(Path("read/manifest.json").read_text())
         assert {name: file["signatures"] for name, file in manifest["files"].items()} == numbers
