@@ -38,7 +38,7 @@ async def agrees_anew(page: Page, box: Locator, sent: list[str | None]) -> None:
     await expect(box).not_to_be_checked()
     await expect(page.locator(".faults")).to_contain_text(CHANGED)
     await expect(page.locator("label.consent")).to_contain_text("I can withdraw my consent at any time")
-    await expect(page.get_by_label("Name").filter(visible=True)).to_have_value("Ann Example")
+    await expect(page.get_by_role("textbox", name="Name")).to_have_value("Ann Example")
     await box.check()
     await page.get_by_role("button", name="Sign now").click()
     await expect(page.get_by_role("heading", name=INBOX)).to_be_visible()
