@@ -239,7 +239,7 @@ def partner_file(partner: str) -> str:
 def _consents(campaign: Campaign) -> tuple[ConsentText, ...]:
     """Return the consent texts of all versions and languages, the earliest version first."""
     earlier = campaign.earlier_consents
-    present_from = earlier[-1].shown_until if earlier else campaign.opens
+    present_from = earlier[-1].shown_until if earlier else campaign.opens_at.date()
     versions: list[tuple[str, date, date | None]] = [
         *((each.version, each.shown_from, each.shown_until) for each in earlier),
         (campaign.consent_version, present_from, None),
