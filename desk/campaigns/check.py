@@ -11,7 +11,7 @@ from desk.errors import CommandError
 from desk.terminal.output import out
 from shared import campaigns
 from shared.campaigns import loader, markdown
-from shared.campaigns.model import CANARY
+from shared.campaigns.model import CANARY, Campaign
 from shared.campaigns.problems import CampaignFiles
 from shared.errors import ConfigurationError
 
@@ -53,8 +53,15 @@ def _passes(file: Path, *, ready: bool) -> bool:
     if loaded.id != CANARY:
         unready += _to_do(files)
     verdict = "[yellow]not ready[/]      " if unready else "[green]ready[/]          "
-    _print(f"{verdict}{file.name}", unready)
+    _print(f"{verdict}{file.name}", [*unready, *_missing_consents(loaded, files)])
     return not (ready and unready)
+
+
+def _missing_consents(campaign: Campaign, files: CampaignFiles) -> Iterator[str]:
+    """Yield what a translation lacks, unless it was added later: its signers would see the form once more."""
+    for language in sorted(campaign.texts):
+        for location, message in campaign.missing_consents(language):
+            yield files.describe(location, f"{message}, unless there was no {language} then")
 
 
 def _to_do(files: CampaignFiles) -> Iterator[str]:

@@ -87,7 +87,7 @@ def _report(rights: Rights, campaign: str, found: Found, opener: Opener | None) 
         "campaign": campaign,
         **(_facts_of_file(file) if file else {"note": _note_without_file(rights, campaign)}),
         "kept_until": _kept_until(file, signature),
-        "signature": _signature(signature, opener) if signature else None,
+        "signature": _signature(signature, opener, file) if signature else None,
         "mails": [{"what": claim.key.split(":")[0], "at": claim.at, "sent": claim.sent} for claim in claims],
     }
 
@@ -121,16 +121,17 @@ def _kept_until(campaign: Campaign | None, signature: Signature | None) -> date 
     return campaign.purged_on if campaign else None
 
 
-def _signature(signature: Signature, opener: Opener | None) -> dict[str, Any]:
+def _signature(signature: Signature, opener: Opener | None, file: Campaign | None) -> dict[str, Any]:
     return {
         "status": signature.status,
         "confirmed_at": signature.confirmed_at,
         "withdrawn_at": signature.withdrawn_at,
-        "signed": [_submission(submission, opener) for submission in signature.submissions],
+        "signed": [_submission(submission, opener, file) for submission in signature.submissions],
     }
 
 
-def _submission(submission: Submission, opener: Opener | None) -> dict[str, Any]:
+def _submission(submission: Submission, opener: Opener | None, file: Campaign | None) -> dict[str, Any]:
+    consent = file.consent(submission.consent_version, submission.locale) if file else None
     return {
         "signed_at": submission.signed_at,
         "country": submission.country,
@@ -140,6 +141,7 @@ def _submission(submission: Submission, opener: Opener | None) -> dict[str, Any]
         "mail_provider": submission.mailbox_class,
         "newsletter": submission.newsletter,
         "consent_version": submission.consent_version,
+        "consent": consent or "a text that the campaign's file does not hold any more",
         "sealed": _unsealed(submission.sealed, opener),
     }
 

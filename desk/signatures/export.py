@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO, Self
 
@@ -25,9 +25,10 @@ from desk.signatures.offline_page import page
 from desk.terminal.output import out, pluralize, print_text
 from desk.terminal.progress import progress_bar
 from desk.workspace import CampaignId, open_campaign
+from shared.campaigns.model import Campaign
 from shared.clock import utc_now
 from shared.models.fields import SLUG
-from shared.models.sealed import CountryCode, PartnerSlug
+from shared.models.sealed import CountryCode, PartnerSlug, Text
 from shared.store.entities import Signature, Status
 
 SIGNATURES = "signatures.ndjson"
@@ -52,8 +53,21 @@ class PartnerFile(_Untrusted):
     contacts: NonNegativeInt
 
 
+class ConsentText(_Untrusted):
+    """A version of the consent text in one language. `shown_until`: None for the present one. Days: ISO 8601."""
+
+    version: Text
+    language: Text
+    shown_from: Text
+    shown_until: Text | None
+    text: Text
+
+
 class Manifest(_Untrusted):
-    """What an export holds. `as_of`: signatures that were confirmed later are not in it."""
+    """What an export holds. `as_of`: signatures that were confirmed later are not in it.
+
+    `consents`: the texts that the campaign file held then, for the versions that signatures name.
+    """
 
     campaign: str
     as_of: AwareDatetime
@@ -63,6 +77,7 @@ class Manifest(_Untrusted):
     by_country: dict[CountryCode, NonNegativeInt]
     by_partner: dict[PartnerSlug, NonNegativeInt]
     partners: dict[PartnerSlug, PartnerFile]
+    consents: tuple[ConsentText, ...] = ()
 
     @model_validator(mode="after")
     def _partners_have_files_of_their_own(self) -> Self:
@@ -113,7 +128,7 @@ def export(
 
 
 async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
-    async with open_campaign(campaign) as (_, desk):
+    async with open_campaign(campaign) as (known, desk):
         maintenance = desk.maintenance
         if purged := (await maintenance.overlay(campaign)).purged:
             raise CommandError(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to export.")
@@ -128,7 +143,7 @@ async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
                         export.add(record.signature)
                     export.keep(page[-1].digest)
                     bar.update(task, completed=state.signatures)
-            return _finish(folder, state)
+            return _finish(folder, state, _consents(known))
 
 
 def _begin_folder(folder: Path) -> None:
@@ -221,7 +236,29 @@ def partner_file(partner: str) -> str:
     return f"partner-{partner}.ndjson"
 
 
-def _finish(folder: Path, state: Unfinished) -> Manifest:
+def _consents(campaign: Campaign) -> tuple[ConsentText, ...]:
+    """Return the consent texts of all versions and languages, the earliest version first."""
+    earlier = campaign.earlier_consents
+    present_from = earlier[-1].shown_until if earlier else campaign.opens_at.date()
+    versions: list[tuple[str, date, date | None]] = [
+        *((each.version, each.shown_from, each.shown_until) for each in earlier),
+        (campaign.consent_version, present_from, None),
+    ]
+    return tuple(
+        ConsentText(
+            version=version,
+            language=language,
+            shown_from=shown_from.isoformat(),
+            shown_until=shown_until.isoformat() if shown_until else None,
+            text=text,
+        )
+        for version, shown_from, shown_until in versions
+        for language in sorted(campaign.texts)
+        if (text := campaign.consent(version, language))
+    )
+
+
+def _finish(folder: Path, state: Unfinished, consents: tuple[ConsentText, ...]) -> Manifest:
     """Write the manifest and the page that opens the files, and remove the mark of an unfinished export.
 
     Raises:
@@ -243,6 +280,7 @@ def _finish(folder: Path, state: Unfinished) -> Manifest:
             )
             for partner, contacts in sorted(state.contacts.items())
         },
+        consents=consents,
     )
     private_files.replace(folder / MANIFEST, manifest.model_dump_json(indent=2))
     private_files.replace(folder / page.NAME, page.page())

@@ -16,7 +16,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -31,9 +31,9 @@ from desk import private_files
 from desk.errors import CommandError
 from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.signatures import export
-from desk.signatures.export import MANIFEST, SIGNATURES, Manifest, PartnerFile
+from desk.signatures.export import MANIFEST, SIGNATURES, ConsentText, Manifest, PartnerFile
 from desk.signatures.workbook import Workbook
-from desk.terminal.output import out, pluralize, table
+from desk.terminal.output import out, pluralize, print_warning, table
 from desk.terminal.progress import progress_bar
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
@@ -132,6 +132,8 @@ def open_export(
     private_files.create_folder(folder)
     with Tables(folder, kind, excel=excel, per_country=per_country, per_partner=per_partner) as tables:
         left_out = _open(source, opener, tables)
+        for consent in manifest.consents if manifest else ():
+            tables.add_consent(consent)
     opened = Opened(
         campaign=manifest.campaign if manifest else None,
         source=source.name,
@@ -148,6 +150,10 @@ def open_export(
     )
     private_files.replace(folder / MANIFEST, opened.model_dump_json(indent=2))
     _print_summary(opened, folder)
+    for version in sorted(tables.versions - {each.version for each in manifest.consents}) if manifest else ():
+        print_warning(
+            f"Not in the campaign file any more: the consent text of version {version}, which was signed."
+        )
     _compare(opened, manifest)
 
 
@@ -281,6 +287,8 @@ class Tables(ExitStack):
         self.signatures = 0
         self.by_country = Counter[str]()
         self.by_partner = Counter[str]()
+        #: Of the consent text, those that were signed.
+        self.versions = set[str]()
         #: How many signatures are in each file.
         self.written = Counter[str]()
 
@@ -288,38 +296,47 @@ class Tables(ExitStack):
         """Write a signature to every file that it belongs to, then count it."""
         fields = {"confirmed_at": confirmed_at, **signature.model_dump()}
         row = {column: fields[column] for column in COLUMNS}
-        self._write("signatures", row)
+        stems = ["signatures"]
         if self._per_country:
-            self._write(f"country-{signature.country}", row)
+            stems.append(f"country-{signature.country}")
         if self._per_partner and signature.partner and signature.newsletter:
-            self._write(f"partner-{signature.partner}", row)
+            stems.append(f"partner-{signature.partner}")
+        for stem in stems:
+            self.written[self._write(stem, row)] += 1
         self.signatures += 1
         self.by_country[signature.country] += 1
         if signature.partner:
             self.by_partner[signature.partner] += 1
+        if signature.consent_version:
+            self.versions.add(signature.consent_version)
 
-    def _write(self, stem: str, row: Row) -> None:
+    def add_consent(self, consent: ConsentText) -> None:
+        """Write a consent text to their table, so that one finds the text of each signature's version."""
+        self._write("consents", consent.model_dump())
+
+    def _write(self, stem: str, row: Row) -> str:
+        """Write a row to the file of that stem; return the file's name."""
         name = f"{stem}.{self._kind}"
         if name not in self._writers:
-            self._writers[name] = self._begin(name)
+            self._writers[name] = self._begin(name, tuple(row))
         self._writers[name](row)
-        self.written[name] += 1
+        return name
 
-    def _begin(self, name: str) -> Callable[[Row], object]:
+    def _begin(self, name: str, columns: Sequence[str]) -> Callable[[Row], object]:
         """Open a file, write its headings, and return what writes a row to it."""
         file = self.enter_context(private_files.open_private(self._folder / name))
         if self._kind is Kind.XLSX:
-            workbook = self.enter_context(Workbook(file, self._folder, COLUMNS))
+            workbook = self.enter_context(Workbook(file, self._folder, columns))
             return lambda row: workbook.add([_text(value) for value in row.values()])
         # RFC 4180 ends lines with CR LF, which the writer writes itself.
         text = self.enter_context(io.TextIOWrapper(file, encoding=self._encoding, newline=""))
         if self._kind is Kind.NDJSON:
             return lambda row: text.write(f"{json.dumps(row, ensure_ascii=False)}\n")
-        _write_csv(text, COLUMNS)
+        _write_csv(text, columns)
         return lambda row: _write_csv(text, [_defused(_text(value)) for value in row.values()])
 
 
-def _write_csv(file: TextIO, cells: Sequence[str]) -> None:
+def _write_csv(file: TextIO, cells: Iterable[str]) -> None:
     """Write one line, with quotes around every cell: some programs split a line at more than commas."""
     csv.writer(file, quoting=csv.QUOTE_ALL).writerow(cells)
 

@@ -50,7 +50,7 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
     except InvalidFields as error:
         if not as_page:
             raise
-        form = forms.with_errors(typed, error, locale)
+        form = forms.signature_with_errors(typed, error, campaign, locale)
         return pages.petition(campaign, locale, form, NO_STORE, public_url=deps.public_url, closed_reason=None)
     await _accept(campaign, request)
     if not as_page:
@@ -120,6 +120,8 @@ def _parse(fields: Any, campaign: Campaign) -> SignRequest:
     errors = [FieldError(name, "required") for name in campaign.required_fields if getattr(request, name) is None]
     if request.partner and request.partner not in campaign.partners:
         errors.append(FieldError("partner", "partner_unknown"))
+    if campaign.consent(request.consent_version, request.locale) is None:
+        errors.append(FieldError("consent", "consent_changed"))
     if errors:
         raise InvalidFields(errors)
     return request
@@ -130,7 +132,6 @@ def _submission(campaign: Campaign, request: SignRequest) -> SubmissionMessage:
         **request.model_dump(exclude={"consent", "postal_code"}),
         id=_random_id(),
         campaign=campaign.id,
-        consent_version=campaign.consent_version,
         # Data that the campaign does not ask for is not stored.
         postal_code=request.postal_code if campaign.asks_postal_code else None,
         signed_at=deps.now(),

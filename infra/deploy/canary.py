@@ -102,7 +102,11 @@ async def _check_health(public: httpx.AsyncClient) -> None:
 
 
 async def _sign(public: httpx.AsyncClient, email: str) -> None:
+    shown = await public.get(f"/v1/campaigns/{CAMPAIGN}/form?lang=en")
+    if shown.status_code != 200:
+        raise CanaryFailed(f"embed does not describe the form: its answer is {shown.status_code}")
     body = {"email": email, "name": "Canary", "country": "BE", "locale": "en", "consent": True}
+    body["consent_version"] = shown.json()["consent_version"]
     answer = await public.post(f"/v1/campaigns/{CAMPAIGN}/signatures", json=body)
     if answer.status_code != 202:
         raise CanaryFailed(f"sign does not accept a signature: its answer is {answer.status_code}")

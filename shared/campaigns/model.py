@@ -18,6 +18,7 @@ from shared.campaigns.problems import Location, MisfitError, with_key
 from shared.campaigns.types import (
     THROWAWAY,
     Address,
+    ConsentVersion,
     Country,
     Day,
     FileName,
@@ -194,6 +195,17 @@ class Initiative(_Part):
             return {row["country"]: int(row[column]) for row in csv.DictReader(rows)}
 
 
+class EarlierConsent(_Part):
+    """A version of the consent text that was shown before. Days are UTC, both included.
+
+    Its texts are in `Texts.earlier_consents`. Pages that were loaded or pasted then still send it.
+    """
+
+    version: ConsentVersion = Field(description="the consent_version of that time")
+    shown_from: Day = Field(description="the first day on which it was shown, as in 2026-11-01")
+    shown_until: Day = Field(description="the last day on which it was shown, as in 2026-12-05")
+
+
 class Texts(_Part):
     """What signers read, in one language. All is plain text but the petition itself: see `markdown`.
 
@@ -208,6 +220,9 @@ class Texts(_Part):
     demands: tuple[OneLine, ...] = Field(min_length=1, description="what is demanded, a list of sentences")
     closing: Text = Field(description="the paragraph below the demands")
     consent: Text = Field(description="names controller, purpose and political opinion: GDPR, Articles 7 and 9")
+    earlier_consents: Mapping[ConsentVersion, Text] = Field(
+        default={}, description="the consent texts of earlier_consents, by version, as they were shown"
+    )
     arrangement: Text | None = Field(
         default=None, description="the essence of the controllers' arrangement: GDPR, Article 26"
     )
@@ -255,7 +270,10 @@ class Campaign(_Part):
         default="UTC", description="at whose midnight the days of opens and closes begin and end"
     )
     minimum_age: Whole = Field(ge=13, le=21, description="the age, in years, from which one may sign")
-    consent_version: OneLine = Field(description="changes with every change of a consent text")
+    consent_version: ConsentVersion = Field(description="changes with every change of a consent text")
+    earlier_consents: tuple[EarlierConsent, ...] = Field(
+        default=(), description="the versions that were shown before, the earliest first"
+    )
     share_image: Path | None = Field(default=None, description="found beside the translations, never named")
     paused: bool = Field(default=False, description="from the overlay, never in the file")
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
@@ -273,7 +291,7 @@ class Campaign(_Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if errors := [*self._own_errors(), *self._partner_errors(), *self._text_errors()]:
+        if errors := [*self._own_errors(), *self._partner_errors(), *self._text_errors(), *self._consent_errors()]:
             raise MisfitError(errors)
         return self
 
@@ -309,6 +327,44 @@ class Campaign(_Part):
         for language, texts in self.texts.items():
             for key, message in self._errors_of(texts):
                 yield ("texts", language, *key), message
+
+    def _consent_errors(self) -> Iterator[tuple[Location, str]]:
+        known = set[str]()
+        for index, each in enumerate(self.earlier_consents):
+            if each.version == self.consent_version:
+                yield (
+                    ("earlier_consents", index, "version"),
+                    "is the present consent_version: give the changed text a version of its own",
+                )
+            if each.version in known:
+                yield ("earlier_consents", index, "version"), f"{each.version} stands there twice: leave one"
+            known.add(each.version)
+            if each.shown_until < each.shown_from:
+                yield ("earlier_consents", index, "shown_until"), "lies before shown_from"
+        for number, (earlier, later) in enumerate(pairwise(self.earlier_consents), 1):
+            if later.shown_from < earlier.shown_until:
+                message = f"lies before shown_until of {earlier.version}: write the earliest version first"
+                yield ("earlier_consents", number, "shown_from"), message
+        for language, texts in self.texts.items():
+            for version in texts.earlier_consents.keys() - known:
+                message = (
+                    "is no version of [[earlier_consents]] in the campaign's file: add it there, with its dates"
+                )
+                yield ("texts", language, "earlier_consents", version), message
+        if self.default_language in self.texts:
+            yield from self.missing_consents(self.default_language)
+
+    def missing_consents(self, language: str) -> Iterator[tuple[Location, str]]:
+        """Yield the earlier versions whose text `language` lacks: each key, and a sentence about it.
+
+        An error in the campaign's own language; others may have been added after that version.
+        """
+        for each in self.earlier_consents:
+            if each.version not in self.texts[language].earlier_consents:
+                message = (
+                    f'lacks the text of version {each.version}: write "{each.version}" = "…", as it was shown'
+                )
+                yield ("texts", language, "earlier_consents"), message
 
     def _errors_of(self, texts: Texts) -> Iterator[tuple[Location, str]]:
         for word in texts.glossary.keys() - self.privacy.words:
@@ -368,6 +424,14 @@ class Campaign(_Part):
     def text(self, language: str) -> Texts:
         """Return the texts in `language`, else in the campaign's own."""
         return self.texts.get(language) or self.texts[self.default_language]
+
+    def consent(self, version: str, language: str) -> str | None:
+        """Return the consent text of a version as readers of `language` (BCP 47) see or saw it.
+
+        None where the file does not hold it: no such version, or not in this language.
+        """
+        texts = self.text(language.split("-")[0].lower())
+        return texts.consent if version == self.consent_version else texts.earlier_consents.get(version)
 
     def changed(self, *, partners: Mapping[str, Partner], paused: bool) -> Self:
         """Return a copy of the campaign with what its overlay changes."""

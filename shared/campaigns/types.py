@@ -107,6 +107,8 @@ Slug = Annotated[str, matching(_SLUG, f"a partner's short name, which becomes pa
 Country = Annotated[str, AfterValidator(_check_country)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 OneLine = Annotated[Text, matching(r"[^\r\n]+", "write it in one line")]
+#: Travels with each form, and is sealed with each signature.
+ConsentVersion = Annotated[OneLine, matching(r".{1,40}", "write 40 characters at most, as in 2026-11-01")]
 Language = Annotated[str, AfterValidator(_check_language)]
 Recipient = Annotated[str, AfterValidator(_check_recipient)]
 Origin = Annotated[str, AfterValidator(_check_origin)]

@@ -134,6 +134,8 @@ Bcp47 = Annotated[str, _matching(_BCP47, "locale_invalid"), _schema(pattern=f"^{
 Consent = Annotated[
     Literal[True], BeforeValidator(_check_consent), WithJsonSchema({"type": "boolean", "const": True})
 ]
+# Checked against the campaign, which knows its versions.
+ConsentVersion = Annotated[str, _schema(minLength=1, maxLength=40)]
 Partner = Annotated[str, _matching(SLUG, "partner_unknown"), _schema(pattern=f"^{SLUG}$")]
 Source = Annotated[str, _matching(SLUG, "source_invalid"), _schema(pattern=f"^{SLUG}$")]
 PostalCode = Annotated[str, _matching(_POSTAL_CODE, "postal_code_invalid"), _schema(pattern=f"^{_POSTAL_CODE}$")]
@@ -151,7 +153,12 @@ def field_errors(error: ValidationError) -> list[FieldError]:
     Field names are cut short and values left out, so that nobody gets a page of their own text back.
     """
     errors = error.errors(include_input=False)[:_MAX_ERRORS]
-    return [FieldError(_field_of(details), _code_of(details)) for details in errors]
+    return [_field_error(_field_of(details), _code_of(details)) for details in errors]
+
+
+def _field_error(field: str, code: str) -> FieldError:
+    # Signers see no version, only the box beside the text: whatever is wrong with one is shown there.
+    return FieldError("consent", "consent_changed") if field == "consent_version" else FieldError(field, code)
 
 
 def _field_of(details: Any) -> str:

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.models.fields import Bcp47, Consent, Country, Email, Name, Partner, PostalCode, Source
+from shared.models.fields import Bcp47, Consent, ConsentVersion, Country, Email, Name, Partner, PostalCode, Source
 
 
 class _Request(BaseModel):
@@ -20,6 +20,9 @@ class SignRequest(_Request):
     country: Country = Field(description="ISO 3166-1 alpha-2, and XK for Kosovo.")
     locale: Bcp47 = Field(description="BCP 47; the language to answer and to mail in.")
     consent: Consent = Field(description="True: the signer ticked the campaign's consent text.")
+    consent_version: ConsentVersion = Field(
+        description="The version of the consent text that was shown; it is recorded with the signature."
+    )
     partner: Partner | None = Field(default=None, description="The partner on whose page it was signed.")
     source: Source | None = Field(default=None, description="Where the signer came from.")
     newsletter: bool | None = Field(default=None, description="Yes or no to the organisation's newsletter.")

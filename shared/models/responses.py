@@ -113,6 +113,7 @@ class Form(_Response):
     required: Sequence[str]
     asks_postal_code: bool
     consent: str
+    consent_version: str = Field(description="The version of that text, to send along.")
     hosted_page: str = Field(description="Where one can sign instead; `&partner=` may be added.")
     privacy_page: str
     contact: str = Field(description="Who registers a partner's pages.")
@@ -148,3 +149,7 @@ class Problem(_Response):
     errors: list[FieldProblem] | None = None
     hosted_page: str | None = None
     campaigns: list[str] | None = Field(default=None, description="Of an unknown campaign: those that are open.")
+    consent: str | None = Field(
+        default=None, description="The present consent text, where an error is `consent_changed`."
+    )
+    consent_version: str | None = Field(default=None, description="The version of that text, to send along.")

@@ -24,7 +24,12 @@ _BY_COUNTRY = {"DE": 912, "FR": 640, "other": 12}
 
 # Not validated here: what checks an address is no package of embed's. A test sends both to sign.
 SIGN = SignRequest.model_construct(
-    email="ann@example.org", name="Ann Example", country="DE", locale="en", consent=True
+    email="ann@example.org",
+    name="Ann Example",
+    country="DE",
+    locale="en",
+    consent=True,
+    consent_version="2026-11-22",
 )
 LINKS = LinksRequest.model_construct(email="ann@example.org", locale="en")
 CHECK_INBOX = CheckInbox()
@@ -71,6 +76,7 @@ FORM = Form(
     required=["name", "email", "country"],
     asks_postal_code=False,
     consent="I am at least 16 years old and sign this petition.",
+    consent_version="2026-11-22",
     hosted_page=f"{_PAGE}?lang=en",
     privacy_page=f"{_PAGE}/privacy?lang=en",
     contact="campaign@example.org",

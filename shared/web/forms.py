@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from shared.campaigns.model import Campaign
-from shared.errors import InvalidFields
+from shared.errors import FieldError, InvalidFields
 from shared.locales import Locale
 from shared.models.fields import SLUG
 from shared.models.requests import SignRequest
@@ -42,6 +42,17 @@ def without_wrong_hints(fields: Mapping[str, T], campaign: Campaign) -> dict[str
 
 def _truth(fields: Mapping[str, str], name: str) -> bool | None:
     return _TRUTH.get(fields.get(name, "").strip().lower())
+
+
+def signature_with_errors(
+    fields: Mapping[str, str], invalid: InvalidFields, campaign: Campaign, locale: Locale
+) -> Filled:
+    """Return the form of a signature with its errors, and unticked if another consent text was shown beside it."""
+    if fields.get("consent_version") == campaign.consent_version:
+        return with_errors(fields, invalid, locale)
+    unticked = {name: value for name, value in fields.items() if name != "consent"}
+    errors = [*invalid.errors, FieldError("consent", "consent_changed")]
+    return with_errors(unticked, InvalidFields(errors), locale)
 
 
 def with_errors(fields: Mapping[str, str], invalid: InvalidFields, locale: Locale) -> Filled:

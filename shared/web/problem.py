@@ -30,6 +30,8 @@ def problem(call: Call, error: PublicError, campaigns: list[str] | None = None) 
             headers=error.headers,
         )
     wrong_fields = error.errors if isinstance(error, InvalidFields) else []
+    # In the answer itself: a CDN may still describe the form with the text that has just been refused.
+    changed = call.known_campaign if any(wrong.code == "consent_changed" for wrong in wrong_fields) else None
     document = Problem(
         title=HTTPStatus(error.status).phrase,
         status=error.status,
@@ -42,6 +44,8 @@ def problem(call: Call, error: PublicError, campaigns: list[str] | None = None) 
         or None,
         hosted_page=error.details.get("hosted_page"),
         campaigns=campaigns,
+        consent=changed.text(locale.language).consent if changed else None,
+        consent_version=changed.consent_version if changed else None,
     )
     return answer_json(document, error.status, {**NO_STORE, **error.headers}, "application/problem+json")
 

@@ -53,6 +53,7 @@ def form(
         required=["name", "email", "country", *sorted(campaign.required_fields)],
         asks_postal_code=campaign.asks_postal_code,
         consent=texts.consent,
+        consent_version=campaign.consent_version,
         hosted_page=public_url + hosted_page(campaign, lang=locale.language),
         privacy_page=f"{public_url}/c/{campaign.id}/privacy?lang={locale.language}",
         contact=campaign.controllers[0].email,

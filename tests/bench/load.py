@@ -6,6 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.deployment import CONSENT_VERSION
+
 #: Run by wrk at its end: prints its figures as one line of JSON.
 _DONE = """
 done = function(summary, latency)
@@ -24,10 +26,10 @@ local headers = {["Content-Type"] = "application/json"}
 request = function()
   number = number + 1
   local body = string.format('{"email": "signer-%s-%d@example.org", "name": "Ann Example", "country": "DE", '
-    .. '"locale": "en", "consent": true, "source": "mail"}', prefix, number)
+    .. '"locale": "en", "consent": true, "consent_version": "VERSION", "source": "mail"}', prefix, number)
   return wrk.format("POST", nil, headers, body)
 end
-"""
+""".replace("VERSION", CONSENT_VERSION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ async def download(page: Page, button: str) -> tuple[str, bytes]:
 class TestResult:
     @pytest.mark.parametrize(("kind", "label"), [("csv", "Table (CSV)"), ("ndjson", "Lines (NDJSON)")])
     async def test_is_exactly_what_the_command_writes(self, visit: Walk, kind: str, label: str) -> None:
-        """All signatures, those of each country, and each partner's contacts are the same files byte for byte."""
+        """All signatures, those of each country, each partner's contacts and the consent texts, byte for byte."""
         page = visit.page
         divided = ("--per-country", "--per-partner")
         await run("open", "out", "-i", "ann.age", "--to", "read", "--kind", kind, *divided)
@@ -125,7 +125,7 @@ class TestResult:
         downloaded = dict([await download(page, name) for name in names])
 
         written = {path.name: path.read_bytes() for path in Path("read").glob(f"*.{kind}")}
-        assert len(written) == 1 + 4 + 1
+        assert len(written) == 1 + 4 + 1 + 1
         assert downloaded == written
 
     async def test_starts_with_the_mark_that_excel_needs_on_request(self, visit: Walk) -> None:

@@ -40,8 +40,8 @@ async def enqueued(deployed: World) -> SubmissionMessage:
 
 
 def form(**fields: str) -> dict[str, str]:
-    typed = {"email": "ann@example.org", "name": "Ann Example", "country": "DE", "locale": "en", "consent": "true"}
-    return {name: value for name, value in {**typed, **fields}.items() if value}
+    typed = {**signature(consent="true"), **fields}
+    return {name: value for name, value in typed.items() if value}
 
 
 def partner_origin(deployed: World) -> tuple[str, str]:

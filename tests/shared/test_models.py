@@ -288,7 +288,7 @@ class TestOtherFields:
 class TestErrors:
     def test_of_all_fields_are_reported_at_once(self) -> None:
         """The errors in a body are all in one answer, so that nobody has to send the form five times."""
-        found = errors({"email": "ann", "name": "", "country": "UK", "locale": "en", "consent": False})
+        found = errors(signature(email="ann", name="", country="UK", consent=False))
 
         assert found == [
             ("email", "email_invalid"),

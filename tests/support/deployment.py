@@ -32,6 +32,7 @@ from tests.support.clock import NOW
 
 REPOSITORY = Path(__file__).parents[2]
 CAMPAIGN = "reclaim-your-face"
+CONSENT_VERSION = "2026-11-22"
 PUBLIC_URL = "http://localhost:8080"
 SIGNATURES = SignPath.SIGNATURES.format(campaign=CAMPAIGN)
 LINKS = SignPath.LINKS.format(campaign=CAMPAIGN)
@@ -40,7 +41,14 @@ COUNT = CountPath.COUNT.format(campaign=CAMPAIGN)
 
 def signature(**fields: Any) -> dict[str, Any]:
     """Return a body that sign accepts, changed by `fields`; a field that is None is left out."""
-    body = {"email": "ann@example.org", "name": "Ann Example", "country": "DE", "locale": "en", "consent": True}
+    body = {
+        "email": "ann@example.org",
+        "name": "Ann Example",
+        "country": "DE",
+        "locale": "en",
+        "consent": True,
+        "consent_version": CONSENT_VERSION,
+    }
     return {name: value for name, value in {**body, **fields}.items() if value is not None}
 
 

@@ -36,6 +36,15 @@ const COLUMNS = {
   consent_version: optional(isText),
 };
 
+/** The columns of the table of consent texts. */
+const CONSENT_COLUMNS = {
+  version: isText,
+  language: isText,
+  shown_from: isText,
+  shown_until: optional(isText),
+  text: isText,
+};
+
 const signatureOf = ({ version = VERSION, ...given }) => {
   if (version !== VERSION) throw new UnknownVersion();
   const signature = {};

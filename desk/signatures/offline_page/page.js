@@ -200,12 +200,21 @@ const isDigest = isLike(/^[0-9a-f]{64}$/);
 const every = (object, isValid) => Object.entries(object).every(([key, value]) => isValid(key, value));
 
 /** Whether it says what undersign export says. Anybody may have changed it. */
-const isManifest = ({ file, sha256, signatures, by_country, by_partner, partners }) =>
+const isManifest = ({ file, sha256, signatures, by_country, by_partner, partners, consents = [] }) =>
   file === "signatures.ndjson" && isDigest(sha256) && isCount(signatures) &&
   every(by_country, (country, count) => isCountry(country) && isCount(count)) &&
   every(by_partner, (partner, count) => isSlug(partner) && isCount(count)) &&
   every(partners, (partner, { file, sha256, contacts }) =>
-    isSlug(partner) && file === `partner-${partner}.ndjson` && isDigest(sha256) && isCount(contacts));
+    isSlug(partner) && file === `partner-${partner}.ndjson` && isDigest(sha256) && isCount(contacts)) &&
+  consents.every((consent) => every(CONSENT_COLUMNS, (column, isValid) => isValid(consent[column])));
+
+/** The consent texts of all versions, as the command writes them. */
+const consentTable = (consents, { kind, excel }) => {
+  const columns = Object.keys(CONSENT_COLUMNS);
+  const rows = consents.map((consent) => Object.fromEntries(columns.map((column) => [column, consent[column]])));
+  const lines = kind === "csv" ? [columns, ...rows.map(Object.values)].map(csvLine) : rows.map(jsonLine);
+  return new Blob(kind === "csv" && excel ? ["\ufeff", ...lines] : lines);
+};
 
 const chosenManifest = async () => {
   const file = [...byId("files").files].find(({ name }) => name.endsWith(".json"));
@@ -556,7 +565,17 @@ const partnerList = (opened, all) =>
 const card = (heading, hint, content) =>
   h("section", { class: "card" }, h("h2", {}, heading), h("p", { class: "hint" }, hint), content);
 
-const downloads = (opened, expected, all) => [
+const consentList = (consents) =>
+  card("Consent texts", "What the versions in the column consent_version say, in each language.",
+    h("button", {
+      type: "button", class: "quiet",
+      onclick() {
+        const choice = wanted({});
+        save(consentTable(consents, choice), `consents.${choice.kind}`);
+      },
+    }, "Download the consent texts"));
+
+const downloads = (opened, expected, all, consents) => [
   h("p", { class: "notice" }, h("strong", {}, "What you download can be read by anybody. "),
     "It holds names and addresses. Delete each file as soon as it has served its purpose, from your downloads and " +
       "from the bin; then close this page, too."),
@@ -567,6 +586,7 @@ const downloads = (opened, expected, all) => [
   opened.partners.size > 0 && card(
     "By partner", "A file for each partner holds those who said yes to its news, and nobody else.",
     partnerList(opened, all)),
+  consents.length > 0 && consentList(consents),
 ];
 
 const showResult = (opened, manifest) => {
@@ -577,7 +597,7 @@ const showResult = (opened, manifest) => {
     heading,
     ...damage(opened),
     verdict(opened, expected, manifest),
-    ...(opened.signatures ? downloads(opened, expected, all) : []),
+    ...(opened.signatures ? downloads(opened, expected, all, manifest?.manifest.consents ?? []) : []),
     h("button", { type: "button", class: "quiet", onclick: again }, "Open another file"),
   ].filter(Boolean));
   show("result");

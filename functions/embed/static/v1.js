@@ -237,6 +237,8 @@ class Form extends Petition {
       console.warn(`Undersign: this page signs for the partner "${this.partner?.id ?? "none"}", as its origin says`);
     }
     this.form = (OWN && typed) || this.#makeForm();
+    // Our own pages, which caches keep, have the version of the text in them.
+    this.consentVersion = this.form.elements.consent_version?.value ?? about.consent_version;
     this.form.noValidate = true;
     this.form.addEventListener("submit", (event) => this.#submit(event));
     // A sandbox without allow-forms submits nothing.
@@ -382,6 +384,7 @@ class Form extends Petition {
     return {
       email: (typed.email ?? "").trim(), name: (typed.name ?? "").trim(), country: typed.country ?? "",
       locale: about.language, consent: this.form.elements.consent.checked,
+      consent_version: this.consentVersion,
       ...(this.partner && { partner: this.partner.id }),
       ...(/^[a-z0-9-]{1,40}$/.test(source ?? "") && { source }),
       ...(typed.newsletter && { newsletter: typed.newsletter === "true" }),
@@ -502,11 +505,20 @@ class Form extends Petition {
         this.#tell("signed", { country: body.country });
         return this.#checkInbox(body);
       }
+      if (content.consent) this.#changeConsent(content);
       if (status === 422 && content.errors) return this.#showFaults(content.errors);
       if (!isBusy(status)) return this.#fail(content.detail ?? this.#text("errors.internal"));
       if (attempt < ATTEMPTS - 1) await this.#wait(pause(attempt + 1, seconds));
     }
     this.#fail(this.#text("sending.gave_up"));
+  }
+
+  /** The text that was agreed to is not the campaign's any more: its new one is to be agreed to. */
+  #changeConsent({ consent, consent_version }) {
+    const box = this.form.elements.consent;
+    box.checked = false;
+    box.closest("label").querySelector("span").textContent = consent;
+    this.consentVersion = consent_version;
   }
 
   #fail(message) {

@@ -120,6 +120,15 @@ class TestAccess:
         assert "Berlin Commissioner" in answer["complain_to"]
         assert answer["waiting_in_the_queue"] >= 1
 
+    async def test_quotes_the_consent_text_that_was_agreed_to(self, here: World) -> None:
+        """In the language in which it was shown."""
+        await confirmed(here, email=ANN, locale="de-AT")
+
+        [answer] = json.loads((await run("access", ANN)).stdout)
+
+        [signed] = answer["signature"]["signed"]
+        assert signed["consent"].startswith("Ich unterschreibe diese Petition")
+
     async def test_without_a_key_says_what_needs_one(self, here: World) -> None:
         """Without a key, it shows everything but the sealed fields, and says that they need one."""
         await confirmed(here, email=ANN, name="Ann Smith")

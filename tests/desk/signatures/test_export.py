@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import csv
+import html
 import io
 import json
 import os
@@ -31,7 +32,16 @@ from tests.desk.commands import plain_key, refusal, run
 from tests.desk.signatures.test_workbook import texts
 from tests.shared.store.test_store_contract import make_address, submission
 from tests.support.clock import NOW
-from tests.support.deployment import CAMPAIGN, REPOSITORY, World, world
+from tests.support.consents import NEW_VERSION, NEW_WORDS, after, before
+from tests.support.deployment import (
+    CAMPAIGN,
+    CONSENT_VERSION,
+    REPOSITORY,
+    SIGNATURES,
+    World,
+    signature,
+    world,
+)
 from tests.support.missing import missing
 from tests.support.polling import until
 
@@ -382,6 +392,7 @@ class TestOpen:
         await run("open", "out", "-i", "ann.age", "--to", "read", "--per-country", "--per-partner")
 
         numbers = {path.name: len(rows(path)) for path in Path("read").glob("*.csv")}
+        assert numbers.pop("consents.csv") == 24
         assert numbers == {
             "signatures.csv": 3,
             "country-DE.csv": 2,
@@ -691,3 +702,45 @@ async def test_a_killed_export_from_firestore_loses_and_repeats_nothing(
     assert 0 < before < 3000
     assert exported == ids
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["by_country"] == {"DE": 1500, "FR": 1500}
+
+
+async def test_the_text_that_was_shown_is_found_after_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A form from before the change is sent after it; its version leads from the table to the text it showed."""
+    campaigns = tmp_path / "campaigns"
+    async with world(tmp_path / "old", monkeypatch, CAMPAIGNS_FOLDER=str(before(campaigns))) as old:
+        page = (await old.client.get(f"/c/{CAMPAIGN}?lang=en")).text
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    shown = re.search(r'id="consent".*<span>(.*?)</span>', page)
+    assert shown
+    after(campaigns)
+    async with world(tmp_path / "new", monkeypatch, CAMPAIGNS_FOLDER=str(campaigns)) as new:
+        (tmp_path / "ann.age").write_text(str(new.identities.campaign))
+        monkeypatch.chdir(tmp_path)
+
+        await new.client.post(SIGNATURES, data={**signature(consent="true", consent_version=None), **form})
+        await new.deliver()
+        await new.press(new.outbox.received()[0])
+        await run("export", CAMPAIGN, "--to", "out")
+        await run("open", "out", "-i", "ann.age", "--to", "opened")
+
+    [row] = rows(Path("opened/signatures.csv"))
+    texts = {(each["version"], each["language"]): each for each in rows(Path("opened/consents.csv"))}
+    agreed = texts[row["consent_version"], row["locale"]]
+    assert row["consent_version"] == CONSENT_VERSION
+    assert agreed["text"] == html.unescape(shown[1])
+    assert (agreed["shown_from"], agreed["shown_until"]) == ("2026-11-01", "2026-12-05")
+    assert NEW_WORDS in texts[NEW_VERSION, "en"]["text"]
+
+
+async def test_a_version_whose_text_is_gone_is_named(here: World) -> None:
+    """The proof of what was agreed to is gone with it."""
+    await signed(here)
+    await run("export", CAMPAIGN, "--to", "out")
+    manifest = Path("out/manifest.json")
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "consents": []}))
+
+    opened = await run("open", "out", "-i", "ann.age")
+
+    assert f"the consent text of version {CONSENT_VERSION}" in " ".join(opened.output.split())

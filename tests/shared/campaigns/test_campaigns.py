@@ -770,3 +770,76 @@ def test_a_partners_country_must_be_a_known_code(country: str, tmp_path: Path) -
     assert error_of(tmp_path, changed(change)).startswith(
         "mine.toml: partners.libertes-ouvertes.country: write the two"
     )
+
+
+EARLIER = """
+[[earlier_consents]]
+version = "1"
+shown_from = 2026-11-01
+shown_until = 2026-11-10
+
+[[earlier_consents]]
+version = "2"
+shown_from = 2026-11-10
+shown_until = 2026-11-21
+
+[texts.en.earlier_consents]
+"1" = "I sign."
+"2" = "I sign it."
+"""
+
+
+class TestEarlierConsents:
+    def test_are_found_by_version_and_language(self, tmp_path: Path) -> None:
+        """Readers of a language without texts see those of the default language."""
+        loaded = load(write(tmp_path, EXAMPLE + EARLIER))
+
+        assert loaded.consent("1", "en") == loaded.consent("1", "mt") == "I sign."
+        assert loaded.consent("2", "en-IE") == "I sign it."
+        assert loaded.consent("2026-11-22", "en") == loaded.text("en").consent
+        assert loaded.consent("3", "en") is None
+
+    @pytest.mark.parametrize(
+        ("old", "new", "error"),
+        [
+            (
+                'version = "2"',
+                'version = "2026-11-22"',
+                "earlier_consents.1.version: is the present consent_version",
+            ),
+            ('version = "2"', 'version = "1"', "earlier_consents.1.version: 1 stands there twice"),
+            (
+                "shown_until = 2026-11-21",
+                "shown_until = 2026-11-09",
+                "earlier_consents.1.shown_until: lies before",
+            ),
+            ("shown_from = 2026-11-10", "shown_from = 2026-11-09", "earlier_consents.1.shown_from: lies before"),
+            ("shown_from = 2026-11-01\n", "", "earlier_consents.0.shown_from: is missing (the first day"),
+            ("2026-11-21", '"2026-11-21"', "earlier_consents.1.shown_until: write 2026-11-01, without quotes"),
+            ('"1" = "I sign."\n', "", "texts.en.earlier_consents: lacks the text of version 1"),
+            ('"1" = "I sign."', '"1" = ""', "texts.en.earlier_consents.1: is empty"),
+            ('"2" = ', '"3" = ', "texts.en.earlier_consents.3: is no version of [[earlier_consents]]"),
+            (
+                'version = "2"',
+                f'version = "{"2" * 41}"',
+                "earlier_consents.1.version: write 40 characters at most",
+            ),
+        ],
+    )
+    def test_that_are_wrong_are_named(self, tmp_path: Path, old: str, new: str, error: str) -> None:
+        """Each error names the key and what to write."""
+        assert old in EARLIER
+
+        found = error_of(tmp_path, EXAMPLE + EARLIER.replace(old, new))
+
+        assert any(line.removeprefix("mine.toml: ").startswith(error) for line in found.splitlines()), found
+
+    def test_need_no_text_in_a_language_that_was_added_later(self, tmp_path: Path) -> None:
+        """`undersign campaign check` asks about it."""
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "de.toml").write_text(GERMAN, encoding="utf-8")
+
+        loaded = load(write(tmp_path, EXAMPLE + EARLIER))
+
+        assert loaded.consent("1", "de") is None
+        assert [key for key, _ in loaded.missing_consents("de")] == [("texts", "de", "earlier_consents")] * 2

@@ -31,7 +31,6 @@ def sign_sync(request: flask.Request) -> flask.Response:
     submission = SubmissionMessage(
         id=os.urandom(16).hex(),
         campaign=campaign.id,
-        consent_version=campaign.consent_version,
         signed_at=utc_now(),
         **signed.model_dump(exclude={"consent"}),
     )
