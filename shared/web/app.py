@@ -15,16 +15,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import compile_path
 
 from shared import log
+from shared.campaigns.listed import CANARY, listed
 from shared.campaigns.live import LiveCampaigns
-from shared.errors import MethodNotAllowed, NotFound, PublicError, TryAgain, Unavailable
+from shared.errors import MethodNotAllowed, NotFound, PublicError, TryAgain, Unavailable, UnknownCampaign
 from shared.models.responses import Health
 from shared.runtime import Dependencies
 from shared.settings import VERSION
-from shared.web import routes
-from shared.web.call import NO_STORE, Call, answer_json
+from shared.web import paths, routes
+from shared.web.call import NO_STORE, Call, answer_json, hosted_page
 from shared.web.cors import is_admitted
 from shared.web.problem import problem
 from shared.web.query import canonical_address
+from shared.web.routes import EmbedPath
 
 _PREFLIGHT_SECONDS = 7200
 
@@ -70,7 +72,7 @@ class App:
 
     async def answer(self, request: Request) -> Response:
         """Answer any request; never raise."""
-        call = Call(request, {}, self._deps.campaigns)
+        call = Call(request, {}, self._deps.campaigns, self._deps.now())
         try:
             return await self._answer(call)
         except ClientDisconnect:
@@ -80,13 +82,17 @@ class App:
             return problem(call, PublicError())
 
     async def _answer(self, call: Call) -> Response:
+        if call.request.scope["path"] == EmbedPath.HOME and (response := self._page_meant(call)):
+            return response
         try:
             route, call.params = self._find(call.request)
         except NotFound as error:
-            return problem(call, error)
+            return self._page_meant(call) or problem(call, error)
         call.is_page = route.is_page
         try:
             response = await self._dispatch(route, call)
+        except UnknownCampaign as error:
+            response = self._page_meant(call) or problem(call, error)
         except PublicError as error:
             response = problem(call, error)
         except Unavailable as error:
@@ -94,6 +100,17 @@ class App:
             response = problem(call, TryAgain())
         self._add_cors(route, call, response)
         return response
+
+    def _page_meant(self, call: Call) -> Response | None:
+        """Redirect to the page that an address means, although it is not written so."""
+        request = call.request
+        if request.method not in {"GET", "HEAD"} or self._function not in routes.QUERY:
+            return None
+        petitions = listed(call.campaigns, call.now)
+        home = hosted_page(petitions[0]) if len(petitions) == 1 else EmbedPath.HOME
+        query = request.scope["query_string"].decode("latin-1")
+        meant = paths.page_meant(request.scope["path"], query, call.campaigns.keys() - {CANARY}, home)
+        return RedirectResponse(meant, HTTPStatus.FOUND, NO_STORE) if meant else None
 
     def _find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         # Not Starlette's Router: test_a_path_with_a_line_break_is_another_path,

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from starlette.responses import RedirectResponse, Response
 
-from shared.campaigns.model import Campaign
+from shared.campaigns.listed import listed
 from shared.errors import InvalidFields, OriginNotAllowed, PublicError
 from shared.models.responses import FieldProblem, Problem
 from shared.web import pages
@@ -18,12 +18,15 @@ def problem(call: Call, error: PublicError) -> Response:
     if call.wants_page:
         if isinstance(error, OriginNotAllowed):
             return RedirectResponse(f"{error.details['hosted_page']}&moved=1", HTTPStatus.SEE_OTHER, NO_STORE)
+        about = call.known_campaign or call.campaigns.get(error.details.get("campaign", ""))
+        petitions = [] if about else listed(call.campaigns, call.now)
         return pages.error(
             locale,
             code=error.code,
             text=text,
             status=error.status,
-            campaign=_way_on(call, error),
+            campaign=about,
+            petitions=petitions,
             headers=error.headers,
         )
     wrong_fields = error.errors if isinstance(error, InvalidFields) else []
@@ -40,9 +43,3 @@ def problem(call: Call, error: PublicError) -> Response:
         hosted_page=error.details.get("hosted_page"),
     )
     return answer_json(document, error.status, {**NO_STORE, **error.headers}, "application/problem+json")
-
-
-def _way_on(call: Call, error: PublicError) -> Campaign | None:
-    """Return the campaign that an error page leads to: the one it is about, else the only one there is."""
-    about = call.known_campaign or call.campaigns.get(error.details.get("campaign", ""))
-    return about or (next(iter(call.campaigns.values())) if len(call.campaigns) == 1 else None)
