@@ -14,7 +14,7 @@ from pathlib import Path
 import pyrage
 from jinja2 import Template
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from functions import server
@@ -25,7 +25,7 @@ from shared.errors import ConfigurationError
 from shared.mail.outbox import Outbox
 
 _OUTBOX_PAGE = Path(__file__).with_name("outbox.html")
-#: The example, which is named first if it is still there.
+#: The example, which / leads to if it is still there.
 _EXAMPLE = "reclaim-your-face"
 
 
@@ -43,12 +43,12 @@ def main() -> None:
     except ConfigurationError as error:
         raise SystemExit(str(error)) from None
     _print_addresses(os.environ["PUBLIC_URL"], campaigns, folder)
-    served = [*_local_routes(folder), *server.one_origin(functions)]
+    served = [*_local_routes(folder, campaigns[0]), *server.one_origin(functions)]
     server.run(server.create_app(functions["deliver"], served, folder / "tasks.db"), listener)
 
 
-def _local_routes(folder: Path) -> list[BaseRoute]:
-    """Route the outbox."""
+def _local_routes(folder: Path, campaign: str) -> list[BaseRoute]:
+    """Route the outbox, and / to `campaign`."""
     outbox = Outbox(folder / "outbox", utc_now)
 
     async def mail_page(_request: Request) -> Response:
@@ -60,6 +60,7 @@ def _local_routes(folder: Path) -> list[BaseRoute]:
         return HTMLResponse(template.render(mails=mails))
 
     return [
+        Route("/", lambda _: RedirectResponse(f"/c/{campaign}")),
         Route("/dev/mail", mail_page),
         Route("/dev/mail.json", lambda _: JSONResponse([mail.model_dump() for mail in outbox.received()])),
     ]

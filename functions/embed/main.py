@@ -135,7 +135,6 @@ app = App(
     "embed",
     deps,
     [
-        Route(EmbedPath.HOME, {"GET": get_home}, is_page=True),
         Route(EmbedPath.PETITION, {"GET": get_petition, "POST": post_petition}, is_page=True, in_language=True),
         Route(EmbedPath.LINKS, {"GET": get_links}, is_page=True, in_language=True),
         Route(EmbedPath.PRIVACY, {"GET": get_privacy}, is_page=True, in_language=True),
@@ -144,6 +143,7 @@ app = App(
         Route(EmbedPath.FORM, {"GET": get_form}, cors="any", in_language=True),
         Route(EmbedPath.SCRIPT, {"GET": get_script}, cors="any"),
         Route(EmbedPath.OPENAPI, {"GET": get_openapi}, cors="any"),
+        Route(EmbedPath.HOME, {"GET": get_home}, is_page=True),
     ],
 )
 runtime.finish_startup()
