@@ -18,7 +18,7 @@ from desk import runtime
 from desk.runtime import Rights
 from desk.settings import load_for_desk, use_deployment
 from infra.deploy import gcloud
-from shared.campaigns.listed import CANARY
+from shared.campaigns.model import CANARY
 from shared.clock import utc_now
 from shared.crypto.tokens import Purpose, Tokens
 from shared.errors import Unavailable

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from shared.campaigns.model import Campaign
-
-#: The campaign that tries out a deployment (infra/deploy/canary.py): nobody is ever led to it.
-CANARY = "canary"
+from shared.campaigns.model import CANARY, Campaign
 
 
 def listed(campaigns: Mapping[str, Campaign], now: datetime) -> list[Campaign]:

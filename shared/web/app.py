@@ -15,8 +15,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import compile_path
 
 from shared import log
-from shared.campaigns.listed import CANARY, listed
+from shared.campaigns.listed import listed
 from shared.campaigns.live import LiveCampaigns
+from shared.campaigns.model import CANARY
 from shared.errors import MethodNotAllowed, NotFound, PublicError, TryAgain, Unavailable, UnknownCampaign
 from shared.models.responses import Health
 from shared.runtime import Dependencies

@@ -10,8 +10,9 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.campaigns.listed import CANARY, listed
+from shared.campaigns.listed import listed
 from shared.campaigns.loader import load_all
+from shared.campaigns.model import CANARY
 from shared.web import paths
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL, World, campaign_file, world
