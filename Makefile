@@ -98,6 +98,13 @@ vendor: ## Make desk/signatures/offline_page/age.js again, which decrypts export
 	@cd build/vendor && npm ci --silent --ignore-scripts && node bundle.js
 	@cp build/vendor/age.js desk/signatures/offline_page/age.js
 
+mail-domains: FILE := tests/browser/mail_domains.txt
+mail-domains: ## Get the newest list of mail providers' domains, which the form must not question; needs npm
+	@rm -rf build/mail-domains && mkdir -p build/mail-domains
+	@cd build/mail-domains && tar xzf "$$(npm pack --silent free-email-domains 2>/dev/null)" 2>/dev/null
+	@sed -i "s/^# From .*/# From free-email-domains $$(sed -n 's/.*"version": "\(.*\)".*/\1/p' build/mail-domains/package/package.json) on npm, $$(date +%F), by \`make mail-domains\`./; /^[^#]/d" $(FILE)
+	@tr -d '[]" \n' < build/mail-domains/package/domains.json | tr ',' '\n' | sed '$$a\' >> $(FILE)
+
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -132,4 +139,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor clean cost bench spike
+.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor mail-domains clean cost bench spike

@@ -1,7 +1,8 @@
 # Paths to functions, and a cache for what everybody may read.
 locals {
   # Which function answers which path. shared/web/routes.py has the same paths; a test holds the two together. What
-  # is not here is embed's, which answers 404; deliver is not reachable from outside at all.
+  # is not here is embed's, which leads to the page that is meant or answers 404; deliver is not reachable from
+  # outside at all.
   routes = {
     sign = [
       "/v1/campaigns/{campaign=*}/signatures",

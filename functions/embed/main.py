@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from shared import runtime
+from shared.campaigns.listed import listed
 from shared.errors import NotFound, UnsupportedMediaType
 from shared.web import forms, pages, widget
 from shared.web.app import App, Route
@@ -35,6 +36,11 @@ _BY_FORM = ("name", "email", "country", "postal_code", "partner", "source")
 #: a day, so that partners' pages neither wait for it nor lose it in an outage.
 SCRIPT_CACHE = {"Cache-Control": "public, max-age=300, stale-while-revalidate=86400"}
 PINNED_CACHE = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+async def get_home(call: Call) -> Response:
+    """List the petitions: there are several, or the reader would have been led to the one."""
+    return pages.petitions(listed(call.campaigns, call.now), call.locale())
 
 
 async def get_petition(call: Call) -> Response:
@@ -137,6 +143,7 @@ app = App(
         Route(EmbedPath.FORM, {"GET": get_form}, cors="any", in_language=True),
         Route(EmbedPath.SCRIPT, {"GET": get_script}, cors="any"),
         Route(EmbedPath.OPENAPI, {"GET": get_openapi}, cors="any"),
+        Route(EmbedPath.HOME, {"GET": get_home}, is_page=True),
     ],
 )
 runtime.finish_startup()

@@ -122,6 +122,7 @@ class Form(_Response):
     mailboxes: Mapping[str, str] = Field(
         description="Mail providers' domains, and where each shows its mailboxes."
     )
+    lookalikes: Sequence[str] = Field(description="Domains that look like slips of `mailboxes`, and are none.")
     share: FormSharing
     texts: Mapping[str, str]
 

@@ -134,6 +134,20 @@ _PROVIDERS = (
 _SUGGESTED = {domain: provider for provider in _PROVIDERS for domain in provider.domains.split()}
 _BY_DOMAIN = _SUGGESTED | {domain: provider for provider in _PROVIDERS for domain in provider.more_domains.split()}
 _BY_BRAND = {brand: provider for provider in _PROVIDERS for brand in provider.brands.split()}
+#: Domains of other people that look like slips of those above; nobody is asked about them. They are words
+#: (wordfreq 3.1, 24 languages), companies, and what tests/browser/mail_domains.txt has of the kind but squatters.
+#:
+#: Beside these, a rule keeps the form's script from asking about real domains, because somebody who agrees to a
+#: wrong question has signed for a stranger. It looks for one slip alone: two letters swapped, one doubled, one
+#: lost, or a key beside the right one, and never the first letter, which hardly anybody gets wrong (email.com,
+#: cloud.com). Short names are too close to others (mail.de, live.at), and rarer slips ask for longer ones; five
+#: letters will do under .com, where the world's largest are. Another country's ending is right (hotmail.nl).
+#: What is no ending is a slip (.con, .ent, .dee), and so are .co, .cm and .om for .com; among those that the
+#: rule could meet, .se, .gb and .bet exist (IANA's list of 2026-10).
+LOOKALIKES = (
+    "centum.cz ericom.net gail.com hitmail.com hotmail.co intera.pl libro.it orage.fr orang.fr poste.de posto.de "
+    "proto.me sezam.cz yahoo.co"
+).split()
 #: Every class that an address can have.
 CLASSES = frozenset(provider.name for provider in _PROVIDERS)
 

@@ -15,17 +15,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import compile_path
 
 from shared import log
+from shared.campaigns.listed import listed
 from shared.campaigns.live import LiveCampaigns
 from shared.campaigns.model import CANARY
 from shared.errors import MethodNotAllowed, NotFound, PublicError, TryAgain, Unavailable, UnknownCampaign
 from shared.models.responses import Health
 from shared.runtime import Dependencies
 from shared.settings import VERSION
-from shared.web import routes
-from shared.web.call import NO_STORE, Call, answer_json
+from shared.web import paths, routes
+from shared.web.call import NO_STORE, Call, answer_json, hosted_page
 from shared.web.cors import is_admitted
 from shared.web.problem import problem
 from shared.web.query import canonical_address
+from shared.web.routes import EmbedPath
 
 _PREFLIGHT_SECONDS = 7200
 
@@ -71,7 +73,7 @@ class App:
 
     async def answer(self, request: Request) -> Response:
         """Answer any request; never raise."""
-        call = Call(request, {}, self._deps.campaigns)
+        call = Call(request, {}, self._deps.campaigns, self._deps.now())
         try:
             return await self._answer(call)
         except ClientDisconnect:
@@ -81,27 +83,35 @@ class App:
             return problem(call, PublicError())
 
     async def _answer(self, call: Call) -> Response:
+        if call.request.scope["path"] == EmbedPath.HOME and (response := self._page_meant(call)):
+            return response
         try:
             route, call.params = self._find(call.request)
         except NotFound as error:
-            return problem(call, error)
+            return self._page_meant(call) or problem(call, error)
         call.is_page = route.is_page
         try:
             response = await self._dispatch(route, call)
+        except UnknownCampaign as error:
+            response = self._page_meant(call) or problem(call, error)
         except PublicError as error:
-            response = problem(call, error, self._open_campaigns() if isinstance(error, UnknownCampaign) else None)
+            response = problem(call, error)
         except Unavailable as error:
             log.exception("unavailable", error.__cause__ or error, function=self._function)
             response = problem(call, TryAgain())
         self._add_cors(route, call, response)
         return response
 
-    def _open_campaigns(self) -> list[str]:
-        """List what a page with a wrong id may have meant: not what is still to be announced, nor the canary."""
-        now = self._deps.now()
-        return [
-            name for name, each in self._deps.campaigns.items() if name != CANARY and not each.closed_reason(now)
-        ]
+    def _page_meant(self, call: Call) -> Response | None:
+        """Redirect to the page that an address means, although it is not written so."""
+        request = call.request
+        if request.method not in {"GET", "HEAD"} or self._function not in routes.QUERY:
+            return None
+        petitions = listed(call.campaigns, call.now)
+        home = hosted_page(petitions[0]) if len(petitions) == 1 else EmbedPath.HOME
+        query = request.scope["query_string"].decode("latin-1")
+        meant = paths.page_meant(request.scope["path"], query, call.campaigns.keys() - {CANARY}, home)
+        return RedirectResponse(meant, HTTPStatus.FOUND, NO_STORE) if meant else None
 
     def _find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         # Not Starlette's Router: test_a_path_with_a_line_break_is_another_path,

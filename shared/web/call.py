@@ -1,7 +1,9 @@
 """One request on its way through a handler, and the small answers that handlers share."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -31,6 +33,7 @@ class Call:
     request: Request
     params: Mapping[str, str]
     campaigns: Mapping[str, Campaign]
+    now: datetime
     wanted_language: str | None = None
     is_page: bool = False
 
@@ -72,13 +75,18 @@ class Call:
         campaign = campaign or self.known_campaign
         return locales.load(
             locales.negotiate(
-                self.request.query_params.get("lang") or self.wanted_language,
+                without_punctuation(self.request.query_params.get("lang", "")) or self.wanted_language,
                 None if cacheable else self.request.headers.get("accept-language"),
                 campaign.texts if campaign else locales.LANGUAGES,
                 campaign.default_language if campaign else locales.FALLBACK,
                 campaign.vouched_languages if campaign else None,
             )
         )
+
+
+def without_punctuation(value: str) -> str:
+    """Return the value of a parameter without what stood before or behind it where its link was copied."""
+    return re.sub(r"^[^0-9A-Za-z]+|[^0-9A-Za-z]+$", "", value)
 
 
 def answer_json(

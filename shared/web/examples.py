@@ -83,6 +83,7 @@ FORM = Form(
     sender=FormSender(name="Example Campaign", address="petition@example.org"),
     subject="One more step: confirm your signature",
     mailboxes={"example.com": "https://mail.example.com"},
+    lookalikes=["exampel.com"],
     share=FormSharing(
         services={"Mastodon": "https://share.joinmastodon.org/#text={text}%20{url}"}, primary={"BG": "Viber"}
     ),

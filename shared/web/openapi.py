@@ -223,7 +223,16 @@ def _widget() -> dict[str, Any]:
 
 
 def _pages() -> dict[str, Any]:
+    home = _operation(
+        PAGES,
+        "home",
+        "List the petitions, or lead to the only one that is open.",
+        {200: _answer("The list.", _HTML), 302: _answer("To the petition.")},
+        (405,),
+        description="Addresses as people pass them on (`/c/x/`, `/C/X.`) lead to the page that is meant, too.",
+    )
     return {
+        EmbedPath.HOME: {"parameters": [_LANG], "get": home},
         EmbedPath.PETITION: {
             **_page("petition", "Show the petition and its form.", _PARTNER, _SOURCE, _EMBED),
             "post": _petition_again(),

@@ -265,12 +265,36 @@ def retired(campaign: Campaign, locale: Locale) -> HTMLResponse:
     return _page("retired.html", campaign, locale)
 
 
+def petitions(campaigns: Sequence[Campaign], locale: Locale) -> HTMLResponse:
+    """Render the list of petitions, in the language of who asks."""
+    return _page("petitions.html", None, locale, petitions=campaigns)
+
+
 def error(
-    locale: Locale, *, code: str, text: str, status: int, campaign: Campaign | None, headers: Mapping[str, str]
+    locale: Locale,
+    *,
+    code: str,
+    text: str,
+    status: int,
+    campaign: Campaign | None,
+    petitions: Sequence[Campaign],
+    headers: Mapping[str, str],
 ) -> HTMLResponse:
-    """Render any other error, with a link back where the campaign is known."""
+    """Render any other error, with a link back: to `campaign`, or if it is none, to the only one of `petitions`.
+
+    Where there are several, they are listed.
+    """
+    if campaign is None and len(petitions) == 1:
+        campaign, petitions = petitions[0], []
     return _page(
-        "error.html", campaign, locale, status=status, headers={**NO_STORE, **headers}, code=code, text=text
+        "error.html",
+        campaign,
+        locale,
+        status=status,
+        headers={**NO_STORE, **headers},
+        code=code,
+        text=text,
+        petitions=petitions,
     )
 
 

@@ -4,29 +4,29 @@ from http import HTTPStatus
 
 from starlette.responses import RedirectResponse, Response
 
-from shared.campaigns.model import Campaign
-from shared.errors import InvalidFields, OriginNotAllowed, PublicError
+from shared.campaigns.listed import listed
+from shared.errors import InvalidFields, OriginNotAllowed, PublicError, UnknownCampaign
 from shared.models.responses import FieldProblem, Problem
 from shared.web import pages
 from shared.web.call import NO_STORE, Call, answer_json
 
 
-def problem(call: Call, error: PublicError, campaigns: list[str] | None = None) -> Response:
-    """Map an error to its answer, which happens here alone: a page for people, RFC 9457 for programs.
-
-    `campaigns`: the ids that the one in the path may have been meant to be.
-    """
+def problem(call: Call, error: PublicError) -> Response:
+    """Map an error to its answer, which happens here alone: a page for people, RFC 9457 for programs."""
     locale = call.locale()
     text = locale(f"errors.{error.code}", **{"hosted_page": "", **error.details})
     if call.wants_page:
         if isinstance(error, OriginNotAllowed):
             return RedirectResponse(f"{error.details['hosted_page']}&moved=1", HTTPStatus.SEE_OTHER, NO_STORE)
+        about = call.known_campaign or call.campaigns.get(error.details.get("campaign", ""))
+        petitions = [] if about else listed(call.campaigns, call.now)
         return pages.error(
             locale,
             code=error.code,
             text=text,
             status=error.status,
-            campaign=_way_on(call, error),
+            campaign=about,
+            petitions=petitions,
             headers=error.headers,
         )
     wrong_fields = error.errors if isinstance(error, InvalidFields) else []
@@ -43,14 +43,13 @@ def problem(call: Call, error: PublicError, campaigns: list[str] | None = None) 
         ]
         or None,
         hosted_page=error.details.get("hosted_page"),
-        campaigns=campaigns,
+        campaigns=_open_campaigns(call) if isinstance(error, UnknownCampaign) else None,
         consent=changed.text(locale.language).consent if changed else None,
         consent_version=changed.consent_version if changed else None,
     )
     return answer_json(document, error.status, {**NO_STORE, **error.headers}, "application/problem+json")
 
 
-def _way_on(call: Call, error: PublicError) -> Campaign | None:
-    """Return the campaign that an error page leads to: the one it is about, else the only one there is."""
-    about = call.known_campaign or call.campaigns.get(error.details.get("campaign", ""))
-    return about or (next(iter(call.campaigns.values())) if len(call.campaigns) == 1 else None)
+def _open_campaigns(call: Call) -> list[str]:
+    """List the ids that a wrong one may have been meant to be; not of what is still to be announced."""
+    return [campaign.id for campaign in listed(call.campaigns, call.now) if not campaign.closed_reason(call.now)]

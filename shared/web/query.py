@@ -9,7 +9,7 @@ and any other query is redirected, uncached, to one that is written so.
 from collections.abc import Sequence
 from urllib.parse import unquote_plus
 
-from shared.web.call import Call
+from shared.web.call import Call, without_punctuation
 
 
 def canonical_address(call: Call, parameters: Sequence[str], *, in_language: bool) -> str | None:
@@ -23,11 +23,14 @@ def canonical_address(call: Call, parameters: Sequence[str], *, in_language: boo
     is_canonical = True
     for piece in filter(None, call.request.scope["query_string"].decode("latin-1").split("&")):
         name, value = (unquote_plus(part) for part in piece.partition("=")[::2])
+        name = name.removeprefix("amp;")  # from the source of a page
         if name not in parameters:
             rest.append(piece)
             continue
+        value = without_punctuation(value)
         is_canonical = is_canonical and piece == f"{name}={value}" and name not in asked
         asked[name] = value
+    call.wanted_language = asked.get("lang")
     wanted = _admitted(call, asked, in_language=in_language)
     if is_canonical and wanted == asked:
         return None

@@ -47,6 +47,7 @@ class CountPath(StrEnum):
 class EmbedPath(StrEnum):
     """Pages, the widget and the OpenAPI document."""
 
+    HOME = "/"
     PETITION = "/c/{campaign}"
     LINKS = "/c/{campaign}/links"
     PRIVACY = "/c/{campaign}/privacy"
@@ -73,7 +74,7 @@ QUERY: Mapping[str, tuple[str, ...]] = {
 FUNCTIONS = tuple(PATHS)
 #: Those that the internet reaches, through the load balancer.
 PUBLIC = tuple(name for name in FUNCTIONS if name != "deliver")
-#: Answers, with 404, what no path names.
+#: Answers what no path names: leads to the page that is meant, or answers 404.
 DEFAULT = "embed"
 
 

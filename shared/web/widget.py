@@ -60,6 +60,7 @@ def form(
         sender=FormSender(name=campaign.sender.name, address=campaign.sender.address),
         subject=locale("mail.confirm.subject", title=texts.title),
         mailboxes=mail_providers.webmail_by_domain(campaign.sender.address),
+        lookalikes=mail_providers.LOOKALIKES,
         share=FormSharing(services=sharing.SERVICES, primary=sharing.PRIMARY),
         texts=_texts(campaign, locale),
     )

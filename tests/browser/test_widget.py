@@ -210,6 +210,15 @@ class TestOnAPartnersPage:
         await expect(email).to_be_focused()
         await expect(asked).to_have_count(0)
 
+    async def test_who_ignores_the_question_signs_with_what_they_typed(self, visit: Walk, embedded: str) -> None:
+        """It is a question, and changes nothing by itself."""
+        await opens(visit.page, embedded)
+        await fill_in(visit, "ann@gmial.com")
+        await visit.presses("Sign now")
+
+        await heading_is(visit.page, INBOX)
+        await expect(visit.page.locator("undersign-form")).to_contain_text("ann@gmial.com")
+
     async def test_a_wrong_address_is_corrected_in_the_form_as_it_was(
         self, visit: Walk, running: Server, embedded: str, address: str
     ) -> None:

@@ -413,7 +413,7 @@ class Form extends Petition {
   #suggest(control) {
     this.form.querySelector(".suggestion")?.remove();
     const [, local, domain] = /^([^\s@]+)@([^\s@]+)$/.exec(control.value.trim()) ?? [];
-    const meant = domain && nearest(domain.toLowerCase(), Object.keys(this.about.mailboxes));
+    const meant = domain && meantDomain(domain.toLowerCase(), this.about);
     if (!meant) return;
     const address = `${local}@${meant}`;
     const accept = () => {
@@ -633,25 +633,38 @@ const countDown = (seconds, each, end) => {
   return () => clearInterval(timer);
 };
 
-const nearest = (typed, domains) => {
-  if (domains.includes(typed)) return undefined;
-  return domains.find((domain) => domain.length > 5 && slips(typed, domain) <= (domain.length > 9 ? 2 : 1));
+/** The domain of `mailboxes` that `typed` is surely a slip of: shared/reference/mail_providers.py says why by these rules. */
+export const meantDomain = (typed, { mailboxes, lookalikes }) => {
+  if (typed in mailboxes || lookalikes.includes(typed)) return undefined;
+  const [name, ending] = atDot(typed);
+  return Object.keys(mailboxes).find((domain) => {
+    const [itsName, itsEnding] = atDot(domain);
+    if (name === itsName) return isEndingSlip(ending, itsEnding, name.length);
+    const letters = ending === itsEnding && LETTERS[slip(name, itsName)];
+    return letters && itsName.length >= (ending === ".com" ? 5 : letters);
+  });
 };
-/** Optimal string alignment distance. */
-const slips = (a, b) => {
-  const rows = [[...Array(b.length + 1).keys()]];
-  for (let i = 1; i <= a.length; i++) {
-    rows[i] = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const changed = rows[i - 1][j - 1] + (a[i - 1] !== b[j - 1]);
-      rows[i][j] = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, changed);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return rows[a.length][b.length];
+const atDot = (domain) => domain.split(/(?=\.)(.*)/);
+/** How many letters a name has in which such a slip is sure to be one. */
+const LETTERS = { swapped: 5, doubled: 5, lost: 6, neighbour: 7 };
+const isEndingSlip = (typed, meant, letters) => {
+  const kind = slip(typed, meant);
+  if (kind === "lost") return meant === ".com" && letters > 4;
+  return (kind === "swapped" || (kind && typed.length > 3)) && ![".se", ".gb", ".bet"].includes(typed);
 };
+const slip = (typed, meant) => {
+  let at = 0;
+  while (typed[at] && typed[at] === meant[at]) at++;
+  const [was, is] = [typed.slice(at), meant.slice(at)];
+  if (was === is[1] + is[0] + is.slice(2)) return "swapped";
+  if (!at) return null;
+  if (was.slice(1) === is) return was[0] === typed[at - 1] && "doubled";
+  if (was === is.slice(1)) return "lost";
+  return was.slice(1) === is.slice(1) && isNeighbour(was[0], is[0]) && "neighbour";
+};
+/** A key is 10 and 11 before those below it. */
+const KEYS = "qwertyuiop.asdfghjkl..zxcvbnm";
+const isNeighbour = (a, b) => [1, 10, 11].includes(Math.abs(KEYS.indexOf(a) - KEYS.indexOf(b)));
 
 class Counter extends Petition {
   #failures = 0;
