@@ -134,7 +134,7 @@ const petitions = new Map();
 const petition = (element) => {
   const query = new URLSearchParams();
   const lang = element.closest("[lang]")?.lang;
-  if (lang) query.set("lang", lang.split("-")[0].toLowerCase());
+  if (lang) query.set("lang", lang.trim().split(/[-_]/)[0].toLowerCase()); // de_DE, too
   if (!OWN) query.set("embed", "1");
   const url = `${ORIGIN}/v1/campaigns/${encodeURIComponent(element.getAttribute("campaign"))}/form?${query}`;
   if (!petitions.has(url)) petitions.set(url, load(url));
@@ -178,6 +178,31 @@ const enliven = (root) => {
   }
 };
 
+/** Scripts whose letters are written according to the joiners between them. */
+const JOINING = /[\u0600-\u109f\u1700-\u18af\u1900-\u1c7f\ua800-\uabff]/;
+/** The same as in the server's cleaning.py: what is invisible goes, and all white space is single spaces. */
+const cleanText = (text) => text
+  .replace(/(?![\u200c\u200d])[\p{Cf}\p{DI}\0-\x08\x0e-\x1f\x7f]/gu, "")
+  .replace(/[\s\x85]+/g, " ")
+  .replace(/[\u200c\u200d]+/g, (found, at, all) =>
+    JOINING.test(all[at - 1]) && JOINING.test(all[at + found.length]) ? found[0] : "")
+  .replace(/ +/g, " ").trim();
+const plain = (text) => cleanText(text)
+  .replace(/[‘’´′\u1ffd]/g, "'").replace(/[\p{Pd}\u2212]/gu, "-")
+  .replace(/[\uff01-\uff5e]/g, (wide) => String.fromCharCode(wide.charCodeAt() - 0xfee0));
+const CLEAN = {
+  name: cleanText,
+  postal_code: (text) => plain(text).replace(/[ .,;]+$/, ""),
+  email: (text) => {
+    const whole = plain(text).replace(/^[ "“„<]+|[ "“”>.,;:!?]+$/g, "");
+    const at = whole.lastIndexOf("<");
+    const shown = whole.slice(0, Math.max(at, 0));
+    const address = whole.slice(at + 1).replace(/^mailto:([^?]*).*$/i, "$1").trim();
+    const same = shown.replace(/^[ "']+|[ "']+$/g, "").toLowerCase() === address.toLowerCase();
+    return !shown.includes("@") || same ? address : whole;
+  },
+};
+
 class Form extends HTMLElement {
   async connectedCallback() {
     if (this.petition || !CAPABLE) return;
@@ -186,7 +211,7 @@ class Form extends HTMLElement {
     if (!about) return;
     this.about = about;
     this.root = OWN ? this : shadow(this);
-    const named = this.getAttribute("partner");
+    const named = cleanText(this.getAttribute("partner") ?? "");
     // A page cannot fake its origin, and the server looks at it, too.
     this.partner = about.partners.find(({ id, origins }) => (OWN ? id === named : origins.includes(location.origin)));
     if (!OWN && !this.partner) return this.#refuse();
@@ -293,7 +318,7 @@ class Form extends HTMLElement {
     return h("form", {},
       field("name", input("name", { autocomplete: "name", maxlength: 100 })),
       field("email", input("email", {
-        type: "email", autocomplete: "email", inputmode: "email", autocapitalize: "none", spellcheck: "false",
+        autocomplete: "email", inputmode: "email", autocapitalize: "none", spellcheck: "false",
         maxlength: 254, "aria-describedby": "email-hint",
       }), h("p", { class: "hint", id: "email-hint" }, this.#text("form.email_hint"))),
       field("country", h("select", { id: "country", name: "country", class: "control", autocomplete: "country", required: true },
@@ -331,12 +356,12 @@ class Form extends HTMLElement {
   #body() {
     const { about } = this;
     const typed = Object.fromEntries([...new FormData(this.form)].filter(([, value]) => value.trim()));
-    const source = this.getAttribute("source") ?? typed.source;
+    const source = cleanText(this.getAttribute("source") ?? typed.source ?? "");
     return {
       email: (typed.email ?? "").trim(), name: (typed.name ?? "").trim(), country: typed.country ?? "",
       locale: about.language, consent: this.form.elements.consent.checked,
       ...(this.partner && { partner: this.partner.id }),
-      ...(/^[a-z0-9-]{1,40}$/.test(source ?? "") && { source }),
+      ...(/^[a-z0-9-]{1,40}$/.test(source) && { source }),
       ...(typed.newsletter && { newsletter: typed.newsletter === "true" }),
       ...(typed.postal_code && { postal_code: typed.postal_code.trim() }),
     };
@@ -348,12 +373,13 @@ class Form extends HTMLElement {
     if (control.type === "checkbox" ? control.required && !control.checked : control.required && !value) {
       return control.name === "consent" ? "fields.consent_required" : "fields.required";
     }
-    const isAddress = !control.validity.typeMismatch && /^[^\s@]+@[^\s@]+\.[^\s@.]+$/.test(value);
-    return control.type === "email" && value && !isAddress ? "fields.email_invalid" : null;
+    const isAddress = /^[^\s@]+@[^\s@,;]+\.[^\s@,;.]+$/.test(value);
+    return control.name === "email" && value && !isAddress ? "fields.email_invalid" : null;
   }
 
   /** While somebody fills in: shows an error once a field is left, and removes it once it is corrected. */
   #look(control) {
+    this.#tidy(control);
     const fault = this.#fault(control);
     const told = this.form.querySelector(`#${control.name}-fault`);
     if (told && !fault) this.#clear(control.name);
@@ -375,6 +401,12 @@ class Form extends HTMLElement {
     };
     control.after(h("p", { class: "hint suggestion", role: "status" },
       h("button", { type: "button", class: "inline", onclick: accept }, this.#text("form.did_you_mean", { address }))));
+  }
+
+  /** Shows what will be sent. */
+  #tidy(control) {
+    const clean = CLEAN[control.name];
+    if (clean) control.value = clean(control.value);
   }
 
   #control(name) {
@@ -435,6 +467,7 @@ class Form extends HTMLElement {
   async #submit(event) {
     event.preventDefault();
     if (this.sending) return;
+    for (const control of this.form.elements) this.#tidy(control);
     const faulty = [...new Map([...this.form.elements].filter((control) => control.name)
       .map((control) => [control.name, this.#fault(control)])).entries()].filter(([, fault]) => fault);
     this.#showFaults(faulty.map(([field, fault]) => ({ field, message: this.#text(fault) })));
