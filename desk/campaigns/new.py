@@ -5,7 +5,6 @@ lists these until they are deleted.
 """
 
 import tempfile
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,12 +19,9 @@ from desk.errors import CommandError
 from desk.terminal import prompts
 from desk.terminal.output import out
 from shared import campaigns
-from shared.campaigns import problems
+from shared.campaigns import drafted, problems
 from shared.campaigns.types import Address, FileName, HttpsUrl, OneLine, Recipient
 from shared.clock import utc_now
-
-#: Where the European Data Protection Board lists the authorities; one of them is everybody's.
-AUTHORITY_LIST = "https://www.edpb.europa.eu/about-edpb/about-edpb/members_en"
 
 _RUNS_FOR = timedelta(days=365)
 #: Goals on the way, times a power of ten: 100, 250, 500, 1000, …
@@ -34,10 +30,10 @@ _FIRST_STEPS = 100
 
 
 def _check_drafted(language: str) -> str:
-    drafted = sorted(file.name.split(".")[1] for file in templates.FOLDER.glob("campaign.*.toml"))
-    if language not in drafted:
+    known = drafted.languages()
+    if language not in known:
         raise ValueError(
-            f"texts are drafted in {', '.join(drafted)}: begin with one, and translate it in a file of its own"
+            f"texts are drafted in {', '.join(known)}: begin with one, and translate it in a file of its own"
         )
     return language
 
@@ -201,14 +197,12 @@ def _flag(name: str) -> str:
 
 def _text(begun: Beginning, today: date) -> str:
     values = begun.model_dump()
-    drafted = tomllib.loads((templates.FOLDER / f"campaign.{begun.language}.toml").read_text(encoding="utf-8"))
     return templates.render(
         "campaign.toml.j2",
         **values,
         today=today,
         goal_steps=begun.goal_steps,
-        authority_list=AUTHORITY_LIST,
-        words={key: text.format(**values) for key, text in drafted.items()},
+        words={key: text.format(**values) for key, text in drafted.texts(begun.language).items()},
     )
 
 

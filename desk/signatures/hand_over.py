@@ -37,7 +37,8 @@ def hand_over(
     record = validate(HandOver, values)
 
     def append(overlay: Overlay, _: Campaign) -> Overlay:
-        return overlay.model_copy(update={"hand_overs": (*overlay.hand_overs, record)})
+        others = tuple(each for each in overlay.hand_overs if each != record)
+        return overlay.model_copy(update={"hand_overs": (*others, record)})
 
     _, place = asyncio.run(change_overlay(campaign, append))
     out.print(

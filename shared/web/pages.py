@@ -18,6 +18,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import locales
+from shared.campaigns import markdown
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Count
@@ -367,7 +368,7 @@ def _templates() -> Environment:
 
 
 def _environment(loader: BaseLoader) -> Environment:
-    return Environment(
+    templates = Environment(
         loader=loader,
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
@@ -375,3 +376,5 @@ def _environment(loader: BaseLoader) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    templates.filters |= {"markdown": markdown.render, "markdown_inline": markdown.render_inline}
+    return templates

@@ -75,8 +75,8 @@ def _texts(campaign: Campaign, locale: Locale) -> dict[str, str]:
     values = {
         "title": campaign.text(locale.language).title,
         "age": str(campaign.minimum_age),
-        "opens": locale.date(campaign.opens),
-        "closes": locale.date(campaign.closes),
+        "opens": locale.deadline(campaign.opens),
+        "closes": locale.deadline(campaign.closes),
     }
     return {
         key: text.format_map(_Unfilled(values))

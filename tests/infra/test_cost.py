@@ -305,7 +305,7 @@ async def test_each_step_reads_and_writes_as_many_documents_as_is_calculated(
     assert taken() == (usage.CONFIRM_READS, usage.CONFIRM_WRITES)
     await store.claim(address, signed.id, MailKind.REMINDER, tomorrow)
     assert taken() == (usage.REMINDER_READS, 0)
-    await store.withdraw(campaign_id, address.digest, tomorrow)
+    await store.withdraw(campaign_id, address.digest, tomorrow, deferred=False)
     assert taken() == (usage.CONFIRM_READS, usage.CONFIRM_WRITES)
 
 
