@@ -57,7 +57,8 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
         return _accepted()
     if _may_return_to(campaign, typed.get("return_url", "")):
         return RedirectResponse(typed["return_url"], HTTPStatus.SEE_OTHER, NO_STORE)
-    return pages.check_inbox(campaign, locale, typed)
+    cleaned = request.model_dump(include={"email", "name", "postal_code"}, exclude_none=True)
+    return pages.check_inbox(campaign, locale, {**typed, **cleaned})
 
 
 async def _accept(campaign: Campaign, request: SignRequest) -> None:

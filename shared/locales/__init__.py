@@ -107,7 +107,7 @@ def negotiate(
 
 
 def _primary(tag: str) -> str:
-    return tag.split("-")[0].lower()
+    return tag.replace("_", "-").split("-")[0].strip().lower()  # de_DE is how PHP and Java write it
 
 
 #: As CLDR has them. A menu names them all, and CLDR reads a whole language to find its name: together a hundred

@@ -12,25 +12,20 @@ from pydantic import AfterValidator, BeforeValidator, ValidationError, WithJsonS
 from pydantic_core import PydanticCustomError
 
 from shared.errors import FieldError
+from shared.models.cleaning import clean_email, clean_postal_code, clean_text
+from shared.models.web_addresses import holds_web_address
 from shared.reference import countries
 
 MAX_NAME_CHARACTERS = 100
 MAX_EMAIL_CHARACTERS = 254
 
-#: Spammers sign with names that say "visit my-site.com". Any lower-case word with a dot in it counts as a domain;
-#: in other cases only usual endings do, for "St.John" and "J.R.R.Tolkien" are names.
-_URL = re.compile(
-    r"://|\b[Ww]{3}\.|@|\.\w{2,}/|\b[a-z0-9-]{2,}\.[a-z]{2,}\b"
-    r"|(?i:\b[\w-]+\.(com|net|org|info|biz|io|xyz|site|online|shop|club|click|link|app|eu)\b)"
-)
 #: A dot-atom (RFC 5322, 3.2.3) of ASCII, at most 64 octets (RFC 5321, 4.5.3.1.1): valid as it is.
 _PLAIN_LOCAL_PART = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 #: How many characters may become one when a name is normalised.
 _MAX_MARKS = 4
-#: Joiners that several scripts need inside names (Persian, Sinhala, Malayalam …), unlike other format characters.
-_JOINERS = "\u200c\u200d"
-#: Hangul fillers: letters to Unicode, invisible to readers.
-_FILLERS = "\u115f\u1160\u3164\uffa0"
+#: C1 controls, lone surrogates and private use: what is left of letters that a wrong encoding has broken.
+_UNREADABLE = {"Cc", "Cs", "Co"}
+_NO_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
 
 def _error(code: str) -> PydanticCustomError:
@@ -38,16 +33,17 @@ def _error(code: str) -> PydanticCustomError:
 
 
 def check_email(typed: str) -> str:
-    """Check an email address of any script; return it with its parts in NFC. Asks no DNS."""
-    stripped = typed.strip()
-    if not stripped:
+    """Check an email address of any script; return it cleaned, with its parts in NFC. Asks no DNS."""
+    email = clean_email(typed)
+    if not email:
         raise _error("required")
-    if len(stripped) > MAX_EMAIL_CHARACTERS:  # before it is normalised, which takes long for combining marks
+    if len(email) > MAX_EMAIL_CHARACTERS:  # before it is normalised, which takes long for combining marks
         raise _error("email_invalid")
-    local, _, domain = stripped.rpartition("@")
-    if stripped.isascii() and _PLAIN_LOCAL_PART.fullmatch(local):
+    local, _, domain = email.rpartition("@")
+    if email.isascii() and _PLAIN_LOCAL_PART.fullmatch(local):
         return f"{local}@{_checked_domain(domain)}"
-    return _checked_email(stripped)
+    # No server knows an address by its joiners, which are invisible to whoever has to give it.
+    return _checked_email(f"{local.translate(_NO_JOINERS)}@{domain}")
 
 
 @lru_cache(maxsize=4096)
@@ -66,40 +62,41 @@ def _checked_email(email: str) -> str:
 
 
 def check_name(typed: str) -> str:
-    """Check a name of 1 to 100 characters of any script; return it in NFC, white space folded."""
-    is_plain = typed.isascii() and typed.isprintable()
-    if not is_plain and any(_is_control(character) for character in typed):
-        raise _error("control_characters")
-    folded = " ".join(typed.split())
-    if not folded:
+    """Check a name of 1 to 100 characters of any script; return it cleaned, in NFC."""
+    cleaned = clean_text(typed)
+    if not cleaned:
         raise _error("required")
-    if len(folded) > MAX_NAME_CHARACTERS * _MAX_MARKS:  # as for addresses
+    if not cleaned.isascii() and any(unicodedata.category(character) in _UNREADABLE for character in cleaned):
+        raise _error("control_characters")
+    if len(cleaned) > MAX_NAME_CHARACTERS * _MAX_MARKS:  # as for addresses
         raise _error("too_long")
-    name = unicodedata.normalize("NFC", folded)
+    name = unicodedata.normalize("NFC", cleaned)
     if len(name) > MAX_NAME_CHARACTERS:
         raise _error("too_long")
-    if _URL.search(name):
+    if holds_web_address(name):
         raise _error("url_not_allowed")
     if not any(unicodedata.category(character).startswith("L") for character in name):
         raise _error("name_invalid")
     return name
 
 
-def _is_control(character: str) -> bool:
-    # Cc control, Cf format (bidirectional overrides among them), Cs surrogate, Co private, Zl Zp line breaks.
-    category = unicodedata.category(character)
-    invisible = category in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} or character in _FILLERS
-    return invisible and character not in _JOINERS
-
-
 def check_country(typed: str) -> str:
     """Check an ISO 3166-1 alpha-2 code, or XK; return it in upper case."""
-    code = typed.strip().upper()
+    code = clean_text(typed).upper()
     if not code:
         raise _error("required")
     if code not in countries.CODES:
         raise _error("country_unknown")
     return code
+
+
+#: What browsers send for a ticked box or a chosen radio button.
+_TRUTH = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
+
+
+def truth(text: str) -> bool | None:
+    """Return what a box or a radio button of a form says; None where it says nothing."""
+    return _TRUTH.get(clean_text(text).lower())
 
 
 def _check_consent(given: object) -> Literal[True]:
@@ -108,11 +105,28 @@ def _check_consent(given: object) -> Literal[True]:
     return True
 
 
-def _matching(pattern: str, code: str) -> AfterValidator:
+def check_locale(typed: str) -> str:
+    """Check a language tag; return it with hyphens, for PHP and Java write de_DE."""
+    tag = clean_text(typed).replace("_", "-")
+    if not re.fullmatch(_BCP47, tag):
+        raise _error("locale_invalid")
+    return tag
+
+
+def check_postal_code(typed: str) -> str:
+    """Check a postal code of any country; return it cleaned."""
+    code = clean_postal_code(typed)
+    if not re.fullmatch(_POSTAL_CODE, code):
+        raise _error("postal_code_invalid")
+    return code
+
+
+def _slug(code: str) -> AfterValidator:
     def check(typed: str) -> str:
-        if not re.fullmatch(pattern, typed):
+        slug = clean_text(typed)
+        if not re.fullmatch(SLUG, slug):
             raise _error(code)
-        return typed
+        return slug
 
     return AfterValidator(check)
 
@@ -130,15 +144,15 @@ def _schema(**keywords: object) -> WithJsonSchema:
 Email = Annotated[str, AfterValidator(check_email), _schema(format="idn-email", maxLength=MAX_EMAIL_CHARACTERS)]
 Name = Annotated[str, AfterValidator(check_name), _schema(minLength=1, maxLength=MAX_NAME_CHARACTERS)]
 Country = Annotated[str, AfterValidator(check_country), _schema(enum=sorted(countries.CODES))]
-Bcp47 = Annotated[str, _matching(_BCP47, "locale_invalid"), _schema(pattern=f"^{_BCP47}$")]
+Bcp47 = Annotated[str, AfterValidator(check_locale), _schema(pattern=f"^{_BCP47}$")]
 Consent = Annotated[
     Literal[True], BeforeValidator(_check_consent), WithJsonSchema({"type": "boolean", "const": True})
 ]
 # Checked against the campaign, which knows its versions.
 ConsentVersion = Annotated[str, _schema(minLength=1, maxLength=40)]
-Partner = Annotated[str, _matching(SLUG, "partner_unknown"), _schema(pattern=f"^{SLUG}$")]
-Source = Annotated[str, _matching(SLUG, "source_invalid"), _schema(pattern=f"^{SLUG}$")]
-PostalCode = Annotated[str, _matching(_POSTAL_CODE, "postal_code_invalid"), _schema(pattern=f"^{_POSTAL_CODE}$")]
+Partner = Annotated[str, _slug("partner_unknown"), _schema(pattern=f"^{SLUG}$")]
+Source = Annotated[str, _slug("source_invalid"), _schema(pattern=f"^{SLUG}$")]
+PostalCode = Annotated[str, AfterValidator(check_postal_code), _schema(pattern=f"^{_POSTAL_CODE}$")]
 
 
 #: Pydantic's own error types as our codes; any other means a wrong type.

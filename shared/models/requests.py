@@ -16,7 +16,7 @@ class SignRequest(_Request):
     """One signature, as the form sends it."""
 
     email: Email = Field(description="One address, one signature; any script, `+` welcome.")
-    name: Name = Field(description="Any script; no control characters, no web address.")
+    name: Name = Field(description="Any script; no web address.")
     country: Country = Field(description="ISO 3166-1 alpha-2, and XK for Kosovo.")
     locale: Bcp47 = Field(description="BCP 47; the language to answer and to mail in.")
     consent: Consent = Field(description="True: the signer ticked the campaign's consent text.")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from email.message import Message
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -49,6 +50,13 @@ class Call:
     def media_type(self) -> str:
         """Return the media type of the body, in small letters, without its parameters."""
         return self.request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str:
+        """Return the encoding that the Content-Type declares for the body; "" if none."""
+        declared = Message()
+        declared["Content-Type"] = self.request.headers.get("content-type", "")
+        return str(declared.get_content_charset(""))
 
     @property
     def campaign(self) -> Campaign:

@@ -9,6 +9,7 @@ and any other query is redirected, uncached, to one that is written so.
 from collections.abc import Sequence
 from urllib.parse import unquote_plus
 
+from shared.models.cleaning import clean_text
 from shared.web.call import Call, without_punctuation
 
 
@@ -45,6 +46,7 @@ def _admitted(call: Call, asked: dict[str, str], *, in_language: bool) -> dict[s
     wanted = {}
     if in_language or "lang" in asked:
         wanted["lang"] = call.locale(cacheable=not in_language).language
-    if campaign and asked.get("partner") in campaign.partners:
-        wanted["partner"] = asked["partner"]
+    partner = clean_text(asked.get("partner", ""))
+    if campaign and partner in campaign.partners:
+        wanted["partner"] = partner
     return wanted | {name: "1" for name in ("embed", "moved") if asked.get(name) == "1"}

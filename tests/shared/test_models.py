@@ -1,6 +1,9 @@
 """What a form may send: names and addresses from all over the world, and nothing harmful."""
 
 import json
+import re
+import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,13 +11,16 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from shared import locales
 from shared.errors import Unopenable
-from shared.models.fields import check_email, field_errors
+from shared.models.cleaning import clean_email, clean_text
+from shared.models.fields import check_email, check_name, check_postal_code, field_errors
 from shared.models.messages import TaskBody, parse_message, parse_task
 from shared.models.requests import LinksRequest, SignRequest
 from tests.support.deployment import signature
+from tests.support.inputs import ADDRESSES, INVISIBLE, NAMES, POSTAL_CODES
 
 FIELDS = tuple(SignRequest.model_fields)
 ERROR_TEXTS = {key for key in locales.load("en").texts if key.startswith("fields.")}
@@ -68,10 +74,18 @@ class TestName:
             ("Nguye\u0302\u0303n", "Nguy\u1ec5n"),
             ("  Ann \u00a0 Example\u3000", "Ann Example"),
             ("\u1112\u1161\u11ab", "\ud55c"),
+            ("Ann\nBcc: x", "Ann Bcc: x"),
+            ("Ann\r", "Ann"),
+            ("Ann\x00\x7f", "Ann"),
+            ("Ann\x85Example", "Ann Example"),
+            ("\u202eAnn\u2066", "Ann"),
+            ("Ann\u200fB", "AnnB"),
+            ("Ann\u2029B", "Ann B"),
+            ("A\u200dnn\u200c Example", "Ann Example"),
         ],
     )
     def test_is_normalised(self, typed: str, kept: str) -> None:
-        """Letters are composed (NFC), and spaces are single and only between words."""
+        """Letters are composed (NFC), spaces are single and only between words, and nothing is invisible."""
         assert SignRequest.model_validate(signature(name=typed)).name == kept
 
     def test_is_measured_after_composing(self) -> None:
@@ -86,23 +100,12 @@ class TestName:
             ("   ", "required"),
             ("\u00a0\u3000", "required"),
             ("A" * 101, "too_long"),
-            ("Ann\nBcc: x", "control_characters"),
-            ("Ann\r", "control_characters"),
-            ("Ann\tExample", "control_characters"),
-            ("Ann\x00", "control_characters"),
-            ("Ann\x7f", "control_characters"),
-            ("Ann\x85Example", "control_characters"),
-            ("\u202eAnn", "control_characters"),
-            ("Ann\u2066", "control_characters"),
-            ("Ann\u200fB", "control_characters"),
-            ("Ann\u2028B", "control_characters"),
-            ("Ann\u2029B", "control_characters"),
-            ("Ann\ufeff", "control_characters"),
-            ("Ann\u00adB", "control_characters"),
+            ("O\x92Brien", "control_characters"),
             ("Ann\ud800", "control_characters"),
             ("Ann\ue000", "control_characters"),
-            ("\u3164", "control_characters"),
-            ("\u115f\u1160", "control_characters"),
+            ("\u3164", "required"),
+            ("\u115f\u1160", "required"),
+            ("\u200c\u200d", "required"),
             ("http://evil.example", "url_not_allowed"),
             ("Visit my-site.com now", "url_not_allowed"),
             ("WWW.EVIL", "url_not_allowed"),
@@ -114,14 +117,13 @@ class TestName:
             ("😀", "name_invalid"),
             ("-", "name_invalid"),
             ("\u0301", "name_invalid"),
-            ("\u200c\u200d", "name_invalid"),
             (7, "wrong_type"),
             (["Ann"], "wrong_type"),
             (True, "wrong_type"),
         ],
     )
     def test_that_is_not_a_name_is_refused(self, name: object, code: str) -> None:
-        """Line breaks, invisible characters, URLs and names without a letter are refused."""
+        """Broken letters, URLs and names without a letter are refused."""
         assert errors(signature(name=name)) == [("name", code)]
 
 
@@ -140,6 +142,12 @@ class TestEmail:
             ("用户@例え.jp", "用户@例え.jp"),
             ("पता@example.org", "पता@example.org"),
             ("a%0a@example.org", "a%0a@example.org"),
+            ("ann\x00@ex\u202eample.org", "ann@example.org"),
+            ("mailto:ann@example.org?subject=Hello", "ann@example.org"),
+            ("MAILTO: ann@example.org", "ann@example.org"),
+            ("ann@example.org <mailto:ann@example.org>,", "ann@example.org"),
+            ('"Example, Ann" <ann@example.org>;', "ann@example.org"),
+            ("ann‑lee@t‑online.de", "ann-lee@t-online.de"),
         ],
     )
     def test_of_any_script_is_accepted(self, typed: str, kept: str) -> None:
@@ -171,8 +179,8 @@ class TestEmail:
                     "ann lee@example.org",
                     '"ann lee"@example.org',
                     '"ann"@example.org',
-                    "Ann <ann@example.org>",
-                    "<ann@example.org>",
+                    "Bob bob@example.org <ann@example.org>",
+                    "Ann <ann@example.org>, Bob <bob@example.org>",
                     "ann(me)@example.org",
                     "ann@example.org,bob@example.org",
                     "ann@example.org;bob@example.org",
@@ -181,10 +189,7 @@ class TestEmail:
                     "ann@example.org\nRCPT TO:<bob@example.org>",
                     "ann@example.org%0aBcc:bob@example.org",
                     "ann@example.org%0d%0aBcc",
-                    "ann\x00@example.org",
-                    "ann\u202e@example.org",
-                    "ann@ex\u202eample.org",
-                    "ann\u200b@example.org",
+                    "ann\x92@example.org",
                     "ann\u2028@example.org",
                     "ann\ud800@example.org",
                     "ann@☃.net",
@@ -199,7 +204,7 @@ class TestEmail:
         ],
     )
     def test_that_is_not_a_plain_address_is_refused(self, email: object, code: str) -> None:
-        """Header injection, display names, lists, and addresses longer than SMTP allows are refused."""
+        """Header injection, lists, and addresses longer than SMTP allows are refused."""
         assert errors(signature(email=email)) == [("email", code)]
 
     def test_is_checked_in_the_same_way_in_a_request_for_links(self) -> None:
@@ -219,6 +224,7 @@ class TestOtherFields:
             ("country", "XK", "XK"),
             ("locale", "en", "en"),
             ("locale", "de-AT", "de-AT"),
+            ("locale", "de_AT\n", "de-AT"),
             ("locale", "zh-Hant-TW", "zh-Hant-TW"),
             ("consent", True, True),
             ("newsletter", True, True),
@@ -226,6 +232,9 @@ class TestOtherFields:
             ("partner", "digital-rights", "digital-rights"),
             ("source", "qr-code-7", "qr-code-7"),
             ("source", "a" * 40, "a" * 40),
+            ("source", "a\u200b\n", "a"),
+            ("partner", "\ufeffdigital-rights", "digital-rights"),
+            ("postal_code", "１２３－４５６７", "123-4567"),
             ("postal_code", "10115", "10115"),
             ("postal_code", "SW1A 1AA", "SW1A 1AA"),
             ("postal_code", "1234-567", "1234-567"),
@@ -247,7 +256,6 @@ class TestOtherFields:
             ("country", 49, "wrong_type"),
             ("locale", "", "locale_invalid"),
             ("locale", "english please", "locale_invalid"),
-            ("locale", "en\n", "locale_invalid"),
             ("locale", "../en", "locale_invalid"),
             ("consent", False, "consent_required"),
             ("consent", "true", "consent_required"),
@@ -260,13 +268,11 @@ class TestOtherFields:
             ("partner", "a" * 41, "partner_unknown"),
             ("source", "", "source_invalid"),
             ("source", "a" * 41, "source_invalid"),
-            ("source", "a\n", "source_invalid"),
             ("source", "A", "source_invalid"),
             ("source", "é", "source_invalid"),
             ("postal_code", "1", "postal_code_invalid"),
             ("postal_code", "1" * 16, "postal_code_invalid"),
             ("postal_code", "<b>10115", "postal_code_invalid"),
-            ("postal_code", "10115\n", "postal_code_invalid"),
             ("postal_code", 10115, "wrong_type"),
         ],
     )
@@ -353,6 +359,66 @@ def test_any_body_is_a_request_or_has_errors_with_a_text(body: Any) -> None:
         assert SignRequest.model_validate(request.model_dump()) == request
 
 
+@pytest.mark.parametrize(
+    ("check", "typed", "kept"),
+    [
+        *((check_name, *case) for case in NAMES.items()),
+        *((check_email, *case) for case in ADDRESSES.items()),
+        *((check_postal_code, *case) for case in POSTAL_CODES.items()),
+    ],
+)
+def test_slips_are_cleaned_and_errors_refused(check: Callable[[str], str], typed: str, kept: str | None) -> None:
+    """What people type and paste has one right value, or none."""
+    if kept is None:
+        with pytest.raises(PydanticCustomError):
+            check(typed)
+    else:
+        assert check(typed) == kept
+        assert check(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("check", "text"),
+    [
+        (check_name, "Ann Example"),
+        (check_name, "Dr.med. Anna Müller"),
+        (check_name, "李小明"),
+        (check_email, "ann@example.org"),
+        (check_email, "jörg@bücher.example"),
+        (check_postal_code, "SW1A 1AA"),
+    ],
+)
+@given(places=st.lists(st.integers(0, 40)), data=st.data())
+def test_invisible_characters_change_nothing(
+    check: Callable[[str], str], text: str, places: list[int], data: st.DataObject
+) -> None:
+    """Wherever they are inserted, the value is the same."""
+    typed = text
+    for place in places:
+        typed = typed[:place] + data.draw(st.sampled_from(INVISIBLE)) + typed[place:]
+
+    assert check(typed) == text
+
+
+_texts = st.text(st.characters(codec=None), max_size=40)
+
+
+@given(_texts | st.emails() | _texts.map(lambda text: f"{text}@example.org"))
+@pytest.mark.parametrize("check", [clean_text, check_name, check_email])
+def test_an_accepted_value_stays_as_it_is(check: Callable[[str], str], typed: str) -> None:
+    """Checking again changes nothing; no line break or other control character can reach a mail's header."""
+    try:
+        value = check(typed)
+    except PydanticCustomError:
+        return
+
+    assert check(value) == value
+    assert not re.search(r"[\r\n\t\0]", value)
+    if check is not clean_text:
+        invisible = {character for character in value if unicodedata.category(character) in {"Cc", "Cf"}}
+        assert invisible <= {*"\u200c\u200d"}
+
+
 _ATEXT = "abcXYZ019!#$%&'*+/=?^_`{|}~-."
 
 
@@ -367,7 +433,9 @@ def test_an_address_is_judged_as_email_validator_judges_it(local: str, domain: s
     typed = f"{local}@{domain}"
 
     try:
-        expected: str | None = validate_email(typed.strip(), check_deliverability=False, strict=True).normalized
+        expected: str | None = validate_email(
+            clean_email(typed), check_deliverability=False, strict=True
+        ).normalized
     except EmailNotValidError:
         expected = None
     try:

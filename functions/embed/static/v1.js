@@ -170,6 +170,31 @@ const enliven = (root) => {
   }
 };
 
+/** Scripts whose letters are written according to the joiners between them. */
+const JOINING = /[\u0600-\u109f\u1700-\u18af\u1900-\u1c7f\ua800-\uabff]/;
+/** The same as in the server's cleaning.py: what is invisible goes, and all white space is single spaces. */
+const cleanText = (text) => text
+  .replace(/(?![\u200c\u200d])[\p{Cf}\p{DI}\0-\x08\x0e-\x1f\x7f]/gu, "")
+  .replace(/[\s\x85]+/g, " ")
+  .replace(/[\u200c\u200d]+/g, (found, at, all) =>
+    JOINING.test(all[at - 1]) && JOINING.test(all[at + found.length]) ? found[0] : "")
+  .replace(/ +/g, " ").trim();
+const plain = (text) => cleanText(text)
+  .replace(/[‘’´′\u1ffd]/g, "'").replace(/[\p{Pd}\u2212]/gu, "-")
+  .replace(/[\uff01-\uff5e]/g, (wide) => String.fromCharCode(wide.charCodeAt() - 0xfee0));
+const CLEAN = {
+  name: cleanText,
+  postal_code: (text) => plain(text).replace(/[ .,;]+$/, ""),
+  email: (text) => {
+    const whole = plain(text).replace(/^[ "“„<]+|[ "“”>.,;:!?]+$/g, "");
+    const at = whole.lastIndexOf("<");
+    const shown = whole.slice(0, Math.max(at, 0));
+    const address = whole.slice(at + 1).replace(/^mailto:([^?]*).*$/i, "$1").trim();
+    const same = shown.replace(/^[ "']+|[ "']+$/g, "").toLowerCase() === address.toLowerCase();
+    return !shown.includes("@") || same ? address : whole;
+  },
+};
+
 const placed = new Set();
 /** Follows its attributes and the page's language. */
 class Petition extends HTMLElement {
@@ -221,7 +246,7 @@ class Form extends Petition {
     const active = (this.shadowRoot?.activeElement ? this.shadowRoot : this.getRootNode()).activeElement;
     this.root = OWN ? this : shadow(this);
     if (!typed?.closest(this.localName)) typed?.remove();
-    const named = this.getAttribute("partner") ?? typed?.elements.partner?.value;
+    const named = this.getAttribute("partner")?.trim() ?? typed?.elements.partner?.value;
     // A page cannot fake its origin, and the server looks at it, too.
     const isNamed = OWN || PAGE === "null";
     this.partner = about.partners.find(({ id, origins }) => (isNamed ? id === named : origins.includes(PAGE)));
@@ -343,7 +368,7 @@ class Form extends Petition {
     return h("form", {},
       field("name", input("name", { autocomplete: "name", maxlength: 100 })),
       field("email", input("email", {
-        type: "email", autocomplete: "email", inputmode: "email", autocapitalize: "none", spellcheck: "false",
+        autocomplete: "email", inputmode: "email", autocapitalize: "none", spellcheck: "false",
         maxlength: 254, "aria-describedby": "email-hint",
       }), h("p", { class: "hint", id: "email-hint" }, this.#text("form.email_hint"))),
       field("country", h("select", { id: "country", name: "country", class: "control", autocomplete: "country", required: true },
@@ -380,13 +405,13 @@ class Form extends Petition {
   #body() {
     const { about } = this;
     const typed = Object.fromEntries([...new FormData(this.form)].filter(([, value]) => value.trim()));
-    const source = this.getAttribute("source") ?? typed.source;
+    const source = cleanText(this.getAttribute("source") ?? typed.source ?? "");
     return {
       email: (typed.email ?? "").trim(), name: (typed.name ?? "").trim(), country: typed.country ?? "",
       locale: about.language, consent: this.form.elements.consent.checked,
       consent_version: this.consentVersion,
       ...(this.partner && { partner: this.partner.id }),
-      ...(/^[a-z0-9-]{1,40}$/.test(source ?? "") && { source }),
+      ...(/^[a-z0-9-]{1,40}$/.test(source) && { source }),
       ...(typed.newsletter && { newsletter: typed.newsletter === "true" }),
       ...(typed.postal_code && { postal_code: typed.postal_code.trim() }),
     };
@@ -398,11 +423,12 @@ class Form extends Petition {
     if (control.type === "checkbox" ? control.required && !control.checked : control.required && !value) {
       return control.name === "consent" ? "fields.consent_required" : "fields.required";
     }
-    const isAddress = !control.validity.typeMismatch && /^[^\s@]+@[^\s@]+\.[^\s@.]+$/.test(value);
-    return control.type === "email" && value && !isAddress ? "fields.email_invalid" : null;
+    const isAddress = /^[^\s@]+@[^\s@,;]+\.[^\s@,;.]+$/.test(value);
+    return control.name === "email" && value && !isAddress ? "fields.email_invalid" : null;
   }
 
   #look(control) {
+    this.#tidy(control);
     const fault = this.#fault(control);
     const told = this.form.querySelector(`#${control.name}-fault`);
     if (told && !fault) this.#clear(control.name);
@@ -423,6 +449,12 @@ class Form extends Petition {
     };
     control.after(h("p", { class: "hint suggestion", role: "status" },
       h("button", { type: "button", class: "inline", onclick: accept }, this.#text("form.did_you_mean", { address }))));
+  }
+
+  /** Shows what will be sent. */
+  #tidy(control) {
+    const clean = CLEAN[control.name];
+    if (clean) control.value = clean(control.value);
   }
 
   #control(name) {
@@ -482,6 +514,7 @@ class Form extends Petition {
   async #submit(event) {
     event.preventDefault();
     if (this.sending) return;
+    for (const control of this.form.elements) this.#tidy(control);
     const faulty = [...new Map([...this.form.elements].filter((control) => control.name)
       .map((control) => [control.name, this.#fault(control)])).entries()].filter(([, fault]) => fault);
     this.#showFaults(faulty.map(([field, fault]) => ({ field, message: this.#text(fault) })));
