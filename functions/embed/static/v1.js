@@ -109,7 +109,6 @@ const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds 
 const pause = (attempt, asked = 0) => Math.max(asked, Math.min(60, 2 ** attempt)) * (1 + Math.random() / 2);
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
 
-/** `status` 0: the server could not be reached. */
 const ask = async (url, options = {}) => {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), PATIENCE_MS);
@@ -144,7 +143,6 @@ const load = async (url) => {
   }
 };
 
-/** Shows the buttons that need a script. */
 const enliven = (root) => {
   for (const button of root.querySelectorAll("[data-copy]")) {
     const named = button.textContent;
@@ -262,7 +260,6 @@ class Form extends Petition {
       console.warn(`Undersign: this page signs for the partner "${this.partner?.id ?? "none"}", as its origin says`);
     }
     this.form = (OWN && typed) || this.#makeForm();
-    // Our own pages, which caches keep, have the version of the text in them.
     this.consentVersion = this.form.elements.consent_version?.value ?? about.consent_version;
     this.form.noValidate = true;
     this.form.addEventListener("submit", (event) => this.#submit(event));
@@ -311,7 +308,6 @@ class Form extends Petition {
     return this.about.hosted_page + (this.partner ? `&partner=${this.partner.id}` : "");
   }
 
-  /** Holds nothing personal. */
   #tell(event, detail = {}) {
     const about = { campaign: this.about.campaign, language: this.about.language, partner: this.partner?.id };
     this.dispatchEvent(
@@ -482,7 +478,6 @@ class Form extends Petition {
     place.setAttribute("aria-describedby", `${place.getAttribute("aria-describedby") ?? ""} ${name}-fault`.trim());
   }
 
-  /** `faults`: [{field, message}]. */
   #showFaults(faults) {
     this.#notify();
     this.form.querySelectorAll(".fault").forEach((told) => this.#clear(told.id.replace(/-fault$/, "")));
@@ -546,7 +541,6 @@ class Form extends Petition {
     this.#fail(this.#text("sending.gave_up"));
   }
 
-  /** The text that was agreed to is not the campaign's any more: its new one is to be agreed to. */
   #changeConsent({ consent, consent_version }) {
     const box = this.form.elements.consent;
     box.checked = false;
@@ -822,7 +816,6 @@ if (OWN) {
   enliven(document);
   const parents = document.documentElement.dataset.framedBy?.split(" ") ?? [];
   if (parents.length && parent !== window) {
-    // Only registered pages may frame this one, and are told its height.
     const tell = () => {
       const height = document.documentElement.getBoundingClientRect().height;
       const known = location.ancestorOrigins?.[0];
