@@ -117,6 +117,35 @@ _NATIVE_NAMES = {
 }  # fmt: skip
 
 
+#: What a reader of another language is shown where a page is there in theirs. Here for the same reason.
+OFFERS = {
+    "bg": "Тази страница я има и на български.",
+    "cs": "Tato stránka je i v češtině.",
+    "da": "Denne side findes også på dansk.",
+    "de": "Diese Seite gibt es auf Deutsch.",
+    "el": "Αυτή η σελίδα υπάρχει και στα ελληνικά.",
+    "en": "This page is available in English.",
+    "es": "Esta página también está en español.",
+    "et": "See leht on olemas ka eesti keeles.",
+    "fi": "Tämä sivu on myös suomeksi.",
+    "fr": "Cette page existe en français.",
+    "ga": "Tá an leathanach seo ar fáil i nGaeilge.",
+    "hr": "Ova je stranica dostupna i na hrvatskom.",
+    "hu": "Ez az oldal magyarul is olvasható.",
+    "it": "Questa pagina esiste anche in italiano.",
+    "lt": "Šis puslapis yra ir lietuvių kalba.",
+    "lv": "Šī lapa ir pieejama arī latviski.",
+    "mt": "Din il-paġna teżisti wkoll bil-Malti.",
+    "nl": "Deze pagina is er ook in het Nederlands.",
+    "pl": "Ta strona jest też po polsku.",
+    "pt": "Esta página também existe em português.",
+    "ro": "Această pagină există și în română.",
+    "sk": "Táto stránka je aj v slovenčine.",
+    "sl": "Ta stran je na voljo tudi v slovenščini.",
+    "sv": "Den här sidan finns på svenska.",
+}
+
+
 def native_name(language: str) -> str:
     """Return what a language calls itself, as a menu of languages shows it: "Français"."""
     return _NATIVE_NAMES.get(language) or cldr_name(language)
