@@ -14,21 +14,22 @@ from shared.web.call import hosted_page
 #: What the widget says, by key; a key of plural forms stands for all of them. A test holds it against the script.
 KEYS = frozenset(
     """
-    counter.next_goal counter.progress counter.reached counter.signed
-    check_inbox.done check_inbox.from check_inbox.lead check_inbox.open_mailbox check_inbox.resend
-    check_inbox.resend_hint check_inbox.resend_in check_inbox.resent check_inbox.sent_to check_inbox.step_open
-    check_inbox.step_press check_inbox.step_spam check_inbox.subject check_inbox.title check_inbox.trouble_heading
-    check_inbox.wrong check_inbox.wrong_hint
+    counter.first counter.next_goal counter.progress counter.reached counter.signed
+    check_inbox.already check_inbox.done check_inbox.from check_inbox.lead check_inbox.open_mailbox
+    check_inbox.resend check_inbox.resend_hint check_inbox.resend_in check_inbox.resent check_inbox.sent_to
+    check_inbox.step_open check_inbox.step_press check_inbox.step_spam check_inbox.subject check_inbox.title
+    check_inbox.trouble_heading check_inbox.wrong check_inbox.wrong_hint
     error.dates
     error_titles.campaign_closed error_titles.campaign_paused
     errors.campaign_paused errors.internal errors.try_again
     fields.consent_required fields.email_invalid fields.required
     form.age_hint form.country form.country_empty form.did_you_mean form.email form.email_hint form.faults
-    form.heading form.name form.newsletter form.next_step form.no form.optional form.postal_code form.privacy
-    form.promise form.sending form.short_consent form.short_country form.short_email form.short_name
-    form.short_newsletter form.short_postal_code form.submit form.yes
+    form.heading form.just_signed form.name form.newsletter form.next_step form.no form.optional
+    form.postal_code form.privacy form.promise form.sending form.short_consent form.short_country
+    form.short_email form.short_name form.short_newsletter form.short_postal_code form.submit form.yes
     sending.busy sending.gave_up sending.hosted sending.next_try sending.not_registered sending.retry
-    share.copied share.copy share.heading share.lead share.mail share.message share.more share.native share.with
+    share.copied share.copy share.heading share.lead share.mail share.message share.more share.native
+    share.with
     """.split()
 )
 

@@ -1,8 +1,8 @@
 /**
  * Undersign's form and counter for any page: <undersign-form> and <undersign-counter>.
  *
- * No dependency, no build step: this file is what browsers run. It sets no cookie, keeps nothing in the browser, and
- * asks nobody but the origin it came from. It makes elements and never parses markup, so that a page's
+ * No dependency, no build step: this file is what browsers run. It sets no cookie, stores nothing, and asks nobody but
+ * the origin it came from. After signing it marks the tab's entry in the history, which ends with the tab. It makes elements and never parses markup, so that a page's
  * Content-Security-Policy needs no exception, and anybody who pins this file by its digest knows all that will run.
  *
  * Until the petition's texts are here, and in browsers that lack what this needs, the plain form that stands inside
@@ -129,6 +129,15 @@ const post = (path, body) =>
   ask(ORIGIN + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 const isBusy = (status) => status === 0 || status === 429 || status >= 500;
 
+/** For the form that a reload or the back button shows. What the page's own router keeps there stays. */
+const markSigned = (campaign, url) => {
+  const { state } = history;
+  if (typeof state !== "object" || Array.isArray(state)) return;
+  try {
+    history.replaceState({ ...state, undersign: campaign }, "", url);
+  } catch {} // a browser that has had too many of these; the signature is in
+};
+
 const petitions = new Map();
 /** The petition's texts and what its form asks, the same for the pages of all partners; asked for once. */
 const petition = (element) => {
@@ -216,6 +225,9 @@ class Form extends HTMLElement {
     });
     if (OWN) this.#chooseCountry();
     else this.#replacePlainForm();
+    if (history.state?.undersign === about.campaign) {
+      this.form.before(h("p", { class: "notice", role: "status" }, this.#text("form.just_signed")));
+    }
     this.#tell("ready");
   }
 
@@ -382,9 +394,15 @@ class Form extends HTMLElement {
     return found instanceof RadioNodeList ? found[0] : found;
   }
 
+  /** The fault is gone beside the field and above the form; the server may have made that summary. */
   #clear(name) {
-    this.form.querySelector(`#${name}-fault`)?.remove();
+    const root = this.form.getRootNode();
     const control = this.#control(name);
+    this.form.querySelector(`#${name}-fault`)?.remove();
+    const line = root.querySelector(`.faults a[href$="#${name}"]`)?.parentNode;
+    const gone = line?.parentNode.children.length > 1 ? line : line?.closest(".faults");
+    if (gone?.contains(root.activeElement)) control.focus();
+    gone?.remove();
     const place = control.type === "radio" ? control.closest("fieldset") : control;
     place.removeAttribute("aria-invalid");
     const ids = (place.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== `${name}-fault`);
@@ -406,7 +424,7 @@ class Form extends HTMLElement {
   #showFaults(faults) {
     this.#notify();
     this.form.querySelectorAll(".fault").forEach((told) => this.#clear(told.id.replace(/-fault$/, "")));
-    this.form.parentNode.querySelector(".faults")?.remove();
+    this.form.getRootNode().querySelector(".faults")?.remove();
     if (!faults.length) return;
     const link = ({ field, message }) => {
       const control = this.#control(field);
@@ -455,7 +473,8 @@ class Form extends HTMLElement {
       if (status === 202) {
         this.#notify();
         this.#tell("signed", { country: body.country });
-        return this.#checkInbox(body);
+        this.#checkInbox(body);
+        return markSigned(this.about.campaign);
       }
       if (status === 422 && content.errors) return this.#showFaults(content.errors);
       if (!isBusy(status)) return this.#fail(content.detail ?? this.#text("errors.internal"));
@@ -503,6 +522,7 @@ class Form extends HTMLElement {
       webmail && h("a", { class: "button", href: webmail, target: "_blank", rel: "noopener noreferrer" },
         this.#text("check_inbox.open_mailbox", { provider })),
       h("ol", {}, ["open", "press", "spam"].map((step) => h("li", {}, this.#text(`check_inbox.step_${step}`)))),
+      h("p", { class: "hint" }, this.#text("check_inbox.already")),
       h("h3", {}, this.#text("check_inbox.trouble_heading")),
       h("p", { class: "hint" }, this.#text("check_inbox.resend_hint")), resend, said,
       h("p", { class: "hint" }, this.#text("check_inbox.wrong_hint")),
@@ -636,10 +656,14 @@ class Counter extends HTMLElement {
     this.count = count;
     if (!this.number) this.#draw();
     const wanted = Number(this.getAttribute("goal"));
-    const goal = wanted > 0 ? wanted : count.next_goal;
+    const closed = count.closed_reason === "campaign_closed";
+    const goal = wanted > 0 ? wanted : closed ? count.goal : count.next_goal;
     const format = new Intl.NumberFormat(this.about.language);
     const { texts } = this.about;
-    this.goal.textContent = fill(texts[count.total < goal ? "counter.next_goal" : "counter.reached"], { goal: format.format(goal) });
+    const reached = count.total >= goal;
+    this.track.hidden = closed;
+    this.goal.hidden = closed && !reached;
+    this.goal.textContent = fill(texts[reached ? "counter.reached" : "counter.next_goal"], { goal: format.format(goal) });
     this.track.setAttribute("aria-valuemax", goal);
     this.track.setAttribute("aria-valuenow", Math.min(goal, count.total));
     this.bar.style.width = `${Math.min(100, (100 * count.total) / goal)}%`;
@@ -663,7 +687,7 @@ class Counter extends HTMLElement {
   }
 
   #rise(total, format) {
-    const from = this.#shown;
+    const from = this.#shown || Math.min(1, total); // nobody starts with a zero
     this.#shown = total;
     const begun = performance.now();
     const quick = document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -679,16 +703,26 @@ class Counter extends HTMLElement {
   #write(number, format) {
     const { texts, language } = this.about;
     const form = new Intl.PluralRules(language).select(number);
-    const text = texts[`counter.signed.${form}`] ?? texts["counter.signed.other"];
-    const [before, after] = text.split("{number}");
+    const signed = texts[`counter.signed.${form}`] ?? texts["counter.signed.other"];
+    const [before, after] = number ? signed.split("{number}") : ["", ""];
     this.before.textContent = before;
-    this.number.textContent = format.format(number);
+    this.number.textContent = number ? format.format(number) : this.count.closed_reason ? "" : texts["counter.first"];
     this.after.textContent = after;
   }
 }
 
 customElements.get("undersign-form") || customElements.define("undersign-form", Form);
 customElements.get("undersign-counter") || customElements.define("undersign-counter", Counter);
+
+/** The first language of the browser's that the page's menu has, offered in its own words. */
+const offerLanguage = () => {
+  const links = [...document.querySelectorAll(".languages a")];
+  const readable = navigator.languages.map((tag) => links.find(({ lang }) => lang === tag.split("-")[0].toLowerCase()));
+  const link = readable.find((found) => found);
+  if (!link?.dataset.offer) return;
+  const offer = h("a", { href: link.href, hreflang: link.lang }, link.dataset.offer);
+  link.closest("details").after(h("p", { class: "top", lang: link.lang }, offer));
+};
 
 /**
  * Where a link says its reader comes from goes along with the form, and into another language. Here and not in the page
@@ -703,6 +737,9 @@ const carrySource = () => {
 
 if (OWN) {
   carrySource();
+  offerLanguage();
+  const inbox = document.querySelector("[data-signed]");
+  if (inbox) markSigned(inbox.dataset.signed, inbox.dataset.form);
   enliven(document);
   const parents = document.documentElement.dataset.framedBy?.split(" ") ?? [];
   if (parents.length && parent !== window) {
