@@ -38,7 +38,7 @@ async def test_a_signature_counts_from_the_button_until_it_is_withdrawn(
     await expect(walk.page.locator("main")).to_contain_text(address)
 
     await follow_the_mail(walk, address, "Open my confirmation page")
-    await walk.is_at("Not counted yet")
+    await walk.is_at("Confirm your signature")
     await expect(walk.page.locator("main")).to_contain_text("Germany")
     await walk.presses("Confirm my signature")
     await walk.is_at(CONFIRMED)
