@@ -65,7 +65,7 @@ def petition(
         headers=headers,
         scripted=True,
         public_url=public_url,
-        og_locale=sharing.og_locale,
+        og_locale=sharing.og_locale(locale.language),
         closed_reason=closed_reason,
         moved=moved,
         **_form(campaign, locale, form),

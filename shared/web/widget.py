@@ -4,6 +4,8 @@ Which partner's page it is, the script finds out from `partners`, by the page's 
 this for each language, not one for each page.
 """
 
+from collections.abc import Set
+
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Form, FormPartner, FormSender, FormSharing
@@ -33,11 +35,19 @@ KEYS = frozenset(
     """.split()
 )
 
+#: Of these, what only the script's own form says: our own pages have theirs already, and need not load it twice.
+OF_ITS_FORM = frozenset(
+    """
+    form.age_hint form.country form.country_empty form.email form.email_hint form.heading form.name
+    form.newsletter form.next_step form.no form.optional form.postal_code form.privacy form.promise form.yes
+    """.split()
+)
+
 
 def form(
     campaign: Campaign, locale: Locale, *, embedded: bool, public_url: str, closed_reason: ClosedReason | None
 ) -> Form:
-    """Describe the form in one language. `embedded`: for another page than ours, to list the countries on."""
+    """Describe the form in one language. `embedded`: for another page than ours, which has no form of its own."""
     texts = campaign.text(locale.language)
     return Form(
         campaign=campaign.id,
@@ -61,7 +71,7 @@ def form(
         subject=locale("mail.confirm.subject", title=texts.title),
         mailboxes=mail_providers.webmail_by_domain(campaign.sender.address),
         share=FormSharing(services=sharing.SERVICES, primary=sharing.PRIMARY),
-        texts=_texts(campaign, locale),
+        texts=_texts(campaign, locale, KEYS if embedded else KEYS - OF_ITS_FORM),
     )
 
 
@@ -72,7 +82,7 @@ class _Unfilled(dict[str, str]):
         return f"{{{name}}}"
 
 
-def _texts(campaign: Campaign, locale: Locale) -> dict[str, str]:
+def _texts(campaign: Campaign, locale: Locale, keys: Set[str]) -> dict[str, str]:
     values = {
         "title": campaign.text(locale.language).title,
         "age": str(campaign.minimum_age),
@@ -82,5 +92,5 @@ def _texts(campaign: Campaign, locale: Locale) -> dict[str, str]:
     return {
         key: text.format_map(_Unfilled(values))
         for key, text in locale.texts.items()
-        if key in KEYS or key.rpartition(".")[0] in KEYS
+        if key in keys or key.rpartition(".")[0] in keys
     }

@@ -303,7 +303,7 @@ class TestCounter:
         await expect(counter.locator(".counted")).to_be_attached()
 
         async def is_said() -> bool:
-            parts = await counter.evaluate("e => [...e.shadowRoot.children].map(child => child.innerText)")
+            parts = await counter.evaluate("e => [...e.shadowRoot.children].map(c => c.hidden ? '' : c.innerText)")
             return " ".join(" ".join(parts).split()) == text
 
         await until_async(is_said)
