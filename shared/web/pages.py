@@ -7,6 +7,7 @@ value.
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -360,7 +361,8 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
 
 @cache
 def _style() -> Markup:
-    return Markup((FOLDER / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+    return Markup(re.sub(r"\s*([{};,])\s*", r"\1", style))  # noqa: S704 - our own file
 
 
 def compile_templates(folder: Path) -> None:

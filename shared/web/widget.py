@@ -35,11 +35,14 @@ KEYS = frozenset(
     """.split()
 )
 
-#: Of these, what only the script's own form says: our own pages have theirs already, and need not load it twice.
-OF_ITS_FORM = frozenset(
+#: Of these, what the script says on partners' pages only, above all in the form that it makes. Our own pages have
+#: their form already, and need not load its texts twice.
+FOR_PARTNERS = frozenset(
     """
+    error.dates error_titles.campaign_closed error_titles.campaign_paused errors.campaign_paused
     form.age_hint form.country form.country_empty form.email form.email_hint form.heading form.name
     form.newsletter form.next_step form.no form.optional form.postal_code form.privacy form.promise form.yes
+    sending.hosted sending.not_registered
     """.split()
 )
 
@@ -71,7 +74,7 @@ def form(
         subject=locale("mail.confirm.subject", title=texts.title),
         mailboxes=mail_providers.webmail_by_domain(campaign.sender.address),
         share=FormSharing(services=sharing.SERVICES, primary=sharing.PRIMARY),
-        texts=_texts(campaign, locale, KEYS if embedded else KEYS - OF_ITS_FORM),
+        texts=_texts(campaign, locale, KEYS if embedded else KEYS - FOR_PARTNERS),
     )
 
 

@@ -200,10 +200,10 @@ class TestFaults:
 @pytest.mark.parametrize(
     ("browsers", "path", "offered"),
     [
-        ("de-AT", "?lang=en", "Diese Seite gibt es auf Deutsch."),
-        ("el-GR", "/progress?lang=de", "Αυτή η σελίδα υπάρχει και στα ελληνικά."),
-        ("de-AT", "/privacy?lang=en", "Diese Seite gibt es auf Deutsch."),
-        ("de-AT", "/links?lang=fr", "Diese Seite gibt es auf Deutsch."),
+        ("de-AT", "?lang=en", "Auf Deutsch lesen"),
+        ("el-GR", "/progress?lang=de", "Διαβάστε στα ελληνικά"),
+        ("de-AT", "/privacy?lang=en", "Auf Deutsch lesen"),
+        ("de-AT", "/links?lang=fr", "Auf Deutsch lesen"),
         ("de-AT", "?lang=de", None),
         ("en-US", "?lang=en", None),
         ("ja-JP", "?lang=en", None),
@@ -235,7 +235,7 @@ async def test_the_offer_keeps_partner_and_source(browser: Browser, running: Ser
     page = await context.new_page()
     await page.goto(f"/c/{CAMPAIGN}?lang=en&partner={PARTNER}&source=flyer")
 
-    await page.get_by_role("link", name="Diese Seite gibt es auf Deutsch.").click()
+    await page.get_by_role("link", name="Auf Deutsch lesen").click()
 
     await page.wait_for_url(f"**/c/{CAMPAIGN}?lang=de&partner={PARTNER}&source=flyer")
     await context.close()
