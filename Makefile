@@ -64,6 +64,9 @@ apply: $(VENV)/run.stamp ## Apply changed settings, such as a relay's rate, to w
 rollback: $(VENV)/run.stamp ## Roll back to what was live before; TO=RELEASE for another
 	@$(BIN)/python -m infra.deploy.deploy rollback $(ENV) $(if $(TO),--to $(TO))
 
+retire: $(VENV)/run.stamp ## Take a deployment down once its petitions are over; leaves the last count and the pages
+	@$(BIN)/python -m infra.deploy.retire $(ENV)
+
 matrix: $(VENV)/run.stamp ## Write who may do what into infra/README.md, from the plan
 	@$(BIN)/python -m infra.deploy.access_matrix --write
 
@@ -129,4 +132,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback matrix lock vendor clean cost bench spike
+.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor clean cost bench spike

@@ -10,9 +10,11 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pyrage
 from jinja2 import Template
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -34,17 +36,22 @@ def main() -> None:
     os.umask(0o077)  # addresses and live links lie in its folder, for nobody else on this machine
     port = _port(os.environ.get("PORT", "8080"))
     folder = Path(os.environ.get("LOCAL_FOLDER", "var"))
-    for name, value in _local_environment(folder, port).items():
-        os.environ.setdefault(name, value)
     try:
+        # First of all: of two servers that are started at once, one alone may make the secrets.
         listener = server.listen("127.0.0.1", port)
+        for name, value in _local_environment(folder, port).items():
+            os.environ.setdefault(name, value)
         campaigns = _example_first(runtime.embed().campaigns)
         functions = server.load_functions(listener)
     except ConfigurationError as error:
         raise SystemExit(str(error)) from None
     _print_addresses(os.environ["PUBLIC_URL"], campaigns, folder)
     served = [*_local_routes(folder, campaigns[0]), *server.one_origin(functions)]
-    server.run(server.create_app(functions["deliver"], served, folder / "tasks.db"), listener)
+    app = server.create_app(functions["deliver"], served, folder / "tasks.db")
+    # Another name that leads to this machine is a page that wants to read the outbox (DNS rebinding).
+    hosts = ["localhost", "127.0.0.1", urlsplit(os.environ["PUBLIC_URL"]).hostname or ""]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    server.run(app, listener)
 
 
 def _local_routes(folder: Path, campaign: str) -> list[BaseRoute]:

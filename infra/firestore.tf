@@ -1,4 +1,7 @@
 locals {
+  # What is lost for good if somebody deletes it by mistake: databases and secrets.
+  is_protected = var.environment == "production" && !var.retiring
+
   # The database of the signatures, once it is there.
   database = google_firestore_database.main[var.database].name
 
@@ -37,9 +40,9 @@ resource "google_firestore_database" "main" {
   type                              = "FIRESTORE_NATIVE"
   concurrency_mode                  = "OPTIMISTIC"
   point_in_time_recovery_enablement = "POINT_IN_TIME_RECOVERY_ENABLED"
-  delete_protection_state           = var.environment == "production" ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
+  delete_protection_state           = local.is_protected ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
   # Whatever becomes of the configuration, the signatures stay.
-  deletion_policy = var.environment == "production" ? "ABANDON" : "DELETE"
+  deletion_policy = local.is_protected ? "ABANDON" : "DELETE"
 
   depends_on = [google_project_service.this]
 }
@@ -60,8 +63,8 @@ resource "google_firestore_database" "spool" {
   concurrency_mode = "OPTIMISTIC"
   # What has been swept into the queue must be gone.
   point_in_time_recovery_enablement = "POINT_IN_TIME_RECOVERY_DISABLED"
-  delete_protection_state           = var.environment == "production" ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
-  deletion_policy                   = var.environment == "production" ? "ABANDON" : "DELETE"
+  delete_protection_state           = local.is_protected ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
+  deletion_policy                   = local.is_protected ? "ABANDON" : "DELETE"
 
   depends_on = [google_project_service.this]
 }

@@ -19,7 +19,7 @@ resource "google_secret_manager_secret" "this" {
   secret_id = each.value
 
   # Without the pepper everybody could sign twice, and without deliver's identities what waits is lost.
-  deletion_protection = var.environment == "production"
+  deletion_protection = local.is_protected
 
   # A version that is destroyed is disabled at once, and can be enabled again for 30 days.
   version_destroy_ttl = "2592000s"

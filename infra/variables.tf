@@ -251,3 +251,9 @@ variable "watched_campaign" {
   type        = string
   default     = "reclaim-your-face"
 }
+
+variable "retiring" {
+  description = "Whether all is being removed, so that databases and secrets lose their protection. Given by `make retire` alone, after its questions."
+  type        = bool
+  default     = false
+}

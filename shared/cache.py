@@ -76,7 +76,7 @@ class StaleWhileRevalidate(Generic[T]):
         Raises:
             Unavailable, ValidationError: there is no value yet, and the source gives none.
         """
-        entry = self._entries[campaign]
+        entry = self._entry(campaign, now)
         is_fresh = now - entry.tried_at < self._max_age and self._is_checked(entry, now)
         if entry.value is not None and is_fresh:
             return entry.value
@@ -99,7 +99,7 @@ class StaleWhileRevalidate(Generic[T]):
         For `TIMEOUT_SECONDS` at most. While the source is unavailable, one refresh after the other ends without a
         value, and nobody waits.
         """
-        entry = self._entries[campaign]
+        entry = self._entry(campaign, now)
         if self._is_checked(entry, now):
             return
         done, _ = await asyncio.wait([self._refresh(campaign, entry, now)], timeout=TIMEOUT_SECONDS)
@@ -108,7 +108,7 @@ class StaleWhileRevalidate(Generic[T]):
 
     def peek(self, campaign: str, now: datetime) -> T | None:
         """Return the last value at once, None before the first; if it is stale, start a refresh."""
-        entry = self._entries[campaign]
+        entry = self._entry(campaign, now)
         if now - entry.tried_at >= self._max_age:
             self._refresh(campaign, entry, now)
         return entry.value
@@ -117,6 +117,12 @@ class StaleWhileRevalidate(Generic[T]):
         """Wait for the refreshes that are under way."""
         refreshes = [entry.refresh for entry in self._entries.values() if entry.refresh]
         await asyncio.gather(*refreshes, return_exceptions=True)
+
+    def _entry(self, campaign: str, now: datetime) -> _Entry[T]:
+        entry = self._entries[campaign]
+        if entry.tried_at - now > self._max_age:  # the clock was set back, and no time holds any more
+            entry.read_at = entry.checked_at = entry.tried_at = entry.logged_at = _NEVER
+        return entry
 
     def _is_checked(self, entry: _Entry[T], now: datetime) -> bool:
         return now - entry.checked_at < self._max_unchecked

@@ -4,6 +4,7 @@ Only the fields listed here are ever written, and none of them can hold an addre
 address. Exceptions are logged by type and place, without their text, which could quote what a client sent.
 """
 
+import contextlib
 import json
 import logging
 import sys
@@ -34,8 +35,10 @@ def event(name: str, severity: Severity = "INFO", **fields: str | int | float | 
         "event": name,
         **{key: value for key, value in fields.items() if value is not None},
     }
-    sys.stdout.write(json.dumps(line, ensure_ascii=True) + "\n")
-    sys.stdout.flush()
+    # Where the disk is full or the reader gone, the line is lost, and not the signature that it is about.
+    with contextlib.suppress(OSError):
+        sys.stdout.write(json.dumps(line, ensure_ascii=True) + "\n")
+        sys.stdout.flush()
 
 
 def exception(name: str, error: BaseException, **fields: str | int | float | None) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     Json,
@@ -23,6 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from shared.errors import ConfigurationError
+from shared.models.whole_numbers import whole_number
 
 VERSION = "0.1.0"
 
@@ -42,6 +44,9 @@ def _check_secret(secret: SecretStr) -> SecretStr:
         raise ValueError(f"needs at least {_MIN_SECRET_CHARACTERS} characters, and no white space between them")
     return SecretStr(value)
 
+
+#: 8080 or 8_080, and not 8.080.
+WholeNumber = Annotated[int, BeforeValidator(whole_number)]
 
 #: Exactly one secret of at least 32 characters.
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
@@ -116,10 +121,10 @@ class RelaySettings(BaseModel):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
     host: str = Field(min_length=1)
-    port: int = Field(default=587, ge=1, le=65535)
+    port: WholeNumber = Field(default=587, ge=1, le=65535)
     user: str | None = None
     mails_per_second: float = Field(gt=0, allow_inf_nan=False)
-    connections: int = Field(ge=1)
+    connections: WholeNumber = Field(ge=1)
     starttls: bool = True
 
     @property
@@ -256,7 +261,7 @@ class ServerSettings(DeliverSettings):
     mail: SmtpSettings
     throwaway_recipient: None = Field(default=None, description="for make run alone: leave it out")
     host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=1, le=65535)
+    port: WholeNumber = Field(default=8080, ge=1, le=65535)
 
 
 class CanarySettings(Settings):

@@ -10,7 +10,8 @@ from desk import runtime, workspace
 from desk.errors import CommandError
 from desk.terminal.output import out
 from shared import campaigns
-from shared.campaigns import loader
+from shared.campaigns import loader, markdown
+from shared.campaigns.model import CANARY
 from shared.campaigns.problems import CampaignFiles
 from shared.errors import ConfigurationError
 
@@ -48,9 +49,11 @@ def _passes(file: Path, *, ready: bool) -> bool:
         _print(f"[red]does not load[/]  {file.name}", str(error).splitlines())
         return False
     files = loader.read(file)
-    unready = [files.describe(*error) for error in loaded.unready_keys()]
+    unready = [files.describe(*error) for error in (*loaded.unready_keys(), *markdown.errors(loaded))]
+    if loaded.id != CANARY:
+        unready += _to_do(files)
     verdict = "[yellow]not ready[/]      " if unready else "[green]ready[/]          "
-    _print(f"{verdict}{file.name}", [*unready, *_to_do(files)])
+    _print(f"{verdict}{file.name}", unready)
     return not (ready and unready)
 
 

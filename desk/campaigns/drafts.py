@@ -61,7 +61,7 @@ def _facts(campaign: Campaign) -> Mapping[str, Any]:
         "throwaway": THROWAWAY,
         "min_recipients": MIN_RECIPIENTS,
         "proven": len(set(campaign.sealing.recipients)) - len(set(campaign.sealing.unproven)),
-        "confirmed_until": campaign.closes + CONFIRM_GRACE,
+        "confirmed_until": campaign.last_day + CONFIRM_GRACE,
         "entities": entities,
         "min_shown": MIN_SHOWN,
         "log_fields": sorted(log.FIELDS),

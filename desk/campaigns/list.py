@@ -72,7 +72,7 @@ def state(campaign: Campaign, overlay: Overlay, now: datetime) -> str:
     """Return how a campaign stands, in a word or two."""
     if overlay.purged:
         return "purged"
-    if now.date() < campaign.opens:
+    if not campaign.has_opened(now):
         return "not yet open"
     if not campaign.is_open(now):
         return "closed"

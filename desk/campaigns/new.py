@@ -5,7 +5,6 @@ lists these until they are deleted.
 """
 
 import tempfile
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,12 +19,10 @@ from desk.errors import CommandError
 from desk.terminal import prompts
 from desk.terminal.output import out
 from shared import campaigns
-from shared.campaigns import problems
+from shared.campaigns import drafted, problems
 from shared.campaigns.types import Address, FileName, HttpsUrl, OneLine, Recipient
 from shared.clock import utc_now
-
-#: Where the European Data Protection Board lists the authorities; one of them is everybody's.
-AUTHORITY_LIST = "https://www.edpb.europa.eu/about-edpb/about-edpb/members_en"
+from shared.models.whole_numbers import whole_number
 
 _RUNS_FOR = timedelta(days=365)
 #: Goals on the way, times a power of ten: 100, 250, 500, 1000, …
@@ -34,10 +31,10 @@ _FIRST_STEPS = 100
 
 
 def _check_drafted(language: str) -> str:
-    drafted = sorted(file.name.split(".")[1] for file in templates.FOLDER.glob("campaign.*.toml"))
-    if language not in drafted:
+    known = drafted.languages()
+    if language not in known:
         raise ValueError(
-            f"texts are drafted in {', '.join(drafted)}: begin with one, and translate it in a file of its own"
+            f"texts are drafted in {', '.join(known)}: begin with one, and translate it in a file of its own"
         )
     return language
 
@@ -55,6 +52,7 @@ def _split(given: Any) -> Any:
 
 
 Day = Annotated[date, BeforeValidator(_read_day)]
+Whole = Annotated[int, BeforeValidator(whole_number)]
 
 
 class Beginning(BaseModel, frozen=True, extra="forbid"):
@@ -72,11 +70,11 @@ class Beginning(BaseModel, frozen=True, extra="forbid"):
     language: Annotated[str, BeforeValidator(_check_drafted)] = Field(
         description="the petition's language, as in en"
     )
-    goal: int = Field(ge=1, description="how many signatures you want")
+    goal: Whole = Field(ge=1, description="how many signatures you want")
     opens: Day = Field(description="the first day on which one can sign")
     closes: Day = Field(description="the last day on which one can sign")
-    minimum_age: int = Field(ge=13, le=21, description="the age, in years, from which one may sign")
-    retention_days: int = Field(ge=1, le=3650, description="how many days after the close signatures are kept")
+    minimum_age: Whole = Field(ge=13, le=21, description="the age, in years, from which one may sign")
+    retention_days: Whole = Field(ge=1, le=3650, description="how many days after the close signatures are kept")
     recipient: Annotated[tuple[Recipient, ...], BeforeValidator(_split)] = Field(
         description="the public keys (age1…) of those who will read the signatures, with spaces between"
     )
@@ -201,14 +199,12 @@ def _flag(name: str) -> str:
 
 def _text(begun: Beginning, today: date) -> str:
     values = begun.model_dump()
-    drafted = tomllib.loads((templates.FOLDER / f"campaign.{begun.language}.toml").read_text(encoding="utf-8"))
     return templates.render(
         "campaign.toml.j2",
         **values,
         today=today,
         goal_steps=begun.goal_steps,
-        authority_list=AUTHORITY_LIST,
-        words={key: text.format(**values) for key, text in drafted.items()},
+        words={key: text.format(**values) for key, text in drafted.texts(begun.language).items()},
     )
 
 

@@ -4,7 +4,7 @@ import shutil
 import stat
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from desk.errors import CommandError
 from desk.keys import identities
 from shared import campaigns
 from shared.campaigns.model import Proof, digest_of
+from shared.campaigns.toml_lines import Lines
 from shared.crypto.sealing import Opener, parse_recipient, seal
 from shared.errors import ConfigurationError
 
@@ -39,7 +40,7 @@ def write_test(file: Path, recipient: str) -> Proof:
 
 
 def write_proofs(file: Path, proofs: Iterable[Proof]) -> None:
-    """Replace the proofs in the campaign file; the rest of it stays as it is.
+    """Replace the proofs in the campaign file; all else, comments included, stays where it is.
 
     Raises:
         CommandError: it could not be done so that the file still loads, and was not; says what to write into it.
@@ -68,24 +69,69 @@ def _with_proofs(text: str, proofs: Sequence[Mapping[str, str]]) -> str | None:
     """
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     only_crlf = "\r\n" in text and "\n" not in text.replace("\r\n", "")
-    for as_tables in (True, False):
-        written = _written(text.removeprefix(mark), proofs, as_tables=as_tables)
+    for write in (_as_tables, _as_list):
+        written = _written(text.removeprefix(mark), proofs, write)
         if written is not None:
             return mark + (written.replace("\r\n", "\n").replace("\n", "\r\n") if only_crlf else written)
     return None
 
 
-def _written(text: str, proofs: Sequence[Mapping[str, str]], *, as_tables: bool) -> str | None:
+def _written(
+    text: str, proofs: Sequence[Mapping[str, str]], write: Callable[[str, Sequence[Mapping[str, str]]], str]
+) -> str | None:
     """Return the text with these proofs; None if it would then say anything else than it should."""
     try:
         wanted: dict[str, Any] = tomllib.loads(text)
         wanted["sealing"]["proofs"] = proofs
-        document = tomlkit.parse(text)
-        document["sealing"]["proofs"] = tomlkit.item(proofs) if as_tables else _list(proofs)
-        written = tomlkit.dumps(document)
+        written = write(text, proofs)
         return written if tomllib.loads(written) == wanted else None
-    except (TOMLKitError, tomllib.TOMLDecodeError):
+    except (KeyError, TOMLKitError, tomllib.TOMLDecodeError):
         return None
+
+
+def _as_tables(text: str, proofs: Sequence[Mapping[str, str]]) -> str:
+    """Change the lines of each proof, and add those of new ones below the last.
+
+    Line by line, because tomlkit counts a comment above a table to the table before it, and would add below that.
+    """
+    kept, new = (
+        list(tomllib.loads(text)["sealing"].get("proofs", ())),
+        {each["recipient"]: each for each in proofs},
+    )
+    located, lines = Lines(text), text.split("\n")
+    end = located.last_line_of(("sealing",))
+    for index, old in enumerate(kept):
+        _change_proof(lines, located, index, old, new.pop(old["recipient"], None))
+    added = (f"\n[[sealing.proofs]]\n{tomlkit.dumps(proof)}" for proof in new.values())
+    lines[end - 1] = "\n".join([lines[end - 1], *(table.rstrip("\n") for table in added)])
+    return "\n".join(line for line in lines if line != _REMOVED)
+
+
+#: Stands for a line that is left out: no line of a text holds a line break.
+_REMOVED = "\n"
+
+
+def _change_proof(
+    lines: list[str], located: Lines, index: int, old: Mapping[str, str], new: Mapping[str, str] | None
+) -> None:
+    """Change the lines of one proof in place; without a new one, remove them."""
+    path = ("sealing", "proofs", index)
+    for key, value in old.items():
+        line = located.line_of((*path, key)) - 1
+        lines[line] = lines[line].replace(value, new[key]) if new and key in new else _REMOVED
+    if new is None:
+        header = located.line_of(path) - 1
+        lines[header] = _REMOVED
+        if not lines[header - 1]:
+            lines[header - 1] = _REMOVED
+    elif added := {key: value for key, value in new.items() if key not in old}:
+        lines[located.last_line_of(path) - 1] += f"\n{tomlkit.dumps(added)}".rstrip("\n")
+
+
+def _as_list(text: str, proofs: Sequence[Mapping[str, str]]) -> str:
+    document = tomlkit.parse(text)
+    document["sealing"]["proofs"] = _list(proofs)
+    return tomlkit.dumps(document)
 
 
 def _list(proofs: Sequence[Mapping[str, str]]) -> Array:

@@ -20,12 +20,15 @@ def hand_over(
     campaign: CampaignId,
     manifest: Annotated[Path, typer.Argument(help="manifest.json of the folder that `undersign open` made.")],
     to: Annotated[str, typer.Option(help="Whom they were given to.", prompt="Given to whom")],
-    file: Annotated[str, typer.Option(help="Which file of that folder was given.")] = "signatures.csv",
+    file: Annotated[
+        str | None, typer.Option(help="Which file of that folder was given; by default all signatures.")
+    ] = None,
 ) -> None:
     """Record that signatures were handed over: to whom, how many, and the sum of the very file."""
     opened = _read_manifest(manifest)
     if opened.campaign != campaign:
         raise CommandError(f"{manifest} is of {opened.campaign or 'no campaign'}, not of {campaign}.")
+    file = file or next((name for name in opened.files if Path(name).stem == "signatures"), "signatures.csv")
     if file not in opened.files:
         raise CommandError(f"{manifest} names no {file}. It names: {', '.join(opened.files)}.")
     given = opened.files[file]
@@ -37,7 +40,8 @@ def hand_over(
     record = validate(HandOver, values)
 
     def append(overlay: Overlay, _: Campaign) -> Overlay:
-        return overlay.model_copy(update={"hand_overs": (*overlay.hand_overs, record)})
+        others = tuple(each for each in overlay.hand_overs if each != record)
+        return overlay.model_copy(update={"hand_overs": (*others, record)})
 
     _, place = asyncio.run(change_overlay(campaign, append))
     out.print(

@@ -2,7 +2,8 @@
 
 Spreadsheets run a cell that begins with = + - or @ as a formula, so these get an apostrophe in front. Some split a
 line at every semicolon, comma or tab, even within quotes, so there is one also where a cell would begin then
-(https://owasp.org/www-community/attacks/CSV_Injection). NDJSON holds every value unchanged.
+(https://owasp.org/www-community/attacks/CSV_Injection). NDJSON holds every value unchanged, and so does the table
+for Excel, whose cells are all text.
 
 Anybody who knows the campaign's public key can seal anything. A line that is not as it was exported is reported,
 and costs no other line.
@@ -15,7 +16,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -31,6 +32,7 @@ from desk.errors import CommandError
 from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.signatures import export
 from desk.signatures.export import MANIFEST, SIGNATURES, Manifest, PartnerFile
+from desk.signatures.workbook import Workbook
 from desk.terminal.output import out, pluralize, table
 from desk.terminal.progress import progress_bar
 from shared.clock import utc_now
@@ -54,6 +56,7 @@ _GIVE_UP_AFTER_LINES = 100
 
 class Kind(StrEnum):
     CSV = "csv"
+    XLSX = "xlsx"
     NDJSON = "ndjson"
 
 
@@ -102,7 +105,12 @@ def open_export(
     identity: IdentityFiles = None,
     to: Annotated[Path | None, typer.Option(help="The folder to write to; by default EXPORT-opened.")] = None,
     kind: Annotated[Kind, typer.Option(help="What to write.")] = Kind.CSV,
-    excel: Annotated[bool, typer.Option("--excel", help="Begin CSV files with the mark Excel needs.")] = False,
+    xlsx: Annotated[
+        bool, typer.Option("--xlsx", help="Write tables for Excel, whose cells are all text: --kind xlsx.")
+    ] = False,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="Begin CSV files with the mark Excel needs; --xlsx is safer.")
+    ] = False,
     per_country: Annotated[
         bool, typer.Option("--per-country", help="Write a file for each country as well.")
     ] = False,
@@ -111,6 +119,9 @@ def open_export(
     ] = False,
 ) -> None:
     """Open an export with your key, into tables. Needs no network and no database."""
+    if xlsx and kind is Kind.NDJSON:
+        raise CommandError("Choose one of the two: --xlsx or --kind ndjson.")
+    kind = Kind.XLSX if xlsx else kind
     source = export / SIGNATURES if export.is_dir() else export
     manifest = _manifest(source)
     sha256 = _check(source, manifest)
@@ -180,6 +191,10 @@ def _check(source: Path, manifest: Manifest | None) -> str:
             f"where it was exported. To open it as it is, take it out of this folder."
         )
     return sha256
+
+
+#: What a table has in its columns.
+Row = Mapping[str, str | bool | None]
 
 
 @dataclass(frozen=True)
@@ -261,7 +276,8 @@ class Tables(ExitStack):
         self._encoding = "utf-8-sig" if excel and kind is Kind.CSV else "utf-8"
         self._per_country = per_country
         self._per_partner = per_partner
-        self._files = dict[str, TextIO]()
+        #: Of each file that is open, what writes a row to it.
+        self._writers = dict[str, Callable[[Row], object]]()
         self.signatures = 0
         self.by_country = Counter[str]()
         self.by_partner = Counter[str]()
@@ -282,23 +298,25 @@ class Tables(ExitStack):
         if signature.partner:
             self.by_partner[signature.partner] += 1
 
-    def _write(self, stem: str, row: Mapping[str, str | bool | None]) -> None:
+    def _write(self, stem: str, row: Row) -> None:
         name = f"{stem}.{self._kind}"
-        file = self._file(name)
-        if self._kind is Kind.CSV:
-            _write_csv(file, [_cell(value) for value in row.values()])
-        else:
-            file.write(f"{json.dumps(row, ensure_ascii=False)}\n")
+        if name not in self._writers:
+            self._writers[name] = self._begin(name)
+        self._writers[name](row)
         self.written[name] += 1
 
-    def _file(self, name: str) -> TextIO:
-        if name not in self._files:
-            file = private_files.open_private(self._folder / name)
-            # RFC 4180 ends lines with CR LF, which the writer writes itself.
-            self._files[name] = self.enter_context(io.TextIOWrapper(file, encoding=self._encoding, newline=""))
-            if self._kind is Kind.CSV:
-                _write_csv(self._files[name], COLUMNS)
-        return self._files[name]
+    def _begin(self, name: str) -> Callable[[Row], object]:
+        """Open a file, write its headings, and return what writes a row to it."""
+        file = self.enter_context(private_files.open_private(self._folder / name))
+        if self._kind is Kind.XLSX:
+            workbook = self.enter_context(Workbook(file, self._folder, COLUMNS))
+            return lambda row: workbook.add([_text(value) for value in row.values()])
+        # RFC 4180 ends lines with CR LF, which the writer writes itself.
+        text = self.enter_context(io.TextIOWrapper(file, encoding=self._encoding, newline=""))
+        if self._kind is Kind.NDJSON:
+            return lambda row: text.write(f"{json.dumps(row, ensure_ascii=False)}\n")
+        _write_csv(text, COLUMNS)
+        return lambda row: _write_csv(text, [_defused(_text(value)) for value in row.values()])
 
 
 def _write_csv(file: TextIO, cells: Sequence[str]) -> None:
@@ -306,14 +324,19 @@ def _write_csv(file: TextIO, cells: Sequence[str]) -> None:
     csv.writer(file, quoting=csv.QUOTE_ALL).writerow(cells)
 
 
-def _cell(value: str | bool | None) -> str:
-    """Write a value so that a spreadsheet shows it and does not run it."""
+def _text(value: str | bool | None) -> str:
+    """Write a value as text."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    shown = _BEGINNING.sub(lambda found: f"{found[1]}'{found[2]}" if found[2] else found[0], value)
-    return f"'{shown}" if value.startswith(("\t", "\r", "\n")) else shown
+    return value
+
+
+def _defused(text: str) -> str:
+    """Write a text so that a spreadsheet that reads it from CSV shows it and does not run it."""
+    shown = _BEGINNING.sub(lambda found: f"{found[1]}'{found[2]}" if found[2] else found[0], text)
+    return f"'{shown}" if text.startswith(("\t", "\r", "\n")) else shown
 
 
 def _print_summary(opened: Opened, folder: Path) -> None:

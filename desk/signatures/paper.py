@@ -13,8 +13,18 @@ from desk.workspace import CampaignId, change_overlay, open_campaign
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay, Paper
 from shared.clock import utc_now
+from shared.models.whole_numbers import whole_number
 
 app = typer.Typer(help="Signatures on paper, by country.", no_args_is_help=True)
+
+
+def _check_number(number: str) -> str:
+    """Refuse a number before the note is asked for."""
+    try:
+        whole_number(number)
+    except ValueError as error:
+        raise CommandError(f"number: {error}") from None
+    return number
 
 
 # A number below zero is not an option of this command.
@@ -22,7 +32,12 @@ app = typer.Typer(help="Signatures on paper, by country.", no_args_is_help=True)
 def add_paper(
     campaign: CampaignId,
     country: Annotated[str, typer.Argument(help="ISO 3166-1, as in DE.")],
-    number: Annotated[int, typer.Argument(help="How many; a negative number corrects an earlier one.")],
+    number: Annotated[
+        str,
+        typer.Argument(
+            help="How many, as in 1200; a negative number corrects an earlier one.", callback=_check_number
+        ),
+    ],
     note: Annotated[str, typer.Option(help="Where they come from and who counted them.", prompt=True)],
 ) -> None:
     """Add signatures on paper."""

@@ -66,7 +66,7 @@ def _check_time(campaign: Campaign, now: datetime) -> None:
     Raises:
         CommandError: it is too early.
     """
-    if now.date() < campaign.purged_on:
+    if not campaign.may_be_purged(now):
         raise CommandError(
             f"Too early: {campaign.id} keeps its signatures until {campaign.purged_on}, "
             f"{campaign.privacy.retention_days} days after it closes. To purge earlier, change "

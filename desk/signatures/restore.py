@@ -115,5 +115,5 @@ async def _remove_again(maintenance: Restorable, removal: Removal) -> bool:
         signature = (await maintenance.find(address)).signature
         if not signature or all(each.signed_at <= removal.at for each in signature.submissions):
             return bool(await maintenance.forget(address))
-    outcome = await maintenance.withdraw(removal.campaign, removal.digest, removal.at)
+    outcome = await maintenance.withdraw(removal.campaign, removal.digest, removal.at, deferred=True)
     return outcome is not Withdrawal.ALREADY

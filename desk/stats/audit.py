@@ -8,10 +8,13 @@ import typer
 from rich.table import Table
 
 from desk.errors import CommandError
-from desk.store.maintenance import Difference, Recount
+from desk.store.maintenance import Difference, Maintenance
 from desk.terminal.output import out, print_text, table
 from desk.terminal.progress import progress_bar
 from desk.workspace import CampaignId, open_campaign
+from shared.errors import StoreUnavailable
+
+_MAX_REPAIRS = 5
 
 
 def audit(
@@ -24,39 +27,57 @@ def audit(
 
     Ends with status 1 where they differ and were not repaired.
     """
-    recount, place = asyncio.run(_audit(campaign, repair=repair))
-    differences = recount.differences()
-    confirmed = recount.tally.total
-    out.print(f"{recount.records:,} records read, {confirmed:,} of them confirmed signatures.")
-    if not differences:
-        out.print("[green]The tally is right[/]: in all, in every country and partner.")
-        return
-    out.print(_table(differences))
-    if not repair:
-        out.print(f"[red]The tally is wrong[/] in {len(differences)} places. To repair it, add --repair.")
-        raise typer.Exit(1)
-    print_text(
-        "[green]Repaired[/] {number} numbers, in {place}; the counter shows it within seconds.",
-        number=len(differences),
-        place=place,
-    )
+    asyncio.run(_audit(campaign, repair=repair))
 
 
-async def _audit(campaign: str, *, repair: bool) -> tuple[Recount, str]:
-    """Recount and repair; return what was counted, and in words where."""
+async def _audit(campaign: str, *, repair: bool) -> None:
     async with open_campaign(campaign) as (_, desk):
         maintenance = desk.maintenance
         if purged := (await maintenance.overlay(campaign)).purged:
             raise CommandError(
                 f"{campaign} was purged on {purged:%Y-%m-%d}: its count is final, and there is nothing to recount."
             )
-        with progress_bar() as bar:
-            task = bar.add_task("Counting", total=None)
-            recount = await maintenance.recount(campaign, lambda number: bar.advance(task, number))
-            bar.update(task, total=recount.records)
-        if repair:
-            await maintenance.repair(campaign, recount.differences())
-        return recount, desk.place
+        differences = await _compare(maintenance, campaign)
+        if not differences:
+            return
+        if not repair:
+            out.print(f"[red]The tally is wrong[/] in {len(differences)} places. To repair it, add --repair.")
+            raise typer.Exit(1)
+        await _repair(maintenance, campaign, differences)
+        print_text("[green]Repaired[/], in {place}; the counter shows it within seconds.", place=desk.place)
+
+
+async def _repair(maintenance: Maintenance, campaign: str, differences: Sequence[Difference]) -> None:
+    """Repair the tally, and recount until it is right: whether a repair was done may not be known.
+
+    Raises:
+        CommandError: it still is not right after several repairs.
+    """
+    for _ in range(_MAX_REPAIRS):
+        try:
+            await maintenance.repair(campaign, differences)
+        except StoreUnavailable as error:
+            print_text("The database gave no answer ({error}): counting again.", error=str(error))
+        differences = await _compare(maintenance, campaign)
+        if not differences:
+            return
+    raise CommandError("The tally is still wrong. Something else changes it: look for what, and audit again.")
+
+
+async def _compare(maintenance: Maintenance, campaign: str) -> Sequence[Difference]:
+    """Recount, print what was found, and return what differs."""
+    with progress_bar() as bar:
+        task = bar.add_task("Counting", total=None)
+        recount = await maintenance.recount(campaign, lambda number: bar.advance(task, number))
+        bar.update(task, total=recount.records)
+    confirmed, differences = recount.tally.total, recount.differences()
+    out.print(f"{recount.records:,} records read, {confirmed:,} of them confirmed signatures.")
+    out.print(
+        _table(differences)
+        if differences
+        else "[green]The tally is right[/]: in all, in every country and partner."
+    )
+    return differences
 
 
 def _table(differences: Sequence[Difference]) -> Table:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date
 from pathlib import Path
 from typing import Annotated
 
@@ -27,19 +27,19 @@ def stats(
         list[Breakdown] | None, typer.Option(help="Divide the funnel; may be given several times.")
     ] = None,
     since: Annotated[
-        datetime | None, typer.Option(help="Signed on this day or later.", formats=["%Y-%m-%d"])
+        str | None, typer.Option(metavar="DAY", help="Signed on this day or later, as in 2026-11-01.")
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(help="Signed on this day or earlier.", formats=["%Y-%m-%d"])
+        str | None, typer.Option(metavar="DAY", help="Signed on this day or earlier, as in 2026-11-30.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a report with charts to this file.")] = None,
 ) -> None:
     """Show how far a campaign is, and how many were accepted, mailed, opened the link and confirmed."""
-    if since and until and until < since:
+    first, last = _day("--since", since), _day("--until", until)
+    if first and last and last < first:
         raise CommandError("--until lies before --since: nobody signed on no day.")
-    days = (since and since.date(), until and until.date())
-    found, known, line = asyncio.run(summary.gather(campaign, days, utc_now()))
+    found, known, line = asyncio.run(summary.gather(campaign, (first, last), utc_now()))
     if html:
         private_files.replace(html, report.render(found, known, line))
         out.print(f"Written to {html}. It holds small numbers, too: it is for the organisers' eyes.", markup=False)
@@ -47,6 +47,13 @@ def stats(
         out.print(found.model_dump_json(indent=2), markup=False)
     else:
         _print(found, by or [])
+
+
+def _day(option: str, given: str | None) -> date | None:
+    try:
+        return date.fromisoformat(given) if given else None
+    except ValueError:
+        raise CommandError(f"{option}: write a day, as in 2026-11-01, and not {given}") from None
 
 
 def _print(found: Stats, by: Sequence[Breakdown]) -> None:

@@ -100,7 +100,7 @@ async def post_withdraw(call: Call) -> Response:
     link, campaign = await _verify(call, Purpose.WITHDRAW)
     press = DeferredPress(purpose="withdraw", token=call.params["token"], pressed_at=deps.now())
     try:
-        outcome: str = await deps.store.withdraw(link.campaign, link.digest, press.pressed_at)
+        outcome: str = await deps.store.withdraw(link.campaign, link.digest, press.pressed_at, deferred=False)
     except StoreUnavailable as error:
         log.exception("store_unavailable", error.__cause__ or error, function="confirm")
         outcome = "deferred"

@@ -56,6 +56,8 @@ from shared.web.routes import DeliverPath
 deps = runtime.deliver()
 
 REMIND_AFTER = timedelta(hours=24)
+#: Longer than the queues wait between two attempts (infra/queue.tf).
+SECOND_AFTER = timedelta(minutes=70)
 LINKS_TTL = timedelta(days=1)
 JITTER = timedelta(minutes=10)
 #: A task that failed to open this often becomes a dead letter: with backoff up to an hour, after about a day.
@@ -138,6 +140,9 @@ async def _admit_submission(message: SubmissionMessage) -> None:
             await deps.envelopes.send(message, not_before=min(not_before, now + HORIZON))
         case Skip.SENT:  # by an attempt that may have failed before it scheduled the reminder
             await _schedule_reminder(message, now)
+    is_signed = isinstance(decision, GrantMail) and decision.kind is MailKind.SIGNED
+    if is_signed or decision in {Skip.SENT, Skip.CAPPED}:
+        await _schedule_second(message, now)
 
 
 async def _mail_submission(granted: GrantMail, message: SubmissionMessage, now: datetime) -> None:
@@ -154,6 +159,16 @@ async def _schedule_reminder(message: SubmissionMessage, now: datetime) -> None:
         submission_id=message.id, campaign=message.campaign, email=message.email, locale=message.locale
     )
     await deps.envelopes.send(reminder, not_before=now + REMIND_AFTER)
+
+
+async def _schedule_second(message: SubmissionMessage, now: datetime) -> None:
+    """Bring a submission of a confirmed address once more, for an earlier withdrawal may still be in the queue.
+
+    Without that, somebody who withdraws while the database is away, and signs again, is left with nothing.
+    """
+    if not message.is_second:
+        second = message.model_copy(update={"is_second": True})
+        await deps.envelopes.send(second, not_before=now + SECOND_AFTER)
 
 
 async def _mail_links(message: LinksMessage) -> None:
@@ -191,7 +206,7 @@ async def _apply_press(message: DeferredPress) -> None:
     link = deps.tokens.verify(purpose, message.token, message.pressed_at)
     campaign = _campaign(link.campaign)
     if purpose is Purpose.WITHDRAW:
-        await deps.store.withdraw(link.campaign, link.digest, message.pressed_at)
+        await deps.store.withdraw(link.campaign, link.digest, message.pressed_at, deferred=True)
         await _note_withdrawal(campaign, link.digest, message.pressed_at)
         return
     outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)

@@ -17,6 +17,7 @@ from pathlib import Path
 from infra.cost import sizes, usage
 from infra.cost.sizes import FULL_VCPU, NEW_PROJECT_VCPU, FunctionSize
 from infra.cost.usage import Assumptions, Driver, Use
+from shared.models.whole_numbers import whole_number
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "costs.md"
@@ -233,6 +234,7 @@ def text(signatures: float, viewers: float, assumed: Assumptions) -> str:
         f"Mail is extra: {mails:,.0f} mails for {cheapest:,.2f} to {dearest:,.2f}, depending on the relay",
         instances_text(),
         storm_text(prices, sizes.functions()),
+        retired_text(),
         "Assumptions, each of which you can change:\n"
         + "\n".join(f"  --{option:18} {value:<6g} {why}" for option, value, why in _assumptions(assumed)),
         caveat(prices),
@@ -253,6 +255,17 @@ def storm_text(prices: Mapping[str, Price], functions: Mapping[str, FunctionSize
         f"An hour of a tracker storm, with {usage.STORM_VIEWERS:,} viewers that each ask for the count "
         f"{usage.STORM_POLLS_A_SECOND} times a second, costs {_money(requests)} dollars for the CDN's requests, "
         f"{_money(data)} for its data, and {_money(sum(cost.values()))} for what reaches `count`.",
+        WIDTH,
+    )
+
+
+def retired_text() -> str:
+    """Return what a month costs after `make retire`."""
+    cost = {charge.use.price: charge.cost for charge in charges(usage.retired(), load_prices(), busy_days=0)}
+    return textwrap.fill(
+        f"After `make retire` a month costs about {_money(sum(cost.values()))} dollars, of which "
+        f"{_money(cost['forwarding_rules'])} are for the address, and the rest for {usage.LATE_VIEWERS:,} people "
+        "who still come.",
         WIDTH,
     )
 
@@ -280,6 +293,7 @@ def markdown(signatures: float, viewers: float, assumed: Assumptions) -> str:
         "Instances kept warm (`warm_instances`) cost extra. So do the most that may start, while all are busy:",
         markdown_table(instance_rows(prices), words=1),
         storm_text(prices, functions),
+        retired_text(),
         'Assumptions, each of which you can change (as in `make cost ARGS="--polls-a-view 30"`):',
         "\n".join(f"- {value:g} {why} (`--{option}`)" for option, value, why in _assumptions(assumed)),
         caveat(prices),
@@ -302,11 +316,18 @@ def _number(quantity: float) -> str:
     return f"{quantity:,.0f}" if quantity >= 100 else f"{quantity:,.2f}".rstrip("0").rstrip(".")
 
 
+def _whole(given: str) -> int:
+    try:
+        return whole_number(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def main() -> None:
     """Print the estimate, or write it into docs/costs.md."""
     parser = argparse.ArgumentParser(prog="make cost", description="What a month of a campaign costs.")
-    parser.add_argument("--signatures", type=float, default=1_000_000, help="confirmed in the month")
-    parser.add_argument("--viewers", type=float, default=5_000_000, help="of pages with the count, in the month")
+    parser.add_argument("--signatures", type=_whole, default=1_000_000, help="confirmed in the month")
+    parser.add_argument("--viewers", type=_whole, default=5_000_000, help="of pages with the count, in the month")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--instances", action="store_true", help="print what instances cost alone")
     shown.add_argument("--markdown", action="store_true", help="print the chapter of docs/costs.md")

@@ -94,6 +94,12 @@ STORM_VIEWERS, STORM_POLLS_A_SECOND = 20_000, 2
 CDN_LOCATIONS = 100
 
 
+# After `make retire`: people who still come in a month, and all pages in 24 languages, with their older versions.
+
+LATE_VIEWERS = 10_000
+ANSWERS_GIB = 0.1
+
+
 class Driver(StrEnum):
     """What makes a cost rise."""
 
@@ -312,6 +318,20 @@ def storm(functions: Mapping[str, FunctionSize], seconds: float = 3600) -> Itera
         *_run("requests the cache misses", fetched, fetched * REQUEST_SECONDS, functions),
     ):
         yield Use(service, what, price, quantity, Driver.VIEWERS)
+
+
+def retired() -> Iterator[Use]:
+    """Yield what a month uses once `make retire` has left a bucket in the place of everything."""
+    requests = LATE_VIEWERS * (1 + PAGE_REQUESTS)
+    for service, what, price, quantity in (
+        ("Load balancer", "forwarding rules", "forwarding_rules", HOURS_A_MONTH),
+        ("Certificate Manager", "certificates", "certificates", CERTIFICATES),
+        ("Cloud Storage", "storage", "bucket_storage", ANSWERS_GIB),
+        ("Cloud Storage", "requests the cache misses", "bucket_reads", requests),
+        ("CDN", "requests", "cdn_lookups", requests),
+        ("CDN", "data to viewers", "cdn_transfer", LATE_VIEWERS * (PAGE_BYTES + COUNT_BYTES) / GIB),
+    ):
+        yield Use(service, what, price, quantity, Driver.MONTH)
 
 
 def tally_documents(confirmed_per_second: float) -> float:

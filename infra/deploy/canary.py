@@ -18,6 +18,7 @@ from desk import runtime
 from desk.runtime import Rights
 from desk.settings import load_for_desk, use_deployment
 from infra.deploy import gcloud
+from shared.campaigns.model import CANARY
 from shared.clock import utc_now
 from shared.crypto.tokens import Purpose, Tokens
 from shared.errors import Unavailable
@@ -26,7 +27,7 @@ from shared.settings import CanarySettings, split_keys
 from shared.store.entities import Address, Submission
 from shared.web import routes
 
-CAMPAIGN = "canary"
+CAMPAIGN = CANARY
 _PAUSE_SECONDS = 2.0
 #: For the queue and the relay, and for caches of the count.
 _TIMEOUT_SECONDS = 180.0

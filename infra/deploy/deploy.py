@@ -12,33 +12,19 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from infra.deploy import build, canary, doctor, gcloud, secrets, terraform
 from infra.deploy.checks.campaign_files import campaign_faults
 from infra.deploy.releases import Outcome, Release, Releases, before, leads_back
+from infra.deploy.terraform import Change
 from shared import campaigns
 from shared.clock import utc_now
 from shared.web import routes
 
 _PLAN = "release.plan"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a plan does to a resource, as in https://developer.hashicorp.com/terraform/internals/json-format."""
-
-    actions: Sequence[str]
-    before: object
-    after: object
-
-    @property
-    def is_update(self) -> bool:
-        """Whether the resource is there already, and is changed in place."""
-        return self.actions == ["update"]
 
 
 def put_live(
@@ -49,7 +35,7 @@ def put_live(
     What is applied is what was shown and approved: the saved plan, or a part of it before the rest.
     """
     known = releases.all()
-    with _inputs(environment, bundles):
+    with release_inputs(environment, bundles), _planning(environment):
         terraform.init(environment.state, environment.name)
         approved = _plan(environment)
         if ask and approved and input(f"Apply this to {environment.name}? Type yes: ") != "yes":
@@ -68,10 +54,19 @@ def put_live(
 
 
 @contextmanager
-def _inputs(environment: gcloud.Environment, bundles: Mapping[str, str]) -> Iterator[None]:
-    """Give the bundles to Terraform; stop with a sentence where it fails, and leave nothing in the folder."""
+def release_inputs(environment: gcloud.Environment, bundles: Mapping[str, str]) -> Iterator[None]:
+    """Give the bundles to Terraform, and leave nothing in the folder."""
     given = terraform.INFRA / "release.auto.tfvars.json"
     given.write_text(json.dumps({"bundles": dict(bundles), "bundles_bucket": environment.bundles}))
+    try:
+        yield
+    finally:
+        given.unlink()
+
+
+@contextmanager
+def _planning(environment: gcloud.Environment) -> Iterator[None]:
+    """Stop with a sentence where Terraform fails, and leave no plan in the folder."""
     try:
         yield
     except subprocess.CalledProcessError as failed:
@@ -80,20 +75,13 @@ def _inputs(environment: gcloud.Environment, bundles: Mapping[str, str]) -> Iter
             f"the rest is as before. Run the same again, or: make rollback ENV={environment.name}"
         )
     finally:
-        given.unlink()
         (terraform.INFRA / _PLAN).unlink(missing_ok=True)
 
 
 def _plan(environment: gcloud.Environment, *targets: str, quiet: bool = False) -> Mapping[str, Change]:
     """Save a plan, and return the change of each resource that is not left as it is."""
     files = [f"-var-file={file}" for file in environment.files]
-    terraform.run(terraform.INFRA, "plan", f"-out={_PLAN}", *targets, *files, quiet=quiet)
-    plan = json.loads(terraform.run(terraform.INFRA, "show", "-json", _PLAN))
-    changes = {
-        each["address"]: Change(each["change"]["actions"], each["change"]["before"], each["change"]["after"])
-        for each in plan.get("resource_changes", [])
-    }
-    return {address: change for address, change in changes.items() if change.actions not in (["no-op"], ["read"])}
+    return terraform.plan(terraform.INFRA, _PLAN, *targets, *files, quiet=quiet)
 
 
 def _plan_approved(environment: gcloud.Environment, approved: Mapping[str, Change], *targets: str) -> None:

@@ -55,6 +55,11 @@ class Environment:
         return f"{self.project}-terraform"
 
     @property
+    def answers(self) -> str:
+        """The name of the bucket for the last answers, once the petitions are over."""
+        return f"{self.project}-answers"
+
+    @property
     def files(self) -> list[Path]:
         """The files of its variables: those written by hand, and those that `make secrets` writes."""
         return [self.folder / f"{self.name}.tfvars", self.keys]

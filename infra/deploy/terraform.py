@@ -1,7 +1,7 @@
 """Terraform as the Makefile and the tests call it: check infra/, and plan it without a cloud.
 
-`make check` runs it to check the format, validate and test infra/. Where no registry can be reached, or Terraform
-is not installed, it says that this was not checked; in CI (CI=true) that is a failure.
+`make check` runs it to check the format, validate and test infra/ and infra/retired/. Where no registry can be
+reached, or Terraform is not installed, it says that this was not checked; in CI (CI=true) that is a failure.
 """
 
 import argparse
@@ -11,8 +11,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from shared.web.routes import FUNCTIONS
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
+#: What is left of a deployment once its petitions are over.
+RETIRED = INFRA / "retired"
 
+NO_BUNDLES: Mapping[str, str] = {name: f"{name}-{'0' * 64}.zip" for name in FUNCTIONS}
 #: A release that no bucket holds, for plans that are never applied.
 NO_RELEASE: Mapping[str, object] = {
     "deliver_recipient": "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq",
@@ -28,7 +32,7 @@ NO_RELEASE: Mapping[str, object] = {
         ("deliver-identities", "pepper", "token-keys", "smtp-password-first", "smtp-password-second"), "1"
     ),
     "bundles_bucket": "no-bundles",
-    "bundles": {name: f"{name}-{'0' * 64}.zip" for name in FUNCTIONS},
+    "bundles": NO_BUNDLES,
 }
 
 
@@ -68,15 +72,61 @@ def _wait_when_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def init(bucket: str, prefix: str) -> None:
-    """Use the state of one environment in infra/."""
+def init(bucket: str, prefix: str, folder: Path = INFRA) -> None:
+    """Use the state of one environment in a folder."""
     backend = (f"-backend-config=bucket={bucket}", f"-backend-config=prefix={prefix}")
-    run(INFRA, "init", "-reconfigure", *backend, quiet=False)
+    run(folder, "init", "-reconfigure", *backend, quiet=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a plan does to a resource, as in https://developer.hashicorp.com/terraform/internals/json-format."""
+
+    actions: Sequence[str]
+    before: Any
+    after: Any
+    is_import: bool = False
+
+    @property
+    def is_update(self) -> bool:
+        """Whether the resource is there already, and is changed in place."""
+        return self.actions == ["update"]
+
+
+def plan(folder: Path, file: str, *arguments: str, quiet: bool = False) -> Mapping[str, Change]:
+    """Save a plan in a file, and return the change of each resource that is not left as it is.
+
+    Raises:
+        CalledProcessError: see `run`.
+    """
+    run(folder, "plan", f"-out={file}", *arguments, quiet=quiet)
+    content = json.loads(run(folder, "show", "-json", file))
+    changes = {
+        each["address"]: Change(
+            each["change"]["actions"],
+            each["change"]["before"],
+            each["change"]["after"],
+            "importing" in each["change"],
+        )
+        for each in content.get("resource_changes", [])
+    }
+    return {
+        address: change
+        for address, change in changes.items()
+        if change.is_import or change.actions not in (["no-op"], ["read"])
+    }
+
+
+def in_state(folder: Path) -> Mapping[str, str]:
+    """Return the address and the id of every resource that a folder's state holds."""
+    values = json.loads(run(folder, "show", "-json")).get("values", {})
+    found = values.get("root_module", {}).get("resources", [])
+    return {each["address"]: each["values"]["id"] for each in found if each["mode"] == "managed"}
 
 
 @contextmanager
-def workspace() -> Iterator[Path]:
-    """Copy infra/, with its providers and a state of its own, empty and on this machine.
+def workspace(source: Path = INFRA) -> Iterator[Path]:
+    """Copy a folder, by default infra/, with its providers and a state of its own, empty and on this machine.
 
     Raises:
         Unavailable: there is no Terraform, or no registry.
@@ -85,7 +135,7 @@ def workspace() -> Iterator[Path]:
         raise Unavailable("terraform is not installed (https://developer.hashicorp.com/terraform/install)")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "infra"
-        shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         (folder / "local_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
         try:
             run(folder, "init", "-no-color")
@@ -123,9 +173,10 @@ def main() -> int:
     argparse.ArgumentParser(description="Check the format of infra/, validate it and run its tests.").parse_args()
     try:
         run(INFRA, "fmt", "-check", "-diff", "-recursive", quiet=False)
-        with workspace() as folder:
-            run(folder, "validate", quiet=False)
-            run(folder, "test", quiet=False)
+        for source in (INFRA, RETIRED):
+            with workspace(source) as folder:
+                run(folder, "validate", quiet=False)
+                run(folder, "test", quiet=False)
     except Unavailable as missing:
         print(f"infra/ was NOT checked: {missing}")
         return 1 if os.environ.get("CI") else 0

@@ -4,14 +4,16 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from shared.campaigns.drafted import is_drafted
 from shared.campaigns.problems import Location, MisfitError, with_key
 from shared.campaigns.types import (
     THROWAWAY,
@@ -26,12 +28,17 @@ from shared.campaigns.types import (
     Recipient,
     Slug,
     Text,
+    TimeZone,
+    When,
     Whole,
     matching,
 )
 
 #: Confirming stays possible this long after the close: a mail opened the next morning still counts.
 CONFIRM_GRACE = timedelta(days=7)
+
+#: The campaign that each deployment is tried out with. Nobody links to it, so its texts may stay as drafted.
+CANARY = "canary"
 
 #: One person's laptop falls into the sea, and the signatures are still there.
 MIN_RECIPIENTS = 2
@@ -87,7 +94,7 @@ class Privacy(_Part):
         ge=0, le=98, description="how many days backups keep what was erased (0: there are none)"
     )
     supervisory_authority: OneLine = Field(description="where a signer may complain")
-    supervisory_authority_website: HttpsUrl
+    supervisory_authority_website: HttpsUrl = Field(description="the website of that authority")
 
     @property
     def words(self) -> set[str]:
@@ -188,7 +195,10 @@ class Initiative(_Part):
 
 
 class Texts(_Part):
-    """What signers read, in one language. `paragraphs` and `demands` are plain text."""
+    """What signers read, in one language. All is plain text but the petition itself: see `markdown`.
+
+    The consent is recorded word for word, so it has no markup that a signer does not see.
+    """
 
     title: OneLine = Field(description="what the petition asks for, in a few words")
     addressee: OneLine = Field(description="whom the petition asks, as in European Commission")
@@ -206,8 +216,27 @@ class Texts(_Part):
     )
 
 
+_DRAFTED_TEXTS = ("summary", "paragraphs", "closing")
+_DRAFTED_IN_PRIVACY = ("supervisory_authority", "supervisory_authority_website")
+
+
+_STILL_DRAFTED = "is still what a new file begins with"
+
+
+def _entries(location: Location, value: str | tuple[str, ...]) -> Iterator[tuple[Location, str]]:
+    """Yield each text of a list with its place in it, or the one text."""
+    if isinstance(value, str):
+        yield location, value
+    else:
+        yield from (((*location, index), text) for index, text in enumerate(value))
+
+
+def _wanted(model: type[_Part], key: str) -> str:
+    return str(model.model_fields[key].description)
+
+
 class Campaign(_Part):
-    """One campaign. Times are UTC; `opens` and `closes` are days, both included."""
+    """One campaign. `opens`, `closes`: days of `time_zone`, both included, or moments with their own offset."""
 
     id: FileName
     default_language: Language = Field(description="the language for readers of none that there are texts in")
@@ -216,8 +245,15 @@ class Campaign(_Part):
     )
     goal: Whole = Field(ge=1, description="how many signatures you want")
     goal_steps: tuple[Whole, ...] = Field(min_length=1, description="the goals shown on the way, rising")
-    opens: Day = Field(description="the first day on which one can sign, as in 2026-11-01")
-    closes: Day = Field(description="the last day on which one can sign, as in 2027-10-31")
+    opens: When = Field(
+        description="the first day on which one can sign, as in 2026-11-01, or hour: 2026-11-01T10:00:00+01:00"
+    )
+    closes: When = Field(
+        description="the last day on which one can sign, as in 2027-10-31, or hour: 2027-10-31T18:00:00+01:00"
+    )
+    time_zone: TimeZone = Field(
+        default="UTC", description="at whose midnight the days of opens and closes begin and end"
+    )
     minimum_age: Whole = Field(ge=13, le=21, description="the age, in years, from which one may sign")
     consent_version: OneLine = Field(description="changes with every change of a consent text")
     share_image: Path | None = Field(default=None, description="found beside the translations, never named")
@@ -242,7 +278,7 @@ class Campaign(_Part):
         return self
 
     def _own_errors(self) -> Iterator[tuple[Location, str]]:
-        if self.closes < self.opens:
+        if self.closes_at <= self.opens_at:
             yield ("closes",), "lies before opens"
         for earlier, later in pairwise(self.goal_steps):
             if later <= earlier:
@@ -296,6 +332,8 @@ class Campaign(_Part):
 
     def unready_keys(self) -> Iterator[tuple[Location, str]]:
         """Yield what keeps this campaign from opening: each key, and a sentence about it."""
+        if self.id != CANARY:
+            yield from self._drafted_keys()
         for key, recipients in self._all_recipients():
             if THROWAWAY in recipients:
                 yield key, f'"{THROWAWAY}" is for local runs: put an age recipient (age1…) there instead'
@@ -307,6 +345,19 @@ class Campaign(_Part):
             if recipient in self.sealing.unproven:
                 message = f"nobody has shown that the key of {recipient[:12]}… opens what is sealed to it"
                 yield ("sealing", "recipients"), f"{message}: undersign prove {self.id}"
+
+    def _drafted_keys(self) -> Iterator[tuple[Location, str]]:
+        """Yield the keys whose text is still the one that a new campaign file begins with."""
+        for language, texts in self.texts.items():
+            for key in _DRAFTED_TEXTS:
+                for location, text in _entries(("texts", language, key), getattr(texts, key)):
+                    if is_drafted(text):
+                        yield location, f"{_STILL_DRAFTED}: write {_wanted(Texts, key)}"
+            if texts.demands == (texts.title,):
+                yield ("texts", language, "demands"), f"repeats the title alone: write {_wanted(Texts, 'demands')}"
+        for key in _DRAFTED_IN_PRIVACY:
+            if is_drafted(getattr(self.privacy, key)):
+                yield ("privacy", key), f"{_STILL_DRAFTED}: write {_wanted(Privacy, key)}"
 
     def _all_recipients(self) -> Iterator[tuple[Location, tuple[str, ...]]]:
         yield ("sealing", "recipients"), self.sealing.recipients
@@ -330,22 +381,51 @@ class Campaign(_Part):
             return "campaign_closed"
         return "campaign_paused" if self.paused else None
 
+    @property
+    def opens_at(self) -> datetime:
+        """Return the moment from which one can sign (UTC)."""
+        return self._moment(self.opens)
+
+    @property
+    def closes_at(self) -> datetime:
+        """Return the moment from which one can no longer sign (UTC): where the last day ends, or the hour."""
+        if isinstance(self.closes, datetime):
+            return self._moment(self.closes)
+        return self._moment(self.closes + timedelta(days=1))
+
+    def _moment(self, when: date) -> datetime:
+        """Return a moment in UTC. A day begins at midnight, or where the clocks skip that, an hour later."""
+        if not isinstance(when, datetime):
+            when = datetime(when.year, when.month, when.day, tzinfo=ZoneInfo(self.time_zone))
+        # Python compares moments of one zone by their clocks, which a change to summer time makes wrong.
+        return when.astimezone(UTC)
+
     def has_opened(self, now: datetime) -> bool:
-        """Return whether the first day has come, also when it has closed again."""
-        return self.opens <= now.date()
+        """Return whether the first moment has come, also when it has closed again."""
+        return self.opens_at <= now
 
     def is_open(self, now: datetime) -> bool:
-        """Return whether it is one of the days from the first to the last."""
-        return self.opens <= now.date() <= self.closes
+        """Return whether it is between the opening and the close."""
+        return self.opens_at <= now < self.closes_at
 
     def takes_confirmations(self, now: datetime) -> bool:
         """Return whether signatures can be confirmed: also after the close, for `CONFIRM_GRACE`."""
-        return self.opens <= now.date() <= self.closes + CONFIRM_GRACE
+        return self.opens_at <= now < self.closes_at + CONFIRM_GRACE
+
+    @property
+    def last_day(self) -> date:
+        """Return the day on which it closes, where it closes."""
+        return self.closes.date() if isinstance(self.closes, datetime) else self.closes
 
     @property
     def purged_on(self) -> date:
         """Return the day from which the signatures are no longer kept."""
-        return self.closes + timedelta(days=self.privacy.retention_days)
+        return self.last_day + timedelta(days=self.privacy.retention_days)
+
+    def may_be_purged(self, now: datetime) -> bool:
+        """Return whether `purged_on` has come, by the clocks that the campaign closes by."""
+        zone = self.closes.tzinfo if isinstance(self.closes, datetime) else ZoneInfo(self.time_zone)
+        return now.astimezone(zone).date() >= self.purged_on
 
     def next_goal(self, total: int) -> int:
         """Return the first step above `total`, else the goal."""

@@ -12,10 +12,11 @@ another key.
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.campaigns.model import Campaign, Partner
 from shared.campaigns.types import Country, OneLine, Origin, Slug
+from shared.models.whole_numbers import whole_number
 
 _MAX_PARTNERS = 1000
 _MAX_ON_PAPER = 10_000_000
@@ -43,7 +44,7 @@ class Paper(_Part):
     """Signatures on paper: `number` people of `country`, or fewer than was thought where it is negative."""
 
     country: Country
-    number: Annotated[int, AfterValidator(_check_number)]
+    number: Annotated[int, BeforeValidator(whole_number), AfterValidator(_check_number)]
     note: OneLine
     added_at: AwareDatetime
 

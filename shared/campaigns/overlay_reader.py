@@ -2,7 +2,7 @@
 
 import asyncio
 from http.client import HTTPException
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
 from shared.campaigns.overlay import PublishedOverlay
 from shared.errors import StoreUnavailable
@@ -12,11 +12,18 @@ _TIMEOUT_SECONDS = 5
 _MAX_BYTES = 500_000
 
 
+class _NoRedirects(HTTPRedirectHandler):
+    """What count publishes is at its own address, or nowhere: another host may not say who is a partner."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow none, which makes the answer an error."""
+
+
 async def read_overlay(base_url: str, campaign: str) -> PublishedOverlay:
     """Read the overlay of one campaign from count at `base_url`.
 
     Raises:
-        StoreUnavailable: no answer, or one that is too large.
+        StoreUnavailable: no answer, a redirect, or an answer that is too large.
         ValidationError: an answer that is no overlay.
     """
     url = f"{base_url}/v1/campaigns/{campaign}/overlay"
@@ -25,7 +32,7 @@ async def read_overlay(base_url: str, campaign: str) -> PublishedOverlay:
 
 def _get(url: str) -> bytes:
     try:
-        with build_opener(ProxyHandler({})).open(url, timeout=_TIMEOUT_SECONDS) as answer:
+        with build_opener(ProxyHandler({}), _NoRedirects).open(url, timeout=_TIMEOUT_SECONDS) as answer:
             content: bytes = answer.read(_MAX_BYTES + 1)
     except (OSError, HTTPException) as error:
         raise StoreUnavailable("overlay") from error

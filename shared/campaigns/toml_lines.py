@@ -33,6 +33,7 @@ class Lines:
         scanner = _Scanner(text)
         scanner.scan()
         self._lines: Mapping[Path, int] = scanner.lines
+        self._last_lines: Mapping[Path, int] = scanner.last_lines
         self.comments: Mapping[int, str] = scanner.comments
 
     def line_of(self, path: Sequence[int | str]) -> int:
@@ -41,6 +42,17 @@ class Lines:
             if line := self._lines.get(tuple(path[:length])):
                 return line
         return 1
+
+    def last_line_of(self, path: Sequence[int | str]) -> int:
+        """Return the line in which the value of a key ends, or the last value of a table.
+
+        Raises:
+            KeyError: there is neither.
+        """
+        below = (line for key, line in self._last_lines.items() if key[: len(path)] == tuple(path))
+        if last := max(below, default=None):
+            return last
+        raise KeyError(path)
 
 
 def unclosed_quote(text: str) -> int | None:
@@ -57,7 +69,9 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text.replace("\r\n", "\n")
         self.at = 0
+        self._end = 0  # of the last token, before the blanks and comments that follow it
         self.lines = dict[Path, int]()
+        self.last_lines = dict[Path, int]()
         self.comments = dict[int, str]()
         self.unclosed: int | None = None
         self._entries = dict[Path, int]()  # how many each [[list of tables]] has so far
@@ -80,6 +94,10 @@ class _Scanner:
     @property
     def _line(self) -> int:
         return bisect_left(self._line_ends, self.at) + 1
+
+    @property
+    def _last_line(self) -> int:
+        return bisect_left(self._line_ends, self._end) + 1
 
     def _header(self) -> Path:
         """Scan [a.b] or [[a.b]] after its first bracket; return the table that the following keys belong to."""
@@ -112,6 +130,7 @@ class _Scanner:
             self.lines.setdefault(table, line)
         self._expect("=")
         self._value(table)
+        self.last_lines[table] = self._last_line
 
     def _value(self, path: Path) -> None:
         if self._takes("["):
@@ -161,13 +180,14 @@ class _Scanner:
         found = pattern.match(self.text, self.at)
         if not found:
             return ""
-        self.at = found.end()
+        self.at = self._end = found.end()
         self._skip_blank()
         return found[0]
 
     def _takes(self, mark: str) -> bool:
         if self.text.startswith(mark, self.at):
             self.at += 1
+            self._end = self.at
             self._skip_blank()
             return True
         return False

@@ -1,10 +1,12 @@
 """The types of a campaign file's values: what each accepts, and the error message for all else."""
 
 import re
-from datetime import date
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Strict, StringConstraints
+from pydantic import AfterValidator, PlainValidator, Strict, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from shared import locales
 from shared.reference import countries
@@ -73,9 +75,31 @@ def _check_origin(origin: str) -> str:
     return origin
 
 
+def _check_when(given: Any) -> date:
+    """Check a day, or an hour that names its offset from UTC: without one, it would be another hour elsewhere."""
+    if not isinstance(given, date):
+        raise PydanticCustomError("date_type", "is no date")
+    if isinstance(given, datetime) and given.tzinfo is None:
+        raise ValueError("an hour needs the offset of its time zone, as in 2026-11-01T10:00:00+01:00")
+    if not 2000 <= given.year <= 2999:
+        raise ValueError("write a year between 2000 and 2999")
+    return given
+
+
+def _check_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(f"there is no time zone {name}: write one as in Europe/Brussels (IANA)") from None
+    return name
+
+
 # Numbers, days and booleans are strict: pydantic would read a number as a day, counted in seconds from 1970.
 Whole = Annotated[int, Strict()]
 Day = Annotated[date, Strict()]
+#: A day (`date`), or a moment (`datetime`, aware).
+When = Annotated[date, PlainValidator(_check_when)]
+TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 _SLUG = "[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
 _SLUG_LETTERS = "hold only a to z, 0 to 9 and hyphens between them, 40 characters at most"
 FileName = Annotated[str, matching(_SLUG, f"the file's name, which becomes its address, may {_SLUG_LETTERS}")]

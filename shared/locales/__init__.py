@@ -55,8 +55,12 @@ class Locale:
         return format_date(value, format="long", locale=self._cldr)
 
     def moment(self, value: datetime) -> str:
-        """Format a day and the time in UTC."""
+        """Format a day and the time, in the time zone of `value`, which is not named."""
         return f"{self.date(value)}, {value:%H:%M}"
+
+    def deadline(self, value: Any) -> str:
+        """Format when something begins or ends: a day, or a moment with its offset: "…, 18:00 UTC+01:00"."""
+        return f"{self.moment(value)} {value:%Z}" if isinstance(value, datetime) else self.date(value)
 
     def mark(self, moment: datetime, span: timedelta) -> str:
         """Format a moment as the label of an axis that is `span` long: the hour, or day and month (CLDR)."""

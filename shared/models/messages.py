@@ -16,7 +16,10 @@ class _Message(BaseModel):
 
 
 class SubmissionMessage(_Message):
-    """A signature on its way to deliver. `id`: 128 random bits, the submission's for ever."""
+    """A signature on its way to deliver. `id`: 128 random bits, the submission's for ever.
+
+    `is_second`: the address was confirmed when it came first, and may have been withdrawn since.
+    """
 
     kind: Literal["submission"] = "submission"
     id: str
@@ -31,6 +34,7 @@ class SubmissionMessage(_Message):
     newsletter: bool | None
     postal_code: Annotated[str | None, Field(repr=False)]
     signed_at: AwareDatetime
+    is_second: bool = False
 
 
 class LinksMessage(_Message):

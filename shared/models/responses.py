@@ -150,3 +150,4 @@ class Problem(_Response):
     detail: str
     errors: list[FieldProblem] | None = None
     hosted_page: str | None = None
+    campaigns: list[str] | None = Field(default=None, description="Of an unknown campaign: those that are open.")

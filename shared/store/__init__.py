@@ -82,10 +82,10 @@ class Store(Protocol):
     async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
         """Confirm a pending signature and add 1 to the tally, in one commit. `at`: when the button was pressed."""
 
-    async def withdraw(self, campaign: str, digest: str, at: datetime) -> Withdrawal:
+    async def withdraw(self, campaign: str, digest: str, at: datetime, *, deferred: bool) -> Withdrawal:
         """Withdraw a signature, and take 1 off the tally where it was counted, in one commit.
 
-        `at`: when the button was pressed. What was signed after it stays.
+        `at`: when the button was pressed. `deferred`: it comes from the queue, and what was signed after it stays.
         """
 
     async def tally(self, campaign: str) -> Tally:

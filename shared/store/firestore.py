@@ -1,7 +1,8 @@
 """The store on Firestore in native mode.
 
 One read and one conditional commit per operation: the condition is the `update_time` that was read, or that the
-document does not exist.
+document does not exist. Where it does not hold, what is read again may be what this very operation wrote, and the
+answer to its commit was lost: then it was done, and is not done again.
 """
 
 import contextlib
@@ -102,12 +103,10 @@ class FirestoreStore:
         self._spread = _Spread()
 
     async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
-        decide = partial(transitions.admit, address, submission, now)
-        return await until_committed(lambda: self._claim_mail(address, decide))
+        return await self._claim_mail(address, partial(transitions.admit, address, submission, now))
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
-        decide = partial(transitions.claim, address, key, kind, now)
-        return await until_committed(lambda: self._claim_mail(address, decide))
+        return await self._claim_mail(address, partial(transitions.claim, address, key, kind, now))
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:
         path = mailbox_path(grant.address)
@@ -127,22 +126,11 @@ class FirestoreStore:
         await until_committed(work)
 
     async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
-        async def work() -> Confirmation:
-            [stored] = await self.database.read(signature_path(campaign, digest))
-            outcome, signature, delta = transitions.confirm(parsed(stored, SIGNATURE), submission_id, at)
-            await self._change(campaign, digest, stored.update_time, signature, delta)
-            return outcome
+        decide = partial(transitions.confirm, submission_id=submission_id, at=at)
+        return await self._change(campaign, digest, decide)
 
-        return await until_committed(work)
-
-    async def withdraw(self, campaign: str, digest: str, at: datetime) -> Withdrawal:
-        async def work() -> Withdrawal:
-            [stored] = await self.database.read(signature_path(campaign, digest))
-            outcome, signature, delta = transitions.withdraw(parsed(stored, SIGNATURE), at)
-            await self._change(campaign, digest, stored.update_time, signature, delta)
-            return outcome
-
-        return await until_committed(work)
+    async def withdraw(self, campaign: str, digest: str, at: datetime, *, deferred: bool) -> Withdrawal:
+        return await self._change(campaign, digest, partial(transitions.withdraw, at=at, deferred=deferred))
 
     async def tally(self, campaign: str) -> Tally:
         return _summed(await until_committed(lambda: self.database.query(_tally_path(campaign))))
@@ -222,36 +210,61 @@ class FirestoreStore:
         self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailTransition]
     ) -> MailDecision:
         signature_at, mailbox_at = signature_path(address.campaign, address.digest), mailbox_path(address)
-        signature, mailbox = await self.database.read(signature_at, mailbox_at)
-        transition = decide(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())
-        writes = []
-        if transition.signature:
-            content = SIGNATURE.dump_python(transition.signature)
-            writes.append(firestore.replace(signature_at, content, signature.update_time))
-        if transition.mailbox:
-            content = MAILBOX.dump_python(transition.mailbox)
-            writes.append(firestore.replace(mailbox_at, content, mailbox.update_time))
-        if not writes:
-            return transition.decision
-        versions = await self.database.commit(*writes)
-        if isinstance(transition.decision, GrantMail):
-            return replace(transition.decision, version=versions[-1])
-        return transition.decision
+        tried: transitions.MailTransition | None = None
+
+        async def work() -> MailDecision:
+            nonlocal tried
+            signature, mailbox = await self.database.read(signature_at, mailbox_at)
+            claims = parsed(mailbox, MAILBOX) or Mailbox()
+            if tried and tried.mailbox == claims:
+                return _granted(tried.decision, mailbox.update_time)
+            tried = decide(parsed(signature, SIGNATURE), claims)
+            writes = []
+            if tried.signature:
+                content = SIGNATURE.dump_python(tried.signature)
+                writes.append(firestore.replace(signature_at, content, signature.update_time))
+            if tried.mailbox:
+                content = MAILBOX.dump_python(tried.mailbox)
+                writes.append(firestore.replace(mailbox_at, content, mailbox.update_time))
+            if not writes:
+                return tried.decision
+            versions = await self.database.commit(*writes)
+            return _granted(tried.decision, versions[-1])
+
+        return await until_committed(work)
 
     async def _change(
-        self, campaign: str, digest: str, read: Any, signature: Signature | None, delta: Delta | None
-    ) -> None:
-        """Write a signature if it is still as it was `read`, and count it."""
-        if signature is None:
-            return
+        self,
+        campaign: str,
+        digest: str,
+        decide: Callable[[Signature | None], tuple[T, Signature | None, Delta | None]],
+    ) -> T:
+        """Write what was decided about a signature if it is still as it was read, and count it."""
         path = signature_path(campaign, digest)
-        writes = [firestore.replace(path, SIGNATURE.dump_python(signature), read)]
-        if delta:
-            writes.append(self.count(campaign, delta))
-        await self.database.commit(*writes)
+        tried: tuple[T, Signature | None] | None = None
+
+        async def work() -> T:
+            nonlocal tried
+            [stored] = await self.database.read(path)
+            signature = parsed(stored, SIGNATURE)
+            if tried and signature and tried[1] == signature:
+                return tried[0]
+            outcome, changed, delta = decide(signature)
+            tried = outcome, changed
+            if changed:
+                counted = [self.count(campaign, delta)] if delta else []
+                content = SIGNATURE.dump_python(changed)
+                await self.database.commit(firestore.replace(path, content, stored.update_time), *counted)
+            return outcome
+
+        return await until_committed(work)
 
     async def _commit(self, write: Write) -> None:
         await until_committed(lambda: self.database.commit(write))
+
+
+def _granted(decision: MailDecision, version: Any) -> MailDecision:
+    return replace(decision, version=version) if isinstance(decision, GrantMail) else decision
 
 
 class _Spread:

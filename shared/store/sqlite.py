@@ -94,9 +94,10 @@ class SqliteStore:
 
         return await self.database.transact(work)
 
-    async def withdraw(self, campaign: str, digest: str, at: datetime) -> Withdrawal:
+    async def withdraw(self, campaign: str, digest: str, at: datetime, *, deferred: bool) -> Withdrawal:
         def work(database: sqlite3.Connection) -> Withdrawal:
-            outcome, signature, delta = transitions.withdraw(read_signature(database, campaign, digest), at)
+            stored = read_signature(database, campaign, digest)
+            outcome, signature, delta = transitions.withdraw(stored, at, deferred=deferred)
             write_signature(database, campaign, digest, signature, delta)
             return outcome
 

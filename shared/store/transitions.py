@@ -185,22 +185,27 @@ def confirm(
     return Confirmed(kept, at), confirmed, Delta(+1, kept.country, kept.partner)
 
 
-def withdraw(stored: Signature | None, at: datetime) -> tuple[Withdrawal, Signature | None, Delta | None]:
+def withdraw(
+    stored: Signature | None, at: datetime, *, deferred: bool
+) -> tuple[Withdrawal, Signature | None, Delta | None]:
     """Withdraw a signature: return the outcome, and unless it is ALREADY what to write and to uncount.
 
-    A deferred withdrawal (`at`: when the button was pressed) does not touch what was signed after it.
+    A deferred one leaves what was signed after it, as the times say. Any other takes what is stored, whatever the
+    clock said of the machine that took the signature.
     """
     signature = _unexpired(stored, at)
     if signature is None or signature.status is Status.WITHDRAWN:
         return Withdrawal.ALREADY, None, None
-    after = tuple(known for known in signature.submissions if known.signed_at > at)
+    after = tuple(known for known in signature.submissions if deferred and known.signed_at > at)
+    # Their tasks may come once more, and must find that they were withdrawn.
+    withdrawn_at = max([at, *(known.signed_at for known in signature.submissions if known not in after)])
     if signature.status is Status.PENDING:
-        left = replace(signature, submissions=after, withdrawn_at=at) if after else _tombstone(at)
-        return Withdrawal.CANCELLED, left, None
+        left = replace(signature, submissions=after, withdrawn_at=withdrawn_at) if after else None
+        return Withdrawal.CANCELLED, left or _tombstone(withdrawn_at), None
     if after:
         return Withdrawal.ALREADY, None, None
     kept = signature.submissions[0]
-    return Withdrawal.UNCOUNTED, _tombstone(at), Delta(-1, kept.country, kept.partner)
+    return Withdrawal.UNCOUNTED, _tombstone(withdrawn_at), Delta(-1, kept.country, kept.partner)
 
 
 def _tombstone(at: datetime) -> Signature:

@@ -16,7 +16,8 @@ from starlette.routing import compile_path
 
 from shared import log
 from shared.campaigns.live import LiveCampaigns
-from shared.errors import MethodNotAllowed, NotFound, PublicError, TryAgain, Unavailable
+from shared.campaigns.model import CANARY
+from shared.errors import MethodNotAllowed, NotFound, PublicError, TryAgain, Unavailable, UnknownCampaign
 from shared.models.responses import Health
 from shared.runtime import Dependencies
 from shared.settings import VERSION
@@ -88,12 +89,19 @@ class App:
         try:
             response = await self._dispatch(route, call)
         except PublicError as error:
-            response = problem(call, error)
+            response = problem(call, error, self._open_campaigns() if isinstance(error, UnknownCampaign) else None)
         except Unavailable as error:
             log.exception("unavailable", error.__cause__ or error, function=self._function)
             response = problem(call, TryAgain())
         self._add_cors(route, call, response)
         return response
+
+    def _open_campaigns(self) -> list[str]:
+        """List what a page with a wrong id may have meant: not what is still to be announced, nor the canary."""
+        now = self._deps.now()
+        return [
+            name for name, each in self._deps.campaigns.items() if name != CANARY and not each.closed_reason(now)
+        ]
 
     def _find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         # Not Starlette's Router: test_a_path_with_a_line_break_is_another_path,
@@ -133,7 +141,9 @@ class App:
         if route.cors == "any" or self._is_partner(call):
             headers |= {
                 "Access-Control-Allow-Methods": route.allow,
-                "Access-Control-Allow-Headers": "Content-Type",
+                # Tracing libraries add headers to every request of a page. `*` covers all but Authorization, and
+                # older browsers do not know it.
+                "Access-Control-Allow-Headers": "*, Authorization, Content-Type",
                 "Access-Control-Max-Age": str(_PREFLIGHT_SECONDS),
             }
         return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)

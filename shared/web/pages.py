@@ -19,6 +19,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import locales
+from shared.campaigns import markdown
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Count
@@ -268,6 +269,11 @@ def withdrawn(campaign: Campaign, locale: Locale) -> HTMLResponse:
     return _page("withdrawn.html", campaign, locale)
 
 
+def retired(campaign: Campaign, locale: Locale) -> HTMLResponse:
+    """Render what links in mails lead to once a petition has ended and all data of its signers was removed."""
+    return _page("retired.html", campaign, locale)
+
+
 def error(
     locale: Locale, *, code: str, text: str, status: int, campaign: Campaign | None, headers: Mapping[str, str]
 ) -> HTMLResponse:
@@ -378,7 +384,7 @@ def _templates() -> Environment:
 
 
 def _environment(loader: BaseLoader) -> Environment:
-    return Environment(
+    templates = Environment(
         loader=loader,
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
@@ -386,3 +392,5 @@ def _environment(loader: BaseLoader) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    templates.filters |= {"markdown": markdown.render, "markdown_inline": markdown.render_inline}
+    return templates

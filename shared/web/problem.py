@@ -11,8 +11,11 @@ from shared.web import pages
 from shared.web.call import NO_STORE, Call, answer_json
 
 
-def problem(call: Call, error: PublicError) -> Response:
-    """Map an error to its answer, which happens here alone: a page for people, RFC 9457 for programs."""
+def problem(call: Call, error: PublicError, campaigns: list[str] | None = None) -> Response:
+    """Map an error to its answer, which happens here alone: a page for people, RFC 9457 for programs.
+
+    `campaigns`: the ids that the one in the path may have been meant to be.
+    """
     locale = call.locale()
     text = locale(f"errors.{error.code}", **{"hosted_page": "", **error.details})
     if call.wants_page:
@@ -38,6 +41,7 @@ def problem(call: Call, error: PublicError) -> Response:
         ]
         or None,
         hosted_page=error.details.get("hosted_page"),
+        campaigns=campaigns,
     )
     return answer_json(document, error.status, {**NO_STORE, **error.headers}, "application/problem+json")
 

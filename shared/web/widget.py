@@ -42,7 +42,7 @@ FOR_PARTNERS = frozenset(
     error.dates error_titles.campaign_closed error_titles.campaign_paused errors.campaign_paused
     form.age_hint form.country form.country_empty form.email form.email_hint form.heading form.name
     form.newsletter form.next_step form.no form.optional form.postal_code form.privacy form.promise form.yes
-    sending.hosted sending.not_registered
+
     """.split()
 )
 
@@ -89,8 +89,8 @@ def _texts(campaign: Campaign, locale: Locale, keys: Set[str]) -> dict[str, str]
     values = {
         "title": campaign.text(locale.language).title,
         "age": str(campaign.minimum_age),
-        "opens": locale.date(campaign.opens),
-        "closes": locale.date(campaign.closes),
+        "opens": locale.deadline(campaign.opens),
+        "closes": locale.deadline(campaign.closes),
     }
     return {
         key: text.format_map(_Unfilled(values))

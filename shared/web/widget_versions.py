@@ -6,6 +6,7 @@ years: before a script that is in use changes, a copy of it goes to the folder k
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,11 @@ class Scripts:
         self._by_name = {MOVING: Script(current, is_pinned=False), **pinned}
         self.pinned_path = f"/embed/{_pinned_name(current)}"
         self.integrity = f"sha384-{base64.b64encode(hashlib.sha384(current).digest()).decode()}"
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Every file name that there is a version at."""
+        return self._by_name
 
     def get(self, name: str) -> Script | None:
         """Return the version at this file name; None if there is none."""

@@ -125,13 +125,15 @@ def _run_the_desk(figures: Figures, filled: Filled) -> None:
         key.write_text(f"{IDENTITIES.campaign}\n")
         commands = [["audit", CAMPAIGN], ["export", CAMPAIGN, "--to", export]]
         if filled.where == "emulator":  # opening a million would take longer than everything else
-            commands.append(["open", export, "-i", str(key), "--to", f"{folder}/opened"])
+            opening = ["open", export, "-i", str(key)]
+            commands += [[*opening, "--to", f"{folder}/{kind}", "--kind", kind] for kind in ("csv", "xlsx")]
         # The records were written without a tally.
         _desk(filled, "audit", CAMPAIGN, "--repair")
         for command in commands:
             seconds, peak_mib = _desk(filled, *command)
-            figures.add(f"{filled.name}/{command[0]}_per_second", filled.records / seconds, "signatures/s")
-            figures.add(f"{filled.name}/{command[0]}_peak", peak_mib, "MiB")
+            name = "open_xlsx" if "xlsx" in command else command[0]
+            figures.add(f"{filled.name}/{name}_per_second", filled.records / seconds, "signatures/s")
+            figures.add(f"{filled.name}/{name}_peak", peak_mib, "MiB")
 
 
 def _desk(filled: Filled, *command: str) -> tuple[float, float]:

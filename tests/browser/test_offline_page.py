@@ -140,6 +140,16 @@ class TestResult:
         content = Path("read/signatures.csv").read_bytes()
         assert await download(page, "Download all 5 signatures") == ("signatures.csv", content)
 
+    async def test_says_how_excel_reads_it_unchanged(self, visit: Walk) -> None:
+        """Opened by a double click, Excel would drop leading zeros; the page itself makes no table for Excel."""
+        await opens(visit.page, "ann.age", *WHOLE)
+        await is_opened(visit.page, len(SIGNERS))
+
+        await expect(visit.page.get_by_text("choose Data, From Text/CSV")).to_contain_text(
+            "65001: Unicode (UTF-8)"
+        )
+        await expect(visit.page.get_by_text("“Do not detect data types”")).to_contain_text("undersign open --xlsx")
+
     async def test_is_compared_with_the_manifest(self, visit: Walk) -> None:
         """The page shows the counts by country; without a manifest, it says that it cannot compare them."""
         page = visit.page

@@ -20,7 +20,7 @@ class UnavailableStore:
     async def confirm(self, *_: Any) -> None:
         raise StoreUnavailable("unavailable")
 
-    async def withdraw(self, *_: Any) -> None:
+    async def withdraw(self, *_: Any, **__: Any) -> None:
         raise StoreUnavailable("unavailable")
 
     def close(self) -> None:

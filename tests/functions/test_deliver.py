@@ -298,6 +298,41 @@ class TestRedelivery:
         assert (await deployed.press(again)).json() == {"status": "confirmed"}
         assert (await deployed.count())["total"] == 1
 
+    async def test_signing_again_while_the_withdrawal_is_in_the_queue_works(self, deployed: World) -> None:
+        """The new signature comes first, to an address that is confirmed yet; it is brought again afterwards."""
+        mail = await deployed.sign_and_deliver()
+        await deployed.press(mail)
+        token = mail.links["withdraw"].rpartition("/")[2]
+        withdrawal = DeferredPress(purpose="withdraw", token=token, pressed_at=deployed.now + SECONDS_LATER)
+        deployed.now += 2 * SECONDS_LATER
+        await deployed.sign(country="FR")
+        await deployed.deliver()
+
+        await deployed.functions["confirm"].deps.envelopes.send(withdrawal)
+        deployed.now += SECONDS_LATER
+        await deployed.deliver()
+        before = len(deployed.outbox.received())
+        deployed.now += 2 * HOUR
+        await deployed.deliver()
+
+        assert len(deployed.outbox.received()) == before + 1
+        await deployed.press(deployed.outbox.received()[0])
+        assert (await deployed.count())["total"] == 1
+
+    async def test_of_a_confirmed_address_is_brought_once_more_and_mailed_once(self, deployed: World) -> None:
+        """The queue holds it for an hour, and then it is gone."""
+        await deployed.press(await deployed.sign_and_deliver())
+        await deployed.sign_and_deliver()
+        before = len(deployed.outbox.received())
+
+        deployed.now += 2 * HOUR
+        await deployed.deliver()
+        deployed.now += 2 * DAY
+        await deployed.deliver()
+
+        assert len(deployed.outbox.received()) == before
+        assert await deployed.queue.lease(deployed.now) is None
+
     async def test_a_task_older_than_thirty_days_is_dropped(self, deployed: World) -> None:
         """The answer is 2xx, so that the queue does not retry it."""
         await deployed.sign()

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import shutil
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -63,6 +65,16 @@ class TestAddresses:
         assert f"Everything is kept under {running.folder}/." in said
         assert "reclaim-your-face" not in said
 
+    def test_lead_nowhere_under_another_name(self, campaigns: Path, tmp_path: Path) -> None:
+        """A page that has its own name lead to this machine (DNS rebinding) cannot read the outbox."""
+        with server(tmp_path / "var", CAMPAIGNS_FOLDER=str(campaigns)) as running:
+            answers = [
+                httpx.get(f"{running.url}/dev/mail.json", headers=headers, trust_env=False)
+                for headers in ({"Host": "rebound.example"}, {})
+            ]
+
+        assert [answer.status_code for answer in answers] == [400, 200]
+
     @pytest.mark.parametrize(
         ("names", "first"),
         [({"ours", "theirs"}, "ours"), ({"ours", "theirs", "reclaim-your-face"}, "reclaim-your-face")],
@@ -120,6 +132,15 @@ async def die(self):
 server.Dispatcher.run = die
 devserver.main()
 """
+
+
+def test_of_two_that_are_started_at_once_the_second_touches_nothing(tmp_path: Path) -> None:
+    """It finds the port taken before it has made secrets of its own, which would break the links of the first."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        said = refusal(tmp_path, PORT=str(taken.getsockname()[1]))
+
+    assert "Choose another" in said
+    assert not (tmp_path / "var").exists()
 
 
 def test_the_server_logs_and_stops_when_its_queue_worker_fails(campaigns: Path, tmp_path: Path) -> None:

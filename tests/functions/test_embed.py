@@ -1,13 +1,14 @@
 """embed: the hosted pages, and what all functions have in common."""
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 
 from shared.web.routes import FUNCTIONS
 from tests.support.clock import NOW
-from tests.support.deployment import CAMPAIGN, SIGNATURES, World, signature
+from tests.support.deployment import CAMPAIGN, SIGNATURES, World, campaign_file, signature, world
 
 PETITION = f"/c/{CAMPAIGN}"
 
@@ -200,3 +201,19 @@ async def test_an_unknown_path_is_not_found(deployed: World, function: str, path
 
     assert response.status_code == 404
     assert response.json()["code"] in {"not_found", "unknown_campaign"}
+
+
+async def test_an_unknown_campaign_is_answered_with_those_that_are_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a partner who has made a slip; what deployments try themselves out with is nobody's campaign."""
+    for name in ("ours", "canary"):
+        campaign_file(tmp_path / "campaigns", name)
+
+    async with world(tmp_path, monkeypatch, CAMPAIGNS_FOLDER=str(tmp_path / "campaigns")) as deployed:
+        while_open = await deployed.client.get("/v1/campaigns/our/form?lang=en")
+        deployed.now = NOW.replace(year=NOW.year + 5)
+        once_closed = await deployed.client.get("/v1/campaigns/our/form?lang=en")
+
+    assert (while_open.json()["code"], while_open.json()["campaigns"]) == ("unknown_campaign", ["ours"])
+    assert once_closed.json()["campaigns"] == []

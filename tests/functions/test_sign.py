@@ -13,6 +13,7 @@ from shared.queue import MAX_BODY_BYTES
 from tests.support.clock import NOW
 from tests.support.deployment import (
     CAMPAIGN,
+    COUNT,
     LINKS,
     PUBLIC_URL,
     SIGNATURES,
@@ -354,6 +355,22 @@ class TestCors:
         assert partner.headers["access-control-allow-origin"] == origin
         assert "POST" in partner.headers["access-control-allow-methods"]
         assert not [name for name in stranger.headers if name.startswith("access-control")]
+
+    async def test_a_sandboxed_page_is_granted_nothing(self, deployed: World) -> None:
+        """Its origin `null` could be anybody's: its plain form is accepted, its script may not post."""
+        preflight = await deployed.client.options(SIGNATURES, headers={"Origin": "null"})
+
+        assert not [name for name in preflight.headers if name.startswith("access-control")]
+
+    @pytest.mark.parametrize("path", [SIGNATURES, LINKS, COUNT, f"/v1/campaigns/{CAMPAIGN}/form?lang=en"])
+    async def test_preflight_allows_any_header(self, deployed: World, path: str) -> None:
+        """Tracing libraries add theirs to every request of a page; `*` does not stand for Authorization."""
+        _, origin = partner_origin(deployed)
+        asks = {"Access-Control-Request-Headers": "baggage,content-type,sentry-trace,traceparent"}
+
+        answer = await deployed.client.options(path, headers={"Origin": origin, **asks})
+
+        assert answer.headers["access-control-allow-headers"] == "*, Authorization, Content-Type"
 
 
 class TestForm:

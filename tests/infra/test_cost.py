@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -89,6 +90,15 @@ def test_a_month_without_anybody_costs_what_is_there_anyway() -> None:
 
     assert cost.total(quiet) == by_driver(quiet, Driver.MONTH) > 0
     assert {charge.use.quantity for charge in quiet if charge.use.driver is not Driver.MONTH} == {0}
+
+
+def test_what_remains_after_the_end_costs_half_of_a_quiet_month_and_hardly_more_than_its_address() -> None:
+    """Without functions, databases, policies and alerts."""
+    left = cost.total(cost.charges(usage.retired(), PRICES, busy_days=0))
+
+    address = PRICES["forwarding_rules"].cost(usage.HOURS_A_MONTH)
+    assert address < left < address + 1
+    assert left < cost.total(cost.estimate(0, 0, USUAL, PRICES, FUNCTIONS)) * 0.55
 
 
 def test_twice_the_signatures_double_what_depends_on_them() -> None:
@@ -242,7 +252,7 @@ def test_every_price_says_where_it_is_from_and_how_sure_it_is() -> None:
 
 def test_every_price_is_used_and_every_use_has_its_price() -> None:
     """An unused price would be kept up to date for nothing."""
-    used = {use.price for use in usage.month(1, 1, FUNCTIONS, USUAL)}
+    used = {use.price for use in (*usage.month(1, 1, FUNCTIONS, USUAL), *usage.retired())}
     apart = {"mail_cheapest", "mail_dearest", "run_idle_cpu", "run_idle_memory"}
 
     assert used | apart == set(PRICES)
@@ -305,7 +315,7 @@ async def test_each_step_reads_and_writes_as_many_documents_as_is_calculated(
     assert taken() == (usage.CONFIRM_READS, usage.CONFIRM_WRITES)
     await store.claim(address, signed.id, MailKind.REMINDER, tomorrow)
     assert taken() == (usage.REMINDER_READS, 0)
-    await store.withdraw(campaign_id, address.digest, tomorrow)
+    await store.withdraw(campaign_id, address.digest, tomorrow, deferred=False)
     assert taken() == (usage.CONFIRM_READS, usage.CONFIRM_WRITES)
 
 
@@ -334,6 +344,20 @@ def test_the_command_prints_a_month() -> None:
     assert sum(parts) == pytest.approx(whole, abs=0.03)
     assert re.search(r"--polls-a-view +7 ", printed)
     assert "could not be verified" in printed
+
+
+def test_a_number_that_is_not_whole_is_refused() -> None:
+    """A dot would make fifty thousand signatures fifty."""
+    refused = subprocess.run(
+        [sys.executable, "-m", "infra.cost.cost", "--signatures", "50.000"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+
+    assert refused.returncode == 2
+    assert "argument --signatures: write a whole number in digits alone" in refused.stderr
+    assert 'as in 50000 or 50_000, and not "50.000"' in refused.stderr
 
 
 def test_what_instances_cost_can_be_asked_for_alone() -> None:

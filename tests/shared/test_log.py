@@ -1,7 +1,10 @@
 """What the log contains, and what it must never contain."""
 
+import errno
+import io
 import json
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -27,6 +30,24 @@ def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> Non
         {"severity": "INFO", "event": "confirm", "campaign": "a", "attempts": 0},
         {"severity": "WARNING", "event": "mail_refused", "kind": "several\nlines\u2028of 'text'"},
     ]
+
+
+class _FullDisk(io.StringIO):
+    is_tried = False
+
+    def flush(self) -> None:
+        self.is_tried = True
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_event_that_cannot_be_written_is_lost_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk must not turn an accepted signature into an error."""
+    full = _FullDisk()
+    monkeypatch.setattr(sys, "stdout", full)
+
+    log.event("accepted", campaign="a")
+
+    assert full.is_tried
 
 
 @pytest.mark.parametrize("field", ["email", "signer", "token", "ip", "message", "url", "digest", "Campaign"])

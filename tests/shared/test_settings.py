@@ -176,6 +176,8 @@ def test_a_function_with_all_settings_starts(
         ("RELAYS", relays({"port": "smtp"})),
         ("RELAYS", relays({"mails_per_second": 0})),
         ("RELAYS", relays({"connections": 0})),
+        ("RELAYS", relays({"connections": 1.0})),
+        ("RELAYS", relays({"port": "5.870"})),
         ("RELAYS", relays({"name": "First"})),
         ("RELAYS", relays({"password": "hunter2hunter2"})),
         ("RELAYS", relays({}, {})),

@@ -36,6 +36,11 @@ class Cloud:
     #: By name: each version's value; None for one that is disabled.
     secrets: dict[str, list[str | None]] = field(default_factory=dict)
     certificates: list[dict[str, Any]] = field(default_factory=list)
+    #: Of databases: each backup's name, and the database's.
+    backups: dict[str, str] = field(default_factory=dict)
+    databases: list[str] = field(default_factory=list)
+    #: Of images, that Cloud Functions has made.
+    repositories: list[str] = field(default_factory=list)
 
     @classmethod
     def load(cls, folder: Path) -> "Cloud":
@@ -90,6 +95,8 @@ class Gcloud:
             case ["list"]:
                 account = self.cloud.account
                 return [{"account": account, "status": "ACTIVE"}] if account else []
+            case ["print-access-token"]:
+                return "ya29.token"
             case ["application-default", "print-access-token"]:
                 if not self.cloud.credentials:
                     raise Refused("Your default credentials were not found.")
@@ -162,7 +169,37 @@ class Gcloud:
                 else:
                     shutil.copy(source, self._at(address))
                 return ""
+            case ["rm", address]:
+                self.cloud.buckets.remove(address.removeprefix("gs://"))
+                shutil.rmtree(self._at(address), ignore_errors=True)
+                return ""
         return None
+
+    def firestore(self, words: list[str]) -> Any:
+        match words:
+            case ["backups", "list"]:
+                return "".join(f"{name}\t{database}\n" for name, database in self.cloud.backups.items())
+            case ["backups", "delete"]:
+                [name] = [name for name in self.cloud.backups if name.endswith(f"/{self.flags['backup']}")]
+                del self.cloud.backups[name]
+                return ""
+            case ["databases", "list"]:
+                return "".join(f"{name}\n" for name in self.cloud.databases)
+        return None
+
+    def artifacts(self, words: list[str]) -> Any:
+        match words:
+            case ["repositories", "describe", name]:
+                if name not in self.cloud.repositories:
+                    raise Refused(f"NOT_FOUND: {name}")
+                return ""
+            case ["repositories", "delete", name]:
+                self.cloud.repositories.remove(name)
+                return ""
+        return None
+
+    def compute(self, words: list[str]) -> Any:
+        return "" if words == ["url-maps", "invalidate-cdn-cache", "undersign"] else None
 
     def _bucket(self, action: str, name: str) -> str:
         if action == "create":

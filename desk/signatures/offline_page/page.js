@@ -511,7 +511,12 @@ const choices = () =>
     h("label", { class: "choice" },
       h("input", { type: "radio", name: "kind", value: "ndjson" }), "Lines (NDJSON), for programs"),
     h("label", { class: "choice" },
-      h("input", { type: "checkbox", id: "excel" }), "Begin tables with the mark that Excel needs"));
+      h("input", { type: "checkbox", id: "excel" }), "Begin tables with the mark that Excel needs"),
+    h("p", { class: "hint" },
+      "Opened by a double click, Excel guesses what a cell is: 00123 loses its zeros, and 1-2 becomes a day. So open " +
+        "an empty workbook, and choose Data, From Text/CSV, the file; then File Origin 65001: Unicode (UTF-8), " +
+        "Delimiter Comma, and Data Type Detection “Do not detect data types”: all columns stay text. Or ask somebody " +
+        "with a terminal for undersign open --xlsx, which makes a table for Excel that needs none of this."));
 
 /** Every key with its number, the largest first. */
 const byCount = (counter, expected = {}) =>

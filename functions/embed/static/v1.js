@@ -1,16 +1,13 @@
 /**
- * Undersign's form and counter for any page: <undersign-form> and <undersign-counter>.
- *
- * No dependency, no build step: this file is what browsers run. It sets no cookie, stores nothing, and asks nobody but
- * the origin it came from. After signing it marks the tab's entry in the history, which ends with the tab. It makes elements and never parses markup, so that a page's
- * Content-Security-Policy needs no exception, and anybody who pins this file by its digest knows all that will run.
- *
- * Until the petition's texts are here, and in browsers that lack what this needs, the plain form that stands inside
- * the element stays in place.
+ * Undersign's form and counter for any page. No dependency, no build step: this file is what browsers run. It sets no
+ * cookie, stores nothing (but marks the tab's history entry after signing), asks only the origin it came from, and never
+ * parses markup, so it needs no CSP exception.
  */
 
 const ORIGIN = new URL(import.meta.url).origin;
-/** On our own pages the server has made the form already, and the page has its style. */
+/** The page's origin as the server sees it: "null" in a sandboxed frame, unlike location's. */
+const PAGE = [location.origin, self.origin].includes("null") ? self.origin : location.origin;
+/** Our own pages have form and style already. */
 const OWN = ORIGIN === location.origin;
 const CAPABLE = "adoptedStyleSheets" in Document.prototype && "replaceSync" in CSSStyleSheet.prototype;
 
@@ -21,8 +18,9 @@ const REFRESH_SECONDS = 10;
 const SLOWEST_REFRESH_SECONDS = 300;
 
 const STYLE = `
-:host { display: block; max-width: 40em; color: var(--undersign-ink, inherit); font: inherit;
-  font-family: var(--undersign-font, inherit); line-height: 1.5; overflow-wrap: break-word;
+:host { display: block; max-width: max(40em, 640px); }
+.text { all: initial; display: block; visibility: inherit; color: var(--undersign-ink, inherit); color-scheme: light;
+  font: max(16px, 1em)/1.5 sans-serif; font-family: var(--undersign-font, inherit); overflow-wrap: break-word;
   --u-act: var(--undersign-accent, #2a3fb0); --u-on: var(--undersign-on-accent, #fff);
   --u-soft: var(--undersign-soft, #4a5064); --u-line: var(--undersign-line, #6f768b);
   --u-card: var(--undersign-surface, #fff); --u-bad: var(--undersign-error, #b3171d); --u-round: var(--undersign-radius, 6px); }
@@ -76,7 +74,7 @@ dd { margin: 0; }
 .number { font-size: 1.75em; font-weight: 700; font-variant-numeric: tabular-nums; }
 .track { height: .7em; overflow: hidden; border: 1px solid var(--u-line); border-radius: 1em; background: var(--u-card); }
 .bar { width: 0; height: 100%; background: var(--u-act); transition: width .8s ease-out; }
-.goal { margin: .35em 0 1.1em; color: var(--u-soft); font-size: .9em; }
+.goal { margin: .35em 0 1.1em; color: var(--undersign-soft, inherit); font-size: .9em; }
 :focus-visible { outline: 3px solid var(--u-act); outline-offset: 2px; }
 [tabindex="-1"]:focus { outline: 0; }
 @media (prefers-reduced-motion: reduce) { .bar { transition: none; } }
@@ -84,14 +82,17 @@ dd { margin: 0; }
 `;
 
 let sheet;
+/** Text styles inherited from the page stop here. */
 const shadow = (element) => {
-  const root = element.attachShadow({ mode: "open" });
+  const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   if (!sheet) (sheet = new CSSStyleSheet()).replaceSync(STYLE);
   root.adoptedStyleSheets = [sheet];
-  return root;
+  const text = h("div", { class: "text", lang: element.about.language, dir: "ltr" });
+  root.replaceChildren(text);
+  return text;
 };
 
-/** An element; `on…` attributes are listeners, and every class is a ::part, too. */
+/** `on…` attributes are listeners, every class is a ::part. */
 const h = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -105,11 +106,11 @@ const h = (tag, attributes = {}, ...children) => {
 };
 
 const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-/** Seconds before the next attempt: growing, never sooner than asked, and not the same for everybody. */
+/** Seconds: exponential backoff with jitter, never sooner than asked. */
 const pause = (attempt, asked = 0) => Math.max(asked, Math.min(60, 2 ** attempt)) * (1 + Math.random() / 2);
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
 
-/** What the server answers; `status` 0 where it could not be reached. */
+/** `status` 0: the server could not be reached. */
 const ask = async (url, options = {}) => {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), PATIENCE_MS);
@@ -139,29 +140,21 @@ const markSigned = (campaign, url) => {
 };
 
 const petitions = new Map();
-/** The petition's texts and what its form asks, the same for the pages of all partners; asked for once. */
-const petition = (element) => {
-  const query = new URLSearchParams();
-  const lang = element.closest("[lang]")?.lang;
-  if (lang) query.set("lang", lang.split("-")[0].toLowerCase());
-  if (!OWN) query.set("embed", "1");
-  const url = `${ORIGIN}/v1/campaigns/${encodeURIComponent(element.getAttribute("campaign"))}/form?${query}`;
-  if (!petitions.has(url)) petitions.set(url, load(url));
-  return petitions.get(url);
-};
+const petition = (url) => petitions.get(url) ?? petitions.set(url, load(url)).get(url);
 const load = async (url) => {
   for (let attempt = 0; ; attempt++) {
     const { status, seconds, content } = await ask(url);
     if (status === 200) return content;
     if (!isBusy(status)) {
-      console.error(`Undersign: ${content.detail ?? `${url} answers ${status}`}`);
+      const known = content.campaigns?.map((id) => `campaign="${id}"`).join(" or ");
+      console.error(`Undersign: ${content.detail ?? `${url} answers ${status}`} ${url}`, known ? `Open now: ${known}` : "");
       return null;
     }
     await sleep(pause(attempt, seconds));
   }
 };
 
-/** Buttons that need a script are hidden until there is one: to copy a text, to open the device's own sharing. */
+/** Shows the buttons that need a script. */
 const enliven = (root) => {
   for (const button of root.querySelectorAll("[data-copy]")) {
     const named = button.textContent;
@@ -173,7 +166,7 @@ const enliven = (root) => {
         button.textContent = button.dataset.done;
         setTimeout(() => (button.textContent = named), 4000);
       } catch {
-        getSelection().selectAllChildren(shown); // no permission: at least it is marked, for the reader to copy
+        getSelection().selectAllChildren(shown); // no permission: mark it
       }
     });
   }
@@ -182,22 +175,67 @@ const enliven = (root) => {
     button.hidden = false;
     root.querySelector(".primary")?.classList.add("quiet");
     button.addEventListener("click", () => {
-      navigator.share({ text: button.dataset.text, url: button.dataset.share }).catch(() => {}); // closed again
+      navigator.share({ text: button.dataset.text, url: button.dataset.share }).catch(() => {});
     });
   }
 };
 
-class Form extends HTMLElement {
-  async connectedCallback() {
-    if (this.petition || !CAPABLE) return;
-    this.petition = petition(this);
-    const about = await this.petition;
-    if (!about) return;
+const placed = new Set();
+/** Follows its attributes and the page's language. */
+class Petition extends HTMLElement {
+  static observedAttributes = ["campaign", "lang", "goal"];
+  #url;
+
+  connectedCallback() {
+    placed.add(this);
+    this.follow();
+  }
+
+  disconnectedCallback() {
+    placed.delete(this);
+  }
+
+  attributeChangedCallback() {
+    this.follow();
+  }
+
+  async follow() {
+    await null; // one request for all attributes
+    if (!CAPABLE || !this.isConnected) return;
+    const campaign = this.getAttribute("campaign");
+    const lang = (this.closest("[lang]") ?? document.documentElement).lang.trim();
+    const query = new URLSearchParams();
+    if (lang) query.set("lang", lang.split(/[-_]/)[0].toLowerCase());
+    if (!OWN) query.set("embed", "1");
+    const url = `${ORIGIN}/v1/campaigns/${encodeURIComponent(campaign)}/form?${query}`;
+    if (url === this.#url) return;
+    this.#url = url;
+    if (campaign === null) await sleep(1); // set late
+    if (url !== this.#url) return;
+    if (campaign === null) console.error(`Undersign: <${this.localName}> has no attribute "campaign"`);
+    const about = await petition(url);
+    if (url !== this.#url) return;
+    if (about) this.display(about);
+    else this.shadowRoot?.replaceChildren(h("slot"));
+  }
+}
+new MutationObserver(() => placed.forEach((element) => element.follow()))
+  .observe(document, { attributeFilter: ["lang"], subtree: true });
+
+class Form extends Petition {
+  display(about) {
+    const last = this.about?.campaign === about.campaign ? this : {};
+    if (last.body) return; // signed
+    const typed = last.form ?? this.#plainForm(about);
     this.about = about;
+    const active = (this.shadowRoot?.activeElement ? this.shadowRoot : this.getRootNode()).activeElement;
     this.root = OWN ? this : shadow(this);
-    const named = this.getAttribute("partner");
+    if (!typed?.closest(this.localName)) typed?.remove();
+    const named = this.getAttribute("partner") ?? typed?.elements.partner?.value;
     // A page cannot fake its origin, and the server looks at it, too.
-    this.partner = about.partners.find(({ id, origins }) => (OWN ? id === named : origins.includes(location.origin)));
+    const isNamed = OWN || PAGE === "null";
+    this.partner = about.partners.find(({ id, origins }) => (isNamed ? id === named : origins.includes(PAGE)));
+    if (PAGE === "null") return this.#leadOn(!OWN && h("h2", {}, about.title));
     if (!OWN && !this.partner) return this.#refuse();
     if (about.closed_reason) {
       const [title, text] = about.closed_reason === "campaign_closed"
@@ -208,10 +246,12 @@ class Form extends HTMLElement {
     if (named && this.partner?.id !== named) {
       console.warn(`Undersign: this page signs for the partner "${this.partner?.id ?? "none"}", as its origin says`);
     }
-    this.form = (OWN && this.querySelector("form")) || this.#makeForm();
-    this.form.noValidate = true; // the faults are told in the form's own language
+    this.form = (OWN && typed) || this.#makeForm();
+    this.form.noValidate = true;
     this.form.addEventListener("submit", (event) => this.#submit(event));
-    // What is told while a button is being pressed would move it away from under the finger.
+    // A sandbox without allow-forms submits nothing.
+    this.form.querySelector("button").addEventListener("click", (event) => this.#submit(event));
+    // An error shown while a button is pressed would move it from under the finger.
     let released;
     this.form.addEventListener("pointerdown", () => {
       released = new Promise((resolve) => {
@@ -224,36 +264,40 @@ class Form extends HTMLElement {
       this.#look(target);
     });
     if (OWN) this.#chooseCountry();
-    else this.#replacePlainForm();
+    else this.#replaceForm(typed, active);
     if (history.state?.undersign === about.campaign) {
       this.form.before(h("p", { class: "notice", role: "status" }, this.#text("form.just_signed")));
     }
     this.#tell("ready");
   }
 
-  /** What somebody has typed into the plain form by now goes along, and so does the focus. */
-  #replacePlainForm() {
-    const plain = this.querySelector("form");
-    const active = this.getRootNode().activeElement;
+  /** Inside the element, or after it where WordPress's paragraphs tear them apart. */
+  #plainForm({ campaign }) {
+    const action = `${ORIGIN}/v1/campaigns/${campaign}/signatures`;
+    const isTorn = (form) => form.getAttribute("action") === action && !form.closest(this.localName);
+    return this.querySelector("form") ?? [...document.forms].find(isTorn);
+  }
+
+  /** Keeps input and focus; consent is given again, to the text now shown. */
+  #replaceForm(last, active) {
     for (const name of ["name", "email", "country", "postal_code", "newsletter"]) {
-      const typed = plain?.elements[name]?.value;
+      const typed = last?.elements[name]?.value;
       if (typed && this.form.elements[name]) this.form.elements[name].value = typed;
     }
     this.#chooseCountry();
     this.#reopen();
-    if (plain?.contains(active) && active.name) this.#control(active.name)?.focus();
+    if (last?.contains(active) && active.name) this.#control(active.name)?.focus();
   }
 
   #text(key, values = {}) {
     return fill(this.about.texts[key], { organisation: this.partner?.name ?? this.about.organisation, ...values });
   }
 
-  /** The petition's own page; it keeps the partner. */
   get #hosted() {
     return this.about.hosted_page + (this.partner ? `&partner=${this.partner.id}` : "");
   }
 
-  /** For the page's own code. Holds nothing personal. */
+  /** Holds nothing personal. */
   #tell(event, detail = {}) {
     const about = { campaign: this.about.campaign, language: this.about.language, partner: this.partner?.id };
     this.dispatchEvent(
@@ -261,7 +305,7 @@ class Form extends HTMLElement {
     );
   }
 
-  /** A state in the form's place; its heading gets the focus, so that it is read out. */
+  /** The heading gets the focus, so that it is read out. */
   #show(heading, ...nodes) {
     const title = h("h2", { tabindex: -1 }, this.#text(heading));
     const view = h("div", { class: OWN ? null : "card" }, title, nodes);
@@ -277,13 +321,18 @@ class Form extends HTMLElement {
 
   #refuse() {
     console.error(
-      `Undersign: ${location.origin} is not registered for the petition "${this.about.campaign}", so nobody can sign ` +
+      `Undersign: ${PAGE} is not registered for the petition "${this.about.campaign}", so nobody can sign ` +
         `on this page. Its organisers register it: ${this.about.contact}`,
     );
+    this.#leadOn(h("p", {}, this.#text("sending.not_registered")));
+  }
+
+  /** With the address to copy: a sandbox may open no tab. */
+  #leadOn(reason) {
     this.root.replaceChildren(
-      h("div", { class: "card" },
-        h("p", {}, this.#text("sending.not_registered")),
-        h("a", { class: "button", href: this.#hosted }, this.#text("sending.hosted"))),
+      h("div", { class: OWN ? null : "card" }, reason,
+        h("a", { class: "button", href: this.#hosted, target: PAGE === "null" && "_blank" }, this.#text("sending.hosted")),
+        PAGE === "null" && h("p", { class: "address" }, this.#hosted)),
     );
     this.#tell("refused");
   }
@@ -326,20 +375,19 @@ class Form extends HTMLElement {
       h("p", { class: "promise" }, this.#text("form.promise")));
   }
 
-  /** The partner's, else the browser's for this language, else the language's; never over what was chosen. */
+  /** The partner's, else the browser's, else the language's; never over what was chosen. */
   #chooseCountry() {
     const select = this.form.elements.country;
     const chosen = [...select.options].some((option) => option.value && option.defaultSelected);
     if (select.value && !(OWN && chosen && !this.partner?.country)) return;
     const region = navigator.languages
-      .filter((tag) => tag !== "en-US") // which says nothing: browsers say so all over the world
+      .filter((tag) => tag !== "en-US") // a browser default everywhere
       .map((tag) => tag.split("-"))
       .find(([language, place]) => language === this.about.language && /^[A-Z]{2}$/.test(place ?? ""))?.[1];
     const country = this.partner?.country ?? region ?? this.about.language_country;
     if ([...select.options].some((option) => option.value === country)) select.value = country;
   }
 
-  /** What was typed, as the server takes it. */
   #body() {
     const { about } = this;
     const typed = Object.fromEntries([...new FormData(this.form)].filter(([, value]) => value.trim()));
@@ -364,7 +412,6 @@ class Form extends HTMLElement {
     return control.type === "email" && value && !isAddress ? "fields.email_invalid" : null;
   }
 
-  /** While somebody fills in: shows an error once a field is left, and removes it once it is corrected. */
   #look(control) {
     const fault = this.#fault(control);
     const told = this.form.querySelector(`#${control.name}-fault`);
@@ -373,7 +420,6 @@ class Form extends HTMLElement {
     if (control.name === "email") this.#suggest(control);
   }
 
-  /** "Did you mean ann@gmail.com?" */
   #suggest(control) {
     this.form.querySelector(".suggestion")?.remove();
     const [, local, domain] = /^([^\s@]+)@([^\s@]+)$/.exec(control.value.trim()) ?? [];
@@ -420,7 +466,7 @@ class Form extends HTMLElement {
     place.setAttribute("aria-describedby", `${place.getAttribute("aria-describedby") ?? ""} ${name}-fault`.trim());
   }
 
-  /** `faults`: [{field, message}]. Beside their fields, and summed up above the form, which gets the focus. */
+  /** `faults`: [{field, message}]. */
   #showFaults(faults) {
     this.#notify();
     this.form.querySelectorAll(".fault").forEach((told) => this.#clear(told.id.replace(/-fault$/, "")));
@@ -443,7 +489,6 @@ class Form extends HTMLElement {
     summary.focus();
   }
 
-  /** Above the button, read out politely; nothing, if called with nothing. */
   #notify(...nodes) {
     this.form.querySelector(".notice")?.remove();
     if (!nodes.length) return;
@@ -472,6 +517,7 @@ class Form extends HTMLElement {
       const { status, seconds, content } = await post(`/v1/campaigns/${this.about.campaign}/signatures`, body);
       if (status === 202) {
         this.#notify();
+        this.body = body;
         this.#tell("signed", { country: body.country });
         this.#checkInbox(body);
         return markSigned(this.about.campaign);
@@ -489,7 +535,6 @@ class Form extends HTMLElement {
     this.#tell("failed");
   }
 
-  /** Until the time is up, or somebody does not want to wait. */
   #wait(seconds) {
     return new Promise((resolve) => {
       const left = h("span", { "aria-hidden": "true", class: "soft" });
@@ -550,8 +595,9 @@ class Form extends HTMLElement {
     this.#holdBack(button);
   }
 
-  /** The form as it was; consent and newsletter are given again, with the address they are for. */
+  /** Consent and newsletter are given again, with the address they are for. */
   #correct() {
+    this.body = null;
     for (const control of this.form.querySelectorAll("[type=checkbox], [type=radio]")) control.checked = false;
     this.#reopen();
     this.form.elements.email.focus();
@@ -582,7 +628,7 @@ class Form extends HTMLElement {
   }
 }
 
-/** Calls `each` with the whole seconds left, then `end`. Returns what stops it. */
+/** Calls `each` with the seconds left, then `end`; returns what stops it. */
 const countDown = (seconds, each, end) => {
   const until = Date.now() + seconds * 1000;
   const tick = () => {
@@ -596,12 +642,11 @@ const countDown = (seconds, each, end) => {
   return () => clearInterval(timer);
 };
 
-/** The one domain that `typed` is a slip away from; none if it is itself known, or nothing is near. */
 const nearest = (typed, domains) => {
   if (domains.includes(typed)) return undefined;
   return domains.find((domain) => domain.length > 5 && slips(typed, domain) <= (domain.length > 9 ? 2 : 1));
 };
-/** How many letters are left out, added, changed or swapped (optimal string alignment distance). */
+/** Optimal string alignment distance. */
 const slips = (a, b) => {
   const rows = [[...Array(b.length + 1).keys()]];
   for (let i = 1; i <= a.length; i++) {
@@ -617,20 +662,33 @@ const slips = (a, b) => {
   return rows[a.length][b.length];
 };
 
-class Counter extends HTMLElement {
+class Counter extends Petition {
   #failures = 0;
   #shown = 0;
 
-  async connectedCallback() {
-    if (!CAPABLE) return;
+  connectedCallback() {
+    super.connectedCallback();
     document.addEventListener("visibilitychange", this.#seen);
-    this.about ??= await petition(this);
-    if (this.about && this.isConnected) this.#refresh();
+    if (this.about) this.timer = setTimeout(() => this.#refresh(), 1000);
   }
 
   disconnectedCallback() {
+    super.disconnectedCallback();
     document.removeEventListener("visibilitychange", this.#seen);
     clearTimeout(this.timer);
+  }
+
+  attributeChangedCallback(name) {
+    super.attributeChangedCallback();
+    if (name === "goal" && this.count) this.#update();
+  }
+
+  display(about) {
+    if (this.about?.campaign !== about.campaign) this.count = null;
+    this.about = about;
+    this.number = null;
+    if (this.count) this.#update();
+    if (this.isConnected) this.#refresh();
   }
 
   #seen = () => {
@@ -643,23 +701,30 @@ class Counter extends HTMLElement {
     clearTimeout(this.timer);
     const { status, content } = await ask(`${ORIGIN}/v1/campaigns/${this.about.campaign}/count`);
     this.#failures = status === 200 && !document.hidden ? 0 : this.#failures + 1;
-    if (status === 200) this.#take(content);
+    if (content.campaign === this.about.campaign) this.#take(content);
     if (!this.isConnected) return;
     const seconds = Math.min(SLOWEST_REFRESH_SECONDS, REFRESH_SECONDS * 2 ** this.#failures);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#refresh(), seconds * (800 + Math.random() * 400));
   }
 
-  /** Servers answer from copies of different ages: an older one than what is shown says nothing new. */
+  /** Caches may answer with an older count. */
   #take(count) {
     if (this.count && count.as_of <= this.count.as_of) return;
     this.count = count;
+    const goal = this.#update();
+    this.dispatchEvent(new CustomEvent("undersign:count", {
+      bubbles: true, composed: true, detail: { campaign: count.campaign, total: count.total, goal },
+    }));
+  }
+
+  #update() {
     if (!this.number) this.#draw();
+    const { about: { texts, language }, count } = this;
     const wanted = Number(this.getAttribute("goal"));
     const closed = count.closed_reason === "campaign_closed";
     const goal = wanted > 0 ? wanted : closed ? count.goal : count.next_goal;
-    const format = new Intl.NumberFormat(this.about.language);
-    const { texts } = this.about;
+    const format = new Intl.NumberFormat(language);
     const reached = count.total >= goal;
     this.track.hidden = closed;
     this.goal.hidden = closed && !reached;
@@ -668,9 +733,7 @@ class Counter extends HTMLElement {
     this.track.setAttribute("aria-valuenow", Math.min(goal, count.total));
     this.bar.style.width = `${Math.min(100, (100 * count.total) / goal)}%`;
     this.#rise(count.total, format);
-    this.dispatchEvent(new CustomEvent("undersign:count", {
-      bubbles: true, composed: true, detail: { campaign: count.campaign, total: count.total, goal },
-    }));
+    return goal;
   }
 
   #draw() {
@@ -682,8 +745,7 @@ class Counter extends HTMLElement {
       class: "track", role: "progressbar", "aria-label": this.about.texts["counter.progress"], "aria-valuemin": 0,
     }, this.bar);
     this.goal = h("p", { class: "goal" });
-    const root = this.shadowRoot ?? shadow(this);
-    root.replaceChildren(h("p", { class: "counted" }, this.before, this.number, this.after), this.track, this.goal);
+    shadow(this).append(h("p", { class: "counted" }, this.before, this.number, this.after), this.track, this.goal);
   }
 
   #rise(total, format) {
@@ -692,7 +754,7 @@ class Counter extends HTMLElement {
     const begun = performance.now();
     const quick = document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
     const step = (now) => {
-      if (this.#shown !== total) return; // a newer number is on its way
+      if (this.#shown !== total) return;
       const part = quick ? 1 : Math.min(1, Math.max(0, now - begun) / 800);
       this.#write(Math.round(from + (total - from) * (1 - (1 - part) ** 3)), format);
       if (part < 1) requestAnimationFrame(step);
@@ -714,7 +776,7 @@ class Counter extends HTMLElement {
 customElements.get("undersign-form") || customElements.define("undersign-form", Form);
 customElements.get("undersign-counter") || customElements.define("undersign-counter", Counter);
 
-/** The first language of the browser's that the page's menu has, offered in its own words. */
+/** The first of the browser's languages that the page's menu has, offered in its own words. */
 const offerLanguage = () => {
   const links = [...document.querySelectorAll(".languages a")];
   const readable = navigator.languages.map((tag) => links.find(({ lang }) => lang === tag.split("-")[0].toLowerCase()));
@@ -724,10 +786,7 @@ const offerLanguage = () => {
   link.closest("details").after(h("p", { class: "top", lang: link.lang }, offer));
 };
 
-/**
- * Where a link says its reader comes from goes along with the form, and into another language. Here and not in the page
- * itself: there can be any number of sources, and caches would keep a copy of the page for each.
- */
+/** Carries a link's source into the form and other languages; in the page itself, caches would keep a copy for each. */
 const carrySource = () => {
   const source = new URLSearchParams(location.search).get("source");
   if (!/^[a-z0-9-]{1,40}$/.test(source ?? "")) return;
@@ -743,7 +802,7 @@ if (OWN) {
   enliven(document);
   const parents = document.documentElement.dataset.framedBy?.split(" ") ?? [];
   if (parents.length && parent !== window) {
-    // The browser lets only registered pages frame this one; and only they are told how high it is.
+    // Only registered pages may frame this one, and are told its height.
     const tell = () => {
       const height = document.documentElement.getBoundingClientRect().height;
       const known = location.ancestorOrigins?.[0];

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from infra.deploy import canary, gcloud
 from infra.deploy.checks.deployment import Deployment
 from infra.deploy.checks.finding import Finding, failed, ok
+from shared.campaigns import markdown
 from shared.campaigns.model import Campaign
+from shared.campaigns.problems import with_key
 from shared.errors import ConfigurationError
 
 
@@ -34,6 +36,7 @@ def campaign_faults(environment: gcloud.Environment, shipped: Mapping[str, Campa
     kept = int(environment.settings.get("backup_days", 14))
     for campaign in shipped.values():
         yield from campaign.not_ready
+        yield from (f"{campaign.id}.toml: {with_key(*error)}" for error in markdown.errors(campaign))
         if campaign.privacy.backup_days < kept:
             yield (
                 f"{campaign.id}.toml: privacy.backup_days: promises {campaign.privacy.backup_days} days, "

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from desk.campaigns import list as list_command
 from desk.campaigns import new as new_command
-from desk.campaigns import templates
 from desk.campaigns.new import Beginning
 from desk.terminal import prompts
 from shared import campaigns
-from shared.campaigns.model import Campaign
+from shared.campaigns import drafted
+from shared.campaigns.model import Campaign, Texts
 from shared.campaigns.overlay import Overlay
 from tests.desk.commands import plain_key, refusal, undersign
 from tests.shared.campaigns.test_campaigns import EXAMPLE
@@ -70,6 +70,22 @@ def new_campaign(folder: Path, **changes: str) -> Campaign:
     return campaigns.load(folder / "trees.toml")
 
 
+def new_campaign_with(folder: Path, texts: Texts) -> Campaign:
+    """Return the campaign of the file with other texts in English."""
+    return campaigns.load(folder / "trees.toml").model_copy(update={"texts": {"en": texts}})
+
+
+def write_texts(file: Path) -> None:
+    """Replace what was drafted by an organiser's own words, and delete each TO DO."""
+    text = re.sub(r"^# TO DO:.*\n", "", file.read_text(encoding="utf-8"), flags=re.M)
+    keys = ["summary", "closing", "supervisory_authority"]
+    text = re.sub(rf"^({'|'.join(keys)}) = .*$", r'\1 = "In our own words."', text, flags=re.M)
+    text = re.sub(r"^(paragraphs|demands) = \[.*?^\]", r'\1 = ["In our own words."]', text, flags=re.M | re.S)
+    website = 'supervisory_authority_website = "https://authority.example.org"'
+    text = re.sub(r"^supervisory_authority_website = .*$", website, text, flags=re.M)
+    file.write_text(text, encoding="utf-8")
+
+
 @pytest.mark.usefixtures("clock")
 class TestNew:
     def test_makes_a_file_that_loads(self, folder: Path) -> None:
@@ -119,7 +135,7 @@ class TestNew:
         assert new_campaign(folder, opens="2027-01-01").closes == date(2028, 1, 1)
 
     def test_is_ready_to_open_with_two_proven_keys(self, folder: Path, tmp_path: Path) -> None:
-        """Three commands lead from nothing to a campaign that is ready."""
+        """Three commands, and the organiser's own words, lead from nothing to a campaign that is ready."""
         ann, bob = tmp_path / "ann.age", tmp_path / "bob.age"
         recipients = [plain_key(file) for file in (ann, bob)]
         two_keys = [part for recipient in recipients for part in ("--recipient", recipient)]
@@ -127,8 +143,10 @@ class TestNew:
         undersign("campaign", "new", "trees", *options(), *two_keys)
         waiting = undersign("campaign", "check", "trees", "--ready")
         undersign("prove", "trees", "-i", ann, "-i", bob)
+        unwritten = undersign("campaign", "check", "trees", "--ready")
+        write_texts(folder / "trees.toml")
 
-        assert waiting.exit_code == 1
+        assert (waiting.exit_code, unwritten.exit_code) == (1, 1)
         assert campaigns.load(folder / "trees.toml").not_ready == []
         ready = undersign("campaign", "check", "trees", "--ready")
         assert (ready.exit_code, ready.output.splitlines()[0].split()) == (0, ["ready", "trees.toml"])
@@ -185,6 +203,9 @@ class TestNew:
             ("organisation", " ", "--organisation: is empty"),
             ("language", "pl", "--language: texts are drafted in de, en, fr"),
             ("goal", "many", "--goal: write a whole number"),
+            ("goal", "12.000", "--goal: write a whole number in digits alone, 18 at most, as in 12000 or 12_000"),
+            ("minimum_age", "16.0", "--minimum-age: write a whole number"),
+            ("retention_days", "1e2", "--retention-days: write a whole number"),
             ("goal", "0", "--goal: must be 1 at least"),
             ("minimum_age", "12", "--minimum-age: must be 13 at least"),
             ("opens", "1.11.2026", "--opens: write a day, as in 2026-11-01"),
@@ -207,6 +228,82 @@ class TestNew:
         """The id becomes part of every link."""
         assert "becomes its address" in refusal(undersign("campaign", "new", campaign, *options()))
         assert not folder.exists()
+
+
+#: Every key that is drafted for the organiser to replace, and what is asked for instead.
+DRAFTED = [
+    ("privacy.supervisory_authority", "where a signer may complain"),
+    ("privacy.supervisory_authority_website", "the website of that authority"),
+    ("texts.{}.summary", "the petition in two or three sentences"),
+    ("texts.{}.paragraphs.0", "the petition itself"),
+    ("texts.{}.demands", "what is demanded"),
+    ("texts.{}.closing", "the paragraph below the demands"),
+]
+
+
+@pytest.mark.usefixtures("clock")
+class TestDrafted:
+    @pytest.mark.parametrize("language", drafted.languages())
+    def test_texts_keep_a_campaign_from_opening(self, language: str, folder: Path) -> None:
+        """Each is named with what to write, in deliver's refusal to start, too, but for comments."""
+        campaign = new_campaign(folder, language=language, recipient=KEY)
+
+        said = "\n".join(campaign.not_ready)
+
+        for key, wanted in DRAFTED:
+            assert re.search(rf"trees\.toml: {key.format(language)}: .* write {wanted}", said)
+        assert not re.search(rf"texts\.{language}\.(title|addressee|consent|demands_heading)", said)
+
+    def test_texts_are_found_again_when_only_the_title_has_changed(self, folder: Path) -> None:
+        """A new title in place of the old one makes nobody's paragraph of a drafted one."""
+        texts = new_campaign(folder).text("en").model_copy(update={"title": "Plant them all"})
+        campaign = new_campaign_with(folder, texts)
+
+        assert any("texts.en.paragraphs.0: " in reason for reason in campaign.not_ready)
+
+    def test_texts_in_a_translation_are_named_with_its_file(self, folder: Path) -> None:
+        """A German page with a drafted paragraph, even one in English, is not ready either."""
+        new_campaign(folder)
+        text = (folder / "trees.toml").read_text(encoding="utf-8")
+        (folder / "trees").mkdir()
+        german = text[text.rindex("[texts.en]") + len("[texts.en]") :]
+        (folder / "trees" / "de.toml").write_text(german, encoding="utf-8")
+
+        checked = undersign("campaign", "check", "trees")
+
+        assert re.search(r"^  trees/de\.toml:[0-9]+: closing: is still what", checked.output, re.M)
+        assert re.search(r"^  trees/de\.toml:[0-9]+: still to do: ", checked.output, re.M)
+
+    def test_texts_are_good_enough_for_the_canary(self, folder: Path) -> None:
+        """Nobody reads the campaign that deployments are tried out with."""
+        made = undersign("campaign", "new", "canary", *options())
+
+        assert made.exit_code == 0, made.output
+        assert all("sealing" in reason for reason in campaigns.load(folder / "canary.toml").not_ready)
+
+    def test_comments_alone_keep_a_file_from_being_ready(self, folder: Path, tmp_path: Path) -> None:
+        """What they ask for cannot be seen in the file; deleting one is the organiser's word that it is done."""
+        ann, bob = tmp_path / "ann.age", tmp_path / "bob.age"
+        keys = [part for file in (ann, bob) for part in ("--recipient", plain_key(file))]
+        undersign("campaign", "new", "trees", *options(), *keys)
+        undersign("prove", "trees", "-i", ann, "-i", bob)
+        file = folder / "trees.toml"
+        write_texts(file)
+        assert undersign("campaign", "check", "trees", "--ready").exit_code == 0
+
+        file.write_text(f"# TO DO: sleep on it\n{file.read_text(encoding='utf-8')}", encoding="utf-8")
+
+        checked = undersign("campaign", "check", "trees", "--ready")
+        assert (checked.exit_code, "trees.toml:1: still to do: sleep on it" in checked.output) == (1, True)
+
+
+@given(st.sampled_from(drafted.languages()), st.sampled_from(["summary", "paragraph", "closing"]), st.data())
+def test_a_drafted_text_is_known_by_any_title(language: str, key: str, data: st.DataObject) -> None:
+    """Whatever its placeholders became, and however its lines are broken."""
+    word = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1)
+    text = drafted.texts(language)[key].format(title=data.draw(word), addressee=data.draw(word))
+
+    assert drafted.is_drafted(text.replace(" ", data.draw(st.sampled_from([" ", "\n", "  "]))))
 
 
 @pytest.mark.usefixtures("clock")
@@ -236,6 +333,19 @@ class TestNewAtATerminal:
         assert "write one mail address alone" in made.output
         assert campaigns.load(folder / "trees.toml").controllers[0].email == "ann@example.org"
 
+    def test_asks_again_for_a_number_that_is_not_whole(self, folder: Path) -> None:
+        """Python would read 12.000 as 12."""
+        typed = "\n12.000\n12_000\n" + "\n" * 5  # language, goal, the rest
+
+        made = undersign("campaign", "new", "trees", *options(), typed=typed)
+
+        assert made.exit_code == 0, made.output
+        assert (
+            '--goal: write a whole number in digits alone, 18 at most, as in 12000 or 12_000, and not "12.000"'
+            in (made.output)
+        )
+        assert campaigns.load(folder / "trees.toml").goal == 12_000
+
     def test_validates_the_given_options_before_it_asks(self, folder: Path) -> None:
         """Otherwise all the typing would be for nothing."""
         assert refusal(undersign("campaign", "new", "trees", "--goal", "0")).startswith("--goal: ")
@@ -262,12 +372,7 @@ def test_any_title_is_written_as_entered(typed: str, goal: int) -> None:
 @pytest.mark.parametrize("language", ["en", "de", "fr"])
 def test_every_language_has_the_same_texts(language: str) -> None:
     """Otherwise only an organiser would notice a missing text."""
-    drafted, english = (
-        tomllib.loads((templates.FOLDER / f"campaign.{code}.toml").read_text(encoding="utf-8"))
-        for code in (language, "en")
-    )
-
-    assert drafted.keys() == english.keys()
+    assert drafted.texts(language).keys() == drafted.texts("en").keys()
 
 
 class TestCheck:
@@ -327,6 +432,16 @@ class TestCheck:
         assert checked.exit_code == 0
         assert f'mine.toml:{line}: sealing.recipients: "throwaway" is for local runs' in checked.output
         assert undersign("campaign", "check", "mine", "--ready").exit_code == 1
+
+    def test_names_markup_that_no_page_shows(self, folder: Path) -> None:
+        """A picture, HTML or a link without https:// would be read as it is written."""
+        self.put(folder, "mine.toml", EXAMPLE.replace("puts no EU money", "puts [no](http://a.example) EU money"))
+
+        checked = undersign("campaign", "check", "mine")
+
+        assert re.search(
+            r"mine\.toml:[0-9]+: texts\.en\.demands\.1: links to http://a\.example: only https://", checked.output
+        )
 
     def test_refuses_when_there_is_nothing_to_check(self, folder: Path) -> None:
         """The error names the command that creates a campaign."""

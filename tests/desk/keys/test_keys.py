@@ -4,20 +4,28 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import tomllib
 from pathlib import Path
 
 import pyrage
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from desk.errors import CommandError
 from desk.keys import identities
+from desk.keys.proofs import write_proofs
 from shared import campaigns
+from shared.campaigns.model import Proof, digest_of
 from shared.campaigns.types import THROWAWAY
 from tests.desk.commands import PASSPHRASE, plain_key, refusal, undersign
+from tests.shared.campaigns.test_campaigns import EXAMPLE
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, campaign_file
 from tests.support.missing import missing
+
+KEYS = ["age1" + letter * 58 for letter in "qp"]
 
 
 def make_key(file: Path) -> str:
@@ -356,3 +364,59 @@ class TestProve:
         assert "not made for this key" in refusal(undersign("answer", test, "-i", self.bob))
         assert "Say which identity" in refusal(undersign("answer", test))
         assert "cannot be read" in refusal(undersign("answer", "nowhere.age", "-i", self.bob))
+
+
+PROVEN = [Proof(recipient=KEYS[0], challenge=digest_of("aa-bb"), answer="aa-bb")]
+WAITING = [*PROVEN, Proof(recipient=KEYS[1], challenge=digest_of("cc-dd"))]
+ANSWERED = [*PROVEN, Proof(recipient=KEYS[1], challenge=digest_of("cc-dd"), answer="cc-dd")]
+
+#: What may stand between two lines of a campaign file.
+BETWEEN = st.lists(st.sampled_from(["", "# Ann's key", "  # [sealing]", "# [[sealing.proofs]]", "\t"]), max_size=3)
+
+
+def without_proofs(text: str) -> str:
+    """Return a text without the lines that `prove` writes, and the blank line above each table of them."""
+    kinds = r'\[\[sealing\.proofs\]\]|(?:recipient|challenge|answer) = "[^"\n]*"'
+    return re.sub(rf"\n(?:\n(?=\[\[))?(?:{kinds})(?=\n|\Z)", "", text)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_proving_moves_no_comment_and_no_blank_line(data: st.DataObject) -> None:
+    """All of the file but the proofs stays as it is, line by line, in whichever state the proofs are."""
+    head, sealing, rest = re.split(r"^(?=\[sealing\]|# Who decides)", EXAMPLE, maxsplit=2, flags=re.M)
+    sealing = sealing.replace('["throwaway"]', "[\n" + "".join(f'"{key}",\n' for key in KEYS) + "]")
+    noted = "\n".join(part for line in sealing.rstrip().split("\n") for part in (line, *data.draw(BETWEEN)))
+    before = data.draw(
+        st.sampled_from([f"{head}{noted}\n{rest}", f"{head}{rest}\n{noted}", f"{head}{rest}\n{noted}\n"])
+    )
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "mine.toml"
+        file.write_text(before, encoding="utf-8")
+        for proofs in data.draw(st.permutations([PROVEN, WAITING, ANSWERED])):
+            write_proofs(file, proofs)
+
+            written = file.read_text(encoding="utf-8")
+            assert without_proofs(written) == before
+            assert [each.challenge for each in campaigns.load(file).sealing.proofs] == [
+                each.challenge for each in proofs
+            ]
+
+
+def test_a_comment_on_a_proof_stays_when_the_answer_comes(tmp_path: Path) -> None:
+    """The answer is written below the challenge that it answers, and the note beside the key is kept."""
+    noted = EXAMPLE.replace('["throwaway"]', str(KEYS).replace("'", '"'), 1)
+    file = tmp_path / "mine.toml"
+    file.write_text(noted, encoding="utf-8")
+    write_proofs(file, WAITING)
+    text = file.read_text(encoding="utf-8").replace(
+        f'[[sealing.proofs]]\nrecipient = "{KEYS[1]}"\n',
+        f'# Bob, by letter\n[[sealing.proofs]] # asked on Monday\nrecipient = "{KEYS[1]}" # his new one\n',
+    )
+    file.write_text(text, encoding="utf-8")
+
+    write_proofs(file, ANSWERED)
+
+    challenge = f'challenge = "{digest_of("cc-dd")}"\n'
+    assert file.read_text(encoding="utf-8") == text.replace(challenge, f'{challenge}answer = "cc-dd"\n')

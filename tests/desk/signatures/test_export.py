@@ -19,13 +19,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyrage
 import pytest
 
 from desk.signatures.export import Export, Unfinished
+from desk.signatures.open import COLUMNS
 from desk.store.firestore import FirestoreMaintenance
 from shared.store.entities import Signature, Status
 from tests.desk.commands import plain_key, refusal, run
+from tests.desk.signatures.test_workbook import texts
 from tests.shared.store.test_store_contract import make_address, submission
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, REPOSITORY, World, world
@@ -387,6 +390,51 @@ class TestOpen:
         }
         manifest = json.loads(Path("read/manifest.json").read_text())
         assert {name: file["signatures"] for name, file in manifest["files"].items()} == numbers
+
+    async def test_writes_tables_for_excel(self, here: World) -> None:
+        """They hold the same rows as the CSV files, by country and partner, too, with nothing put in front."""
+        hostile = ["=1+1", "00123", "+49 30 123", "line\nbreak", "יוסף כהן", "\x01"]
+        recipient = here.identities.campaign.to_public()
+        fields = (
+            ', "country": "FR", "postal_code": "01000"',
+            ', "partner": "digital-rights", "newsletter": true',
+            ', "partner": "digital-rights", "newsletter": false',
+        )
+        names = list(zip(hostile, fields * 2, strict=True))
+        exported = [line_of(recipient, f', "name": {json.dumps(name)}{more}') for name, more in names]
+        Path("some.ndjson").write_bytes(b"".join(exported))
+        divided = ("--per-country", "--per-partner")
+        await run("open", "some.ndjson", "-i", "ann.age", "--to", "json", "--kind", "ndjson", *divided)
+
+        opened = await run("open", "some.ndjson", "-i", "ann.age", "--to", "read", "--xlsx", *divided)
+
+        assert opened.exit_code == 0, opened.output
+        tables = {path.stem: path for path in Path("read").glob("*.xlsx")}
+        assert {path.stem for path in Path("json").glob("*.ndjson")} == set(tables)
+        assert [path.name for path in Path("read").iterdir() if path.suffix != ".xlsx"] == ["manifest.json"]
+        for stem, file in tables.items():
+            [sheet] = openpyxl.load_workbook(file).worksheets
+            assert [cell.value for cell in sheet[1]] == list(COLUMNS)
+            assert texts(sheet) == [
+                [{None: "", True: "yes", False: "no"}.get(value, value) for value in line.values()]
+                for line in lines(Path(f"json/{stem}.ndjson"))
+            ]
+            assert file.stat().st_mode & 0o077 == 0
+        manifest = json.loads(Path("read/manifest.json").read_text())["files"]
+        assert manifest["signatures.xlsx"]["signatures"] == 6
+        assert manifest["partner-digital-rights.xlsx"]["signatures"] == 2
+
+    async def test_writes_one_kind_of_table(self, here: World) -> None:
+        """--xlsx is short for --kind xlsx, and contradicts another kind."""
+        await signed(here)
+        await run("export", CAMPAIGN, "--to", "out")
+
+        assert "Choose one of the two" in refusal(
+            await run("open", "out", "-i", "ann.age", "--xlsx", "--kind", "ndjson")
+        )
+        await run("open", "out", "-i", "ann.age", "--kind", "xlsx", "--to", "read")
+
+        assert sorted(path.name for path in Path("read").iterdir()) == ["manifest.json", "signatures.xlsx"]
 
     async def test_needs_a_key_of_the_campaign(self, here: World) -> None:
         """Any other key opens nothing, and the error says so."""

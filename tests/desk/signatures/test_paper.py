@@ -21,6 +21,13 @@ class TestPaper:
         assert "-200" in listed.output
         assert "counted twice [/]" in listed.output
 
+    def test_checks_the_number_before_it_asks_for_the_note(self, var: Path) -> None:
+        """Otherwise the note would be typed for nothing."""
+        refused = undersign("offline", "add", CAMPAIGN, "DE", "12.000")
+
+        assert 'and not "12.000"' in refusal(refused)
+        assert "Note" not in refused.output
+
     @pytest.mark.parametrize(
         ("command", "reason"),
         [
@@ -28,7 +35,10 @@ class TestPaper:
             (["DE", "5", "--note", ""], "note: is empty"),
             (["DE", "-1", "--note", "x"], "There are 0 for DE"),
             (["DE", "0", "--note", "x"], "write a whole number up to 10,000,000"),
-            (["FR", "1" + "0" * 32, "--note", "x"], "write a whole number up to 10,000,000"),
+            (["FR", "10000001", "--note", "x"], "write a whole number up to 10,000,000"),
+            (["FR", "1" + "0" * 32, "--note", "x"], "number: write a whole number in digits alone, 18 at most"),
+            (["FR", "12.000", "--note", "x"], 'as in 12000 or 12_000, and not "12.000"'),
+            (["FR", "-1.000", "--note", "x"], 'as in -1000 or -1_000, and not "-1.000"'),
         ],
     )
     def test_refuses_an_invalid_entry(self, var: Path, command: list[str], reason: str) -> None:

@@ -1,5 +1,6 @@
 """How a campaign ends: its signatures are handed over, and purged once the retention period is over."""
 
+import hashlib
 import json
 import re
 from datetime import UTC, datetime
@@ -98,6 +99,15 @@ class TestPurge:
         Path("read/manifest.json").write_text(json.dumps({**given, **change}))
 
         assert reason in refusal(undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "X"))
+
+    def test_records_the_table_that_was_opened(self) -> None:
+        """Unless another is named, it is the one with all signatures, of whatever kind."""
+        undersign("open", "out", "-i", "var/throwaway-identity.txt", "--to", "excel", "--xlsx", "--per-country")
+
+        recorded = undersign("hand-over", CAMPAIGN, "excel/manifest.json", "--to", "European Commission")
+
+        sha256 = hashlib.sha256(Path("excel/signatures.xlsx").read_bytes()).hexdigest()
+        assert f"SHA-256 {sha256}." in re.sub(r"\s+", " ", recorded.output)
 
     def test_records_which_file_was_handed_over(self) -> None:
         """It records the file's checksum, and refuses manifests of anything else."""

@@ -1,11 +1,14 @@
 """The public count, recounted from the records."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from desk import runtime
 from desk.store.maintenance import Difference
+from desk.store.sqlite import SqliteMaintenance
+from shared.errors import StoreUnavailable
 from tests.desk.commands import undersign
 from tests.support.deployment import CAMPAIGN, World
 
@@ -64,3 +67,21 @@ class TestAudit:
         after = await asyncio.to_thread(undersign, "audit", CAMPAIGN)
         assert "The tally is right" in after.output
         assert (await here.count())["total"] == 8
+
+    async def test_repairs_once_although_the_answer_was_lost(
+        self, here: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It cannot know whether the repair was done, so it counts again before it repairs anything more."""
+        await corrupt_tally("total", "", too_many=7)
+        repair = SqliteMaintenance.repair
+
+        async def repair_unanswered(self: SqliteMaintenance, *given: Any) -> None:
+            await repair(self, *given)
+            raise StoreUnavailable("the answer was lost")
+
+        monkeypatch.setattr(SqliteMaintenance, "repair", repair_unanswered)
+        done = await asyncio.to_thread(undersign, "audit", CAMPAIGN, "--repair")
+
+        assert done.exit_code == 0, done.output
+        assert done.output.count("records read") == 2
+        assert (await here.count())["total"] == 3

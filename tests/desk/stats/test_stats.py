@@ -83,6 +83,9 @@ class TestStats:
         assert (none["funnel"]["accepted"], none["funnel"]["confirmation_rate"]) == (0, None)
         backwards = undersign("stats", CAMPAIGN, "--since", "2026-11-23", "--until", "2026-11-22")
         assert "--until lies before --since" in refusal(backwards)
+        assert refusal(undersign("stats", CAMPAIGN, "--since", "22.11.2026")) == (
+            "--since: write a day, as in 2026-11-01, and not 22.11.2026"
+        )
 
     async def test_are_shown_as_tables(self, here: World) -> None:
         """Without `--json`, the command prints tables."""

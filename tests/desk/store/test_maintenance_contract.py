@@ -166,7 +166,7 @@ async def test_campaigns_lists_those_with_any_record(store: Maintenance, campaig
     for _ in range(3):
         await pending(store, campaign_id)
     withdrawn = await confirmed(store, f"{campaign_id}-2")
-    await store.withdraw(f"{campaign_id}-2", withdrawn.digest, NOW)
+    await store.withdraw(f"{campaign_id}-2", withdrawn.digest, NOW, deferred=False)
 
     campaigns = await store.campaigns()
 
@@ -269,7 +269,7 @@ class TestRecount:
         """Pending and withdrawn signatures are read but not counted."""
         await pending(store, campaign_id)
         withdrawn = await confirmed(store, campaign_id)
-        await store.withdraw(campaign_id, withdrawn.digest, NOW + timedelta(minutes=1))
+        await store.withdraw(campaign_id, withdrawn.digest, NOW + timedelta(minutes=1), deferred=False)
         for country, partner in (("DE", "us"), ("DE", None), ("FR", "them")):
             await confirmed(store, campaign_id, country, partner)
         read = list[int]()

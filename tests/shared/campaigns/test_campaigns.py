@@ -1,11 +1,15 @@
 """Campaign files: what they must contain before anybody can sign, and what follows from it."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from shared import locales
 from shared.campaigns.loader import load, load_all
@@ -13,6 +17,10 @@ from shared.campaigns.model import CONFIRM_GRACE, Campaign
 from shared.errors import ConfigurationError
 
 SECOND = timedelta(seconds=1)
+FROM, TO = datetime(2026, 1, 1), datetime(2029, 1, 1)
+OFFSETS = st.builds(timezone, st.integers(-14, 14).map(lambda hours: timedelta(hours=hours)))
+#: What `opens` and `closes` may be: a day, or a moment with an offset.
+DATES = st.dates(FROM.date(), TO.date()) | st.datetimes(FROM, TO, timezones=OFFSETS)
 EXAMPLE_FILE = Path(__file__).with_name("example.toml")
 EXAMPLE = EXAMPLE_FILE.read_text(encoding="utf-8")
 
@@ -311,6 +319,7 @@ class TestInvalid:
                 [(r"\[1_000, 5_000", "[1_000, 1_000")],
             ),
             ("closes: lies before opens", [(r"^closes = 2027-10-31", "closes = 2026-10-31")]),
+            ("closes: lies before opens", [(r"^closes = 2027-10-31", "closes = 2026-11-01T00:00:00Z")]),
             (
                 "texts.en.consent: does not say the minimum_age: add the number 17",
                 [(r"^minimum_age = 16", "minimum_age = 17")],
@@ -399,6 +408,85 @@ class TestDates:
         """Signing ends with the last second of `closes`; confirming goes on for seven days."""
         assert timedelta(days=7) == CONFIRM_GRACE
         assert (example.is_open(now), example.takes_confirmations(now)) == (signing, confirming)
+
+    @pytest.mark.parametrize(
+        ("zone", "opens_at", "closes_at"),
+        [
+            ("Europe/Brussels", "2026-10-31T23:00:00Z", "2027-10-31T23:00:00Z"),
+            ("America/New_York", "2026-11-01T04:00:00Z", "2027-11-01T04:00:00Z"),
+            ("Pacific/Kiritimati", "2026-10-31T10:00:00Z", "2027-10-31T10:00:00Z"),
+        ],
+    )
+    def test_begin_and_end_at_midnight_of_the_time_zone(
+        self, zone: str, opens_at: str, closes_at: str, tmp_path: Path
+    ) -> None:
+        """Summer and winter time are those of the day: New York is at UTC-4 on both, and Brussels at UTC+1."""
+        loaded = campaign(tmp_path, (r"^opens", f'time_zone = "{zone}"\nopens'))
+
+        moments = [datetime.fromisoformat(each) for each in (opens_at, closes_at)]
+        assert [loaded.opens_at, loaded.closes_at] == moments
+
+    def test_may_be_hours(self, tmp_path: Path) -> None:
+        """Signing ends at the very moment; the day of the purge counts from that day, where it is one."""
+        loaded = campaign(
+            tmp_path,
+            (r"^opens = [^\n]*", "opens = 2026-11-01T10:00:00+01:00"),
+            (r"^closes = [^\n]*", "closes = 2027-10-31T00:30:00+02:00"),
+        )
+
+        opens, closes = datetime(2026, 11, 1, 9, tzinfo=UTC), datetime(2027, 10, 30, 22, 30, tzinfo=UTC)
+        assert [loaded.is_open(each) for each in (opens - SECOND, opens)] == [False, True]
+        assert [loaded.is_open(each) for each in (closes - SECOND, closes)] == [True, False]
+        assert loaded.takes_confirmations(closes + CONFIRM_GRACE - SECOND)
+        assert not loaded.takes_confirmations(closes + CONFIRM_GRACE)
+        assert loaded.purged_on == date(2028, 4, 28)
+        midnight = datetime(2028, 4, 27, 22, tzinfo=UTC)  # UTC+2
+        assert [loaded.may_be_purged(each) for each in (midnight - SECOND, midnight)] == [False, True]
+
+    @pytest.mark.parametrize(
+        ("day", "zone", "begins"),
+        [
+            (
+                "2026-09-06",
+                "America/Santiago",
+                datetime(2026, 9, 6, 4, tzinfo=UTC),
+            ),  # 0:00 to 1:00 is skipped
+            ("2026-04-05", "America/Santiago", datetime(2026, 4, 5, 4, tzinfo=UTC)),  # 23:00 to 24:00 comes twice
+            ("2026-10-25", "Atlantic/Azores", datetime(2026, 10, 25, 0, tzinfo=UTC)),  # 0:00 to 1:00 comes twice
+        ],
+    )
+    def test_begin_where_the_clocks_change_at_midnight(
+        self, day: str, zone: str, begins: datetime, tmp_path: Path
+    ) -> None:
+        """The day begins as soon as the calendar says so."""
+        loaded = campaign(tmp_path, (r"^opens = [^\n]*", f'time_zone = "{zone}"\nopens = {day}'))
+
+        before, first = ((begins + step).astimezone(ZoneInfo(zone)).date() for step in (-SECOND, timedelta()))
+        assert before < first == date.fromisoformat(day)
+        assert loaded.opens_at == begins
+
+    @given(
+        st.sampled_from(["UTC", "Europe/Brussels", "America/Santiago", "Asia/Beirut", "Pacific/Apia"]),
+        DATES,
+        DATES,
+        st.lists(st.datetimes(datetime(2025, 1, 1), datetime(2030, 1, 1), timezones=st.timezones()), min_size=3),
+    )
+    def test_are_one_interval_of_time(self, zone: str, opens: date, closes: date, moments: list[datetime]) -> None:
+        """First closed, then open, then for confirmations only, then closed for good; and never purged before."""
+        known = load(EXAMPLE_FILE)
+        values = {**known.model_dump(), "opens": opens, "closes": closes, "time_zone": zone}
+        try:
+            loaded = Campaign.model_validate(values)
+        except ValidationError:
+            return
+
+        moments.sort(key=lambda moment: moment.astimezone(UTC))
+        states = [
+            (loaded.has_opened(now), loaded.is_open(now), loaded.takes_confirmations(now)) for now in moments
+        ]
+        order = [(False, False, False), (True, True, True), (True, False, True), (True, False, False)]
+        assert [order.index(state) for state in states] == sorted(order.index(state) for state in states)
+        assert not any(loaded.may_be_purged(now) and loaded.takes_confirmations(now) for now in moments)
 
     def test_of_the_purge_follow_from_the_close(self, example: Campaign) -> None:
         """It is the day that the privacy notice promises."""
@@ -517,7 +605,21 @@ FRIENDLY = [
     (r"^title = [^\n]*", "title = 3", "texts.en.title: write it in quotes"),
     (r"^opens = 2026-11-01", 'opens = "2026-11-01"', "opens: write 2026-11-01, without quotes ("),
     (r"^opens = 2026-11-01", "opens = 20261101", "opens: write 2026-11-01, without quotes ("),
-    (r"^goal = 1_000_000", 'goal = "1000000"', "goal: write a whole number, without quotes, as in 1_000 ("),
+    (
+        r"^opens = 2026-11-01",
+        "opens = 2026-11-01T10:00:00",
+        "opens: an hour needs the offset",
+    ),
+    (r"^opens = 2026-11-01", "opens = 10:00:00", "opens: write 2026-11-01, without quotes ("),
+    (r"^closes = 2027-10-31", "closes = 9999-12-31", "closes: write a year between 2000 and 2999"),
+    (
+        r"^opens",
+        'time_zone = "CEST"\nopens',
+        "time_zone: there is no time zone CEST: write",
+    ),
+    (r"^goal = 1_000_000", 'goal = "1000000"', "goal: write a whole number, without quotes, dot or comma, as in"),
+    (r"^goal = 1_000_000", "goal = 12.000", "goal: write a whole number, without quotes, dot or comma, as in"),
+    (r"^retention_days = 180", "retention_days = 1e2", "privacy.retention_days: write a whole number, without"),
     (r"^minimum_age = 16", "minimum_age = 3", "minimum_age: must be 13 at least ("),
     (r"^retention_days = 180", "retention_days = 18_000", "privacy.retention_days: must be 3650 at most ("),
     (

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from shared import cache
@@ -303,6 +303,19 @@ class TestPublishedOverlays:
         """The answer may come from a captive portal or a misconfigured cache."""
         with pytest.raises(ValidationError):
             await self.read(content)
+
+    async def test_are_unavailable_behind_a_redirect(self) -> None:
+        """A captive portal, or another host: nobody else may say which partners are admitted."""
+        overlay = f"/v1/campaigns/{CAMPAIGN}/overlay"
+        published = PublishedOverlay(paused=True).model_dump()
+        routes = [
+            Route(overlay, lambda _: RedirectResponse("/elsewhere")),
+            Route("/elsewhere", lambda _: JSONResponse(published)),
+        ]
+
+        async with serving(Starlette(routes=routes)) as url:
+            with pytest.raises(StoreUnavailable):
+                await read_overlay(url, CAMPAIGN)
 
     async def test_are_unavailable_if_nothing_listens(self) -> None:
         """A refused connection, as during a deployment, is `StoreUnavailable`."""

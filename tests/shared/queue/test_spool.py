@@ -1,5 +1,6 @@
 """While Cloud Tasks is away: sign accepts into the spool, a sweep enqueues it later, and nothing is lost."""
 
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import grpc
 import pytest
 
+from shared.databases.firestore import FirestoreDatabase, put
 from shared.errors import QueueUnavailable
 from shared.queue import MAX_BODY_BYTES, QueueName, cloud_tasks
-from shared.queue.spool import FirestoreSpool
-from shared.queue.sweep import Sweeper
+from shared.queue.spool import COLLECTION, FirestoreSpool
+from shared.queue.sweep import TIME_SECONDS, Sweeper
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.deployment import World, world
 from tests.support.emulator import free_port
@@ -40,8 +42,10 @@ class KeepingQueue:
 
 
 @asynccontextmanager
-async def sweeping(project: str, queue: KeepingQueue) -> AsyncIterator[Sweeper]:
-    sweeper = Sweeper(project, DATABASE, queue)
+async def sweeping(project: str, queue: KeepingQueue, *ticks: float) -> AsyncIterator[Sweeper]:
+    """`ticks`: what the clock says each time that it is read; without, it stands still."""
+    clock = itertools.chain(ticks, itertools.repeat(ticks[-1] if ticks else 0.0))
+    sweeper = Sweeper(project, DATABASE, queue, lambda: next(clock))
     yield sweeper
     await sweeper.aclose()
 
@@ -111,6 +115,36 @@ async def test_a_sweep_that_the_queue_cuts_short_leaves_the_rest(spool: Firestor
 
     assert moved == 3
     assert sorted(queue.bodies) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+async def keep_many(project: str, number: int) -> None:
+    database = FirestoreDatabase(project, DATABASE)
+    await database.commit(*(put(f"{COLLECTION}/{each:04}", {"body": b"task"}) for each in range(number)))
+    database.close()
+
+
+@pytest.mark.usefixtures("emulator")
+async def test_a_sweep_ends_when_the_spool_is_empty(project: str) -> None:
+    """However many there are: after a long outage, a signer should not wait for more sweeps than one."""
+    await keep_many(project, 450)
+    queue = KeepingQueue()
+
+    async with sweeping(project, queue) as sweeper:
+        moved = await sweeper.sweep()
+
+    assert moved == len(queue.bodies) == 450
+
+
+@pytest.mark.usefixtures("emulator")
+async def test_a_sweep_ends_before_the_time_of_its_request(project: str) -> None:
+    """What it has moved by then is moved, and the next one goes on."""
+    await keep_many(project, 450)
+    queue = KeepingQueue()
+
+    async with sweeping(project, queue, 0, 1, TIME_SECONDS) as sweeper:
+        moved = await sweeper.sweep()
+
+    assert 0 < moved == len(queue.bodies) < 450
 
 
 async def test_junk_in_the_spool_stands_in_nobodys_way(spool: FirestoreSpool, project: str) -> None:

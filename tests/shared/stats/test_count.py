@@ -185,6 +185,18 @@ class TestSnapshots:
         assert (then.tally.total, then.as_of) == (11, NOW + MAX_AGE)
         assert len(store.reads) == 2
 
+    async def test_are_read_again_after_the_clock_was_set_back(
+        self, store: FakeStore, snapshots: Snapshots
+    ) -> None:
+        """What was read in a future that never came is not kept until it comes."""
+        await snapshots.get("a", NOW)
+        store.held = tally(DE=11)
+        earlier = NOW - timedelta(hours=1)
+
+        again = await snapshots.get("a", earlier)
+
+        assert (again.tally.total, again.as_of) == (11, earlier)
+
     async def test_are_read_once_for_concurrent_requests(self, store: FakeStore, snapshots: Snapshots) -> None:
         """A thousand concurrent requests to a process that has just started cause one read."""
         store.open.clear()

@@ -1,15 +1,19 @@
-"""The tally on Firestore: spread over many documents in a rush, and folded into one when it is quiet."""
+"""What is special about Firestore: how the tally is spread and folded, and commits whose answer gets lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from google.api_core.exceptions import ServiceUnavailable
+from google.cloud.firestore import AsyncWriteBatch
 
 from shared.databases import firestore
-from shared.store.entities import Tally
+from shared.store.entities import Confirmed, Tally, Withdrawal
 from shared.store.firestore import FirestoreStore
-from tests.shared.store.test_store_contract import confirmed, make_address
+from tests.shared.store.test_store_contract import confirmed, grant, make_address, pending, submission
+from tests.support.clock import NOW
 
 QUIET = timedelta(minutes=1)
 
@@ -110,3 +114,58 @@ async def test_folding_while_people_confirm_keeps_the_total_right(store: Firesto
 
     assert await documents(store, campaign_id) == {"folded"}
     assert await store.tally(campaign_id) == Tally(540, {"DE": 540}, {"us": 540})
+
+
+class TestLostAnswers:
+    """Google's client repeats a commit that got no answer; the repeat finds that somebody was faster."""
+
+    @pytest.fixture
+    def lose_answer(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+        """Return what makes the next commit lose its answer, though it is done."""
+        commit = AsyncWriteBatch.commit
+
+        async def commit_unanswered(batch: AsyncWriteBatch, **options: Any) -> Any:
+            monkeypatch.setattr(AsyncWriteBatch, "commit", commit)
+            await batch.commit(**options)
+            raise ServiceUnavailable("the answer was lost")  # type: ignore[no-untyped-call]
+
+        return lambda: monkeypatch.setattr(AsyncWriteBatch, "commit", commit_unanswered)
+
+    async def test_a_submission_is_mailed_at_once(
+        self, store: FirestoreStore, campaign_id: str, lose_answer: Callable[[], None]
+    ) -> None:
+        """Its claim is its own, so that it need not wait for an hour; the grant can be settled."""
+        address, signed = make_address(campaign_id), submission()
+        lose_answer()
+
+        decision = grant(await store.admit(address, signed, NOW))
+        await store.settle(decision, sent=False)
+
+        assert (decision.submissions, decision.is_new) == ((signed,), True)
+        assert grant(await store.admit(address, signed, NOW)).submissions == (signed,)
+
+    async def test_a_confirmation_counts_once_and_says_so(
+        self, store: FirestoreStore, campaign_id: str, lose_answer: Callable[[], None]
+    ) -> None:
+        """The signer is not told that they had confirmed before."""
+        address = make_address(campaign_id)
+        signed = await pending(store, address)
+        lose_answer()
+
+        outcome = await store.confirm(campaign_id, address.digest, signed.id, NOW)
+
+        assert outcome == Confirmed(signed, NOW)
+        assert (await store.tally(campaign_id)).total == 1
+
+    async def test_a_withdrawal_uncounts_once_and_says_so(
+        self, store: FirestoreStore, campaign_id: str, lose_answer: Callable[[], None]
+    ) -> None:
+        """The outcome is that of the commit that was done."""
+        address = make_address(campaign_id)
+        await confirmed(store, address)
+        lose_answer()
+
+        outcome = await store.withdraw(campaign_id, address.digest, NOW, deferred=False)
+
+        assert outcome is Withdrawal.UNCOUNTED
+        assert (await store.tally(campaign_id)).total == 0

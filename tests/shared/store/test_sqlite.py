@@ -31,7 +31,7 @@ async def test_only_what_has_expired_is_deleted(tmp_path: Path) -> None:
     await pending(store, expired)
     signed = await confirmed(store, kept)
     await confirmed(store, withdrawn)
-    await store.withdraw("c", withdrawn.digest, NOW)
+    await store.withdraw("c", withdrawn.digest, NOW, deferred=False)
     await store.add_dead_letter("task", b"sealed", "Unopenable", NOW)
     await store.add_to_funnel("c", {FunnelKey("2026-11-22", "accepted", "all", "all"): 1}, "write", NOW)
 

@@ -258,7 +258,7 @@ class StoreMachine(RuleBasedStateMachine):
     def withdraw(self, address: Address) -> None:
         """Withdraw, which deletes the signer's data and lowers the tally at most once."""
         before = self.document(address)
-        outcome = self.run(self.store.withdraw(CAMPAIGN, address.digest, self.now))
+        outcome = self.run(self.store.withdraw(CAMPAIGN, address.digest, self.now, deferred=False))
         after = self.document(address)
 
         if self.confirmed.pop(address.digest, None):

@@ -2,6 +2,7 @@
 
 import html
 import re
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 from babel import Locale as Cldr
@@ -233,3 +234,32 @@ def test_a_mail_is_short(kind: str) -> None:
 
     assert len([word for word in message.split() if "://" not in word]) <= 75
     assert footer.splitlines()[-1] == "https://petition.example.org/p"
+
+
+def test_the_petition_shows_its_markup_and_the_preview_its_plain_text(campaign: Campaign) -> None:
+    """The text's marks become elements, nothing else does, and the summary is no Markdown."""
+    marked = "*Now*, [here](https://a.example/) <b>![x](https://a.example/x.png)"
+    texts = campaign.text("en").model_copy(
+        update={"paragraphs": (marked,), "demands": (marked,), "closing": marked, "summary": "5 * 3 * 2"}
+    )
+
+    page = petition(campaign.model_copy(update={"texts": {"en": texts}}))
+
+    link = 'href="https://a.example/" rel="external noopener"'
+    assert page.count(f"<em>Now</em>, <a {link}>here</a> &lt;b&gt;!<a ") == 3
+    assert 'content="5 * 3 * 2"' in page
+    assert "<b>" not in page
+
+
+@pytest.mark.parametrize(
+    ("closes", "shown"),
+    [
+        (date(2027, 10, 31), "31 October 2027."),
+        (datetime(2027, 10, 31, 18, tzinfo=timezone(timedelta(hours=1))), "31 October 2027, 18:00 UTC+01:00."),
+    ],
+)
+def test_the_end_is_shown_with_its_hour_where_it_has_one(closes: date, shown: str, campaign: Campaign) -> None:
+    """The hour is the one of the campaign file, with the offset that makes it the same everywhere."""
+    page = pages.withdraw(campaign.model_copy(update={"closes": closes}), locales.load("en"))
+
+    assert f"until {shown}" in bytes(page.body).decode()
