@@ -17,7 +17,7 @@ from shared.web.call import hosted_page
 KEYS = frozenset(
     """
     counter.first counter.next_goal counter.progress counter.reached counter.signed
-    check_inbox.already check_inbox.done check_inbox.from check_inbox.lead check_inbox.open_mailbox
+    check_inbox.done check_inbox.from check_inbox.lead check_inbox.open_mailbox
     check_inbox.resend check_inbox.resend_hint check_inbox.resend_in check_inbox.resent check_inbox.sent_to
     check_inbox.step_open check_inbox.step_press check_inbox.step_spam check_inbox.subject check_inbox.title
     check_inbox.trouble_heading check_inbox.wrong check_inbox.wrong_hint
@@ -42,7 +42,7 @@ FOR_PARTNERS = frozenset(
     error.dates error_titles.campaign_closed error_titles.campaign_paused errors.campaign_paused
     form.age_hint form.country form.country_empty form.email form.email_hint form.heading form.name
     form.newsletter form.next_step form.no form.optional form.postal_code form.privacy form.promise form.yes
-
+    sending.not_registered
     """.split()
 )
 

@@ -130,13 +130,13 @@ const post = (path, body) =>
   ask(ORIGIN + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 const isBusy = (status) => status === 0 || status === 429 || status >= 500;
 
-/** For the form that a reload or the back button shows. What the page's own router keeps there stays. */
+/** For the form after a reload. What the page's own router keeps there stays. */
 const markSigned = (campaign, url) => {
   const { state } = history;
   if (typeof state !== "object" || Array.isArray(state)) return;
   try {
     history.replaceState({ ...state, undersign: campaign }, "", url);
-  } catch {} // a browser that has had too many of these; the signature is in
+  } catch {} // too many of these; the signature is in
 };
 
 const petitions = new Map();
@@ -440,7 +440,6 @@ class Form extends Petition {
     return found instanceof RadioNodeList ? found[0] : found;
   }
 
-  /** The fault is gone beside the field and above the form; the server may have made that summary. */
   #clear(name) {
     const root = this.form.getRootNode();
     const control = this.#control(name);
@@ -567,7 +566,6 @@ class Form extends Petition {
       webmail && h("a", { class: "button", href: webmail, target: "_blank", rel: "noopener noreferrer" },
         this.#text("check_inbox.open_mailbox", { provider })),
       h("ol", {}, ["open", "press", "spam"].map((step) => h("li", {}, this.#text(`check_inbox.step_${step}`)))),
-      h("p", { class: "hint" }, this.#text("check_inbox.already")),
       h("h3", {}, this.#text("check_inbox.trouble_heading")),
       h("p", { class: "hint" }, this.#text("check_inbox.resend_hint")), resend, said,
       h("p", { class: "hint" }, this.#text("check_inbox.wrong_hint")),
@@ -749,7 +747,7 @@ class Counter extends Petition {
   }
 
   #rise(total, format) {
-    const from = this.#shown || Math.min(1, total); // nobody starts with a zero
+    const from = this.#shown || Math.min(1, total);
     this.#shown = total;
     const begun = performance.now();
     const quick = document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -776,7 +774,6 @@ class Counter extends Petition {
 customElements.get("undersign-form") || customElements.define("undersign-form", Form);
 customElements.get("undersign-counter") || customElements.define("undersign-counter", Counter);
 
-/** The first of the browser's languages that the page's menu has, offered in its own words. */
 const offerLanguage = () => {
   const links = [...document.querySelectorAll(".languages a")];
   const readable = navigator.languages.map((tag) => links.find(({ lang }) => lang === tag.split("-")[0].toLowerCase()));
