@@ -121,6 +121,35 @@ _NATIVE_NAMES = {
 }  # fmt: skip
 
 
+#: What a reader of another language is shown where a page is there in theirs. Here for the same reason.
+OFFERS = {
+    "bg": "Прочетете на български",
+    "cs": "Číst česky",
+    "da": "Læs på dansk",
+    "de": "Auf Deutsch lesen",
+    "el": "Διαβάστε στα ελληνικά",
+    "en": "Read in English",
+    "es": "Leer en español",
+    "et": "Loe eesti keeles",
+    "fi": "Lue suomeksi",
+    "fr": "Lire en français",
+    "ga": "Léigh as Gaeilge",
+    "hr": "Čitajte na hrvatskom",
+    "hu": "Olvassa magyarul",
+    "it": "Leggi in italiano",
+    "lt": "Skaityti lietuviškai",
+    "lv": "Lasīt latviski",
+    "mt": "Aqra bil-Malti",
+    "nl": "Lees in het Nederlands",
+    "pl": "Czytaj po polsku",
+    "pt": "Ler em português",
+    "ro": "Citiți în română",
+    "sk": "Čítať po slovensky",
+    "sl": "Berite v slovenščini",
+    "sv": "Läs på svenska",
+}
+
+
 def native_name(language: str) -> str:
     """Return what a language calls itself, as a menu of languages shows it: "Français"."""
     return _NATIVE_NAMES.get(language) or cldr_name(language)

@@ -51,7 +51,10 @@ class Count(_Response):
     campaign: str
     total: int
     goal: int
-    next_goal: int
+    next_goal: int = Field(description="The first step above the total. Show none once the petition has closed.")
+    closed_reason: Literal["campaign_closed", "campaign_paused"] | None = Field(
+        default=None, description="Why no signatures are taken now; absent where they are."
+    )
     as_of: datetime
     by_country: dict[str, int] = Field(
         description="ISO codes; countries under 10 are folded into `other`. The sum is the total."

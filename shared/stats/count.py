@@ -31,12 +31,14 @@ MAX_AGE = timedelta(seconds=5)
 
 def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
     """Return a snapshot as everybody may see it."""
+    is_paused = snapshot.overlay is not None and snapshot.overlay.paused
     tally, paper = snapshot.tally, snapshot.overlay.paper_by_country if snapshot.overlay else {}
     return Count(
         campaign=campaign.id,
         total=tally.total,
         goal=campaign.goal,
         next_goal=campaign.next_goal(tally.total),
+        closed_reason=campaign.closed_reason(snapshot.as_of) or ("campaign_paused" if is_paused else None),
         as_of=snapshot.as_of,
         by_country=fold(tally.by_country, tally.total),
         paper=_paper(paper) if paper else None,

@@ -7,6 +7,7 @@ value.
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,7 +25,7 @@ from shared.locales import Locale
 from shared.models.responses import Count
 from shared.reference import countries, mail_providers
 from shared.web import sharing
-from shared.web.call import NO_STORE
+from shared.web.call import NO_STORE, hosted_page
 
 if TYPE_CHECKING:
     from shared.stats.history import Line
@@ -66,6 +67,7 @@ def petition(
         headers=headers,
         scripted=True,
         public_url=public_url,
+        og_locale=sharing.og_locale(locale.language),
         closed_reason=closed_reason,
         moved=moved,
         **_form(campaign, locale, form),
@@ -149,14 +151,21 @@ def _form(campaign: Campaign, locale: Locale, form: Filled) -> dict[str, Any]:
 
 def check_inbox(campaign: Campaign, locale: Locale, typed: Mapping[str, str]) -> HTMLResponse:
     """Render the page after signing. `typed`: the form's values; "wrong address?" posts them back to the form."""
-    mailbox = mail_providers.webmail(typed["email"], campaign.sender.address)
-    return _page("check_inbox.html", campaign, locale, typed=typed, mailbox=mailbox)
+    return _page(
+        "check_inbox.html",
+        campaign,
+        locale,
+        scripted=True,
+        typed=typed,
+        mailbox=mail_providers.webmail(typed["email"], campaign.sender.address),
+        form_path=hosted_page(campaign, lang=locale.language, partner=typed.get("partner")),
+    )
 
 
 def links(campaign: Campaign, locale: Locale, form: Filled, headers: Mapping[str, str] = NO_STORE) -> HTMLResponse:
     """Render the form that asks for an address to mail its links to; 422 where it has errors."""
     status = 422 if form.errors else 200
-    return _page("links.html", campaign, locale, status=status, headers=headers, form=form)
+    return _page("links.html", campaign, locale, status=status, headers=headers, scripted=True, form=form)
 
 
 def links_sent(campaign: Campaign, locale: Locale, email: str) -> HTMLResponse:
@@ -200,7 +209,7 @@ def progress(
 
 def privacy(campaign: Campaign, locale: Locale, headers: Mapping[str, str]) -> HTMLResponse:
     """Render the privacy notice (GDPR, Article 13)."""
-    return _page("privacy.html", campaign, locale, headers=headers)
+    return _page("privacy.html", campaign, locale, headers=headers, scripted=True)
 
 
 def confirm(
@@ -352,6 +361,7 @@ def _page(
         campaign,
         locale,
         languages=_languages(campaign) if campaign else None,
+        offers=locales.OFFERS,
         notice=campaign.privacy.translated(campaign.text(locale.language).glossary) if campaign else None,
         original=locales.native_name(campaign.default_language) if campaign else None,
         style=style,
@@ -381,7 +391,8 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
 
 @cache
 def _style() -> Markup:
-    return Markup((FOLDER / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+    return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*", r"\1", style))  # noqa: S704 - our own file
 
 
 def compile_templates(folder: Path) -> None:

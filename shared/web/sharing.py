@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from shared.reference import countries
+
 #: Each service's address, with {text} and {url} to fill in.
 SERVICES: Mapping[str, str] = {
     "WhatsApp": "https://wa.me/?text={text}%20{url}",
@@ -24,6 +26,11 @@ def links(url: str, message: str) -> Mapping[str, str]:
     """Return the address that opens each service with `message` and `url` filled in, by the service's name."""
     filled = {"url": quote(url, safe=""), "text": quote(message, safe="")}
     return {service: address.format_map(filled) for service, address in SERVICES.items()}
+
+
+def og_locale(language: str) -> str:
+    """Return a language as networks want it, with a region: "de_DE" (https://ogp.me/#optional)."""
+    return f"{language}_{countries.BY_LANGUAGE.get(language, 'GB')}"
 
 
 def mail(title: str, url: str, message: str) -> str:

@@ -4,6 +4,8 @@ Which partner's page it is, the script finds out from `partners`, by the page's 
 this for each language, not one for each page.
 """
 
+from collections.abc import Set
+
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Form, FormPartner, FormSender, FormSharing
@@ -14,21 +16,33 @@ from shared.web.call import hosted_page
 #: What the widget says, by key; a key of plural forms stands for all of them. A test holds it against the script.
 KEYS = frozenset(
     """
-    counter.next_goal counter.progress counter.reached counter.signed
-    check_inbox.done check_inbox.from check_inbox.lead check_inbox.open_mailbox check_inbox.resend
-    check_inbox.resend_hint check_inbox.resend_in check_inbox.resent check_inbox.sent_to check_inbox.step_open
-    check_inbox.step_press check_inbox.step_spam check_inbox.subject check_inbox.title check_inbox.trouble_heading
-    check_inbox.wrong check_inbox.wrong_hint
+    counter.first counter.next_goal counter.progress counter.reached counter.signed
+    check_inbox.done check_inbox.from check_inbox.lead check_inbox.open_mailbox
+    check_inbox.resend check_inbox.resend_hint check_inbox.resend_in check_inbox.resent check_inbox.sent_to
+    check_inbox.step_open check_inbox.step_press check_inbox.step_spam check_inbox.subject check_inbox.title
+    check_inbox.trouble_heading check_inbox.wrong check_inbox.wrong_hint
     error.dates
     error_titles.campaign_closed error_titles.campaign_paused
     errors.campaign_paused errors.internal errors.try_again
     fields.consent_required fields.email_invalid fields.required
     form.age_hint form.country form.country_empty form.did_you_mean form.email form.email_hint form.faults
-    form.heading form.name form.newsletter form.next_step form.no form.optional form.postal_code form.privacy
-    form.promise form.sending form.short_consent form.short_country form.short_email form.short_name
-    form.short_newsletter form.short_postal_code form.submit form.yes
+    form.heading form.just_signed form.name form.newsletter form.next_step form.no form.optional
+    form.postal_code form.privacy form.promise form.sending form.short_consent form.short_country
+    form.short_email form.short_name form.short_newsletter form.short_postal_code form.submit form.yes
     sending.busy sending.gave_up sending.hosted sending.next_try sending.not_registered sending.retry
-    share.copied share.copy share.heading share.lead share.mail share.message share.more share.native share.with
+    share.copied share.copy share.heading share.lead share.mail share.message share.more share.native
+    share.with
+    """.split()
+)
+
+#: Of these, what the script says on partners' pages only, above all in the form that it makes. Our own pages have
+#: their form already, and need not load its texts twice.
+FOR_PARTNERS = frozenset(
+    """
+    error.dates error_titles.campaign_closed error_titles.campaign_paused errors.campaign_paused
+    form.age_hint form.country form.country_empty form.email form.email_hint form.heading form.name
+    form.newsletter form.next_step form.no form.optional form.postal_code form.privacy form.promise form.yes
+    sending.not_registered
     """.split()
 )
 
@@ -36,7 +50,7 @@ KEYS = frozenset(
 def form(
     campaign: Campaign, locale: Locale, *, embedded: bool, public_url: str, closed_reason: ClosedReason | None
 ) -> Form:
-    """Describe the form in one language. `embedded`: for another page than ours, to list the countries on."""
+    """Describe the form in one language. `embedded`: for another page than ours, which has no form of its own."""
     texts = campaign.text(locale.language)
     return Form(
         campaign=campaign.id,
@@ -62,7 +76,7 @@ def form(
         mailboxes=mail_providers.webmail_by_domain(campaign.sender.address),
         lookalikes=mail_providers.LOOKALIKES,
         share=FormSharing(services=sharing.SERVICES, primary=sharing.PRIMARY),
-        texts=_texts(campaign, locale),
+        texts=_texts(campaign, locale, KEYS if embedded else KEYS - FOR_PARTNERS),
     )
 
 
@@ -73,7 +87,7 @@ class _Unfilled(dict[str, str]):
         return f"{{{name}}}"
 
 
-def _texts(campaign: Campaign, locale: Locale) -> dict[str, str]:
+def _texts(campaign: Campaign, locale: Locale, keys: Set[str]) -> dict[str, str]:
     values = {
         "title": campaign.text(locale.language).title,
         "age": str(campaign.minimum_age),
@@ -83,5 +97,5 @@ def _texts(campaign: Campaign, locale: Locale) -> dict[str, str]:
     return {
         key: text.format_map(_Unfilled(values))
         for key, text in locale.texts.items()
-        if key in KEYS or key.rpartition(".")[0] in KEYS
+        if key in keys or key.rpartition(".")[0] in keys
     }

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from xml.etree import ElementTree
 
 import pytest
 
+from desk import runtime
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, COUNT, World
 
@@ -88,6 +90,52 @@ async def test_the_badge_is_a_picture_that_screen_readers_can_read(deployed: Wor
     assert re.search(r"\b1\b", text)
     assert "script" not in response.text
     assert "href" not in response.text
+
+
+CLOSED, ANNOUNCED, OPEN = NOW.replace(year=2027), NOW.replace(month=10), NOW.replace(minute=1)
+
+
+@pytest.mark.parametrize(
+    ("now", "signers", "shown", "hidden"),
+    [
+        (OPEN, 0, ["Be the first to sign", "ext goal: 1,000"], ["0 people"]),
+        (OPEN, 1, ["1 person has signed", "ext goal: 1,000"], ["Be the first"]),
+        (CLOSED, 1, ["1 person has signed"], ["ext goal"]),
+        (CLOSED, 0, [], ["ext goal", "Be the first", "0 people"]),
+        (ANNOUNCED, 0, [], ["ext goal", "Be the first", "0 people"]),
+    ],
+)
+async def test_a_campaign_starts_with_an_invitation_and_ends_without_a_next_goal(
+    deployed: World, now: datetime, signers: int, shown: list[str], hidden: list[str]
+) -> None:
+    """On the page with the numbers and on the badge; and the count says why nobody can sign."""
+    await confirm_many(deployed, {"DE": signers})
+    deployed.now = now
+
+    page = (await deployed.client.get(f"/c/{CAMPAIGN}/progress?lang=en")).text
+    badge = (await deployed.client.get(f"{BADGE}?lang=en")).text
+    count = await deployed.count()
+
+    assert [text for text in shown if text not in page] == []
+    assert [text for text in hidden if text in page + badge] == []
+    assert ("Be the first" in badge, "ext goal" in badge) == (now == OPEN and not signers, now == OPEN)
+    assert count.get("closed_reason") == (None if now == OPEN else "campaign_closed")
+    assert (count["total"], count["goal"]) == (signers, 1_000_000)
+    assert count["next_goal"] > 0
+
+
+async def test_the_count_says_that_a_campaign_is_paused(deployed: World) -> None:
+    """It keeps its next goal, since it goes on; nobody is invited to sign meanwhile."""
+    records = runtime.desk().maintenance
+    await records.change_overlay(CAMPAIGN, lambda overlay: overlay.model_copy(update={"paused": True}))
+    records.close()
+
+    count = await deployed.count()
+    badge = (await deployed.client.get(f"{BADGE}?lang=en")).text
+
+    assert count["closed_reason"] == "campaign_paused"
+    assert "next goal" in badge
+    assert "Be the first" not in badge
 
 
 @pytest.mark.parametrize("address", [COUNT, BADGE])

@@ -225,14 +225,14 @@ class TestPage:
         page = await deployed.client.get(f"{PAGE}?lang=en")
 
         assert page.status_code == 200
-        assert "0 people have signed" in page.text
+        assert "Be the first to sign" in page.text
 
     async def test_says_on_the_first_day_that_there_is_no_chart_yet(self, deployed: World) -> None:
         """Everything else is shown."""
         page = await deployed.client.get(f"{PAGE}?lang=en")
 
         assert "The chart appears once" in page.text
-        assert "0 people have signed" in page.text
+        assert "Be the first to sign" in page.text
 
     async def test_is_cacheable_per_language(self, deployed: World) -> None:
         """Without a language it redirects, uncached, to the reader's."""
@@ -269,5 +269,5 @@ class TestPage:
 
         assert "On paper" not in before
         assert "counted by the organisers: 1,204." in page
-        assert "0 people have signed" in page
+        assert "Be the first to sign" in page
         assert "Cologne" not in page

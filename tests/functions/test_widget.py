@@ -30,7 +30,7 @@ async def form(deployed: World, query: str = "") -> dict[str, Any]:
 class TestForm:
     async def test_lists_the_partners_and_their_origins(self, deployed: World) -> None:
         """The script looks up its page's origin: whose page it is, and whether people may sign on it."""
-        described = await form(deployed)
+        described = await form(deployed, "&embed=1")
 
         found = next(partner for partner in described["partners"] if ORIGIN in partner["origins"])
         assert (found["id"], found["name"], found["country"]) == (PARTNER, "Digital Rights Watch Berlin", "DE")
@@ -65,7 +65,7 @@ class TestForm:
 
     async def test_placeholders_for_the_browser_are_left_open(self, deployed: World) -> None:
         """All other placeholders are filled in."""
-        texts = (await form(deployed))["texts"]
+        texts = (await form(deployed, "&embed=1"))["texts"]
 
         assert texts["form.age_hint"] == "Minimum age: 16."
         assert texts["counter.next_goal"] == "Next goal: {goal}"

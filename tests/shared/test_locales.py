@@ -324,6 +324,7 @@ class TestEachLanguage:
         locale = load(language)
 
         assert len(locale("badge.label")) <= 22
+        assert len(locale("counter.first")) <= 29
         assert len(locale("badge.label") + locale("badge.next_goal", next_goal="1 000 000")) <= 42
 
     def test_labels_the_mails_button_differently_from_the_pages(self, language: str) -> None:

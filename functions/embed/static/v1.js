@@ -1,6 +1,7 @@
 /**
  * Undersign's form and counter for any page. No dependency, no build step: this file is what browsers run. It sets no
- * cookie, stores nothing, asks only the origin it came from, and never parses markup, so it needs no CSP exception.
+ * cookie, stores nothing (but marks the tab's history entry after signing), asks only the origin it came from, and never
+ * parses markup, so it needs no CSP exception.
  */
 
 const ORIGIN = new URL(import.meta.url).origin;
@@ -127,6 +128,15 @@ const ask = async (url, options = {}) => {
 const post = (path, body) =>
   ask(ORIGIN + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 const isBusy = (status) => status === 0 || status === 429 || status >= 500;
+
+/** For the form after a reload. What the page's own router keeps there stays. */
+const markSigned = (campaign, url) => {
+  const { state } = history;
+  if (typeof state !== "object" || Array.isArray(state)) return;
+  try {
+    history.replaceState({ ...state, undersign: campaign }, "", url);
+  } catch {} // too many of these; the signature is in
+};
 
 const petitions = new Map();
 const petition = (url) => petitions.get(url) ?? petitions.set(url, load(url)).get(url);
@@ -279,6 +289,9 @@ class Form extends Petition {
     });
     if (OWN) this.#chooseCountry();
     else this.#replaceForm(typed, active);
+    if (history.state?.undersign === about.campaign) {
+      this.form.before(h("p", { class: "notice", role: "status" }, this.#text("form.just_signed")));
+    }
     this.#tell("ready");
   }
 
@@ -459,8 +472,13 @@ class Form extends Petition {
   }
 
   #clear(name) {
-    this.form.querySelector(`#${name}-fault`)?.remove();
+    const root = this.form.getRootNode();
     const control = this.#control(name);
+    this.form.querySelector(`#${name}-fault`)?.remove();
+    const line = root.querySelector(`.faults a[href$="#${name}"]`)?.parentNode;
+    const gone = line?.parentNode.children.length > 1 ? line : line?.closest(".faults");
+    if (gone?.contains(root.activeElement)) control.focus();
+    gone?.remove();
     const place = control.type === "radio" ? control.closest("fieldset") : control;
     place.removeAttribute("aria-invalid");
     const ids = (place.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== `${name}-fault`);
@@ -481,7 +499,7 @@ class Form extends Petition {
   #showFaults(faults) {
     this.#notify();
     this.form.querySelectorAll(".fault").forEach((told) => this.#clear(told.id.replace(/-fault$/, "")));
-    this.form.parentNode.querySelector(".faults")?.remove();
+    this.form.getRootNode().querySelector(".faults")?.remove();
     if (!faults.length) return;
     const link = ({ field, message }) => {
       const control = this.#control(field);
@@ -531,7 +549,8 @@ class Form extends Petition {
         this.#notify();
         this.body = body;
         this.#tell("signed", { country: body.country });
-        return this.#checkInbox(body);
+        this.#checkInbox(body);
+        return markSigned(this.about.campaign);
       }
       if (content.consent) this.#changeConsent(content);
       if (status === 422 && content.errors) return this.#showFaults(content.errors);
@@ -753,9 +772,13 @@ class Counter extends Petition {
     if (!this.number) this.#draw();
     const { about: { texts, language }, count } = this;
     const wanted = Number(this.getAttribute("goal"));
-    const goal = wanted > 0 ? wanted : count.next_goal;
+    const closed = count.closed_reason === "campaign_closed";
+    const goal = wanted > 0 ? wanted : closed ? count.goal : count.next_goal;
     const format = new Intl.NumberFormat(language);
-    this.goal.textContent = fill(texts[count.total < goal ? "counter.next_goal" : "counter.reached"], { goal: format.format(goal) });
+    const reached = count.total >= goal;
+    this.track.hidden = closed;
+    this.goal.hidden = closed && !reached;
+    this.goal.textContent = fill(texts[reached ? "counter.reached" : "counter.next_goal"], { goal: format.format(goal) });
     this.track.setAttribute("aria-valuemax", goal);
     this.track.setAttribute("aria-valuenow", Math.min(goal, count.total));
     this.bar.style.width = `${Math.min(100, (100 * count.total) / goal)}%`;
@@ -776,7 +799,7 @@ class Counter extends Petition {
   }
 
   #rise(total, format) {
-    const from = this.#shown;
+    const from = this.#shown || Math.min(1, total);
     this.#shown = total;
     const begun = performance.now();
     const quick = document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -792,16 +815,25 @@ class Counter extends Petition {
   #write(number, format) {
     const { texts, language } = this.about;
     const form = new Intl.PluralRules(language).select(number);
-    const text = texts[`counter.signed.${form}`] ?? texts["counter.signed.other"];
-    const [before, after] = text.split("{number}");
+    const signed = texts[`counter.signed.${form}`] ?? texts["counter.signed.other"];
+    const [before, after] = number ? signed.split("{number}") : ["", ""];
     this.before.textContent = before;
-    this.number.textContent = format.format(number);
+    this.number.textContent = number ? format.format(number) : this.count.closed_reason ? "" : texts["counter.first"];
     this.after.textContent = after;
   }
 }
 
 customElements.get("undersign-form") || customElements.define("undersign-form", Form);
 customElements.get("undersign-counter") || customElements.define("undersign-counter", Counter);
+
+const offerLanguage = () => {
+  const links = [...document.querySelectorAll(".languages a")];
+  const readable = navigator.languages.map((tag) => links.find(({ lang }) => lang === tag.split("-")[0].toLowerCase()));
+  const link = readable.find((found) => found);
+  if (!link?.dataset.offer) return;
+  const offer = h("a", { href: link.href, hreflang: link.lang }, link.dataset.offer);
+  link.closest("details").after(h("p", { class: "top", lang: link.lang }, offer));
+};
 
 /** Carries a link's source into the form and other languages; in the page itself, caches would keep a copy for each. */
 const carrySource = () => {
@@ -813,6 +845,9 @@ const carrySource = () => {
 
 if (OWN) {
   carrySource();
+  offerLanguage();
+  const inbox = document.querySelector("[data-signed]");
+  if (inbox) markSigned(inbox.dataset.signed, inbox.dataset.form);
   enliven(document);
   const parents = document.documentElement.dataset.framedBy?.split(" ") ?? [];
   if (parents.length && parent !== window) {

@@ -5,9 +5,11 @@ import re
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
+from babel import Locale as Cldr
 
 from shared import campaigns, locales
 from shared.campaigns.model import Campaign, ClosedReason
+from shared.store.entities import MailKind
 from shared.web import pages
 from shared.web.pages import Filled, MailLink
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL
@@ -56,7 +58,7 @@ def test_languages_are_offered_by_their_own_names(campaign: Campaign, monkeypatc
     page = petition(campaign, partner="digital-rights", source="flyer")
 
     link = f"/c/{CAMPAIGN}?lang=de&amp;partner=digital-rights&amp;source=flyer"
-    assert f'<a href="{link}" hreflang="de" lang="de">Deutsch</a>' in page
+    assert f'<a href="{link}" hreflang="de" lang="de" data-offer="{locales.OFFERS["de"]}">Deutsch</a>' in page
     assert ">English</a>" in page
     assert 'hreflang="tl"' not in page
     assert 'hreflang="fr"' not in page
@@ -67,6 +69,34 @@ def test_one_language_has_no_menu(campaign: Campaign, monkeypatch: pytest.Monkey
     monkeypatch.setattr(locales, "LANGUAGES", frozenset({"en"}))
 
     assert "languages" not in re.sub(r"<style>.*?</style>", "", petition(campaign), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("language", sorted(locales.LANGUAGES))
+def test_networks_are_told_the_language_with_a_region(language: str) -> None:
+    """As in `de_DE`, which is the only form that they know."""
+    campaign = campaigns.load_all()[CAMPAIGN]
+    page = pages.petition(
+        campaign, locales.load(language), Filled(), {}, public_url=PUBLIC_URL, closed_reason=None
+    )
+    [told] = re.findall(r'"og:locale" content="(.*?)"', bytes(page.body).decode())
+
+    assert told in {f"{language}_{language.upper()}", *ELSEWHERE}
+    assert Cldr.parse(told).language == language
+
+
+#: Languages whose region has another name than they have.
+ELSEWHERE = {"cs_CZ", "da_DK", "el_GR", "en_GB", "et_EE", "ga_IE", "sl_SI", "sv_SE"}
+
+
+@pytest.mark.parametrize("language", sorted(locales.LANGUAGES))
+def test_the_confirm_page_is_true_for_somebody_who_has_pressed_before(language: str) -> None:
+    """It is shown without asking the database, so it says nothing about whether the signature counts."""
+    locale = locales.load(language)
+    shown = pages.confirm(campaigns.load_all()[CAMPAIGN], locale, country="DE", partner="", newsletter=None)
+    text = words(bytes(shown.body).decode())
+
+    assert " ".join(locale("confirm.already").split()) in text
+    assert locale("confirm.title") == locale("mail.confirm.subject", title="").strip(": \u00a0\u202f")
 
 
 def test_a_closed_petition_shows_its_dates_and_no_form(campaign: Campaign) -> None:
@@ -162,6 +192,29 @@ def test_no_text_says_that_opening_the_link_is_enough() -> None:
     for kind in ("confirm", "reminder"):
         assert "open the link below and press the button there" in ENGLISH.texts[f"mail.{kind}.body"]
         assert ENGLISH.texts[f"mail.{kind}.button"] != ENGLISH.texts["confirm.submit"]
+
+
+@pytest.mark.parametrize("language", sorted(locales.LANGUAGES))
+@pytest.mark.parametrize("kind", MailKind)
+@pytest.mark.parametrize("submissions", [1, 3])
+def test_both_parts_of_a_mail_hold_the_same_links(language: str, kind: MailKind, submissions: int) -> None:
+    """Each of them as often as in the other, because filters score a difference."""
+    labels = ["22 November"] * submissions if submissions > 1 else [None]
+    confirm = [MailLink(f"{PUBLIC_URL}/v1/confirm/{n}", label) for n, label in enumerate(labels)]
+    text, page = pages.mail(
+        kind,
+        campaigns.load_all()[CAMPAIGN],
+        locales.load(language),
+        confirm=[] if kind is MailKind.SIGNED else confirm,
+        withdraw=f"{PUBLIC_URL}/v1/withdraw/w",
+        privacy=f"{PUBLIC_URL}/c/{CAMPAIGN}/privacy?lang={language}",
+    )
+
+    in_text = re.findall(r"\b(?:https?:|mailto:)\S+", text)
+    in_page = [html.unescape(link) for link in re.findall(r'\bhref="([^"]*)"', page)]
+
+    assert sorted(in_text) == sorted(in_page)
+    assert len(in_text) == 2 + (0 if kind is MailKind.SIGNED else submissions)
 
 
 @pytest.mark.parametrize("kind", ["confirm", "reminder", "signed"])
