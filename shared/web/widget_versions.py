@@ -25,7 +25,10 @@ class Script:
 
 
 class Scripts:
-    """Every version there is, read once. `folder`: holds v1.js, and earlier versions of it, as browsers got them, under kept/."""
+    """Every version there is, read once.
+
+    `folder`: holds v1.js, and under kept/ earlier versions of it, as browsers got them.
+    """
 
     def __init__(self, folder: Path) -> None:
         current = _COMMENT.sub(b"", (folder / MOVING).read_bytes())
