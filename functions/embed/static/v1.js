@@ -1,13 +1,19 @@
 /**
- * Undersign's form and counter for any page. No dependency, no build step: this file is what browsers run. It sets no
- * cookie, stores nothing (but marks the tab's history entry after signing), asks only the origin it came from, and never
- * parses markup, so it needs no CSP exception.
+ * Undersign's form and counter for any page: <undersign-form> and <undersign-counter>.
+ *
+ * No dependency and no build step: this file, without its comments, is what browsers run. It sets no cookie, keeps
+ * nothing in the browser but a mark in the tab's history after signing, and asks nobody but the origin it came from. It
+ * makes elements and never parses markup, so that a page's Content-Security-Policy needs no exception, and anybody who
+ * pins this file by its digest knows all that will run.
+ *
+ * Until the petition's texts are here, and in browsers that lack what this needs, the plain form that stands inside
+ * the element stays in place.
  */
 
 const ORIGIN = new URL(import.meta.url).origin;
 /** The page's origin as the server sees it: "null" in a sandboxed frame, unlike location's. */
 const PAGE = [location.origin, self.origin].includes("null") ? self.origin : location.origin;
-/** Our own pages have form and style already. */
+/** On our own pages the server has made the form already, and the page has its style. */
 const OWN = ORIGIN === location.origin;
 const CAPABLE = "adoptedStyleSheets" in Document.prototype && "replaceSync" in CSSStyleSheet.prototype;
 
@@ -92,7 +98,7 @@ const shadow = (element) => {
   return text;
 };
 
-/** `on…` attributes are listeners, every class is a ::part. */
+/** An element; `on…` attributes are listeners, and every class is a ::part, too. */
 const h = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -106,10 +112,11 @@ const h = (tag, attributes = {}, ...children) => {
 };
 
 const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-/** Seconds: exponential backoff with jitter, never sooner than asked. */
+/** Seconds before the next attempt: exponential backoff with jitter, never sooner than asked. */
 const pause = (attempt, asked = 0) => Math.max(asked, Math.min(60, 2 ** attempt)) * (1 + Math.random() / 2);
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
 
+/** What the server answers. `status`: 0 where it could not be reached. */
 const ask = async (url, options = {}) => {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), PATIENCE_MS);
@@ -139,6 +146,7 @@ const markSigned = (campaign, url) => {
 };
 
 const petitions = new Map();
+/** The petition's texts and what its form asks, the same for the pages of all partners; asked for once. */
 const petition = (url) => petitions.get(url) ?? petitions.set(url, load(url)).get(url);
 const load = async (url) => {
   for (let attempt = 0; ; attempt++) {
@@ -153,6 +161,7 @@ const load = async (url) => {
   }
 };
 
+/** Shows the buttons that need a script: to copy a text, to open the device's own sharing. */
 const enliven = (root) => {
   for (const button of root.querySelectorAll("[data-copy]")) {
     const named = button.textContent;
@@ -164,7 +173,7 @@ const enliven = (root) => {
         button.textContent = button.dataset.done;
         setTimeout(() => (button.textContent = named), 4000);
       } catch {
-        getSelection().selectAllChildren(shown); // no permission: mark it
+        getSelection().selectAllChildren(shown); // no permission: at least it is marked, for the reader to copy
       }
     });
   }
@@ -203,6 +212,7 @@ const CLEAN = {
   },
 };
 
+/** The elements that are in the page. */
 const placed = new Set();
 /** Follows its attributes and the page's language. */
 class Petition extends HTMLElement {
@@ -317,10 +327,12 @@ class Form extends Petition {
     return fill(this.about.texts[key], { organisation: this.partner?.name ?? this.about.organisation, ...values });
   }
 
+  /** The petition's own page; it keeps the partner. */
   get #hosted() {
     return this.about.hosted_page + (this.partner ? `&partner=${this.partner.id}` : "");
   }
 
+  /** For the page's own code. Holds nothing personal. */
   #tell(event, detail = {}) {
     const about = { campaign: this.about.campaign, language: this.about.language, partner: this.partner?.id };
     this.dispatchEvent(
@@ -328,7 +340,7 @@ class Form extends Petition {
     );
   }
 
-  /** The heading gets the focus, so that it is read out. */
+  /** A state in the form's place; its heading gets the focus, so that it is read out. */
   #show(heading, ...nodes) {
     const title = h("h2", { tabindex: -1 }, this.#text(heading));
     const view = h("div", { class: OWN ? null : "card" }, title, nodes);
@@ -411,6 +423,7 @@ class Form extends Petition {
     if ([...select.options].some((option) => option.value === country)) select.value = country;
   }
 
+  /** What was typed, as the server takes it. */
   #body() {
     const { about } = this;
     const typed = Object.fromEntries([...new FormData(this.form)].filter(([, value]) => value.trim()));
@@ -436,6 +449,7 @@ class Form extends Petition {
     return control.name === "email" && value && !isAddress ? "fields.email_invalid" : null;
   }
 
+  /** While somebody fills in: shows an error once a field is left, and removes it once it is corrected. */
   #look(control) {
     this.#tidy(control);
     const fault = this.#fault(control);
@@ -445,6 +459,7 @@ class Form extends Petition {
     if (control.name === "email") this.#suggest(control);
   }
 
+  /** "Did you mean ann@gmail.com?" */
   #suggest(control) {
     this.form.querySelector(".suggestion")?.remove();
     const [, local, domain] = /^([^\s@]+)@([^\s@]+)$/.exec(control.value.trim()) ?? [];
@@ -496,6 +511,7 @@ class Form extends Petition {
     place.setAttribute("aria-describedby", `${place.getAttribute("aria-describedby") ?? ""} ${name}-fault`.trim());
   }
 
+  /** `faults`: [{field, message}]. Beside their fields, and summed up above the form, which gets the focus. */
   #showFaults(faults) {
     this.#notify();
     this.form.querySelectorAll(".fault").forEach((told) => this.#clear(told.id.replace(/-fault$/, "")));
@@ -518,6 +534,7 @@ class Form extends Petition {
     summary.focus();
   }
 
+  /** Above the button, read out politely; nothing, if called with nothing. */
   #notify(...nodes) {
     this.form.querySelector(".notice")?.remove();
     if (!nodes.length) return;
@@ -573,6 +590,7 @@ class Form extends Petition {
     this.#tell("failed");
   }
 
+  /** Until the time is up, or somebody does not want to wait. */
   #wait(seconds) {
     return new Promise((resolve) => {
       const left = h("span", { "aria-hidden": "true", class: "soft" });
@@ -632,7 +650,7 @@ class Form extends Petition {
     this.#holdBack(button);
   }
 
-  /** Consent and newsletter are given again, with the address they are for. */
+  /** The form as it was; consent and newsletter are given again, with the address they are for. */
   #correct() {
     this.body = null;
     for (const control of this.form.querySelectorAll("[type=checkbox], [type=radio]")) control.checked = false;
@@ -698,6 +716,7 @@ const isEndingSlip = (typed, meant, letters) => {
   if (kind === "lost") return meant === ".com" && letters > 4;
   return (kind === "swapped" || (kind && typed.length > 3)) && ![".se", ".gb", ".bet"].includes(typed);
 };
+/** The one slip by which `typed` comes of `meant`, if it is one; never in the first letter, but for a swap. */
 const slip = (typed, meant) => {
   let at = 0;
   while (typed[at] && typed[at] === meant[at]) at++;
@@ -758,7 +777,7 @@ class Counter extends Petition {
     this.timer = setTimeout(() => this.#refresh(), seconds * (800 + Math.random() * 400));
   }
 
-  /** Caches may answer with an older count. */
+  /** Caches answer with copies of different ages: an older one than what is shown says nothing new. */
   #take(count) {
     if (this.count && count.as_of <= this.count.as_of) return;
     this.count = count;
@@ -826,6 +845,7 @@ class Counter extends Petition {
 customElements.get("undersign-form") || customElements.define("undersign-form", Form);
 customElements.get("undersign-counter") || customElements.define("undersign-counter", Counter);
 
+/** Offers the page in the language that the browser would rather read, in one line, in that language. */
 const offerLanguage = () => {
   const links = [...document.querySelectorAll(".languages a")];
   const readable = navigator.languages.map((tag) => links.find(({ lang }) => lang === tag.split("-")[0].toLowerCase()));
