@@ -2,9 +2,9 @@
  * Undersign's form and counter for any page: <undersign-form> and <undersign-counter>.
  *
  * No dependency and no build step: this file, without its comments, is what browsers run. It sets no cookie, keeps
- * nothing in the browser but a mark in the tab's history after signing, and asks nobody but the origin it came from. It
- * makes elements and never parses markup, so that a page's Content-Security-Policy needs no exception, and anybody who
- * pins this file by its digest knows all that will run.
+ * nothing in the browser, and asks nobody but the origin it came from. It makes elements and never parses markup, so
+ * that a page's Content-Security-Policy needs no exception, and anybody who pins this file by its digest knows all that
+ * will run.
  *
  * Until the petition's texts are here, and in browsers that lack what this needs, the plain form that stands inside
  * the element stays in place.
@@ -136,14 +136,8 @@ const post = (path, body) =>
   ask(ORIGIN + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 const isBusy = (status) => status === 0 || status === 429 || status >= 500;
 
-/** For the form after a reload. What the page's own router keeps there stays. */
-const markSigned = (campaign, url) => {
-  const { state } = history;
-  if (typeof state !== "object" || Array.isArray(state)) return;
-  try {
-    history.replaceState({ ...state, undersign: campaign }, "", url);
-  } catch {} // too many of these; the signature is in
-};
+/** Whether the reader came by a reload, or back: perhaps from the mailbox, to a page that no longer knows who has signed. */
+const isReturn = () => ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
 
 const petitions = new Map();
 /** The petition's texts and what its form asks, the same for the pages of all partners; asked for once. */
@@ -299,7 +293,7 @@ class Form extends Petition {
     });
     if (OWN) this.#chooseCountry();
     else this.#replaceForm(typed, active);
-    if (history.state?.undersign === about.campaign) {
+    if (isReturn()) {
       this.form.before(h("p", { class: "notice", role: "status" }, this.#text("form.just_signed")));
     }
     this.#tell("ready");
@@ -566,8 +560,7 @@ class Form extends Petition {
         this.#notify();
         this.body = body;
         this.#tell("signed", { country: body.country });
-        this.#checkInbox(body);
-        return markSigned(this.about.campaign);
+        return this.#checkInbox(body);
       }
       if (content.consent) this.#changeConsent(content);
       if (status === 422 && content.errors) return this.#showFaults(content.errors);
@@ -866,8 +859,9 @@ const carrySource = () => {
 if (OWN) {
   carrySource();
   offerLanguage();
-  const inbox = document.querySelector("[data-signed]");
-  if (inbox) markSigned(inbox.dataset.signed, inbox.dataset.form);
+  // So that a reload after a plain form does not send it again.
+  const form = document.querySelector("[data-form]")?.dataset.form;
+  if (form) history.replaceState(history.state, "", form);
   enliven(document);
   const parents = document.documentElement.dataset.framedBy?.split(" ") ?? [];
   if (parents.length && parent !== window) {
