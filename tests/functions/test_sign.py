@@ -13,6 +13,7 @@ from shared.queue import MAX_BODY_BYTES
 from tests.support.clock import NOW
 from tests.support.deployment import (
     CAMPAIGN,
+    CONSENT_VERSION,
     COUNT,
     LINKS,
     PUBLIC_URL,
@@ -28,6 +29,7 @@ from tests.support.inputs import ADDRESSES, NAMES, POSTAL_CODES
 STRANGER = {"Origin": "https://stranger.example"}
 AS_JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+VERSION = b"consent_version=" + CONSENT_VERSION.encode()
 
 
 async def enqueued(deployed: World) -> SubmissionMessage:
@@ -511,7 +513,7 @@ class TestForm:
         self, deployed: World, name: bytes, media_type: str, more: bytes
     ) -> None:
         """The page declares it, or sends neither UTF-8 nor a label; Latin-1 is windows-1252, as in browsers."""
-        content = b"email=r%40example.org&country=FR&locale=fr&consent=1&name=" + name + more
+        content = VERSION + b"&email=r%40example.org&country=FR&locale=fr&consent=1&name=" + name + more
         headers = {"Content-Type": FORM["Content-Type"] + media_type}
 
         response = await deployed.client.post(SIGNATURES, content=content, headers=headers)
@@ -540,7 +542,7 @@ class TestForm:
         self, deployed: World, sent: bytes, status: int
     ) -> None:
         """PHP and Rails send a hidden field of the same name with every box."""
-        content = b"email=r%40example.org&country=FR&locale=fr&name=Ann&" + sent
+        content = VERSION + b"&email=r%40example.org&country=FR&locale=fr&name=Ann&" + sent
 
         response = await deployed.client.post(SIGNATURES, content=content, headers=FORM)
 
@@ -548,7 +550,8 @@ class TestForm:
 
     async def test_of_a_hidden_field_and_a_box_the_last_is_the_choice(self, deployed: World) -> None:
         """So read PHP and Rails the newsletter's field."""
-        content = b"email=r%40example.org&country=FR&locale=fr_FR&name=Ann&consent=1&newsletter=0&newsletter=1"
+        signer = b"&email=r%40example.org&country=FR&locale=fr_FR&name=Ann&consent=1"
+        content = VERSION + signer + b"&newsletter=0&newsletter=1"
 
         await deployed.client.post(SIGNATURES, content=content, headers=FORM)
 

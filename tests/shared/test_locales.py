@@ -232,7 +232,7 @@ def test_every_error_of_a_field_has_its_text() -> None:
     source = "\n".join(file.read_text(encoding="utf-8") for file in REPOSITORY.glob("[sf]*/**/*.py"))
     raised = {
         *re.findall(r'_error\("(\w+)"\)', source),
-        *re.findall(r'_matching\([^,]+, "(\w+)"\)', source),
+        *re.findall(r'_slug\("(\w+)"\)', source),
         *re.findall(r'FieldError\([^,]+, "(\w+)"\)', source),
         *re.findall(r'": "(\w+)"', source[source.index("_ERROR_CODES = ") :].splitlines()[0]),
         "wrong_type",
