@@ -16,7 +16,7 @@ import pyrage
 from jinja2 import Template
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from functions import server
@@ -27,7 +27,7 @@ from shared.errors import ConfigurationError
 from shared.mail.outbox import Outbox
 
 _OUTBOX_PAGE = Path(__file__).with_name("outbox.html")
-#: The example, which / leads to if it is still there.
+#: The example, whose addresses are printed first if it is still there.
 _EXAMPLE = "reclaim-your-face"
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     except ConfigurationError as error:
         raise SystemExit(str(error)) from None
     _print_addresses(os.environ["PUBLIC_URL"], campaigns, folder)
-    served = [*_local_routes(folder, campaigns[0]), *server.one_origin(functions)]
+    served = [*_local_routes(folder), *server.one_origin(functions)]
     app = server.create_app(functions["deliver"], served, folder / "tasks.db")
     # Another name that leads to this machine is a page that wants to read the outbox (DNS rebinding).
     hosts = ["localhost", "127.0.0.1", urlsplit(os.environ["PUBLIC_URL"]).hostname or ""]
@@ -54,8 +54,8 @@ def main() -> None:
     server.run(app, listener)
 
 
-def _local_routes(folder: Path, campaign: str) -> list[BaseRoute]:
-    """Route the outbox, and / to `campaign`."""
+def _local_routes(folder: Path) -> list[BaseRoute]:
+    """Route the outbox."""
     outbox = Outbox(folder / "outbox", utc_now)
 
     async def mail_page(_request: Request) -> Response:
@@ -67,7 +67,6 @@ def _local_routes(folder: Path, campaign: str) -> list[BaseRoute]:
         return HTMLResponse(template.render(mails=mails))
 
     return [
-        Route("/", lambda _: RedirectResponse(f"/c/{campaign}")),
         Route("/dev/mail", mail_page),
         Route("/dev/mail.json", lambda _: JSONResponse([mail.model_dump() for mail in outbox.received()])),
     ]

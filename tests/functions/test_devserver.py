@@ -82,16 +82,13 @@ class TestAddresses:
     def test_begin_with_the_example_or_else_the_first(
         self, names: set[str], first: str, campaigns: Path, tmp_path: Path
     ) -> None:
-        """The root redirects to that campaign, whose address is printed first."""
+        """The addresses of that campaign are printed first."""
         for name in names:
             shutil.copy(EXAMPLE, campaigns / f"{name}.toml")
 
         with server(tmp_path / "var", CAMPAIGNS_FOLDER=str(campaigns)) as running:
-            home = httpx.get(running.url, trust_env=False)
-            page = httpx.get(running.url, trust_env=False, follow_redirects=True)
+            pass
 
-        assert home.headers["Location"] == f"/c/{first}"
-        assert page.status_code == 200
         assert running.log.read_text().split("/c/")[1].startswith(first)
 
 

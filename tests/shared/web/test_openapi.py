@@ -25,6 +25,8 @@ PRIVATE = {(f"/v1/tasks/{name}", "post") for name in ("deliver", "sweep", "snaps
 #: JSON Schema can express neither what an email address is nor what a name may hold (letters, but no URL), so a
 #: body that fits the schema may still be refused. That the examples are accepted is tested separately.
 _NOT_CHECKED = "positive_data_acceptance"
+#: An address that is not written as it should be is not refused where it is plain which page is meant.
+_CHECKS = "[checks]\nnegative_data_rejection.expected-statuses = [302, 400, 404, 405, 406, 413, 415, 422]\n"
 _EXAMPLES_PER_OPERATION = "100"
 _SEED = "20261122"
 _TIMEOUT_SECONDS = 240
@@ -147,7 +149,7 @@ def _schemathesis(
 ) -> subprocess.CompletedProcess[str]:
     """Run Schemathesis, which exits with 0 unless a check fails. `tokens`: by purpose."""
     configuration = folder / "schemathesis.toml"
-    configuration.write_text("".join(map(_with_token, (tokens or {}).items())))
+    configuration.write_text(_CHECKS + "".join(map(_with_token, (tokens or {}).items())))
     return subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration), "--no-color"),
