@@ -39,8 +39,9 @@ PICTURE = EmbedPath.SHARE_IMAGE
 #: In its place is the page that says that all is over, to which links in mails lead, too.
 REPLACED = EmbedPath.LINKS
 #: For all campaigns together.
-ONCE = (EmbedPath.SCRIPT, EmbedPath.OPENAPI)
+ONCE = (EmbedPath.HOME, EmbedPath.SCRIPT, EmbedPath.OPENAPI)
 
+HOME = "index.html"
 NOT_FOUND = "404.html"
 #: An hour: nothing changes any more, but a mistake could be corrected.
 _CACHE = "public, max-age=3600"
@@ -82,6 +83,7 @@ def languages(campaigns: Mapping[str, Campaign]) -> list[str]:
 
 def places(campaigns: Mapping[str, Campaign]) -> Iterator[Place]:
     """Yield every place but those of `ended`: without a language, and in each, where a campaign may lack it."""
+    yield Place(HOME, EmbedPath.HOME)
     scripts = Scripts(ROOT / "functions" / "embed" / "static")
     for path in (*(EmbedPath.SCRIPT.format(file=name) for name in scripts.names), EmbedPath.OPENAPI):
         yield _place(path)
@@ -122,8 +124,8 @@ def copy(public: httpx.Client, campaigns: Mapping[str, Campaign]) -> dict[Place,
         Failed: an answer is not 200, or a campaign still takes signatures.
     """
     copied = {place: _read(public, place.address) for place in places(campaigns)}
-    missing = _read(public, EmbedPath.PETITION.format(campaign="-"), status=404)
-    copied[Place(NOT_FOUND, f"/{NOT_FOUND}")] = missing
+    missing = Place(NOT_FOUND, f"/{NOT_FOUND}")
+    copied[missing] = _read(public, missing.address, status=404)
     return copied | dict(ended(campaigns))
 
 

@@ -11,7 +11,7 @@ resource "google_storage_bucket" "answers" {
     enabled = true
   }
 
-  # What is not here gets the page that the functions had for it, and so does the root, instead of a list of all objects.
+  # What is not here gets the page that the functions had for it, and the root its own, instead of a list of all objects.
   website {
     main_page_suffix = "index.html"
     not_found_page   = "404.html"

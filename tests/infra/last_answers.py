@@ -68,7 +68,7 @@ def _object(
     objects: Mapping[str, tuple[httpx.Headers, bytes]],
     request: httpx.Request,
 ) -> httpx.Response:
-    status, name = 200, f"{backend['bucket_name']}{path}"
+    status, name = 200, f"{backend['bucket_name']}{path}{'index.html' if path.endswith('/') else ''}"
     if name not in objects:
         status, name = 404, f"{backend['bucket_name']}/404.html"
     stored, body = objects[name]

@@ -254,10 +254,10 @@ def test_every_link_within_the_repository_has_a_target(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_make_target_that_is_named_exists(page: str) -> None:
     """It may be named in a block of commands or in a sentence."""
-    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.M))
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.M))
     code = [*pages.inline_code(page), *(block.text for block in pages.blocks(page))]
 
-    assert {target for text in code for target in re.findall(r"^make ([a-z]+)", text, re.M)} <= targets
+    assert {target for text in code for target in re.findall(r"^make ([a-z-]+)", text, re.M)} <= targets
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,7 +1,7 @@
 /**
  * Undersign's form and counter for any page: <undersign-form> and <undersign-counter>.
  *
- * No dependency and no build step: this file, without its comments, is what browsers run. It sets no cookie, keeps
+ * No dependency and no build step: this file, without its comments and spaces, is what browsers run. It sets no cookie, keeps
  * nothing in the browser, and asks nobody but the origin it came from. It makes elements and never parses markup, so
  * that a page's Content-Security-Policy needs no exception, and anybody who pins this file by its digest knows all that
  * will run.
@@ -845,7 +845,7 @@ const offerLanguage = () => {
   const link = readable.find((found) => found);
   if (!link?.dataset.offer) return;
   const offer = h("a", { href: link.href, hreflang: link.lang }, link.dataset.offer);
-  link.closest("details").after(h("p", { class: "top", lang: link.lang }, offer));
+  link.closest("details").after(h("nav", { class: "top", lang: link.lang, "aria-label": link.dataset.offer }, offer));
 };
 
 /** Carries a link's source into the form and other languages; in the page itself, caches would keep a copy for each. */

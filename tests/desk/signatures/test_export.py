@@ -445,7 +445,11 @@ class TestOpen:
         )
         await run("open", "out", "-i", "ann.age", "--kind", "xlsx", "--to", "read")
 
-        assert sorted(path.name for path in Path("read").iterdir()) == ["manifest.json", "signatures.xlsx"]
+        assert sorted(path.name for path in Path("read").iterdir()) == [
+            "consents.xlsx",
+            "manifest.json",
+            "signatures.xlsx",
+        ]
 
     async def test_needs_a_key_of_the_campaign(self, here: World) -> None:
         """Any other key opens nothing, and the error says so."""
