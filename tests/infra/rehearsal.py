@@ -6,6 +6,7 @@ Google's parts and of the relays, which stand here. A variable that Terraform fo
 """
 
 import json
+import re
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -26,6 +27,7 @@ from infra.deploy.build import build
 from tests.desk.commands import plain_key, undersign
 from tests.infra.balancer import Balancer, Paths
 from tests.support.cloud_tasks_server import CloudTasksServer
+from tests.support.deployment import CONSENT_VERSION
 from tests.support.processes import running
 from tests.support.relay import AUTHORITY, PASSWORD, Relay, relay, server_tls
 
@@ -50,6 +52,9 @@ def begin(folder: Path) -> None:
     options = [part for name, value in given.items() for part in (f"--{name}", value)]
     made = undersign("campaign", "new", CAMPAIGN, "--folder", folder, *options)
     assert made.exit_code == 0, made.output
+    file = folder / f"{CAMPAIGN}.toml"
+    version = f'consent_version = "{CONSENT_VERSION}"'
+    file.write_text(re.sub("^consent_version = .*", version, file.read_text(), flags=re.MULTILINE))
 
 
 @dataclass
