@@ -205,7 +205,7 @@ async def test_a_reader_is_offered_their_own_language(
     await page.goto(f"/c/{CAMPAIGN}{path}")
     await page.wait_for_load_state("networkidle")
 
-    offers = page.locator(".languages + p.top a")
+    offers = page.locator(".languages + nav.top a")
     await expect(offers).to_have_count(1 if offered else 0)
     if offered:
         await expect(offers).to_have_text(offered)
