@@ -101,6 +101,7 @@ async def test_a_partner_is_carried_into_the_form(deployed: World) -> None:
         ("lang=de&lang=en", "lang=en"),
         ("%6cang=en", "lang=en"),
         ("lang=EN", "lang=en"),
+        ("lang=de_DE", "lang=de"),
     ],
 )
 async def test_a_query_that_no_cache_is_to_keep_leads_to_one_it_keeps(

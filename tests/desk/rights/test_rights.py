@@ -120,6 +120,15 @@ class TestAccess:
         assert "Berlin Commissioner" in answer["complain_to"]
         assert answer["waiting_in_the_queue"] >= 1
 
+    async def test_takes_an_address_as_it_is_pasted(self, here: World) -> None:
+        """From a mail program, with what comes along; it is taken apart as the form does it."""
+        await confirmed(here, email=ANN)
+
+        for pasted in (f"Ann Smith <{ANN}>", f"mailto:{ANN}", f"\u200b{ANN},"):
+            [answer] = json.loads((await run("access", pasted)).stdout)
+
+            assert answer["signature"]["status"] == "confirmed"
+
     async def test_quotes_the_consent_text_that_was_agreed_to(self, here: World) -> None:
         """In the language in which it was shown."""
         await confirmed(here, email=ANN, locale="de-AT")
