@@ -117,7 +117,7 @@ def _copied(environment: gcloud.Environment) -> Copied | None:
 
 
 def _leads_to_bucket(public: httpx.Client, copied: Copied) -> bool:
-    """Return whether the functions are gone from the public address, of whose answers this page is none."""
+    """Return whether the public address leads to the bucket: the functions never give this page."""
     pages = (EmbedPath.LINKS.format(campaign=name) for name in copied.totals)
     return not last_answers.differing(public, {page: copied.digests[page] for page in pages})
 
@@ -273,7 +273,7 @@ def _plan_removal(environment: gcloud.Environment, kept: Mapping[str, str]) -> M
 
 
 def _lift_protection(environment: gcloud.Environment, remaining: Iterable[str]) -> None:
-    """Let databases and secrets be deleted; only those that are still there, for others would be created anew."""
+    """Let databases and secrets be deleted: those that are still there, or Terraform would create the others."""
     targets = [f"-target={address}" for address in remaining if address.startswith(_PROTECTED)]
     if targets and _plan_deployment(environment, *targets):
         terraform.run(terraform.INFRA, "apply", _PLAN, quiet=False)

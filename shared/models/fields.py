@@ -42,7 +42,7 @@ def check_email(typed: str) -> str:
     local, _, domain = email.rpartition("@")
     if email.isascii() and _PLAIN_LOCAL_PART.fullmatch(local):
         return f"{local}@{_checked_domain(domain)}"
-    # No server knows an address by its joiners, which are invisible to whoever has to give it.
+    # No server knows an address by its joiners, which nobody sees who passes it on.
     return _checked_email(f"{local.translate(_NO_JOINERS)}@{domain}")
 
 

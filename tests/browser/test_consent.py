@@ -1,4 +1,4 @@
-"""A consent text that has changed since a page was loaded, or pasted: the new one is shown, and ticked anew."""
+"""A consent text that has changed since a page was loaded, or pasted: the new one is shown, to be ticked again."""
 
 import re
 

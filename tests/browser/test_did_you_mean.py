@@ -118,7 +118,7 @@ def first_letters() -> Iterator[str]:
 
 
 def two_slips() -> Iterator[str]:
-    """Yield every suggested name with two letters swapped, under an ending that is none."""
+    """Yield every suggested name with two letters swapped, under an ending that does not exist."""
     for domain in SUGGESTED:
         name, _, ending = domain.partition(".")
         yield f"{name[0]}{name[2]}{name[1]}{name[3:]}.{ending}x" if len(name) > 3 else f"{name}x.{ending}x"

@@ -52,7 +52,7 @@ class TestAfterSigning:
         assert visit.page.url == embedded
 
     async def test_nobody_else_is_told(self, visit: Walk, embedded: str, address: str) -> None:
-        """A link that is opened anew or passed on shows the form alone, and nothing is kept in the browser."""
+        """A link that is opened again or passed on shows the form alone, and nothing is kept in the browser."""
         await opens(visit.page, embedded)
         await fill_in(visit, address)
         await visit.presses("Sign now")

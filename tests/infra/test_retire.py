@@ -96,7 +96,7 @@ def test_everything_between_the_dns_and_the_functions_is_taken_over_as_it_is(inf
 
 @dataclass
 class Stage:
-    """A deployment whose petition is over, and whoever runs `make retire` there. `answers`: what they enter."""
+    """A deployment whose petition is over, and who runs `make retire` there. `answers`: what they enter."""
 
     infra: Path
     environment: gcloud.Environment
