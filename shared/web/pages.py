@@ -289,7 +289,7 @@ def error(
     petitions: Sequence[Campaign],
     headers: Mapping[str, str],
 ) -> HTMLResponse:
-    """Render any other error, with a link back: to `campaign`, or if it is none, to the only one of `petitions`.
+    """Render any other error, with a link back: to `campaign`; without one, to the only one of `petitions`.
 
     Where there are several, they are listed.
     """
