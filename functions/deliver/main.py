@@ -301,6 +301,7 @@ def _sealed(message: SubmissionMessage) -> Submission:
         consent_version=message.consent_version,
         signed_at=message.signed_at,
         mailbox_class=mail_providers.provider_class(message.email),
+        labels=message.labels,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, TypeAdapter, ValidationError
 
 from shared.errors import Unopenable
+from shared.models.labels import Label
 
 #: Left out of `repr`, so that it cannot slip into a log or a traceback.
 Personal = Annotated[str, Field(repr=False)]
@@ -18,7 +19,8 @@ class _Message(BaseModel):
 class SubmissionMessage(_Message):
     """A signature on its way to deliver. `id`: 128 random bits, the submission's for ever.
 
-    `is_second`: the address was confirmed when it came first, and may have been withdrawn since.
+    `is_second`: the address was confirmed when it came first, and may have been withdrawn since. `labels`: those
+    that sign found.
     """
 
     kind: Literal["submission"] = "submission"
@@ -35,6 +37,7 @@ class SubmissionMessage(_Message):
     postal_code: Annotated[str | None, Field(repr=False)]
     signed_at: AwareDatetime
     is_second: bool = False
+    labels: tuple[Label, ...] = ()
 
 
 class LinksMessage(_Message):

@@ -8,6 +8,8 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import ConfigDict
 
+from shared.models.labels import Label
+
 PENDING_TTL = timedelta(days=30)
 #: Longer than any task lives, so that no task from before a withdrawal can revive the signature.
 TOMBSTONE_TTL = timedelta(days=31)
@@ -64,6 +66,7 @@ class Submission:
     signed_at: datetime
     #: From `mail_providers.provider_class`.
     mailbox_class: str
+    labels: tuple[Label, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

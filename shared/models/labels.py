@@ -1,0 +1,16 @@
+"""Labels: coarse signs that a submission may not be a person's. They hold no address, no network and no domain."""
+
+from enum import StrEnum
+
+
+class Label(StrEnum):
+    """One sign. `..._BURST`: many alike within an hour; a sign of volume alone, as news and large offices are."""
+
+    #: The provider hands out mailboxes to throw away.
+    DISPOSABLE_DOMAIN = "disposable_domain"
+    DOMAIN_BURST = "domain_burst"
+    NETWORK_BURST = "network_burst"
+    #: Sent sooner after the form was shown than anybody fills it in.
+    TOO_FAST = "too_fast"
+    #: Sent without a form having been loaded.
+    NO_PAGE = "no_page"
