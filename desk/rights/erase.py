@@ -22,9 +22,10 @@ from desk.rights.search import (
     task_places,
 )
 from desk.runtime import Rights
+from desk.store.maintenance import expect_lower_total
 from desk.terminal.output import out, print_warning
 from shared.clock import utc_now
-from shared.mail.outbox import Outbox
+from shared.stats import fall
 from shared.store.entities import Address
 from shared.store.removals import MAX_BACKUP_DAYS, Removal, expiry
 
@@ -133,10 +134,9 @@ async def _erase(rights: Rights, run: Run, erasures: Erasures, only: str | None)
                         for task in await search.find(place, progress):
                             await _remove_task(rights, place, task, erasures[task.email])
             for campaign in known:
-                await _forget_all(rights, campaign, erasures)
-        if rights.outbox:
-            with step("the outbox", run.failed):
-                _forget_mails(rights, rights.outbox, erasures)
+                await _forget_all(rights, run, campaign, erasures)
+        with step("the outbox", run.failed):
+            _forget_mails(rights, erasures)
         # Also where nothing was found: an earlier run may have come no further than this.
         with step(rights.place, run.traces):
             await rights.maintenance.overwrite()
@@ -155,7 +155,10 @@ async def _remove_task(rights: Rights, place: str, task: FoundTask, done: Erasur
         removed.waiting += 1
 
 
-async def _forget_all(rights: Rights, campaign: str, erasures: Erasures) -> None:
+async def _forget_all(rights: Rights, run: Run, campaign: str, erasures: Erasures) -> None:
+    if len(erasures) > fall.MAX_WITHDRAWN:
+        with step(f"the overlay of campaign {campaign}", run.failed):
+            await expect_lower_total(rights.maintenance, campaign, utc_now())
     pairs = list(erasures.items())
     for start in range(0, len(pairs), _AT_ONCE):
         some = pairs[start : start + _AT_ONCE]
@@ -185,7 +188,7 @@ async def _note_removal(rights: Rights, address: Address, done: Erasure) -> None
     done.of(address.campaign).noted_until = expire_at
 
 
-def _forget_mails(rights: Rights, outbox: Outbox, erasures: Erasures) -> None:
+def _forget_mails(rights: Rights, erasures: Erasures) -> None:
     # Of no campaign: however an address is written, its digest is the same.
     wanted = {rights.digester.address("", email): done for email, done in erasures.items()}
 
@@ -195,4 +198,5 @@ def _forget_mails(rights: Rights, outbox: Outbox, erasures: Erasures) -> None:
             done.mails += 1
         return done is not None
 
-    outbox.forget(concerns)
+    if rights.outbox:
+        rights.outbox.forget(concerns)

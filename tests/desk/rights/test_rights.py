@@ -27,6 +27,7 @@ from shared.databases import sqlite
 from shared.errors import StoreUnavailable
 from shared.models.messages import DeferredPress
 from shared.queue import QueueName
+from shared.stats.fall import MAX_WITHDRAWN
 from shared.store.entities import Address
 from tests.desk.commands import refusal, run, undersign
 from tests.shared.queue.test_queue_contract import QUEUES
@@ -264,6 +265,16 @@ class TestEraseMany:
         assert (await here.count())["total"] == 1
         for email in (ANN, "bob@example.org", "late@example.org"):
             assert keeps_no_more_than_a_note(await run("access", email))
+
+    async def test_lowers_the_count_on_purpose(self, local: World) -> None:
+        """Many at once take off more than withdrawals do; count and deliver take that for no fault."""
+        emails = [ANN, *(f"n{number}@example.org" for number in range(MAX_WITHDRAWN))]
+        Path("them.txt").write_text("\n".join(emails))
+
+        await run("erase", "--file", "them.txt", "--receipt", "receipts", "--yes")
+
+        overlay = await local.functions["deliver"].deps.store.overlay(CAMPAIGN)
+        assert overlay.lowered_at is not None
 
     async def test_opens_each_waiting_task_once(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Opening is what takes long: neither a second look nor a second address opens the same task again."""
