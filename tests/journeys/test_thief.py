@@ -1,7 +1,7 @@
 """A thief of the store, the log and the queue, without the secrets, learns of nobody who signed.
 
-Real components keep what they keep of people whose signatures are pending, confirmed and withdrawn. Then every byte
-of it is searched for what they sent, in any form in which it could be read, or a guess of it be tested.
+Real components keep what they keep of people whose signatures are pending, confirmed and withdrawn. Then every
+byte of it is searched for what they sent, in any form in which it could be read, or a guess of it be tested.
 """
 
 import base64
