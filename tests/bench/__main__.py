@@ -13,6 +13,7 @@ from tests.bench import (
     growth,
     mailing,
     memory,
+    outages,
     reading,
     served,
     signing,
@@ -35,6 +36,7 @@ PARTS = {
     "erasing": erasing.measure,
     "calls": calls.measure,
     "tally": tally.measure,
+    "outages": outages.measure,
 }
 
 
