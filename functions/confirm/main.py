@@ -40,19 +40,21 @@ async def get_confirm(call: Call) -> Response:
 
 
 async def post_confirm(call: Call) -> Response:
-    """Confirm the signature, which counts it once."""
+    """Confirm the signature, which counts it once, or holds it.
+
+    The answer is the same, so that bots cannot find out what holds them.
+    """
     link, campaign = await _verify(call, Purpose.CONFIRM)
     if not campaign.takes_confirmations(deps.now()):
         raise CampaignClosed(campaign=campaign.id)
     try:
         outcome: Confirmation | None = await deps.store.confirm(
-            link.campaign, link.digest, link.submission, deps.now()
+            link.campaign, link.digest, link.submission, deps.now(), campaign.screening.hold
         )
     except StoreUnavailable as error:
         await _defer(call, error)
         outcome = None  # deliver counts it, in the funnel too
-    logged = outcome if isinstance(outcome, Unchanged) else Status.CONFIRMED
-    log.event("confirm", campaign=campaign.id, country=link.country, outcome=logged)
+    log.event("confirm", campaign=campaign.id, country=link.country, outcome=_logged(outcome))
     if outcome is Unchanged.GONE:
         raise ExpiredToken(campaign=campaign.id)
     if isinstance(outcome, Confirmed):
@@ -60,6 +62,13 @@ async def post_confirm(call: Call) -> Response:
     if not call.wants_page:
         return answer_json(Pressed(status="confirmed"))
     return await _confirmed_page(call, campaign, link, already=outcome is Unchanged.ALREADY)
+
+
+def _logged(outcome: Confirmation | None) -> str:
+    """Return the outcome for the log, which alone says that a signature is held."""
+    if isinstance(outcome, Unchanged):
+        return outcome
+    return Status.HELD if outcome and outcome.is_held else Status.CONFIRMED
 
 
 async def _confirmed_page(call: Call, campaign: Campaign, link: Link, *, already: bool) -> Response:
@@ -77,7 +86,10 @@ async def _confirmed_page(call: Call, campaign: Campaign, link: Link, *, already
 
 
 async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:
-    """Return how many have signed, this signer included; None if unknown. In a rush several may see the same."""
+    """Return how many have signed, this signer included; None if unknown. In a rush several may see the same.
+
+    Somebody whose signature is held sees such a number, too.
+    """
     try:
         snapshot = await snapshots.get(campaign.id, pressed_at)
     except StoreUnavailable:

@@ -209,7 +209,8 @@ async def _apply_press(message: DeferredPress) -> None:
         await deps.store.withdraw(link.campaign, link.digest, message.pressed_at, deferred=True)
         await _note_withdrawal(campaign, link.digest, message.pressed_at)
         return
-    outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
+    policy = campaign.screening.hold
+    outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at, policy)
     if isinstance(outcome, Confirmed):
         deps.funnel.confirmed(link.campaign, outcome)
 
