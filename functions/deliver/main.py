@@ -130,7 +130,7 @@ async def _admit_submission(message: SubmissionMessage) -> None:
         _log_decision(message, "campaign_closed")
         return
     address = deps.digester.address(message.campaign, message.email)
-    decision = await deps.store.admit(address, _sealed(message), now)
+    decision = await deps.store.admit(address, _sealed(message, address.domain), now)
     _log_decision(message, decision)
     match decision:
         case GrantMail():
@@ -277,8 +277,11 @@ def _log_decision(message: MailMessage, decision: MailDecision | Literal["campai
     log.event("mail_decision", campaign=message.campaign, kind=message.kind, outcome=outcome)
 
 
-def _sealed(message: SubmissionMessage) -> Submission:
-    """Return the submission as it is stored, with all that identifies the signer sealed."""
+def _sealed(message: SubmissionMessage, domain: str | None) -> Submission:
+    """Return the submission as it is stored, with all that identifies the signer sealed.
+
+    `domain`: the digest of the mail domain, which is kept of a submission with labels alone.
+    """
     sealer = deps.sealers[message.campaign]
     contact = SealedContact(email=message.email, name=message.name, country=message.country, locale=message.locale)
     signature = SealedSignature(
@@ -303,6 +306,7 @@ def _sealed(message: SubmissionMessage) -> Submission:
         signed_at=message.signed_at,
         mailbox_class=mail_providers.provider_class(message.email),
         labels=message.labels,
+        domain=domain if message.labels else None,
     )
 
 

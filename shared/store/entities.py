@@ -79,7 +79,7 @@ class Submission:
     #: From `mail_providers.provider_class`.
     mailbox_class: str
     labels: tuple[Label, ...] = ()
-    #: Of the mail domain, from `digest.Digester`; None where it has no labels, and of large providers.
+    #: The digest of the mail domain, see `Address`; None where there are no labels.
     domain: str | None = None
 
 
