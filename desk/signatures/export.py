@@ -2,9 +2,10 @@
 
 A line of `signatures.ndjson` is {"id", "confirmed_at", "sealed"}: a random id, when the button was pressed, and an
 age file in base64 that the campaign's keys open. `partner-<slug>.ndjson` holds the same for a partner with a key
-of its own: only those who said yes to its news, sealed to that key. `held.ndjson` holds the same of signatures that
-are held, for the organisers to look at: they are in no other file and no number. Those that were dropped are left
-out. So long as there is an `unfinished.json`, the export is not whole, and the same command goes on where it stopped.
+of its own: only those who said yes to its news, sealed to that key. `held.ndjson` holds the same of signatures
+that are held, for the organisers to look at: they are in no other file and no number. Those that were dropped are
+left out. So long as there is an `unfinished.json`, the export is not whole, and the same command goes on where it
+stopped.
 """
 
 import asyncio
