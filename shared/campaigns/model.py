@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from shared.campaigns import screening
 from shared.campaigns.drafted import is_drafted
 from shared.campaigns.problems import Location, MisfitError, with_key
+from shared.campaigns.screening import DEFAULT_POLICY
 from shared.campaigns.types import (
     THROWAWAY,
     Address,
@@ -160,7 +160,7 @@ class Screening(_Part):
     """Which confirmed signatures are held, that is, not counted before the organisers have looked at them."""
 
     hold: tuple[Signs, ...] = Field(
-        default=tuple(screening.DEFAULT),
+        default=DEFAULT_POLICY,
         description='signs that hold a signature, + for together, as in ["too_fast", "no_page + domain_burst"]',
     )
 

@@ -16,7 +16,7 @@ VOLUME = frozenset({Label.DOMAIN_BURST, Label.NETWORK_BURST})
 
 #: Mailboxes to throw away make one person as many as that person likes, and nobody fills in a form within seconds.
 #: A form of a partner's own, an old browser or a program for many signers shows no page, so that holds in a burst.
-DEFAULT: Policy = (
+DEFAULT_POLICY: tuple[frozenset[Label], ...] = (
     frozenset({Label.DISPOSABLE_DOMAIN}),
     frozenset({Label.TOO_FAST}),
     frozenset({Label.NO_PAGE, Label.DOMAIN_BURST}),

@@ -43,8 +43,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from shared.campaigns import screening
 from shared.campaigns.overlay import Overlay
+from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.store.entities import (
     Address,
     Confirmation,
@@ -91,7 +91,7 @@ class Store(Protocol):
         digest: str,
         submission_id: str,
         at: datetime,
-        policy: screening.Policy = screening.DEFAULT,
+        policy: Policy = DEFAULT_POLICY,
     ) -> Confirmation:
         """Confirm a pending signature and add 1 to the tally, in one commit. `at`: when the button was pressed.
 

@@ -20,8 +20,8 @@ from google.cloud.firestore import DocumentSnapshot
 from pydantic import TypeAdapter
 
 from shared import log
-from shared.campaigns import screening
 from shared.campaigns.overlay import Overlay
+from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.databases import firestore
 from shared.databases.firestore import FirestoreDatabase, Write, unavailable_for_errors, until_committed
 from shared.store import transitions
@@ -133,7 +133,7 @@ class FirestoreStore:
         digest: str,
         submission_id: str,
         at: datetime,
-        policy: screening.Policy = screening.DEFAULT,
+        policy: Policy = DEFAULT_POLICY,
     ) -> Confirmation:
         decide = partial(transitions.confirm, submission_id=submission_id, at=at, policy=policy)
         return await self._change(campaign, digest, decide)

@@ -9,8 +9,8 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
-from shared.campaigns import screening
 from shared.campaigns.overlay import Overlay
+from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.databases.sqlite import SqliteDatabase
 from shared.errors import StoreUnavailable
 from shared.store import transitions
@@ -93,7 +93,7 @@ class SqliteStore:
         digest: str,
         submission_id: str,
         at: datetime,
-        policy: screening.Policy = screening.DEFAULT,
+        policy: Policy = DEFAULT_POLICY,
     ) -> Confirmation:
         def work(database: sqlite3.Connection) -> Confirmation:
             stored = read_signature(database, campaign, digest)
