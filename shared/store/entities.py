@@ -103,11 +103,15 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where one address is stored. `digest` and `mailbox`: from `digest.Digester`, 52 characters each."""
+    """Where one address is stored. `digest`, `mailbox`, `domain`: from `digest.Digester`, 52 characters each.
+
+    `domain`: None at a provider of many people who have nothing to do with each other.
+    """
 
     campaign: str
     digest: str
     mailbox: str
+    domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
