@@ -21,6 +21,7 @@ from shared.store.entities import (
     Confirmed,
     Defer,
     Delta,
+    Domain,
     GrantMail,
     Mailbox,
     MailDecision,
@@ -36,11 +37,12 @@ from shared.store.entities import (
 
 @dataclass(frozen=True, slots=True)
 class MailTransition:
-    """A decision and what to write with it. `signature`, `mailbox`: None where nothing changes."""
+    """A decision and what to write with it. `signature`, `mailbox`, `domain`: None where nothing changes."""
 
     decision: MailDecision
     signature: Signature | None = None
     mailbox: Mailbox | None = None
+    domain: Domain | None = None
 
 
 def _unexpired(signature: Signature | None, now: datetime) -> Signature | None:
