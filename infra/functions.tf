@@ -65,7 +65,11 @@ locals {
     sign = {
       public      = true
       cached      = false
-      environment = merge(local.queue_environment, local.spool_environment)
+      environment = merge(local.queue_environment, local.spool_environment, {
+        # The balancer appends the client's address and its own
+        # (https://cloud.google.com/load-balancing/docs/https#x-forwarded-for_header).
+        TRUSTED_PROXIES = "2"
+      })
       secrets     = {}
       enqueues    = ["signatures"]
       store       = null

@@ -27,6 +27,9 @@ class SignRequest(_Request):
     source: Source | None = Field(default=None, description="Where the signer came from.")
     newsletter: bool | None = Field(default=None, description="Yes or no to the organisation's newsletter.")
     postal_code: PostalCode | None = Field(default=None, description="Where the campaign asks for it.")
+    page_seconds: int | None = Field(
+        default=None, ge=0, description="Whole seconds since the page was loaded; not stored. JSON only."
+    )
 
 
 class LinksRequest(_Request):

@@ -8,8 +8,10 @@ import httpx
 import pytest
 
 from shared.errors import QueueUnavailable
+from shared.models.labels import Label
 from shared.models.messages import SubmissionMessage, parse_message, parse_task
 from shared.queue import MAX_BODY_BYTES
+from shared.web.network_bursts import BURST
 from tests.support.clock import NOW
 from tests.support.deployment import (
     CAMPAIGN,
@@ -119,6 +121,57 @@ class TestAccepting:
 
         assert (response.status_code, response.json()["code"]) == (503, "try_again")
         assert int(response.headers["retry-after"]) > 0
+
+
+class TestLabels:
+    """Signs that no person has sent it; they change nothing of the answer."""
+
+    async def test_a_form_that_a_browser_sends_has_none(self, deployed: World) -> None:
+        """Also where it says nothing of the time, as plain forms and partners' own scripts."""
+        await deployed.sign()
+
+        assert (await enqueued(deployed)).labels == ()
+
+    @pytest.mark.parametrize(
+        "headers", [{"Origin": "null"}, {"Referer": f"{PUBLIC_URL}/"}, {"Sec-Fetch-Site": "cross-site"}]
+    )
+    async def test_any_header_of_a_page_will_do(self, deployed: World, headers: dict[str, str]) -> None:
+        """Older browsers and those that hide something send one of them."""
+        await deployed.client.post(SIGNATURES, data=form(), headers=headers)
+
+        assert (await enqueued(deployed)).labels == ()
+
+    async def test_a_request_without_any_sign_of_a_page_is_labelled(self, deployed: World) -> None:
+        """A program posts it that no browser runs, and is answered like everybody."""
+        response = await deployed.client.post(SIGNATURES, json=signature())
+
+        assert (response.status_code, response.text) == (202, '{"status":"check_inbox"}')
+        assert (await enqueued(deployed)).labels == (Label.NO_PAGE,)
+
+    @pytest.mark.parametrize(("seconds", "labels"), [(2, (Label.TOO_FAST,)), (3, ()), (60, ())])
+    async def test_sent_sooner_than_anybody_fills_it_in_is_labelled(
+        self, deployed: World, seconds: int, labels: tuple[Label, ...]
+    ) -> None:
+        """Within three seconds of loading the page."""
+        await deployed.sign(page_seconds=seconds)
+
+        assert (await enqueued(deployed)).labels == labels
+
+    async def test_a_plain_forms_field_of_that_name_is_its_own(self, deployed: World) -> None:
+        """Only the widget's script knows how long the page has been there."""
+        await deployed.client.post(SIGNATURES, data=form(page_seconds="soon"), headers={"Origin": PUBLIC_URL})
+
+        assert (await enqueued(deployed)).labels == ()
+
+    async def test_many_from_one_network_are_labelled(self, deployed: World) -> None:
+        """By what the proxy saw: a client cannot pass as another one by writing the header itself."""
+        for number in range(BURST + 1):
+            headers = {"Origin": PUBLIC_URL, "X-Forwarded-For": f"203.0.{number}.1, 192.0.2.1"}
+            response = await deployed.client.post(SIGNATURES, json=signature(), headers=headers)
+            message = await enqueued(deployed)
+
+            assert response.status_code == 202
+            assert message.labels == ((Label.NETWORK_BURST,) if number == BURST else ())
 
 
 class TestIdenticalAnswers:

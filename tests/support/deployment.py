@@ -121,8 +121,8 @@ class World:
         return self.now + timedelta(microseconds=next(self._mails))
 
     async def sign(self, **fields: Any) -> httpx.Response:
-        """POST one signature as JSON."""
-        return await self.client.post(SIGNATURES, json=signature(**fields))
+        """POST one signature as JSON, as a page of ours does."""
+        return await self.client.post(SIGNATURES, json=signature(**fields), headers={"Origin": PUBLIC_URL})
 
     async def deliver(self) -> None:
         """Let the queue deliver what is due now, and what becomes due by that."""

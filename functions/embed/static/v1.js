@@ -430,6 +430,7 @@ class Form extends Petition {
       ...(/^[a-z0-9-]{1,40}$/.test(source) && { source }),
       ...(typed.newsletter && { newsletter: typed.newsletter === "true" }),
       ...(typed.postal_code && { postal_code: typed.postal_code.trim() }),
+      page_seconds: Math.min(60, Math.floor(performance.now() / 1000)),
     };
   }
 
