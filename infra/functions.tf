@@ -71,7 +71,8 @@ locals {
         TRUSTED_PROXIES = "2"
       })
       secrets     = {}
-      enqueues    = ["signatures"]
+      # Into the reminders' what came without the work that its campaign asks for.
+      enqueues = ["signatures", "reminders"]
       store       = null
       spool       = "create"
     }

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared import log, runtime
 from shared.campaigns.model import Campaign
+from shared.crypto.proof_of_work import is_solved
 from shared.errors import CampaignClosed, CampaignPaused, FieldError, InvalidFields, OriginNotAllowed
 from shared.models.labels import Label
 from shared.models.messages import LinksMessage, SubmissionMessage
@@ -39,7 +40,10 @@ async def post_signature(call: Call) -> Response:
     call.wanted_language = _locale_in(typed)
     if body.is_form:
         return await _post_form(call, campaign, typed)
-    await _accept(call, _parse(typed, campaign))
+    signature = _parse(typed, campaign)
+    if campaign.asks_for_work and not _has_worked(campaign, signature, typed["email"]):
+        raise InvalidFields([FieldError("work", "work_required")])
+    await _accept(call, signature)
     return _accepted()
 
 
@@ -129,15 +133,23 @@ def _parse(fields: Any, campaign: Campaign) -> SignRequest:
     return request
 
 
+def _has_worked(campaign: Campaign, request: SignRequest, email: str) -> bool:
+    """Check the work that a script sends. `email`: as the client wrote it, which need not clean as we do."""
+    work = request.work
+    return work is not None and is_solved(campaign.id, work.day, email, work.nonces, deps.now())
+
+
 def _labels(call: Call, request: SignRequest) -> tuple[Label, ...]:
     headers = call.request.headers
     is_burst = deps.network_bursts.count(",".join(headers.getlist("x-forwarded-for")), call.now)
-    return signals.labels(headers, request.page_seconds, is_burst=is_burst)
+    # Only a form gets here without: it needs no script, and so is not closed to anybody.
+    lacks_work = call.campaign.asks_for_work and request.work is None
+    return signals.labels(headers, request.page_seconds, is_burst=is_burst, lacks_work=lacks_work)
 
 
 def _submission(campaign: Campaign, request: SignRequest, labels: tuple[Label, ...]) -> SubmissionMessage:
     return SubmissionMessage(
-        **request.model_dump(exclude={"consent", "postal_code", "page_seconds"}),
+        **request.model_dump(exclude={"consent", "postal_code", "page_seconds", "work"}),
         id=_random_id(),
         campaign=campaign.id,
         # Data that the campaign does not ask for is not stored.

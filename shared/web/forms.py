@@ -16,8 +16,8 @@ from shared.models.fields import SLUG, truth
 from shared.models.requests import SignRequest
 from shared.web.pages import Filled
 
-#: A partner's form may have a field of this name, for something else.
-_SENT_BY_SCRIPTS = {"page_seconds"}
+#: A partner's form may have fields of these names, for something else.
+_SENT_BY_SCRIPTS = {"page_seconds", "work"}
 
 
 def signature(fields: Mapping[str, str], campaign: Campaign, language: str) -> dict[str, Any]:

@@ -16,15 +16,16 @@ MIN_PAGE_SECONDS = 3
 _SENT_BY_PAGES = ("origin", "referer", "sec-fetch-site")
 
 
-def labels(headers: Headers, page_seconds: int | None, *, is_burst: bool) -> tuple[Label, ...]:
+def labels(headers: Headers, page_seconds: int | None, *, is_burst: bool, lacks_work: bool) -> tuple[Label, ...]:
     """Return the labels of a submission.
 
     `page_seconds`: from loading the page to sending the form, None where the sender does not say. `is_burst`: its
-    network has sent many.
+    network has sent many. `lacks_work`: the campaign asked for work.
     """
     found = {
         Label.NO_PAGE: not any(headers.get(name) for name in _SENT_BY_PAGES),
         Label.TOO_FAST: page_seconds is not None and page_seconds < MIN_PAGE_SECONDS,
         Label.NETWORK_BURST: is_burst,
+        Label.NO_WORK: lacks_work,
     }
     return tuple(label for label, holds in found.items() if holds)

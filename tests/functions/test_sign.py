@@ -1,12 +1,14 @@
 """sign: what it accepts, what it refuses and in which order, and that everybody gets the same answer."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from shared.crypto.proof_of_work import challenge
 from shared.errors import QueueUnavailable
 from shared.models.labels import Label
 from shared.models.messages import SubmissionMessage, parse_message, parse_task
@@ -27,6 +29,7 @@ from tests.support.deployment import (
     world,
 )
 from tests.support.inputs import ADDRESSES, NAMES, POSTAL_CODES
+from tests.support.work import solved
 
 STRANGER = {"Origin": "https://stranger.example"}
 AS_JSON = {"Content-Type": "application/json"}
@@ -172,6 +175,91 @@ class TestLabels:
 
             assert response.status_code == 202
             assert message.labels == ((Label.NETWORK_BURST,) if number == BURST else ())
+
+
+class TestProofOfWork:
+    """A campaign that asks for work, as the overlay or its file says."""
+
+    @pytest.fixture
+    async def asking(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+        replaced = {'proof_of_work = "off"': 'proof_of_work = "on"'}
+        campaign_file(tmp_path / "campaigns", CAMPAIGN, **replaced)
+        async with world(tmp_path, monkeypatch, CAMPAIGNS_FOLDER=str(tmp_path / "campaigns")) as made:
+            yield made
+
+    async def test_the_form_says_what_is_to_be_solved(self, asking: World) -> None:
+        """So that the browser can begin as soon as there is an address."""
+        described = await asking.client.get(f"/v1/campaigns/{CAMPAIGN}/form?lang=en")
+
+        assert described.json()["work"] == challenge(NOW).model_dump()
+
+    async def test_a_signature_with_its_work_is_one_like_any_other(self, asking: World) -> None:
+        """The work is for the address as it was sent, however we write it."""
+        email = " Ann@EXAMPLE.org"
+        response = await asking.sign(email=email, work=solved(email, NOW))
+
+        assert (response.status_code, response.text) == (202, '{"status":"check_inbox"}')
+        message = await enqueued(asking)
+        assert (message.email, message.labels) == ("Ann@example.org", ())
+
+    @pytest.mark.parametrize(
+        "work",
+        [
+            None,
+            {"day": "2020-01-01", "nonces": [1, 2, 3, 4, 5, 6]},
+            {"day": challenge(NOW).day, "nonces": []},
+            {"day": challenge(NOW).day, "nonces": [1, 2, 3, 4, 5, 6]},
+        ],
+        ids=["none", "of another day", "empty", "made up"],
+    )
+    async def test_without_it_a_script_is_told_what_to_solve(
+        self, asking: World, work: dict[str, Any] | None
+    ) -> None:
+        """In the answer itself: the page may be from before it was asked for, or from another day."""
+        response = await asking.sign(work=work)
+
+        assert response.status_code == 422
+        problem = response.json()
+        assert [(error["field"], error["code"]) for error in problem["errors"]] == [("work", "work_required")]
+        assert problem["work"] == challenge(NOW).model_dump()
+        assert await asking.queue.pending() == 0
+
+    async def test_other_errors_come_first(self, asking: World) -> None:
+        """Nobody works for a form that is not accepted."""
+        response = await asking.sign(country="Germany")
+
+        assert [error["field"] for error in response.json()["errors"]] == ["country"]
+        assert "work" not in response.json()
+
+    @pytest.mark.parametrize("nonces", [["1"], [-1], [2**53], [1.5], "1"])
+    async def test_nonsense_is_an_error_in_any_campaign(self, deployed: World, nonces: object) -> None:
+        """Numbers are numbers, and not endless ones."""
+        response = await deployed.sign(work={"day": "2026-11-27", "nonces": nonces})
+
+        assert [(error["field"], error["code"]) for error in response.json()["errors"]] == [("work", "wrong_type")]
+
+    async def test_a_campaign_that_does_not_ask_for_it_takes_it_all_the_same(self, deployed: World) -> None:
+        """It was switched off while somebody filled in the form, and the form no longer says anything of it."""
+        described = await deployed.client.get(f"/v1/campaigns/{CAMPAIGN}/form?lang=en")
+
+        assert "work" not in described.json()
+        assert (await deployed.sign(work={"day": "2026-11-27", "nonces": [1]})).status_code == 202
+        assert (await enqueued(deployed)).labels == ()
+
+    async def test_a_plain_form_is_accepted_without_and_comes_last(self, asking: World) -> None:
+        """Without scripts, signing is slower and labelled, and not closed to anybody."""
+        headers = {"Origin": PUBLIC_URL, "Accept": "text/html"}
+        plain = await asking.client.post(SIGNATURES, data=form(email="bob@example.org"), headers=headers)
+        await asking.sign(work=solved("ann@example.org", NOW))
+
+        assert plain.status_code == 200
+        assert [(await enqueued(asking)).labels for _ in range(2)] == [(), (Label.NO_WORK,)]
+
+    async def test_a_plain_form_may_have_a_field_of_that_name(self, asking: World) -> None:
+        """Some ask where people work."""
+        await asking.client.post(SIGNATURES, data=form(work="City Rights"), headers={"Origin": PUBLIC_URL})
+
+        assert (await enqueued(asking)).labels == (Label.NO_WORK,)
 
 
 class TestIdenticalAnswers:
