@@ -21,10 +21,10 @@ from shared.models.responses import Challenge
 
 #: Iterations of PBKDF2-HMAC-SHA-256 for each number that is tried.
 ITERATIONS = 500
-#: Zero bits with which the result must begin: one number in 256 does.
-BITS = 8
-#: How many such numbers are wanted. With one alone, luck would decide between an instant and half a minute.
-NONCES = 6
+#: Zero bits with which the result must begin: one number in 128 does.
+BITS = 7
+#: How many such numbers are wanted. With one alone, luck would decide between an instant and five times as long.
+NONCES = 8
 
 #: A form may have been loaded before midnight.
 _VALID_DAYS = 2

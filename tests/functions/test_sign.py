@@ -208,7 +208,7 @@ class TestProofOfWork:
             None,
             {"day": "2020-01-01", "nonces": [1, 2, 3, 4, 5, 6]},
             {"day": challenge(NOW).day, "nonces": []},
-            {"day": challenge(NOW).day, "nonces": [1, 2, 3, 4, 5, 6]},
+            {"day": challenge(NOW).day, "nonces": [1, 2, 3, 4, 5, 6, 7, 8]},
         ],
         ids=["none", "of another day", "empty", "made up"],
     )

@@ -137,7 +137,7 @@ const post = (path, body) =>
 const isBusy = (status) => status === 0 || status === 429 || status >= 500;
 
 /** The proof of work that sign asks for, see shared/crypto/proof_of_work.py: sought once, and kept with the challenge. */
-const solve = ({ campaign, work }, email) =>
+export const solve = ({ campaign, work }, email) =>
   work && (work[email] ??= search(work, `${campaign} ${work.day} ${email}`).catch(() => {}));
 /** The browser derives outside the page's own thread. */
 const search = async ({ day, nonces, bits, iterations }, password) => {
