@@ -81,6 +81,11 @@ locals {
       labels = ["error"]
       why    = "Tasks that went into the spool, because Cloud Tasks did not take them"
     }
+    breaker_opened = {
+      filter = "jsonPayload.event=\"breaker_opened\""
+      labels = ["service"]
+      why    = "Times that an instance stopped asking a service that did not answer, until a probe found it back"
+    }
     spool_holds_junk = {
       filter = "jsonPayload.event=\"spool_holds_junk\""
       labels = []
@@ -95,6 +100,11 @@ locals {
       filter = "jsonPayload.event=\"count_is_stale\""
       labels = ["campaign"]
       why    = "Times that count served an old total"
+    }
+    count_fell = {
+      filter = "jsonPayload.event=\"count_fell\""
+      labels = ["campaign"]
+      why    = "Looks at a total that had fallen by more than withdrawals explain"
     }
     history_is_stale = {
       filter = "jsonPayload.event=\"history_is_stale\""

@@ -6,7 +6,21 @@ import sys
 from pathlib import Path
 
 from infra.deploy.build import ROOT
-from tests.bench import calls, cold, growth, mailing, memory, reading, served, signing, steps, tally, writing
+from tests.bench import (
+    calls,
+    cold,
+    erasing,
+    growth,
+    mailing,
+    memory,
+    outages,
+    reading,
+    served,
+    signing,
+    steps,
+    tally,
+    writing,
+)
 from tests.bench.figures import Figures, against, as_json, as_table, machine, read
 from tests.bench.targets import TARGETS
 
@@ -19,8 +33,10 @@ PARTS = {
     "cold": cold.measure,
     "memory": memory.measure,
     "growth": growth.measure,
+    "erasing": erasing.measure,
     "calls": calls.measure,
     "tally": tally.measure,
+    "outages": outages.measure,
 }
 
 
