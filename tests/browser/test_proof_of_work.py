@@ -79,7 +79,7 @@ async def test_it_is_done_on_a_partners_page_under_the_strictest_policy(
 
 @only_wide
 async def test_it_begins_when_there_is_an_address(visit: Walk, address: str) -> None:
-    """Whoever goes on filling in the form does not notice it."""
+    """People who go on filling in the form do not notice it."""
     await visit.page.add_init_script("""
         const derive = crypto.subtle.deriveBits.bind(crypto.subtle);
         window.derived = 0;

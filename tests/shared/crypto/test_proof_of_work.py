@@ -1,12 +1,14 @@
 """Proof of work: what counts as a solution, and for what."""
 
+import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from shared.crypto.proof_of_work import NONCES, challenge, is_solved
 from tests.support.clock import NOW
-from tests.support.deployment import CAMPAIGN
+from tests.support.deployment import CAMPAIGN, REPOSITORY
 from tests.support.work import solved
 
 EMAIL = "jörg@example.org"
@@ -45,6 +47,17 @@ def test_another_days_solution_does_not_hold_under_todays_name(nonces: list[int]
     tomorrow = NOW + timedelta(days=1)
 
     assert not is_solved(CAMPAIGN, challenge(tomorrow).day, EMAIL, nonces, tomorrow)
+
+
+def test_the_program_in_the_documentation_finds_it() -> None:
+    """Partners copy it from docs/api.md."""
+    text = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
+    program = dict[str, Any]()
+    exec(re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[0], program)  # noqa: S102 - our own
+
+    found = program["solve"](challenge(NOW).model_dump(), CAMPAIGN, EMAIL)
+
+    assert is_solved(CAMPAIGN, found["day"], EMAIL, found["nonces"], NOW)
 
 
 def test_the_work_is_done_as_often_as_asked(nonces: list[int]) -> None:
