@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.queue import QueueName
 from tests.chaos.proxy import Mode
 from tests.chaos.system import Instance, System
 
@@ -155,9 +156,10 @@ class Adversary:
         return instance
 
     async def _tasks(self, seconds: float) -> None:
-        kind = self._chance.choice(["delayed", "doubled", "attempts_lost", "answers_lost"])
+        kind = self._chance.choice(["delayed", "doubled", "attempts_lost", "answers_lost", "held"])
         self.counts[f"tasks {kind.replace('_', ' ')}"] += 1
-        setattr(self._system.queue, kind, _SHARE)
+        value = {self._chance.choice(list(QueueName))} if kind == "held" else _SHARE
+        setattr(self._system.queue, kind, value)
         await asyncio.sleep(seconds)
         self._system.queue.reset()
 

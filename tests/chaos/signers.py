@@ -7,9 +7,10 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 
@@ -22,6 +23,7 @@ _ATTEMPTS = 6
 _TIMEOUT_SECONDS = 20
 #: Beside those of the widget and of a person, so that an outage of two seconds is long enough to be met.
 _PAUSE_FACTOR = 0.25
+_EVER = datetime.min.replace(tzinfo=UTC)
 _COUNTRIES = ("DE", "FR", "IT", "ES", "PL", "MT")
 
 Story = Callable[["Signer"], Awaitable[None]]
@@ -56,17 +58,13 @@ class Signers:
         """Let another signer begin one of the stories."""
         [story] = self._chance.choices(list(STORIES), list(STORIES.values()))
         signer = Signer(self, f"signer-{next(self._numbers)}@example.org", random.Random(self._chance.random()))
-        self.begin(self.live(signer, story))
+        self._lives.add(asyncio.create_task(self.act(story(signer))))
 
-    def begin(self, life: Awaitable[None]) -> None:
-        """Let somebody act in the background, until `leave`."""
-        self._lives.add(asyncio.ensure_future(life))
-
-    async def live(self, signer: "Signer", story: Story) -> None:
+    async def act(self, story: Awaitable[None]) -> None:
         """Act a story to its end."""
         self.busy += 1
         try:
-            await story(signer)
+            await story
         finally:
             self.busy -= 1
 
@@ -101,6 +99,10 @@ class Signer:
         self._all = signers
         self._clocks = signers.system.clocks
 
+    def now(self) -> datetime:
+        """Return the time by the common clock, to the second, as in the date of a mail."""
+        return self._clocks.now().replace(microsecond=0)
+
     async def sign(self, address: str | None = None) -> None:
         """Press the widget's button, again and again until it says that a mail is on its way."""
         address = address or self.address
@@ -123,15 +125,21 @@ class Signer:
         while await self._all.post("sign", LINKS, json=body) != 202:
             await self._rest(1)
 
-    async def letter(self, address: str | None = None, *, other_than: Letter | None = None) -> Letter:
-        """Wait for a mail with a link to confirm, of other submissions than those of an earlier one."""
-        known = other_than.mailed.submissions if other_than else ()
+    async def letter(
+        self, address: str | None = None, *, other_than: Collection[Letter] = (), since: datetime = _EVER
+    ) -> Letter:
+        """Wait for a mail with a link to confirm, of other submissions than those of earlier ones."""
+        known = {submission for letter in other_than for submission in letter.mailed.submissions}
         while True:
-            for letter in self._all.system.inbox.letters(address or self.address):
-                if letter.confirm and not set(letter.mailed.submissions) & set(known):
+            for letter in self.letters(address):
+                if letter.confirm and not known & set(letter.mailed.submissions) and letter.mailed.at >= since:
                     return letter
             async with self._idle():
                 await self._all.system.inbox.arrival(address or self.address)
+
+    def letters(self, address: str | None = None) -> list[Letter]:
+        """Return all mails so far. There may be two for one press: the answer to the first request was lost."""
+        return list(self._all.system.inbox.letters(address or self.address))
 
     async def read_on(self) -> None:
         """Do other things for a moment."""
@@ -215,7 +223,7 @@ async def _signs_twice(signer: Signer) -> None:
     await signer.sign()
     letter = await signer.letter()
     await signer.confirm(letter.confirm[-1])
-    await signer.confirm((await signer.letter(other_than=letter)).confirm[-1])
+    await signer.confirm((await signer.letter(other_than=[letter])).confirm[-1])
 
 
 async def _double_clicks(signer: Signer) -> None:
@@ -255,8 +263,9 @@ async def _signs_again(signer: Signer) -> None:
     await signer.confirm(letter.confirm[0])
     async with signer.by_right_clocks():
         await signer.withdraw(letter.withdraw)
+        before, at = signer.letters(), signer.now()
         await signer.sign()
-    await signer.confirm((await signer.letter(other_than=letter)).confirm[0])
+    await signer.confirm((await signer.letter(other_than=before, since=at)).confirm[0])
 
 
 async def _asks_for_links(signer: Signer) -> None:

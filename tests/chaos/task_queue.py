@@ -7,7 +7,7 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -18,6 +18,7 @@ from tests.support.cloud_tasks_server import CloudTasksServer
 
 _TICK_SECONDS = 0.02
 _AT_ONCE = 60
+_HELD = timedelta(seconds=0.2)
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2
 
@@ -27,6 +28,7 @@ class UnreliableTasks(CloudTasksServer):
 
     Attributes:
         delayed, doubled, attempts_lost, answers_lost: the share of tasks, or of attempts, that this befalls.
+        held: the queues that stand still.
     """
 
     def __init__(self, clock: Callable[[], datetime], chance: random.Random) -> None:
@@ -41,6 +43,7 @@ class UnreliableTasks(CloudTasksServer):
     def reset(self) -> None:
         """Be reliable."""
         self.delayed = self.doubled = self.attempts_lost = self.answers_lost = 0.0
+        self.held: Collection[str] = ()
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -68,13 +71,18 @@ class UnreliableTasks(CloudTasksServer):
         copies = 2 if self._chance.random() < self.doubled else 1
         for _ in range(copies):
             late = self._chance.uniform(0, 3) if self._chance.random() < self.delayed else 0
-            due = task.schedule_time + timedelta(seconds=late)
-            heapq.heappush(self._waiting, (due, next(self._numbers), task))
+            self._put(task, task.schedule_time + timedelta(seconds=late))
+
+    def _put(self, task: Task, due: datetime) -> None:
+        heapq.heappush(self._waiting, (due, next(self._numbers), task))
 
     async def _dispatch(self) -> None:
         while True:
             while self._waiting and self._waiting[0][0] <= self._clock():
                 task = heapq.heappop(self._waiting)[2]
+                if task.name.split("/")[-3] in self.held:
+                    self._put(task, self._clock() + _HELD)
+                    continue
                 self._running += 1
                 delivery = asyncio.create_task(self._deliver_task(task))
                 self._deliveries.add(delivery)
