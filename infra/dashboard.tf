@@ -52,10 +52,11 @@ locals {
           }
         },
         {
-          title = "Into the spool a minute, and sweeps"
+          title = "Into the spool a minute, sweeps, and breakers that opened"
           lines = {
-            spooled = "60 * sum(rate(logging_googleapis_com:user_spooled{${local.run}}[10m]))"
-            sweeps  = "60 * sum(rate(logging_googleapis_com:user_swept{${local.run}}[10m]))"
+            "no answer from $${labels.service}" = "60 * sum by (service) (rate(logging_googleapis_com:user_breaker_opened{${local.run}}[10m]))"
+            spooled                             = "60 * sum(rate(logging_googleapis_com:user_spooled{${local.run}}[10m]))"
+            sweeps                              = "60 * sum(rate(logging_googleapis_com:user_swept{${local.run}}[10m]))"
           }
         },
       ]

@@ -81,6 +81,11 @@ locals {
       labels = ["error"]
       why    = "Tasks that went into the spool, because Cloud Tasks did not take them"
     }
+    breaker_opened = {
+      filter = "jsonPayload.event=\"breaker_opened\""
+      labels = ["service"]
+      why    = "Times that an instance stopped asking a service that did not answer, until a probe found it back"
+    }
     spool_holds_junk = {
       filter = "jsonPayload.event=\"spool_holds_junk\""
       labels = []

@@ -17,8 +17,9 @@ from shared.campaigns import Campaign, load_all
 from shared.campaigns.live import LiveCampaigns
 from shared.campaigns.loader import FOLDER
 from shared.campaigns.types import THROWAWAY
+from shared.circuit_breaker import CircuitBreaker
 from shared.clock import Clock, utc_now
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, QueueUnavailable, StoreUnavailable
 from shared.settings import split_keys
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def sign() -> SignDependencies:
     from shared.queue.envelopes import Envelopes
 
     settings = environment.load(environment.SignSettings)
-    queue = _queue(settings.queue)
+    queue = _queue(settings.queue, fails_fast=True)
     if settings.spool:
         queue = _with_spool(queue, settings.spool)
     return SignDependencies(
@@ -133,13 +134,13 @@ def confirm() -> ConfirmDependencies:
 
     settings = environment.load(environment.ConfirmSettings)
     campaigns = _campaigns(settings)
-    store = _store(settings.store)
+    store = _store(settings.store, fails_fast=True)
     return ConfirmDependencies(
         public_url=settings.public_url,
         campaigns=LiveCampaigns(campaigns, store.overlay),
         store=store,
         funnel=Funnel(store),
-        envelopes=Envelopes(_queue(settings.queue), settings.deliver_recipient),
+        envelopes=Envelopes(_queue(settings.queue, fails_fast=True), settings.deliver_recipient),
         tokens=Tokens(split_keys(settings.token_keys)),
     )
 
@@ -148,7 +149,7 @@ def count() -> CountDependencies:
     """Wire count."""
     settings = environment.load(environment.CountSettings)
     campaigns = _campaigns(settings)
-    store = _store(settings.store)
+    store = _store(settings.store, fails_fast=True)
     return CountDependencies(public_url=settings.public_url, campaigns=campaigns, store=store)
 
 
@@ -182,25 +183,37 @@ def _live_campaigns(settings: environment.OverlayReaderSettings) -> LiveCampaign
     """For functions that may not read the database: count publishes the overlays."""
     from shared.campaigns.overlay_reader import read_overlay
 
-    return LiveCampaigns(_campaigns(settings), partial(read_overlay, settings.overlay_url or settings.public_url))
+    breaker = CircuitBreaker("count", StoreUnavailable, (StoreUnavailable,))
+    read = partial(read_overlay, settings.overlay_url or settings.public_url, breaker)
+    return LiveCampaigns(_campaigns(settings), read)
 
 
-def _store(settings: environment.FirestoreSettings | environment.SqliteSettings) -> "Store":
+def _store(
+    settings: environment.FirestoreSettings | environment.SqliteSettings, *, fails_fast: bool = False
+) -> "Store":
+    """`fails_fast`: somebody waits, and what they asked for can be done later; for deliver nobody does."""
     if isinstance(settings, environment.FirestoreSettings):
+        from shared.databases.firestore import NO_ANSWER, SHORT_TIMEOUT_SECONDS
         from shared.store.firestore import FirestoreStore
 
-        return FirestoreStore(settings.firestore_project, settings.firestore_database)
+        place = settings.firestore_project, settings.firestore_database
+        if fails_fast:
+            breaker = CircuitBreaker("store", StoreUnavailable, NO_ANSWER)
+            return FirestoreStore(*place, SHORT_TIMEOUT_SECONDS, breaker)
+        return FirestoreStore(*place)
     from shared.store.sqlite import SqliteStore
 
     return SqliteStore(settings.file)
 
 
-def _queue(settings: environment.CloudTasksSettings | environment.LocalQueueSettings) -> "TaskQueue":
+def _queue(
+    settings: environment.CloudTasksSettings | environment.LocalQueueSettings, *, fails_fast: bool = False
+) -> "TaskQueue":
     if isinstance(settings, environment.LocalQueueSettings):
         from shared.queue.local import LocalQueue
 
         return LocalQueue(settings.file)
-    from shared.queue.cloud_tasks import CloudTasksQueue
+    from shared.queue.cloud_tasks import NO_ANSWER, CloudTasksQueue
 
     return CloudTasksQueue(
         queues=settings.tasks_queues,
@@ -208,6 +221,7 @@ def _queue(settings: environment.CloudTasksSettings | environment.LocalQueueSett
         audience=settings.deliver_audience,
         service_account=settings.tasks_service_account,
         emulator_host=settings.cloud_tasks_emulator_host,
+        breaker=CircuitBreaker("queue", QueueUnavailable, NO_ANSWER) if fails_fast else None,
     )
 
 

@@ -59,10 +59,12 @@ async def post_confirm(call: Call) -> Response:
         deps.funnel.confirmed(link.campaign, outcome)
     if not call.wants_page:
         return answer_json(Pressed(status="confirmed"))
-    return await _confirmed_page(call, campaign, link, already=outcome is Unchanged.ALREADY)
+    # While the database is away, the page has no number: reading it would only keep the signer waiting.
+    number = await _number(campaign, deps.now()) if isinstance(outcome, Confirmed) else None
+    return _confirmed_page(call, campaign, link, number, already=outcome is Unchanged.ALREADY)
 
 
-async def _confirmed_page(call: Call, campaign: Campaign, link: Link, *, already: bool) -> Response:
+def _confirmed_page(call: Call, campaign: Campaign, link: Link, number: int | None, *, already: bool) -> Response:
     locale = call.locale(campaign)
     return pages.confirmed(
         campaign,
@@ -70,7 +72,7 @@ async def _confirmed_page(call: Call, campaign: Campaign, link: Link, *, already
         share_url=deps.public_url
         + hosted_page(campaign, lang=locale.language, partner=link.partner, source="share"),
         country=link.country,
-        number=None if already else await _number(campaign, deps.now()),
+        number=number,
         already=already,
         withdraw_path=_withdraw_path(link),
     )

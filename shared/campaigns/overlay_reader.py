@@ -5,6 +5,7 @@ from http.client import HTTPException
 from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
 from shared.campaigns.overlay import PublishedOverlay
+from shared.circuit_breaker import CircuitBreaker
 from shared.errors import StoreUnavailable
 
 _TIMEOUT_SECONDS = 5
@@ -19,20 +20,22 @@ class _NoRedirects(HTTPRedirectHandler):
         """Follow none, which makes the answer an error."""
 
 
-async def read_overlay(base_url: str, campaign: str) -> PublishedOverlay:
+async def read_overlay(base_url: str, breaker: CircuitBreaker, campaign: str) -> PublishedOverlay:
     """Read the overlay of one campaign from count at `base_url`.
 
     Raises:
-        StoreUnavailable: no answer, a redirect, or an answer that is too large.
+        StoreUnavailable: no answer, a redirect, an answer that is too large, or the breaker is open.
         ValidationError: an answer that is no overlay.
     """
     url = f"{base_url}/v1/campaigns/{campaign}/overlay"
-    return PublishedOverlay.model_validate_json(await asyncio.to_thread(_get, url))
+    with breaker.attempt(_TIMEOUT_SECONDS) as seconds:
+        content = await asyncio.to_thread(_get, url, seconds)
+    return PublishedOverlay.model_validate_json(content)
 
 
-def _get(url: str) -> bytes:
+def _get(url: str, timeout_seconds: float) -> bytes:
     try:
-        with build_opener(ProxyHandler({}), _NoRedirects).open(url, timeout=_TIMEOUT_SECONDS) as answer:
+        with build_opener(ProxyHandler({}), _NoRedirects).open(url, timeout=timeout_seconds) as answer:
             content: bytes = answer.read(_MAX_BYTES + 1)
     except (OSError, HTTPException) as error:
         raise StoreUnavailable("overlay") from error

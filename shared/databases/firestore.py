@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -29,11 +29,16 @@ from google.cloud.firestore import (
     Increment,
 )
 
+from shared.circuit_breaker import CircuitBreaker
 from shared.errors import StoreUnavailable
 
-#: For one call with all its attempts; a caller with a browser behind it should not wait longer.
+#: For one call with all its attempts.
 TIMEOUT_SECONDS = 10.0
+#: For one behind which somebody waits, and that can be done later.
+SHORT_TIMEOUT_SECONDS = 6.0
 
+#: What says that the database is away, and not that a call is wrong.
+NO_ANSWER = (ServiceUnavailable, DeadlineExceeded)
 READ_AGAIN = (ServiceUnavailable, InternalServerError, DeadlineExceeded)
 #: As Google's client has it: a commit that may have been done is not repeated, but for UNAVAILABLE.
 COMMIT_AGAIN = (ServiceUnavailable, ResourceExhausted)
@@ -57,12 +62,24 @@ class FirestoreDatabase:
     """One database. The client finds Application Default Credentials, or the emulator, by itself.
 
     Its methods raise Google's errors, for which there is `unavailable_for_errors`.
+
+    Args:
+        project, database: where it is.
+        timeout_seconds: for one call with all its attempts.
+        breaker: for a caller that has another way while the database does not answer. It does not guard `stream`.
     """
 
-    def __init__(self, project: str, database: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        project: str,
+        database: str,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        breaker: CircuitBreaker | None = None,
+    ) -> None:
         self._project = project
         self._database = database
         self._timeout_seconds = timeout_seconds
+        self._breaker = breaker
 
     @cached_property
     def client(self) -> AsyncClient:
@@ -107,15 +124,20 @@ class FirestoreDatabase:
         return await self.call(attempt, retried)
 
     async def call(self, attempt: Attempt[T], retried: Errors) -> T:
-        """Make a call until it succeeds, fails with another error than those `retried`, or time is up."""
+        """Make a call until it succeeds, fails with another error than those `retried`, or time is up.
+
+        Raises:
+            Unavailable: the breaker is open.
+        """
         until = time.monotonic() + self._timeout_seconds
         # Where a deadline without an answer is worth another attempt, half of the time is left for that.
         longest = self._timeout_seconds / (2 if DeadlineExceeded in retried else 1)
 
         async def once() -> T:
-            client = self.client
+            client, limit = self.client, min(longest, until - time.monotonic())
             try:
-                return await attempt(client, min(longest, until - time.monotonic()))
+                with self._breaker.attempt(limit) if self._breaker else nullcontext(limit) as seconds:
+                    return await attempt(client, seconds)
             except DeadlineExceeded:
                 self._drop(client)
             # Not the same again, which would keep the client, and with it the connection, while another is tried.

@@ -4,6 +4,7 @@ Tasks are not named: a name would deduplicate, but makes creation much slower, a
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TypeVar
@@ -22,6 +23,7 @@ from google.cloud.tasks_v2 import (
 )
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcAsyncIOTransport
 
+from shared.circuit_breaker import CircuitBreaker
 from shared.errors import QueueUnavailable
 from shared.queue import MAX_BODY_BYTES, QueueName
 
@@ -29,6 +31,7 @@ from shared.queue import MAX_BODY_BYTES, QueueName
 #: somebody who pressed a button still waits for. The task may then exist more than once; deliver is idempotent.
 ATTEMPT_SECONDS = 2.0
 RETRY_SECONDS = 6.0
+NO_ANSWER = (ServiceUnavailable, DeadlineExceeded)
 
 #: How long Cloud Tasks waits for deliver's answer. Must be longer than deliver's own timeout: otherwise the task
 #: is sent again while the first delivery still runs. https://cloud.google.com/tasks/docs/creating-http-target-tasks
@@ -48,6 +51,7 @@ class CloudTasksQueue:
         audience: of the OIDC token that Cloud Tasks sends along; deliver's own address.
         service_account: whose OIDC token that is. The enqueuer must be allowed to act as it.
         emulator_host: `host:port` of a plaintext gRPC server instead of Google's; None in production.
+        breaker: for a caller that has another way while Cloud Tasks does not answer.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class CloudTasksQueue:
         audience: str,
         service_account: str,
         emulator_host: str | None = None,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
         self._queues = queues
         self._template = CreateTaskRequest(
@@ -72,7 +77,7 @@ class CloudTasksQueue:
             ),
         )
         self._client = CloudTasksClient(
-            emulator_host, attempt_seconds=ATTEMPT_SECONDS, retry_seconds=RETRY_SECONDS
+            emulator_host, attempt_seconds=ATTEMPT_SECONDS, retry_seconds=RETRY_SECONDS, breaker=breaker
         )
 
     async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
@@ -97,24 +102,34 @@ class CloudTasksClient:
         emulator_host: as for `CloudTasksQueue`.
         attempt_seconds: that one attempt may take.
         retry_seconds: within which another attempt may start.
+        breaker: as for `CloudTasksQueue`.
     """
 
-    def __init__(self, emulator_host: str | None, *, attempt_seconds: float, retry_seconds: float) -> None:
+    def __init__(
+        self,
+        emulator_host: str | None,
+        *,
+        attempt_seconds: float,
+        retry_seconds: float,
+        breaker: CircuitBreaker | None = None,
+    ) -> None:
         self._emulator_host = emulator_host
         self._attempt_seconds = attempt_seconds
         self._retry_seconds = retry_seconds
+        self._breaker = breaker
 
     async def call(self, attempt: Attempt[T]) -> T:
         """Make a call until it succeeds, fails for good, or time is up.
 
         Raises:
-            QueueUnavailable: named by Google's error and without its words.
+            QueueUnavailable: named by Google's error and without its words; at once while the breaker is open.
         """
 
         async def once() -> T:
-            client = self._client
+            client, limit = self._client, self._attempt_seconds
             try:
-                return await attempt(client, self._attempt_seconds)
+                with self._breaker.attempt(limit) if self._breaker else nullcontext(limit) as seconds:
+                    return await attempt(client, seconds)
             except DeadlineExceeded:
                 # The connection may have died silently, and would swallow every call for a minute or more. gRPC
                 # closes it with the last reference to the client: calls that are under way keep theirs.
@@ -123,7 +138,7 @@ class CloudTasksClient:
                 raise
 
         retry = AsyncRetry(
-            if_exception_type(ServiceUnavailable, DeadlineExceeded),
+            if_exception_type(*NO_ANSWER),
             initial=0.1,
             maximum=1,
             timeout=self._retry_seconds,

@@ -10,7 +10,8 @@ from google.api_core.exceptions import AlreadyExists, DeadlineExceeded, GoogleAP
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import AsyncClient
 
-from shared.databases.firestore import COMMIT_AGAIN, FirestoreDatabase
+from shared.circuit_breaker import CircuitBreaker
+from shared.databases.firestore import COMMIT_AGAIN, NO_ANSWER, FirestoreDatabase
 from shared.errors import QueueUnavailable
 
 COLLECTION = "spool"
@@ -22,7 +23,8 @@ class FirestoreSpool:
     """Creates documents in `database` of `project`."""
 
     def __init__(self, project: str, database: str) -> None:
-        self._database = FirestoreDatabase(project, database, TIMEOUT_SECONDS)
+        breaker = CircuitBreaker("spool", QueueUnavailable, NO_ANSWER)
+        self._database = FirestoreDatabase(project, database, TIMEOUT_SECONDS, breaker)
 
     async def keep(self, body: bytes) -> None:
         path = f"{COLLECTION}/{_random_id()}"

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 
 from shared import log
 from shared.campaigns.overlay import Overlay
+from shared.circuit_breaker import CircuitBreaker
 from shared.databases import firestore
 from shared.databases.firestore import FirestoreDatabase, Write, unavailable_for_errors, until_committed
 from shared.store import transitions
@@ -96,10 +97,16 @@ def overlay_of(stored: DocumentSnapshot[Any]) -> Overlay:
 
 
 class FirestoreStore:
-    """Keeps campaigns in `database` of `project`."""
+    """Keeps campaigns in the Firestore database that is given as to `FirestoreDatabase`."""
 
-    def __init__(self, project: str, database: str) -> None:
-        self.database = FirestoreDatabase(project, database)
+    def __init__(
+        self,
+        project: str,
+        database: str,
+        timeout_seconds: float = firestore.TIMEOUT_SECONDS,
+        breaker: CircuitBreaker | None = None,
+    ) -> None:
+        self.database = FirestoreDatabase(project, database, timeout_seconds, breaker)
         self._spread = _Spread()
 
     async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:

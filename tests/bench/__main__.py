@@ -6,7 +6,20 @@ import sys
 from pathlib import Path
 
 from infra.deploy.build import ROOT
-from tests.bench import calls, cold, growth, mailing, memory, reading, served, signing, steps, tally, writing
+from tests.bench import (
+    calls,
+    cold,
+    growth,
+    mailing,
+    memory,
+    outages,
+    reading,
+    served,
+    signing,
+    steps,
+    tally,
+    writing,
+)
 from tests.bench.figures import Figures, against, as_json, as_table, machine, read
 from tests.bench.targets import TARGETS
 
@@ -21,6 +34,7 @@ PARTS = {
     "growth": growth.measure,
     "calls": calls.measure,
     "tally": tally.measure,
+    "outages": outages.measure,
 }
 
 

@@ -26,6 +26,15 @@ TARGETS = (
     Target("calls/count/firestore", 0.05, "count: Firestore calls per reader"),
     Target("mail/cpu_to_default", 0.4, "a mail over TLS: CPU time compared with the libraries' defaults"),
     Target("tally/confirm_longest_ms", 1000, "confirm: the longest of 6,600 in 20 seconds, 330 a second"),
+    *(
+        Target(f"outages/{without}/p95_ms", 1000, f"{without}, after ten seconds: 95 % wait at most")
+        for without in (
+            "sign without queue",
+            "sign without database",
+            "sign without count",
+            "confirm without database",
+        )
+    ),
     Target("growth/confirm", 1.1, "confirm: 100,000 records compared with 1,000"),
     Target("growth/tally", 1.1, "count: 100,000 records compared with 1,000, by the emulator's query"),
     Target("growth/tally_by_name", 1.1, "the same documents by name"),

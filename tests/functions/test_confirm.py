@@ -199,6 +199,20 @@ class TestDatabaseUnavailable:
         assert thanked.json() == {"status": "confirmed"}
         assert (before, (await deployed.count())["total"]) == (0, 1)
 
+    async def test_the_page_has_no_number(self, deployed: World) -> None:
+        """The signer would wait for it, and it would be an old one."""
+        first = await deployed.sign_and_deliver(email="ann@example.org")
+        second = await deployed.sign_and_deliver(email="bob@example.org")
+        usual = await deployed.client.post(first.links["confirm"], headers=PAGE)
+        confirm = deployed.functions["confirm"]
+        real, confirm.deps.store = confirm.deps.store, UnavailableStore()
+
+        thanked = await deployed.client.post(second.links["confirm"], headers=PAGE)
+        confirm.deps.store = real
+
+        assert thanked.status_code == 200
+        assert ["You are number" in each.text for each in (usual, thanked)] == [True, False]
+
     async def test_a_withdrawal_is_queued_too(self, deployed: World) -> None:
         """Nobody is asked to come back in order to withdraw."""
         mail = await deployed.sign_and_deliver()

@@ -23,6 +23,7 @@ from shared.campaigns.overlay import (
     apply_overlay,
 )
 from shared.campaigns.overlay_reader import read_overlay
+from shared.circuit_breaker import CircuitBreaker
 from shared.errors import StoreUnavailable
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
@@ -34,6 +35,10 @@ NEW = "https://new.example.org"
 @pytest.fixture(scope="module")
 def campaign() -> Campaign:
     return load_all()[CAMPAIGN]
+
+
+def breaker() -> CircuitBreaker:
+    return CircuitBreaker("count", StoreUnavailable, (StoreUnavailable,))
 
 
 def admitted(*origins: str, name: str = "New Partner") -> AdmittedPartner:
@@ -284,7 +289,7 @@ class TestPublishedOverlays:
             return Response(content, status)
 
         async with serving(Starlette(routes=[Route(f"/v1/campaigns/{CAMPAIGN}/overlay", answer)])) as url:
-            return await read_overlay(url, CAMPAIGN)
+            return await read_overlay(url, breaker(), CAMPAIGN)
 
     async def test_are_what_count_publishes(self) -> None:
         """Parsing what count serialises gives the same overlay."""
@@ -315,9 +320,9 @@ class TestPublishedOverlays:
 
         async with serving(Starlette(routes=routes)) as url:
             with pytest.raises(StoreUnavailable):
-                await read_overlay(url, CAMPAIGN)
+                await read_overlay(url, breaker(), CAMPAIGN)
 
     async def test_are_unavailable_if_nothing_listens(self) -> None:
         """A refused connection, as during a deployment, is `StoreUnavailable`."""
         with pytest.raises(StoreUnavailable):
-            await read_overlay("http://127.0.0.1:1", CAMPAIGN)
+            await read_overlay("http://127.0.0.1:1", breaker(), CAMPAIGN)

@@ -1,5 +1,6 @@
 """Our deadlines and retries around Google's Firestore client, against a server that fails or does not answer."""
 
+import itertools
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ import grpc
 import pytest
 from google.api_core import exceptions
 
+from shared.circuit_breaker import FAILING_SECONDS, CircuitBreaker
 from shared.databases import firestore
 from shared.databases.firestore import FirestoreDatabase, until_committed
 from shared.errors import StoreUnavailable
@@ -18,13 +20,22 @@ from tests.support.silent_proxy import SilentProxy
 
 @asynccontextmanager
 async def database(
-    monkeypatch: pytest.MonkeyPatch, served: FirestoreServer, timeout_seconds: float = firestore.TIMEOUT_SECONDS
+    monkeypatch: pytest.MonkeyPatch,
+    served: FirestoreServer,
+    timeout_seconds: float = firestore.TIMEOUT_SECONDS,
+    breaker: CircuitBreaker | None = None,
 ) -> AsyncIterator[FirestoreDatabase]:
     async with serving(served):
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", served.host)
-        made = FirestoreDatabase("p", "d", timeout_seconds)
+        made = FirestoreDatabase("p", "d", timeout_seconds, breaker)
         yield made
         made.close()
+
+
+def impatient_breaker() -> CircuitBreaker:
+    """A breaker whose clock moves on each time that it is read, as far as two timeouts need to open it."""
+    clock = itertools.count(step=FAILING_SECONDS)
+    return CircuitBreaker("store", StoreUnavailable, firestore.NO_ANSWER, lambda: next(clock))
 
 
 async def test_a_read_is_retried_after_a_transient_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +112,30 @@ async def test_a_connection_that_died_silently_is_replaced(monkeypatch: pytest.M
         assert found.id == "two"
         assert proxy.accepted == 2
         made.close()
+
+
+async def test_a_database_that_does_not_answer_is_soon_not_asked_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where a breaker guards it: after two attempts over two connections."""
+    served = FirestoreServer(*[grpc.StatusCode.DEADLINE_EXCEEDED] * 100)
+
+    async with database(monkeypatch, served, breaker=impatient_breaker()) as made:
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await made.read("c/one")
+
+    assert served.calls == 2
+
+
+async def test_contention_says_nothing_about_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else wrote first, however often: it answers."""
+    served = FirestoreServer(*[grpc.StatusCode.ABORTED] * 3)
+
+    async with database(monkeypatch, served, breaker=impatient_breaker()) as made:
+        [version] = await until_committed(lambda: made.commit(firestore.delete("c/one")))
+
+    assert version.timestamp() == 7
 
 
 async def test_endless_contention_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

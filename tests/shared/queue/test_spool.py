@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from shared import circuit_breaker
 from shared.databases.firestore import FirestoreDatabase, put
 from shared.errors import QueueUnavailable
 from shared.queue import MAX_BODY_BYTES, QueueName, cloud_tasks
@@ -71,7 +72,7 @@ async def deployed(
     tasks: CloudTasksServer,
 ) -> AsyncIterator[World]:
     """A deployment whose queue is Cloud Tasks, with a spool; its patience with the queue is shortened."""
-    monkeypatch.setattr(cloud_tasks, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(cloud_tasks, "RETRY_SECONDS", 1)
     environment = {
         "TASKS": "cloud_tasks",
         "CLOUD_TASKS_EMULATOR_HOST": tasks.host,
@@ -222,6 +223,21 @@ async def test_a_signature_is_accepted_while_cloud_tasks_is_away_and_delivered_w
     delivered = await deployed.client.post("/v1/tasks/deliver", content=tasks.created[1].http_request.body)
     assert delivered.status_code == 204
     assert [mail.to for mail in deployed.outbox.received()] == ["bob@example.org"]
+
+
+async def test_a_queue_that_does_not_answer_is_soon_not_asked_any_more(
+    deployed: World, tasks: CloudTasksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signers are accepted into the spool at once, in place of waiting for one timeout after the other."""
+    monkeypatch.setattr(circuit_breaker, "FAILING_SECONDS", 0)
+    tasks.fail_with = grpc.StatusCode.DEADLINE_EXCEEDED
+    first = await deployed.sign()
+    while_noticing = tasks.calls
+
+    later = [await deployed.sign(email=f"bob-{number}@example.org") for number in range(3)]
+
+    assert {each.status_code for each in (first, *later)} == {202}
+    assert (while_noticing, tasks.calls) == (2, 2)
 
 
 async def test_with_both_away_the_signer_is_told_to_try_again(
