@@ -8,8 +8,9 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import httpx
@@ -23,6 +24,7 @@ from tests.chaos.ledgers import Answer, Findings, Ledgers, check
 from tests.chaos.signers import Press, Signers
 from tests.chaos.system import PROJECT, System, system
 from tests.support.deployment import CAMPAIGN, COUNT
+from tests.support.polling import until_async
 
 _SWEEP_SECONDS = 2
 _SETTLE_SECONDS = 180
@@ -174,11 +176,17 @@ async def ledgers(system: System, signers: Signers) -> Ledgers:
 
 
 async def _shown(system: System) -> int:
-    """Read the public count once what it shows was read after this moment."""
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-        system.clocks.jump(timedelta(minutes=10))
-        content = (await client.get(system.url("count") + COUNT)).raise_for_status().json()
-    return int(content["total"])
+    """Return the public count, once it is as of now."""
+    now = system.clocks.now()
+    async with httpx.AsyncClient(trust_env=False, timeout=30, base_url=system.url("count")) as client:
+
+        async def look() -> dict[str, Any] | None:
+            response = await client.get(COUNT)
+            content: dict[str, Any] = response.json()
+            is_new = response.is_success and datetime.fromisoformat(content["as_of"]) >= now
+            return content if is_new else None
+
+        return int((await until_async(look))["total"])
 
 
 async def _outcome(plan: Plan, system: System, signers: Signers, adversary: Adversary) -> Outcome:

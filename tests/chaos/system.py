@@ -180,9 +180,13 @@ def _settings(fronts: Mapping[str, Proxy], identities: Identities) -> dict[str, 
 
 
 def _instances(
-    fronts: Mapping[str, Proxy], environment: Mapping[str, str], clocks: Clocks, folder: Path
+    fronts: Mapping[str, Proxy],
+    environment: Mapping[str, str],
+    processes: Mapping[str, int],
+    clocks: Clocks,
+    folder: Path,
 ) -> Iterator[Instance]:
-    for function, number in PROCESSES.items():
+    for function, number in processes.items():
         for each in range(number):
             name = f"{function}-{each}"
             database = fronts["spool" if function == "sign" else "database"].host
@@ -191,8 +195,13 @@ def _instances(
 
 
 @asynccontextmanager
-async def system(folder: Path, chance: random.Random, **environment: str) -> AsyncIterator[System]:
-    """Run a deployment; everything lies in `folder`. `environment`: of all functions, beside the settings."""
+async def system(
+    folder: Path, chance: random.Random, *, processes: Mapping[str, int] = PROCESSES, **environment: str
+) -> AsyncIterator[System]:
+    """Run a deployment; everything lies in `folder`.
+
+    `processes`: how many of each function. `environment`: of all functions, beside the settings.
+    """
     async with AsyncExitStack() as closing:
         clocks, inbox, database = Clocks(folder), Inbox(), Database(folder)
         queue = await closing.enter_async_context(UnreliableTasks(clocks.now, chance))
@@ -207,9 +216,9 @@ async def system(folder: Path, chance: random.Random, **environment: str) -> Asy
         fronts["database"].upstreams = fronts["spool"].upstreams = [await database.start()]
         identities = Identities()
         settings = _settings(fronts, identities) | environment
-        instances = {each.name: each for each in _instances(fronts, settings, clocks, folder)}
+        instances = {each.name: each for each in _instances(fronts, settings, processes, clocks, folder)}
         made = System(clocks, inbox, database, queue, relays, fronts, instances, identities, settings)
-        for function, number in PROCESSES.items():
+        for function, number in processes.items():
             fronts[function].upstreams = [""] * number
         for instance in instances.values():
             closing.push_async_callback(instance.stop)
