@@ -96,10 +96,10 @@ class Outcome:
         ]
 
 
-async def run(plan: Plan, folder: Path, **environment: str) -> Outcome:
-    """Run to the end. `folder`: where everything lies. `environment`: of all functions, beside the settings."""
+async def run(plan: Plan, folder: Path) -> Outcome:
+    """Run to the end. `folder`: where everything lies."""
     chance = random.Random(plan.seed)
-    async with system(folder, random.Random(chance.random()), **environment) as made:
+    async with system(folder, random.Random(chance.random())) as made:
         signers = Signers(made, random.Random(chance.random()))
         adversary = Adversary(made, random.Random(chance.random()), plan.longest)
         scheduler = asyncio.create_task(_schedule(made))
