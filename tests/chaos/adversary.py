@@ -18,6 +18,8 @@ from tests.chaos.proxy import Mode
 from tests.chaos.system import Instance, System
 
 MAX_SKEW = timedelta(seconds=90)
+#: Less than browsers wait: what a late press to withdraw may do is in docs/architecture.md, "Late presses".
+_MAX_PAUSE_SECONDS = 15
 _SHARE = 0.4
 
 Fault = Callable[[float], Awaitable[None]]
@@ -144,7 +146,7 @@ class Adversary:
     async def _paused(self, seconds: float) -> None:
         instance = self._instance("process paused")
         instance.send(signal.SIGSTOP)
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(min(seconds, _MAX_PAUSE_SECONDS))
         instance.send(signal.SIGCONT)
 
     async def _restarted(self, _seconds: float) -> None:

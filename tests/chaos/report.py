@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tests.chaos.ledgers import Ledgers
 from tests.chaos.run import Outcome
 
 _DEPENDENCIES = (("database",), ("queue",), ("spool",), ("queue", "database"), ("queue", "spool"))
@@ -40,6 +41,19 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield f"| {kind} | {number} |"
     for name, found in findings.faults.items():
         yield f"\n{name}: {found}"
+        for address in found if isinstance(found, list) else ():
+            yield from _what_happened(outcome.ledgers, address)
+
+
+def _what_happened(ledgers: Ledgers, address: str) -> Iterator[str]:
+    """Yield what one signer heard and was mailed, in its order, and what is stored."""
+    heard = [(each.at, f"heard {each.answer}") for each in ledgers.heard if each.address == address]
+    mailed = [
+        (each.at, f"mailed {each.kind} {each.submissions}") for each in ledgers.mailed if each.address == address
+    ]
+    for at, event in sorted(heard + mailed):
+        yield f"  {address} {at:%d %H:%M:%S} {event}"
+    yield f"  {address} is stored as {ledgers.stored.get(address)}"
 
 
 def _counting(outcome: Outcome) -> str:

@@ -1,12 +1,14 @@
 """A run: acts in which people sign while things fail. Between them it is calm, and the clock jumps some hours."""
 
 import asyncio
+import itertools
 import math
 import os
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +28,7 @@ from tests.chaos.system import PROJECT, System, system
 from tests.support.deployment import CAMPAIGN, COUNT
 from tests.support.polling import until_async
 
-_SWEEP_SECONDS = 2
+_SCHEDULE_SECONDS = 1
 _SETTLE_SECONDS = 180
 #: deliver's jitter, by which the tasks of one hour are spread.
 _SPREAD = timedelta(minutes=15)
@@ -69,6 +71,7 @@ class Outcome:
     withdrawn: int
     mails: int
     faults: Mapping[str, int]
+    ledgers: Ledgers
     findings: Findings
     presses: Sequence[Press]
     outages: Sequence[Outage]
@@ -100,27 +103,28 @@ async def run(plan: Plan, folder: Path) -> Outcome:
     """Run to the end. `folder`: where everything lies."""
     chance = random.Random(plan.seed)
     async with system(folder, random.Random(chance.random())) as made:
-        signers = Signers(made, random.Random(chance.random()))
         adversary = Adversary(made, random.Random(chance.random()), plan.longest)
-        scheduler = asyncio.create_task(_schedule(made))
-        try:
+        async with Signers(made, random.Random(chance.random())) as signers, _scheduler(made):
             for _ in range(plan.acts):
                 await asyncio.gather(_arrivals(signers, plan), adversary.attack(plan.faults_per_act))
                 await settle(made, signers)
                 made.clocks.jump(timedelta(minutes=chance.uniform(50, 130)))
             await drain(made, signers)
-        finally:
-            scheduler.cancel()
-            await signers.leave()
         return await _outcome(plan, made, signers, adversary)
 
 
-async def _schedule(system: System) -> None:
+@asynccontextmanager
+async def _scheduler(system: System) -> AsyncIterator[None]:
     """Call deliver regularly, as infra/scheduler.tf does, if more often."""
-    while True:
-        for path in (DeliverPath.SWEEP, DeliverPath.FOLD, DeliverPath.SNAPSHOT):
-            await asyncio.sleep(_SWEEP_SECONDS / 2)
+
+    async def call() -> None:
+        for path in itertools.cycle((DeliverPath.SWEEP, DeliverPath.FOLD, DeliverPath.SNAPSHOT)):
             await system.call(path)
+            await asyncio.sleep(_SCHEDULE_SECONDS)
+
+    calling = asyncio.create_task(call())
+    yield
+    calling.cancel()
 
 
 async def _arrivals(signers: Signers, plan: Plan) -> None:
@@ -190,15 +194,17 @@ async def _shown(system: System) -> int:
 
 
 async def _outcome(plan: Plan, system: System, signers: Signers, adversary: Adversary) -> Outcome:
-    heard = Counter(each.answer for each in signers.heard)
+    books = await ledgers(system, signers)
+    heard = Counter(each.answer for each in books.heard)
     return Outcome(
         plan,
         accepted=heard[Answer.ACCEPTED],
         confirmed=heard[Answer.CONFIRMED],
         withdrawn=heard[Answer.WITHDRAWN],
-        mails=len(system.inbox.mailed),
+        mails=len(books.mailed),
         faults=adversary.counts,
-        findings=check(await ledgers(system, signers)),
+        ledgers=books,
+        findings=check(books),
         presses=signers.presses,
         outages=adversary.outages,
     )

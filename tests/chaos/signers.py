@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
 
 import httpx
 
@@ -40,7 +42,7 @@ class Press:
 
 
 class Signers:
-    """Everybody who takes part in a run, and what they heard."""
+    """Everybody who takes part in a run, and what they heard. When it ends, who still waits has waited in vain."""
 
     def __init__(self, system: System, chance: random.Random) -> None:
         self.system = system
@@ -49,7 +51,7 @@ class Signers:
         self.busy = 0
         self._chance = chance
         self._numbers = itertools.count()
-        self._lives = set[asyncio.Task[None]]()
+        self._lives: list[asyncio.Task[None]] = []
         self._client = httpx.AsyncClient(
             trust_env=False, timeout=_TIMEOUT_SECONDS, limits=httpx.Limits(max_connections=None)
         )
@@ -58,7 +60,7 @@ class Signers:
         """Let another signer begin one of the stories."""
         [story] = self._chance.choices(list(STORIES), list(STORIES.values()))
         signer = Signer(self, f"signer-{next(self._numbers)}@example.org", random.Random(self._chance.random()))
-        self._lives.add(asyncio.create_task(self.act(story(signer))))
+        self._lives.append(asyncio.create_task(self.act(story(signer))))
 
     async def act(self, story: Awaitable[None]) -> None:
         """Act a story to its end."""
@@ -68,14 +70,18 @@ class Signers:
         finally:
             self.busy -= 1
 
-    async def leave(self) -> None:
-        """End all stories: those who still wait will wait in vain. Raises what a story has raised."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for life in self._lives:
             life.cancel()
         outcomes = await asyncio.gather(*self._lives, return_exceptions=True)
         await self._client.aclose()
         for outcome in outcomes:
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, Exception) and error is None:
                 raise outcome
 
     async def post(self, function: str, path: str, **content: object) -> int:

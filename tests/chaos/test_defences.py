@@ -92,13 +92,12 @@ async def faults(folder: Path, *scenes: Scene, **environment: str) -> set[str]:
     """Play scenes, let the time pass until all queues are empty, and return what is wrong."""
     chance = random.Random(1)
     async with system(folder, chance, processes=dict.fromkeys(PROCESSES, 1), **environment) as made:
-        signers = Signers(made, chance)
-        for number, scene in enumerate(scenes):
-            signer = Signer(signers, f"signer-{number}@example.org", chance)
-            await signers.act(scene(signers, signer))
-            made.queue.reset()
-            await drain(made, signers)
-        await signers.leave()
+        async with Signers(made, chance) as signers:
+            for number, scene in enumerate(scenes):
+                signer = Signer(signers, f"signer-{number}@example.org", chance)
+                await signers.act(scene(signers, signer))
+                made.queue.reset()
+                await drain(made, signers)
         return set(check(await ledgers(made, signers)).faults)
 
 

@@ -21,16 +21,15 @@ async def test_keys_are_rotated_while_people_sign_and_no_link_breaks(tmp_path: P
     """Nobody is turned away, nothing is lost, and nobody is counted twice; then the old identity is retired."""
     chance = random.Random(14)
     async with system(tmp_path, chance) as made:
-        signers = Signers(made, chance)
+        # A signer who is answered with anything but what a button says raises that at the end.
+        async with Signers(made, chance) as signers:
+            await asyncio.gather(_arrivals(signers), _rotate(made))
+            await drain(made, signers)
+            newest = made.environment["DELIVER_IDENTITIES"].split()[-1]
+            await _roll_out(made, ["deliver"], DELIVER_IDENTITIES=newest)
+            signers.arrive()
+            await drain(made, signers)
 
-        await asyncio.gather(_arrivals(signers), _rotate(made))
-        await drain(made, signers)
-        newest = made.environment["DELIVER_IDENTITIES"].split()[-1]
-        await _roll_out(made, ["deliver"], DELIVER_IDENTITIES=newest)
-        signers.arrive()
-        await drain(made, signers)
-
-        await signers.leave()  # raises if a link was answered with anything but what its button says
         assert check(await ledgers(made, signers)).faults == {}
         assert all(press.is_answered for press in signers.presses if press.function == "sign")
         assert len({each.address for each in signers.heard}) >= _SIGNERS
