@@ -7,6 +7,7 @@ No function needs this. Implemented by `sqlite.SqliteMaintenance` and by
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from shared.campaigns.overlay import Overlay
@@ -159,6 +160,14 @@ class Restorable(Maintenance, Protocol):
 
         `choose`: from what is stored here, if anything, and what is there, to what to write; None: nothing.
         """
+
+
+async def expect_lower_total(maintenance: Maintenance, campaign: str, now: datetime) -> None:
+    """Note that the total falls on purpose within the hour, so that count and deliver do not take it for a fault.
+
+    For whatever lowers the total by more than single withdrawals do (`shared/stats/fall.py`).
+    """
+    await maintenance.change_overlay(campaign, lambda overlay: overlay.model_copy(update={"lowered_at": now}))
 
 
 def delta_of(signature: Signature | None, by: int) -> Delta | None:

@@ -13,7 +13,7 @@ backoff:
 import asyncio
 import random
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Literal
 
@@ -46,8 +46,20 @@ from shared.models.messages import (
 from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
 from shared.reference import mail_providers
+from shared.stats import fall
 from shared.stats.funnel import Stage
-from shared.store.entities import Confirmed, Defer, GrantMail, MailDecision, MailKind, Point, Skip, Submission
+from shared.store.entities import (
+    Confirmed,
+    Defer,
+    GrantMail,
+    Hour,
+    MailDecision,
+    MailKind,
+    Point,
+    Skip,
+    Submission,
+    Tally,
+)
 from shared.store.removals import Removal, expiry
 from shared.web.app import App, Route
 from shared.web.call import Call
@@ -99,16 +111,41 @@ async def post_snapshot(_call: Call) -> Response:
 
 
 async def post_fold(_call: Call) -> Response:
-    """Fold each campaign's tally. Called on a schedule."""
+    """Fold each campaign's tally, and look whether it has fallen. Called on a schedule."""
     now = deps.now()
     begun = [campaign.id for campaign in deps.campaigns.values() if campaign.has_opened(now)]
     await asyncio.gather(*(deps.store.fold_tally(campaign, now) for campaign in begun))
+    await asyncio.gather(*(_read_tally(campaign) for campaign in begun))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def _add_to_history(campaign: str, now: datetime) -> None:
-    tally = await deps.store.tally(campaign)
+    tally = await _read_tally(campaign)
+    if tally is None:
+        return  # a hole in the history is honest, a fall to nothing is not
     await deps.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
+    if deps.totals:
+        await deps.totals.note(campaign, Hour(now, tally.total))
+
+
+async def _read_tally(campaign: str) -> Tally | None:
+    """Read the tally; None, and a line in the log, if its total has fallen by more than withdrawals explain."""
+    tally, last = await deps.store.tally(campaign), await _last_total(campaign)
+    if last is None or not fall.is_unexplained(tally.total, last.total, last.at, None):
+        return tally
+    lowered_at = (await deps.store.overlay(campaign)).lowered_at
+    if not fall.is_unexplained(tally.total, last.total, last.at, lowered_at):
+        return tally
+    log.event("count_fell", "ERROR", campaign=campaign)
+    return None
+
+
+async def _last_total(campaign: str) -> Hour | None:
+    """Return the total of the last snapshot, where possible as it is noted outside the signatures' database."""
+    if deps.totals:
+        return await deps.totals.last(campaign)
+    days = await deps.store.history(campaign, date.min)
+    return Hour(days[-1].last.at, days[-1].last.total) if days else None
 
 
 async def _process(message: Message) -> None:

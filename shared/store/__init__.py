@@ -5,7 +5,7 @@ The state of a signature, `campaigns/{campaign}/signatures/{digest}`:
                 admit                     confirm
     absent ───────────────▶ pending ───────────────────▶ confirmed
        ▲                    │  ▲  ▲ admit: another          │
-       │ expire_at passes   │  │  └─ submission, at most 5   │ withdraw
+       │ expire_at passes   │  │  └─ submission, at most 40  │ withdraw
        │                    │  │                             │ (tally − 1)
        ├────────────────────┘  │ admit, if signed after      │
        │        │ withdraw     │ the withdrawal              │
@@ -31,7 +31,9 @@ many times at once, and a blind commit goes wrong when withdraw and a new signat
 
 Mail is claimed before it is sent, in `campaigns/{campaign}/mailboxes/{mailbox}` (one per mailbox, so that
 name+1@ and name+2@ share their caps), in the same commit that admits the submission. A crash between claim and
-mark therefore sends no second mail within the hour, and the task that is retried sends it after.
+mark therefore sends no second mail within the hour, and the task that is retried sends it after. A submission for
+whose mail the caps have no room is not stored: it stays in the queue, and the mailbox notes that it waits, so that
+the newest is mailed first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,14 +68,15 @@ class Store(Protocol):
 
         GrantMail CONFIRM for a new submission, and again for one whose mail was not sent; GrantMail SIGNED where
         the address is confirmed already; Defer when the mailbox has had its mails, or when this one may be on its
-        way; Skip for a task that is older than a withdrawal or whose mail is out.
+        way; Skip for a task that is older than a withdrawal or whose mail is out, and for the oldest of more than
+        `MAX_WAITING` that wait.
         """
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
         """Claim a mail for an address that signed before: REMINDER, SIGNED, or None for whichever links are due.
 
         `key` for a REMINDER is the submission's id; otherwise an id of the request. Over the caps it is Skip, for
-        such a mail is a courtesy and not owed.
+        such a mail is a courtesy and not owed; but the first SIGNED in a `MAIL_INTERVAL` need not wait for it.
         """
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:

@@ -15,12 +15,21 @@ PENDING_TTL = timedelta(days=30)
 TOMBSTONE_TTL = timedelta(days=31)
 #: deliver drops older tasks; as long as they live, they hold the signer's data, sealed.
 TASK_TTL = timedelta(days=30)
-MAX_SUBMISSIONS = 5
+#: In one document. The caps let fewer be mailed within `PENDING_TTL`, so that no link that was mailed is dropped.
+#: At their largest they take a quarter of a document, which may have 1 MiB
+#: (https://firebase.google.com/docs/firestore/quotas).
+MAX_SUBMISSIONS = 40
 
 MAILS_PER_HOUR = 2
-MAILS_IN_ALL = 5
-#: After this long a mail no longer counts: somebody whose address a stranger has exhausted can sign then.
+#: So many within `MAILS_WINDOW`, then one in each `MAIL_INTERVAL`.
+FREE_MAILS = 5
 MAILS_WINDOW = timedelta(days=30)
+#: The first mail in this time that holds nothing but the withdraw link is not held to it.
+MAIL_INTERVAL = timedelta(days=1)
+#: Of one mailbox; with one mail a day, no more could be mailed before their tasks are too old.
+MAX_WAITING = 40
+#: Longer than the newest submission that waits takes to come back from the queue.
+HEAD_START = timedelta(hours=1)
 CLAIM_TTL = timedelta(hours=1)
 
 #: Firestore takes 500 increments for one document in one commit (https://firebase.google.com/docs/firestore/quotas).
@@ -94,11 +103,20 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A submission that waits in the queue until the caps have room for its mail. `id`: the submission's."""
+
+    id: str
+    signed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Mailbox:
-    """The document of one mailbox: its claims of the last `MAILS_WINDOW`."""
+    """The document of one mailbox: its claims of the last `MAILS_WINDOW`, and what waits, oldest first."""
 
     claims: tuple[Claim, ...] = ()
     expire_at: datetime | None = None
+    waiting: tuple[Waiting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +146,7 @@ class GrantMail:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Try again at `until`. Nothing was stored."""
+    """Try again at `until`. The submission was not stored."""
 
     until: datetime
 
@@ -140,6 +158,8 @@ class Skip(StrEnum):
     STALE = "stale"
     NOT_DUE = "not_due"
     CAPPED = "capped"
+    #: Too many newer ones wait for a mail to the same mailbox.
+    DROPPED = "dropped"
 
 
 MailDecision = GrantMail | Defer | Skip

@@ -32,6 +32,7 @@ from shared.store.entities import (
     Address,
     Confirmation,
     Day,
+    Defer,
     Delta,
     FunnelKey,
     GrantMail,
@@ -235,7 +236,13 @@ class FirestoreStore:
                 writes.append(firestore.replace(mailbox_at, content, mailbox.update_time))
             if not writes:
                 return tried.decision
-            versions = await self.database.commit(*writes)
+            try:
+                versions = await self.database.commit(*writes)
+            except firestore.CONFLICTS:
+                if isinstance(tried.decision, Defer):
+                    # Noting that it waits is best effort: contention on one mailbox must not hold up the queue.
+                    return tried.decision
+                raise
             return _granted(tried.decision, versions[-1])
 
         return await until_committed(work)

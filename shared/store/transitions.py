@@ -3,15 +3,19 @@
 Both adapters call these between their read and their commit, so that the rules exist once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.store.entities import (
     CLAIM_TTL,
-    MAILS_IN_ALL,
+    FREE_MAILS,
+    HEAD_START,
+    MAIL_INTERVAL,
     MAILS_PER_HOUR,
     MAILS_WINDOW,
     MAX_SUBMISSIONS,
+    MAX_WAITING,
     PENDING_TTL,
     TASK_TTL,
     TOMBSTONE_TTL,
@@ -30,8 +34,11 @@ from shared.store.entities import (
     Status,
     Submission,
     Unchanged,
+    Waiting,
     Withdrawal,
 )
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,30 +79,57 @@ def _claim_already_signed(
     mailed = signature.submission(submission.id) or _claim_of(mailbox, _key(MailKind.CONFIRM, submission.id))
     if mailed:
         return MailTransition(Skip.SENT)
-    return _skip_if_capped(_grant(address, mailbox, MailKind.SIGNED, submission.id, (), now))
+    return _grant_courtesy(address, mailbox, MailKind.SIGNED, submission.id, (), now)
 
 
 def _admit_pending(
     address: Address, signature: Signature | None, mailbox: Mailbox, submission: Submission, now: datetime
 ) -> MailTransition:
-    others = tuple(
-        known
-        for known in (signature.submissions if signature else ())
-        if known.id != submission.id and known.signed_at > now - PENDING_TTL
-    )
-    if len(others) >= MAX_SUBMISSIONS:
-        return MailTransition(Defer(min(known.signed_at for known in others) + PENDING_TTL))
-    transition = _grant(address, mailbox, MailKind.CONFIRM, submission.id, (submission,), now)
-    if not isinstance(transition.decision, GrantMail):
-        return transition
+    key = _key(MailKind.CONFIRM, submission.id)
+    if decision := _decided(mailbox, key, now):
+        return MailTransition(decision)
+    slot = _slot(mailbox, submission.signed_at, now)
+    if slot > now:
+        return _wait(mailbox, submission, slot, now)
+    granted = _claim_mail(address, mailbox, key, MailKind.CONFIRM, (submission,), now)
+    known = signature and signature.submission(submission.id)
     pending = Signature(
         Status.PENDING,
-        (*others, submission),
+        (*_others(signature, mailbox, submission, now), submission),
         withdrawn_at=signature.withdrawn_at if signature else None,
         expire_at=now + PENDING_TTL,
     )
-    known = signature and signature.submission(submission.id)
-    return replace(transition, decision=replace(transition.decision, is_new=not known), signature=pending)
+    return MailTransition(replace(granted, is_new=not known), pending, granted.mailbox)
+
+
+def _others(
+    signature: Signature | None, mailbox: Mailbox, submission: Submission, now: datetime
+) -> Sequence[Submission]:
+    """Return the submissions that stay beside this one: where the document is full, all but the oldest.
+
+    What was mailed stays, since somebody may hold its link. Of that, the caps allow less than `MAX_SUBMISSIONS`:
+    what fills the document are submissions whose mails no relay took.
+    """
+    others = [
+        known
+        for known in (signature.submissions if signature else ())
+        if known.id != submission.id and known.signed_at > now - PENDING_TTL
+    ]
+    if len(others) >= MAX_SUBMISSIONS:
+        unmailed = (known for known in others if not _claim_of(mailbox, _key(MailKind.CONFIRM, known.id)))
+        others.remove(next(unmailed, others[0]))
+    return others
+
+
+def _wait(mailbox: Mailbox, submission: Submission, slot: datetime, now: datetime) -> MailTransition:
+    """Defer a submission until `slot` and note that it waits; of too many, drop the oldest."""
+    own = Waiting(submission.id, submission.signed_at)
+    others = {known for known in mailbox.waiting if known.signed_at > now - TASK_TTL}
+    waiting = tuple(sorted({*others, own}, key=lambda known: (known.signed_at, known.id))[-MAX_WAITING:])
+    if own not in waiting:
+        return MailTransition(Skip.DROPPED)
+    changed = replace(mailbox, waiting=waiting) if waiting != mailbox.waiting else None
+    return MailTransition(Defer(slot), mailbox=changed)
 
 
 def claim(
@@ -110,18 +144,13 @@ def claim(
         else:
             kind, links = MailKind.CONFIRM, signature.submissions
         if links:
-            return _skip_if_capped(_grant(address, mailbox, kind, key, links, now))
+            return _grant_courtesy(address, mailbox, kind, key, links, now)
     elif signature and signature.status is Status.CONFIRMED and kind is not MailKind.REMINDER:
-        return _skip_if_capped(_grant(address, mailbox, MailKind.SIGNED, key, (), now))
+        return _grant_courtesy(address, mailbox, MailKind.SIGNED, key, (), now)
     return MailTransition(Skip.NOT_DUE)
 
 
-def _skip_if_capped(transition: MailTransition) -> MailTransition:
-    """Skip instead of deferring a mail that is a courtesy: later, nobody expects it any more."""
-    return MailTransition(Skip.CAPPED) if isinstance(transition.decision, Defer) else transition
-
-
-def _grant(
+def _grant_courtesy(
     address: Address,
     mailbox: Mailbox,
     kind: MailKind,
@@ -129,18 +158,48 @@ def _grant(
     submissions: tuple[Submission, ...],
     now: datetime,
 ) -> MailTransition:
+    """Claim a mail that is a courtesy; over the caps, skip it: later, nobody expects it any more."""
     key = _key(kind, mail_id)
+    decision = _decided(mailbox, key, now)
+    if decision is Skip.SENT:
+        return MailTransition(decision)
+    is_exempt = kind is MailKind.SIGNED and _is_first_withdraw_link_of_day(mailbox, now)
+    slot = _hourly_slot(mailbox) if is_exempt else _slot(mailbox, _NEVER, now)
+    if decision or slot > now:
+        return MailTransition(Skip.CAPPED)
+    granted = _claim_mail(address, mailbox, key, kind, submissions, now)
+    return MailTransition(granted, mailbox=granted.mailbox)
+
+
+def _is_first_withdraw_link_of_day(mailbox: Mailbox, now: datetime) -> bool:
+    """Return whether the daily cap does not hold, so that strangers keep no signer from withdrawing."""
+    signed = _key(MailKind.SIGNED, "")
+    return not any(known.at > now - MAIL_INTERVAL for known in mailbox.claims if known.key.startswith(signed))
+
+
+def _decided(mailbox: Mailbox, key: str, now: datetime) -> Skip | Defer | None:
+    """Return what an earlier claim of this mail decides: it is out, or may be on its way."""
     own = _claim_of(mailbox, key)
     if own and own.sent:
-        return MailTransition(Skip.SENT)
-    if own and now < own.at + CLAIM_TTL:
-        return MailTransition(Defer(own.at + CLAIM_TTL))
-    recent = tuple(known for known in mailbox.claims if known.at > now - MAILS_WINDOW)
-    slot = _next_slot(recent, now)
-    if slot > now:
-        return MailTransition(Defer(slot))
-    claimed = Mailbox((*recent, Claim(key, now)), expire_at=now + TOMBSTONE_TTL)
-    return MailTransition(GrantMail(address, key, kind, submissions, claimed), mailbox=claimed)
+        return Skip.SENT
+    return Defer(own.at + CLAIM_TTL) if own and now < own.at + CLAIM_TTL else None
+
+
+def _claim_mail(
+    address: Address,
+    mailbox: Mailbox,
+    key: str,
+    kind: MailKind,
+    submissions: tuple[Submission, ...],
+    now: datetime,
+) -> GrantMail:
+    ids = {submission.id for submission in submissions}
+    claimed = Mailbox(
+        (*_recent(mailbox, now), Claim(key, now)),
+        expire_at=now + TOMBSTONE_TTL,
+        waiting=tuple(known for known in mailbox.waiting if known.id not in ids),
+    )
+    return GrantMail(address, key, kind, submissions, claimed)
 
 
 def _key(kind: MailKind, mail_id: str) -> str:
@@ -152,14 +211,27 @@ def _claim_of(mailbox: Mailbox, key: str) -> Claim | None:
     return next((known for known in reversed(mailbox.claims) if known.key == key), None)
 
 
-def _next_slot(recent: tuple[Claim, ...], now: datetime) -> datetime:
-    """Return when both caps have room, counting every claim as a mail."""
-    times = sorted(known.at for known in recent)
-    slot = now
-    for cap, window in ((MAILS_PER_HOUR, timedelta(hours=1)), (MAILS_IN_ALL, MAILS_WINDOW)):
-        if len(times) >= cap:
-            slot = max(slot, times[-cap] + window)
-    return slot
+def _recent(mailbox: Mailbox, now: datetime) -> Sequence[Claim]:
+    return [known for known in mailbox.claims if known.at > now - MAILS_WINDOW]
+
+
+def _slot(mailbox: Mailbox, signed_at: datetime, now: datetime) -> datetime:
+    """Return from when on the caps have room for the mail of a submission, counting every claim as a mail.
+
+    A newer one that waits has a head start. So strangers who have used up the caps cannot keep out somebody who
+    signs after them, however many of theirs wait.
+    """
+    slot = _hourly_slot(mailbox)
+    times = [known.at for known in _recent(mailbox, now)]
+    if len(times) >= FREE_MAILS:
+        slot = max(slot, max(times) + MAIL_INTERVAL)
+    is_newest = all(known.signed_at <= signed_at for known in mailbox.waiting)
+    return slot if is_newest else slot + HEAD_START
+
+
+def _hourly_slot(mailbox: Mailbox) -> datetime:
+    times = sorted(known.at for known in mailbox.claims)
+    return times[-MAILS_PER_HOUR] + timedelta(hours=1) if len(times) >= MAILS_PER_HOUR else _NEVER
 
 
 def settle(mailbox: Mailbox, key: str, *, sent: bool) -> Mailbox:

@@ -201,18 +201,24 @@ def _confirm_mails(mailed: Sequence[Mailed]) -> Counter[str]:
 
 
 def _beyond_caps(mailed: Sequence[Mailed]) -> Iterator[str]:
-    """Yield the mailboxes that have had more than two mails in an hour, or after five in a month one in a day."""
-    times = defaultdict[str, list[datetime]](list)
+    """Yield the mailboxes that have had more than two mails in an hour, or after five in a month two in a day.
+
+    The first mail of a day that holds the withdraw link alone is outside the daily cap.
+    """
+    by_mailbox = defaultdict[str, list[Mailed]](list)
     for each in sorted(mailed, key=lambda each: each.at):
-        times[mailbox(each.address)].append(each.at)
-    for address, at in times.items():
-        if any(_is_beyond(at[:number], at[number]) for number in range(len(at))):
+        by_mailbox[mailbox(each.address)].append(each)
+    for address, mails in by_mailbox.items():
+        if any(_is_beyond(mails[:number], mail) for number, mail in enumerate(mails)):
             yield address
 
 
-def _is_beyond(before: Sequence[datetime], at: datetime) -> bool:
-    def within(window: timedelta) -> int:
-        return sum(at - each < window - TOLERANCE for each in before)
+def _is_beyond(before: Sequence[Mailed], mail: Mailed) -> bool:
+    def within(window: timedelta) -> Sequence[Mailed]:
+        return [each for each in before if mail.at - each.at < window - TOLERANCE]
 
-    daily = within(MONTH) >= MAILS_BEFORE_DAILY and within(timedelta(days=1)) >= 1
-    return within(timedelta(hours=1)) >= MAILS_PER_HOUR or daily
+    counted = within(timedelta(days=1))
+    if mail.kind is MailKind.SIGNED and all(each.kind is not MailKind.SIGNED for each in counted):
+        counted = ()
+    is_daily = len(within(MONTH)) >= MAILS_BEFORE_DAILY
+    return len(within(timedelta(hours=1))) >= MAILS_PER_HOUR or (is_daily and len(counted) > 0)

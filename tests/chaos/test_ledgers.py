@@ -111,6 +111,19 @@ def test_a_mailbox_gets_two_mails_an_hour_five_in_all_and_then_one_a_day(
     assert faults(mailed=mails(*times)) == ({"beyond_caps"} if is_beyond else set())
 
 
+def test_the_withdraw_link_may_come_once_a_day_besides() -> None:
+    """Though never more than two mails an hour."""
+    five = mails(0 * HOUR, 0 * HOUR, HOUR, HOUR, 2 * HOUR)
+
+    def link(*at: timedelta) -> list[Mailed]:
+        return mails(*at, kind=MailKind.SIGNED)
+
+    assert faults(mailed=five + link(3 * HOUR)) == set()
+    assert faults(mailed=five + link(3 * HOUR, 28 * HOUR)) == set()
+    assert faults(mailed=five + link(3 * HOUR, 4 * HOUR)) == {"beyond_caps"}
+    assert faults(mailed=five + link(1.5 * HOUR)) == {"beyond_caps"}
+
+
 def test_tags_share_the_caps_of_their_mailbox() -> None:
     """Three addresses of one person are one mailbox; those of three people are three."""
     tagged = [*mails(0 * HOUR), *mails(0 * HOUR, to="ann+1@example.org"), *mails(0 * HOUR, to="ann+2@example.org")]

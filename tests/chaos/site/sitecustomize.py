@@ -38,16 +38,16 @@ def _without_tombstones() -> None:
 def _without_claims() -> None:
     """No mail is claimed before it is sent, and so none counts."""
     from shared.store import transitions
-    from shared.store.entities import Claim, Mailbox
+    from shared.store.entities import Mailbox
 
-    def no_claim(mailbox: Mailbox, key: str) -> None:
+    def at_once(mailbox: Mailbox, *_: Any) -> datetime:
+        return datetime.min.replace(tzinfo=UTC)
+
+    def undecided(mailbox: Mailbox, key: str, now: datetime) -> None:
         pass
 
-    def at_once(recent: tuple[Claim, ...], now: datetime) -> datetime:
-        return now
-
-    transitions._claim_of = no_claim
-    transitions._next_slot = at_once
+    transitions._slot = transitions._hourly_slot = at_once
+    transitions._decided = undecided
 
 
 def _without_conditions() -> None:

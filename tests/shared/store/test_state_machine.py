@@ -15,7 +15,6 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from shared.store.documents import SIGNATURE
 from shared.store.entities import (
     CLAIM_TTL,
-    MAX_SUBMISSIONS,
     PENDING_TTL,
     TASK_TTL,
     Address,
@@ -40,8 +39,10 @@ CAMPAIGN = "reclaim-your-face"
 ADDRESSES = [Address(CAMPAIGN, "a" * 52, "m" * 52), Address(CAMPAIGN, "b" * 52, "m" * 52)]
 ADDRESSES.append(Address(CAMPAIGN, "c" * 52, "n" * 52))
 
-#: The limits that docs/architecture.md promises: mails to one mailbox within a time.
-CAPS = ((2, timedelta(hours=1)), (5, timedelta(days=30)))
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+#: That of the caps that docs/architecture.md promises: after so many mails, one a day.
+FREE, WINDOW = 5, timedelta(days=30)
 _MINUTES = [0, 1, 20, 60, 60, 60, 24 * 60, 24 * 60, 8 * 24 * 60, 30 * 24 * 60]
 WHOSE = st.sampled_from([*ADDRESSES[:1] * 3, *ADDRESSES[1:]])
 JUMPS = st.sampled_from([timedelta(minutes=minutes) for minutes in _MINUTES])
@@ -70,8 +71,11 @@ class StoreMachine(RuleBasedStateMachine):
         #: By digest, what signers know about their signatures.
         self.confirmed: dict[str, Submission] = {}
         self.withdrawn_at: dict[str, datetime] = {}
-        #: By mailbox, when mails may have been sent.
+        #: By mailbox, when mails may have been sent; and when those with the withdraw link alone.
         self.mailed: dict[str, list[datetime]] = {address.mailbox: [] for address in ADDRESSES}
+        self.withdraw_links: dict[str, list[datetime]] = {address.mailbox: [] for address in ADDRESSES}
+        #: By mailbox, what waits: when it was signed, by its id.
+        self.waiting: dict[str, dict[str, datetime]] = {address.mailbox: {} for address in ADDRESSES}
         #: Keys of mails that were certainly sent, and times of claims whose outcome is not known yet.
         self.sent: set[str] = set()
         self.claimed: dict[str, datetime] = {}
@@ -97,22 +101,38 @@ class StoreMachine(RuleBasedStateMachine):
             return None
         assert decision.key not in self.sent
         assert self.now >= self.claimed.get(decision.key, START) + CLAIM_TTL or decision.key not in self.claimed
-        self.mailed[decision.address.mailbox].append(self.now)
+        mailbox = decision.address.mailbox
+        if decision.kind is MailKind.SIGNED:
+            is_first_of_day = not self.number_within(DAY, self.withdraw_links[mailbox])
+            assert self.has_room(mailbox, self.now) or is_first_of_day
+            self.withdraw_links[mailbox].append(self.now)
+        else:
+            assert self.has_room(mailbox, self.now)
+        self.mailed[mailbox].append(self.now)
         self.claimed[decision.key] = self.now
+        for submission in decision.submissions:
+            self.waiting[mailbox].pop(submission.id, None)
         return decision
 
-    def has_room(self, address: Address) -> bool:
-        """Return whether the mailbox may get one more mail now."""
-        times = self.mailed[address.mailbox]
-        return all(sum(self.now - time < window for time in times) < cap for cap, window in CAPS)
+    def number_within(self, window: timedelta, times: list[datetime]) -> int:
+        return sum(self.now - time < window for time in times)
 
-    def must_wait(self, address: Address, submission: Submission, before: Signature | None) -> bool:
-        """Return whether a submission has to wait: no room, a mail that may be under way, or a full document."""
+    def has_room(self, mailbox: str, at: datetime) -> bool:
+        """Return whether at this time the mailbox might have got one more mail besides those of today."""
+        times = [time for time in self.mailed[mailbox] if self.now - time < WINDOW]
+        in_the_hour = sum(at - time < HOUR for time in times)
+        return in_the_hour < 2 and (len(times) < FREE or at - times[-1] >= DAY)
+
+    def is_under_way(self, submission: Submission) -> bool:
         claimed_at = self.claimed.get(f"confirm:{submission.id}")
-        under_way = claimed_at is not None and self.now < claimed_at + CLAIM_TTL
-        others = [known for known in before.submissions if known.id != submission.id] if before else []
-        live = [known for known in others if known.signed_at > self.now - PENDING_TTL]
-        return under_way or len(live) >= MAX_SUBMISSIONS or not self.has_room(address)
+        return claimed_at is not None and self.now < claimed_at + CLAIM_TTL
+
+    def must_wait(self, address: Address, submission: Submission) -> bool:
+        """Return whether a submission has to wait: there is no room, or it is a newer one's turn."""
+        mailbox = address.mailbox
+        a_newer_waits = any(signed_at > submission.signed_at for signed_at in self.waiting[mailbox].values())
+        turn_began = self.now - HOUR if a_newer_waits else self.now
+        return not self.has_room(mailbox, turn_began)
 
     @initialize()
     def _open_the_file(self) -> None:
@@ -165,7 +185,9 @@ class StoreMachine(RuleBasedStateMachine):
             assert address.digest in self.confirmed
         elif isinstance(decision, Defer):
             assert decision.until > self.now
-            assert self.must_wait(address, submission, before)
+            if not self.is_under_way(submission):
+                assert self.must_wait(address, submission)
+                self.waiting[address.mailbox][submission.id] = submission.signed_at
         if not isinstance(decision, GrantMail) or decision.kind is MailKind.SIGNED:
             assert after == before
         else:
@@ -226,6 +248,8 @@ class StoreMachine(RuleBasedStateMachine):
         if self.now < at + CLAIM_TTL:
             self.run(self.store.settle(grant, sent=False))
             self.mailed[grant.address.mailbox].remove(at)
+            if grant.kind is MailKind.SIGNED:
+                self.withdraw_links[grant.address.mailbox].remove(at)
             del self.claimed[grant.key]
 
     @rule(target=links, claimed=consumes(grants))
@@ -291,10 +315,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_mailbox_gets_more_mails_than_its_caps_allow(self) -> None:
-        for times in self.mailed.values():
-            for cap, window in CAPS:
-                for first, one_too_many in zip(times, times[cap:], strict=False):
-                    assert one_too_many - first >= window
+        """Two an hour; after five, one a day, and one a day with the withdraw link alone."""
+        for mailbox, mailed in self.mailed.items():
+            assert all(third - first >= HOUR for first, third in zip(mailed, mailed[2:], strict=False))
+            withdraw_links = self.withdraw_links[mailbox]
+            for times in (withdraw_links, sorted((Counter(mailed) - Counter(withdraw_links)).elements())):
+                for first, fifth, sixth in zip(times, times[FREE - 1 :], times[FREE:], strict=False):
+                    assert sixth - fifth >= DAY or sixth - first >= WINDOW
 
     @invariant()
     def pending_signatures_expire_in_time(self) -> None:
