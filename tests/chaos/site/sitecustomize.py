@@ -40,7 +40,7 @@ def _without_claims() -> None:
     from shared.store import transitions
     from shared.store.entities import Mailbox
 
-    def at_once(mailbox: Mailbox, *_: Any) -> datetime:
+    def at_once(*_: Any, **__: Any) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
     def undecided(mailbox: Mailbox, key: str, now: datetime) -> None:
