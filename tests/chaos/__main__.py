@@ -14,7 +14,7 @@ def main() -> int:
     """Run, print what it has shown, and return 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="make chaos", description="Let people sign while everything fails.")
     parser.add_argument("--seed", type=int, default=7, help="another seed, another run")
-    parser.add_argument("--signatures", type=int, default=50_000, help="about how many people sign, 20 a second")
+    parser.add_argument("--signatures", type=int, default=50_000, help="about how many people sign, 15 a second")
     parser.add_argument("--logs", type=Path, help="a folder to leave the functions' logs in")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
