@@ -53,7 +53,7 @@ class Plan:
         return math.ceil(self.signatures / self.per_second / self.seconds)
 
 
-SHORT = Plan(seed=7, signatures=200, per_second=5, seconds=10, faults_per_act=6, longest=2)
+SHORT = Plan(seed=7, signatures=200, per_second=7, seconds=10, faults_per_act=8, longest=2)
 
 
 def long(seed: int, signatures: int) -> Plan:
