@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.store.entities import Status
+from shared.store.entities import PRESSED, Status
 
 #: The caps for one mailbox, as docs/architecture.md promises them, and not as the code has them.
 MAILS_PER_HOUR = 2
@@ -17,6 +17,10 @@ MAILS_BEFORE_DAILY = 5
 MONTH = timedelta(days=30)
 #: By how much the clocks of two processes may differ in a run, and a mail be later than its claim.
 TOLERANCE = timedelta(minutes=5)
+
+
+#: Instead of a country: confirmed, and not counted yet.
+HELD = "held"
 
 
 class Answer(StrEnum):
@@ -62,8 +66,8 @@ class Mailed:
 class Ledgers:
     """Everything as it was when no fault was left and the queues were empty.
 
-    `recounted`, `tally`: confirmed signatures by country, from the records and in the tally. `shown`: the total at
-    `/count`.
+    `recounted`, `tally`: signatures by country, and those that are HELD, from the records and in the tally. `shown`:
+    the total at `/count`.
     """
 
     heard: Sequence[Heard]
@@ -112,13 +116,11 @@ def check(ledgers: Ledgers) -> Findings:
         ],
         turned_away=[each for each, heard in answers.items() if _is_turned_away(heard)],
         counted_unasked=[
-            each
-            for each, must_be in expected.items()
-            if must_be is Status.PENDING and stored[each] is Status.CONFIRMED
+            each for each, must_be in expected.items() if must_be is Status.PENDING and stored[each] in PRESSED
         ],
         counted_twice=too_many,
         not_counted=too_few,
-        shown_wrongly=abs(ledgers.shown - sum(ledgers.tally.values())),
+        shown_wrongly=abs(ledgers.shown - sum(ledgers.tally.values()) + ledgers.tally.get(HELD, 0)),
         beyond_caps=sorted(_beyond_caps(ledgers.mailed)),
         second_mails=sum(number - 1 for number in _confirm_mails(ledgers.mailed).values()),
         thanked=sum(each.answer is Answer.THANKED for each in ledgers.heard),
@@ -164,12 +166,12 @@ def _is_turned_away(answers: Sequence[Answer]) -> bool:
 
 def _is_lost(must_be: Status | None, stored: Status | None) -> bool:
     if must_be is Status.CONFIRMED:
-        return stored is not Status.CONFIRMED
+        return stored not in PRESSED
     return must_be is Status.PENDING and not _is_there(stored)
 
 
 def _is_there(stored: Status | None) -> bool:
-    return stored in {Status.PENDING, Status.CONFIRMED}
+    return stored is Status.PENDING or stored in PRESSED
 
 
 def _never_mailed(ledgers: Ledgers, expected: Mapping[str, Status | None]) -> Sequence[str]:

@@ -18,10 +18,10 @@ import httpx
 
 from desk.store.firestore import FirestoreMaintenance
 from shared.crypto.digest import Digester
-from shared.store.entities import Status
+from shared.store.entities import Status, Tally
 from shared.web.routes import DeliverPath
 from tests.chaos.adversary import Adversary, Outage
-from tests.chaos.ledgers import Answer, Findings, Ledgers, check
+from tests.chaos.ledgers import HELD, Answer, Findings, Ledgers, check
 from tests.chaos.signers import Press, Signers
 from tests.chaos.system import PROJECT, System, system
 from tests.support.deployment import CAMPAIGN, COUNT
@@ -176,10 +176,14 @@ async def ledgers(system: System, signers: Signers) -> Ledgers:
         heard=signers.heard,
         mailed=system.inbox.mailed,
         stored=stored,
-        recounted=recount.tally.by_country,
-        tally=recount.kept_tally.by_country,
+        recounted=_numbers(recount.tally),
+        tally=_numbers(recount.kept_tally),
         shown=await _shown(system),
     )
+
+
+def _numbers(tally: Tally) -> Mapping[str, int]:
+    return {**tally.by_country, HELD: tally.held}
 
 
 async def _shown(system: System) -> int:

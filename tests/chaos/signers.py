@@ -22,6 +22,7 @@ from tests.chaos.system import System
 from tests.support.deployment import LINKS, SIGNATURES, signature
 
 _ATTEMPTS = 6
+_IN_A_DOMAIN = 20
 _TIMEOUT_SECONDS = 20
 #: Beside those of the widget and of a person, so that an outage of two seconds is long enough to be met.
 _PAUSE_FACTOR = 0.25
@@ -59,7 +60,10 @@ class Signers:
     def arrive(self) -> None:
         """Let another signer begin one of the stories."""
         [story] = self._chance.choices(list(STORIES), list(STORIES.values()))
-        signer = Signer(self, f"signer-{next(self._numbers)}@example.org", random.Random(self._chance.random()))
+        number = next(self._numbers)
+        # Not so many in one domain that it gets fewer mails than there are signers.
+        address = f"signer-{number}@domain-{number // _IN_A_DOMAIN}.example"
+        signer = Signer(self, address, random.Random(self._chance.random()))
         self._lives.append(asyncio.create_task(self.act(story(signer))))
 
     async def act(self, story: Awaitable[None]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.store.entities import Status
-from tests.chaos.ledgers import Answer, Heard, Ledgers, Mailed, MailKind, check
+from tests.chaos.ledgers import HELD, Answer, Heard, Ledgers, Mailed, MailKind, check
 from tests.support.clock import NOW
 
 ANN, BEN = "ann@example.org", "ben@example.org"
@@ -57,6 +57,9 @@ def test_nothing_is_wrong_where_all_ledgers_say_the_same() -> None:
         ([ACCEPTED, Answer.GONE], Status.PENDING, {"turned_away"}),
         ([ACCEPTED], Status.PENDING, set()),
         ([ACCEPTED, CONFIRMED, ACCEPTED], Status.CONFIRMED, set()),
+        ([ACCEPTED, CONFIRMED], Status.HELD, set()),
+        ([ACCEPTED], Status.HELD, {"counted_unasked"}),
+        ([ACCEPTED, CONFIRMED, WITHDRAWN], Status.HELD, {"told_and_not_so"}),
         ([ACCEPTED, CONFIRMED, WITHDRAWN], Status.WITHDRAWN, set()),
         ([ACCEPTED, CONFIRMED, WITHDRAWN], None, set()),
         ([ACCEPTED, CONFIRMED, WITHDRAWN, Answer.GONE], Status.WITHDRAWN, set()),
@@ -90,6 +93,15 @@ def test_the_tally_is_what_the_records_add_up_to_in_every_country() -> None:
     assert faults(tally={}, shown=0) == {"not_counted"}
     assert faults(tally={"FR": 1}) == {"counted_twice", "not_counted"}
     assert faults(shown=2) == {"shown_wrongly"}
+
+
+def test_what_is_held_is_counted_apart() -> None:
+    """It is in the tally, and in no total."""
+    held = {"DE": 1, HELD: 1}
+
+    assert faults(recounted=held, tally=held) == set()
+    assert faults(recounted=held, tally=held, shown=2) == {"shown_wrongly"}
+    assert faults(recounted=held) == {"not_counted"}
 
 
 @pytest.mark.parametrize(
