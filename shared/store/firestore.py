@@ -5,15 +5,18 @@ document does not exist. Where it does not hold, what is read again may be what 
 answer to its commit was lost: then it was done, and is not done again.
 """
 
+import asyncio
 import contextlib
 import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from google.api_core.exceptions import AlreadyExists, InvalidArgument
 from google.cloud.firestore import DocumentSnapshot
@@ -21,11 +24,12 @@ from pydantic import TypeAdapter
 
 from shared import log
 from shared.campaigns.overlay import Overlay
+from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.circuit_breaker import CircuitBreaker
 from shared.databases import firestore
 from shared.databases.firestore import FirestoreDatabase, Write, unavailable_for_errors, until_committed
-from shared.store import transitions
-from shared.store.documents import DAY, MAILBOX, SIGNATURE
+from shared.store import domain_caps, transitions
+from shared.store.documents import DAY, DOMAIN, MAILBOX, SIGNATURE
 from shared.store.entities import (
     FUNNEL_WRITE_TTL,
     TOMBSTONE_TTL,
@@ -34,6 +38,7 @@ from shared.store.entities import (
     Day,
     Defer,
     Delta,
+    Domain,
     FunnelKey,
     GrantMail,
     Hour,
@@ -46,6 +51,7 @@ from shared.store.entities import (
     Tally,
     Withdrawal,
 )
+from shared.store.tally import delta, tally_of
 
 #: The collection of tasks that nobody can deliver.
 DEAD_LETTERS = "dead_letters"
@@ -71,6 +77,11 @@ def signature_path(campaign: str, digest: str) -> str:
 def mailbox_path(address: Address) -> str:
     """Return the path of the document of one mailbox."""
     return f"campaigns/{address.campaign}/mailboxes/{address.mailbox}"
+
+
+def domain_path(campaign: str, digest: str) -> str:
+    """Return the path of the document of one mail domain."""
+    return f"campaigns/{campaign}/domains/{digest}"
 
 
 def folded_path(campaign: str) -> str:
@@ -109,12 +120,15 @@ class FirestoreStore:
     ) -> None:
         self.database = FirestoreDatabase(project, database, timeout_seconds, breaker)
         self._spread = _Spread()
+        self._turns = WeakValueDictionary[str, asyncio.Lock]()
 
     async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
-        return await self._claim_mail(address, partial(transitions.admit, address, submission, now))
+        decide = partial(transitions.admit, address, submission, now)
+        async with self._turn_of(address.domain):
+            return await self._claim_mail(address, decide, now)
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
-        return await self._claim_mail(address, partial(transitions.claim, address, key, kind, now))
+        return await self._claim_mail(address, partial(transitions.claim, address, key, kind, now), now)
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:
         path = mailbox_path(grant.address)
@@ -133,8 +147,15 @@ class FirestoreStore:
 
         await until_committed(work)
 
-    async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
-        decide = partial(transitions.confirm, submission_id=submission_id, at=at)
+    async def confirm(
+        self,
+        campaign: str,
+        digest: str,
+        submission_id: str,
+        at: datetime,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> Confirmation:
+        decide = partial(transitions.confirm, submission_id=submission_id, at=at, policy=policy)
         return await self._change(campaign, digest, decide)
 
     async def withdraw(self, campaign: str, digest: str, at: datetime, *, deferred: bool) -> Withdrawal:
@@ -207,27 +228,39 @@ class FirestoreStore:
         """Close the connection; the next call opens another."""
         self.database.close()
 
-    def count(self, campaign: str, delta: Delta) -> Write:
-        """Add to the tally."""
-        counted: dict[str, Any] = {"total": delta.by, "by_country": {delta.country: delta.by}}
-        if delta.partner:
-            counted["by_partner"] = {delta.partner: delta.by}
-        return firestore.increment(f"{_tally_path(campaign)}/{self._spread.choose()}", counted)
+    def count(self, campaign: str, added: Delta) -> Sequence[Write]:
+        """Add to the tally, where there is anything to add."""
+        if not added:
+            return []
+        return [firestore.increment(f"{_tally_path(campaign)}/{self._spread.choose()}", tally_document(added))]
+
+    def _turn_of(self, domain: str | None) -> AbstractAsyncContextManager[object]:
+        """Admit the addresses of one mail domain in turn: hundreds at once would fight for its document."""
+        return self._turns.setdefault(domain, asyncio.Lock()) if domain else contextlib.nullcontext()
 
     async def _claim_mail(
-        self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailTransition]
+        self,
+        address: Address,
+        decide: Callable[[Signature | None, Mailbox], transitions.MailTransition],
+        now: datetime,
     ) -> MailDecision:
         signature_at, mailbox_at = signature_path(address.campaign, address.digest), mailbox_path(address)
+        domain_at = [domain_path(address.campaign, address.domain)] if address.domain else []
         tried: transitions.MailTransition | None = None
 
         async def work() -> MailDecision:
             nonlocal tried
-            signature, mailbox = await self.database.read(signature_at, mailbox_at)
-            claims = parsed(mailbox, MAILBOX) or Mailbox()
+            signature, mailbox, *domains = await self.database.read(signature_at, mailbox_at, *domain_at)
+            stored, claims = parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox()
             if tried and tried.mailbox == claims:
                 return _granted(tried.decision, mailbox.update_time)
-            tried = decide(parsed(signature, SIGNATURE), claims)
+            tried = decide(stored, claims)
+            for domain in domains:
+                tried = domain_caps.apply(tried, stored, parsed(domain, DOMAIN) or Domain(), now)
             writes = []
+            if tried.domain:
+                [path], [domain] = domain_at, domains
+                writes.append(firestore.replace(path, DOMAIN.dump_python(tried.domain), domain.update_time))
             if tried.signature:
                 content = SIGNATURE.dump_python(tried.signature)
                 writes.append(firestore.replace(signature_at, content, signature.update_time))
@@ -251,7 +284,7 @@ class FirestoreStore:
         self,
         campaign: str,
         digest: str,
-        decide: Callable[[Signature | None], tuple[T, Signature | None, Delta | None]],
+        decide: Callable[[Signature | None], tuple[T, Signature | None]],
     ) -> T:
         """Write what was decided about a signature if it is still as it was read, and count it."""
         path = signature_path(campaign, digest)
@@ -263,10 +296,9 @@ class FirestoreStore:
             signature = parsed(stored, SIGNATURE)
             if tried and signature and tried[1] == signature:
                 return tried[0]
-            outcome, changed, delta = decide(signature)
-            tried = outcome, changed
+            outcome, changed = tried = decide(signature)
             if changed:
-                counted = [self.count(campaign, delta)] if delta else []
+                counted = self.count(campaign, delta(signature, changed))
                 content = SIGNATURE.dump_python(changed)
                 await self.database.commit(firestore.replace(path, content, stored.update_time), *counted)
             return outcome
@@ -304,14 +336,27 @@ class _Spread:
 
 
 def _summed(documents: Iterable[DocumentSnapshot[Any]]) -> Tally:
-    total, by_country, by_partner = 0, Counter[str](), Counter[str]()
+    sums = Counter[tuple[str, str]]()
     for document in documents:
-        counted = document.to_dict() or {}
-        total += counted.get("total", 0)
-        by_country.update(counted.get("by_country", {}))
-        by_partner.update(counted.get("by_partner", {}))
-    return Tally(total, _without_zeros(by_country), _without_zeros(by_partner))
+        sums.update(tally_numbers(document.to_dict() or {}))
+    return tally_of(sums)
 
 
-def _without_zeros(sums: Mapping[str, int]) -> dict[str, int]:
-    return {key: value for key, value in sums.items() if value}
+def tally_document(numbers: Delta) -> dict[str, Any]:
+    """Return numbers of the tally, by field and key, as its documents hold them."""
+    document = dict[str, Any]()
+    for (field, key), number in numbers.items():
+        if key:
+            document.setdefault(f"by_{field}", {})[key] = number
+        else:
+            document[field] = number
+    return document
+
+
+def tally_numbers(document: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """Return what a document of the tally holds, by field and key."""
+    numbers = dict[tuple[str, str], int]()
+    for name, held in document.items():
+        values = held if isinstance(held, Mapping) else {"": held}
+        numbers |= {(name.removeprefix("by_"), key): value for key, value in values.items()}
+    return numbers

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from google.cloud.firestore_v1 import AsyncClient
 
+from shared.models.labels import Label
 from shared.store import Store
 from shared.store.entities import (
     MAX_SUBMISSIONS,
@@ -59,9 +60,9 @@ def address(campaign_id: str) -> Address:
     return make_address(campaign_id)
 
 
-def make_address(campaign: str) -> Address:
+def make_address(campaign: str, domain: str | None = None) -> Address:
     digest = f"{uuid.uuid4().hex}{uuid.uuid4().hex}"[:52]
-    return Address(campaign, digest, digest)
+    return Address(campaign, digest, digest, domain)
 
 
 _ids = itertools.count()
@@ -118,6 +119,15 @@ async def confirmed(store: Store, address: Address, country: str = "DE", partner
     return signed
 
 
+async def held(store: Store, address: Address) -> Submission:
+    """Add a signature that is confirmed and held."""
+    signed = replace(submission(), labels=(Label.DISPOSABLE_DOMAIN,))
+    await store.settle(grant(await store.admit(address, signed, NOW)), sent=True)
+    outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW)
+    assert outcome == Confirmed(signed, NOW, is_held=True)
+    return signed
+
+
 class TestConfirm:
     async def test_counts_the_signature_with_its_country_and_partner(self, store: Store, address: Address) -> None:
         """pending → confirmed raises the tally in one commit."""
@@ -135,6 +145,34 @@ class TestConfirm:
         outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + HOUR)
 
         assert outcome is Unchanged.ALREADY
+        assert (await store.tally(address.campaign)).total == 1
+
+    async def test_holds_a_signature_with_labels_that_the_policy_names(
+        self, store: Store, address: Address
+    ) -> None:
+        """pending → held raises only that number; a repeat is answered like that of a counted signature."""
+        signed = replace(submission(), labels=(Label.NO_PAGE, Label.TOO_FAST))
+        await store.settle(grant(await store.admit(address, signed, NOW)), sent=True)
+        policy = [frozenset({Label.NO_PAGE, Label.TOO_FAST})]
+
+        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW, policy)
+        again = await store.confirm(address.campaign, address.digest, signed.id, NOW, policy)
+
+        assert (outcome, again) == (Confirmed(signed, NOW, is_held=True), Unchanged.ALREADY)
+        assert await store.tally(address.campaign) == Tally(held=1)
+
+    @pytest.mark.parametrize("labels", [(), (Label.NO_PAGE,)])
+    async def test_counts_a_signature_that_lacks_one_of_the_labels(
+        self, store: Store, address: Address, labels: tuple[Label, ...]
+    ) -> None:
+        """The policy names labels that hold together."""
+        signed = replace(submission(), labels=labels)
+        await store.admit(address, signed, NOW)
+        policy = [frozenset({Label.NO_PAGE, Label.TOO_FAST})]
+
+        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW, policy)
+
+        assert outcome == Confirmed(signed, NOW)
         assert (await store.tally(address.campaign)).total == 1
 
     async def test_an_unknown_signature_is_gone(self, store: Store, address: Address) -> None:
@@ -236,6 +274,16 @@ class TestWithdraw:
 
         assert outcome is Withdrawal.UNCOUNTED
         assert await store.tally(address.campaign) == Tally()
+
+    async def test_takes_a_held_signature_off_those_that_are_held(self, store: Store, address: Address) -> None:
+        """held → withdrawn lowers that number alone."""
+        await held(store, address)
+        await confirmed(store, make_address(address.campaign))
+
+        outcome = await store.withdraw(address.campaign, address.digest, NOW + MINUTE, deferred=False)
+
+        assert outcome is Withdrawal.UNCOUNTED
+        assert await store.tally(address.campaign) == Tally(1, {"DE": 1})
 
     async def test_a_repeat_uncounts_nothing(self, store: Store, campaign_id: str) -> None:
         """Only the first press lowers the tally."""
@@ -557,6 +605,15 @@ class TestAdmit:
         assert (decision.kind, decision.submissions) == (MailKind.SIGNED, ())
         assert (await store.tally(address.campaign)).total == 1
 
+    async def test_a_held_address_gets_the_mail_of_a_confirmed_one(self, store: Store, address: Address) -> None:
+        """Nobody can find out from the mail that a signature is held."""
+        await held(store, address)
+
+        decision = grant(await store.admit(address, submission(signed_at=NOW + HOUR), NOW + HOUR))
+
+        assert (decision.kind, decision.submissions) == (MailKind.SIGNED, ())
+        assert await store.tally(address.campaign) == Tally(held=1)
+
     async def test_a_confirmed_address_gets_one_mail_a_day_over_the_caps(
         self, store: Store, address: Address
     ) -> None:
@@ -800,3 +857,97 @@ class TestHistory:
         await store.add_to_history(campaign_id, last)
 
         assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": Hour(last.at, 2)})]
+
+
+class TestDomainCaps:
+    async def test_let_a_hundred_new_addresses_be_mailed_in_an_hour(self, store: Store, campaign_id: str) -> None:
+        """Those that come at once are counted as exactly as those that come in turn; the others wait."""
+        people = [(make_address(campaign_id, "d" * 52), submission()) for _ in range(150)]
+
+        at_once = await asyncio.gather(*(store.admit(address, signed, NOW) for address, signed in people))
+        in_turn = [
+            await store.admit(address, signed, NOW)
+            for (address, signed), decision in zip(people, at_once, strict=True)
+            if isinstance(decision, Defer)
+        ]
+
+        assert sum(isinstance(decision, GrantMail) for decision in [*at_once, *in_turn]) == 100
+        assert in_turn[-50:] == [Defer(NOW + HOUR, is_domain_burst=True)] * 50
+
+    async def test_hold_back_nobody_of_another_domain(self, store: Store, campaign_id: str) -> None:
+        """One organisation's rush is no other's, nor that of a large provider, nor of another campaign."""
+        for _ in range(100):
+            await store.admit(make_address(campaign_id, "d" * 52), submission(), NOW)
+
+        for address in (
+            make_address(campaign_id, "e" * 52),
+            make_address(campaign_id),
+            make_address(f"{campaign_id}-b", "d" * 52),
+        ):
+            assert isinstance(await store.admit(address, submission(), NOW), GrantMail)
+
+    async def test_let_a_deferred_address_in_after_the_hour(self, store: Store, campaign_id: str) -> None:
+        """It was not stored, and is now."""
+        for _ in range(100):
+            await store.admit(make_address(campaign_id, "d" * 52), submission(), NOW)
+        late, signed = make_address(campaign_id, "d" * 52), submission()
+        assert isinstance(await store.admit(late, signed, NOW), Defer)
+        assert await store.confirm(campaign_id, late.digest, signed.id, NOW) is Unchanged.GONE
+
+        assert isinstance(await store.admit(late, signed, NOW + HOUR), GrantMail)
+
+    async def test_count_an_address_once_however_often_its_mail_is_tried(
+        self, store: Store, campaign_id: str
+    ) -> None:
+        """A relay that is down uses up nothing, nor does somebody who asks for another mail."""
+        for _ in range(99):
+            await store.admit(make_address(campaign_id, "d" * 52), submission(), NOW)
+        greylisted, signed = make_address(campaign_id, "d" * 52), submission()
+        for _ in range(3):
+            await store.settle(grant(await store.admit(greylisted, signed, NOW)), sent=False)
+
+        assert isinstance(await store.admit(greylisted, signed, NOW), GrantMail)
+        assert isinstance(await store.admit(make_address(campaign_id, "d" * 52), submission(), NOW), Defer)
+
+    async def test_stop_reminders_where_nobody_confirms(self, store: Store, campaign_id: str) -> None:
+        """Of twenty who were mailed, none has confirmed within a day; a stranger has made them up."""
+        addresses = [make_address(campaign_id, "d" * 52) for _ in range(20)]
+        signed = [await pending(store, address) for address in addresses]
+
+        decision = await store.claim(addresses[0], signed[0].id, MailKind.REMINDER, NOW + 24 * HOUR)
+
+        assert decision is Skip.UNCONFIRMED_DOMAIN
+
+    async def test_keep_reminders_where_somebody_confirms(self, store: Store, campaign_id: str) -> None:
+        """The reminder that finds a signature confirmed, and is not sent, is how it becomes known."""
+        addresses = [make_address(campaign_id, "d" * 52) for _ in range(20)]
+        signed = [await pending(store, address) for address in addresses]
+        await store.confirm(campaign_id, addresses[0].digest, signed[0].id, NOW + HOUR)
+        reminders = zip(addresses, signed, strict=True)
+
+        first, *others = [
+            await store.claim(address, each.id, MailKind.REMINDER, NOW + 24 * HOUR) for address, each in reminders
+        ]
+
+        assert first is Skip.NOT_DUE
+        assert all(isinstance(other, GrantMail) for other in others)
+
+    async def test_let_ten_in_an_hour_be_mailed_where_nobody_confirms(
+        self, store: Store, campaign_id: str
+    ) -> None:
+        """Until somebody there does, for it may be that only strangers have signed so far."""
+        first = make_address(campaign_id, "d" * 52)
+        signed = await pending(store, first)
+        for _ in range(19):
+            await pending(store, make_address(campaign_id, "d" * 52))
+        later = NOW + 24 * HOUR
+        for _ in range(10):
+            await store.admit(make_address(campaign_id, "d" * 52), submission(later), later)
+        late = make_address(campaign_id, "d" * 52)
+
+        before = await store.admit(late, submission(later), later)
+        await store.confirm(campaign_id, first.digest, signed.id, later)
+        await store.claim(first, signed.id, MailKind.REMINDER, later)
+
+        assert before == Defer(later + HOUR, is_domain_burst=True)
+        assert isinstance(await store.admit(late, submission(later), later), GrantMail)
