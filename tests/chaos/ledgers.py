@@ -66,7 +66,7 @@ class Mailed:
 class Ledgers:
     """Everything as it was when no fault was left and the queues were empty.
 
-    `recounted`, `tally`: signatures by country, and those that are HELD, from the records and in the tally. `shown`:
+    `recounted`, `tally`: signatures by country, and those HELD, from the records and in the tally. `shown`:
     the total at `/count`.
     """
 
