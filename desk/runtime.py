@@ -15,7 +15,7 @@ from desk.store.cloud_tasks_list import CloudTasksList
 from desk.store.firestore import FirestoreMaintenance
 from desk.store.firestore_import import FirestoreImport
 from desk.store.firestore_tasks import FirestoreTasks
-from desk.store.maintenance import Maintenance, Restorable
+from desk.store.maintenance import Maintenance
 from desk.store.server_copy import copy_server
 from desk.store.server_files import ServerFiles
 from desk.store.sqlite import SqliteMaintenance
@@ -83,7 +83,7 @@ class Rights(Desk):
 class Restoration:
     """To finish the restore of a database. `source`: another one of the project, to copy from."""
 
-    maintenance: Restorable
+    maintenance: Maintenance
     place: str
     source: Maintenance | None
     removals: Removals

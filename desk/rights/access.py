@@ -150,6 +150,8 @@ def _submission(submission: Submission, opener: Opener | None, file: Campaign | 
         "source": submission.source,
         "locale": submission.locale,
         "mail_provider": submission.mailbox_class,
+        "signs_of_a_bot": submission.labels,
+        "digest_of_the_mail_domain": submission.domain,
         "newsletter": submission.newsletter,
         "consent_version": submission.consent_version,
         "consent": consent or "a text that the campaign's file does not hold any more",

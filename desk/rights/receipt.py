@@ -10,7 +10,8 @@ from desk.store.maintenance import Found
 from desk.terminal.output import pluralize
 from shared.campaigns.model import Campaign
 from shared.errors import Unavailable
-from shared.store.entities import TOMBSTONE_TTL, Status
+from shared.store.entities import TOMBSTONE_TTL
+from shared.store.tally import numbers_of
 
 #: The name, in receipts, of the tasks that nobody could open; the store keeps each for as long as a tombstone.
 DEAD_LETTERS = "the tasks that were put aside"
@@ -96,7 +97,7 @@ class Erasure:
         yield f"Campaign {campaign}{'' if known else f', whose file {file_state(campaign, self.run.broken)}'}:"
         for found in removed.records:
             if signature := found.signature:
-                taken_off = ", and taken off the count" if signature.status is Status.CONFIRMED else ""
+                taken_off = ", and taken off the count" if numbers_of(signature) else ""
                 yield f"  - the {signature.status} signature was removed{taken_off}"
             if found.mailbox.claims:
                 yield f"  - the record of {pluralize(len(found.mailbox.claims), 'mail')} was removed"

@@ -168,7 +168,7 @@ async def _admit_submission(message: SubmissionMessage) -> None:
         _log_decision(message, "campaign_closed")
         return
     address = deps.digester.address(message.campaign, message.email)
-    decision = await deps.store.admit(address, _sealed(message), now)
+    decision = await deps.store.admit(address, _sealed(message, address.domain), now)
     _log_decision(message, decision)
     match decision:
         case GrantMail():
@@ -260,7 +260,8 @@ async def _apply_press(message: DeferredPress) -> None:
         await deps.store.withdraw(link.campaign, link.digest, message.pressed_at, deferred=True)
         await _note_withdrawal(campaign, link.digest, message.pressed_at)
         return
-    outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
+    policy = campaign.screening.hold
+    outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at, policy)
     if isinstance(outcome, Confirmed):
         deps.funnel.confirmed(link.campaign, outcome)
 
@@ -327,9 +328,12 @@ def _log_decision(message: MailMessage, decision: MailDecision | Literal["campai
     log.event("mail_decision", campaign=message.campaign, kind=message.kind, outcome=outcome)
 
 
-def _sealed(message: SubmissionMessage) -> Submission:
-    """Return the submission as it is stored, with all that identifies the signer sealed."""
-    sealer = deps.sealers[message.campaign]
+def _sealed(message: SubmissionMessage, domain: str | None) -> Submission:
+    """Return the submission as it is stored, with all that identifies the signer sealed.
+
+    `domain`: the digest of the mail domain, which is kept of a submission with labels alone.
+    """
+    sealer, labels = deps.sealers[message.campaign], _labels(message)
     contact = SealedContact(email=message.email, name=message.name, country=message.country, locale=message.locale)
     signature = SealedSignature(
         **contact.model_dump(),
@@ -352,7 +356,8 @@ def _sealed(message: SubmissionMessage) -> Submission:
         consent_version=message.consent_version,
         signed_at=message.signed_at,
         mailbox_class=mail_providers.provider_class(message.email),
-        labels=_labels(message),
+        labels=labels,
+        domain=domain if labels else None,
     )
 
 

@@ -18,7 +18,8 @@ from shared.stats import fall
 from shared.store import Store
 from shared.store.entities import Tally
 
-#: Countries with fewer signatures are folded together, so that nobody is singled out.
+#: Countries with fewer signatures are folded together, so that nobody is singled out. Signatures that are held are
+#: shown in steps of as many: the number would tell a bot, or who knows that somebody has just signed, of each.
 MIN_SHOWN = 10
 OTHER = "other"
 #: An initiative must reach the minimum in this many member states (Regulation (EU) 2019/788, Article 3(1)).
@@ -40,6 +41,7 @@ def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
     return Count(
         campaign=campaign.id,
         total=tally.total,
+        held=tally.held // MIN_SHOWN * MIN_SHOWN,
         goal=campaign.goal,
         next_goal=campaign.next_goal(tally.total),
         closed_reason=campaign.closed_reason(snapshot.as_of) or ("campaign_paused" if is_paused else None),

@@ -38,10 +38,22 @@ MAX_FUNNEL_COUNTS = 400
 FUNNEL_WRITE_TTL = timedelta(days=7)
 
 
+#: So long a drop can be undone; then the database deletes the signature.
+DROPPED_TTL = timedelta(days=30)
+
+
 class Status(StrEnum):
     PENDING = "pending"
     CONFIRMED = "confirmed"
+    #: Confirmed, and not counted until the organisers release or drop it.
+    HELD = "held"
+    #: Dropped by the organisers, as a program's.
+    DROPPED = "dropped"
     WITHDRAWN = "withdrawn"
+
+
+#: The owner of the mailbox has pressed the button. Signers are answered alike, whichever of these it is.
+PRESSED = frozenset({Status.CONFIRMED, Status.HELD, Status.DROPPED})
 
 
 class MailKind(StrEnum):
@@ -76,17 +88,23 @@ class Submission:
     #: From `mail_providers.provider_class`.
     mailbox_class: str
     labels: tuple[Label, ...] = ()
+    #: The digest of the mail domain, see `Address`; None where there are no labels.
+    domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The document of one address. `expire_at`: None if confirmed."""
+    """The document of one address. `expire_at`: None if confirmed or held.
+
+    `screened_at`: when the organisers held, released or dropped it; None where they have not.
+    """
 
     status: Status
     submissions: tuple[Submission, ...] = ()
     confirmed_at: datetime | None = None
     withdrawn_at: datetime | None = None
     expire_at: datetime | None = None
+    screened_at: datetime | None = None
 
     def submission(self, submission_id: str) -> Submission | None:
         """Return the submission with this id; None if it was dropped or never there."""
@@ -192,10 +210,14 @@ MailDecision = GrantMail | Defer | Skip
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """This press counted the signature. `submission`: the one kept; `at`: when the button was pressed."""
+    """This press counted the signature, or holds it (`is_held`).
+
+    `submission`: the one kept; `at`: when the button was pressed.
+    """
 
     submission: Submission
     at: datetime
+    is_held: bool = False
 
 
 class Unchanged(StrEnum):
@@ -213,7 +235,7 @@ Confirmation = Confirmed | Unchanged
 class Withdrawal(StrEnum):
     """What a press to withdraw has changed."""
 
-    #: It was counted until now.
+    #: It was confirmed until now, counted or held.
     UNCOUNTED = "uncounted"
     #: It was pending until now.
     CANCELLED = "cancelled"
@@ -223,11 +245,12 @@ class Withdrawal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Confirmed signatures. The countries add up to the total."""
+    """Confirmed signatures. The countries add up to the total, in which those that are `held` are not."""
 
     total: int = 0
     by_country: Mapping[str, int] = field(default_factory=dict)
     by_partner: Mapping[str, int] = field(default_factory=dict)
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,13 +282,9 @@ class Day:
     hours: Mapping[str, Hour]
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """What one commit adds to the tally."""
-
-    by: int
-    country: str
-    partner: str | None
+#: What one commit adds to the tally, by field and key: ("total", ""), ("held", ""), ("country", "DE"),
+#: ("partner", "digital-rights").
+Delta = Mapping[tuple[str, str], int]
 
 
 class FunnelKey(NamedTuple):

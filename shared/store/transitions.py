@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from shared.campaigns.screening import Policy, is_held
 from shared.store.entities import (
     CLAIM_TTL,
+    DROPPED_TTL,
     FREE_MAILS,
     HEAD_START,
     MAIL_INTERVAL,
@@ -17,6 +19,7 @@ from shared.store.entities import (
     MAX_SUBMISSIONS,
     MAX_WAITING,
     PENDING_TTL,
+    PRESSED,
     TASK_TTL,
     TOMBSTONE_TTL,
     Address,
@@ -24,7 +27,6 @@ from shared.store.entities import (
     Confirmation,
     Confirmed,
     Defer,
-    Delta,
     Domain,
     GrantMail,
     Mailbox,
@@ -69,7 +71,7 @@ def admit(
     # Also while a newer submission is pending, which must not let in those from before the withdrawal.
     if signature and signature.withdrawn_at and submission.signed_at <= signature.withdrawn_at:
         return MailTransition(Skip.STALE)
-    if signature and signature.status is Status.CONFIRMED:
+    if signature and signature.status in PRESSED:
         return _claim_already_signed(address, signature, mailbox, submission, now)
     return _admit_pending(address, signature, mailbox, submission, now)
 
@@ -147,7 +149,7 @@ def claim(
             kind, links = MailKind.CONFIRM, signature.submissions
         if links:
             return _grant_courtesy(address, mailbox, kind, key, links, now)
-    elif signature and signature.status is Status.CONFIRMED and kind is not MailKind.REMINDER:
+    elif signature and signature.status in PRESSED and kind is not MailKind.REMINDER:
         return _grant_courtesy(address, mailbox, MailKind.SIGNED, key, (), now)
     return MailTransition(Skip.NOT_DUE)
 
@@ -246,41 +248,63 @@ def settle(mailbox: Mailbox, key: str, *, sent: bool) -> Mailbox:
 
 
 def confirm(
-    stored: Signature | None, submission_id: str, at: datetime
-) -> tuple[Confirmation, Signature | None, Delta | None]:
-    """Confirm a signature: return the outcome, and if it is Confirmed what to write and to count."""
+    stored: Signature | None, submission_id: str, at: datetime, policy: Policy
+) -> tuple[Confirmation, Signature | None]:
+    """Confirm a signature, or hold it: return the outcome, and if it is Confirmed what to write."""
     signature = _unexpired(stored, at)
-    if signature and signature.status is Status.CONFIRMED:
-        return Unchanged.ALREADY, None, None
+    if signature and signature.status in PRESSED:
+        return Unchanged.ALREADY, None
     kept = signature.submission(submission_id) if signature else None
     if kept is None:
-        return Unchanged.GONE, None, None
-    confirmed = Signature(Status.CONFIRMED, (kept,), confirmed_at=at)
-    return Confirmed(kept, at), confirmed, Delta(+1, kept.country, kept.partner)
+        return Unchanged.GONE, None
+    held = is_held(kept.labels, policy)
+    status = Status.HELD if held else Status.CONFIRMED
+    return Confirmed(kept, at, held), Signature(status, (kept,), confirmed_at=at)
 
 
-def withdraw(
-    stored: Signature | None, at: datetime, *, deferred: bool
-) -> tuple[Withdrawal, Signature | None, Delta | None]:
-    """Withdraw a signature: return the outcome, and unless it is ALREADY what to write and to uncount.
+def withdraw(stored: Signature | None, at: datetime, *, deferred: bool) -> tuple[Withdrawal, Signature | None]:
+    """Withdraw a signature: return the outcome, and unless it is ALREADY what to write.
 
     A deferred one leaves what was signed after it, as the times say. Any other takes what is stored, whatever the
     clock said of the machine that took the signature.
     """
     signature = _unexpired(stored, at)
     if signature is None or signature.status is Status.WITHDRAWN:
-        return Withdrawal.ALREADY, None, None
+        return Withdrawal.ALREADY, None
     after = tuple(known for known in signature.submissions if deferred and known.signed_at > at)
     # Their tasks may come once more, and must find that they were withdrawn.
     withdrawn_at = max([at, *(known.signed_at for known in signature.submissions if known not in after)])
     if signature.status is Status.PENDING:
         left = replace(signature, submissions=after, withdrawn_at=withdrawn_at) if after else None
-        return Withdrawal.CANCELLED, left or _tombstone(withdrawn_at), None
+        return Withdrawal.CANCELLED, left or _tombstone(withdrawn_at)
     if after:
-        return Withdrawal.ALREADY, None, None
-    kept = signature.submissions[0]
-    return Withdrawal.UNCOUNTED, _tombstone(withdrawn_at), Delta(-1, kept.country, kept.partner)
+        return Withdrawal.ALREADY, None
+    return Withdrawal.UNCOUNTED, _tombstone(withdrawn_at)
 
 
 def _tombstone(at: datetime) -> Signature:
     return Signature(Status.WITHDRAWN, withdrawn_at=at, expire_at=at + TOMBSTONE_TTL)
+
+
+#: What can become of a confirmed signature by the organisers' doing, and what it must be before.
+_SCREENED_FROM = {Status.HELD: Status.CONFIRMED, Status.CONFIRMED: Status.HELD, Status.DROPPED: Status.HELD}
+
+
+def screen(stored: Signature | None, to: Status, now: datetime) -> Signature | None:
+    """Hold a counted signature, release (count) or drop a held one: return what to write; None: nothing.
+
+    `to`: HELD, CONFIRMED or DROPPED. What is dropped expires, for nobody needs its data any more.
+    """
+    signature = _unexpired(stored, now)
+    if signature is None or signature.status is not _SCREENED_FROM[to]:
+        return None
+    expire_at = now + DROPPED_TTL if to is Status.DROPPED else None
+    return replace(signature, status=to, expire_at=expire_at, screened_at=now)
+
+
+def undo_screening(stored: Signature | None, since: datetime, now: datetime) -> Signature | None:
+    """Undo the last `screen` of a signature if it was at `since` or later: return what to write; None: nothing."""
+    signature = _unexpired(stored, now)
+    if signature is None or signature.screened_at is None or signature.screened_at < since:
+        return None
+    return replace(signature, status=_SCREENED_FROM[signature.status], expire_at=None, screened_at=None)

@@ -206,11 +206,9 @@ KNOWN_ADDRESSES = st.builds(
     "{}@{}".format,
     st.from_regex(r"[ab][ab.+_-]{0,3}[ab]", fullmatch=True).filter(lambda local: ".." not in local),
     st.sampled_from(
-        (
-            "gmail.com googlemail.com proton.me pm.me posteo.de posteo.net mailbox.org secure.mailbox.org "
-            "yahoo.de fastmail.com a.fastmail.com ab.fastmail.com outlook.com hotmail.fr icloud.com "
-            "me.com example.org"
-        ).split()
+        "gmail.com googlemail.com proton.me pm.me posteo.de posteo.net mailbox.org secure.mailbox.org "
+        "fastmail.com a.fastmail.com ab.fastmail.com yahoo.de outlook.com hotmail.fr icloud.com me.com "
+        "example.org".split()
     ),
 )
 

@@ -12,10 +12,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
+from desk.store.sqlite import SqliteMaintenance
+from shared.models.labels import Label
+from shared.store import transitions
 from shared.store.documents import SIGNATURE
 from shared.store.entities import (
     CLAIM_TTL,
+    DROPPED_TTL,
     PENDING_TTL,
+    PRESSED,
     TASK_TTL,
     Address,
     Confirmed,
@@ -31,7 +36,6 @@ from shared.store.entities import (
     Unchanged,
     Withdrawal,
 )
-from shared.store.sqlite import SqliteStore
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CAMPAIGN = "reclaim-your-face"
@@ -64,12 +68,15 @@ class StoreMachine(RuleBasedStateMachine):
         self.made = 0
         self.folder = tempfile.TemporaryDirectory()
         self.file = Path(self.folder.name) / "store.db"
-        self.store = SqliteStore(self.file)
+        self.store = SqliteMaintenance(self.file)
         self.reader: sqlite3.Connection | None = None
         self.loop = asyncio.new_event_loop()
         self.run = self.loop.run_until_complete
         #: By digest, what signers know about their signatures.
         self.confirmed: dict[str, Submission] = {}
+        #: Of those, what the organisers know: counted, held or dropped; and by digest, what undoing leads back to.
+        self.status: dict[str, Status] = {}
+        self.screened: dict[str, tuple[Status, datetime]] = {}
         self.withdrawn_at: dict[str, datetime] = {}
         #: By mailbox, when mails may have been sent; and when those with the withdraw link alone.
         self.mailed: dict[str, list[datetime]] = {address.mailbox: [] for address in ADDRESSES}
@@ -141,14 +148,26 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(jump=JUMPS)
     def time_passes(self, jump: timedelta) -> None:
         self.now += jump
+        for digest, (_, at) in list(self.screened.items()):
+            if self.status[digest] is Status.DROPPED and self.now >= at + DROPPED_TTL:
+                self.forget(digest)
+
+    def forget(self, digest: str) -> Submission | None:
+        """Forget that an address is confirmed."""
+        self.status.pop(digest, None)
+        self.screened.pop(digest, None)
+        return self.confirmed.pop(digest, None)
 
     @rule(
         target=tasks,
         address=WHOSE,
+        labels=st.sampled_from([(), (), (Label.NETWORK_BURST,), (Label.TOO_FAST, Label.NO_PAGE)]),
         country=st.sampled_from(["DE", "FR"]),
         partner=st.sampled_from([None, "digital-rights"]),
     )
-    def sign(self, address: Address, country: str, partner: str | None) -> tuple[Address, Submission]:
+    def sign(
+        self, address: Address, labels: tuple[Label, ...], country: str, partner: str | None
+    ) -> tuple[Address, Submission]:
         """Submit the form; the task waits in the queue."""
         self.made += 1
         submission = Submission(
@@ -163,6 +182,7 @@ class StoreMachine(RuleBasedStateMachine):
             consent_version="1",
             signed_at=self.now,
             mailbox_class="other",
+            labels=labels,
         )
         return address, submission
 
@@ -260,7 +280,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(link=links)
     def confirm(self, link: tuple[Address, str]) -> None:
-        """Use a link, which confirms its own submission or nothing."""
+        """Use a link, which confirms its own submission or nothing; or holds it, if it was too fast."""
         address, submission_id = link
         before = self.document(address)
         outcome = self.run(self.store.confirm(CAMPAIGN, address.digest, submission_id, self.now))
@@ -270,10 +290,13 @@ class StoreMachine(RuleBasedStateMachine):
         if address.digest in self.confirmed:
             assert outcome is Unchanged.ALREADY
         elif waits:
-            assert outcome == Confirmed(waits, self.now)
+            is_held = Label.TOO_FAST in waits.labels
+            assert outcome == Confirmed(waits, self.now, is_held)
+            status = Status.HELD if is_held else Status.CONFIRMED
             assert after
-            assert (after.status, after.submissions, after.expire_at) == (Status.CONFIRMED, (waits,), None)
+            assert (after.status, after.submissions, after.expire_at) == (status, (waits,), None)
             self.confirmed[address.digest] = waits
+            self.status[address.digest] = status
         else:
             assert outcome is Unchanged.GONE
             assert after == before
@@ -285,7 +308,7 @@ class StoreMachine(RuleBasedStateMachine):
         outcome = self.run(self.store.withdraw(CAMPAIGN, address.digest, self.now, deferred=False))
         after = self.document(address)
 
-        if self.confirmed.pop(address.digest, None):
+        if self.forget(address.digest):
             assert outcome is Withdrawal.UNCOUNTED
         elif before and before.status is Status.PENDING:
             assert outcome is Withdrawal.CANCELLED
@@ -297,21 +320,56 @@ class StoreMachine(RuleBasedStateMachine):
         assert (after.status, after.submissions) == (Status.WITHDRAWN, ())
         self.withdrawn_at[address.digest] = self.now
 
-    @invariant()
-    def the_tally_is_the_number_of_confirmed(self) -> None:
-        kept = self.confirmed.values()
-        assert self.run(self.store.tally(CAMPAIGN)) == Tally(
-            len(kept),
-            Counter(submission.country for submission in kept),
-            Counter(submission.partner for submission in kept if submission.partner),
+    @rule(address=WHOSE, to=st.sampled_from([Status.HELD, Status.HELD, Status.CONFIRMED, Status.DROPPED]))
+    def hold_release_or_drop(self, address: Address, to: Status) -> None:
+        """The organisers hold what is counted, and release or drop what is held; nothing else."""
+        before = self.status.get(address.digest)
+        changed = self.run(
+            self.store.change(
+                CAMPAIGN, [address.digest], lambda _, stored: transitions.screen(stored, to, self.now)
+            )
         )
+
+        possible = {Status.CONFIRMED: {Status.HELD}, Status.HELD: {Status.CONFIRMED, Status.DROPPED}}
+        assert changed == (before is not None and to in possible.get(before, ()))
+        if changed and before:
+            self.status[address.digest] = to
+            self.screened[address.digest] = before, self.now
+
+    @rule(address=WHOSE, back=JUMPS)
+    def undo(self, address: Address, back: timedelta) -> None:
+        """The organisers undo what they have done since a moment, once."""
+        since = self.now - back
+        changed = self.run(
+            self.store.change(
+                CAMPAIGN, [address.digest], lambda _, stored: transitions.undo_screening(stored, since, self.now)
+            )
+        )
+
+        before, at = self.screened.get(address.digest, (None, START))
+        assert changed == (before is not None and at >= since)
+        if changed and before:
+            self.status[address.digest] = before
+            del self.screened[address.digest]
+
+    @invariant()
+    def the_tally_is_the_number_of_confirmed_and_of_held(self) -> None:
+        counted = [each for digest, each in self.confirmed.items() if self.status[digest] is Status.CONFIRMED]
+        tally = self.run(self.store.tally(CAMPAIGN))
+        assert tally == Tally(
+            len(counted),
+            Counter(submission.country for submission in counted),
+            Counter(submission.partner for submission in counted if submission.partner),
+            list(self.status.values()).count(Status.HELD),
+        )
+        assert self.run(self.store.recount(CAMPAIGN, lambda _: None)).tally == tally
 
     @invariant()
     def what_is_confirmed_stays_confirmed(self) -> None:
         for address in ADDRESSES:
             stored = self.document(address)
-            is_confirmed = stored is not None and stored.status is Status.CONFIRMED
-            assert is_confirmed == (address.digest in self.confirmed)
+            status = stored.status if stored and stored.status in PRESSED else None
+            assert status == self.status.get(address.digest)
 
     @invariant()
     def no_mailbox_gets_more_mails_than_its_caps_allow(self) -> None:

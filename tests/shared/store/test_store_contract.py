@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from google.cloud.firestore_v1 import AsyncClient
 
+from shared.models.labels import Label
 from shared.store import Store
 from shared.store.entities import (
     MAX_SUBMISSIONS,
@@ -118,6 +119,15 @@ async def confirmed(store: Store, address: Address, country: str = "DE", partner
     return signed
 
 
+async def held(store: Store, address: Address) -> Submission:
+    """Add a signature that is confirmed and held."""
+    signed = replace(submission(), labels=(Label.DISPOSABLE_DOMAIN,))
+    await store.settle(grant(await store.admit(address, signed, NOW)), sent=True)
+    outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW)
+    assert outcome == Confirmed(signed, NOW, is_held=True)
+    return signed
+
+
 class TestConfirm:
     async def test_counts_the_signature_with_its_country_and_partner(self, store: Store, address: Address) -> None:
         """pending → confirmed raises the tally in one commit."""
@@ -135,6 +145,34 @@ class TestConfirm:
         outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + HOUR)
 
         assert outcome is Unchanged.ALREADY
+        assert (await store.tally(address.campaign)).total == 1
+
+    async def test_holds_a_signature_with_labels_that_the_policy_names(
+        self, store: Store, address: Address
+    ) -> None:
+        """pending → held raises only that number; a repeat is answered like that of a counted signature."""
+        signed = replace(submission(), labels=(Label.NO_PAGE, Label.TOO_FAST))
+        await store.settle(grant(await store.admit(address, signed, NOW)), sent=True)
+        policy = [frozenset({Label.NO_PAGE, Label.TOO_FAST})]
+
+        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW, policy)
+        again = await store.confirm(address.campaign, address.digest, signed.id, NOW, policy)
+
+        assert (outcome, again) == (Confirmed(signed, NOW, is_held=True), Unchanged.ALREADY)
+        assert await store.tally(address.campaign) == Tally(held=1)
+
+    @pytest.mark.parametrize("labels", [(), (Label.NO_PAGE,)])
+    async def test_counts_a_signature_that_lacks_one_of_the_labels(
+        self, store: Store, address: Address, labels: tuple[Label, ...]
+    ) -> None:
+        """The policy names labels that hold together."""
+        signed = replace(submission(), labels=labels)
+        await store.admit(address, signed, NOW)
+        policy = [frozenset({Label.NO_PAGE, Label.TOO_FAST})]
+
+        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW, policy)
+
+        assert outcome == Confirmed(signed, NOW)
         assert (await store.tally(address.campaign)).total == 1
 
     async def test_an_unknown_signature_is_gone(self, store: Store, address: Address) -> None:
@@ -236,6 +274,16 @@ class TestWithdraw:
 
         assert outcome is Withdrawal.UNCOUNTED
         assert await store.tally(address.campaign) == Tally()
+
+    async def test_takes_a_held_signature_off_those_that_are_held(self, store: Store, address: Address) -> None:
+        """held → withdrawn lowers that number alone."""
+        await held(store, address)
+        await confirmed(store, make_address(address.campaign))
+
+        outcome = await store.withdraw(address.campaign, address.digest, NOW + MINUTE, deferred=False)
+
+        assert outcome is Withdrawal.UNCOUNTED
+        assert await store.tally(address.campaign) == Tally(1, {"DE": 1})
 
     async def test_a_repeat_uncounts_nothing(self, store: Store, campaign_id: str) -> None:
         """Only the first press lowers the tally."""
@@ -556,6 +604,15 @@ class TestAdmit:
 
         assert (decision.kind, decision.submissions) == (MailKind.SIGNED, ())
         assert (await store.tally(address.campaign)).total == 1
+
+    async def test_a_held_address_gets_the_mail_of_a_confirmed_one(self, store: Store, address: Address) -> None:
+        """Nobody can find out from the mail that a signature is held."""
+        await held(store, address)
+
+        decision = grant(await store.admit(address, submission(signed_at=NOW + HOUR), NOW + HOUR))
+
+        assert (decision.kind, decision.submissions) == (MailKind.SIGNED, ())
+        assert await store.tally(address.campaign) == Tally(held=1)
 
     async def test_a_confirmed_address_gets_one_mail_a_day_over_the_caps(
         self, store: Store, address: Address
