@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shared.store import Store
     from shared.store.removals import Removals
     from shared.store.totals import Totals
+    from shared.web.network_bursts import NetworkBursts
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Dependencies:
 @dataclass(slots=True, kw_only=True)
 class SignDependencies(Dependencies):
     envelopes: "Envelopes"
+    network_bursts: "NetworkBursts"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,6 +86,7 @@ class CountDependencies(Dependencies):
 def sign() -> SignDependencies:
     """Wire sign. Raises ConfigurationError, like the others, where a setting or a campaign file is wrong."""
     from shared.queue.envelopes import Envelopes
+    from shared.web.network_bursts import NetworkBursts
 
     settings = environment.load(environment.SignSettings)
     queue = _queue(settings.queue, fails_fast=True)
@@ -93,6 +96,7 @@ def sign() -> SignDependencies:
         public_url=settings.public_url,
         campaigns=_live_campaigns(settings),
         envelopes=Envelopes(queue, settings.deliver_recipient),
+        network_bursts=NetworkBursts(settings.trusted_proxies),
     )
 
 

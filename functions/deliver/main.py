@@ -333,8 +333,7 @@ def _sealed(message: SubmissionMessage, domain: str | None) -> Submission:
 
     `domain`: the digest of the mail domain, which is kept of a submission with labels alone.
     """
-    labels = _labels(message)
-    sealer = deps.sealers[message.campaign]
+    sealer, labels = deps.sealers[message.campaign], _labels(message)
     contact = SealedContact(email=message.email, name=message.name, country=message.country, locale=message.locale)
     signature = SealedSignature(
         **contact.model_dump(),

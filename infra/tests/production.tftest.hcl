@@ -91,7 +91,7 @@ run "no_role_is_broader_than_listed" {
     error_message = "sign may do more in the spool than create"
   }
   assert {
-    condition     = toset(keys(google_cloud_tasks_queue_iam_member.enqueuer)) == toset(["sign/signatures", "deliver/signatures", "deliver/reminders", "confirm/presses"])
+    condition     = toset(keys(google_cloud_tasks_queue_iam_member.enqueuer)) == toset(["sign/signatures", "sign/reminders", "deliver/signatures", "deliver/reminders", "confirm/presses"])
     error_message = "a function enqueues where it has nothing to enqueue"
   }
 }
