@@ -267,7 +267,6 @@ def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> 
             password=settings.password(relay),
             mails_per_second=relay.mails_per_second,
             connections=relay.connections,
-            now=utc_now,
             tls_context=context if relay.starttls else None,
         )
         for relay in settings.relays
