@@ -28,6 +28,7 @@ from shared.errors import (
     InvalidToken,
     MailDeferred,
     MailRefused,
+    MailRejected,
     MailUnavailable,
     MailUnresolved,
     RetryTask,
@@ -60,8 +61,9 @@ REMIND_AFTER = timedelta(hours=24)
 SECOND_AFTER = timedelta(minutes=70)
 LINKS_TTL = timedelta(days=1)
 JITTER = timedelta(minutes=10)
-#: A task that failed to open this often becomes a dead letter: with backoff up to an hour, after about a day.
-MAX_ATTEMPTS_TO_OPEN = 30
+#: A task that could not be opened, or whose mail was rejected, so often becomes a dead letter: with backoff up to
+#: an hour, after about a day.
+MAX_ATTEMPTS = 30
 
 MailMessage = SubmissionMessage | LinksMessage | ReminderMessage
 
@@ -80,6 +82,9 @@ async def _open_and_process(request: Request, body: bytes) -> None:
     try:
         await _process(parse_message(deps.opener.open(parse_task(body).sealed)))
     except (Unopenable, InvalidToken) as error:
+        log.exception("unopenable_task", error, function="deliver", attempts=_attempts(request))
+        await _retry_or_dead_letter(request, body, error)
+    except MailRejected as error:
         await _retry_or_dead_letter(request, body, error)
 
 
@@ -237,6 +242,7 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
 
     Raises:
         RetryTask: the mail was not sent, or may not have been.
+        MailRejected: it was not, because the relay refuses its content.
         TryAgain: it was not, and no other can be.
     """
     mail = deps.composer.compose(
@@ -254,6 +260,9 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
     except MailUnavailable:
         await deps.store.settle(granted, sent=False)
         raise TryAgain from None
+    except MailRejected:
+        await deps.store.settle(granted, sent=False)
+        raise
     except MailDeferred:
         await deps.store.settle(granted, sent=False)
         raise RetryTask from None
@@ -305,19 +314,23 @@ def _sealed(message: SubmissionMessage) -> Submission:
     )
 
 
-async def _retry_or_dead_letter(request: Request, body: bytes, error: Unopenable | InvalidToken) -> None:
-    """Let the queue retry for a day, since a key or a revision may be about to arrive; then keep a dead letter.
+async def _retry_or_dead_letter(request: Request, body: bytes, error: Exception) -> None:
+    """Let the queue retry for a day, until there is a key, a revision or a relay for it; then keep a dead letter.
 
     Raises:
         RetryTask: the day is not over.
     """
-    retries = request.headers.get("x-cloudtasks-taskretrycount", "")
-    attempts = int(retries) if re.fullmatch("[0-9]{1,9}", retries) else 0
-    log.exception("unopenable_task", error, function="deliver", attempts=attempts)
-    if attempts < MAX_ATTEMPTS_TO_OPEN:
+    if _attempts(request) < MAX_ATTEMPTS:
         raise RetryTask
     task = request.headers.get("x-cloudtasks-taskname", "")
     await deps.store.add_dead_letter(task, body, type(error).__name__, deps.now())
+    log.event("dead_lettered", "ERROR", function="deliver", error=type(error).__name__)
+
+
+def _attempts(request: Request) -> int:
+    """Return how often the queue has tried this task before."""
+    retries = request.headers.get("x-cloudtasks-taskretrycount", "")
+    return int(retries) if re.fullmatch("[0-9]{1,9}", retries) else 0
 
 
 app = App(

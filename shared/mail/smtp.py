@@ -11,7 +11,7 @@ import aiosmtplib
 from aiosmtplib import SMTPException, SMTPRecipientRefused, SMTPResponseException
 
 from shared import log
-from shared.errors import MailDeferred, MailError, MailRefused, MailUnavailable, MailUnresolved
+from shared.errors import MailDeferred, MailError, MailRefused, MailRejected, MailUnavailable, MailUnresolved
 from shared.mail import Mail
 from shared.mail.message import ascii_recipient
 from shared.reference import mail_providers
@@ -90,6 +90,7 @@ class SmtpRelay:
             MailRefused: this recipient is refused for good.
             MailUnavailable: it was definitely not sent, and others would not be either.
             MailDeferred: it was definitely not sent, which concerns this mail alone.
+            MailRejected: the same, and the relay says that it never will be.
             MailUnresolved: it may or may not have been sent.
         """
         async with self._connection(mail) as connection:
@@ -182,7 +183,8 @@ class SmtpRelay:
         reply, provider = getattr(error, "code", None), mail_providers.provider_class(mail.to)
         kind = type(error).__name__
         log.event("mail_deferred", "WARNING", error=kind, reply=reply, provider=provider, relay=self.name)
-        return MailDeferred(kind)
+        is_final = isinstance(error, aiosmtplib.SMTPDataError) and error.code >= 500
+        return MailRejected(kind) if is_final else MailDeferred(kind)
 
     def _unavailable(self, error: Exception) -> MailUnavailable:
         self._failures += 1

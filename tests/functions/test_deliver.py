@@ -13,6 +13,7 @@ from shared.errors import (
     MailDeferred,
     MailError,
     MailRefused,
+    MailRejected,
     MailUnavailable,
     MailUnresolved,
     QueueUnavailable,
@@ -378,6 +379,20 @@ class TestRelay:
         response = await post_task(deployed, await body_of_next_task(deployed))
 
         assert response.status_code == status
+
+    async def test_a_mail_whose_content_is_refused_is_a_dead_letter_after_a_day(self, deployed: World) -> None:
+        """It is retried until then, as it may meet another relay; its address may be mailed again at once."""
+        deployed.functions["deliver"].deps.mailer = BrokenMailer(MailRejected("554"))
+        await deployed.sign()
+        body = await body_of_next_task(deployed)
+
+        answers = [await post_task(deployed, body, retries=retries) for retries in (0, 29, 30)]
+
+        assert [answer.status_code for answer in answers] == [409, 409, 204]
+        with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
+            assert database.execute("SELECT body, reason FROM dead_letters").fetchall() == [(body, "MailRejected")]
+        deployed.functions["deliver"].deps.mailer = deployed.outbox
+        assert (await deployed.sign_and_deliver()).to == "ann@example.org"
 
     async def test_what_no_relay_takes_is_mailed_as_soon_as_one_is_up_again(self, deployed: World) -> None:
         """The claim is released: no hour has to pass."""

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import trustme
 
-from shared.errors import MailDeferred, MailError, MailRefused, MailUnavailable, MailUnresolved
+from shared.errors import MailDeferred, MailError, MailRefused, MailRejected, MailUnavailable, MailUnresolved
 from shared.mail import Mail, smtp
 from shared.mail.message import build
 from shared.mail.smtp import SmtpRelay
@@ -328,8 +328,8 @@ class TestDoesNotSend:
         ({"at_mail": "451 4.3.0 later"}, MailUnavailable),
         ({"at_data": "451 4.3.0 later"}, MailDeferred),
         ({"at_data": "452 4.3.1 no space"}, MailDeferred),
-        ({"at_data": "554 5.6.0 looks like spam"}, MailDeferred),
-        ({"at_data": "550 5.1.1 {address}"}, MailDeferred),
+        ({"at_data": "554 5.6.0 looks like spam"}, MailRejected),
+        ({"at_data": "550 5.1.1 {address}"}, MailRejected),
         ({"at_data": "421 4.3.2 going down"}, MailUnavailable),
         ({"drops_at_rcpt": True}, MailUnavailable),
         ({"drops_at_data": True}, MailUnresolved),
