@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shared.stats.funnel import Funnel
     from shared.store import Store
     from shared.store.removals import Removals
+    from shared.web.callers import Callers
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class DeliverDependencies(Dependencies):
     mailer: "Mailer"
     sweeper: "Sweeper | None"
     removals: "Removals | None"
+    callers: "Callers | None"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,6 +125,7 @@ def deliver() -> DeliverDependencies:
         mailer=_mailer(settings.mail),
         sweeper=_sweeper(settings.spool, queue) if settings.spool else None,
         removals=_removals(settings.spool) if settings.spool else None,
+        callers=_callers(settings),
     )
 
 
@@ -246,6 +249,15 @@ def _removals(settings: environment.SpoolSettings) -> "Removals":
     from shared.store.firestore_removals import FirestoreRemovals
 
     return FirestoreRemovals(settings.spool_project, settings.spool_database)
+
+
+def _callers(settings: environment.DeliverSettings) -> "Callers | None":
+    """Without accounts nobody is checked, as where the queue is on the same machine and sends no token."""
+    if not settings.deliver_callers or isinstance(settings.queue, environment.LocalQueueSettings):
+        return None
+    from shared.web.callers import Callers
+
+    return Callers(settings.deliver_callers, settings.queue.deliver_audience, utc_now)
 
 
 def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> "Mailer":

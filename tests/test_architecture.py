@@ -35,6 +35,7 @@ ADAPTERS = {
     "shared.store.firestore",
     "shared.store.firestore_removals",
     "shared.store.sqlite",
+    "shared.web.callers",
 }
 #: What only adapters may import; a vendor's other packages are imported through these.
 VENDORS = ("google", "grpc", "aiosmtplib", "smtplib", "sqlite3", "httpx", "requests", "urllib.request")

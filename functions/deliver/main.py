@@ -6,6 +6,7 @@ backoff:
 - 409 for what concerns this task alone: its recipient is greylisted, nobody can open it, this revision does not
   know its campaign. A 429 or 503 would make Cloud Tasks slow down the whole queue
   (https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#HttpRequest).
+- 403 for a caller that may not call: the queue retries that, too.
 - 503 where that is right, because the next task would fare no better: the store is down, every relay is, or Cloud
   Tasks takes no reminder.
 """
@@ -50,7 +51,7 @@ from shared.reference import mail_providers
 from shared.stats.funnel import Stage
 from shared.store.entities import Confirmed, Defer, GrantMail, MailDecision, MailKind, Point, Skip, Submission
 from shared.store.removals import Removal, expiry
-from shared.web.app import App, Route
+from shared.web.app import App, Handler, Route
 from shared.web.call import Call
 from shared.web.routes import DeliverPath
 
@@ -66,6 +67,17 @@ JITTER = timedelta(minutes=10)
 MAX_ATTEMPTS = 30
 
 MailMessage = SubmissionMessage | LinksMessage | ReminderMessage
+
+
+def _for_callers(handler: Handler) -> Handler:
+    """Answer 403 to those who may not call, see `Callers`."""
+
+    async def answer(call: Call) -> Response:
+        if deps.callers and not await deps.callers.admits(call.request.headers.get("authorization", "")):
+            return Response(status_code=HTTPStatus.FORBIDDEN)
+        return await handler(call)
+
+    return answer
 
 
 async def post_task(call: Call) -> Response:
@@ -337,10 +349,10 @@ app = App(
     "deliver",
     deps,
     [
-        Route(DeliverPath.TASK, {"POST": post_task}),
-        Route(DeliverPath.SWEEP, {"POST": post_sweep}),
-        Route(DeliverPath.SNAPSHOT, {"POST": post_snapshot}),
-        Route(DeliverPath.FOLD, {"POST": post_fold}),
+        Route(DeliverPath.TASK, {"POST": _for_callers(post_task)}),
+        Route(DeliverPath.SWEEP, {"POST": _for_callers(post_sweep)}),
+        Route(DeliverPath.SNAPSHOT, {"POST": _for_callers(post_snapshot)}),
+        Route(DeliverPath.FOLD, {"POST": _for_callers(post_fold)}),
     ],
 )
 runtime.finish_startup()

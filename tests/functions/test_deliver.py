@@ -22,9 +22,14 @@ from shared.errors import (
 from shared.models.messages import DeferredPress, SubmissionMessage
 from shared.store.documents import SIGNATURE
 from shared.store.entities import PENDING_TTL, TASK_TTL
+from shared.web.callers import Callers
+from shared.web.routes import DeliverPath
 from tests.support.deployment import CAMPAIGN, LINKS, BrokenMailer, BrokenQueue, World
+from tests.support.oidc import checked_by_cloud_run, claims
 
 HOUR = timedelta(hours=1)
+QUEUE_ACCOUNT = "queue@p.iam.gserviceaccount.com"
+AUDIENCE = "https://deliver.example.org"
 DAY = timedelta(days=1)
 SECONDS_LATER = timedelta(seconds=30)
 
@@ -55,6 +60,19 @@ async def body_of_next_task(deployed: World) -> bytes:
     assert lease
     await deployed.queue.done(lease)
     return lease.body
+
+
+@pytest.mark.parametrize("path", DeliverPath)
+async def test_answers_callers_alone_where_they_are_named(deployed: World, path: str) -> None:
+    """The queue and the scheduler, by their tokens; all others are refused, before anything is read."""
+    deployed.functions["deliver"].deps.callers = Callers([QUEUE_ACCOUNT], AUDIENCE, lambda: deployed.now)
+    token = checked_by_cloud_run(claims(QUEUE_ACCOUNT, AUDIENCE))
+
+    refused = await deployed.client.post(path, content=b"{}")
+    admitted = await deployed.client.post(path, content=b"{}", headers={"Authorization": token})
+
+    assert refused.status_code == 403
+    assert admitted.status_code == (409 if path == DeliverPath.TASK else 204)  # what is no task is retried
 
 
 class TestMail:
