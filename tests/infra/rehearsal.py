@@ -215,8 +215,9 @@ async def deploy(
         for name in environments:
             start(name)
         public = httpx.AsyncClient(transport=paths, base_url=given["public_url"], timeout=30)
+        swapped = plan["variables"]["project"]["value"], environments["deliver"]["FIRESTORE_PROJECT"]
         jobs = {
-            job["name"]: _call(job["http_target"][0])
+            job["name"]: _call(job["http_target"][0], swapped)
             for job in terraform.resources(plan, "google_cloud_scheduler_job")
         }
         settings = {name: value for name, value in environments["deliver"].items() if name != "SSL_CERT_FILE"}
@@ -224,6 +225,8 @@ async def deploy(
         yield Deployment(public, tasks, post, jobs, settings, processes, start, logs)
 
 
-def _call(target: Mapping[str, Any]) -> tuple[str, str]:
+def _call(target: Mapping[str, Any], swapped: tuple[str, str]) -> tuple[str, str]:
+    """`swapped`: the project that was planned, and the one here."""
     [token] = target["oidc_token"]
-    return target["uri"], checked_by_cloud_run(claims(token["service_account_email"], token["audience"]))
+    account = token["service_account_email"].replace(*swapped)
+    return target["uri"], checked_by_cloud_run(claims(account, token["audience"]))
