@@ -22,7 +22,7 @@ from desk.keys.prove import prove
 from desk.rights.access import access
 from desk.rights.erase import erase
 from desk.settings import use_deployment
-from desk.signatures import paper
+from desk.signatures import paper, screen
 from desk.signatures.export import export
 from desk.signatures.hand_over import hand_over
 from desk.signatures.open import open_export
@@ -80,6 +80,7 @@ app.command(rich_help_panel="Signers' rights")(erase)
 app.command(rich_help_panel="Deployment")(backup)
 app.command(rich_help_panel="Deployment")(move)
 app.add_typer(paper.app, name="offline", rich_help_panel="Counting")
+app.add_typer(screen.app, name="screen", rich_help_panel="Counting")
 
 campaign = typer.Typer(help="Campaign files, and what changes without a deployment.", no_args_is_help=True)
 campaign.command("new")(new_campaign)

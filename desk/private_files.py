@@ -27,7 +27,7 @@ def create_folder(folder: Path, but: str | None = None) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(file.name != but for file in folder.iterdir()):
-            raise CommandError(f"{folder} is not empty: choose another folder with --to, or delete it.")
+            raise CommandError(f"{folder} is not empty: choose another folder, or delete it.")
     except OSError as error:
         raise CommandError(f"{folder} cannot be made: {error.strerror}.") from None
 

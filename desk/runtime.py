@@ -8,7 +8,6 @@ from desk.settings import (
     BackupSettings,
     DeskSettings,
     MoveSettings,
-    RestoreSettings,
     RightsSettings,
     load_for_desk,
 )
@@ -16,7 +15,7 @@ from desk.store.cloud_tasks_list import CloudTasksList
 from desk.store.firestore import FirestoreMaintenance
 from desk.store.firestore_import import FirestoreImport
 from desk.store.firestore_tasks import FirestoreTasks
-from desk.store.maintenance import Maintenance, Restorable
+from desk.store.maintenance import Maintenance
 from desk.store.server_copy import copy_server
 from desk.store.server_files import ServerFiles
 from desk.store.sqlite import SqliteMaintenance
@@ -37,20 +36,27 @@ from shared.settings import (
     CloudTasksSettings,
     FirestoreSettings,
     LocalQueueSettings,
+    SpoolSettings,
     SqliteSettings,
     split_keys,
 )
 from shared.store.firestore import DEAD_LETTERS
 from shared.store.firestore_removals import FirestoreRemovals
+from shared.store.firestore_totals import FirestoreTotals
 from shared.store.removals import Removals
+from shared.store.totals import Totals
 
 
 @dataclass(slots=True, kw_only=True)
 class Desk:
-    """What the organisers' commands are given. `place`: where the records are, in words."""
+    """What the organisers' commands are given. `place`: where the records are, in words.
+
+    `totals`: None where there is no spool.
+    """
 
     campaigns: Mapping[str, Campaign]
     maintenance: Maintenance
+    totals: Totals | None
     place: str
     is_local: bool
 
@@ -77,7 +83,7 @@ class Rights(Desk):
 class Restoration:
     """To finish the restore of a database. `source`: another one of the project, to copy from."""
 
-    maintenance: Restorable
+    maintenance: Maintenance
     place: str
     source: Maintenance | None
     removals: Removals
@@ -111,6 +117,7 @@ def desk() -> Desk:
     return Desk(
         campaigns=campaigns,
         maintenance=maintenance,
+        totals=_totals(settings.spool),
         place=place,
         is_local=isinstance(settings.store, SqliteSettings),
     )
@@ -129,6 +136,7 @@ def rights() -> Rights:
     return Rights(
         campaigns=campaigns,
         maintenance=maintenance,
+        totals=_totals(spool),
         place=place,
         is_local=isinstance(settings.store, SqliteSettings),
         broken=broken,
@@ -147,7 +155,7 @@ def restoration(source: str | None) -> Restoration:
     Raises:
         ConfigurationError: no deployment is named whose backups Google restores.
     """
-    settings = load_for_desk(RestoreSettings)
+    settings = load_for_desk(DeskSettings)
     store, spool = settings.store, settings.spool
     if not isinstance(store, FirestoreSettings) or spool is None:
         raise ConfigurationError(
@@ -236,6 +244,10 @@ def _task_lists(settings: RightsSettings) -> Iterator[tuple[str, TaskList]]:
     if spool := settings.spool:
         place = f"the spool in {spool.spool_database} of project {spool.spool_project}"
         yield place, FirestoreTasks(spool.spool_project, spool.spool_database, COLLECTION)
+
+
+def _totals(spool: SpoolSettings | None) -> Totals | None:
+    return FirestoreTotals(spool.spool_project, spool.spool_database) if spool else None
 
 
 def _dead_letters(settings: FirestoreSettings | SqliteSettings) -> TaskList:

@@ -30,11 +30,6 @@ class DeskSettings(CampaignSettings):
     """What the desk needs to read and repair the store; it holds no secret."""
 
     store: StoreSettings
-
-
-class RestoreSettings(DeskSettings):
-    """What the desk needs to finish the restore of a database; it holds no secret."""
-
     spool: SpoolSettings | None = None
 
 
@@ -59,7 +54,6 @@ class RightsSettings(DeskSettings):
         QueueListSettings | LocalQueueSettings,
         Field(discriminator="tasks", description="which queue: cloud_tasks or local"),
     ]
-    spool: SpoolSettings | None = None
     pepper: Secret = Field(description="deliver's secret under which addresses are digested")
     deliver_identities: Keys = Field(description="deliver's age identities, which open what waits in the queue")
     local_folder: Path | None = Field(default=None, description="where a local run keeps its outbox")

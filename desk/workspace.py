@@ -46,6 +46,8 @@ async def open_campaign(campaign: str) -> AsyncIterator[tuple[Campaign, Desk]]:
         yield desk.campaigns[campaign], desk
     finally:
         desk.maintenance.close()
+        if desk.totals:
+            desk.totals.close()
 
 
 async def change_overlay(campaign: str, change: Callable[[Overlay, Campaign], Overlay]) -> tuple[Overlay, str]:

@@ -147,6 +147,16 @@ locals {
       EOT
       for   = "120s"
     }
+    count-fell = {
+      to      = "page"
+      summary = "The total has fallen by more than withdrawals explain: the database is empty, older or damaged."
+      # deliver looks every ten minutes, and says so each time until the total is right or was accepted; count says it
+      # once. One line is enough: with an empty database every link in a mail is answered as one that has expired.
+      query = <<-EOT
+        sum by (campaign) (increase(logging_googleapis_com:user_count_fell{monitored_resource="cloud_run_revision"}[25m])) > 0
+      EOT
+      for   = "0s"
+    }
 
     unexpected = {
       to      = "mail"

@@ -19,6 +19,7 @@ locals {
     desk          = { database = local.database, expires = false }
     spool         = { database = google_firestore_database.spool.name, expires = false }
     removals      = { database = google_firestore_database.spool.name, expires = true }
+    totals        = { database = google_firestore_database.spool.name, expires = false }
   }
 
   # Firestore's multi-region in the European Union, in Belgium and the Netherlands, wherever the functions are: what was
@@ -55,7 +56,8 @@ import {
 }
 
 # While Cloud Tasks is away. A database of its own, because roles are given per database: sign may only create in it.
-# Beside the spool it keeps notes of what was withdrawn or erased, which a restore of the signatures must not undo.
+# Beside the spool it keeps notes of what was withdrawn or erased, which a restore of the signatures must not undo, and
+# the last total of each campaign, by which it shows that the signatures came back empty or older.
 resource "google_firestore_database" "spool" {
   name             = "spool"
   location_id      = local.firestore_location

@@ -111,6 +111,11 @@ locals {
       labels = ["campaign"]
       why    = "Times that count served an old total"
     }
+    count_fell = {
+      filter = "jsonPayload.event=\"count_fell\""
+      labels = ["campaign"]
+      why    = "Looks at a total that had fallen by more than withdrawals explain"
+    }
     history_is_stale = {
       filter = "jsonPayload.event=\"history_is_stale\""
       labels = ["campaign"]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shared.stats.funnel import Funnel
     from shared.store import Store
     from shared.store.removals import Removals
+    from shared.store.totals import Totals
     from shared.web.callers import Callers
 
 
@@ -64,6 +65,7 @@ class DeliverDependencies(Dependencies):
     mailer: "Mailer"
     sweeper: "Sweeper | None"
     removals: "Removals | None"
+    totals: "Totals | None"
     callers: "Callers | None"
 
 
@@ -125,6 +127,7 @@ def deliver() -> DeliverDependencies:
         mailer=_mailer(settings.mail),
         sweeper=_sweeper(settings.spool, queue) if settings.spool else None,
         removals=_removals(settings.spool) if settings.spool else None,
+        totals=_totals(settings.spool) if settings.spool else None,
         callers=_callers(settings),
     )
 
@@ -249,6 +252,12 @@ def _removals(settings: environment.SpoolSettings) -> "Removals":
     from shared.store.firestore_removals import FirestoreRemovals
 
     return FirestoreRemovals(settings.spool_project, settings.spool_database)
+
+
+def _totals(settings: environment.SpoolSettings) -> "Totals":
+    from shared.store.firestore_totals import FirestoreTotals
+
+    return FirestoreTotals(settings.spool_project, settings.spool_database)
 
 
 def _callers(settings: environment.DeliverSettings) -> "Callers | None":

@@ -34,6 +34,7 @@ ADAPTERS = {
     "shared.databases.sqlite",
     "shared.store.firestore",
     "shared.store.firestore_removals",
+    "shared.store.firestore_totals",
     "shared.store.sqlite",
     "shared.web.callers",
 }

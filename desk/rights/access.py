@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.private_files import create_private
 from desk.rights.address import Email, OnlyCampaign, parse_address
 from desk.rights.receipt import DEAD_LETTERS, file_state, unopened_lines
-from desk.rights.search import closing, find_campaigns, find_tasks, load_rights, task_places
+from desk.rights.search import TaskSearch, closing, find_campaigns, load_rights, search_progress, task_places
 from desk.runtime import Rights
 from desk.store.maintenance import Found
 from desk.terminal.output import out, print_warning
@@ -62,21 +63,31 @@ async def _look_up(
     """Report what each campaign keeps of an address, if anything; and how many tasks nobody can open, by place."""
     async with closing(rights):
         known = await find_campaigns(rights, only)
-        tasks = {name: await find_tasks(rights, place, email, only) for name, place in task_places(rights).items()}
+        waiting, dead_letters, unopened = await _count_tasks(rights, email, only)
         reports = []
-        for campaign in sorted({*known, *(campaign for each in tasks.values() for campaign in each.names)}):
-            numbers = {name: len(each.names.get(campaign, ())) for name, each in tasks.items()}
-            dead_letters = numbers.pop(DEAD_LETTERS)
-            waiting = sum(numbers.values())
+        for campaign in sorted({*known, *waiting, *dead_letters}):
             address = rights.digester.address(campaign, email)
             # What is stored nowhere but in a queue needs no look into the store, whatever its name is.
             found = await rights.maintenance.find(address) if campaign in known else Found(None, Mailbox())
             note = await rights.removals.find(campaign, address.digest) if rights.removals else None
-            if found or waiting or dead_letters or note:
+            tasks = {"waiting_in_the_queue": waiting[campaign], "put_aside": dead_letters[campaign]}
+            if found or any(tasks.values()) or note:
                 report = _report(rights, campaign, found, opener)
-                numbered = {"waiting_in_the_queue": waiting, "put_aside": dead_letters}
-                reports.append({**report, **numbered, "note_of_removal": _note_of_removal(note)})
-        return reports, {name: each.unopened for name, each in tasks.items()}
+                reports.append({**report, **tasks, "note_of_removal": _note_of_removal(note)})
+        return reports, unopened
+
+
+async def _count_tasks(
+    rights: Rights, email: str, only: str | None
+) -> tuple[Counter[str], Counter[str], Mapping[str, int]]:
+    """Count the tasks of an address by campaign: waiting and dead letters; and those nobody can open, by place."""
+    search = TaskSearch(rights, [email], only)
+    waiting, dead_letters = Counter[str](), Counter[str]()
+    with search_progress() as progress:
+        for place in task_places(rights):
+            tasks = await search.find(place, progress)
+            (dead_letters if place == DEAD_LETTERS else waiting).update(task.campaign for task in tasks)
+    return waiting, dead_letters, search.unopened
 
 
 def _report(rights: Rights, campaign: str, found: Found, opener: Opener | None) -> dict[str, Any]:
@@ -139,6 +150,8 @@ def _submission(submission: Submission, opener: Opener | None, file: Campaign | 
         "source": submission.source,
         "locale": submission.locale,
         "mail_provider": submission.mailbox_class,
+        "signs_of_a_bot": submission.labels,
+        "digest_of_the_mail_domain": submission.domain,
         "newsletter": submission.newsletter,
         "consent_version": submission.consent_version,
         "consent": consent or "a text that the campaign's file does not hold any more",

@@ -1,5 +1,7 @@
 """The arguments of `undersign access` and `erase`: whose address, and in which campaign."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,14 +14,13 @@ from shared.models.fields import check_email
 #: In place of an address.
 _ASK = "-"
 
-Email = Annotated[
-    str,
-    typer.Argument(
-        metavar="ADDRESS",
-        help=f"The email address, as the person writes it. {_ASK} asks for it, or reads it from standard input, "
-        "so that it stands neither in the history of the shell nor in the list of processes.",
-    ),
-]
+_ARGUMENT = typer.Argument(
+    metavar="ADDRESS",
+    help=f"The email address, as the person writes it. {_ASK} asks for it, or reads it from standard input, "
+    "so that it stands neither in the history of the shell nor in the list of processes.",
+)
+Email = Annotated[str, _ARGUMENT]
+EmailOrNone = Annotated[str | None, _ARGUMENT]
 OnlyCampaign = Annotated[str | None, typer.Option("--campaign", help="In this campaign only; by default in all.")]
 
 
@@ -32,10 +33,31 @@ def parse_address(given: str) -> str:
     if given == _ASK:
         missing = "There is no terminal to ask for the address at, and none on standard input."
         given = prompts.ask("The email address", missing)
-    email = given.strip()
+    return _check(given)
+
+
+def read_addresses(file: Path) -> Mapping[str, int]:
+    """Read a file with one email address on each line; return the number of the line by address.
+
+    Raises:
+        CommandError: a line holds something else, or none holds an address.
+    """
+    lines = dict[str, int]()
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+        if line.strip():
+            try:
+                lines.setdefault(_check(line), number)
+            except CommandError as error:
+                raise CommandError(f"{file}:{number}: {error}") from None
+    if not lines:
+        raise CommandError(f"{file} holds no address.")
+    return lines
+
+
+def _check(given: str) -> str:
     try:
-        return check_email(email)
+        return check_email(given.strip())
     except PydanticCustomError:
         raise CommandError(
-            f"{email} is no email address: write it as the person does, as in ann@example.org"
+            f"{given.strip()} is no email address: write it as the person does, as in ann@example.org"
         ) from None

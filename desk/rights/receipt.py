@@ -10,7 +10,8 @@ from desk.store.maintenance import Found
 from desk.terminal.output import pluralize
 from shared.campaigns.model import Campaign
 from shared.errors import Unavailable
-from shared.store.entities import TOMBSTONE_TTL, Status
+from shared.store.entities import TOMBSTONE_TTL
+from shared.store.tally import numbers_of
 
 #: The name, in receipts, of the tasks that nobody could open; the store keeps each for as long as a tombstone.
 DEAD_LETTERS = "the tasks that were put aside"
@@ -33,8 +34,8 @@ class Removed:
 
 
 @dataclass(slots=True)
-class Erasure:
-    """One run of `undersign erase`.
+class Run:
+    """One run of `undersign erase`: what the receipts of all its addresses say.
 
     `campaigns`: those whose files load; `broken`: those whose files do not. `places`: that are searched.
     """
@@ -46,21 +47,30 @@ class Erasure:
     begun: bool = False
     #: The last step was reached.
     ended: bool = False
-    mails: int = 0
     #: Tasks that could not be opened, so that nobody knows whom they concern, by place.
-    unopened: dict[str, int] = field(default_factory=dict)
-    #: What was found, and may be gone or not, because the database did not answer.
-    doubtful: dict[str, Found] = field(default_factory=dict)
+    unopened: Mapping[str, int] = field(default_factory=dict)
     #: Why, by what did not succeed when it was last tried.
     failed: dict[str, str] = field(default_factory=dict)
     #: The same for places in which traces are left of what was removed.
     traces: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Erasure:
+    """What a run has removed of one address."""
+
+    run: Run
+    mails: int = 0
+    #: What was found, and may be gone or not, because the database did not answer.
+    doubtful: dict[str, Found] = field(default_factory=dict)
+    #: Why, by what did not succeed for this address when it was last tried.
+    failed: dict[str, str] = field(default_factory=dict)
     _removed: dict[str, Removed] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
         """Return whether nothing is left to be done."""
-        return self.ended and not self.failed and not self.traces
+        return self.run.ended and not self.run.failed and not self.run.traces and not self.failed
 
     def of(self, campaign: str) -> Removed:
         """Return what is gone in a campaign, to be added to."""
@@ -69,7 +79,7 @@ class Erasure:
     def receipt(self, now: datetime) -> str:
         """Return the receipt to give to the person. It holds neither the address nor anything made from it."""
         lines = [f"Erasure of personal data (GDPR, Article 17), {now:%Y-%m-%d %H:%M} UTC, receipt {uuid.uuid4()}"]
-        lines += [f"Searched: {'; '.join(self.places)}.", ""]
+        lines += [f"Searched: {'; '.join(self.run.places)}.", ""]
         removed = {campaign: each for campaign, each in self._removed.items() if each}
         for campaign, each in removed.items():
             lines += self._removed_lines(campaign, each, now)
@@ -79,15 +89,15 @@ class Erasure:
             )
         if not removed and not self.mails:
             lines.append("Nothing was kept of this address." if self.is_whole else "Nothing was found to remove.")
-        lines += unopened_lines(self.unopened, now)
+        lines += unopened_lines(self.run.unopened, now)
         return "\n".join([*lines, *self._left_lines()])
 
     def _removed_lines(self, campaign: str, removed: Removed, now: datetime) -> Iterable[str]:
-        known = self.campaigns.get(campaign)
-        yield f"Campaign {campaign}{'' if known else f', whose file {file_state(campaign, self.broken)}'}:"
+        known = self.run.campaigns.get(campaign)
+        yield f"Campaign {campaign}{'' if known else f', whose file {file_state(campaign, self.run.broken)}'}:"
         for found in removed.records:
             if signature := found.signature:
-                taken_off = ", and taken off the count" if signature.status is Status.CONFIRMED else ""
+                taken_off = ", and taken off the count" if numbers_of(signature) else ""
                 yield f"  - the {signature.status} signature was removed{taken_off}"
             if found.mailbox.claims:
                 yield f"  - the record of {pluralize(len(found.mailbox.claims), 'mail')} was removed"
@@ -109,20 +119,21 @@ class Erasure:
 
     def _left_lines(self) -> Iterable[str]:
         """Yield what is still to be done."""
-        for place, why in self.traces.items():
+        for place, why in self.run.traces.items():
             yield (
                 f"What was removed has left traces in {place}, until this command has run through. As a rule "
                 f"another program is reading there, and will have read it all before long ({why})."
             )
-        if not self.failed and self.ended:
+        failed = {**self.run.failed, **self.failed}
+        if not failed and self.run.ended:
             return
         yield "NOT finished, run the same command again:"
-        for what, why in self.failed.items():
+        for what, why in failed.items():
             yield f"  - {what}: {why}"
         for campaign, found in self.doubtful.items():
             kept = f"the {found.signature.status} signature" if found.signature else "the record of mails"
             yield f"  - campaign {campaign}: {kept} was found, and may be there still"
-        if not self.ended:
+        if not self.run.ended:
             yield "  - it was broken off"
 
 

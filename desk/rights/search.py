@@ -5,26 +5,30 @@ deliver, so its identity is needed, too. Both are in Secret Manager; the person 
 allowed to read them.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from desk import runtime
 from desk.errors import CommandError
 from desk.rights.receipt import DEAD_LETTERS
 from desk.runtime import Rights
-from desk.terminal.output import print_note, print_warning
+from desk.terminal.output import errors, print_note, print_warning
+from desk.terminal.progress import progress_bar
 from shared.errors import Unopenable
 from shared.models.messages import Message, parse_message, parse_task
 from shared.queue import TaskList
 
 
 @dataclass(frozen=True, slots=True)
-class FoundTasks:
-    """Tasks of one place that concern an address: names by campaign. `unopened`: how many nobody can open."""
+class FoundTask:
+    """A task that concerns an address."""
 
-    names: Mapping[str, Sequence[str]]
-    unopened: int
+    name: str
+    campaign: str
+    email: str
 
 
 def load_rights() -> Rights:
@@ -74,28 +78,68 @@ async def find_campaigns(rights: Rights, only: str | None) -> Sequence[str]:
     return known if only is None else [only]
 
 
-async def find_tasks(rights: Rights, place: TaskList, email: str, only: str | None) -> FoundTasks:
-    """Find the tasks of one place that concern an address."""
-    names, unopened = dict[str, list[str]](), 0
-    async for name, body in place.tasks():
+@contextmanager
+def search_progress() -> Iterator[Callable[[], None]]:
+    """Show at a terminal how many tasks were searched, on standard error; yield what to call for each."""
+    with progress_bar(errors) as bar:
+        task = bar.add_task("Searching tasks", total=None)
+        yield lambda: bar.advance(task)
+
+
+class TaskSearch:
+    """Finds the tasks of some addresses, wherever they wait.
+
+    Opening a task is what takes long, so each is opened once, however many addresses are looked for, and however
+    often a place is searched: a task never changes.
+    """
+
+    def __init__(self, rights: Rights, emails: Collection[str], only: str | None) -> None:
+        self._rights = rights
+        self._emails = emails
+        self._only = only
+        #: Of each campaign, the addresses by digest.
+        self._wanted = dict[str, Mapping[str, str]]()
+        #: By place, the tasks that were opened and concern none of the addresses.
+        self._others = defaultdict[str, set[str]](set)
+        #: How many tasks nobody can open, by place.
+        self.unopened = Counter[str]()
+
+    async def find(self, place: str, progress: Callable[[], None]) -> Sequence[FoundTask]:
+        """Find the tasks of one place that concern one of the addresses; `progress` is called for each task."""
+        others, found = self._others[place], list[FoundTask]()
+        async for name, body in task_places(self._rights)[place].tasks():
+            progress()
+            if name in others:
+                continue
+            if task := self._open(place, name, body):
+                found.append(task)
+            else:
+                others.add(name)
+        return found
+
+    def _open(self, place: str, name: str, body: bytes) -> FoundTask | None:
+        """Return the task if it concerns one of the addresses."""
         try:
-            message = parse_message(rights.opener.open(parse_task(body).sealed))
+            message = parse_message(self._rights.opener.open(parse_task(body).sealed))
         except Unopenable:
-            unopened += 1
-            continue
-        campaign = _campaign_of(message)
-        if only in {None, campaign} and _is_about(rights, message, campaign, email):
-            names.setdefault(campaign, []).append(name)
-    return FoundTasks(names, unopened)
+            self.unopened[place] += 1
+            return None
+        campaign, digest = self._whose(message)
+        if self._only not in {None, campaign}:
+            return None
+        email = self._addresses(campaign).get(digest)
+        return FoundTask(name, campaign, email) if email else None
 
+    def _whose(self, message: Message) -> tuple[str, str]:
+        """Return the campaign and the digest of the address that a message concerns."""
+        if message.kind == "press":
+            # A token begins with both, in clear (shared/crypto/tokens.py).
+            campaign, digest, *_ = [*message.token.split("~"), ""]
+            return campaign, digest
+        return message.campaign, self._rights.digester.address(message.campaign, message.email).digest
 
-def _campaign_of(message: Message) -> str:
-    # A token begins with its campaign, in clear (shared/crypto/tokens.py).
-    return message.token.partition("~")[0] if message.kind == "press" else message.campaign
-
-
-def _is_about(rights: Rights, message: Message, campaign: str, email: str) -> bool:
-    digest = rights.digester.address(campaign, email).digest
-    if message.kind == "press":
-        return digest in message.token
-    return rights.digester.address(campaign, message.email).digest == digest
+    def _addresses(self, campaign: str) -> Mapping[str, str]:
+        if campaign not in self._wanted:
+            digest = partial(self._rights.digester.address, campaign)
+            self._wanted[campaign] = {digest(email).digest: email for email in self._emails}
+        return self._wanted[campaign]

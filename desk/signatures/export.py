@@ -2,8 +2,10 @@
 
 A line of `signatures.ndjson` is {"id", "confirmed_at", "sealed"}: a random id, when the button was pressed, and an
 age file in base64 that the campaign's keys open. `partner-<slug>.ndjson` holds the same for a partner with a key
-of its own: only those who said yes to its news, sealed to that key. So long as there is an `unfinished.json`, the
-export is not whole, and the same command goes on where it stopped.
+of its own: only those who said yes to its news, sealed to that key. `held.ndjson` holds the same of signatures
+that are held, for the organisers to look at: they are in no other file and no number. Those that were dropped are
+left out. So long as there is an `unfinished.json`, the export is not whole, and the same command goes on where it
+stopped.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ from pydantic import AwareDatetime, BaseModel, Field, NonNegativeInt, Validation
 from desk import private_files
 from desk.errors import CommandError
 from desk.signatures.offline_page import page
-from desk.terminal.output import out, pluralize, print_text
+from desk.terminal.output import out, pluralize, print_text, print_warning
 from desk.terminal.progress import progress_bar
 from desk.workspace import CampaignId, open_campaign
 from shared.campaigns.model import Campaign
@@ -32,13 +34,14 @@ from shared.models.sealed import CountryCode, PartnerSlug, Text
 from shared.store.entities import Signature, Status
 
 SIGNATURES = "signatures.ndjson"
+HELD = "held.ndjson"
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"
 #: Lies in the folder for as long as an export writes to it.
 LOCK = "export.lock"
 
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-_File = Annotated[str, Field(pattern=rf"^(signatures|partner-{SLUG})\.ndjson$")]
+_File = Annotated[str, Field(pattern=rf"^(signatures|held|partner-{SLUG})\.ndjson$")]
 
 
 class _Untrusted(BaseModel, extra="forbid", hide_input_in_errors=True):
@@ -51,6 +54,14 @@ class PartnerFile(_Untrusted):
     file: str
     sha256: _Sha256
     contacts: NonNegativeInt
+
+
+class HeldFile(_Untrusted):
+    """Signatures that are held: confirmed, and not counted."""
+
+    file: Annotated[str, Field(pattern=r"^held\.ndjson$")]
+    sha256: _Sha256
+    signatures: NonNegativeInt
 
 
 class ConsentText(_Untrusted):
@@ -77,6 +88,7 @@ class Manifest(_Untrusted):
     by_country: dict[CountryCode, NonNegativeInt]
     by_partner: dict[PartnerSlug, NonNegativeInt]
     partners: dict[PartnerSlug, PartnerFile]
+    held: HeldFile | None = None
     consents: tuple[ConsentText, ...] = ()
 
     @model_validator(mode="after")
@@ -97,6 +109,7 @@ class Unfinished(_Untrusted):
     as_of: AwareDatetime
     after: str = ""
     signatures: NonNegativeInt = 0
+    held: NonNegativeInt = 0
     by_country: Counter[CountryCode] = Counter()
     by_partner: Counter[PartnerSlug] = Counter()
     contacts: Counter[PartnerSlug] = Counter()
@@ -125,6 +138,10 @@ def export(
         page=folder / page.NAME,
         manifest=folder / MANIFEST,
     )
+    if manifest.held:
+        print_warning(
+            f"Not among them: {manifest.held.signatures:,} that are held. To look at them, open {folder / HELD}."
+        )
 
 
 async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
@@ -186,20 +203,24 @@ class Export(ExitStack):
             opened.push(self)
             for name in self._state.sizes.keys() | {SIGNATURES}:
                 self._file(name)
-            for file in self._folder.glob(partner_file("*")):
+            for file in (*self._folder.glob(partner_file("*")), *self._folder.glob(HELD)):
                 if file.name not in self._files:  # begun by a process that was killed before it had kept a line
                     file.unlink()
             opened.pop_all()
         return self
 
     def add(self, signature: Signature) -> None:
-        """Write a signature, if it was confirmed by `as_of`."""
+        """Write a signature, if it was confirmed by `as_of` and not dropped."""
         state = self._state
         at = signature.confirmed_at
-        if signature.status is not Status.CONFIRMED or not at or at > state.as_of:
+        if signature.status not in {Status.CONFIRMED, Status.HELD} or not at or at > state.as_of:
             return
         [kept] = signature.submissions
         common = {"id": kept.id, "confirmed_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+        if signature.status is Status.HELD:
+            self._write(HELD, common, kept.sealed)
+            state.held += 1
+            return
         self._write(SIGNATURES, common, kept.sealed)
         state.signatures += 1
         state.by_country[kept.country] += 1
@@ -280,6 +301,9 @@ def _finish(folder: Path, state: Unfinished, consents: tuple[ConsentText, ...]) 
             )
             for partner, contacts in sorted(state.contacts.items())
         },
+        held=HeldFile(file=HELD, sha256=_sha256(folder / HELD, state.held), signatures=state.held)
+        if state.held
+        else None,
         consents=consents,
     )
     private_files.replace(folder / MANIFEST, manifest.model_dump_json(indent=2))

@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from desk.errors import CommandError, validate
+from desk.signatures.export import HELD
 from desk.signatures.open import Opened
 from desk.terminal.output import out
 from desk.workspace import CampaignId, change_overlay
@@ -28,6 +29,10 @@ def hand_over(
     opened = _read_manifest(manifest)
     if opened.campaign != campaign:
         raise CommandError(f"{manifest} is of {opened.campaign or 'no campaign'}, not of {campaign}.")
+    if opened.source == HELD:
+        raise CommandError(
+            f"{manifest} is of signatures that are held, which are not counted: release them first."
+        )
     file = file or next((name for name in opened.files if Path(name).stem == "signatures"), "signatures.csv")
     if file not in opened.files:
         raise CommandError(f"{manifest} names no {file}. It names: {', '.join(opened.files)}.")

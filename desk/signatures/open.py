@@ -31,7 +31,7 @@ from desk import private_files
 from desk.errors import CommandError
 from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.signatures import export
-from desk.signatures.export import MANIFEST, SIGNATURES, ConsentText, Manifest, PartnerFile
+from desk.signatures.export import MANIFEST, SIGNATURES, ConsentText, Manifest
 from desk.signatures.workbook import Workbook
 from desk.terminal.output import out, pluralize, print_warning, table
 from desk.terminal.progress import progress_bar
@@ -190,8 +190,8 @@ def _check(source: Path, manifest: Manifest | None) -> str:
         CommandError: the manifest names another.
     """
     sha256 = private_files.sha256(source)
-    described: list[Manifest | PartnerFile] = [manifest, *manifest.partners.values()] if manifest else []
-    if any(each.file == source.name and each.sha256 != sha256 for each in described):
+    described = [manifest, manifest.held, *manifest.partners.values()] if manifest else []
+    if any(each and each.file == source.name and each.sha256 != sha256 for each in described):
         raise CommandError(
             f"{source} is not what was exported: its SHA-256 is not the one in {MANIFEST}. Copy it once more from "
             f"where it was exported. To open it as it is, take it out of this folder."
@@ -408,5 +408,7 @@ def _counts(opened: Opened, manifest: Manifest | None) -> tuple[object, object, 
             (manifest.signatures, manifest.by_country, manifest.by_partner),
             "It is what the manifest of the export says, country by country.",
         )
-    contacts = {partner.file: partner.contacts for partner in manifest.partners.values()} if manifest else {}
-    return opened.signatures, contacts.get(opened.source), "It is as many as the manifest of the export says."
+    expected = {partner.file: partner.contacts for partner in manifest.partners.values()} if manifest else {}
+    if manifest and manifest.held:
+        expected[manifest.held.file] = manifest.held.signatures
+    return opened.signatures, expected.get(opened.source), "It is as many as the manifest of the export says."

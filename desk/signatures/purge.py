@@ -31,10 +31,12 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
     async with open_campaign(campaign) as (known, desk):
         maintenance = desk.maintenance
         overlay = await maintenance.overlay(campaign)
-        total = (await maintenance.tally(campaign)).total
+        tally = await maintenance.tally(campaign)
+        total = tally.total
         _check_time(known, now)
         if not unhanded:
             _check_hand_over(known, overlay, total)
+        _check_held(known, tally.held)
         for record in overlay.hand_overs:
             given = f"{record.signatures:,} signatures to {record.to} on {record.at:%Y-%m-%d}"
             out.print(f"Handed over: {given}.", markup=False)
@@ -71,6 +73,18 @@ def _check_time(campaign: Campaign, now: datetime) -> None:
             f"Too early: {campaign.id} keeps its signatures until {campaign.purged_on}, "
             f"{campaign.privacy.retention_days} days after it closes. To purge earlier, change "
             "privacy.retention_days in its file."
+        )
+
+
+def _check_held(campaign: Campaign, held: int) -> None:
+    """Refuse a purge while signatures are held, which the final count would show for ever.
+
+    Raises:
+        CommandError: some are.
+    """
+    if held:
+        raise CommandError(
+            f"{held:,} signatures are held. Release or drop them first: {command()} screen list {campaign.id}"
         )
 
 

@@ -7,7 +7,7 @@ the one that the restored one replaces.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated
@@ -17,7 +17,7 @@ import typer
 from desk import runtime
 from desk.runtime import Restoration
 from desk.settings import command
-from desk.store.maintenance import Restorable, StoredSignature
+from desk.store.maintenance import Maintenance
 from desk.store.merge import merge_signatures
 from desk.terminal.output import out, print_note, print_text, table
 from shared.clock import utc_now
@@ -91,15 +91,22 @@ async def _copy(restoration: Restoration, removals: Sequence[Removal], now: date
         if (await restoration.maintenance.overlay(campaign)).purged:
             continue  # its signatures are gone for good
 
-        def merge(here: Signature | None, there: StoredSignature, campaign: str = campaign) -> Signature | None:
-            return merge_signatures(here, there.signature, removed_at.get((campaign, there.digest)), now)
-
         async for page in restoration.source.scan(campaign):
-            copies[campaign] += await restoration.maintenance.merge(campaign, page, merge)
+            there = {each.digest: each.signature for each in page}
+
+            def merge(
+                digest: str,
+                here: Signature | None,
+                campaign: str = campaign,
+                there: Mapping[str, Signature] = there,
+            ) -> Signature | None:
+                return merge_signatures(here, there[digest], removed_at.get((campaign, digest)), now)
+
+            copies[campaign] += await restoration.maintenance.change(campaign, list(there), merge)
     return copies
 
 
-async def _remove(maintenance: Restorable, removals: Sequence[Removal]) -> Numbers:
+async def _remove(maintenance: Maintenance, removals: Sequence[Removal]) -> Numbers:
     removed = Numbers()
     for start in range(0, len(removals), _AT_ONCE):
         some = removals[start : start + _AT_ONCE]
@@ -108,7 +115,7 @@ async def _remove(maintenance: Restorable, removals: Sequence[Removal]) -> Numbe
     return removed
 
 
-async def _remove_again(maintenance: Restorable, removal: Removal) -> bool:
+async def _remove_again(maintenance: Maintenance, removal: Removal) -> bool:
     """Withdraw or erase; return whether anything was there. What was signed after the removal stays."""
     if removal.mailbox is not None:
         address = Address(removal.campaign, removal.digest, removal.mailbox)

@@ -2,17 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from desk.errors import CommandError
-from desk.store.maintenance import Difference, Maintenance
+from desk.runtime import Desk
+from desk.settings import command
+from desk.store.maintenance import Difference, Maintenance, expect_lower_total
 from desk.terminal.output import out, print_text, table
 from desk.terminal.progress import progress_bar
 from desk.workspace import CampaignId, open_campaign
+from shared.clock import utc_now
 from shared.errors import StoreUnavailable
+from shared.stats import fall
+from shared.store.entities import Hour
 
 _MAX_REPAIRS = 5
 
@@ -22,15 +28,20 @@ def audit(
     repair: Annotated[
         bool, typer.Option("--repair", help="Repair the tally. Signing may go on meanwhile.")
     ] = False,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="The total is right, although it is much lower than it was: show it."),
+    ] = False,
 ) -> None:
     """Recount a campaign from its records, and compare that with its tally: in all, by country and partner.
 
-    Ends with status 1 where they differ and were not repaired.
+    Compares it with the last hourly snapshot, too. Ends with status 1 where the tally is wrong and was not
+    repaired, or has fallen by more than withdrawals explain.
     """
-    asyncio.run(_audit(campaign, repair=repair))
+    asyncio.run(_audit(campaign, utc_now(), repair=repair, accept=accept))
 
 
-async def _audit(campaign: str, *, repair: bool) -> None:
+async def _audit(campaign: str, now: datetime, *, repair: bool, accept: bool) -> None:
     async with open_campaign(campaign) as (_, desk):
         maintenance = desk.maintenance
         if purged := (await maintenance.overlay(campaign)).purged:
@@ -38,13 +49,46 @@ async def _audit(campaign: str, *, repair: bool) -> None:
                 f"{campaign} was purged on {purged:%Y-%m-%d}: its count is final, and there is nothing to recount."
             )
         differences = await _compare(maintenance, campaign)
-        if not differences:
-            return
-        if not repair:
+        if differences and repair:
+            await expect_lower_total(maintenance, campaign, now)
+            await _repair(maintenance, campaign, differences)
+            print_text("[green]Repaired[/], in {place}; the counter shows it within seconds.", place=desk.place)
+        elif differences:
             out.print(f"[red]The tally is wrong[/] in {len(differences)} places. To repair it, add --repair.")
+        if accept:
+            await expect_lower_total(maintenance, campaign, now)
+            print_text("[green]Accepted[/], in {place}; the counter shows it within seconds.", place=desk.place)
+        has_fallen = await _compare_with_snapshot(desk, campaign)
+        if (differences and not repair) or has_fallen:
             raise typer.Exit(1)
-        await _repair(maintenance, campaign, differences)
-        print_text("[green]Repaired[/], in {place}; the counter shows it within seconds.", place=desk.place)
+
+
+async def _compare_with_snapshot(desk: Desk, campaign: str) -> bool:
+    """Compare the total with the last snapshot; return whether it has fallen by more than withdrawals explain."""
+    total = (await desk.maintenance.tally(campaign)).total
+    days = await desk.maintenance.history(campaign, date.min)
+    noted = await desk.totals.last(campaign) if desk.totals else None
+    snapshots = [*([noted] if noted else []), *(Hour(day.last.at, day.last.total) for day in days[-1:])]
+    if not snapshots:
+        return False
+    last = max(snapshots, key=lambda each: each.at)
+    print_text(
+        "The count is {now}; the last snapshot, of {at} UTC, said {then}.",
+        now=f"{total:,}",
+        at=f"{last.at.astimezone(UTC):%Y-%m-%d %H:%M}",
+        then=f"{last.total:,}",
+    )
+    lowered_at = (await desk.maintenance.overlay(campaign)).lowered_at
+    if not fall.is_unexplained(total, last.total, last.at, lowered_at):
+        return False
+    print_text(
+        "[red]The total has fallen[/] by more than withdrawals explain: the database came back empty or older, or "
+        "signatures were deleted. What to do: infra/RUNBOOK.md, count-fell. Only if they were removed on purpose: "
+        "{command} audit {campaign} --accept",
+        command=command(),
+        campaign=campaign,
+    )
+    return True
 
 
 async def _repair(maintenance: Maintenance, campaign: str, differences: Sequence[Difference]) -> None:

@@ -14,10 +14,9 @@ from desk import private_files
 from desk.errors import CommandError
 from desk.stats import report, summary
 from desk.stats.summary import Breakdown, Row, Stats
-from desk.terminal.output import out, table
+from desk.terminal.output import out, print_warning, table
 from desk.workspace import CampaignId
 from shared.clock import utc_now
-from shared.models.responses import Count
 from shared.stats.funnel import Stage
 
 
@@ -58,22 +57,35 @@ def _day(option: str, given: str | None) -> date | None:
 
 def _print(found: Stats, by: Sequence[Breakdown]) -> None:
     out.print(f"[bold]{escape(found.title)}[/], {found.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
-    for line in _progress(found.count):
+    for line in _progress(found):
         out.print(line)
     out.print(_funnel(found.funnel))
     if found.median_minutes_to_confirm is not None:
         out.print(f"Half of those who confirm do so within {summary.duration(found.median_minutes_to_confirm)}.")
+    _warn_of_unopened(found.by[Breakdown.DAY])
     for kind in by:
         out.print(_divided(kind, found.by[kind]))
     if not by:
         out.print(f"More with --by {', '.join(Breakdown)}; --html FILE writes a report with charts.")
 
 
-def _progress(count: Count) -> Iterator[str]:
+def _warn_of_unopened(days: Sequence[Row]) -> None:
+    """Warn where more pressed the button than loaded its page, which no browser does."""
+    if found := [row.key for row in days if row.confirmed > row.opened]:
+        print_warning(
+            f"Of those who signed on {', '.join(found)}, more confirmed than opened their link: a program may "
+            "press the button without the page. Look at undersign screen list."
+        )
+
+
+def _progress(found: Stats) -> Iterator[str]:
+    count = found.count
     yield (
         f"[green]{count.total:,} signatures[/], {count.total / count.goal:.1%} of {count.goal:,}; "
         f"next goal {count.next_goal:,}."
     )
+    if found.held:
+        yield f"[yellow]{found.held:,} more are held[/] and not counted: undersign screen list"
     if count.paper:
         yield f"{count.paper.total:,} more on paper."
     if count.thresholds:

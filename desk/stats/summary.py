@@ -2,6 +2,7 @@
 
 The funnel counts submissions by the day on which they were signed: accepted, mailed, link opened, confirmed. The
 count is that of the tally, from which withdrawals have been taken off. Programs that scan mail open links, too.
+The funnel is of people who came through: those whose signature is held are among the confirmed.
 """
 
 from collections import Counter, defaultdict
@@ -48,13 +49,14 @@ class Row(BaseModel):
 
 
 class Stats(BaseModel):
-    """`count`: as the public sees it. `since`, `until`: days of signing, both included; None for all."""
+    """`count`: as the public sees it; `held`: that number exactly. `since`, `until`: see `gather`."""
 
     title: str
     since: date | None
     until: date | None
     as_of: AwareDatetime
     count: Count
+    held: int
     funnel: Row
     median_minutes_to_confirm: int | None
     by: dict[Breakdown, list[Row]]
@@ -69,7 +71,8 @@ async def gather(
     """
     async with open_campaign(campaign) as (known, desk):
         maintenance = desk.maintenance
-        snapshot = counter.Snapshot(await maintenance.tally(campaign), await maintenance.overlay(campaign), now)
+        tally = await maintenance.tally(campaign)
+        snapshot = counter.Snapshot(tally, await maintenance.overlay(campaign), now)
         numbers = await maintenance.funnel(campaign)
         points = await maintenance.history(campaign, date.min)
     since, until = days
@@ -84,6 +87,7 @@ async def gather(
         until=until,
         as_of=now,
         count=counter.public(known, snapshot),
+        held=tally.held,
         funnel=Row(key="all", **_summed(within, Dimension.ALL, "stage")),
         median_minutes_to_confirm=median_minutes(_summed(within, Dimension.MINUTES, "key")),
         by={kind: _rows(within, kind) for kind in Breakdown},

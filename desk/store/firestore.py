@@ -1,7 +1,7 @@
 """The desk's side of the store on Firestore."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,13 +10,13 @@ from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import AsyncClient, DocumentSnapshot
 
-from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature, delta_of
+from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature
 from shared.campaigns.overlay import Overlay
 from shared.databases import firestore
 from shared.databases.firestore import Write, until_committed
 from shared.errors import StoreUnavailable
 from shared.store.documents import MAILBOX, SIGNATURE
-from shared.store.entities import Address, Delta, FunnelKey, Mailbox, Signature
+from shared.store.entities import Address, FunnelKey, Mailbox, Signature
 from shared.store.firestore import (
     FirestoreStore,
     folded_path,
@@ -25,18 +25,19 @@ from shared.store.firestore import (
     overlay_path,
     parsed,
     signature_path,
+    tally_document,
+    tally_numbers,
 )
+from shared.store.tally import delta
 
 #: How often in a row a query may break off without having given a page.
 _ATTEMPTS = 3
 #: Signatures in one commit: well below the 4 MiB that the emulator takes, and Google's 10 MiB.
-_MERGED_AT_ONCE = 100
-#: What the tally's documents call the fields of a recount.
-_MAPS = {"country": "by_country", "partner": "by_partner"}
+_CHANGED_AT_ONCE = 100
 
 
 class FirestoreMaintenance(FirestoreStore):
-    """Implements `maintenance.Maintenance` and `maintenance.Restorable`."""
+    """Implements `maintenance.Maintenance`."""
 
     async def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[StoredSignature]]:
         async for page in self._pages(campaign, "signatures", after):
@@ -58,8 +59,7 @@ class FirestoreMaintenance(FirestoreStore):
             stored = await self._read(address)
             found = _found(*stored)
             writes = [firestore.delete(each.reference.path, each.update_time) for each in stored if each.exists]
-            if delta := delta_of(found.signature, -1):
-                writes.append(self.count(address.campaign, delta))
+            writes += self.count(address.campaign, delta(found.signature, None))
             if writes:
                 await self.database.commit(*writes)
             return found
@@ -79,8 +79,7 @@ class FirestoreMaintenance(FirestoreStore):
         at: datetime = snapshot.read_time
 
         for document in await self._all(campaign, "tally", at):
-            for name, key, value in _values(document.to_dict() or {}):
-                recount.kept[name, key] += value
+            recount.kept.update(tally_numbers(document.to_dict() or {}))
         async for page in self._pages(campaign, "signatures", at=at):
             for each in page:
                 recount.count(SIGNATURE.validate_python(each.to_dict()))
@@ -110,12 +109,9 @@ class FirestoreMaintenance(FirestoreStore):
         return sums
 
     async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:
-        lacking = dict[str, Any]()
-        for each in differences:
-            place = lacking.setdefault(_MAPS[each.field], {}) if each.key else lacking
-            place[each.key or "total"] = each.counted - each.kept
+        lacking = {(each.field, each.key): each.counted - each.kept for each in differences}
         if lacking:
-            repaired = firestore.increment(folded_path(campaign), lacking)
+            repaired = firestore.increment(folded_path(campaign), tally_document(lacking))
             # Not retried: where the answer got lost, the difference would be added twice.
             await until_committed(lambda: self.database.commit(repaired, retried=()))
 
@@ -129,34 +125,35 @@ class FirestoreMaintenance(FirestoreStore):
                 progress(len(page))
         return removed
 
-    async def merge(
+    async def change(
         self,
         campaign: str,
-        signatures: Sequence[StoredSignature],
-        choose: Callable[[Signature | None, StoredSignature], Signature | None],
+        digests: Sequence[str],
+        choose: Callable[[str, Signature | None], Signature | None],
     ) -> int:
-        written = 0
-        for start in range(0, len(signatures), _MERGED_AT_ONCE):
-            some = signatures[start : start + _MERGED_AT_ONCE]
-            written += await until_committed(partial(self._merge, campaign, some, choose))
-        return written
+        changed = 0
+        for start in range(0, len(digests), _CHANGED_AT_ONCE):
+            some = digests[start : start + _CHANGED_AT_ONCE]
+            changed += await until_committed(partial(self._change_some, campaign, some, choose))
+        return changed
 
-    async def _merge(
+    async def _change_some(
         self,
         campaign: str,
-        signatures: Sequence[StoredSignature],
-        choose: Callable[[Signature | None, StoredSignature], Signature | None],
+        digests: Sequence[str],
+        choose: Callable[[str, Signature | None], Signature | None],
     ) -> int:
-        documents = await self.database.read(*(signature_path(campaign, each.digest) for each in signatures))
-        writes, deltas = list[Write](), list[Delta | None]()
-        for document, there in zip(documents, signatures, strict=True):
-            here = parsed(document, SIGNATURE)
-            if chosen := choose(here, there):
+        documents = await self.database.read(*(signature_path(campaign, digest) for digest in digests))
+        writes, counted = list[Write](), Counter[tuple[str, str]]()
+        for document in documents:
+            stored = parsed(document, SIGNATURE)
+            if chosen := choose(document.id, stored):
                 content = SIGNATURE.dump_python(chosen)
                 writes.append(firestore.replace(document.reference.path, content, document.update_time))
-                deltas += [delta_of(here, -1), delta_of(chosen, +1)]
+                counted.update(delta(stored, chosen))
         if writes:
-            await self.database.commit(*writes, *(self.count(campaign, delta) for delta in deltas if delta))
+            added = {place: number for place, number in counted.items() if number}
+            await self.database.commit(*writes, *self.count(campaign, added))
         return len(writes)
 
     async def _all(
@@ -214,11 +211,3 @@ class FirestoreMaintenance(FirestoreStore):
 
 def _found(signature: DocumentSnapshot[Any], mailbox: DocumentSnapshot[Any]) -> Found:
     return Found(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())
-
-
-def _values(document: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """Field, key and value of all that one document of the tally holds."""
-    yield "total", "", document.get("total", 0)
-    for name, place in _MAPS.items():
-        for key, value in document.get(place, {}).items():
-            yield name, key, value

@@ -7,11 +7,13 @@ No function needs this. Implemented by `sqlite.SqliteMaintenance` and by
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from shared.campaigns.overlay import Overlay
 from shared.store import Store
-from shared.store.entities import Address, Delta, FunnelKey, Mailbox, Signature, Status, Tally
+from shared.store.entities import Address, FunnelKey, Mailbox, Signature, Tally
+from shared.store.tally import numbers_of, tally_of
 
 #: Documents that are read, or removed, at a time: what the desk holds in memory.
 PAGE = 500
@@ -38,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where tally and records disagree. `field`: total, country or partner; `key`: which, "" for the total."""
+    """Where tally and records disagree. `field`: total, held, country or partner; `key`: which of the last two."""
 
     field: str
     key: str
@@ -48,7 +50,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Recount:
-    """Confirmed signatures by field and key: as `counted` from the records, as `kept` in the tally.
+    """The tally's numbers by field and key: as `counted` from the records, as `kept` in the tally.
 
     Both as of one moment, so that a difference between them is not one of the signatures that come in meanwhile.
     """
@@ -60,12 +62,7 @@ class Recount:
     def count(self, signature: Signature) -> None:
         """Count one more record, whether the tally should hold it or not."""
         self.records += 1
-        delta = delta_of(signature, +1)
-        if delta is None:
-            return
-        self.counted.update([("total", ""), ("country", delta.country)])
-        if delta.partner:
-            self.counted["partner", delta.partner] += 1
+        self.counted.update(numbers_of(signature))
 
     def differences(self) -> list[Difference]:
         """Return every difference, by field and key."""
@@ -79,19 +76,12 @@ class Recount:
     @property
     def tally(self) -> Tally:
         """Return what was counted."""
-        return _as_tally(self.counted)
+        return tally_of(self.counted)
 
     @property
     def kept_tally(self) -> Tally:
         """Return what the tally says."""
-        return _as_tally(self.kept)
-
-
-def _as_tally(values: Mapping[tuple[str, str], int]) -> Tally:
-    def by(wanted: str) -> dict[str, int]:
-        return {key: number for (name, key), number in values.items() if name == wanted and number}
-
-    return Tally(values.get(("total", ""), 0), by("country"), by("partner"))
+        return tally_of(self.kept)
 
 
 class Maintenance(Store, Protocol):
@@ -142,28 +132,25 @@ class Maintenance(Store, Protocol):
         After `StoreUnavailable` it may have been done: recount before repairing again.
         """
 
+    async def change(
+        self,
+        campaign: str,
+        digests: Sequence[str],
+        choose: Callable[[str, Signature | None], Signature | None],
+    ) -> int:
+        """Change signatures, and the tally with them, and return how many; a repeat changes what is left.
+
+        Some at a time, each time in one commit. `choose`: from a digest and what is stored there, if anything, to
+        what to write; None: leave it as it is. It may be called several times.
+        """
+
     async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:
         """Remove all signatures and mailboxes of a campaign, and return how many; the tally stays."""
 
 
-class Restorable(Maintenance, Protocol):
-    """A database that Google has restored. Implemented by `firestore.FirestoreMaintenance` alone."""
+async def expect_lower_total(maintenance: Maintenance, campaign: str, now: datetime) -> None:
+    """Note that the total falls on purpose within the hour, so that count and deliver do not take it for a fault.
 
-    async def merge(
-        self,
-        campaign: str,
-        signatures: Sequence[StoredSignature],
-        choose: Callable[[Signature | None, StoredSignature], Signature | None],
-    ) -> int:
-        """Merge signatures of another database into this one and its tally, and return how many were written.
-
-        `choose`: from what is stored here, if anything, and what is there, to what to write; None: nothing.
-        """
-
-
-def delta_of(signature: Signature | None, by: int) -> Delta | None:
-    """Return what this document adds to the tally, or takes off; None where it is not counted."""
-    if signature is None or signature.status is not Status.CONFIRMED:
-        return None
-    kept = signature.submissions[0]
-    return Delta(by, kept.country, kept.partner)
+    For whatever lowers the total by more than single withdrawals do (`shared/stats/fall.py`).
+    """
+    await maintenance.change_overlay(campaign, lambda overlay: overlay.model_copy(update={"lowered_at": now}))

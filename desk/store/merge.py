@@ -13,9 +13,9 @@ def merge_signatures(
 ) -> Signature | None:
     """Return what to store `here`, given what the other database holds `there`; None: leave it as it is.
 
-    The later press of a button stands, to confirm or to withdraw. Of two that are pending, all submissions stand,
-    so that every link that was mailed goes on working. What was signed before `removed_at`, when the address was
-    last removed, does not come back.
+    The later press of a button stands, to confirm or to withdraw, and of one press the later screening. Of two
+    that are pending, all submissions stand, so that every link that was mailed goes on working. What was signed
+    before `removed_at`, when the address was last removed, does not come back.
     """
     if removed_at:
         there = replace(
@@ -37,5 +37,5 @@ def _has_expired(signature: Signature, now: datetime) -> bool:
     return signature.expire_at is not None and signature.expire_at <= now
 
 
-def _pressed_at(signature: Signature) -> datetime:
-    return signature.confirmed_at or signature.withdrawn_at or _NEVER
+def _pressed_at(signature: Signature) -> tuple[datetime, datetime]:
+    return signature.confirmed_at or signature.withdrawn_at or _NEVER, signature.screened_at or _NEVER

@@ -12,7 +12,7 @@ from desk.errors import CommandError
 from shared.databases import sqlite
 from shared.queue import QueueName
 from shared.store.documents import DAY, MAILBOX, SIGNATURE
-from shared.store.firestore import DEAD_LETTERS, overlay_path
+from shared.store.firestore import DEAD_LETTERS, overlay_path, tally_document
 
 #: How long another process may keep the file, in seconds, before it counts as a server that still runs.
 _BUSY_SECONDS = 1
@@ -65,13 +65,8 @@ class ServerFiles:
     def tally(self, campaign: str) -> dict[str, Any]:
         """Return the tally as one document."""
         select = "SELECT field, key, SUM(value) FROM tally WHERE campaign = ? GROUP BY field, key"
-        sums: dict[str, Any] = {"total": 0, "by_country": {}, "by_partner": {}}
-        for field, key, value in self._store.execute(select, (campaign,)):
-            if field == "total":
-                sums["total"] = value
-            else:
-                sums[f"by_{field}"][key] = value
-        return sums
+        rows = self._store.execute(select, (campaign,))
+        return {"total": 0, **tally_document({(field, key): value for field, key, value in rows})}
 
     def dead_letters(self) -> Iterator[Document]:
         """Yield the tasks that nobody could deliver."""

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
-from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature, delta_of
+from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature
 from shared.campaigns.overlay import Overlay
 from shared.databases import sqlite
 from shared.store.documents import SIGNATURE
-from shared.store.entities import Address, FunnelKey
+from shared.store.entities import Address, FunnelKey, Signature
 from shared.store.sqlite import (
     SqliteStore,
     add_to_tally,
@@ -18,6 +18,7 @@ from shared.store.sqlite import (
     read_signature,
     write_signature,
 )
+from shared.store.tally import delta
 
 #: The tables that hold something of an address, and what it is found by.
 _TABLES = {"signatures": "digest", "mailboxes": "mailbox"}
@@ -45,8 +46,7 @@ class SqliteMaintenance(SqliteStore):
     async def forget(self, address: Address) -> Found:
         def work(database: sqlite3.Connection) -> Found:
             found = _find(database, address)
-            uncounted = delta_of(found.signature, -1)
-            write_signature(database, address.campaign, address.digest, None, uncounted)
+            add_to_tally(database, address.campaign, delta(found.signature, None))
             for table, key in _TABLES.items():
                 delete = f"DELETE FROM {table} WHERE campaign = ? AND {key} = ?"  # noqa: S608 - our own names
                 database.execute(delete, (address.campaign, getattr(address, key)))
@@ -96,8 +96,28 @@ class SqliteMaintenance(SqliteStore):
         return await self.database.run(work)
 
     async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:
-        lacking = [(each.field, each.key, each.counted - each.kept) for each in differences]
+        lacking = {(each.field, each.key): each.counted - each.kept for each in differences}
         await self.database.transact(lambda database: add_to_tally(database, campaign, lacking))
+
+    async def change(
+        self,
+        campaign: str,
+        digests: Sequence[str],
+        choose: Callable[[str, Signature | None], Signature | None],
+    ) -> int:
+        def work(some: Sequence[str], database: sqlite3.Connection) -> int:
+            changed = 0
+            for digest in some:
+                stored = read_signature(database, campaign, digest)
+                if chosen := choose(digest, stored):
+                    write_signature(database, campaign, digest, stored, chosen)
+                    changed += 1
+            return changed
+
+        starts = range(0, len(digests), PAGE)
+        return sum(
+            [await self.database.transact(partial(work, digests[start : start + PAGE])) for start in starts]
+        )
 
     async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:
         removed = 0

@@ -13,7 +13,7 @@ _PIPE_COLUMNS = 200
 out = Console(soft_wrap=True, highlight=False, emoji=False)
 if not out.is_terminal:
     out.width = _PIPE_COLUMNS
-_errors = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+errors = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
 def replace_unencodable() -> None:
@@ -30,17 +30,17 @@ def print_text(template: str, **values: object) -> None:
 
 def print_note(text: str) -> None:
     """Print plain text to standard error: it is no part of output that a program may read."""
-    _errors.print(text, style="dim", markup=False)
+    errors.print(text, style="dim", markup=False)
 
 
 def print_warning(text: str) -> None:
     """Print plain text to standard error, in yellow."""
-    _errors.print(text, style="yellow", markup=False)
+    errors.print(text, style="yellow", markup=False)
 
 
 def print_error(text: str) -> None:
     """Print plain text to standard error, in red."""
-    _errors.print(text, style="red", markup=False)
+    errors.print(text, style="red", markup=False)
 
 
 def table(*columns: str, title: str | None = None) -> Table:

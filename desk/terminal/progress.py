@@ -1,6 +1,7 @@
 """Show how far a long command has come: a bar at a terminal, and only its last state anywhere else."""
 
 from rich import progress
+from rich.console import Console
 from rich.text import Text
 
 from desk.terminal.output import out
@@ -14,7 +15,7 @@ class _Rate(progress.ProgressColumn):
         return Text(f"{speed:,.0f}/s" if speed else "")
 
 
-def progress_bar() -> progress.Progress:
+def progress_bar(console: Console = out) -> progress.Progress:
     """Return a progress bar with rate and time left: a context manager, to which the command adds its task."""
     return progress.Progress(
         progress.TextColumn("{task.description}"),
@@ -24,5 +25,5 @@ def progress_bar() -> progress.Progress:
         progress.TimeElapsedColumn(),
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
-        console=out,
+        console=console,
     )

@@ -40,19 +40,21 @@ async def get_confirm(call: Call) -> Response:
 
 
 async def post_confirm(call: Call) -> Response:
-    """Confirm the signature, which counts it once."""
+    """Confirm the signature, which counts it once, or holds it.
+
+    The answer is the same, so that bots cannot find out what holds them.
+    """
     link, campaign = await _verify(call, Purpose.CONFIRM)
     if not campaign.takes_confirmations(deps.now()):
         raise CampaignClosed(campaign=campaign.id)
     try:
         outcome: Confirmation | None = await deps.store.confirm(
-            link.campaign, link.digest, link.submission, deps.now()
+            link.campaign, link.digest, link.submission, deps.now(), campaign.screening.hold
         )
     except StoreUnavailable as error:
         await _defer(call, error)
         outcome = None  # deliver counts it, in the funnel too
-    logged = outcome if isinstance(outcome, Unchanged) else Status.CONFIRMED
-    log.event("confirm", campaign=campaign.id, country=link.country, outcome=logged)
+    log.event("confirm", campaign=campaign.id, country=link.country, outcome=_logged(outcome))
     if outcome is Unchanged.GONE:
         raise ExpiredToken(campaign=campaign.id)
     if isinstance(outcome, Confirmed):
@@ -62,6 +64,13 @@ async def post_confirm(call: Call) -> Response:
     # While the database is away, the page has no number: reading it would only keep the signer waiting.
     number = await _number(campaign, deps.now()) if isinstance(outcome, Confirmed) else None
     return _confirmed_page(call, campaign, link, number, already=outcome is Unchanged.ALREADY)
+
+
+def _logged(outcome: Confirmation | None) -> str:
+    """Return the outcome for the log, which alone says that a signature is held."""
+    if isinstance(outcome, Unchanged):
+        return outcome
+    return Status.HELD if outcome and outcome.is_held else Status.CONFIRMED
 
 
 def _confirmed_page(call: Call, campaign: Campaign, link: Link, number: int | None, *, already: bool) -> Response:
@@ -79,7 +88,10 @@ def _confirmed_page(call: Call, campaign: Campaign, link: Link, number: int | No
 
 
 async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:
-    """Return how many have signed, this signer included; None if unknown. In a rush several may see the same."""
+    """Return how many have signed, this signer included; None if unknown. In a rush several may see the same.
+
+    Somebody whose signature is held sees such a number, too.
+    """
     try:
         snapshot = await snapshots.get(campaign.id, pressed_at)
     except StoreUnavailable:

@@ -14,7 +14,7 @@ backoff:
 import asyncio
 import random
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Literal
 
@@ -48,8 +48,20 @@ from shared.models.messages import (
 from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
 from shared.reference import mail_providers
+from shared.stats import fall
 from shared.stats.funnel import Stage
-from shared.store.entities import Confirmed, Defer, GrantMail, MailDecision, MailKind, Point, Skip, Submission
+from shared.store.entities import (
+    Confirmed,
+    Defer,
+    GrantMail,
+    Hour,
+    MailDecision,
+    MailKind,
+    Point,
+    Skip,
+    Submission,
+    Tally,
+)
 from shared.store.removals import Removal, expiry
 from shared.web.app import App, Handler, Route
 from shared.web.call import Call
@@ -116,16 +128,41 @@ async def post_snapshot(_call: Call) -> Response:
 
 
 async def post_fold(_call: Call) -> Response:
-    """Fold each campaign's tally. Called on a schedule."""
+    """Fold each campaign's tally, and look whether it has fallen. Called on a schedule."""
     now = deps.now()
     begun = [campaign.id for campaign in deps.campaigns.values() if campaign.has_opened(now)]
     await asyncio.gather(*(deps.store.fold_tally(campaign, now) for campaign in begun))
+    await asyncio.gather(*(_read_tally(campaign) for campaign in begun))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def _add_to_history(campaign: str, now: datetime) -> None:
-    tally = await deps.store.tally(campaign)
+    tally = await _read_tally(campaign)
+    if tally is None:
+        return  # a hole in the history is honest, a fall to nothing is not
     await deps.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
+    if deps.totals:
+        await deps.totals.note(campaign, Hour(now, tally.total))
+
+
+async def _read_tally(campaign: str) -> Tally | None:
+    """Read the tally; None, and a line in the log, if its total has fallen by more than withdrawals explain."""
+    tally, last = await deps.store.tally(campaign), await _last_total(campaign)
+    if last is None or not fall.is_unexplained(tally.total, last.total, last.at, None):
+        return tally
+    lowered_at = (await deps.store.overlay(campaign)).lowered_at
+    if not fall.is_unexplained(tally.total, last.total, last.at, lowered_at):
+        return tally
+    log.event("count_fell", "ERROR", campaign=campaign)
+    return None
+
+
+async def _last_total(campaign: str) -> Hour | None:
+    """Return the total of the last snapshot, where possible as it is noted outside the signatures' database."""
+    if deps.totals:
+        return await deps.totals.last(campaign)
+    days = await deps.store.history(campaign, date.min)
+    return Hour(days[-1].last.at, days[-1].last.total) if days else None
 
 
 async def _process(message: Message) -> None:
@@ -147,7 +184,7 @@ async def _admit_submission(message: SubmissionMessage) -> None:
         _log_decision(message, "campaign_closed")
         return
     address = deps.digester.address(message.campaign, message.email)
-    decision = await deps.store.admit(address, _sealed(message), now)
+    decision = await deps.store.admit(address, _sealed(message, address.domain), now)
     _log_decision(message, decision)
     match decision:
         case GrantMail():
@@ -226,7 +263,8 @@ async def _apply_press(message: DeferredPress) -> None:
         await deps.store.withdraw(link.campaign, link.digest, message.pressed_at, deferred=True)
         await _note_withdrawal(campaign, link.digest, message.pressed_at)
         return
-    outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at)
+    policy = campaign.screening.hold
+    outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at, policy)
     if isinstance(outcome, Confirmed):
         deps.funnel.confirmed(link.campaign, outcome)
 
@@ -297,8 +335,11 @@ def _log_decision(message: MailMessage, decision: MailDecision | Literal["campai
     log.event("mail_decision", campaign=message.campaign, kind=message.kind, outcome=outcome)
 
 
-def _sealed(message: SubmissionMessage) -> Submission:
-    """Return the submission as it is stored, with all that identifies the signer sealed."""
+def _sealed(message: SubmissionMessage, domain: str | None) -> Submission:
+    """Return the submission as it is stored, with all that identifies the signer sealed.
+
+    `domain`: the digest of the mail domain, which is kept of a submission with labels alone.
+    """
     sealer = deps.sealers[message.campaign]
     contact = SealedContact(email=message.email, name=message.name, country=message.country, locale=message.locale)
     signature = SealedSignature(
@@ -323,6 +364,7 @@ def _sealed(message: SubmissionMessage) -> Submission:
         signed_at=message.signed_at,
         mailbox_class=mail_providers.provider_class(message.email),
         labels=message.labels,
+        domain=domain if message.labels else None,
     )
 
 

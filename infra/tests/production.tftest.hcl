@@ -100,7 +100,7 @@ run "nothing_is_indexed_and_what_expires_goes" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_firestore_field.all)) == toset(["signatures", "mailboxes", "dead_letters", "tally", "funnel", "funnel_writes", "history", "desk", "spool", "removals"])
+    condition     = toset(keys(google_firestore_field.all)) == toset(["signatures", "mailboxes", "dead_letters", "tally", "funnel", "funnel_writes", "history", "desk", "spool", "removals", "totals"])
     error_message = "a collection is indexed: a rising time in an index caps it at 500 writes a second"
   }
   assert {
@@ -426,7 +426,7 @@ run "a_restored_database_takes_the_place_of_the_lost_one" {
     error_message = "a function may not use the restored database"
   }
   assert {
-    condition     = { for name, field in google_firestore_field.all : name => field.database if field.database != "restored-1" } == { spool = "spool", removals = "spool" } && alltrue([for name, field in google_firestore_field.expire_at : field.database == (name == "removals" ? "spool" : "restored-1")])
+    condition     = { for name, field in google_firestore_field.all : name => field.database if field.database != "restored-1" } == { spool = "spool", removals = "spool", totals = "spool" } && alltrue([for name, field in google_firestore_field.expire_at : field.database == (name == "removals" ? "spool" : "restored-1")])
     error_message = "the restored database is indexed, or keeps what has expired: no backup holds a TTL policy"
   }
   assert {

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from shared.campaigns.drafted import is_drafted
 from shared.campaigns.problems import Location, MisfitError, with_key
+from shared.campaigns.screening import DEFAULT_POLICY
 from shared.campaigns.types import (
     THROWAWAY,
     Address,
@@ -27,6 +28,7 @@ from shared.campaigns.types import (
     OneLine,
     Origin,
     Recipient,
+    Signs,
     Slug,
     Text,
     TimeZone,
@@ -152,6 +154,15 @@ class Sealing(_Part):
         """Return the recipients for which nobody has shown that what is sealed to them can be opened."""
         proven = {proof.recipient for proof in self.proofs if proof.holds}
         return [recipient for recipient in self.recipients if recipient not in proven]
+
+
+class Screening(_Part):
+    """Which confirmed signatures are held, that is, not counted before the organisers have looked at them."""
+
+    hold: tuple[Signs, ...] = Field(
+        default=DEFAULT_POLICY,
+        description='signs that hold a signature, + for together, as in ["too_fast", "no_page + domain_burst"]',
+    )
 
 
 class Sender(_Part):
@@ -285,6 +296,7 @@ class Campaign(_Part):
         min_length=1, description="who decides on the data: name, postal_address, email, website"
     )
     privacy: Privacy = Field(description="a table with all that the privacy notice is made from")
+    screening: Screening = Screening()
     initiative: Initiative | None = None
     partners: Mapping[Slug, Partner] = Field(default_factory=dict)
     texts: Mapping[Language, Texts] = Field(min_length=1, description="one table per language")

@@ -2,8 +2,8 @@
 
 One small document per campaign, written by the organisers' desk. `paused` and `partners` are published by count,
 so that functions without a database learn of them; each function reads them before its first answer, later in the
-background, and a request uses the last good copy. `paper`, `hand_overs` and `purged` stay inside, but for the
-numbers that the counter shows.
+background, and a request uses the last good copy. `paper`, `hand_overs`, `purged` and `lowered_at` stay inside,
+but for the numbers that the counter shows.
 
 The overlay names no age recipient: write access to the database must not be enough to have signers' data sealed to
 another key.
@@ -66,11 +66,16 @@ class PublishedOverlay(_Part):
 
 
 class Overlay(PublishedOverlay):
-    """All of it. `purged`: when the signatures were removed; from then on the tally is the final count."""
+    """All of it.
+
+    `purged`: when the signatures were removed; from then on the tally is the final count. `lowered_at`: when the
+    desk last lowered the total on purpose, so that its fall is taken for no fault (`shared/stats/fall.py`).
+    """
 
     paper: tuple[Paper, ...] = ()
     hand_overs: tuple[HandOver, ...] = ()
     purged: AwareDatetime | None = None
+    lowered_at: AwareDatetime | None = None
 
     @property
     def published(self) -> PublishedOverlay:

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, PlainValidator, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from shared import locales
+from shared.campaigns.screening import VOLUME
+from shared.models.labels import Label
 from shared.reference import countries
 
 #: Stands where an age recipient belongs; replaced by a key made on this machine in local runs, refused elsewhere.
@@ -52,6 +54,25 @@ def _check_country(country: str) -> str:
     if country not in countries.CODES:
         raise ValueError("write the two capital letters of a country (ISO 3166-1), as in DE")
     return country
+
+
+def _check_signs(given: Any) -> frozenset[Label]:
+    """Check an entry of `hold`: one sign, or several with + between them."""
+    if isinstance(given, frozenset):
+        return given
+    if not isinstance(given, str):
+        raise PydanticCustomError("string_type", "is no text")
+    known = {str(label): label for label in Label}
+    named = [sign.strip() for sign in given.split("+")]
+    if unknown := [sign for sign in named if sign not in known]:
+        raise ValueError(f'there is no sign "{unknown[0]}"; the signs are {", ".join(known)}')
+    signs = frozenset(known[sign] for sign in named)
+    if signs <= VOLUME:
+        raise ValueError(
+            "many at once look the same when a newspaper writes about you: add a sign of another kind, as in "
+            f"no_page + {given}"
+        )
+    return signs
 
 
 #: What people write for an origin, and the error message; the first that matches.
@@ -116,6 +137,8 @@ HttpsUrl = Annotated[
     str,
     matching(r"https://[^\s/]+(/\S*)?", "write the whole address with https://, as in https://www.example.org"),
 ]
+#: An entry of `hold`, parsed: a signature is held that has all of these signs.
+Signs = Annotated[frozenset[Label], PlainValidator(_check_signs)]
 # No display name, no line break, no second address: these become mail headers. ASCII, so that every relay takes
 # the mail; the domain of an address in another script is written as its A-label (xn--…).
 Address = Annotated[

@@ -9,9 +9,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
-import idna
-
-from shared.reference import mail_providers
+from shared.reference import mail_domains, mail_providers
 
 if TYPE_CHECKING:
     from shared.store.entities import Address
@@ -30,17 +28,24 @@ class Digester:
         """Digest an address, which must have passed `models.fields.check_email`.
 
         Digests are base32 in lower case, 52 characters. That of the mailbox leaves out tags (`name+tag@`) of every
-        provider.
+        provider. Nobody signs by it, so it may follow what becomes known of a provider.
         """
         from shared.store.entities import Address
 
         local, domain = _canonical(email)
-        mailbox = local.split("+")[0] or local
+        mailbox, mailbox_domain = mail_providers.mailbox(local, domain)
+        is_public = mail_providers.is_public(mailbox_domain)
         return Address(
             campaign=campaign,
             digest=self._digest("address", campaign, f"{local}@{domain}"),
-            mailbox=self._digest("mailbox", campaign, f"{mailbox}@{domain}"),
+            mailbox=self._digest("mailbox", campaign, f"{mailbox}@{mailbox_domain}"),
+            domain=None if is_public else self.domain(campaign, email),
         )
+
+    def domain(self, campaign: str, email: str) -> str:
+        """Digest the domain of an address, as it was registered: its subdomains have the same digest."""
+        domain = mail_domains.ascii_domain(email.rpartition("@")[2])
+        return self._digest("domain", campaign, mail_domains.registered(domain))
 
     def _digest(self, purpose: str, campaign: str, text: str) -> str:
         message = "\0".join((purpose, campaign, text)).encode()
@@ -49,11 +54,6 @@ class Digester:
 
 
 def _canonical(email: str) -> tuple[str, str]:
-    """Return the local part and domain under which the owner of one mailbox signs once.
-
-    The domain becomes its IDNA 2008 A-label before anything is lower-cased: case-folding first would merge faß.de
-    with fass.de. The local part is NFC already.
-    """
+    """Return the local part, which is NFC already, and domain under which the owner of one mailbox signs once."""
     local, domain = email.rsplit("@", 1)
-    domain = idna.encode(domain, uts46=True).decode().lower()
-    return mail_providers.canonical(local.lower(), domain)
+    return mail_providers.canonical(local.lower(), mail_domains.ascii_domain(domain))

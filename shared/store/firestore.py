@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 
 from shared import log
 from shared.campaigns.overlay import Overlay
+from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.circuit_breaker import CircuitBreaker
 from shared.databases import firestore
 from shared.databases.firestore import FirestoreDatabase, Write, unavailable_for_errors, until_committed
@@ -32,6 +33,7 @@ from shared.store.entities import (
     Address,
     Confirmation,
     Day,
+    Defer,
     Delta,
     FunnelKey,
     GrantMail,
@@ -45,6 +47,7 @@ from shared.store.entities import (
     Tally,
     Withdrawal,
 )
+from shared.store.tally import delta, tally_of
 
 #: The collection of tasks that nobody can deliver.
 DEAD_LETTERS = "dead_letters"
@@ -132,8 +135,15 @@ class FirestoreStore:
 
         await until_committed(work)
 
-    async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
-        decide = partial(transitions.confirm, submission_id=submission_id, at=at)
+    async def confirm(
+        self,
+        campaign: str,
+        digest: str,
+        submission_id: str,
+        at: datetime,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> Confirmation:
+        decide = partial(transitions.confirm, submission_id=submission_id, at=at, policy=policy)
         return await self._change(campaign, digest, decide)
 
     async def withdraw(self, campaign: str, digest: str, at: datetime, *, deferred: bool) -> Withdrawal:
@@ -206,12 +216,11 @@ class FirestoreStore:
         """Close the connection; the next call opens another."""
         self.database.close()
 
-    def count(self, campaign: str, delta: Delta) -> Write:
-        """Add to the tally."""
-        counted: dict[str, Any] = {"total": delta.by, "by_country": {delta.country: delta.by}}
-        if delta.partner:
-            counted["by_partner"] = {delta.partner: delta.by}
-        return firestore.increment(f"{_tally_path(campaign)}/{self._spread.choose()}", counted)
+    def count(self, campaign: str, added: Delta) -> Sequence[Write]:
+        """Add to the tally, where there is anything to add."""
+        if not added:
+            return []
+        return [firestore.increment(f"{_tally_path(campaign)}/{self._spread.choose()}", tally_document(added))]
 
     async def _claim_mail(
         self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailTransition]
@@ -235,7 +244,13 @@ class FirestoreStore:
                 writes.append(firestore.replace(mailbox_at, content, mailbox.update_time))
             if not writes:
                 return tried.decision
-            versions = await self.database.commit(*writes)
+            try:
+                versions = await self.database.commit(*writes)
+            except firestore.CONFLICTS:
+                if isinstance(tried.decision, Defer):
+                    # Noting that it waits is best effort: contention on one mailbox must not hold up the queue.
+                    return tried.decision
+                raise
             return _granted(tried.decision, versions[-1])
 
         return await until_committed(work)
@@ -244,7 +259,7 @@ class FirestoreStore:
         self,
         campaign: str,
         digest: str,
-        decide: Callable[[Signature | None], tuple[T, Signature | None, Delta | None]],
+        decide: Callable[[Signature | None], tuple[T, Signature | None]],
     ) -> T:
         """Write what was decided about a signature if it is still as it was read, and count it."""
         path = signature_path(campaign, digest)
@@ -256,10 +271,9 @@ class FirestoreStore:
             signature = parsed(stored, SIGNATURE)
             if tried and signature and tried[1] == signature:
                 return tried[0]
-            outcome, changed, delta = decide(signature)
-            tried = outcome, changed
+            outcome, changed = tried = decide(signature)
             if changed:
-                counted = [self.count(campaign, delta)] if delta else []
+                counted = self.count(campaign, delta(signature, changed))
                 content = SIGNATURE.dump_python(changed)
                 await self.database.commit(firestore.replace(path, content, stored.update_time), *counted)
             return outcome
@@ -297,14 +311,27 @@ class _Spread:
 
 
 def _summed(documents: Iterable[DocumentSnapshot[Any]]) -> Tally:
-    total, by_country, by_partner = 0, Counter[str](), Counter[str]()
+    sums = Counter[tuple[str, str]]()
     for document in documents:
-        counted = document.to_dict() or {}
-        total += counted.get("total", 0)
-        by_country.update(counted.get("by_country", {}))
-        by_partner.update(counted.get("by_partner", {}))
-    return Tally(total, _without_zeros(by_country), _without_zeros(by_partner))
+        sums.update(tally_numbers(document.to_dict() or {}))
+    return tally_of(sums)
 
 
-def _without_zeros(sums: Mapping[str, int]) -> dict[str, int]:
-    return {key: value for key, value in sums.items() if value}
+def tally_document(numbers: Delta) -> dict[str, Any]:
+    """Return numbers of the tally, by field and key, as its documents hold them."""
+    document = dict[str, Any]()
+    for (field, key), number in numbers.items():
+        if key:
+            document.setdefault(f"by_{field}", {})[key] = number
+        else:
+            document[field] = number
+    return document
+
+
+def tally_numbers(document: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """Return what a document of the tally holds, by field and key."""
+    numbers = dict[tuple[str, str], int]()
+    for name, held in document.items():
+        values = held if isinstance(held, Mapping) else {"": held}
+        numbers |= {(name.removeprefix("by_"), key): value for key, value in values.items()}
+    return numbers

@@ -4,12 +4,13 @@ One transaction per operation, so that a decision is never made on what another 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
 from shared.campaigns.overlay import Overlay
+from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.databases.sqlite import SqliteDatabase
 from shared.errors import StoreUnavailable
 from shared.store import transitions
@@ -33,6 +34,7 @@ from shared.store.entities import (
     Tally,
     Withdrawal,
 )
+from shared.store.tally import delta, tally_of
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS signatures (
@@ -85,11 +87,18 @@ class SqliteStore:
 
         await self.database.transact(work)
 
-    async def confirm(self, campaign: str, digest: str, submission_id: str, at: datetime) -> Confirmation:
+    async def confirm(
+        self,
+        campaign: str,
+        digest: str,
+        submission_id: str,
+        at: datetime,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> Confirmation:
         def work(database: sqlite3.Connection) -> Confirmation:
             stored = read_signature(database, campaign, digest)
-            outcome, signature, delta = transitions.confirm(stored, submission_id, at)
-            write_signature(database, campaign, digest, signature, delta)
+            outcome, signature = transitions.confirm(stored, submission_id, at, policy)
+            write_signature(database, campaign, digest, stored, signature)
             return outcome
 
         return await self.database.transact(work)
@@ -97,8 +106,8 @@ class SqliteStore:
     async def withdraw(self, campaign: str, digest: str, at: datetime, *, deferred: bool) -> Withdrawal:
         def work(database: sqlite3.Connection) -> Withdrawal:
             stored = read_signature(database, campaign, digest)
-            outcome, signature, delta = transitions.withdraw(stored, at, deferred=deferred)
-            write_signature(database, campaign, digest, signature, delta)
+            outcome, signature = transitions.withdraw(stored, at, deferred=deferred)
+            write_signature(database, campaign, digest, stored, signature)
             return outcome
 
         return await self.database.transact(work)
@@ -107,11 +116,7 @@ class SqliteStore:
         select = "SELECT field, key, SUM(value) FROM tally WHERE campaign = ? GROUP BY field, key"
 
         def work(database: sqlite3.Connection) -> Tally:
-            rows = database.execute(select, (campaign,)).fetchall()
-            total = sum(value for field, _, value in rows if field == "total")
-            by_country = {key: value for field, key, value in rows if field == "country" and value}
-            by_partner = {key: value for field, key, value in rows if field == "partner" and value}
-            return Tally(total, by_country, by_partner)
+            return tally_of({(field, key): value for field, key, value in database.execute(select, (campaign,))})
 
         return await self.database.run(work)
 
@@ -178,32 +183,33 @@ class SqliteStore:
         _delete_expired(database, now)
         stored = read_signature(database, address.campaign, address.digest)
         transition = decide(stored, read_mailbox(database, address))
-        write_signature(database, address.campaign, address.digest, transition.signature, None)
+        write_signature(database, address.campaign, address.digest, stored, transition.signature)
         if transition.mailbox:
             _write_mailbox(database, address, transition.mailbox)
         return transition.decision
 
 
 def write_signature(
-    database: sqlite3.Connection, campaign: str, digest: str, signature: Signature | None, delta: Delta | None
+    database: sqlite3.Connection,
+    campaign: str,
+    digest: str,
+    stored: Signature | None,
+    changed: Signature | None,
 ) -> None:
-    """Write a signature and add to the tally; what is None stays as it is."""
-    if signature:
+    """Write a signature in the place of the one that is stored, and count the difference; None: leave it."""
+    if changed:
         database.execute(
             "INSERT OR REPLACE INTO signatures VALUES (?, ?, ?, ?)",
-            (campaign, digest, SIGNATURE.dump_json(signature).decode(), _seconds(signature.expire_at)),
+            (campaign, digest, SIGNATURE.dump_json(changed).decode(), _seconds(changed.expire_at)),
         )
-    if delta:
-        counted = [("total", ""), ("country", delta.country)]
-        counted += [("partner", delta.partner)] if delta.partner else []
-        add_to_tally(database, campaign, ((field, key, delta.by) for field, key in counted))
+        add_to_tally(database, campaign, delta(stored, changed))
 
 
-def add_to_tally(database: sqlite3.Connection, campaign: str, counted: Iterable[tuple[str, str, int]]) -> None:
-    """Add to the tally: field, key, by how much."""
+def add_to_tally(database: sqlite3.Connection, campaign: str, added: Delta) -> None:
+    """Add to the tally."""
     database.executemany(
         "INSERT INTO tally VALUES (?, 0, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
-        ((campaign, *each) for each in counted),
+        ((campaign, *place, number) for place, number in added.items()),
     )
 
 

@@ -37,6 +37,7 @@ CHECK_INBOX = CheckInbox()
 COUNT = Count(
     campaign=_CAMPAIGN,
     total=1564,
+    held=0,
     goal=1_000_000,
     next_goal=10_000,
     as_of=_AS_OF,

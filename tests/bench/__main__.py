@@ -9,6 +9,7 @@ from infra.deploy.build import ROOT
 from tests.bench import (
     calls,
     cold,
+    erasing,
     growth,
     mailing,
     memory,
@@ -32,6 +33,7 @@ PARTS = {
     "cold": cold.measure,
     "memory": memory.measure,
     "growth": growth.measure,
+    "erasing": erasing.measure,
     "calls": calls.measure,
     "tally": tally.measure,
     "outages": outages.measure,

@@ -1,11 +1,9 @@
 """How much slower confirming, reading the tally, an export and an audit get with more records."""
 
 import asyncio
-import os
 import secrets
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,11 +16,11 @@ from uuid import uuid4
 
 from google.cloud.firestore import Client
 
-from infra.deploy.build import ROOT
 from shared.store import Store
 from shared.store.documents import SIGNATURE
 from shared.store.entities import Signature, Status
 from shared.store.sqlite import SqliteStore
+from tests.bench import desk
 from tests.bench.figures import Figures
 from tests.bench.settings import IDENTITIES, emulator, firestore, firestore_client, firestore_store
 from tests.bench.signers import admit, signer
@@ -32,14 +30,6 @@ IN_FIRESTORE = (1_000, 10_000, 100_000)
 IN_SQLITE = 1_000_000
 #: The number of confirmations, and of reads of the tally, for one median.
 _CONFIRMING, _READING = 200, 50
-#: Runs a command; prints its seconds and its peak of memory in KiB last.
-_RUN = """
-import resource, subprocess, sys, time
-started = time.perf_counter()
-status = subprocess.run(sys.argv[1:]).returncode
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(status)
-"""
 #: A commit may hold 10 MiB (https://firebase.google.com/docs/firestore/quotas).
 _BATCH = 400
 
@@ -128,34 +118,12 @@ def _run_the_desk(figures: Figures, filled: Filled) -> None:
             opening = ["open", export, "-i", str(key)]
             commands += [[*opening, "--to", f"{folder}/{kind}", "--kind", kind] for kind in ("csv", "xlsx")]
         # The records were written without a tally.
-        _desk(filled, "audit", CAMPAIGN, "--repair")
+        desk.run(filled.environment, "audit", CAMPAIGN, "--repair")
         for command in commands:
-            seconds, peak_mib = _desk(filled, *command)
+            seconds, peak_mib = desk.run(filled.environment, *command)
             name = "open_xlsx" if "xlsx" in command else command[0]
             figures.add(f"{filled.name}/{name}_per_second", filled.records / seconds, "signatures/s")
             figures.add(f"{filled.name}/{name}_peak", peak_mib, "MiB")
-
-
-def _desk(filled: Filled, *command: str) -> tuple[float, float]:
-    """Run one command, and return its seconds and its peak of memory in MiB.
-
-    Raises:
-        SystemExit: the command failed.
-    """
-    # Through a small process, since a child's peak starts at its parent's memory.
-    run = subprocess.run(
-        [sys.executable, "-c", _RUN, sys.executable, "-m", "desk.main", *command],
-        cwd=ROOT,
-        env={**os.environ, **filled.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=False,
-    )
-    if run.returncode:
-        raise SystemExit(f"undersign {' '.join(command)} failed on {filled.name}")
-    seconds, peak_kib = map(float, run.stdout.split()[-2:])
-    return seconds, peak_kib / 1024
 
 
 def _filled_firestore(host: str, records: int) -> Filled:

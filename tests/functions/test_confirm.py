@@ -1,12 +1,17 @@
 """confirm: showing changes nothing, pressing works once, and a press survives a database outage."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from shared.campaigns.live import LiveCampaigns
+from shared.campaigns.model import Screening
 from shared.errors import QueueUnavailable, StoreUnavailable
+from shared.models.labels import Label
 from shared.queue import TaskQueue
+from shared.store.entities import Tally
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, BrokenQueue, World
 
@@ -70,6 +75,42 @@ class TestShowing:
 
         assert '<form method="post"' in shown.text
         assert (await deployed.count())["total"] == 1
+
+
+class TestHolding:
+    @pytest.mark.parametrize("headers", [PAGE, JSON])
+    async def test_answers_as_if_the_signature_was_counted(self, deployed: World, headers: dict[str, str]) -> None:
+        """No bot finds out what holds it; the public numbers count it apart."""
+        counted = await deployed.sign_with_labels(email="ann@example.org")
+        held = await deployed.sign_with_labels(Label.TOO_FAST, email="bot@example.org")
+
+        answers = [
+            (await deployed.client.post(mail.links["confirm"], headers=headers)).text for mail in (counted, held)
+        ]
+        repeats = [
+            (await deployed.client.post(mail.links["confirm"], headers=headers)).text for mail in (counted, held)
+        ]
+
+        for first, second in (answers, repeats):
+            assert re.sub(r"/v1/withdraw/[^\"]*", "", first) == re.sub(r"/v1/withdraw/[^\"]*", "", second)
+        assert await deployed.functions["confirm"].deps.store.tally(CAMPAIGN) == Tally(1, {"DE": 1}, held=1)
+
+    async def test_follows_the_campaign_file(self, deployed: World) -> None:
+        """Signs that its file does not name do not hold, whether the press is deferred or not."""
+        deliver, confirm = deployed.functions["deliver"].deps, deployed.functions["confirm"].deps
+        screening = Screening(hold=(frozenset({Label.NO_PAGE}),))
+        deliver.campaigns = {CAMPAIGN: deliver.campaigns[CAMPAIGN].model_copy(update={"screening": screening})}
+        confirm.campaigns = LiveCampaigns(deliver.campaigns, confirm.store.overlay)
+        mails = [await deployed.sign_with_labels(Label.TOO_FAST, email=f"{name}@example.org") for name in "ab"]
+        mails.append(await deployed.sign_with_labels(Label.NO_PAGE, email="c@example.org"))
+
+        await deployed.press(mails[0])
+        store, confirm.store = confirm.store, UnavailableStore()
+        await deployed.press(mails[1])
+        await deployed.press(mails[2])
+        await deployed.deliver()
+
+        assert await store.tally(CAMPAIGN) == Tally(2, {"DE": 2}, held=1)
 
 
 class TestPressing:

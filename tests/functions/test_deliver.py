@@ -157,16 +157,49 @@ class TestCaps:
         assert within_the_hour == 2
         assert len(deployed.outbox.received()) == 3
 
-    async def test_allow_five_mails_in_all_including_reminders(self, deployed: World) -> None:
-        """One mailbox gets no more, although it signs and asks for links every day for three weeks."""
-        for _ in range(21):
+    async def test_allow_five_mails_and_then_one_a_day_including_reminders(self, deployed: World) -> None:
+        """One mailbox gets no more, although it signs and asks for links every hour for six days."""
+        for _ in range(6 * 24):
             await deployed.sign()
             await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
             await deployed.deliver()
-            deployed.now += DAY
+            deployed.now += HOUR
+
+        assert len(deployed.outbox.received()) == 5 + 5
+
+    async def test_cannot_be_used_to_keep_somebody_from_signing(self, deployed: World) -> None:
+        """A stranger signs twenty times with tags, and she after them: the next mail is hers, within a day."""
+        for number in range(20):
+            await deployed.sign(email=f"ann+{number}@example.org")
+            await deployed.deliver()
+            deployed.now += HOUR
+        await deployed.sign(country="FR")
+        await deployed.deliver()
+        before = len(deployed.outbox.received())
+
+        for _ in range(24 * 4):
+            deployed.now += HOUR / 4
+            await deployed.deliver()
+
+        newest, *others = deployed.outbox.received()
+        assert len(others) == before
+        assert newest.to == "ann@example.org"
+        assert (await deployed.press(newest)).json() == {"status": "confirmed"}
+
+    async def test_cannot_be_used_to_keep_a_signer_from_withdrawing(self, deployed: World) -> None:
+        """A stranger has used up her mails; she asks for her links, and can withdraw."""
+        await deployed.press(await deployed.sign_and_deliver())
+        for number in range(20):
+            deployed.now += HOUR
+            await deployed.sign(email=f"ann+{number}@example.org")
+            await deployed.deliver()
+
+        await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
         await deployed.deliver()
 
-        assert len(deployed.outbox.received()) == 5
+        mail = deployed.outbox.received()[0]
+        assert (mail.to, set(mail.links)) == ("ann@example.org", {"withdraw"})
+        assert (await deployed.press(mail, "withdraw")).json() == {"status": "withdrawn"}
 
     async def test_are_not_multiplied_by_tags(self, deployed: World) -> None:
         """ann+1@, ann+2@ … reach one mailbox, even where they count as addresses of their own."""

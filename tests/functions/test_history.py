@@ -11,6 +11,7 @@ import pytest
 from desk import runtime
 from shared.campaigns.overlay import Paper
 from shared.errors import StoreUnavailable
+from shared.models.labels import Label
 from shared.stats.history import HOURS_KEPT_DAYS
 from shared.store.entities import Point
 from tests.support.clock import NOW
@@ -271,3 +272,18 @@ class TestPage:
         assert "counted by the organisers: 1,204." in page
         assert "Be the first to sign" in page
         assert "Cologne" not in page
+
+    async def test_says_how_many_are_being_checked(self, deployed: World) -> None:
+        """Only where there are ten at least, and they are in no other number."""
+        before = (await deployed.client.get(f"{PAGE}?lang=en")).text
+        for number in range(12):
+            mail = await deployed.sign_with_labels(Label.TOO_FAST, email=f"bot{number}@example.org")
+            await deployed.press(mail)
+        counted = await deployed.count()
+
+        page = (await deployed.client.get(f"{PAGE}?lang=en")).text
+
+        assert "still checking" not in before
+        assert "the organisers are still checking: at least 10. They are not counted yet." in page
+        assert "Be the first to sign" in page
+        assert (counted["held"], counted["total"], counted["by_country"]) == (10, 0, {})

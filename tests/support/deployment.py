@@ -24,6 +24,8 @@ from shared.campaigns.loader import FOLDER as CAMPAIGNS
 from shared.campaigns.overlay import PublishedOverlay
 from shared.mail import Mail
 from shared.mail.outbox import Outbox, Received
+from shared.models.labels import Label
+from shared.models.messages import SubmissionMessage
 from shared.queue import QueueName
 from shared.queue.local import LocalQueue
 from shared.queue.local_dispatcher import Dispatcher
@@ -133,6 +135,27 @@ class World:
     async def sign_and_deliver(self, **fields: Any) -> Received:
         """Sign, and return the resulting mail."""
         assert (await self.sign(**fields)).status_code == 202
+        await self.deliver()
+        return self.outbox.received()[0]
+
+    async def sign_with_labels(self, *labels: Label, email: str, country: str = "DE") -> Received:
+        """Sign as a program does that sign finds these signs in, and return the resulting mail."""
+        message = SubmissionMessage(
+            id=secrets.token_hex(16),
+            campaign=CAMPAIGN,
+            email=email,
+            name="Ann Example",
+            country=country,
+            locale="en",
+            consent_version=CONSENT_VERSION,
+            partner=None,
+            source=None,
+            newsletter=None,
+            postal_code=None,
+            signed_at=self.now,
+            labels=labels,
+        )
+        await self.functions["sign"].deps.envelopes.send(message)
         await self.deliver()
         return self.outbox.received()[0]
 

@@ -93,7 +93,8 @@ class TestDrafts:
         monkeypatch.setattr(entities, "TOMBSTONE_TTL", timedelta(days=72))
         monkeypatch.setattr(entities, "TASK_TTL", timedelta(days=73))
         monkeypatch.setattr(entities, "MAILS_WINDOW", timedelta(days=74))
-        monkeypatch.setattr(entities, "MAILS_IN_ALL", 75)
+        monkeypatch.setattr(entities, "FREE_MAILS", 75)
+        monkeypatch.setattr(entities, "MAIL_INTERVAL", timedelta(days=76))
 
         text = drafted(tmp_path)
 
@@ -101,7 +102,7 @@ class TestDrafts:
         assert "with the time of it for 72 days" in text
         assert "| sealed, as it came | 72 days |" in text
         assert "for the reminder; at most 73 days" in text
-        assert "75 in 74 days" in text
+        assert "75 mails in 74 days, then one in 76 days" in text
         assert f"only from {MIN_SHOWN} signatures on" in text
         assert ", ".join(sorted(log.FIELDS)) in text
         assert not re.search(r"\b3[01] days", text)

@@ -22,10 +22,12 @@ from desk.store.maintenance import Found
 from desk.store.sqlite import SqliteMaintenance
 from desk.terminal import prompts
 from shared.clock import utc_now
+from shared.crypto.sealing import Opener
 from shared.databases import sqlite
 from shared.errors import StoreUnavailable
 from shared.models.messages import DeferredPress
 from shared.queue import QueueName
+from shared.stats.fall import MAX_WITHDRAWN
 from shared.store.entities import Address
 from tests.desk.commands import refusal, run, undersign
 from tests.shared.queue.test_queue_contract import QUEUES
@@ -236,6 +238,93 @@ class TestErase:
         await run("erase", ANN, "--yes", "--campaign", CAMPAIGN)
 
         assert (await here.count())["total"] == 0
+
+
+class TestEraseMany:
+    """`--file`: one pass for many addresses."""
+
+    async def test_removes_each_and_writes_a_receipt_for_each_line(self, here: World) -> None:
+        """Records and waiting tasks go, those of others stay, and each receipt speaks of its line alone."""
+        for email in (ANN, "bob@example.org", "cleo@example.org"):
+            await confirmed(here, email=email)
+        await here.sign(email="late@example.org")
+        Path("them.txt").write_text(f"{ANN}\n\nlate@example.org\nstranger@example.org\nbob@example.org\n")
+
+        done = await run("erase", "--file", "them.txt", "--receipt", "receipts", "--yes")
+
+        receipts = {path.name: path.read_text() for path in Path("receipts").iterdir()}
+        assert done.exit_code == 0, done.output
+        assert sorted(receipts) == ["1.txt", "3.txt", "4.txt", "5.txt"]
+        for line in ("1.txt", "5.txt"):
+            assert receipts[line].count("the confirmed signature was removed, and taken off the count") == 1
+        assert "signature was removed" not in receipts["3.txt"]
+        assert "1 task that waited in the queue was removed" in receipts["3.txt"]
+        assert "Nothing was kept of this address." in receipts["4.txt"]
+        assert "example.org" not in done.output + "".join(receipts.values())
+        assert "4 of 4 addresses are erased" in done.output
+        assert (await here.count())["total"] == 1
+        for email in (ANN, "bob@example.org", "late@example.org"):
+            assert keeps_no_more_than_a_note(await run("access", email))
+
+    async def test_lowers_the_count_on_purpose(self, local: World) -> None:
+        """Many at once take off more than withdrawals do; count and deliver take that for no fault."""
+        emails = [ANN, *(f"n{number}@example.org" for number in range(MAX_WITHDRAWN))]
+        Path("them.txt").write_text("\n".join(emails))
+
+        await run("erase", "--file", "them.txt", "--receipt", "receipts", "--yes")
+
+        overlay = await local.functions["deliver"].deps.store.overlay(CAMPAIGN)
+        assert overlay.lowered_at is not None
+
+    async def test_opens_each_waiting_task_once(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Opening is what takes long: neither a second look nor a second address opens the same task again."""
+        await confirmed(here, email="cleo@example.org")
+        waiting = len([task async for task in queued_tasks()])
+        Path("them.txt").write_text("bob@example.org\ndora@example.org\n")
+        opened, plain = list[bytes](), Opener.open
+
+        def counted(opener: Opener, sealed: bytes) -> bytes:
+            opened.append(sealed)
+            return plain(opener, sealed)
+
+        monkeypatch.setattr(Opener, "open", counted)
+
+        await run("erase", "--file", "them.txt", "--receipt", "receipts", "--yes")
+
+        assert waiting > 0
+        assert len(opened) == waiting
+
+    async def test_refuses_a_file_before_anything_is_removed(self, here: World) -> None:
+        """A line that is no address is named; and the receipts need a folder that is empty."""
+        await confirmed(here, email=ANN)
+        Path("them.txt").write_text(f"{ANN}\nbob\n")
+        Path("one.txt").write_text(ANN)
+        Path("nobody.txt").write_text("\n")
+
+        assert "them.txt:2: bob is no email address" in refusal(
+            await run("erase", "--file", "them.txt", "--receipt", "receipts", "--yes")
+        )
+        assert "holds no address" in refusal(await run("erase", "--file", "nobody.txt", "--receipt", "r", "--yes"))
+        assert "Name one address" in refusal(await run("erase", "--file", "one.txt", "--yes"))
+        assert "Name one address" in refusal(
+            await run("erase", ANN, "--file", "one.txt", "--receipt", "r", "--yes")
+        )
+        assert "is not empty" in refusal(await run("erase", "--file", "one.txt", "--receipt", "var", "--yes"))
+        assert (await here.count())["total"] == 1
+
+    async def test_names_the_lines_that_are_not_finished(self, local: World) -> None:
+        """While the store does not answer, every receipt says so, and the same file is erased again later."""
+        Path("them.txt").write_text(f"bob@example.org\n{ANN}\n")
+        with busy(local.folder / "store.db", "BEGIN IMMEDIATE"):
+            first = await run("erase", "--file", "them.txt", "--receipt", "first", "--yes")
+
+        second = await run("erase", "--file", "them.txt", "--receipt", "second", "--yes")
+
+        assert (first.exit_code, second.exit_code) == (1, 0)
+        assert "NOT finished: line 1, 2." in first.stdout
+        assert "with another folder for the receipts" in first.stderr
+        assert "may be there still" in Path("first/2.txt").read_text()
+        assert "confirmed signature was removed" in Path("second/2.txt").read_text()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The public count, recounted from the records."""
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ from desk import runtime
 from desk.store.maintenance import Difference
 from desk.store.sqlite import SqliteMaintenance
 from shared.errors import StoreUnavailable
+from shared.store.entities import Hour, Point
+from shared.store.firestore_totals import FirestoreTotals
 from tests.desk.commands import undersign
+from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World
 
 
@@ -28,6 +32,12 @@ async def corrupt_tally(name: str, key: str, too_many: int) -> None:
     records = runtime.desk().maintenance
     await records.repair(CAMPAIGN, [Difference(name, key, counted=too_many, kept=0)])
     records.close()
+
+
+async def record_snapshot(here: World, at: datetime, total: int) -> None:
+    """Record an hourly snapshot."""
+    store = here.functions["deliver"].deps.store
+    await store.add_to_history(CAMPAIGN, Point(at, total, {"DE": total}))
 
 
 class TestAudit:
@@ -67,6 +77,45 @@ class TestAudit:
         after = await asyncio.to_thread(undersign, "audit", CAMPAIGN)
         assert "The tally is right" in after.output
         assert (await here.count())["total"] == 8
+
+    async def test_reports_a_total_that_fell_since_the_last_snapshot(self, here: World) -> None:
+        """Records and tally agree where both are gone; the snapshot tells, until the lower total is accepted."""
+        await record_snapshot(here, NOW, 100)
+
+        fell = await asyncio.to_thread(undersign, "audit", CAMPAIGN)
+        accepted = await asyncio.to_thread(undersign, "audit", CAMPAIGN, "--accept")
+        after = await asyncio.to_thread(undersign, "audit", CAMPAIGN)
+
+        assert (fell.exit_code, accepted.exit_code, after.exit_code) == (1, 0, 0)
+        assert "The count is 3; the last snapshot, of 2026-11-22 20:00 UTC, said 100." in fell.output
+        assert "The total has fallen" in fell.output
+        assert "The total has fallen" not in accepted.output + after.output
+
+    async def test_goes_by_the_snapshot_that_no_restore_touches(
+        self, here: World, project: str, emulator: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The history came back older with the database; the last total is noted beside the spool."""
+        await record_snapshot(here, NOW - timedelta(days=1), 3)
+        monkeypatch.setenv("SPOOL_PROJECT", project)
+        monkeypatch.setenv("SPOOL_DATABASE", "spool")
+        totals = FirestoreTotals(project, "spool")
+        await totals.note(CAMPAIGN, Hour(NOW, 100))
+        totals.close()
+
+        fell = await asyncio.to_thread(undersign, "audit", CAMPAIGN)
+
+        assert fell.exit_code == 1
+        assert "of 2026-11-22 20:00 UTC, said 100." in fell.output
+
+    async def test_repairs_a_tally_that_was_much_too_high(self, here: World) -> None:
+        """That lowers the total on purpose, so that count and deliver take it for no fault."""
+        await corrupt_tally("total", "", too_many=500)
+        await record_snapshot(here, NOW, 503)
+
+        repaired = await asyncio.to_thread(undersign, "audit", CAMPAIGN, "--repair")
+
+        assert repaired.exit_code == 0, repaired.output
+        assert (await here.count())["total"] == 3
 
     async def test_repairs_once_although_the_answer_was_lost(
         self, here: World, monkeypatch: pytest.MonkeyPatch

@@ -20,6 +20,7 @@ from shared.campaigns.overlay import AdmittedPartner, HandOver, Overlay, Paper
 from shared.databases import sqlite
 from shared.errors import StoreUnavailable
 from shared.queue import TaskList
+from shared.store import transitions
 from shared.store.entities import (
     MAX_FUNNEL_COUNTS,
     Address,
@@ -280,13 +281,13 @@ class TestRecount:
         assert recount.tally == recount.kept_tally == Tally(3, {"DE": 2, "FR": 1}, {"us": 1, "them": 1})
         assert recount.records == sum(read) == 5
 
-    @pytest.mark.parametrize(("name", "key"), [("total", ""), ("country", "DE"), ("partner", "us")])
+    @pytest.mark.parametrize(("name", "key"), [("total", ""), ("held", ""), ("country", "DE"), ("partner", "us")])
     async def test_finds_differences_and_repair_removes_them(
         self, store: Maintenance, campaign_id: str, name: str, key: str
     ) -> None:
         """This holds for each field, for a wrong number and for an entry that should not exist."""
         await confirmed(store, campaign_id, "DE", "us")
-        planted = [Difference(name, key, counted=1, kept=4)]
+        planted = [Difference(name, key, counted=0 if name == "held" else 1, kept=4)]
         if key:
             planted.append(Difference(name, "xx", counted=0, kept=-2))
         await corrupt_tally(store, campaign_id, *planted)
@@ -324,6 +325,42 @@ class TestRecount:
         ]
         assert (await store.recount(campaign_id, lambda _: None)).differences() == []
         assert (await store.tally(campaign_id)).total == 21
+
+
+class TestChange:
+    async def test_moves_signatures_between_counted_held_and_dropped(
+        self, store: Maintenance, campaign_id: str
+    ) -> None:
+        """The tally changes with them, over several commits; a repeat finds nothing left to do."""
+        addresses = [await confirmed(store, campaign_id, "DE", "us") for _ in range(103)]
+        others = await confirmed(store, campaign_id, "FR", "them")
+
+        async def screen(to: Status) -> int:
+            known = [address.digest for address in addresses]
+            return await store.change(campaign_id, known, lambda _, stored: transitions.screen(stored, to, NOW))
+
+        assert (await screen(Status.HELD), await screen(Status.HELD)) == (103, 0)
+        assert await store.tally(campaign_id) == Tally(1, {"FR": 1}, {"them": 1}, held=103)
+        assert await screen(Status.CONFIRMED) == 103
+        assert await store.tally(campaign_id) == Tally(104, {"DE": 103, "FR": 1}, {"us": 103, "them": 1})
+        assert (await screen(Status.HELD), await screen(Status.DROPPED)) == (103, 103)
+        assert await store.tally(campaign_id) == Tally(1, {"FR": 1}, {"them": 1})
+        assert (await store.recount(campaign_id, lambda _: None)).differences() == []
+        assert (await store.find(others)).signature
+        assert (await store.forget(addresses[0])).signature
+
+    async def test_racing_withdraw_keeps_the_tally_consistent(self, store: Maintenance, campaign_id: str) -> None:
+        """withdraw ‖ screen: whichever comes first, each is withdrawn and none is held."""
+        addresses = [await confirmed(store, campaign_id) for _ in range(30)]
+        known = [address.digest for address in addresses]
+
+        await asyncio.gather(
+            store.change(campaign_id, known, lambda _, stored: transitions.screen(stored, Status.HELD, NOW)),
+            *(store.withdraw(campaign_id, digest, NOW, deferred=False) for digest in known),
+        )
+
+        assert await store.tally(campaign_id) == Tally()
+        assert (await store.recount(campaign_id, lambda _: None)).differences() == []
 
 
 class TestPurge:

@@ -1,5 +1,6 @@
 """Which signature stands where a restored database and another hold one of the same address."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -40,6 +41,8 @@ FIRST, LATER = NOW + HOUR, NOW + 2 * HOUR
         (withdrawn(FIRST), confirmed(LATER)),
         (confirmed(FIRST), confirmed(LATER, "b")),
         (confirmed(FIRST), pending(submission("b"), withdrawn_at=LATER)),
+        (confirmed(FIRST), replace(confirmed(FIRST), status=Status.HELD, screened_at=LATER)),
+        (replace(confirmed(FIRST), status=Status.HELD, screened_at=LATER), withdrawn(LATER)),
     ],
 )
 def test_what_was_pressed_later_stands(here: Signature | None, there: Signature) -> None:

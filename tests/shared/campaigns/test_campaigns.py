@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from shared import locales
 from shared.campaigns.loader import load, load_all
 from shared.campaigns.model import CONFIRM_GRACE, Campaign
+from shared.campaigns.screening import is_held
 from shared.errors import ConfigurationError
+from shared.models.labels import Label
 
 SECOND = timedelta(seconds=1)
 FROM, TO = datetime(2026, 1, 1), datetime(2029, 1, 1)
@@ -115,6 +117,23 @@ REQUIRED = [
     ("texts.en.demands", r"^demands = [^\n]*\n", "a list of sentences"),
     ("texts.en.closing", r"^closing = [^\n]*\n", "below the demands"),
 ]
+
+
+def test_signs_that_hold_can_be_chosen(tmp_path: Path, example: Campaign) -> None:
+    """An entry names one sign or several together; without the table, volume alone holds nothing."""
+    chosen = campaign(
+        tmp_path, (r"^\[sender\]", '[screening]\nhold = ["too_fast", "no_page + domain_burst"]\n[sender]')
+    )
+    nothing = campaign(tmp_path, (r"^\[sender\]", "[screening]\nhold = []\n[sender]"))
+
+    assert set(chosen.screening.hold) == {
+        frozenset({Label.TOO_FAST}),
+        frozenset({Label.NO_PAGE, Label.DOMAIN_BURST}),
+    }
+    assert nothing.screening.hold == ()
+    assert is_held([Label.DISPOSABLE_DOMAIN], example.screening.hold)
+    assert not is_held([Label.DOMAIN_BURST, Label.NETWORK_BURST], example.screening.hold)
+    assert not is_held([Label.NO_PAGE], example.screening.hold)
 
 
 class TestIncomplete:
@@ -637,6 +656,21 @@ FRIENDLY = [
         r"^\[\[privacy.processors\]\].*?\[\[privacy.processors\]\]",
         "[privacy.processors]",
         "privacy.processors: write [[privacy.processors]], with double brackets: there may be several (",
+    ),
+    (
+        r"^\[sender\]",
+        '[screening]\nhold = ["no_page + slow"]\n[sender]',
+        'screening.hold.0: there is no sign "slow"; the signs are disposable_domain, domain_burst, ',
+    ),
+    (
+        r"^\[sender\]",
+        '[screening]\nhold = ["too_fast", "network_burst"]\n[sender]',
+        "screening.hold.1: many at once look the same when a newspaper writes about you: add a sign of another",
+    ),
+    (
+        r"^\[sender\]",
+        "[screening]\nhold = [3]\n[sender]",
+        "screening.hold.0: write it in quotes",
     ),
     (r"^\[texts.en\]", "[texts]", "texts.title: write the two small letters of a language, as in en"),
 ]

@@ -198,6 +198,21 @@ def mailbox(email: str) -> str:
     return Digester(PEPPER).address("a", check_email(email)).mailbox
 
 
+def domain(email: str) -> str | None:
+    return Digester(PEPPER).address("a", check_email(email)).domain
+
+
+KNOWN_ADDRESSES = st.builds(
+    "{}@{}".format,
+    st.from_regex(r"[ab][ab.+_-]{0,3}[ab]", fullmatch=True).filter(lambda local: ".." not in local),
+    st.sampled_from(
+        "gmail.com googlemail.com proton.me pm.me posteo.de posteo.net mailbox.org secure.mailbox.org "
+        "fastmail.com a.fastmail.com ab.fastmail.com yahoo.de outlook.com hotmail.fr icloud.com me.com "
+        "example.org".split()
+    ),
+)
+
+
 class TestDigest:
     def test_never_changes(self) -> None:
         """Every later version must find the signatures that are stored already."""
@@ -238,6 +253,28 @@ class TestDigest:
         address = Digester(PEPPER).address("reclaim-your-face", email)
 
         assert (address.digest[:24], address.mailbox[:24]) == (digest, mailbox)
+
+    @pytest.mark.parametrize(
+        ("email", "digest"),
+        [
+            ("a-n_n+x@proton.me", "hhx45ildyyzia6dobuutczdy"),
+            ("a-nn@pm.me", "dnw4kffod4n3p3ncxr7n67b5"),
+            ("ann@posteo.de", "5wxp6ba66vzf23vnz5yzedfn"),
+            ("ann@posteo.net", "j7ly432hryhrgfq45vwdcgeg"),
+            ("ann@secure.mailbox.org", "ptv3ylnecpsgwygqfvoov5zw"),
+            ("ann+x@mailbox.org", "wcif5qw4xgo63b4q5f2iscph"),
+            ("x@ann.fastmail.com", "d45ne7vtgokdtgfyfab527ad"),
+            ("ann@fastmail.fm", "lxd4ahfl2uqiejftpqm6v4p2"),
+            ("x@ann.fastmail.fm", "c2hif2pejd5brfixm6a46zbs"),
+            ("ann+x@hotmail.co.uk", "g7wnmrj4tfvjkw5222ptktzm"),
+            ("ann-x@yahoo.de", "x5sr2lrwpz5lrjmbe6o7nd6n"),
+            ("ann@bluewin.ch", "3mroefkrhyim27yvhdch2z76"),
+            ("a.nn@t-online.de", "44qhedngffup42oppx4grviz"),
+        ],
+    )
+    def test_never_changes_by_what_became_known_for_the_mail_caps(self, email: str, digest: str) -> None:
+        """Who signed before it was known must still be found, and still be able to withdraw."""
+        assert Digester(PEPPER).address("reclaim-your-face", email).digest[:24] == digest
 
     def test_is_52_characters_of_base32(self) -> None:
         """These are 256 bits in characters that document ids and links may hold."""
@@ -308,6 +345,87 @@ class TestDigest:
         """At an unknown provider, tags may be different people, but their mail shares one mailbox's caps."""
         assert digest(tagged) != digest("ann@example.org")
         assert mailbox(tagged) == mailbox("ann@example.org")
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("ann@proton.me", "a_n-n.+x@pm.me"),
+            ("ann@posteo.de", "ann@posteo.net"),
+            ("ann@posteo.de", "ann+x@posteo.ch"),
+            ("ann@mailbox.org", "ann@secure.mailbox.org"),
+            ("ann@fastmail.com", "x@ann.fastmail.com"),
+            ("ann@sent.com", "y+z@ann.sent.com"),
+            ("ann@yahoo.de", "ann-x@yahoo.de"),
+            ("ann@hotmail.co.uk", "ann+x@hotmail.co.uk"),
+        ],
+    )
+    def test_differs_where_only_the_mailbox_is_known_to_be_one(self, one: str, other: str) -> None:
+        """These were not known when the first signatures were stored, so only the mail caps go by them."""
+        assert digest(one) != digest(other)
+        assert mailbox(one) == mailbox(other)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("ann@posteo.de", "ann@posteo.example.com"),
+            ("ann@fastmail.com", "ann@fastmail.fm"),
+            ("ann@example.org", "x@ann.example.org"),
+            ("ann@gmx.de", "a-nn@gmx.de"),
+            ("-@proton.me", "_@proton.me"),
+        ],
+    )
+    def test_has_another_mailbox_where_nothing_else_is_known(self, one: str, other: str) -> None:
+        """Nobody should wait for a mail because of what others have asked for."""
+        assert mailbox(one) != mailbox(other)
+
+    @given(st.lists(KNOWN_ADDRESSES, min_size=2, max_size=2))
+    def test_is_one_only_where_the_mailbox_is_one(self, emails: list[str]) -> None:
+        """An address that can be spelled in several ways cannot get more mails by that."""
+        one, other = emails
+
+        assert digest(one) != digest(other) or mailbox(one) == mailbox(other)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("ann@example.org", "bob@EXAMPLE.org"),
+            ("ann@example.org", "ann@mail.eu.example.org"),
+            ("ann@ox.ac.uk", "ann@cs.ox.ac.uk"),
+            ("ann@faß.de", "ann@mail.xn--fa-hia.de"),
+            ("ann@ann.duckdns.org", "ann@bob.duckdns.org"),
+        ],
+    )
+    def test_of_the_domain_is_one_for_what_was_registered_once(self, one: str, other: str) -> None:
+        """Subdomains cost nothing, so that they must not count as domains of their own."""
+        assert domain(one) == domain(other) is not None
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [("ann@ox.ac.uk", "ann@cam.ac.uk"), ("ann@faß.de", "ann@fass.de"), ("ann@example.org", "ann@example.com")],
+    )
+    def test_of_the_domain_differs_by_who_registered_it(self, one: str, other: str) -> None:
+        """What one organisation does must not delay the mail of another."""
+        assert domain(one) != domain(other)
+
+    @pytest.mark.parametrize(
+        "email",
+        [
+            "ann@gmail.com",
+            "ann@ziggo.nl",
+            "ann@hotmail.co.uk",
+            "x@ann.fastmail.com",
+            "a@posteo.net",
+            "a@telia.com",
+        ],
+    )
+    def test_of_the_domain_is_none_at_a_provider_of_strangers(self, email: str) -> None:
+        """A rush of its customers is no sign of anything."""
+        assert domain(email) is None
+
+    @pytest.mark.parametrize("email", ["ann@gmail.example.com", "ann@live.example", "ann@posteo.example.com"])
+    def test_of_the_domain_is_there_where_a_brand_is_only_pretended(self, email: str) -> None:
+        """Nobody escapes the cap on small domains by the name of a subdomain."""
+        assert domain(email) is not None
 
     def test_keeps_the_tag_of_an_address_that_starts_with_it(self) -> None:
         """`+x@` has no name before the tag, so the mailbox is that of the whole address."""

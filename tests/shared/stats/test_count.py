@@ -92,6 +92,13 @@ class TestPublic:
 
         assert count.public(without, snapshot(tally(DE=99), NOW)).thresholds is None
 
+    @pytest.mark.parametrize(("held", "shown"), [(0, 0), (9, 0), (10, 10), (2_319, 2_310)])
+    def test_shows_how_many_are_held_in_steps_of_ten(self, held: int, shown: int) -> None:
+        """They are in no other number, and nobody learns from one press whether it is held."""
+        public = count.public(campaign(), snapshot(Tally(12, {"DE": 12}, held=held), NOW))
+
+        assert (public.held, public.total, public.by_country) == (shown, 12, {"DE": 12})
+
     def test_does_not_show_partners(self) -> None:
         """How many signatures a partner brought is for that partner to publish."""
         public = count.public(campaign(), snapshot(Tally(12, {"DE": 12}, {"digital-rights": 12}), NOW))

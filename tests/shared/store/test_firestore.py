@@ -2,15 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyrage
 import pytest
-from google.api_core.exceptions import ServiceUnavailable
+from google.api_core.exceptions import Aborted, ServiceUnavailable
 from google.cloud.firestore import AsyncWriteBatch
+from google.cloud.firestore_v1._helpers import encode_dict
+from google.cloud.firestore_v1.types import Document
 
+from shared.crypto.sealing import Sealer
 from shared.databases import firestore
-from shared.store.entities import Confirmed, Tally, Withdrawal
+from shared.models.labels import Label
+from shared.models.sealed import SealedContact, SealedSignature
+from shared.store.documents import SIGNATURE
+from shared.store.entities import MAX_SUBMISSIONS, Confirmed, Defer, Signature, Status, Tally, Withdrawal
 from shared.store.firestore import FirestoreStore
 from tests.shared.store.test_store_contract import confirmed, grant, make_address, pending, submission
 from tests.support.clock import NOW
@@ -114,6 +122,41 @@ async def test_folding_while_people_confirm_keeps_the_total_right(store: Firesto
 
     assert await documents(store, campaign_id) == {"folded"}
     assert await store.tally(campaign_id) == Tally(540, {"DE": 540}, {"us": 540})
+
+
+async def test_contention_of_one_mailbox_does_not_hold_up_the_queue(
+    store: FirestoreStore, campaign_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has to wait is deferred, although others write faster than it can be noted."""
+    address = make_address(campaign_id)
+    await pending(store, address)
+    await pending(store, address)
+
+    async def lose(*_: Any, **__: Any) -> None:
+        raise Aborted("contention")  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(AsyncWriteBatch, "commit", lose)
+
+    assert await store.admit(address, submission(), NOW) == Defer(NOW + timedelta(hours=1))
+
+
+def test_a_full_document_is_smaller_than_firestore_allows() -> None:
+    """Of the longest names and addresses, with a partner's copy and thirty recipients, it takes less than half."""
+    recipient = str(pyrage.x25519.Identity.generate().to_public())
+    sealer = Sealer([recipient] * 30, {"p" * 40: recipient})
+    contact = SealedContact(email="é" * 254, name="𝒜" * 100, country="DE", locale="en")
+    signature = SealedSignature(**contact.model_dump(), campaign="c" * 40, partner="p" * 40, postal_code="1" * 20)
+    largest = replace(
+        submission(),
+        sealed=sealer.for_campaign(signature),
+        partner_sealed=sealer.for_partner("p" * 40, contact),
+        labels=tuple(Label),
+    )
+    full = Signature(Status.PENDING, (largest,) * MAX_SUBMISSIONS, expire_at=NOW)
+
+    fields = encode_dict(SIGNATURE.dump_python(full))
+
+    assert len(Document.serialize(Document(fields=fields))) < 512 * 1024
 
 
 class TestLostAnswers:

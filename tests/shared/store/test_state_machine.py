@@ -12,11 +12,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
+from desk.store.sqlite import SqliteMaintenance
+from shared.models.labels import Label
+from shared.store import transitions
 from shared.store.documents import SIGNATURE
 from shared.store.entities import (
     CLAIM_TTL,
-    MAX_SUBMISSIONS,
+    DROPPED_TTL,
     PENDING_TTL,
+    PRESSED,
     TASK_TTL,
     Address,
     Confirmed,
@@ -32,7 +36,6 @@ from shared.store.entities import (
     Unchanged,
     Withdrawal,
 )
-from shared.store.sqlite import SqliteStore
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CAMPAIGN = "reclaim-your-face"
@@ -40,8 +43,10 @@ CAMPAIGN = "reclaim-your-face"
 ADDRESSES = [Address(CAMPAIGN, "a" * 52, "m" * 52), Address(CAMPAIGN, "b" * 52, "m" * 52)]
 ADDRESSES.append(Address(CAMPAIGN, "c" * 52, "n" * 52))
 
-#: The limits that docs/architecture.md promises: mails to one mailbox within a time.
-CAPS = ((2, timedelta(hours=1)), (5, timedelta(days=30)))
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+#: That of the caps that docs/architecture.md promises: after so many mails, one a day.
+FREE, WINDOW = 5, timedelta(days=30)
 _MINUTES = [0, 1, 20, 60, 60, 60, 24 * 60, 24 * 60, 8 * 24 * 60, 30 * 24 * 60]
 WHOSE = st.sampled_from([*ADDRESSES[:1] * 3, *ADDRESSES[1:]])
 JUMPS = st.sampled_from([timedelta(minutes=minutes) for minutes in _MINUTES])
@@ -63,15 +68,21 @@ class StoreMachine(RuleBasedStateMachine):
         self.made = 0
         self.folder = tempfile.TemporaryDirectory()
         self.file = Path(self.folder.name) / "store.db"
-        self.store = SqliteStore(self.file)
+        self.store = SqliteMaintenance(self.file)
         self.reader: sqlite3.Connection | None = None
         self.loop = asyncio.new_event_loop()
         self.run = self.loop.run_until_complete
         #: By digest, what signers know about their signatures.
         self.confirmed: dict[str, Submission] = {}
+        #: Of those, what the organisers know: counted, held or dropped; and by digest, what undoing leads back to.
+        self.status: dict[str, Status] = {}
+        self.screened: dict[str, tuple[Status, datetime]] = {}
         self.withdrawn_at: dict[str, datetime] = {}
-        #: By mailbox, when mails may have been sent.
+        #: By mailbox, when mails may have been sent; and when those with the withdraw link alone.
         self.mailed: dict[str, list[datetime]] = {address.mailbox: [] for address in ADDRESSES}
+        self.withdraw_links: dict[str, list[datetime]] = {address.mailbox: [] for address in ADDRESSES}
+        #: By mailbox, what waits: when it was signed, by its id.
+        self.waiting: dict[str, dict[str, datetime]] = {address.mailbox: {} for address in ADDRESSES}
         #: Keys of mails that were certainly sent, and times of claims whose outcome is not known yet.
         self.sent: set[str] = set()
         self.claimed: dict[str, datetime] = {}
@@ -97,22 +108,38 @@ class StoreMachine(RuleBasedStateMachine):
             return None
         assert decision.key not in self.sent
         assert self.now >= self.claimed.get(decision.key, START) + CLAIM_TTL or decision.key not in self.claimed
-        self.mailed[decision.address.mailbox].append(self.now)
+        mailbox = decision.address.mailbox
+        if decision.kind is MailKind.SIGNED:
+            is_first_of_day = not self.number_within(DAY, self.withdraw_links[mailbox])
+            assert self.has_room(mailbox, self.now) or is_first_of_day
+            self.withdraw_links[mailbox].append(self.now)
+        else:
+            assert self.has_room(mailbox, self.now)
+        self.mailed[mailbox].append(self.now)
         self.claimed[decision.key] = self.now
+        for submission in decision.submissions:
+            self.waiting[mailbox].pop(submission.id, None)
         return decision
 
-    def has_room(self, address: Address) -> bool:
-        """Return whether the mailbox may get one more mail now."""
-        times = self.mailed[address.mailbox]
-        return all(sum(self.now - time < window for time in times) < cap for cap, window in CAPS)
+    def number_within(self, window: timedelta, times: list[datetime]) -> int:
+        return sum(self.now - time < window for time in times)
 
-    def must_wait(self, address: Address, submission: Submission, before: Signature | None) -> bool:
-        """Return whether a submission has to wait: no room, a mail that may be under way, or a full document."""
+    def has_room(self, mailbox: str, at: datetime) -> bool:
+        """Return whether at this time the mailbox might have got one more mail besides those of today."""
+        times = [time for time in self.mailed[mailbox] if self.now - time < WINDOW]
+        in_the_hour = sum(at - time < HOUR for time in times)
+        return in_the_hour < 2 and (len(times) < FREE or at - times[-1] >= DAY)
+
+    def is_under_way(self, submission: Submission) -> bool:
         claimed_at = self.claimed.get(f"confirm:{submission.id}")
-        under_way = claimed_at is not None and self.now < claimed_at + CLAIM_TTL
-        others = [known for known in before.submissions if known.id != submission.id] if before else []
-        live = [known for known in others if known.signed_at > self.now - PENDING_TTL]
-        return under_way or len(live) >= MAX_SUBMISSIONS or not self.has_room(address)
+        return claimed_at is not None and self.now < claimed_at + CLAIM_TTL
+
+    def must_wait(self, address: Address, submission: Submission) -> bool:
+        """Return whether a submission has to wait: there is no room, or it is a newer one's turn."""
+        mailbox = address.mailbox
+        a_newer_waits = any(signed_at > submission.signed_at for signed_at in self.waiting[mailbox].values())
+        turn_began = self.now - HOUR if a_newer_waits else self.now
+        return not self.has_room(mailbox, turn_began)
 
     @initialize()
     def _open_the_file(self) -> None:
@@ -121,14 +148,26 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(jump=JUMPS)
     def time_passes(self, jump: timedelta) -> None:
         self.now += jump
+        for digest, (_, at) in list(self.screened.items()):
+            if self.status[digest] is Status.DROPPED and self.now >= at + DROPPED_TTL:
+                self.forget(digest)
+
+    def forget(self, digest: str) -> Submission | None:
+        """Forget that an address is confirmed."""
+        self.status.pop(digest, None)
+        self.screened.pop(digest, None)
+        return self.confirmed.pop(digest, None)
 
     @rule(
         target=tasks,
         address=WHOSE,
+        labels=st.sampled_from([(), (), (Label.NETWORK_BURST,), (Label.TOO_FAST, Label.NO_PAGE)]),
         country=st.sampled_from(["DE", "FR"]),
         partner=st.sampled_from([None, "digital-rights"]),
     )
-    def sign(self, address: Address, country: str, partner: str | None) -> tuple[Address, Submission]:
+    def sign(
+        self, address: Address, labels: tuple[Label, ...], country: str, partner: str | None
+    ) -> tuple[Address, Submission]:
         """Submit the form; the task waits in the queue."""
         self.made += 1
         submission = Submission(
@@ -143,6 +182,7 @@ class StoreMachine(RuleBasedStateMachine):
             consent_version="1",
             signed_at=self.now,
             mailbox_class="other",
+            labels=labels,
         )
         return address, submission
 
@@ -165,7 +205,9 @@ class StoreMachine(RuleBasedStateMachine):
             assert address.digest in self.confirmed
         elif isinstance(decision, Defer):
             assert decision.until > self.now
-            assert self.must_wait(address, submission, before)
+            if not self.is_under_way(submission):
+                assert self.must_wait(address, submission)
+                self.waiting[address.mailbox][submission.id] = submission.signed_at
         if not isinstance(decision, GrantMail) or decision.kind is MailKind.SIGNED:
             assert after == before
         else:
@@ -226,6 +268,8 @@ class StoreMachine(RuleBasedStateMachine):
         if self.now < at + CLAIM_TTL:
             self.run(self.store.settle(grant, sent=False))
             self.mailed[grant.address.mailbox].remove(at)
+            if grant.kind is MailKind.SIGNED:
+                self.withdraw_links[grant.address.mailbox].remove(at)
             del self.claimed[grant.key]
 
     @rule(target=links, claimed=consumes(grants))
@@ -236,7 +280,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(link=links)
     def confirm(self, link: tuple[Address, str]) -> None:
-        """Use a link, which confirms its own submission or nothing."""
+        """Use a link, which confirms its own submission or nothing; or holds it, if it was too fast."""
         address, submission_id = link
         before = self.document(address)
         outcome = self.run(self.store.confirm(CAMPAIGN, address.digest, submission_id, self.now))
@@ -246,10 +290,13 @@ class StoreMachine(RuleBasedStateMachine):
         if address.digest in self.confirmed:
             assert outcome is Unchanged.ALREADY
         elif waits:
-            assert outcome == Confirmed(waits, self.now)
+            is_held = Label.TOO_FAST in waits.labels
+            assert outcome == Confirmed(waits, self.now, is_held)
+            status = Status.HELD if is_held else Status.CONFIRMED
             assert after
-            assert (after.status, after.submissions, after.expire_at) == (Status.CONFIRMED, (waits,), None)
+            assert (after.status, after.submissions, after.expire_at) == (status, (waits,), None)
             self.confirmed[address.digest] = waits
+            self.status[address.digest] = status
         else:
             assert outcome is Unchanged.GONE
             assert after == before
@@ -261,7 +308,7 @@ class StoreMachine(RuleBasedStateMachine):
         outcome = self.run(self.store.withdraw(CAMPAIGN, address.digest, self.now, deferred=False))
         after = self.document(address)
 
-        if self.confirmed.pop(address.digest, None):
+        if self.forget(address.digest):
             assert outcome is Withdrawal.UNCOUNTED
         elif before and before.status is Status.PENDING:
             assert outcome is Withdrawal.CANCELLED
@@ -273,28 +320,66 @@ class StoreMachine(RuleBasedStateMachine):
         assert (after.status, after.submissions) == (Status.WITHDRAWN, ())
         self.withdrawn_at[address.digest] = self.now
 
-    @invariant()
-    def the_tally_is_the_number_of_confirmed(self) -> None:
-        kept = self.confirmed.values()
-        assert self.run(self.store.tally(CAMPAIGN)) == Tally(
-            len(kept),
-            Counter(submission.country for submission in kept),
-            Counter(submission.partner for submission in kept if submission.partner),
+    @rule(address=WHOSE, to=st.sampled_from([Status.HELD, Status.HELD, Status.CONFIRMED, Status.DROPPED]))
+    def hold_release_or_drop(self, address: Address, to: Status) -> None:
+        """The organisers hold what is counted, and release or drop what is held; nothing else."""
+        before = self.status.get(address.digest)
+        changed = self.run(
+            self.store.change(
+                CAMPAIGN, [address.digest], lambda _, stored: transitions.screen(stored, to, self.now)
+            )
         )
+
+        possible = {Status.CONFIRMED: {Status.HELD}, Status.HELD: {Status.CONFIRMED, Status.DROPPED}}
+        assert changed == (before is not None and to in possible.get(before, ()))
+        if changed and before:
+            self.status[address.digest] = to
+            self.screened[address.digest] = before, self.now
+
+    @rule(address=WHOSE, back=JUMPS)
+    def undo(self, address: Address, back: timedelta) -> None:
+        """The organisers undo what they have done since a moment, once."""
+        since = self.now - back
+        changed = self.run(
+            self.store.change(
+                CAMPAIGN, [address.digest], lambda _, stored: transitions.undo_screening(stored, since, self.now)
+            )
+        )
+
+        before, at = self.screened.get(address.digest, (None, START))
+        assert changed == (before is not None and at >= since)
+        if changed and before:
+            self.status[address.digest] = before
+            del self.screened[address.digest]
+
+    @invariant()
+    def the_tally_is_the_number_of_confirmed_and_of_held(self) -> None:
+        counted = [each for digest, each in self.confirmed.items() if self.status[digest] is Status.CONFIRMED]
+        tally = self.run(self.store.tally(CAMPAIGN))
+        assert tally == Tally(
+            len(counted),
+            Counter(submission.country for submission in counted),
+            Counter(submission.partner for submission in counted if submission.partner),
+            list(self.status.values()).count(Status.HELD),
+        )
+        assert self.run(self.store.recount(CAMPAIGN, lambda _: None)).tally == tally
 
     @invariant()
     def what_is_confirmed_stays_confirmed(self) -> None:
         for address in ADDRESSES:
             stored = self.document(address)
-            is_confirmed = stored is not None and stored.status is Status.CONFIRMED
-            assert is_confirmed == (address.digest in self.confirmed)
+            status = stored.status if stored and stored.status in PRESSED else None
+            assert status == self.status.get(address.digest)
 
     @invariant()
     def no_mailbox_gets_more_mails_than_its_caps_allow(self) -> None:
-        for times in self.mailed.values():
-            for cap, window in CAPS:
-                for first, one_too_many in zip(times, times[cap:], strict=False):
-                    assert one_too_many - first >= window
+        """Two an hour; after five, one a day, and one a day with the withdraw link alone."""
+        for mailbox, mailed in self.mailed.items():
+            assert all(third - first >= HOUR for first, third in zip(mailed, mailed[2:], strict=False))
+            withdraw_links = self.withdraw_links[mailbox]
+            for times in (withdraw_links, sorted((Counter(mailed) - Counter(withdraw_links)).elements())):
+                for first, fifth, sixth in zip(times, times[FREE - 1 :], times[FREE:], strict=False):
+                    assert sixth - fifth >= DAY or sixth - first >= WINDOW
 
     @invariant()
     def pending_signatures_expire_in_time(self) -> None:

@@ -6,15 +6,18 @@ import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from google.cloud.firestore_v1 import AsyncClient
 
+from shared.models.labels import Label
 from shared.store import Store
 from shared.store.entities import (
     MAX_SUBMISSIONS,
+    MAX_WAITING,
     PENDING_TTL,
     Address,
     Confirmed,
@@ -36,6 +39,7 @@ from shared.store.sqlite import SqliteStore
 from tests.support.clock import NOW
 
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 
 
@@ -102,9 +106,25 @@ def confirmations(outcomes: Iterable[object]) -> int:
     return sum(isinstance(outcome, Confirmed) for outcome in outcomes)
 
 
+async def use_up_mails(store: Store, address: Address, number: int = 5) -> datetime:
+    """Have mails sent as a stranger can, one an hour; return when the last was sent."""
+    for at in (NOW + hours * HOUR for hours in range(number)):
+        await store.settle(grant(await store.admit(address, submission(at), at)), sent=True)
+    return at
+
+
 async def confirmed(store: Store, address: Address, country: str = "DE", partner: str | None = None) -> Submission:
     signed = await pending(store, address, country, partner)
     assert await store.confirm(address.campaign, address.digest, signed.id, NOW) == Confirmed(signed, NOW)
+    return signed
+
+
+async def held(store: Store, address: Address) -> Submission:
+    """Add a signature that is confirmed and held."""
+    signed = replace(submission(), labels=(Label.DISPOSABLE_DOMAIN,))
+    await store.settle(grant(await store.admit(address, signed, NOW)), sent=True)
+    outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW)
+    assert outcome == Confirmed(signed, NOW, is_held=True)
     return signed
 
 
@@ -125,6 +145,34 @@ class TestConfirm:
         outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW + HOUR)
 
         assert outcome is Unchanged.ALREADY
+        assert (await store.tally(address.campaign)).total == 1
+
+    async def test_holds_a_signature_with_labels_that_the_policy_names(
+        self, store: Store, address: Address
+    ) -> None:
+        """pending → held raises only that number; a repeat is answered like that of a counted signature."""
+        signed = replace(submission(), labels=(Label.NO_PAGE, Label.TOO_FAST))
+        await store.settle(grant(await store.admit(address, signed, NOW)), sent=True)
+        policy = [frozenset({Label.NO_PAGE, Label.TOO_FAST})]
+
+        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW, policy)
+        again = await store.confirm(address.campaign, address.digest, signed.id, NOW, policy)
+
+        assert (outcome, again) == (Confirmed(signed, NOW, is_held=True), Unchanged.ALREADY)
+        assert await store.tally(address.campaign) == Tally(held=1)
+
+    @pytest.mark.parametrize("labels", [(), (Label.NO_PAGE,)])
+    async def test_counts_a_signature_that_lacks_one_of_the_labels(
+        self, store: Store, address: Address, labels: tuple[Label, ...]
+    ) -> None:
+        """The policy names labels that hold together."""
+        signed = replace(submission(), labels=labels)
+        await store.admit(address, signed, NOW)
+        policy = [frozenset({Label.NO_PAGE, Label.TOO_FAST})]
+
+        outcome = await store.confirm(address.campaign, address.digest, signed.id, NOW, policy)
+
+        assert outcome == Confirmed(signed, NOW)
         assert (await store.tally(address.campaign)).total == 1
 
     async def test_an_unknown_signature_is_gone(self, store: Store, address: Address) -> None:
@@ -226,6 +274,16 @@ class TestWithdraw:
 
         assert outcome is Withdrawal.UNCOUNTED
         assert await store.tally(address.campaign) == Tally()
+
+    async def test_takes_a_held_signature_off_those_that_are_held(self, store: Store, address: Address) -> None:
+        """held → withdrawn lowers that number alone."""
+        await held(store, address)
+        await confirmed(store, make_address(address.campaign))
+
+        outcome = await store.withdraw(address.campaign, address.digest, NOW + MINUTE, deferred=False)
+
+        assert outcome is Withdrawal.UNCOUNTED
+        assert await store.tally(address.campaign) == Tally(1, {"DE": 1})
 
     async def test_a_repeat_uncounts_nothing(self, store: Store, campaign_id: str) -> None:
         """Only the first press lowers the tally."""
@@ -421,17 +479,84 @@ class TestAdmit:
         assert decision == Defer(NOW + HOUR)
         assert await store.confirm(address.campaign, address.digest, third.id, NOW) is Unchanged.GONE
 
-    async def test_a_sixth_mail_is_deferred_until_thirty_days_after_the_first(
+    async def test_after_five_mails_one_a_day_is_allowed(self, store: Store, address: Address) -> None:
+        """The sixth is deferred until a day after the fifth, and the seventh until a day after the sixth."""
+        last = await use_up_mails(store, address)
+        sixth, seventh = submission(last), submission(last + MINUTE)
+
+        waiting = await store.admit(address, sixth, last + MINUTE)
+        mailed = await store.admit(address, sixth, last + DAY)
+        next_waiting = await store.admit(address, seventh, last + DAY)
+
+        assert waiting == Defer(last + DAY)
+        assert grant(mailed).submissions == (sixth,)
+        assert next_waiting == Defer(last + 2 * DAY)
+
+    async def test_old_mails_leave_the_caps(self, store: Store, address: Address) -> None:
+        """Thirty days after five mails, two may go out within an hour again."""
+        later = await use_up_mails(store, address) + 30 * DAY
+
+        decisions = [await store.admit(address, submission(later), later) for _ in range(3)]
+
+        assert [isinstance(decision, GrantMail) for decision in decisions] == [True, True, False]
+
+    async def test_the_newest_that_waits_is_mailed_first(self, store: Store, address: Address) -> None:
+        """A stranger's submissions come back from the queue before hers, and leave her the slot for an hour."""
+        last = await use_up_mails(store, address)
+        strangers = [submission(last + number * MINUTE) for number in range(3)]
+        hers = submission(last + HOUR)
+        for each in (*strangers, hers):
+            await store.admit(address, each, each.signed_at)
+        slot = last + DAY
+
+        too_early = [await store.admit(address, each, slot) for each in strangers]
+        mailed = await store.admit(address, hers, slot + 10 * MINUTE)
+        afterwards = await store.admit(address, strangers[-1], slot + HOUR)
+
+        assert too_early == [Defer(slot + HOUR)] * 3
+        assert grant(mailed).submissions == (hers,)
+        assert afterwards == Defer(slot + 10 * MINUTE + DAY)
+
+    async def test_the_newest_is_mailed_first_among_addresses_of_one_mailbox(
         self, store: Store, address: Address
     ) -> None:
-        """Five mails in thirty days are allowed."""
-        for hours in range(5):
-            at = NOW + hours * HOUR
-            await store.settle(grant(await store.admit(address, submission(at), at)), sent=True)
+        """A stranger may have signed with any number of tags (name+1@, name+2@ …)."""
+        last = await use_up_mails(store, address)
+        tagged = [replace(address, digest=make_address(address.campaign).digest) for _ in range(3)]
+        for each in tagged:
+            await store.admit(each, submission(last), last)
+        hers = submission(last + MINUTE)
+        await store.admit(address, hers, last + MINUTE)
 
-        decision = await store.admit(address, submission(NOW + 9 * HOUR), NOW + 9 * HOUR)
+        too_early = await store.admit(tagged[0], submission(last), last + DAY)
 
-        assert decision == Defer(NOW + timedelta(days=30))
+        assert too_early == Defer(last + DAY + HOUR)
+        assert grant(await store.admit(address, hers, last + DAY)).submissions == (hers,)
+
+    async def test_an_older_one_takes_a_slot_that_the_newest_leaves_for_an_hour(
+        self, store: Store, address: Address
+    ) -> None:
+        """The newest may never come back: its address may be confirmed or withdrawn by then."""
+        last = await use_up_mails(store, address)
+        older, newest = submission(last), submission(last + MINUTE)
+        for each in (older, newest):
+            await store.admit(address, each, last + MINUTE)
+
+        decision = await store.admit(address, older, last + DAY + HOUR)
+
+        assert grant(decision).submissions == (older,)
+
+    async def test_of_too_many_that_wait_the_oldest_are_dropped(self, store: Store, address: Address) -> None:
+        """With one mail a day they could not be mailed within their thirty days; the newest is not kept out."""
+        last = await use_up_mails(store, address)
+        waiting = [submission(last + number * MINUTE) for number in range(MAX_WAITING + 2)]
+        decisions = [await store.admit(address, each, each.signed_at) for each in waiting]
+
+        again = [await store.admit(address, each, last + 2 * HOUR) for each in waiting]
+
+        assert decisions == [Defer(last + DAY)] * len(waiting)
+        assert again[:2] == [Skip.DROPPED, Skip.DROPPED]
+        assert Skip.DROPPED not in again[2:]
 
     async def test_addresses_of_one_mailbox_share_its_caps(self, store: Store, campaign_id: str) -> None:
         """name+1@ and name+2@ are two addresses of one mailbox, which gets two mails an hour in all."""
@@ -480,12 +605,32 @@ class TestAdmit:
         assert (decision.kind, decision.submissions) == (MailKind.SIGNED, ())
         assert (await store.tally(address.campaign)).total == 1
 
-    async def test_a_confirmed_address_gets_no_mail_over_the_caps(self, store: Store, address: Address) -> None:
-        """Such a mail is a courtesy: over the caps it is skipped, not deferred."""
-        await confirmed(store, address)
-        await store.admit(address, submission(), NOW)
+    async def test_a_held_address_gets_the_mail_of_a_confirmed_one(self, store: Store, address: Address) -> None:
+        """Nobody can find out from the mail that a signature is held."""
+        await held(store, address)
 
-        assert await store.admit(address, submission(), NOW + MINUTE) is Skip.CAPPED
+        decision = grant(await store.admit(address, submission(signed_at=NOW + HOUR), NOW + HOUR))
+
+        assert (decision.kind, decision.submissions) == (MailKind.SIGNED, ())
+        assert await store.tally(address.campaign) == Tally(held=1)
+
+    async def test_a_confirmed_address_gets_one_mail_a_day_over_the_caps(
+        self, store: Store, address: Address
+    ) -> None:
+        """Strangers cannot keep a signer from the withdraw link for longer than that; what is more is skipped."""
+        await confirmed(store, address)
+        tagged = replace(address, digest=make_address(address.campaign).digest)
+        now = await use_up_mails(store, tagged, 4) + MINUTE
+
+        decision = await store.admit(address, submission(now), now)
+        within_the_day = await store.admit(address, submission(now), now + DAY - MINUTE)
+        next_day = await store.admit(address, submission(now), now + DAY)
+
+        assert (grant(decision).kind, within_the_day, grant(next_day).kind) == (
+            MailKind.SIGNED,
+            Skip.CAPPED,
+            MailKind.SIGNED,
+        )
 
     async def test_a_repeated_task_after_confirm_mails_nothing(self, store: Store, address: Address) -> None:
         """Neither the confirmed submission nor one that was dropped then counts as a new attempt to sign."""
@@ -542,12 +687,19 @@ class TestAdmit:
         ]
         assert outcomes == [Unchanged.GONE] * 60
 
-    async def test_a_full_document_defers_the_next_submission(self, store: Store, address: Address) -> None:
-        """While five submissions of one address are pending, a sixth is deferred until they expire."""
-        for _ in range(MAX_SUBMISSIONS):
-            await store.settle(grant(await store.admit(address, submission(), NOW)), sent=False)
+    async def test_a_full_document_drops_its_oldest_that_was_not_mailed(
+        self, store: Store, address: Address
+    ) -> None:
+        """While no relay takes mails, a document fills up; links that were mailed before go on working."""
+        mailed = await pending(store, address)
+        refused = [submission() for _ in range(MAX_SUBMISSIONS)]
+        for each in refused:
+            await store.settle(grant(await store.admit(address, each, NOW)), sent=False)
 
-        assert await store.admit(address, submission(), NOW) == Defer(NOW + PENDING_TTL)
+        outcome = await store.confirm(address.campaign, address.digest, refused[0].id, NOW)
+
+        assert outcome is Unchanged.GONE
+        assert isinstance(await store.confirm(address.campaign, address.digest, mailed.id, NOW), Confirmed)
 
 
 class TestClaim:
@@ -584,6 +736,36 @@ class TestClaim:
         await store.claim(address, "one", None, NOW)
 
         assert await store.claim(address, "two", None, NOW) is Skip.CAPPED
+
+    async def test_the_withdraw_link_is_mailed_once_a_day_over_the_caps(
+        self, store: Store, address: Address
+    ) -> None:
+        """Withdrawing consent is as easy as giving it (GDPR, Article 7(3)), whatever strangers have asked for."""
+        await confirmed(store, address)
+        tagged = replace(address, digest=make_address(address.campaign).digest)
+        now = await use_up_mails(store, tagged, 4) + MINUTE
+
+        decision = await store.claim(address, "one", None, now)
+        within_the_day = await store.claim(address, "two", None, now + DAY - MINUTE)
+        next_day = await store.claim(address, "three", None, now + DAY)
+
+        assert (grant(decision).kind, within_the_day) == (MailKind.SIGNED, Skip.CAPPED)
+        assert grant(next_day).kind is MailKind.SIGNED
+
+    async def test_a_reminder_leaves_a_slot_to_a_submission_that_waits(
+        self, store: Store, address: Address
+    ) -> None:
+        """Reminders of a stranger's submissions take no slot that somebody waits for."""
+        last = await use_up_mails(store, address)
+        strangers, hers = submission(last + DAY), submission(last + DAY + MINUTE)
+        await store.settle(grant(await store.admit(address, strangers, last + DAY)), sent=True)
+        await store.admit(address, hers, last + DAY + MINUTE)
+        slot = last + 2 * DAY
+
+        reminder = await store.claim(address, strangers.id, MailKind.REMINDER, slot)
+
+        assert reminder is Skip.CAPPED
+        assert grant(await store.admit(address, hers, slot)).submissions == (hers,)
 
     async def test_a_reminder_links_to_its_own_submission(self, store: Store, address: Address) -> None:
         """It does not link to another pending submission of the same address."""

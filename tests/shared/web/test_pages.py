@@ -159,7 +159,7 @@ def test_correcting_the_email_address_keeps_where_the_signer_came_from(campaign:
         "a spool of the same sealed data",
         "set aside, still sealed, for up to 31 days",
         "Once stored, your name and email address are sealed",
-        "at most two mails an hour and five in 30 days",
+        "at most two mails an hour. After five in 30 days it is at most one a day",
         "finds no room within 30 days is dropped",
         "30 days from the last time we stored a signature with your email address",
         "ignored until they are gone: within 24 hours as a rule, within 30 days at most, or 31 days",

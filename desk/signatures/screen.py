@@ -1,0 +1,289 @@
+"""`undersign screen`: look at signatures that may be a bot's, and hold, release or drop them.
+
+It shows signs, hours and digests of mail domains, never an address or a domain. A command that is interrupted is
+run again, and does what is left.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from desk.errors import CommandError
+from desk.runtime import Desk
+from desk.settings import command
+from desk.store.maintenance import PAGE, expect_lower_total
+from desk.terminal.output import out, pluralize, print_text, table
+from desk.terminal.progress import progress_bar
+from desk.workspace import CampaignId, open_campaign
+from shared.clock import utc_now
+from shared.models.labels import Label
+from shared.store.entities import PRESSED, Signature, Status
+from shared.store.transitions import screen, undo_screening
+
+app = typer.Typer(
+    help="Signatures that may be a bot's: look at them, hold, release or drop them.", no_args_is_help=True
+)
+
+#: How much of a digest is shown, and must be given.
+_DIGEST_LENGTH = 8
+#: Of each table, those with most signatures that are held.
+_MAX_ROWS = 30
+_COLUMNS = {Status.CONFIRMED: "counted", Status.HELD: "held", Status.DROPPED: "dropped"}
+_UNSUSPECTED = "without signs"
+_VERBS = {Status.HELD: "Hold", Status.CONFIRMED: "Release", Status.DROPPED: "Drop"}
+
+_Labels = Annotated[
+    list[Label] | None,
+    typer.Option("--label", help="Only those with this sign; given several times, with all of these signs."),
+]
+_Domains = Annotated[
+    list[str] | None,
+    typer.Option("--domain", metavar="DIGEST", help="Only those of this mail domain, as list names it."),
+]
+_Hours = Annotated[
+    list[str] | None,
+    typer.Option("--hour", metavar="HOUR", help="Only those confirmed in this hour (UTC), as in 2026-11-27T14."),
+]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")]
+
+#: From what is stored to what to write; None: leave it as it is.
+Choose = Callable[[Signature], Signature | None]
+#: How many signatures of each status, by sign, hour, domain or country.
+Groups = Mapping[str, Counter[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Whom the options mean: with all of the labels, of one of the domains, confirmed in one of the hours.
+
+    What is empty is no condition.
+    """
+
+    labels: frozenset[Label]
+    domains: tuple[str, ...]
+    hours: frozenset[str]
+
+    def matches(self, signature: Signature) -> bool:
+        """Return whether a confirmed signature is meant."""
+        [kept] = signature.submissions
+        return (
+            self.labels.issubset(kept.labels)
+            and (not self.domains or (kept.domain or "").startswith(self.domains))
+            and (not self.hours or _hour(signature) in self.hours)
+        )
+
+
+def _parse_rule(
+    labels: Sequence[Label] | None, domains: Sequence[str] | None, hours: Sequence[str] | None
+) -> Rule:
+    """Check the options.
+
+    Raises:
+        CommandError: a digest is too short, or an hour is none.
+    """
+    for domain in domains or ():
+        if len(domain) < _DIGEST_LENGTH:
+            raise CommandError(
+                f"--domain: write {_DIGEST_LENGTH} characters, as list shows them, and not {domain}"
+            )
+    return Rule(frozenset(labels or ()), tuple(domains or ()), frozenset(map(_parse_hour, hours or ())))
+
+
+def _parse_hour(given: str) -> str:
+    try:
+        return f"{datetime.strptime(given, '%Y-%m-%dT%H').replace(tzinfo=UTC):%Y-%m-%dT%H}"
+    except ValueError:
+        raise CommandError(f"--hour: write an hour in UTC, as in 2026-11-27T14, and not {given}") from None
+
+
+def _parse_moment(given: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        raise CommandError(f"--since: write a moment, as in 2026-11-27T14:03:00Z, and not {given}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@app.command("list")
+def list_groups(campaign: CampaignId) -> None:
+    """Show how many signatures there are with which signs, in which hours and of which mail domains."""
+    asyncio.run(_list(campaign, utc_now()))
+
+
+@app.command()
+def preview(campaign: CampaignId, label: _Labels = None, domain: _Domains = None, hour: _Hours = None) -> None:
+    """Show what hold, release and drop would do with these options. Changes nothing."""
+    asyncio.run(_preview(campaign, _parse_rule(label, domain, hour), utc_now()))
+
+
+@app.command()
+def hold(
+    campaign: CampaignId,
+    label: Annotated[
+        list[Label], typer.Option(help="The sign they have; given several times, all of these signs.")
+    ],
+    domain: _Domains = None,
+    hour: _Hours = None,
+    yes: _Yes = False,
+) -> None:
+    """Take counted signatures off the count, until you release or drop them."""
+    asyncio.run(_screen(campaign, _parse_rule(label, domain, hour), Status.HELD, utc_now(), yes=yes))
+
+
+@app.command()
+def release(
+    campaign: CampaignId, label: _Labels = None, domain: _Domains = None, hour: _Hours = None, yes: _Yes = False
+) -> None:
+    """Count signatures that are held; without options, all of them."""
+    asyncio.run(_screen(campaign, _parse_rule(label, domain, hour), Status.CONFIRMED, utc_now(), yes=yes))
+
+
+@app.command()
+def drop(
+    campaign: CampaignId, label: _Labels = None, domain: _Domains = None, hour: _Hours = None, yes: _Yes = False
+) -> None:
+    """Drop signatures that are held; without options, all. After 30 days they are deleted."""
+    asyncio.run(_screen(campaign, _parse_rule(label, domain, hour), Status.DROPPED, utc_now(), yes=yes))
+
+
+@app.command()
+def undo(
+    campaign: CampaignId,
+    since: Annotated[
+        str, typer.Option(metavar="MOMENT", help="As hold, release and drop name it: 2026-11-27T14:03:00Z.")
+    ],
+    yes: _Yes = False,
+) -> None:
+    """Undo what was held, released and dropped since a moment: of each signature, the last step."""
+    asyncio.run(_undo(campaign, _parse_moment(since), utc_now(), yes=yes))
+
+
+async def _list(campaign: str, now: datetime) -> None:
+    signs, hours, domains = (defaultdict[str, Counter[str]](Counter) for _ in range(3))
+    async with open_campaign(campaign) as (_, desk):
+        async for _, signature in _confirmed(desk, campaign, now):
+            [kept] = signature.submissions
+            status = _COLUMNS[signature.status] if kept.labels else _UNSUSPECTED
+            hours[_hour(signature)][status] += 1
+            if kept.labels:
+                signs[" + ".join(sorted(kept.labels))][status] += 1
+            if kept.domain:
+                domains[kept.domain[:_DIGEST_LENGTH]][status] += 1
+    if not signs:
+        out.print("No signature has a sign that it may be a bot's.")
+        return
+    out.print(_table("signs", signs))
+    out.print(_table("hour (UTC)", {hour: each for hour, each in hours.items() if set(each) != {_UNSUSPECTED}}))
+    out.print(_table("mail domain", {domain: each for domain, each in domains.items() if each.total() > 1}))
+
+
+async def _preview(campaign: str, rule: Rule, now: datetime) -> None:
+    countries = defaultdict[str, Counter[str]](Counter)
+    async with open_campaign(campaign) as (_, desk):
+        async for _, signature in _confirmed(desk, campaign, now):
+            if rule.matches(signature):
+                countries[signature.submissions[0].country][_COLUMNS[signature.status]] += 1
+    sums = sum(countries.values(), Counter[str]())
+    out.print(_table("country", countries))
+    out.print(
+        f"With these options, hold would take {sums['counted']:,} off the count; release would count, and drop "
+        f"would drop, {sums['held']:,}. {sums['dropped']:,} are dropped already."
+    )
+
+
+async def _screen(campaign: str, rule: Rule, to: Status, now: datetime, *, yes: bool) -> None:
+    def choose(stored: Signature) -> Signature | None:
+        changed = screen(stored, to, now)
+        return changed if changed and rule.matches(changed) else None
+
+    hint = f"To undo it: {command()} screen undo {campaign} --since {now:%Y-%m-%dT%H:%M:%SZ}"
+    await _change(campaign, choose, _VERBS[to], hint, now, yes=yes)
+
+
+async def _undo(campaign: str, since: datetime, now: datetime, *, yes: bool) -> None:
+    choose = partial(undo_screening, since=since, now=now)
+    await _change(campaign, choose, "Undo the last step of", None, now, yes=yes)
+
+
+async def _change(campaign: str, choose: Choose, verb: str, hint: str | None, now: datetime, *, yes: bool) -> None:
+    """Find whom it concerns, ask, and change them. `hint`: how to undo it.
+
+    Raises:
+        CommandError: the signatures were purged.
+    """
+    async with open_campaign(campaign) as (_, desk):
+        # Not the signatures themselves: a million of them would not fit into memory.
+        found = [
+            (digest, signature.status)
+            async for digest, signature in _confirmed(desk, campaign, now)
+            if choose(signature)
+        ]
+        if not found:
+            out.print("There is no such signature: nothing was changed.")
+            return
+        if not yes:
+            typer.confirm(
+                f"{verb} {pluralize(len(found), 'signature')} of {campaign} in {desk.place}?", abort=True
+            )
+        if hint:  # first, for those who interrupt it
+            out.print(hint, markup=False)
+        if any(status is Status.CONFIRMED for _, status in found):
+            await expect_lower_total(desk.maintenance, campaign, now)
+        changed = 0
+        with progress_bar() as bar:
+            task = bar.add_task("Changing", total=len(found))
+            for start in range(0, len(found), PAGE):
+                some = [digest for digest, _ in found[start : start + PAGE]]
+                changed += await desk.maintenance.change(
+                    campaign, some, lambda _, stored: choose(stored) if stored else None
+                )
+                bar.advance(task, len(some))
+        held = (await desk.maintenance.tally(campaign)).held
+    print_text(
+        "[green]{changed} changed[/] in {place}; the counter shows it within seconds. {held} are held now.",
+        changed=pluralize(changed, "signature"),
+        place=desk.place,
+        held=f"{held:,}",
+    )
+
+
+async def _confirmed(desk: Desk, campaign: str, now: datetime) -> AsyncIterator[tuple[str, Signature]]:
+    """Yield the digest of each confirmed signature, counted, held or dropped, and the signature.
+
+    Raises:
+        CommandError: they were purged.
+    """
+    if purged := (await desk.maintenance.overlay(campaign)).purged:
+        raise CommandError(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to look at.")
+    with progress_bar() as bar:
+        task = bar.add_task("Reading", total=None)
+        async for page in desk.maintenance.scan(campaign):
+            for each in page:
+                is_expired = each.signature.expire_at is not None and each.signature.expire_at <= now
+                if each.signature.status in PRESSED and not is_expired:
+                    yield each.digest, each.signature
+            bar.advance(task, len(page))
+
+
+def _hour(signature: Signature) -> str:
+    return f"{signature.confirmed_at:%Y-%m-%dT%H}"
+
+
+def _table(heading: str, groups: Groups) -> Table:
+    """Return a table of those groups that have most held signatures; hours in their order."""
+    columns = [*_COLUMNS.values()]
+    if any(_UNSUSPECTED in each for each in groups.values()):
+        columns.append(_UNSUSPECTED)
+    most = sorted(groups, key=lambda name: (-groups[name]["held"], -groups[name].total(), name))
+    left_out = len(most) - _MAX_ROWS
+    rows = table(heading, *columns, title=f"{left_out:,} more are not shown" if left_out > 0 else None)
+    for name in sorted(most[:_MAX_ROWS]):
+        rows.add_row(name, *(f"{groups[name][column]:,}" for column in columns))
+    return rows
