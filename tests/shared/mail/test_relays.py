@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import MailDeferred, MailRefused, MailUnavailable, MailUnresolved
+from shared.errors import MailDeferred, MailRefused, MailRejected, MailUnavailable, MailUnresolved
 from shared.mail.relays import FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS, RelayMailer
 from shared.mail.smtp import SmtpRelay
 from tests.shared.mail.test_smtp import MAIL
@@ -178,7 +178,7 @@ async def test_a_relay_that_works_again_gets_its_share_again(
     [
         ({"at_rcpt": "451 4.7.1 {address} is greylisted"}, MailDeferred),
         ({"at_rcpt": "550 5.1.1 {address}: no such mailbox"}, MailRefused),
-        ({"at_data": "554 5.6.0 looks like spam"}, MailDeferred),
+        ({"at_data": "554 5.6.0 looks like spam"}, MailRejected),
     ],
     ids=str,
 )
