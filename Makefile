@@ -83,6 +83,10 @@ bench: $(VENV)/bench.stamp ## Measure every function beside an empty one; needs 
 spike: $(VENV)/bench.stamp ## Simulate rushes on the deployed system; ARGS="--help" for the rest
 	@$(VENV)/bench/bin/python -m tests.bench.spike $(ARGS)
 
+# The short form of it is one of the tests; this one takes about an hour.
+chaos: $(VENV)/dev.stamp ## Let 50,000 people sign while everything fails; ARGS="--seed 7 --signatures 5000"
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
@@ -139,4 +143,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor mail-domains clean cost bench spike
+.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor mail-domains clean cost bench spike chaos

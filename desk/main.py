@@ -15,6 +15,7 @@ from desk.campaigns.list import list_campaigns
 from desk.campaigns.new import new_campaign
 from desk.campaigns.partners import admit_partner, dismiss_partner
 from desk.campaigns.pause import pause, resume
+from desk.campaigns.proof_of_work import proof_of_work
 from desk.errors import CommandError
 from desk.keys.answer import answer
 from desk.keys.keygen import keygen
@@ -91,6 +92,7 @@ campaign.command()(pause)
 campaign.command()(resume)
 campaign.command()(admit_partner)
 campaign.command()(dismiss_partner)
+campaign.command()(proof_of_work)
 app.add_typer(campaign, name="campaign", rich_help_panel="Campaigns")
 
 

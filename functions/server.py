@@ -119,7 +119,7 @@ def run(app: Starlette, listener: socket.socket) -> None:
         app,
         log_config=None,
         access_log=False,  # paths hold tokens
-        proxy_headers=False,  # no function looks at who asks
+        proxy_headers=False,  # sign reads X-Forwarded-For itself, no other function looks at who asks
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,

@@ -136,6 +136,20 @@ locals {
       EOT
       for   = "0s"
     }
+    mails-unconfirmed = {
+      to      = "page"
+      summary = "Most mails of a campaign go to people who do not confirm: somebody may be mailing strangers through it."
+      # As a share of the mails of the same hour, so that a rush does not trip it, however large: seven in ten open
+      # within five minutes. 300 mails, and for a quarter of an hour, since at the start of a rush the confirmations are
+      # those minutes behind; a test plays the rushes that we know.
+      query = <<-EOT
+        sum by (campaign) (increase(logging_googleapis_com:user_funnel{monitored_resource="cloud_run_revision",stage="mailed"}[1h])) > 300
+        unless
+        sum by (campaign) (increase(logging_googleapis_com:user_funnel{monitored_resource="cloud_run_revision",stage="confirmed"}[1h]))
+        / sum by (campaign) (increase(logging_googleapis_com:user_funnel{monitored_resource="cloud_run_revision",stage="mailed"}[1h])) > 0.4
+      EOT
+      for   = "900s"
+    }
     firestore-away = {
       to      = "page"
       summary = "deliver or confirm cannot use the database."

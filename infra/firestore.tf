@@ -11,6 +11,7 @@ locals {
   collections = {
     signatures    = { database = local.database, expires = true }
     mailboxes     = { database = local.database, expires = true }
+    domains       = { database = local.database, expires = true }
     dead_letters  = { database = local.database, expires = true }
     tally         = { database = local.database, expires = false }
     funnel        = { database = local.database, expires = false }

@@ -63,13 +63,18 @@ locals {
   # do with each database.
   functions = {
     sign = {
-      public      = true
-      cached      = false
-      environment = merge(local.queue_environment, local.spool_environment)
-      secrets     = {}
-      enqueues    = ["signatures"]
-      store       = null
-      spool       = "create"
+      public = true
+      cached = false
+      environment = merge(local.queue_environment, local.spool_environment, {
+        # The balancer appends the client's address and its own
+        # (https://cloud.google.com/load-balancing/docs/https#x-forwarded-for_header).
+        TRUSTED_PROXIES = "2"
+      })
+      secrets = {}
+      # Into the reminders' what came without the work that its campaign asks for.
+      enqueues = ["signatures", "reminders"]
+      store    = null
+      spool    = "create"
     }
     deliver = {
       public = false

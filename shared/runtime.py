@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from shared.store.removals import Removals
     from shared.store.totals import Totals
     from shared.web.callers import Callers
+    from shared.web.network_bursts import NetworkBursts
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class Dependencies:
 @dataclass(slots=True, kw_only=True)
 class SignDependencies(Dependencies):
     envelopes: "Envelopes"
+    network_bursts: "NetworkBursts"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class CountDependencies(Dependencies):
 def sign() -> SignDependencies:
     """Wire sign. Raises ConfigurationError, like the others, where a setting or a campaign file is wrong."""
     from shared.queue.envelopes import Envelopes
+    from shared.web.network_bursts import NetworkBursts
 
     settings = environment.load(environment.SignSettings)
     queue = _queue(settings.queue, fails_fast=True)
@@ -95,6 +98,7 @@ def sign() -> SignDependencies:
         public_url=settings.public_url,
         campaigns=_live_campaigns(settings),
         envelopes=Envelopes(queue, settings.deliver_recipient),
+        network_bursts=NetworkBursts(settings.trusted_proxies),
     )
 
 

@@ -216,9 +216,13 @@ class EnqueueingSettings(FunctionSettings):
 
 
 class SignSettings(EnqueueingSettings, OverlayReaderSettings):
-    """sign holds no secret."""
+    """sign holds no secret.
+
+    `trusted_proxies`: how many entries at the end of X-Forwarded-For our own proxies have written.
+    """
 
     spool: SpoolSettings | None = None
+    trusted_proxies: WholeNumber = Field(default=1, ge=1, le=10)
 
 
 class EmbedSettings(OverlayReaderSettings):

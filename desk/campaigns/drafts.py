@@ -18,6 +18,7 @@ from shared import campaigns, log
 from shared.campaigns.model import CONFIRM_GRACE, MIN_RECIPIENTS, Campaign
 from shared.campaigns.types import THROWAWAY
 from shared.clock import utc_now
+from shared.models.labels import Label
 from shared.settings import VERSION
 from shared.stats.count import MIN_SHOWN
 from shared.store import entities
@@ -65,4 +66,5 @@ def _facts(campaign: Campaign) -> Mapping[str, Any]:
         "entities": entities,
         "min_shown": MIN_SHOWN,
         "log_fields": sorted(log.FIELDS),
+        "labels": list(Label),
     }

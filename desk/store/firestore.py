@@ -19,6 +19,7 @@ from shared.store.documents import MAILBOX, SIGNATURE
 from shared.store.entities import Address, FunnelKey, Mailbox, Signature
 from shared.store.firestore import (
     FirestoreStore,
+    domain_path,
     folded_path,
     mailbox_path,
     overlay_of,
@@ -60,6 +61,8 @@ class FirestoreMaintenance(FirestoreStore):
             found = _found(*stored)
             writes = [firestore.delete(each.reference.path, each.update_time) for each in stored if each.exists]
             writes += self.count(address.campaign, delta(found.signature, None))
+            if address.domain:
+                writes.append(firestore.delete(domain_path(address.campaign, address.domain)))
             if writes:
                 await self.database.commit(*writes)
             return found
@@ -117,7 +120,7 @@ class FirestoreMaintenance(FirestoreStore):
 
     async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:
         removed = 0
-        for collection in ("signatures", "mailboxes"):
+        for collection in ("signatures", "mailboxes", "domains"):
             async for page in self._pages(campaign, collection, names_only=True):
                 deletes = [firestore.delete(each.reference.path) for each in page]
                 await until_committed(partial(self.database.commit, *deletes))

@@ -145,7 +145,7 @@ class Maintenance(Store, Protocol):
         """
 
     async def purge(self, campaign: str, progress: Callable[[int], None]) -> int:
-        """Remove all signatures and mailboxes of a campaign, and return how many; the tally stays."""
+        """Remove the signatures, mailboxes and domains of a campaign, and return how many; the tally stays."""
 
 
 async def expect_lower_total(maintenance: Maintenance, campaign: str, now: datetime) -> None:

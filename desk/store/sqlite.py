@@ -21,7 +21,7 @@ from shared.store.sqlite import (
 from shared.store.tally import delta
 
 #: The tables that hold something of an address, and what it is found by.
-_TABLES = {"signatures": "digest", "mailboxes": "mailbox"}
+_TABLES = {"signatures": "digest", "mailboxes": "mailbox", "domains": "domain"}
 
 
 class SqliteMaintenance(SqliteStore):

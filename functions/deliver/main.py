@@ -36,6 +36,7 @@ from shared.errors import (
     TryAgain,
     Unopenable,
 )
+from shared.models.labels import Label
 from shared.models.messages import (
     DeferredPress,
     LinksMessage,
@@ -47,7 +48,7 @@ from shared.models.messages import (
 )
 from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
-from shared.reference import mail_providers
+from shared.reference import mail_domains, mail_providers
 from shared.stats import fall
 from shared.stats.funnel import Stage
 from shared.store.entities import (
@@ -190,13 +191,26 @@ async def _admit_submission(message: SubmissionMessage) -> None:
         case GrantMail():
             await _mail_submission(decision, message, now)
         case Defer():
-            not_before = decision.until + random.uniform(0, 1) * JITTER  # noqa: S311 - no secret
-            await deps.envelopes.send(message, not_before=min(not_before, now + HORIZON))
+            await _defer(message, decision, now)
         case Skip.SENT:  # by an attempt that may have failed before it scheduled the reminder
             await _schedule_reminder(message, now)
     is_signed = isinstance(decision, GrantMail) and decision.kind is MailKind.SIGNED
     if is_signed or decision in {Skip.SENT, Skip.CAPPED}:
         await _schedule_second(message, now)
+
+
+async def _defer(message: SubmissionMessage, decision: Defer, now: datetime) -> None:
+    """Bring a submission again when its mail is due.
+
+    Those of one burst of a mail domain are spread over as long as each has waited, or thousands would come every
+    hour, of which the cap lets a few through.
+    """
+    spread = JITTER
+    if decision.is_domain_burst:
+        message = message.model_copy(update={"labels": _with(message.labels, Label.DOMAIN_BURST)})
+        spread = max(JITTER, now - message.signed_at)
+    not_before = decision.until + random.uniform(0, 1) * spread  # noqa: S311 - no secret
+    await deps.envelopes.send(message, not_before=min(not_before, now + HORIZON))
 
 
 async def _mail_submission(granted: GrantMail, message: SubmissionMessage, now: datetime) -> None:
@@ -340,7 +354,7 @@ def _sealed(message: SubmissionMessage, domain: str | None) -> Submission:
 
     `domain`: the digest of the mail domain, which is kept of a submission with labels alone.
     """
-    sealer = deps.sealers[message.campaign]
+    sealer, labels = deps.sealers[message.campaign], _labels(message)
     contact = SealedContact(email=message.email, name=message.name, country=message.country, locale=message.locale)
     signature = SealedSignature(
         **contact.model_dump(),
@@ -363,9 +377,18 @@ def _sealed(message: SubmissionMessage, domain: str | None) -> Submission:
         consent_version=message.consent_version,
         signed_at=message.signed_at,
         mailbox_class=mail_providers.provider_class(message.email),
-        labels=message.labels,
-        domain=domain if message.labels else None,
+        labels=labels,
+        domain=domain if labels else None,
     )
+
+
+def _labels(message: SubmissionMessage) -> tuple[Label, ...]:
+    is_disposable = mail_domains.is_disposable(message.email)
+    return _with(message.labels, Label.DISPOSABLE_DOMAIN) if is_disposable else message.labels
+
+
+def _with(labels: tuple[Label, ...], label: Label) -> tuple[Label, ...]:
+    return labels if label in labels else (*labels, label)
 
 
 async def _retry_or_dead_letter(request: Request, body: bytes, error: Exception) -> None:

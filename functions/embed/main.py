@@ -92,7 +92,7 @@ async def get_form(call: Call) -> Response:
         call.locale(),
         embedded="embed" in call.request.query_params,
         public_url=deps.public_url,
-        closed_reason=call.campaign.closed_reason(deps.now()),
+        now=deps.now(),
     )
     return answer_json(form, headers=CACHE)
 

@@ -10,11 +10,13 @@ from starlette.responses import RedirectResponse, Response
 
 from shared import log, runtime
 from shared.campaigns.model import Campaign
+from shared.crypto.proof_of_work import is_solved
 from shared.errors import CampaignClosed, CampaignPaused, FieldError, InvalidFields, OriginNotAllowed
+from shared.models.labels import Label
 from shared.models.messages import LinksMessage, SubmissionMessage
 from shared.models.requests import LinksRequest, SignRequest
 from shared.models.responses import CheckInbox
-from shared.web import forms, pages
+from shared.web import forms, pages, signals
 from shared.web.app import App, Route
 from shared.web.body import parse, read_body
 from shared.web.call import JSON, NO_STORE, Call, hosted_page
@@ -38,7 +40,10 @@ async def post_signature(call: Call) -> Response:
     call.wanted_language = _locale_in(typed)
     if body.is_form:
         return await _post_form(call, campaign, typed)
-    await _accept(campaign, _parse(typed, campaign))
+    signature = _parse(typed, campaign)
+    if campaign.asks_for_work and not _has_worked(campaign, signature, typed["email"]):
+        raise InvalidFields([FieldError("work", "work_required")])
+    await _accept(call, signature)
     return _accepted()
 
 
@@ -52,7 +57,7 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
             raise
         form = forms.signature_with_errors(typed, error, campaign, locale)
         return pages.petition(campaign, locale, form, NO_STORE, public_url=deps.public_url, closed_reason=None)
-    await _accept(campaign, request)
+    await _accept(call, request)
     if not as_page:
         return _accepted()
     if _may_return_to(campaign, typed.get("return_url", "")):
@@ -61,10 +66,10 @@ async def _post_form(call: Call, campaign: Campaign, typed: dict[str, str]) -> R
     return pages.check_inbox(campaign, locale, {**typed, **cleaned})
 
 
-async def _accept(campaign: Campaign, request: SignRequest) -> None:
+async def _accept(call: Call, request: SignRequest) -> None:
     """Seal and enqueue the submission; once enqueued, it cannot be lost."""
-    await deps.envelopes.send(_submission(campaign, request))
-    log.event("accepted", campaign=campaign.id, partner=request.partner, country=request.country)
+    await deps.envelopes.send(_submission(call.campaign, request, _labels(call, request)))
+    log.event("accepted", campaign=call.campaign.id, partner=request.partner, country=request.country)
 
 
 async def post_links(call: Call) -> Response:
@@ -128,14 +133,29 @@ def _parse(fields: Any, campaign: Campaign) -> SignRequest:
     return request
 
 
-def _submission(campaign: Campaign, request: SignRequest) -> SubmissionMessage:
+def _has_worked(campaign: Campaign, request: SignRequest, email: str) -> bool:
+    """Check the work that a script sends. `email`: as the client wrote it, which need not clean as we do."""
+    work = request.work
+    return work is not None and is_solved(campaign.id, work.day, email, work.nonces, deps.now())
+
+
+def _labels(call: Call, request: SignRequest) -> tuple[Label, ...]:
+    headers = call.request.headers
+    is_burst = deps.network_bursts.count(",".join(headers.getlist("x-forwarded-for")), call.now)
+    # Only a form gets here without: it needs no script, and so is not closed to anybody.
+    lacks_work = call.campaign.asks_for_work and request.work is None
+    return signals.labels(headers, request.page_seconds, is_burst=is_burst, lacks_work=lacks_work)
+
+
+def _submission(campaign: Campaign, request: SignRequest, labels: tuple[Label, ...]) -> SubmissionMessage:
     return SubmissionMessage(
-        **request.model_dump(exclude={"consent", "postal_code"}),
+        **request.model_dump(exclude={"consent", "postal_code", "page_seconds", "work"}),
         id=_random_id(),
         campaign=campaign.id,
         # Data that the campaign does not ask for is not stored.
         postal_code=request.postal_code if campaign.asks_postal_code else None,
         signed_at=deps.now(),
+        labels=labels,
     )
 
 

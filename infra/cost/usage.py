@@ -31,6 +31,8 @@ FUNNEL_WRITE_SECONDS = 5
 ADMIT_READS, ADMIT_WRITES, SETTLE_WRITES = 2, 2, 1
 #: A reminder's task reads both; only where it is due it writes the mailbox.
 REMINDER_READS, REMINDER_WRITES = 2, 1
+#: At a mail domain that is no large provider's, each reads the domain, and the first writes it.
+DOMAIN_READS, DOMAIN_WRITES = 1, 1
 #: confirm: reads the signature, writes it and a shard of the tally; so does withdrawing.
 CONFIRM_READS, CONFIRM_WRITES = 1, 2
 #: The desk goes through all of them: `audit`, `export`, `purge`.
@@ -70,7 +72,7 @@ ARMOR_POLICIES, ARMOR_RULES = 2, 4
 SECRET_REPLICAS = 10
 #: `backup_days` of the tfvars.
 BACKUP_DAYS = 14
-ALERT_CONDITIONS, ALERT_INTERVAL_SECONDS = 24, 60
+ALERT_CONDITIONS, ALERT_INTERVAL_SECONDS = 26, 60
 
 # What goes on in any month.
 
@@ -122,6 +124,7 @@ class Assumptions:
 
     confirmed_share: float = _assumed(0.8, "of those who sign confirm; `undersign stats` shows your share")
     reminded_share: float = _assumed(0.25, "of those who sign have not confirmed a day later, and are reminded")
+    small_domain_share: float = _assumed(0.2, "of those who sign have an address at a domain of few people")
     opens_a_mail: float = _assumed(1.2, "times the link in a mail is opened, by its reader or by mail scanners")
     withdrawn_share: float = _assumed(0.005, "of signatures are withdrawn")
     partner_share: float = _assumed(
@@ -171,6 +174,7 @@ class _People:
         self.signatures = signatures
         self.assumed = assumed
         self.submissions = signatures / assumed.confirmed_share
+        self.at_small_domains = self.submissions * assumed.small_domain_share
         self.unconfirmed = self.submissions - signatures
         self.reminded = self.submissions * assumed.reminded_share
         self.mails = self.submissions + self.reminded
@@ -245,11 +249,13 @@ def _signing(people: _People, functions: Mapping[str, FunctionSize]) -> _Uses:
 
     reads = (
         submissions * (ADMIT_READS + REMINDER_READS)
+        + people.at_small_domains * 2 * DOMAIN_READS
         + signatures * (CONFIRM_READS + DESK_READS)
         + people.withdrawn * CONFIRM_READS
     )
     writes = (
         submissions * (ADMIT_WRITES + SETTLE_WRITES)
+        + people.at_small_domains * DOMAIN_WRITES
         + reminded * (REMINDER_WRITES + SETTLE_WRITES)
         + (signatures + people.withdrawn) * CONFIRM_WRITES
     )

@@ -107,7 +107,9 @@ async def _sign(public: httpx.AsyncClient, email: str) -> None:
         raise CanaryFailed(f"embed does not describe the form: its answer is {shown.status_code}")
     body = {"email": email, "name": "Canary", "country": "BE", "locale": "en", "consent": True}
     body["consent_version"] = shown.json()["consent_version"]
-    answer = await public.post(f"/v1/campaigns/{CAMPAIGN}/signatures", json=body)
+    # As the page's script would send it: a signature that no page has sent may be held back from the count.
+    page = {"Referer": f"{public.base_url}c/{CAMPAIGN}"}
+    answer = await public.post(f"/v1/campaigns/{CAMPAIGN}/signatures", json=body, headers=page)
     if answer.status_code != 202:
         raise CanaryFailed(f"sign does not accept a signature: its answer is {answer.status_code}")
 

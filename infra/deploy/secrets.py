@@ -2,7 +2,7 @@
 
     make secrets ENV=staging                       what is missing
     make secrets ENV=staging ROTATE=token-keys     add a new key beside those in use
-    make secrets ENV=staging RETIRE=token-keys     drop the oldest one, once all its links have expired
+    make secrets ENV=staging RETIRE=token-keys     drop the oldest one, once nothing in use needs it
     make secrets ENV=staging ROTATE=smtp-password-first   replace the password of a relay
 
 The next deployment that passes its try-out destroys the older versions that hold what was retired.
@@ -22,8 +22,13 @@ import pyrage
 
 from infra.deploy import gcloud, terraform
 
-#: Lists of keys, oldest first, to which a new one may be added.
-_LISTS = ("token-keys", "deliver-identities")
+#: Lists of keys, oldest first, to which a new one may be added; and when the oldest may be retired.
+_LISTS = {
+    # As long as links to withdraw work, see `tokens.Purpose`: after that, people have to ask for another.
+    "token-keys": "after three years, or at once if it has leaked",
+    # As long as a task waits at most, and a week.
+    "deliver-identities": "after 38 days",
+}
 
 
 class Secrets:
@@ -98,7 +103,7 @@ def rotate(kept: Secrets, name: str) -> None:
     """Add a key at the end of a list, which is used from the next deployment on; or replace a relay's password."""
     if name in _LISTS:
         kept.put(name, f"{kept.read(name).strip()} {_generate(name)}")
-        print(f"{name}: a new key is added. Then: make apply, and after 38 days: RETIRE={name}")
+        print(f"{name}: a new key is added. Then: make apply. {_LISTS[name].capitalize()}: RETIRE={name}")
     elif name.startswith("smtp-password-") and name in kept.declared():
         kept.put(name, _new_value(name))
         print(f"{name}: replaced. Then: make apply")

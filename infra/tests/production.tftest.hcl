@@ -91,7 +91,7 @@ run "no_role_is_broader_than_listed" {
     error_message = "sign may do more in the spool than create"
   }
   assert {
-    condition     = toset(keys(google_cloud_tasks_queue_iam_member.enqueuer)) == toset(["sign/signatures", "deliver/signatures", "deliver/reminders", "confirm/presses"])
+    condition     = toset(keys(google_cloud_tasks_queue_iam_member.enqueuer)) == toset(["sign/signatures", "sign/reminders", "deliver/signatures", "deliver/reminders", "confirm/presses"])
     error_message = "a function enqueues where it has nothing to enqueue"
   }
 }
@@ -100,7 +100,7 @@ run "nothing_is_indexed_and_what_expires_goes" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_firestore_field.all)) == toset(["signatures", "mailboxes", "dead_letters", "tally", "funnel", "funnel_writes", "history", "desk", "spool", "removals", "totals"])
+    condition     = toset(keys(google_firestore_field.all)) == toset(["signatures", "mailboxes", "domains", "dead_letters", "tally", "funnel", "funnel_writes", "history", "desk", "spool", "removals", "totals"])
     error_message = "a collection is indexed: a rising time in an index caps it at 500 writes a second"
   }
   assert {
@@ -108,7 +108,7 @@ run "nothing_is_indexed_and_what_expires_goes" {
     error_message = "a collection has an index left"
   }
   assert {
-    condition     = toset(keys(google_firestore_field.expire_at)) == toset(["signatures", "mailboxes", "funnel_writes", "dead_letters", "removals"]) && alltrue([for field in google_firestore_field.expire_at : length(field.ttl_config) == 1 && length(field.index_config[0].indexes) == 0])
+    condition     = toset(keys(google_firestore_field.expire_at)) == toset(["signatures", "mailboxes", "domains", "funnel_writes", "dead_letters", "removals"]) && alltrue([for field in google_firestore_field.expire_at : length(field.ttl_config) == 1 && length(field.index_config[0].indexes) == 0])
     error_message = "something that was promised to be gone is kept"
   }
   assert {

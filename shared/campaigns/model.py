@@ -289,6 +289,7 @@ class Campaign(_Part):
     paused: bool = Field(default=False, description="from the overlay, never in the file")
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
     asks_postal_code: StrictBool = False
+    proof_of_work: Literal["off", "on"] = "off"
     abuse_contact: Address = Field(description="the address to which people report misuse of the form")
     sender: Sender = Field(description="a table with name and address: whom the mail comes from")
     sealing: Sealing = Field(description="a table with recipients: whose keys signers' data is sealed to")
@@ -445,9 +446,16 @@ class Campaign(_Part):
         texts = self.text(language.split("-")[0].lower())
         return texts.consent if version == self.consent_version else texts.earlier_consents.get(version)
 
-    def changed(self, *, partners: Mapping[str, Partner], paused: bool) -> Self:
+    @property
+    def asks_for_work(self) -> bool:
+        """Return whether scripts are to solve a challenge before they send a signature."""
+        return self.proof_of_work == "on"
+
+    def changed(
+        self, *, partners: Mapping[str, Partner], paused: bool, proof_of_work: Literal["off", "on"]
+    ) -> Self:
         """Return a copy of the campaign with what its overlay changes."""
-        changed = self.model_copy(update={"partners": partners, "paused": paused})
+        changed = self.model_copy(update={"partners": partners, "paused": paused, "proof_of_work": proof_of_work})
         changed.__dict__.pop("partner_by_origin", None)  # which the copy has from the original
         return changed
 

@@ -1,16 +1,16 @@
 """The overlay: what changes about a campaign between two deployments.
 
-One small document per campaign, written by the organisers' desk. `paused` and `partners` are published by count,
-so that functions without a database learn of them; each function reads them before its first answer, later in the
-background, and a request uses the last good copy. `paper`, `hand_overs`, `purged` and `lowered_at` stay inside,
-but for the numbers that the counter shows.
+One small document per campaign, written by the organisers' desk. `paused`, `proof_of_work` and `partners` are
+published by count, so that functions without a database learn of them; each function reads them before its first
+answer, later in the background, and a request uses the last good copy. `paper`, `hand_overs`, `purged` and
+`lowered_at` stay inside, but for the numbers that the counter shows.
 
 The overlay names no age recipient: write access to the database must not be enough to have signers' data sealed to
 another key.
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -62,6 +62,9 @@ class PublishedOverlay(_Part):
     """The part that is public, and that every function knows."""
 
     paused: bool = False
+    proof_of_work: Literal["off", "on"] | None = Field(
+        default=None, description="Set since the last deployment; without it, the campaign file's holds."
+    )
     partners: Mapping[Slug, AdmittedPartner] = Field(default={}, max_length=_MAX_PARTNERS)
 
 
@@ -80,7 +83,7 @@ class Overlay(PublishedOverlay):
     @property
     def published(self) -> PublishedOverlay:
         """Return the part that count publishes."""
-        return PublishedOverlay(paused=self.paused, partners=self.partners)
+        return PublishedOverlay(paused=self.paused, proof_of_work=self.proof_of_work, partners=self.partners)
 
     @property
     def paper_by_country(self) -> Mapping[str, int]:
@@ -102,4 +105,5 @@ def apply_overlay(campaign: Campaign, overlay: PublishedOverlay) -> Campaign:
             partners[slug] = known.model_copy(update={"origins": known.origins + free})
         elif free:
             partners[slug] = Partner(name=admitted.name, origins=free, country=admitted.country)
-    return campaign.changed(partners=partners, paused=overlay.paused)
+    proof_of_work = overlay.proof_of_work or campaign.proof_of_work
+    return campaign.changed(partners=partners, paused=overlay.paused, proof_of_work=proof_of_work)

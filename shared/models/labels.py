@@ -14,3 +14,5 @@ class Label(StrEnum):
     TOO_FAST = "too_fast"
     #: Sent without a form having been loaded.
     NO_PAGE = "no_page"
+    #: Sent without the work that the campaign asked for, as browsers without scripts do.
+    NO_WORK = "no_work"

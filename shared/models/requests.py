@@ -1,5 +1,7 @@
 """The bodies of requests: strict models that refuse unknown fields. The OpenAPI document is made from them."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.models.fields import Bcp47, Consent, ConsentVersion, Country, Email, Name, Partner, PostalCode, Source
@@ -10,6 +12,13 @@ class _Request(BaseModel):
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
     )
+
+
+class Work(_Request):
+    """The solution of a `Challenge`."""
+
+    day: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The challenge's.")
+    nonces: list[Annotated[int, Field(ge=0, lt=2**53)]] = Field(description="The numbers found, in any order.")
 
 
 class SignRequest(_Request):
@@ -27,6 +36,12 @@ class SignRequest(_Request):
     source: Source | None = Field(default=None, description="Where the signer came from.")
     newsletter: bool | None = Field(default=None, description="Yes or no to the organisation's newsletter.")
     postal_code: PostalCode | None = Field(default=None, description="Where the campaign asks for it.")
+    page_seconds: int | None = Field(
+        default=None, ge=0, description="Whole seconds since the page was loaded; not stored. JSON only."
+    )
+    work: Work | None = Field(
+        default=None, description="Where the campaign asks for proof of work: `work` of the form. JSON only."
+    )
 
 
 class LinksRequest(_Request):

@@ -102,6 +102,18 @@ class FormPartner(_Response):
     origins: Sequence[str] = Field(description="The origins of its pages, which alone may send the form.")
 
 
+class Challenge(_Response):
+    """Proof of work that is asked for: numbers, whose PBKDF2-HMAC-SHA-256 begins with so many zero bits.
+
+    Password: campaign, day and address as it is sent, with a space between; salt: the number in decimal.
+    """
+
+    day: str = Field(description="Today (UTC), as in 2026-11-27.")
+    nonces: int = Field(description="How many different numbers are wanted.")
+    bits: int
+    iterations: int
+
+
 class Form(_Response):
     """A petition's form in one language, as the widget shows it: which partner's page it is on, it finds out."""
 
@@ -131,6 +143,7 @@ class Form(_Response):
     )
     lookalikes: Sequence[str] = Field(description="Domains that look like slips of `mailboxes`, and are none.")
     share: FormSharing
+    work: Challenge | None = Field(default=None, description="The work that signing takes; absent where none.")
     texts: Mapping[str, str]
 
 
@@ -161,3 +174,6 @@ class Problem(_Response):
         default=None, description="The present consent text, where an error is `consent_changed`."
     )
     consent_version: str | None = Field(default=None, description="The version of that text, to send along.")
+    work: Challenge | None = Field(
+        default=None, description="What is to be solved, where an error is `work_required`."
+    )

@@ -27,6 +27,7 @@ class QueueName(StrEnum):
     SIGNATURES = "signatures"
     #: Presses of confirm or withdraw that could not be stored at once. They mail nothing.
     PRESSES = "presses"
+    #: What may wait, and must not delay fresh signatures: reminders, and signatures without the work asked for.
     REMINDERS = "reminders"
 
 

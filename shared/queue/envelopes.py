@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from shared.crypto import sealing
+from shared.models.labels import Label
 from shared.models.messages import (
     DeferredPress,
     LinksMessage,
@@ -38,6 +39,8 @@ class Envelopes:
 
 def _queue_of(message: Message) -> QueueName:
     match message:
+        case SubmissionMessage(labels=labels) if Label.NO_WORK in labels:
+            return QueueName.REMINDERS
         case SubmissionMessage() | LinksMessage():
             return QueueName.SIGNATURES
         case DeferredPress():

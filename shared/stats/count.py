@@ -123,7 +123,10 @@ async def _last_of_history(store: Store, campaign: str, now: datetime) -> Snapsh
 
     A database that came back empty or older has no later one: this process then knows no better.
     """
-    days = await store.history(campaign, (now - KEPT_AFTER_FALL).date())
+    try:
+        days = await store.history(campaign, (now - KEPT_AFTER_FALL).date())
+    except StoreUnavailable:
+        return None  # the tally could be read, and is worth showing alone
     point = days[-1].last if days else None
     return Snapshot(Tally(point.total, point.by_country), None, point.at) if point else None
 

@@ -1,4 +1,4 @@
-"""The store: one document per address, one per mailbox, and a tally.
+"""The store: one document per address, one per mailbox, one per small mail domain, and a tally.
 
 The state of a signature, `campaigns/{campaign}/signatures/{digest}`:
 
@@ -38,7 +38,8 @@ Mail is claimed before it is sent, in `campaigns/{campaign}/mailboxes/{mailbox}`
 name+1@ and name+2@ share their caps), in the same commit that admits the submission. A crash between claim and
 mark therefore sends no second mail within the hour, and the task that is retried sends it after. A submission for
 whose mail the caps have no room is not stored: it stays in the queue, and the mailbox notes that it waits, so that
-the newest is mailed first.
+the newest is mailed first. New addresses of one domain are counted in the same commit, in
+`campaigns/{campaign}/domains/{domain}` (`domain_caps.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,9 +74,9 @@ class Store(Protocol):
         """Store a submission as pending and claim its mail, in one commit, or say why not.
 
         GrantMail CONFIRM for a new submission, and again for one whose mail was not sent; GrantMail SIGNED where
-        the address is confirmed already; Defer when the mailbox has had its mails, or when this one may be on its
-        way; Skip for a task that is older than a withdrawal or whose mail is out, and for the oldest of more than
-        `MAX_WAITING` that wait.
+        the address is confirmed already; Defer when the mailbox or the mail domain has had its mails, or when this
+        one may be on its way; Skip for a task that is older than a withdrawal or whose mail is out, and for the
+        oldest of more than `MAX_WAITING` that wait.
         """
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:

@@ -138,6 +138,21 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Domain:
+    """The document of one mail domain, see `domain_caps`: what its addresses were mailed, none of which it holds.
+
+    `mailed_at`: when addresses that were new were mailed, within the last hour. `addresses`: how many in all, and
+    `since` when. `has_confirmed`: somebody there was found to have confirmed.
+    """
+
+    mailed_at: tuple[datetime, ...] = ()
+    addresses: int = 0
+    since: datetime | None = None
+    has_confirmed: bool = False
+    expire_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
     """Where one address is stored. `digest`, `mailbox`, `domain`: from `digest.Digester`, 52 characters each.
 
@@ -168,9 +183,13 @@ class GrantMail:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Try again at `until`. The submission was not stored."""
+    """Try again at `until`. The submission was not stored.
+
+    `is_domain_burst`: too many others of the mail domain came first.
+    """
 
     until: datetime
+    is_domain_burst: bool = False
 
 
 class Skip(StrEnum):
@@ -182,6 +201,8 @@ class Skip(StrEnum):
     CAPPED = "capped"
     #: Too many newer ones wait for a mail to the same mailbox.
     DROPPED = "dropped"
+    #: No reminder, for nobody of this mail domain ever confirms.
+    UNCONFIRMED_DOMAIN = "unconfirmed_domain"
 
 
 MailDecision = GrantMail | Defer | Skip

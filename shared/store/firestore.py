@@ -5,15 +5,18 @@ document does not exist. Where it does not hold, what is read again may be what 
 answer to its commit was lost: then it was done, and is not done again.
 """
 
+import asyncio
 import contextlib
 import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from google.api_core.exceptions import AlreadyExists, InvalidArgument
 from google.cloud.firestore import DocumentSnapshot
@@ -25,8 +28,8 @@ from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.circuit_breaker import CircuitBreaker
 from shared.databases import firestore
 from shared.databases.firestore import FirestoreDatabase, Write, unavailable_for_errors, until_committed
-from shared.store import transitions
-from shared.store.documents import DAY, MAILBOX, SIGNATURE
+from shared.store import domain_caps, transitions
+from shared.store.documents import DAY, DOMAIN, MAILBOX, SIGNATURE
 from shared.store.entities import (
     FUNNEL_WRITE_TTL,
     TOMBSTONE_TTL,
@@ -35,6 +38,7 @@ from shared.store.entities import (
     Day,
     Defer,
     Delta,
+    Domain,
     FunnelKey,
     GrantMail,
     Hour,
@@ -75,6 +79,11 @@ def mailbox_path(address: Address) -> str:
     return f"campaigns/{address.campaign}/mailboxes/{address.mailbox}"
 
 
+def domain_path(campaign: str, digest: str) -> str:
+    """Return the path of the document of one mail domain."""
+    return f"campaigns/{campaign}/domains/{digest}"
+
+
 def folded_path(campaign: str) -> str:
     """Return the path of the document that the others of the tally are folded into."""
     return f"{_tally_path(campaign)}/{_FOLDED}"
@@ -111,12 +120,15 @@ class FirestoreStore:
     ) -> None:
         self.database = FirestoreDatabase(project, database, timeout_seconds, breaker)
         self._spread = _Spread()
+        self._turns = WeakValueDictionary[str, asyncio.Lock]()
 
     async def admit(self, address: Address, submission: Submission, now: datetime) -> MailDecision:
-        return await self._claim_mail(address, partial(transitions.admit, address, submission, now))
+        decide = partial(transitions.admit, address, submission, now)
+        async with self._turn_of(address.domain):
+            return await self._claim_mail(address, decide, now)
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
-        return await self._claim_mail(address, partial(transitions.claim, address, key, kind, now))
+        return await self._claim_mail(address, partial(transitions.claim, address, key, kind, now), now)
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:
         path = mailbox_path(grant.address)
@@ -222,20 +234,33 @@ class FirestoreStore:
             return []
         return [firestore.increment(f"{_tally_path(campaign)}/{self._spread.choose()}", tally_document(added))]
 
+    def _turn_of(self, domain: str | None) -> AbstractAsyncContextManager[object]:
+        """Admit the addresses of one mail domain in turn: hundreds at once would fight for its document."""
+        return self._turns.setdefault(domain, asyncio.Lock()) if domain else contextlib.nullcontext()
+
     async def _claim_mail(
-        self, address: Address, decide: Callable[[Signature | None, Mailbox], transitions.MailTransition]
+        self,
+        address: Address,
+        decide: Callable[[Signature | None, Mailbox], transitions.MailTransition],
+        now: datetime,
     ) -> MailDecision:
         signature_at, mailbox_at = signature_path(address.campaign, address.digest), mailbox_path(address)
+        domain_at = [domain_path(address.campaign, address.domain)] if address.domain else []
         tried: transitions.MailTransition | None = None
 
         async def work() -> MailDecision:
             nonlocal tried
-            signature, mailbox = await self.database.read(signature_at, mailbox_at)
-            claims = parsed(mailbox, MAILBOX) or Mailbox()
+            signature, mailbox, *domains = await self.database.read(signature_at, mailbox_at, *domain_at)
+            stored, claims = parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox()
             if tried and tried.mailbox == claims:
                 return _granted(tried.decision, mailbox.update_time)
-            tried = decide(parsed(signature, SIGNATURE), claims)
+            tried = decide(stored, claims)
+            for domain in domains:
+                tried = domain_caps.apply(tried, stored, parsed(domain, DOMAIN) or Domain(), now)
             writes = []
+            if tried.domain:
+                [path], [domain] = domain_at, domains
+                writes.append(firestore.replace(path, DOMAIN.dump_python(tried.domain), domain.update_time))
             if tried.signature:
                 content = SIGNATURE.dump_python(tried.signature)
                 writes.append(firestore.replace(signature_at, content, signature.update_time))

@@ -13,8 +13,8 @@ from shared.campaigns.overlay import Overlay
 from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.databases.sqlite import SqliteDatabase
 from shared.errors import StoreUnavailable
-from shared.store import transitions
-from shared.store.documents import DAY, MAILBOX, SIGNATURE
+from shared.store import domain_caps, transitions
+from shared.store.documents import DAY, DOMAIN, MAILBOX, SIGNATURE
 from shared.store.entities import (
     FUNNEL_WRITE_TTL,
     TOMBSTONE_TTL,
@@ -22,6 +22,7 @@ from shared.store.entities import (
     Confirmation,
     Day,
     Delta,
+    Domain,
     FunnelKey,
     GrantMail,
     Hour,
@@ -45,6 +46,10 @@ CREATE TABLE IF NOT EXISTS mailboxes (
     campaign TEXT, mailbox TEXT, document TEXT NOT NULL, expire_at REAL, PRIMARY KEY (campaign, mailbox)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS mailboxes_by_expire_at ON mailboxes (expire_at);
+CREATE TABLE IF NOT EXISTS domains (
+    campaign TEXT, domain TEXT, document TEXT NOT NULL, expire_at REAL, PRIMARY KEY (campaign, domain)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS domains_by_expire_at ON domains (expire_at);
 -- `shard` is 0; files of earlier versions have rows with others, too.
 CREATE TABLE IF NOT EXISTS tally (
     campaign TEXT, shard INTEGER, field TEXT, key TEXT, value INTEGER NOT NULL,
@@ -183,9 +188,13 @@ class SqliteStore:
         _delete_expired(database, now)
         stored = read_signature(database, address.campaign, address.digest)
         transition = decide(stored, read_mailbox(database, address))
+        if address.domain:
+            transition = domain_caps.apply(transition, stored, _read_domain(database, address), now)
         write_signature(database, address.campaign, address.digest, stored, transition.signature)
         if transition.mailbox:
             _write_mailbox(database, address, transition.mailbox)
+        if transition.domain:
+            _write_domain(database, address, transition.domain)
         return transition.decision
 
 
@@ -242,9 +251,23 @@ def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mail
     )
 
 
+def _read_domain(database: sqlite3.Connection, address: Address) -> Domain:
+    row = database.execute(
+        "SELECT document FROM domains WHERE campaign = ? AND domain = ?", (address.campaign, address.domain)
+    ).fetchone()
+    return DOMAIN.validate_json(row[0]) if row else Domain()
+
+
+def _write_domain(database: sqlite3.Connection, address: Address, domain: Domain) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO domains VALUES (?, ?, ?, ?)",
+        (address.campaign, address.domain, DOMAIN.dump_json(domain).decode(), _seconds(domain.expire_at)),
+    )
+
+
 def _delete_expired(database: sqlite3.Connection, now: datetime) -> None:
     """Delete what has expired, as Firestore does by itself: it was promised to be gone."""
-    for table in ("signatures", "mailboxes", "funnel_writes", "dead_letters"):
+    for table in ("signatures", "mailboxes", "domains", "funnel_writes", "dead_letters"):
         database.execute(f"DELETE FROM {table} WHERE expire_at <= ?", (now.timestamp(),))  # noqa: S608 - our own names
 
 

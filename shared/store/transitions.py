@@ -27,6 +27,7 @@ from shared.store.entities import (
     Confirmation,
     Confirmed,
     Defer,
+    Domain,
     GrantMail,
     Mailbox,
     MailDecision,
@@ -45,11 +46,12 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class MailTransition:
-    """A decision and what to write with it. `signature`, `mailbox`: None where nothing changes."""
+    """A decision and what to write with it. `signature`, `mailbox`, `domain`: None where nothing changes."""
 
     decision: MailDecision
     signature: Signature | None = None
     mailbox: Mailbox | None = None
+    domain: Domain | None = None
 
 
 def _unexpired(signature: Signature | None, now: datetime) -> Signature | None:

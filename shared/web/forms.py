@@ -16,10 +16,14 @@ from shared.models.fields import SLUG, truth
 from shared.models.requests import SignRequest
 from shared.web.pages import Filled
 
+#: A partner's form may have fields of these names, for something else.
+_SENT_BY_SCRIPTS = {"page_seconds", "work"}
+
 
 def signature(fields: Mapping[str, str], campaign: Campaign, language: str) -> dict[str, Any]:
-    """Return the fields of a `SignRequest`, as they would come in JSON."""
-    known: dict[str, Any] = {name: fields[name] for name in SignRequest.model_fields.keys() & fields.keys()}
+    """Return the fields of a `SignRequest`, as they would come in JSON, but for those that only scripts send."""
+    names = SignRequest.model_fields.keys() - _SENT_BY_SCRIPTS
+    known: dict[str, Any] = {name: fields[name] for name in names & fields.keys()}
     known["locale"] = language
     known["consent"] = truth(fields.get("consent", "")) is True
     known["newsletter"] = truth(fields.get("newsletter", ""))

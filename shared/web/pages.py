@@ -391,7 +391,7 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
 @cache
 def _style() -> Markup:
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
-    return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*", r"\1", style))  # noqa: S704 - our own file
+    return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", style))  # noqa: S704 - our own file
 
 
 def compile_templates(folder: Path) -> None:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from starlette.responses import RedirectResponse, Response
 
 from shared.campaigns.listed import listed
+from shared.crypto.proof_of_work import challenge
 from shared.errors import InvalidFields, OriginNotAllowed, PublicError, UnknownCampaign
 from shared.models.responses import FieldProblem, Problem
 from shared.web import pages
@@ -46,6 +47,7 @@ def problem(call: Call, error: PublicError) -> Response:
         campaigns=_open_campaigns(call) if isinstance(error, UnknownCampaign) else None,
         consent=changed.text(locale.language).consent if changed else None,
         consent_version=changed.consent_version if changed else None,
+        work=challenge(call.now) if any(wrong.code == "work_required" for wrong in wrong_fields) else None,
     )
     return answer_json(document, error.status, {**NO_STORE, **error.headers}, "application/problem+json")
 

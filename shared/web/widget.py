@@ -5,8 +5,10 @@ this for each language, not one for each page.
 """
 
 from collections.abc import Set
+from datetime import datetime
 
-from shared.campaigns.model import Campaign, ClosedReason
+from shared.campaigns.model import Campaign
+from shared.crypto.proof_of_work import challenge
 from shared.locales import Locale
 from shared.models.responses import Form, FormPartner, FormSender, FormSharing
 from shared.reference import countries, mail_providers
@@ -47,16 +49,14 @@ FOR_PARTNERS = frozenset(
 )
 
 
-def form(
-    campaign: Campaign, locale: Locale, *, embedded: bool, public_url: str, closed_reason: ClosedReason | None
-) -> Form:
+def form(campaign: Campaign, locale: Locale, *, embedded: bool, public_url: str, now: datetime) -> Form:
     """Describe the form in one language. `embedded`: for another page than ours, which has no form of its own."""
     texts = campaign.text(locale.language)
     return Form(
         campaign=campaign.id,
         language=locale.language,
         title=texts.title,
-        closed_reason=closed_reason,
+        closed_reason=campaign.closed_reason(now),
         partners=[
             FormPartner(id=slug, name=partner.name, country=partner.country, origins=partner.origins)
             for slug, partner in campaign.partners.items()
@@ -76,6 +76,7 @@ def form(
         mailboxes=mail_providers.webmail_by_domain(campaign.sender.address),
         lookalikes=mail_providers.LOOKALIKES,
         share=FormSharing(services=sharing.SERVICES, primary=sharing.PRIMARY),
+        work=challenge(now) if campaign.asks_for_work else None,
         texts=_texts(campaign, locale, KEYS if embedded else KEYS - FOR_PARTNERS),
     )
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOVING = "v1.js"
-#: Comments that begin a line, empty lines and indentation.
-_FOR_READERS = re.compile(rb"^(?: *(?:/\*\*.*?\*/|//[^\n]*)?\n| +)", re.MULTILINE | re.DOTALL)
+#: Comments that begin a line, those that end one, empty lines and indentation.
+_FOR_READERS = re.compile(rb"^(?: *(?:/\*\*.*?\*/|//[^\n]*)?\n| +)| // [^\n]*$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import httpx
 from playwright.async_api import Locator
 
+from shared.web.signals import MIN_PAGE_SECONDS
 from tests.browser.conftest import Walk
 from tests.support.deployment import COUNT
 from tests.support.polling import until_async
@@ -18,6 +19,15 @@ async def fill_in(walk: Walk, email: str) -> None:
     await walk.field("Email").fill(email)
     await walk.field("Country").select_option("Germany")
     await walk.field("I sign this petition").check()
+
+
+async def take_time(walk: Walk) -> None:
+    """Wait until the page has been there for as long as a person takes; what comes sooner is labelled."""
+
+    async def has_taken_time() -> bool:
+        return bool(await walk.page.evaluate("performance.now()") > 1000 * MIN_PAGE_SECONDS)
+
+    await until_async(has_taken_time)
 
 
 async def described_by(walk: Walk, field: Locator, what: str) -> Locator:

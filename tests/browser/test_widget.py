@@ -27,6 +27,7 @@ from tests.browser.steps import (
     fill_in,
     follow_the_mail,
     mails_arrive,
+    take_time,
     total,
 )
 from tests.support.deployment import CAMPAIGN, COUNT, SIGNATURES
@@ -88,6 +89,7 @@ class TestOnAPartnersPage:
         await expect(visit.field("Country")).to_have_value("NL")
         await expect(visit.page.get_by_role("radiogroup")).to_contain_text(NAME)
         await fill_in(visit, address)
+        await take_time(visit)
         await visit.presses("Sign now")
 
         await heading_is(visit.page, INBOX)

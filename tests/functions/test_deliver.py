@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 
@@ -52,6 +53,13 @@ async def submissions(deployed: World, digest: str) -> list[dict[str, object]]:
     with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
         row = database.execute("SELECT document FROM signatures WHERE digest = ?", (digest,)).fetchone()
     return [deployed.identities.open(each.sealed) for each in SIGNATURE.validate_json(row[0]).submissions]
+
+
+def labels(deployed: World) -> Counter[tuple[str, ...]]:
+    """Count the stored submissions by their labels."""
+    with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
+        rows = database.execute("SELECT document FROM signatures").fetchall()
+    return Counter(each.labels for [document] in rows for each in SIGNATURE.validate_json(document).submissions)
 
 
 async def body_of_next_task(deployed: World) -> bytes:
@@ -209,6 +217,56 @@ class TestCaps:
 
         assert len(deployed.outbox.received()) == 2
         assert await deployed.queue.pending() == 2 + 8
+
+
+class TestDomainCaps:
+    async def test_delay_a_rush_of_one_small_domain_and_label_it(self, deployed: World) -> None:
+        """The first hundred are mailed within the hour, the others later, as a burst; nobody is lost."""
+        for number in range(110):
+            await deployed.sign(email=f"member{number}@union.example")
+        await deployed.deliver()
+        within_the_hour = len(deployed.outbox.received())
+
+        deployed.now += HOUR + timedelta(minutes=10)
+        await deployed.deliver()
+
+        assert within_the_hour == 100
+        assert len(deployed.outbox.received()) == 110
+        assert labels(deployed) == {(): 100, ("domain_burst",): 10}
+
+    async def test_do_not_delay_a_rush_at_a_provider(self, deployed: World) -> None:
+        """Its customers have nothing to do with each other."""
+        for number in range(110):
+            await deployed.sign(email=f"ann{number}@ziggo.nl")
+        await deployed.deliver()
+
+        assert len(deployed.outbox.received()) == 110
+        assert labels(deployed) == {(): 110}
+
+    async def test_send_no_reminder_where_nobody_ever_confirms(self, deployed: World) -> None:
+        """A stranger has made up twenty addresses of one company; each gets one mail and no more."""
+        for number in range(20):
+            await deployed.sign(email=f"staff{number}@company.example")
+        await deployed.sign(email="ann@example.org")
+        await deployed.deliver()
+
+        deployed.now += DAY
+        await deployed.deliver()
+
+        assert Counter(mail.to.partition("@")[2] for mail in deployed.outbox.received()) == {
+            "company.example": 20,
+            "example.org": 2,
+        }
+
+    async def test_label_a_mailbox_to_throw_away_beside_the_burst(self, deployed: World) -> None:
+        """A submission that was deferred has both labels once it is stored."""
+        for number in range(101):
+            await deployed.sign(email=f"ann{number}@mailinator.com")
+        await deployed.deliver()
+        deployed.now += HOUR + timedelta(minutes=10)
+        await deployed.deliver()
+
+        assert labels(deployed) == {("disposable_domain",): 100, ("domain_burst", "disposable_domain"): 1}
 
 
 class TestReminder:

@@ -158,6 +158,19 @@ class TestPause:
         assert "closed_reason" not in (await here.client.get(FORM)).json()
 
 
+class TestProofOfWork:
+    async def test_is_switched_on_and_off_over_what_the_file_says(self, here: World) -> None:
+        """The form says so, and sign asks for it."""
+        await change(here, Overlay(proof_of_work="on"))
+        asked, refused = await here.client.get(FORM), await here.sign()
+        await change(here, Overlay(proof_of_work="off"))
+        accepted = await here.sign()
+
+        assert asked.json()["work"]["nonces"] > 0
+        assert refused.json()["errors"][0]["code"] == "work_required"
+        assert accepted.status_code == 202
+
+
 class TestAdmit:
     async def test_lets_the_new_partners_pages_sign(self, here: World) -> None:
         """The widget may read the answer, and the confirm page names the partner."""

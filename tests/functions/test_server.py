@@ -22,7 +22,7 @@ from functions.server import SCHEDULE
 from shared.queue.local import LEASE
 from shared.stats.funnel import Dimension, Stage
 from shared.web.routes import DeliverPath, health
-from tests.support.deployment import REPOSITORY, signature
+from tests.support.deployment import PAGE_HEADERS, REPOSITORY, signature
 from tests.support.machine import CAMPAIGN, Machine, confirm_path, settings
 from tests.support.polling import PATIENCE_SECONDS, until_async
 from tests.support.relay import Relay, relay
@@ -99,7 +99,7 @@ class Running:
     async def sign(self, number: int) -> int:
         """Sign once; return the status of the answer."""
         fields = signature(email=f"signer{number}@example.org")
-        return (await self.client.post(SIGNATURES, json=fields)).status_code
+        return (await self.client.post(SIGNATURES, json=fields, headers=PAGE_HEADERS)).status_code
 
     async def mailed(self, number: int, patience: float = PATIENCE_SECONDS) -> None:
         """Wait until the relay has taken so many mails."""

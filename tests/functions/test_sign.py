@@ -1,15 +1,19 @@
 """sign: what it accepts, what it refuses and in which order, and that everybody gets the same answer."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from shared.crypto.proof_of_work import challenge
 from shared.errors import QueueUnavailable
+from shared.models.labels import Label
 from shared.models.messages import SubmissionMessage, parse_message, parse_task
 from shared.queue import MAX_BODY_BYTES
+from shared.web.network_bursts import BURST
 from tests.support.clock import NOW
 from tests.support.deployment import (
     CAMPAIGN,
@@ -25,6 +29,7 @@ from tests.support.deployment import (
     world,
 )
 from tests.support.inputs import ADDRESSES, NAMES, POSTAL_CODES
+from tests.support.work import solved
 
 STRANGER = {"Origin": "https://stranger.example"}
 AS_JSON = {"Content-Type": "application/json"}
@@ -119,6 +124,142 @@ class TestAccepting:
 
         assert (response.status_code, response.json()["code"]) == (503, "try_again")
         assert int(response.headers["retry-after"]) > 0
+
+
+class TestLabels:
+    """Signs that no person has sent it; they change nothing of the answer."""
+
+    async def test_a_form_that_a_browser_sends_has_none(self, deployed: World) -> None:
+        """Also where it says nothing of the time, as plain forms and partners' own scripts."""
+        await deployed.sign()
+
+        assert (await enqueued(deployed)).labels == ()
+
+    @pytest.mark.parametrize(
+        "headers", [{"Origin": "null"}, {"Referer": f"{PUBLIC_URL}/"}, {"Sec-Fetch-Site": "cross-site"}]
+    )
+    async def test_any_header_of_a_page_will_do(self, deployed: World, headers: dict[str, str]) -> None:
+        """Older browsers and those that hide something send one of them."""
+        await deployed.client.post(SIGNATURES, data=form(), headers=headers)
+
+        assert (await enqueued(deployed)).labels == ()
+
+    async def test_a_request_without_any_sign_of_a_page_is_labelled(self, deployed: World) -> None:
+        """A program posts it that no browser runs, and is answered like everybody."""
+        response = await deployed.client.post(SIGNATURES, json=signature())
+
+        assert (response.status_code, response.text) == (202, '{"status":"check_inbox"}')
+        assert (await enqueued(deployed)).labels == (Label.NO_PAGE,)
+
+    @pytest.mark.parametrize(("seconds", "labels"), [(2, (Label.TOO_FAST,)), (3, ()), (60, ())])
+    async def test_sent_sooner_than_anybody_fills_it_in_is_labelled(
+        self, deployed: World, seconds: int, labels: tuple[Label, ...]
+    ) -> None:
+        """Within three seconds of loading the page."""
+        await deployed.sign(page_seconds=seconds)
+
+        assert (await enqueued(deployed)).labels == labels
+
+    async def test_a_plain_forms_field_of_that_name_is_its_own(self, deployed: World) -> None:
+        """Only the widget's script knows how long the page has been there."""
+        await deployed.client.post(SIGNATURES, data=form(page_seconds="soon"), headers={"Origin": PUBLIC_URL})
+
+        assert (await enqueued(deployed)).labels == ()
+
+    async def test_many_from_one_network_are_labelled(self, deployed: World) -> None:
+        """By what the proxy saw: a client cannot pass as another one by writing the header itself."""
+        for number in range(BURST + 1):
+            headers = {"Origin": PUBLIC_URL, "X-Forwarded-For": f"203.0.{number}.1, 192.0.2.1"}
+            response = await deployed.client.post(SIGNATURES, json=signature(), headers=headers)
+            message = await enqueued(deployed)
+
+            assert response.status_code == 202
+            assert message.labels == ((Label.NETWORK_BURST,) if number == BURST else ())
+
+
+class TestProofOfWork:
+    """A campaign that asks for work, as the overlay or its file says."""
+
+    @pytest.fixture
+    async def asking(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+        replaced = {'proof_of_work = "off"': 'proof_of_work = "on"'}
+        campaign_file(tmp_path / "campaigns", CAMPAIGN, **replaced)
+        async with world(tmp_path, monkeypatch, CAMPAIGNS_FOLDER=str(tmp_path / "campaigns")) as made:
+            yield made
+
+    async def test_the_form_says_what_is_to_be_solved(self, asking: World) -> None:
+        """So that the browser can begin as soon as there is an address."""
+        described = await asking.client.get(f"/v1/campaigns/{CAMPAIGN}/form?lang=en")
+
+        assert described.json()["work"] == challenge(NOW).model_dump()
+
+    async def test_a_signature_with_its_work_is_one_like_any_other(self, asking: World) -> None:
+        """The work is for the address as it was sent, however we write it."""
+        email = " Ann@EXAMPLE.org"
+        response = await asking.sign(email=email, work=solved(email, NOW))
+
+        assert (response.status_code, response.text) == (202, '{"status":"check_inbox"}')
+        message = await enqueued(asking)
+        assert (message.email, message.labels) == ("Ann@example.org", ())
+
+    @pytest.mark.parametrize(
+        "work",
+        [
+            None,
+            {"day": "2020-01-01", "nonces": [1, 2, 3, 4, 5, 6]},
+            {"day": challenge(NOW).day, "nonces": []},
+            {"day": challenge(NOW).day, "nonces": [1, 2, 3, 4, 5, 6, 7, 8]},
+        ],
+        ids=["none", "of another day", "empty", "made up"],
+    )
+    async def test_without_it_a_script_is_told_what_to_solve(
+        self, asking: World, work: dict[str, Any] | None
+    ) -> None:
+        """In the answer itself: the page may be from before it was asked for, or from another day."""
+        response = await asking.sign(work=work)
+
+        assert response.status_code == 422
+        problem = response.json()
+        assert [(error["field"], error["code"]) for error in problem["errors"]] == [("work", "work_required")]
+        assert problem["work"] == challenge(NOW).model_dump()
+        assert await asking.queue.pending() == 0
+
+    async def test_other_errors_come_first(self, asking: World) -> None:
+        """Nobody works for a form that is not accepted."""
+        response = await asking.sign(country="Germany")
+
+        assert [error["field"] for error in response.json()["errors"]] == ["country"]
+        assert "work" not in response.json()
+
+    @pytest.mark.parametrize("nonces", [["1"], [-1], [2**53], [1.5], "1"])
+    async def test_nonsense_is_an_error_in_any_campaign(self, deployed: World, nonces: object) -> None:
+        """Numbers are numbers, and not endless ones."""
+        response = await deployed.sign(work={"day": "2026-11-27", "nonces": nonces})
+
+        assert [(error["field"], error["code"]) for error in response.json()["errors"]] == [("work", "wrong_type")]
+
+    async def test_a_campaign_that_does_not_ask_for_it_takes_it_all_the_same(self, deployed: World) -> None:
+        """It was switched off while somebody filled in the form, and the form no longer says anything of it."""
+        described = await deployed.client.get(f"/v1/campaigns/{CAMPAIGN}/form?lang=en")
+
+        assert "work" not in described.json()
+        assert (await deployed.sign(work={"day": "2026-11-27", "nonces": [1]})).status_code == 202
+        assert (await enqueued(deployed)).labels == ()
+
+    async def test_a_plain_form_is_accepted_without_and_comes_last(self, asking: World) -> None:
+        """Without scripts, signing is slower and labelled, and not closed to anybody."""
+        headers = {"Origin": PUBLIC_URL, "Accept": "text/html"}
+        plain = await asking.client.post(SIGNATURES, data=form(email="bob@example.org"), headers=headers)
+        await asking.sign(work=solved("ann@example.org", NOW))
+
+        assert plain.status_code == 200
+        assert [(await enqueued(asking)).labels for _ in range(2)] == [(), (Label.NO_WORK,)]
+
+    async def test_a_plain_form_may_have_a_field_of_that_name(self, asking: World) -> None:
+        """Some ask where people work."""
+        await asking.client.post(SIGNATURES, data=form(work="City Rights"), headers={"Origin": PUBLIC_URL})
+
+        assert (await enqueued(asking)).labels == (Label.NO_WORK,)
 
 
 class TestIdenticalAnswers:

@@ -134,7 +134,13 @@ def test_a_copy_is_renewed_at_every_call_or_whenever_it_is_stale() -> None:
 def test_a_million_of_the_simplest_signatures_by_hand() -> None:
     """Everybody confirms at once, opens the mail once, and nobody withdraws."""
     simplest = Assumptions(
-        confirmed_share=1, reminded_share=0, opens_a_mail=1, withdrawn_share=0, partner_share=0, requests_at_once=1
+        confirmed_share=1,
+        reminded_share=0,
+        small_domain_share=0,
+        opens_a_mail=1,
+        withdrawn_share=0,
+        partner_share=0,
+        requests_at_once=1,
     )
 
     charged = cost.estimate(1_000_000, 0, simplest, without_free_tiers(), FUNCTIONS)
@@ -317,6 +323,24 @@ async def test_each_step_reads_and_writes_as_many_documents_as_is_calculated(
     assert taken() == (usage.REMINDER_READS, 0)
     await store.withdraw(campaign_id, address.digest, tomorrow, deferred=False)
     assert taken() == (usage.CONFIRM_READS, usage.CONFIRM_WRITES)
+
+
+async def test_a_small_mail_domain_costs_as_many_documents_more_as_is_calculated(
+    store: FirestoreStore, proxy: CountingProxy, campaign_id: str
+) -> None:
+    """The domain is counted when its address is new, and read again for the reminder."""
+    address = make_address(campaign_id, "d" * 52)
+    signed = submission()
+
+    admitted = await store.admit(address, signed, NOW)
+
+    assert isinstance(admitted, GrantMail)
+    assert proxy.reads.total() == usage.ADMIT_READS + usage.DOMAIN_READS
+    assert proxy.writes.total() == usage.ADMIT_WRITES + usage.DOMAIN_WRITES
+    proxy.forget()
+    await store.claim(address, signed.id, MailKind.REMINDER, NOW + timedelta(days=1))
+    assert proxy.reads.total() == usage.REMINDER_READS + usage.DOMAIN_READS
+    assert proxy.writes.total() == usage.REMINDER_WRITES
 
 
 def test_the_page_says_what_the_script_calculates() -> None:

@@ -20,7 +20,7 @@ from desk.store.firestore import FirestoreMaintenance
 from shared.queue.envelopes import Envelopes
 from shared.stats.funnel import Dimension, Stage
 from tests.infra.rehearsal import CAMPAIGN, START, Deployment, Prepared, deploy
-from tests.support.deployment import signature
+from tests.support.deployment import PAGE_HEADERS, signature
 from tests.support.messages import RecordingQueue, submission_message
 from tests.support.polling import until_async
 
@@ -57,11 +57,11 @@ def frozen(deployment: Deployment) -> Iterator[None]:
 async def requests(deployment: Deployment) -> Mapping[str, Callable[[], Awaitable[httpx.Response]]]:
     """A request to each function, which it answers with a 2xx however often it comes."""
     public, tasks = deployment.public, deployment.tasks
-    assert (await public.post(f"{START}/signatures", json=signature())).status_code == 202
+    assert (await public.post(f"{START}/signatures", json=signature(), headers=PAGE_HEADERS)).status_code == 202
     await tasks.drain()
     task, link = tasks.created[0].http_request, deployment.links()["confirm"]
     return {
-        "sign": lambda: public.post(f"{START}/signatures", json=signature()),
+        "sign": lambda: public.post(f"{START}/signatures", json=signature(), headers=PAGE_HEADERS),
         "deliver": lambda: public.post(task.url, content=task.body),
         "confirm": lambda: public.post(link, headers=AS_PROGRAM),
         "count": lambda: public.get(f"{START}/count"),
@@ -138,7 +138,10 @@ async def test_sign_answers_what_it_has_begun_before_it_ends(deployment: Deploym
         for number in itertools.count():
             email = f"sign-{client}-{number}@example.org"
             body = signature(email=email)
-            if await outcome(deployment.public.post(f"{START}/signatures", json=body)) != 202:
+            if (
+                await outcome(deployment.public.post(f"{START}/signatures", json=body, headers=PAGE_HEADERS))
+                != 202
+            ):
                 return
             accepted.add(email)
 
@@ -194,7 +197,9 @@ async def test_confirm_answers_what_it_has_begun_before_it_ends(deployment: Depl
     counted_before, mailed_before = await deployment.total(), len(deployment.relay.taken)
     for number in range(40):
         body = signature(email=f"confirm-{number}@example.org")
-        assert (await deployment.public.post(f"{START}/signatures", json=body)).status_code == 202
+        assert (
+            await deployment.public.post(f"{START}/signatures", json=body, headers=PAGE_HEADERS)
+        ).status_code == 202
     await deployment.tasks.drain()
     links = [deployment.links(mail)["confirm"] for mail in range(mailed_before, mailed_before + 40)]
     pressed = dict[str, int | str]()

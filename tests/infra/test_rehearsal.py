@@ -12,7 +12,7 @@ from infra.deploy import canary
 from shared.crypto.tokens import Tokens
 from shared.web import routes
 from tests.infra.rehearsal import CAMPAIGN, START, Deployment, Prepared, deploy
-from tests.support.deployment import signature
+from tests.support.deployment import PAGE_HEADERS, signature
 from tests.support.polling import until_async
 
 AS_PROGRAM = {"Accept": "application/json"}
@@ -44,7 +44,9 @@ async def test_a_signature_goes_all_the_way(deployment: Deployment) -> None:
     petition = await public.get(f"/c/{CAMPAIGN}?lang=en")
     assert "Save the swifts" in petition.text
 
-    signed = await public.post(f"{START}/signatures", json=signature(email="ann@example.org"))
+    signed = await public.post(
+        f"{START}/signatures", json=signature(email="ann@example.org"), headers=PAGE_HEADERS
+    )
     await deployment.tasks.drain()
     links = deployment.links()
     page = await public.get(links["confirm"])
@@ -69,7 +71,9 @@ async def test_a_signature_goes_all_the_way(deployment: Deployment) -> None:
 
 async def test_no_two_log_lines_of_one_request_can_be_joined(deployment: Deployment) -> None:
     """The platform asks for an execution id in every line; the plan asks for none, and none is there."""
-    signed = await deployment.public.post(f"{START}/signatures", json=signature(email="lea@example.org"))
+    signed = await deployment.public.post(
+        f"{START}/signatures", json=signature(email="lea@example.org"), headers=PAGE_HEADERS
+    )
     await deployment.tasks.drain()
     await deployment.public.get(deployment.links()["confirm"])
 

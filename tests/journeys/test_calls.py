@@ -40,7 +40,7 @@ async def here(
 async def sign(here: World) -> None:
     """Let ten people sign."""
     for number in range(SIGNATURES):
-        assert (await here.sign(email=f"n{number}@example.org")).status_code == 202
+        assert (await here.sign(email=f"n{number}@web.de")).status_code == 202
 
 
 async def mails(here: World) -> list[Received]:
@@ -100,6 +100,20 @@ async def test_deliver_makes_three_firestore_calls(here: World, proxy: CountingP
     }
     assert 0 < proxy.calls[FUNNEL] < SIGNATURES
     assert await here.queue.pending() == SIGNATURES
+
+
+async def test_deliver_counts_a_small_mail_domain_in_the_same_calls(here: World, proxy: CountingProxy) -> None:
+    """Its document is read with the others and written with them."""
+    await here.funnels()
+    proxy.forget()
+
+    await here.sign_and_deliver(email="ann@example.org")
+
+    assert await calls_for_signatures(here, proxy) == {
+        Call("BatchGetDocuments", "domains mailboxes signatures"): 1,
+        Call("Commit", "domains mailboxes signatures"): 1,
+        Call("Commit", "mailboxes"): 1,
+    }
 
 
 async def test_a_link_opened_and_pressed_costs_one_read_and_one_commit(here: World, proxy: CountingProxy) -> None:

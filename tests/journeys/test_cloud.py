@@ -9,7 +9,7 @@ import pytest
 
 from shared.mail.outbox import Received
 from tests.support.cloud_tasks_server import CloudTasksServer
-from tests.support.deployment import COUNT, LINKS, PUBLIC_URL, SIGNATURES, Identities, signature
+from tests.support.deployment import COUNT, LINKS, PAGE_HEADERS, PUBLIC_URL, SIGNATURES, Identities, signature
 from tests.support.emulator import free_port
 from tests.support.polling import until_async
 from tests.support.processes import function
@@ -66,7 +66,7 @@ async def cloud(
 
 async def test_a_signature_is_mailed_once_and_counted_once(cloud: Cloud) -> None:
     """This holds whether the queue delivers once or twice."""
-    signed = await cloud.client.post(SIGNATURES, json=signature(country="FR"))
+    signed = await cloud.client.post(SIGNATURES, json=signature(country="FR"), headers=PAGE_HEADERS)
     await cloud.tasks.drain()
     [mail] = await cloud.mails()
 
@@ -79,7 +79,7 @@ async def test_a_signature_is_mailed_once_and_counted_once(cloud: Cloud) -> None
 
 async def test_a_signature_is_withdrawn_through_a_link_that_was_asked_for(cloud: Cloud) -> None:
     """Somebody signs, confirms, loses the mail, asks for links, and withdraws."""
-    await cloud.client.post(SIGNATURES, json=signature())
+    await cloud.client.post(SIGNATURES, json=signature(), headers=PAGE_HEADERS)
     await cloud.tasks.drain()
     [first] = await cloud.mails()
     await cloud.client.post(first.links["confirm"])
@@ -96,7 +96,7 @@ async def test_a_signature_is_withdrawn_through_a_link_that_was_asked_for(cloud:
 
 async def test_the_task_is_addressed_to_deliver_and_signed_for_it(cloud: Cloud) -> None:
     """It has an OIDC token for deliver's audience, and a sealed body."""
-    await cloud.client.post(SIGNATURES, json=signature(email="ann@example.org"))
+    await cloud.client.post(SIGNATURES, json=signature(email="ann@example.org"), headers=PAGE_HEADERS)
 
     task = cloud.tasks.created[0]
 
@@ -119,7 +119,7 @@ async def test_sign_enqueues_when_it_is_served_as_deployed(tmp_path: Path) -> No
         }
         with function("sign", environment, tmp_path / "log") as url:
             async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-                answers = [await client.post(SIGNATURES, json=signature()) for _ in range(3)]
+                answers = [await client.post(SIGNATURES, json=signature(), headers=PAGE_HEADERS) for _ in range(3)]
 
         assert [answer.status_code for answer in answers] == [202, 202, 202]
         assert len(tasks.created) == 3

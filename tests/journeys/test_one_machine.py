@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.support.deployment import signature, world
+from tests.support.deployment import PAGE_HEADERS, signature, world
 from tests.support.machine import CAMPAIGN, Machine, confirm_path, settings
 from tests.support.polling import PATIENCE_SECONDS, until_async
 from tests.support.relay import Relay, relay
@@ -37,7 +37,7 @@ async def is_accepted(client: httpx.AsyncClient, machine: Machine, address: str)
     """Sign once; the server may be down, or go down meanwhile."""
     url = f"{machine.url}/v1/campaigns/{CAMPAIGN}/signatures"
     with suppress(httpx.TransportError):
-        answer = await client.post(url, json=signature(email=address))
+        answer = await client.post(url, json=signature(email=address), headers=PAGE_HEADERS)
         return answer.status_code == HTTPStatus.ACCEPTED
     return False
 

@@ -18,7 +18,7 @@ from google.cloud import firestore
 from desk.store.sqlite import SqliteMaintenance
 from shared.models.labels import Label
 from tests.support.cloud_tasks_server import CloudTasksServer
-from tests.support.deployment import CAMPAIGN, LINKS, SIGNATURES, signature
+from tests.support.deployment import CAMPAIGN, LINKS, PAGE_HEADERS, SIGNATURES, signature
 from tests.support.emulator import free_port
 from tests.support.polling import until_async
 from tests.support.servers import Server, server
@@ -55,7 +55,7 @@ async def let_people_sign(running: Server) -> None:
         links = {}
         for state, (email, name) in PEOPLE.items():
             body = signature(email=email, name=name, partner="digital-rights", newsletter=True)
-            (await client.post(SIGNATURES, json=body)).raise_for_status()
+            (await client.post(SIGNATURES, json=body, headers=PAGE_HEADERS)).raise_for_status()
             links[state] = await until_async(partial(_mailed_links, client, email))
         for state in ("confirmed", "withdrawn"):
             (await client.post(links[state]["confirm"], headers=AS_JSON)).raise_for_status()

@@ -39,6 +39,8 @@ PUBLIC_URL = "http://localhost:8080"
 SIGNATURES = SignPath.SIGNATURES.format(campaign=CAMPAIGN)
 LINKS = SignPath.LINKS.format(campaign=CAMPAIGN)
 COUNT = CountPath.COUNT.format(campaign=CAMPAIGN)
+#: What browsers send with the form of any page of ours; without it, a signature is labelled.
+PAGE_HEADERS = {"Referer": f"{PUBLIC_URL}/"}
 
 
 def signature(**fields: Any) -> dict[str, Any]:
@@ -123,8 +125,8 @@ class World:
         return self.now + timedelta(microseconds=next(self._mails))
 
     async def sign(self, **fields: Any) -> httpx.Response:
-        """POST one signature as JSON."""
-        return await self.client.post(SIGNATURES, json=signature(**fields))
+        """POST one signature as JSON, as a page of ours does."""
+        return await self.client.post(SIGNATURES, json=signature(**fields), headers=PAGE_HEADERS)
 
     async def deliver(self) -> None:
         """Let the queue deliver what is due now, and what becomes due by that."""

@@ -136,6 +136,24 @@ const post = (path, body) =>
   ask(ORIGIN + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 const isBusy = (status) => status === 0 || status === 429 || status >= 500;
 
+/** The proof of work that sign asks for, see shared/crypto/proof_of_work.py: sought once, and kept with the challenge. */
+export const solve = ({ campaign, work }, email) =>
+  work && (work[email] ??= search(work, `${campaign} ${work.day} ${email}`).catch(() => {}));
+/** The browser derives outside the page's own thread. */
+const search = async ({ day, nonces, bits, iterations }, password) => {
+  const bytes = (text) => new TextEncoder().encode(text);
+  const key = await crypto.subtle.importKey("raw", bytes(password), "PBKDF2", false, ["deriveBits"]);
+  const found = [];
+  for (let n = 0; found.length < nonces; n += 16) {
+    await Promise.all(Array.from({ length: 16 }, async (_, more) => {
+      const salt = bytes(`${n + more}`);
+      const derived = await crypto.subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt, iterations }, key, 32);
+      if (!(new DataView(derived).getUint32() >>> (32 - bits))) found.push(n + more);
+    }));
+  }
+  return { day, nonces: found.slice(0, nonces) };
+};
+
 /** Whether the reader came by a reload, or back: perhaps from the mailbox, to a page that no longer knows who has signed. */
 const isReturn = () => ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
 
@@ -430,13 +448,13 @@ class Form extends Petition {
       ...(/^[a-z0-9-]{1,40}$/.test(source) && { source }),
       ...(typed.newsletter && { newsletter: typed.newsletter === "true" }),
       ...(typed.postal_code && { postal_code: typed.postal_code.trim() }),
+      page_seconds: Math.min(60, (performance.now() / 1000) | 0),
     };
   }
 
   #fault(control) {
-    const group = control.type === "radio" ? this.form.elements[control.name] : control;
-    const value = control.type === "radio" ? group.value : control.value.trim();
-    if (control.type === "checkbox" ? control.required && !control.checked : control.required && !value) {
+    const value = (control.type === "radio" ? this.form.elements[control.name] : control).value.trim();
+    if (control.required && !(control.type === "checkbox" ? control.checked : value)) {
       return control.name === "consent" ? "fields.consent_required" : "fields.required";
     }
     const isAddress = /^[^\s@]+@[^\s@,;]+\.[^\s@,;.]+$/.test(value);
@@ -450,7 +468,9 @@ class Form extends Petition {
     const told = this.form.querySelector(`#${control.name}-fault`);
     if (told && !fault) this.#clear(control.name);
     if (fault && control.value.trim() && !told) this.#mark(control.name, this.#text(fault));
-    if (control.name === "email") this.#suggest(control);
+    if (control.name !== "email") return;
+    this.#suggest(control);
+    if (!fault) solve(this.about, control.value);
   }
 
   /** "Did you mean ann@gmail.com?" */
@@ -555,6 +575,7 @@ class Form extends Petition {
 
   async #send(body) {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      body.work = await solve(this.about, body.email);
       const { status, seconds, content } = await post(`/v1/campaigns/${this.about.campaign}/signatures`, body);
       if (status === 202) {
         this.#notify();
@@ -563,6 +584,11 @@ class Form extends Petition {
         return this.#checkInbox(body);
       }
       if (content.consent) this.#changeConsent(content);
+      // Asked for since the page was loaded, or another day's.
+      if (content.work && content.work.day !== body.work?.day) {
+        this.about.work = content.work;
+        continue;
+      }
       if (status === 422 && content.errors) return this.#showFaults(content.errors);
       if (!isBusy(status)) return this.#fail(content.detail ?? this.#text("errors.internal"));
       if (attempt < ATTEMPTS - 1) await this.#wait(pause(attempt + 1, seconds));

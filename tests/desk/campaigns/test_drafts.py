@@ -10,6 +10,7 @@ from typer.main import get_command
 from desk.campaigns import drafts, templates
 from desk.main import app
 from shared import campaigns, log
+from shared.models.labels import Label
 from shared.stats.count import MIN_SHOWN
 from shared.store import entities
 from tests.desk.commands import plain_key, refusal, undersign
@@ -95,6 +96,7 @@ class TestDrafts:
         monkeypatch.setattr(entities, "MAILS_WINDOW", timedelta(days=74))
         monkeypatch.setattr(entities, "FREE_MAILS", 75)
         monkeypatch.setattr(entities, "MAIL_INTERVAL", timedelta(days=76))
+        monkeypatch.setattr(entities, "DROPPED_TTL", timedelta(days=77))
 
         text = drafted(tmp_path)
 
@@ -104,7 +106,9 @@ class TestDrafts:
         assert "for the reminder; at most 73 days" in text
         assert "75 mails in 74 days, then one in 76 days" in text
         assert f"only from {MIN_SHOWN} signatures on" in text
+        assert "dropped: 77 days, for which it can be undone" in text
         assert ", ".join(sorted(log.FIELDS)) in text
+        assert ", ".join(Label) in text
         assert not re.search(r"\b3[01] days", text)
 
     @pytest.mark.parametrize(

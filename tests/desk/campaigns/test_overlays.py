@@ -5,12 +5,23 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.desk.commands import refusal, undersign
+from shared.campaigns.overlay import Overlay
+from shared.store.sqlite import SqliteStore
+from tests.desk.commands import refusal, run, undersign
 from tests.support.deployment import CAMPAIGN, SIGNATURES, signature
 from tests.support.polling import until
 from tests.support.servers import Server, server
 
 NEW = "https://new.example.org"
+
+
+async def overlay(var: Path) -> Overlay:
+    """The overlay as it is stored."""
+    store = SqliteStore(var / "store.db")
+    try:
+        return await store.overlay(CAMPAIGN)
+    finally:
+        store.close()
 
 
 class TestWhileTheServerRuns:
@@ -35,6 +46,19 @@ class TestWhileTheServerRuns:
 
         assert paused.exit_code == 0, paused.output
         assert "within a minute" in paused.output
+
+
+class TestProofOfWork:
+    async def test_is_switched_over_what_the_file_says(self, var: Path) -> None:
+        """And back to the file."""
+        on = await run("campaign", "proof-of-work", CAMPAIGN, "on")
+        asked = await overlay(var)
+        await run("campaign", "proof-of-work", CAMPAIGN, "file")
+
+        assert on.exit_code == 0, on.output
+        assert "within a minute" in on.output
+        assert asked.proof_of_work == "on"
+        assert (await overlay(var)).proof_of_work is None
 
 
 class TestAdmitPartner:

@@ -35,6 +35,7 @@ from tests.support.clock import NOW
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.deployment import (
     CAMPAIGN,
+    PAGE_HEADERS,
     PUBLIC_URL,
     SIGNATURES,
     Identities,
@@ -675,7 +676,9 @@ def test_no_trace_of_an_erased_address_is_left_in_any_file(
     with server(tmp_path / "var") as running:
         for number, email in enumerate(["bob@example.org", ANN, "cleo@example.org"]):
             body = signature(email=email, name="Zebedee" if email == ANN else f"Bob {number}")
-            httpx.post(f"{running.url}{SIGNATURES}", json=body, trust_env=False).raise_for_status()
+            httpx.post(
+                f"{running.url}{SIGNATURES}", json=body, headers=PAGE_HEADERS, trust_env=False
+            ).raise_for_status()
             link = running.mail_to(email).links["confirm"]
             httpx.post(link, headers={"Accept": "application/json"}, trust_env=False).raise_for_status()
         hers = traces(running)

@@ -36,6 +36,7 @@ from tests.support.consents import NEW_VERSION, NEW_WORDS, after, before
 from tests.support.deployment import (
     CAMPAIGN,
     CONSENT_VERSION,
+    PAGE_HEADERS,
     REPOSITORY,
     SIGNATURES,
     World,
@@ -723,7 +724,8 @@ async def test_the_text_that_was_shown_is_found_after_it_has_changed(
         (tmp_path / "ann.age").write_text(str(new.identities.campaign))
         monkeypatch.chdir(tmp_path)
 
-        await new.client.post(SIGNATURES, data={**signature(consent="true", consent_version=None), **form})
+        typed = {**signature(consent="true", consent_version=None), **form}
+        await new.client.post(SIGNATURES, data=typed, headers=PAGE_HEADERS)
         await new.deliver()
         await new.press(new.outbox.received()[0])
         await run("export", CAMPAIGN, "--to", "out")

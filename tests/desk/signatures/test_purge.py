@@ -12,7 +12,7 @@ import pytest
 from desk.signatures import purge
 from shared.campaigns.loader import load_all
 from tests.desk.commands import refusal, undersign
-from tests.support.deployment import CAMPAIGN, COUNT, SIGNATURES, signature
+from tests.support.deployment import CAMPAIGN, COUNT, PAGE_HEADERS, SIGNATURES, signature
 from tests.support.servers import server
 
 
@@ -24,7 +24,12 @@ class TestPurge:
         monkeypatch.setenv("LOCAL_FOLDER", str(tmp_path / "var"))
         with server(tmp_path / "var") as running:
             for email in ("ann@example.org", "bob@example.org"):
-                httpx.post(f"{running.url}{SIGNATURES}", json=signature(email=email), trust_env=False)
+                httpx.post(
+                    f"{running.url}{SIGNATURES}",
+                    json=signature(email=email),
+                    headers=PAGE_HEADERS,
+                    trust_env=False,
+                )
                 httpx.post(running.mail_to(email).links["confirm"], trust_env=False)
         undersign("export", CAMPAIGN, "--to", "out")
         undersign("open", "out", "-i", "var/throwaway-identity.txt", "--to", "read")

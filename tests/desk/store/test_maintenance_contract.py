@@ -21,9 +21,11 @@ from shared.databases import sqlite
 from shared.errors import StoreUnavailable
 from shared.queue import TaskList
 from shared.store import transitions
+from shared.store.domain_caps import NEW_ADDRESSES_PER_HOUR
 from shared.store.entities import (
     MAX_FUNNEL_COUNTS,
     Address,
+    Defer,
     FunnelKey,
     GrantMail,
     MailKind,
@@ -126,6 +128,18 @@ class TestForget:
         await store.forget(counted)
 
         assert await store.tally(campaign_id) == Tally(1, {"DE": 1}, {})
+
+    async def test_removes_what_is_known_of_its_mail_domain(self, store: Maintenance, campaign_id: str) -> None:
+        """Who has a domain of their own is found by it; where others share it, its caps begin again."""
+        first, *_ = people = [make_address(campaign_id, "d" * 52) for _ in range(NEW_ADDRESSES_PER_HOUR)]
+        for address in people:
+            await store.admit(address, submission(), NOW)
+        late = make_address(campaign_id, "d" * 52)
+        assert isinstance(await store.admit(late, submission(), NOW), Defer)
+
+        await store.forget(first)
+
+        assert isinstance(await store.admit(late, submission(), NOW), GrantMail)
 
     async def test_finds_nothing_about_a_stranger(self, store: Maintenance, campaign_id: str) -> None:
         """An address that was already forgotten is a stranger, too."""
@@ -365,14 +379,15 @@ class TestChange:
 
 class TestPurge:
     async def test_removes_every_record_and_keeps_the_tally(self, store: Maintenance, campaign_id: str) -> None:
-        """More than a page of signatures and mailboxes is removed, and the final count stays."""
+        """More than a page of signatures and mailboxes is removed, mail domains too, and the final count stays."""
         for _ in range(PAGE + 3):
             await pending(store, campaign_id)
         last = await confirmed(store, campaign_id)
+        await store.admit(make_address(campaign_id, "d" * 52), submission(), NOW)
         other = await confirmed(store, f"{campaign_id}-2")
         removed = list[int]()
 
-        assert await store.purge(campaign_id, removed.append) == sum(removed) == 2 * (PAGE + 4)
+        assert await store.purge(campaign_id, removed.append) == sum(removed) == 2 * (PAGE + 5) + 1
 
         assert await digests(store, campaign_id) == []
         assert not await store.find(last)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from pydantic import ValidationError
@@ -52,6 +53,15 @@ class TestApplied:
 
         assert changed.partner_by_origin == {**campaign.partner_by_origin, NEW: "new"}
         assert (changed.partners["new"].name, changed.partners["new"].country) == ("New Partner", "FR")
+
+    @pytest.mark.parametrize(("overlaid", "asks"), [(None, False), ("on", True), ("off", False)])
+    def test_goes_by_the_file_about_work_unless_it_says_otherwise(
+        self, campaign: Campaign, overlaid: Literal["on", "off"] | None, asks: bool
+    ) -> None:
+        """So that a deployment can say what is usual, and the overlay what is true now."""
+        usual = campaign.model_copy(update={"proof_of_work": "off" if asks or overlaid is None else "on"})
+
+        assert apply_overlay(usual, Overlay(proof_of_work=overlaid)).asks_for_work is asks
 
     def test_adds_an_origin_to_a_partner_of_the_file(self, campaign: Campaign) -> None:
         """Everything else about the partner, above all its key, stays as in the file."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.models.labels import Label
 from shared.models.messages import DeferredPress, LinksMessage, Message, ReminderMessage
 from shared.queue import QueueName
 from shared.queue.envelopes import Envelopes
@@ -19,14 +20,15 @@ PRESS = DeferredPress(purpose="confirm", token="token", pressed_at=NOW)
     ("message", "queue"),
     [
         (SUBMISSION, QueueName.SIGNATURES),
+        (SUBMISSION.model_copy(update={"labels": (Label.NO_WORK,)}), QueueName.REMINDERS),
         (LINKS, QueueName.SIGNATURES),
         (PRESS, QueueName.PRESSES),
         (REMINDER, QueueName.REMINDERS),
     ],
-    ids=["submission", "links", "press", "reminder"],
+    ids=["submission", "without_work", "links", "press", "reminder"],
 )
 async def test_each_message_goes_into_the_queue_of_its_kind(message: Message, queue: QueueName) -> None:
-    """So that reminders delay no signature, nor mails a press."""
+    """So that reminders and signatures without work delay no other signature, nor mails a press."""
     noting = RecordingQueue()
     envelopes = Envelopes(noting, str(Identities().deliver.to_public()))
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Coroutine, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import cast
 
 import pytest
@@ -20,7 +20,7 @@ from shared.reference import countries
 from shared.stats import count
 from shared.stats.count import MAX_AGE, Snapshot
 from shared.store import Store
-from shared.store.entities import Tally
+from shared.store.entities import Day, Tally
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
 
@@ -148,6 +148,9 @@ class FakeStore:
         if self.is_unavailable:
             raise StoreUnavailable
         return self.held
+
+    async def history(self, campaign: str, since: date) -> Sequence[Day]:
+        return []
 
     async def overlay(self, campaign: str) -> Overlay:
         if self.broken_overlay:

@@ -13,14 +13,18 @@ from tests.support.clock import NOW
 async def test_what_has_expired_is_deleted_on_schedule_when_nobody_signs(tmp_path: Path) -> None:
     """A campaign that is over keeps no promise by the next signature."""
     store = SqliteStore(tmp_path / "store.db")
-    await pending(store, make_address("c"))
+    await pending(store, make_address("c", "d" * 52))
 
     await store.fold_tally("c", NOW + TOMBSTONE_TTL)
 
     store.close()
     with closing(sqlite3.connect(tmp_path / "store.db")) as database:
         assert (
-            database.execute("SELECT digest FROM signatures UNION SELECT mailbox FROM mailboxes").fetchall() == []
+            database.execute(
+                "SELECT digest FROM signatures UNION SELECT mailbox FROM mailboxes"
+                " UNION SELECT domain FROM domains"
+            ).fetchall()
+            == []
         )
 
 

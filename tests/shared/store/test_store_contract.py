@@ -60,9 +60,9 @@ def address(campaign_id: str) -> Address:
     return make_address(campaign_id)
 
 
-def make_address(campaign: str) -> Address:
+def make_address(campaign: str, domain: str | None = None) -> Address:
     digest = f"{uuid.uuid4().hex}{uuid.uuid4().hex}"[:52]
-    return Address(campaign, digest, digest)
+    return Address(campaign, digest, digest, domain)
 
 
 _ids = itertools.count()
@@ -857,3 +857,97 @@ class TestHistory:
         await store.add_to_history(campaign_id, last)
 
         assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": Hour(last.at, 2)})]
+
+
+class TestDomainCaps:
+    async def test_let_a_hundred_new_addresses_be_mailed_in_an_hour(self, store: Store, campaign_id: str) -> None:
+        """Those that come at once are counted as exactly as those that come in turn; the others wait."""
+        people = [(make_address(campaign_id, "d" * 52), submission()) for _ in range(150)]
+
+        at_once = await asyncio.gather(*(store.admit(address, signed, NOW) for address, signed in people))
+        in_turn = [
+            await store.admit(address, signed, NOW)
+            for (address, signed), decision in zip(people, at_once, strict=True)
+            if isinstance(decision, Defer)
+        ]
+
+        assert sum(isinstance(decision, GrantMail) for decision in [*at_once, *in_turn]) == 100
+        assert in_turn[-50:] == [Defer(NOW + HOUR, is_domain_burst=True)] * 50
+
+    async def test_hold_back_nobody_of_another_domain(self, store: Store, campaign_id: str) -> None:
+        """One organisation's rush is no other's, nor that of a large provider, nor of another campaign."""
+        for _ in range(100):
+            await store.admit(make_address(campaign_id, "d" * 52), submission(), NOW)
+
+        for address in (
+            make_address(campaign_id, "e" * 52),
+            make_address(campaign_id),
+            make_address(f"{campaign_id}-b", "d" * 52),
+        ):
+            assert isinstance(await store.admit(address, submission(), NOW), GrantMail)
+
+    async def test_let_a_deferred_address_in_after_the_hour(self, store: Store, campaign_id: str) -> None:
+        """It was not stored, and is now."""
+        for _ in range(100):
+            await store.admit(make_address(campaign_id, "d" * 52), submission(), NOW)
+        late, signed = make_address(campaign_id, "d" * 52), submission()
+        assert isinstance(await store.admit(late, signed, NOW), Defer)
+        assert await store.confirm(campaign_id, late.digest, signed.id, NOW) is Unchanged.GONE
+
+        assert isinstance(await store.admit(late, signed, NOW + HOUR), GrantMail)
+
+    async def test_count_an_address_once_however_often_its_mail_is_tried(
+        self, store: Store, campaign_id: str
+    ) -> None:
+        """A relay that is down uses up nothing, nor does somebody who asks for another mail."""
+        for _ in range(99):
+            await store.admit(make_address(campaign_id, "d" * 52), submission(), NOW)
+        greylisted, signed = make_address(campaign_id, "d" * 52), submission()
+        for _ in range(3):
+            await store.settle(grant(await store.admit(greylisted, signed, NOW)), sent=False)
+
+        assert isinstance(await store.admit(greylisted, signed, NOW), GrantMail)
+        assert isinstance(await store.admit(make_address(campaign_id, "d" * 52), submission(), NOW), Defer)
+
+    async def test_stop_reminders_where_nobody_confirms(self, store: Store, campaign_id: str) -> None:
+        """Of twenty who were mailed, none has confirmed within a day; a stranger has made them up."""
+        addresses = [make_address(campaign_id, "d" * 52) for _ in range(20)]
+        signed = [await pending(store, address) for address in addresses]
+
+        decision = await store.claim(addresses[0], signed[0].id, MailKind.REMINDER, NOW + 24 * HOUR)
+
+        assert decision is Skip.UNCONFIRMED_DOMAIN
+
+    async def test_keep_reminders_where_somebody_confirms(self, store: Store, campaign_id: str) -> None:
+        """The reminder that finds a signature confirmed, and is not sent, is how it becomes known."""
+        addresses = [make_address(campaign_id, "d" * 52) for _ in range(20)]
+        signed = [await pending(store, address) for address in addresses]
+        await store.confirm(campaign_id, addresses[0].digest, signed[0].id, NOW + HOUR)
+        reminders = zip(addresses, signed, strict=True)
+
+        first, *others = [
+            await store.claim(address, each.id, MailKind.REMINDER, NOW + 24 * HOUR) for address, each in reminders
+        ]
+
+        assert first is Skip.NOT_DUE
+        assert all(isinstance(other, GrantMail) for other in others)
+
+    async def test_let_ten_in_an_hour_be_mailed_where_nobody_confirms(
+        self, store: Store, campaign_id: str
+    ) -> None:
+        """Until somebody there does, for it may be that only strangers have signed so far."""
+        first = make_address(campaign_id, "d" * 52)
+        signed = await pending(store, first)
+        for _ in range(19):
+            await pending(store, make_address(campaign_id, "d" * 52))
+        later = NOW + 24 * HOUR
+        for _ in range(10):
+            await store.admit(make_address(campaign_id, "d" * 52), submission(later), later)
+        late = make_address(campaign_id, "d" * 52)
+
+        before = await store.admit(late, submission(later), later)
+        await store.confirm(campaign_id, first.digest, signed.id, later)
+        await store.claim(first, signed.id, MailKind.REMINDER, later)
+
+        assert before == Defer(later + HOUR, is_domain_burst=True)
+        assert isinstance(await store.admit(late, submission(later), later), GrantMail)

@@ -166,6 +166,10 @@ def test_correcting_the_email_address_keeps_where_the_signer_came_from(campaign:
         "after the close on 31 October 2027 for seven more days",
         "Confirmed: until 28 April 2028",
         "Backups hold what was erased for up to 7 more days",
+        "a fingerprint of its mail domain, made with the same key",
+        "signs that a program may have sent the form, from a short list",
+        "counted only after a person at the campaign has looked at it; no program rejects it",
+        "To object, or to have a person look at it, write to privacy@unwatched.example.org",
         "Berlin Commissioner for Data Protection and Freedom of Information",
     ],
 )

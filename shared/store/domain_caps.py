@@ -1,0 +1,58 @@
+"""What one mail domain gets: caps for those that are no provider of strangers, such as a company's or a family's.
+
+A stranger who knows a domain can make up addresses in it by the thousand; each is a mail that nobody there has
+asked for. So only so many new addresses of a domain are mailed in an hour, and fewer, without reminders, where
+nobody ever confirms. A union whose members all sign in an hour is delayed by that, and none of them is lost.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from shared.store.entities import TOMBSTONE_TTL, Defer, Domain, GrantMail, MailKind, Signature, Skip
+from shared.store.transitions import MailTransition
+
+NEW_ADDRESSES_PER_HOUR = 100
+#: Where nobody confirms.
+UNCONFIRMED_PER_HOUR = 10
+#: Nobody confirms: of so many who were mailed, for so long that reminders are due, which find out.
+UNCONFIRMED_ADDRESSES = 20
+UNCONFIRMED_FOR = timedelta(hours=24)
+_WINDOW = timedelta(hours=1)
+
+
+def apply(transition: MailTransition, stored: Signature | None, domain: Domain, now: datetime) -> MailTransition:
+    """Apply the caps of a domain to what was decided about one of its addresses, of which `stored` was read."""
+    if stored and stored.confirmed_at:
+        if domain.has_confirmed:
+            return transition
+        return replace(transition, domain=replace(domain, has_confirmed=True, expire_at=now + TOMBSTONE_TTL))
+    if not isinstance(transition.decision, GrantMail):
+        return transition
+    if transition.decision.kind is MailKind.REMINDER:
+        return MailTransition(Skip.UNCONFIRMED_DOMAIN) if _never_confirms(domain, now) else transition
+    is_new = stored is None or (stored.expire_at is not None and stored.expire_at <= now)
+    return _mail_new_address(transition, domain, now) if is_new else transition
+
+
+def _mail_new_address(transition: MailTransition, domain: Domain, now: datetime) -> MailTransition:
+    recent = tuple(at for at in domain.mailed_at if at > now - _WINDOW)
+    cap = UNCONFIRMED_PER_HOUR if _never_confirms(domain, now) else NEW_ADDRESSES_PER_HOUR
+    if len(recent) >= cap:
+        return MailTransition(Defer(sorted(recent)[-cap] + _WINDOW, is_domain_burst=True))
+    mailed = Domain(
+        mailed_at=(*recent, now),
+        addresses=domain.addresses + 1,
+        since=domain.since or now,
+        has_confirmed=domain.has_confirmed,
+        expire_at=now + TOMBSTONE_TTL,
+    )
+    return replace(transition, domain=mailed)
+
+
+def _never_confirms(domain: Domain, now: datetime) -> bool:
+    return (
+        not domain.has_confirmed
+        and domain.addresses >= UNCONFIRMED_ADDRESSES
+        and domain.since is not None
+        and domain.since <= now - UNCONFIRMED_FOR
+    )
