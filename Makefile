@@ -87,6 +87,10 @@ spike: $(VENV)/bench.stamp ## Simulate rushes on the deployed system; ARGS="--he
 chaos: $(VENV)/dev.stamp ## Let 50,000 people sign while everything fails; ARGS="--seed 7 --signatures 5000"
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+# Takes about half an hour.
+bots: $(VENV)/dev.stamp ## Let 10,000 bots sign among 2,000 people, in each of six ways; ARGS="--bots 1000"
+	@$(BIN)/python -m tests.chaos.bots $(ARGS)
+
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
@@ -143,4 +147,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor mail-domains clean cost bench spike chaos
+.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor mail-domains clean cost bench spike chaos bots

@@ -29,6 +29,7 @@ from shared.mail.outbox import Outbox
 _OUTBOX_PAGE = Path(__file__).with_name("outbox.html")
 #: The example, whose addresses are printed first if it is still there.
 _EXAMPLE = "reclaim-your-face"
+_NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 
 
 def main() -> None:
@@ -64,11 +65,14 @@ def _local_routes(folder: Path) -> list[BaseRoute]:
             mail.model_copy(update={"html": f'<base target="_top">{mail.html}'}) for mail in outbox.received()
         ]
         template = Template(_OUTBOX_PAGE.read_text(encoding="utf-8"), autoescape=True)
-        return HTMLResponse(template.render(mails=mails))
+        return HTMLResponse(template.render(mails=mails), headers=_NO_SNIFF)
 
     return [
         Route("/dev/mail", mail_page),
-        Route("/dev/mail.json", lambda _: JSONResponse([mail.model_dump() for mail in outbox.received()])),
+        Route(
+            "/dev/mail.json",
+            lambda _: JSONResponse([mail.model_dump() for mail in outbox.received()], headers=_NO_SNIFF),
+        ),
     ]
 
 

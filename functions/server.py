@@ -10,6 +10,7 @@ deliver has no address, it is called within the process. TLS is ended by a proxy
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,10 +20,11 @@ import httpx
 import uvicorn
 from functions_framework.aio import create_asgi_app
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import log
 from shared.clock import utc_now
@@ -39,6 +41,8 @@ SCHEDULE = {DeliverPath.SNAPSHOT: 3600, DeliverPath.FOLD: 600, DeliverPath.SWEEP
 _RETRY_SECONDS = 60
 #: Longer than a proxy keeps an idle connection (Caddy: two minutes), or a request could meet its end.
 _KEEP_ALIVE_SECONDS = 150
+#: RFC 9110, 12.4.2: a weight of zero says "not acceptable".
+_REFUSES_GZIP = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
 #: How long SIGTERM waits for requests before it ends them; deliveries are waited for in any case.
 _SHUTDOWN_SECONDS = 10
 
@@ -168,9 +172,21 @@ def one_origin(functions: Mapping[str, ASGIApp]) -> list[BaseRoute]:
     What a CDN is in front of is compressed, as the CDN would do it. Nothing else is: how well a page that mixes a
     secret with typed text compresses can give the secret away (BREACH, https://breachattack.com).
     """
-    served = {name: GZipMiddleware(app) if name in routes.QUERY else app for name, app in functions.items()}
+    served = {name: _compressing(app) if name in routes.QUERY else app for name, app in functions.items()}
     by_path = {path: name for path, name in routes.function_by_path().items() if name in served}
     return [_forward(path, served[name]) for path, name in {**by_path, "/{rest:path}": routes.DEFAULT}.items()]
+
+
+def _compressing(app: ASGIApp) -> ASGIApp:
+    """Compress for clients that accept gzip. Starlette's middleware takes a refusal (`gzip;q=0`) for a wish."""
+    compressing = GZipMiddleware(app)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if _REFUSES_GZIP.search(Headers(scope=scope).get("accept-encoding", "")):
+            scope = {**scope, "headers": [each for each in scope["headers"] if each[0] != b"accept-encoding"]}
+        await compressing(scope, receive, send)
+
+    return answer
 
 
 def _load(function: str) -> ASGIApp:

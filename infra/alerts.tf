@@ -227,6 +227,17 @@ locals {
       EOT
       for   = "300s"
     }
+    deliver-open = {
+      to      = "mail"
+      summary = "deliver is called by others than the queue and the scheduler, or Cloud Run lets everybody call it."
+      # deliver refuses them itself. Neither can happen while the role and the ingress are as they were applied.
+      query = <<-EOT
+        sum(increase(logging_googleapis_com:user_platform_checks_nobody{monitored_resource="cloud_run_revision"}[30m])) > 0
+        or
+        sum(increase(logging_googleapis_com:user_caller_refused{monitored_resource="cloud_run_revision"}[30m])) > 0
+      EOT
+      for   = "0s"
+    }
     provider-lost = {
       to      = "mail"
       summary = "People with one mail provider confirm half as often as the others: our mail does not reach their inbox."

@@ -77,9 +77,12 @@ locals {
       spool    = "create"
     }
     deliver = {
-      public      = false
-      cached      = false
-      environment = merge(local.store_environment, local.queue_environment, local.spool_environment, local.mail_environment)
+      public = false
+      cached = false
+      environment = merge(local.store_environment, local.queue_environment, local.spool_environment, local.mail_environment, {
+        # Those of google_cloud_run_service_iam_member.deliver, which it checks for itself as well.
+        DELIVER_CALLERS = join(" ", [google_service_account.queue.email, google_service_account.scheduler.email])
+      })
       secrets = merge(local.mail_secrets, {
         DELIVER_IDENTITIES = "deliver-identities"
         PEPPER             = "pepper"

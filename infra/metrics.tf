@@ -81,6 +81,16 @@ locals {
       labels = ["error"]
       why    = "Tasks that went into the spool, because Cloud Tasks did not take them"
     }
+    platform_checks_nobody = {
+      filter = "jsonPayload.event=\"platform_checks_nobody\""
+      labels = []
+      why    = "Times that an instance of deliver found that Cloud Run lets everybody call it"
+    }
+    caller_refused = {
+      filter = "jsonPayload.event=\"caller_refused\""
+      labels = ["error"]
+      why    = "Calls of deliver without a token of the queue or the scheduler"
+    }
     breaker_opened = {
       filter = "jsonPayload.event=\"breaker_opened\""
       labels = ["service"]

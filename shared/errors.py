@@ -27,6 +27,7 @@
     ├── MailError
     │   ├── MailRefused            the recipient's address is refused for good (5.1.x at RCPT)
     │   ├── MailDeferred           definitely not sent; try later
+    │   │   ├── MailRejected       and the relay has seen it, and refuses it for good (5xx after DATA)
     │   │   └── MailUnavailable    and the relay, or every relay, is down
     │   └── MailUnresolved         it may or may not have been sent
     └── ConfigurationError         the function must not start
@@ -179,6 +180,10 @@ class MailRefused(MailError):
 
 
 class MailDeferred(MailError):
+    pass
+
+
+class MailRejected(MailDeferred):
     pass
 
 

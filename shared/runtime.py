@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shared.store import Store
     from shared.store.removals import Removals
     from shared.store.totals import Totals
+    from shared.web.callers import Callers
     from shared.web.network_bursts import NetworkBursts
 
 
@@ -67,6 +68,7 @@ class DeliverDependencies(Dependencies):
     sweeper: "Sweeper | None"
     removals: "Removals | None"
     totals: "Totals | None"
+    callers: "Callers | None"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,6 +132,7 @@ def deliver() -> DeliverDependencies:
         sweeper=_sweeper(settings.spool, queue) if settings.spool else None,
         removals=_removals(settings.spool) if settings.spool else None,
         totals=_totals(settings.spool) if settings.spool else None,
+        callers=_callers(settings),
     )
 
 
@@ -261,6 +264,15 @@ def _totals(settings: environment.SpoolSettings) -> "Totals":
     return FirestoreTotals(settings.spool_project, settings.spool_database)
 
 
+def _callers(settings: environment.DeliverSettings) -> "Callers | None":
+    """Without accounts nobody is checked, as where the queue is on the same machine and sends no token."""
+    if not settings.deliver_callers or isinstance(settings.queue, environment.LocalQueueSettings):
+        return None
+    from shared.web.callers import Callers
+
+    return Callers(settings.deliver_callers, settings.queue.deliver_audience, utc_now)
+
+
 def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> "Mailer":
     if isinstance(settings, environment.OutboxSettings):
         from shared.mail.outbox import Outbox
@@ -280,7 +292,6 @@ def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> 
             password=settings.password(relay),
             mails_per_second=relay.mails_per_second,
             connections=relay.connections,
-            now=utc_now,
             tls_context=context if relay.starttls else None,
         )
         for relay in settings.relays

@@ -247,6 +247,10 @@ class DeliverSettings(EnqueueingSettings):
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
     pepper: Secret = Field(description="the secret under which addresses are digested; never changes")
     deliver_identities: Keys = Field(description="age identities (AGE-SECRET-KEY-1…) that open the envelopes")
+    deliver_callers: Annotated[tuple[str, ...], BeforeValidator(str.split)] = Field(
+        default=(),
+        description="the service accounts which may call deliver, by their OIDC tokens; by default it checks none",
+    )
     throwaway_recipient: str | None = Field(
         default=None, description="local runs only: the age recipient that stands in for `throwaway`"
     )
@@ -255,6 +259,8 @@ class DeliverSettings(EnqueueingSettings):
     def _is_real(self) -> Self:
         if self.throwaway_recipient and self.public_url.startswith("https:"):
             raise ValueError("THROWAWAY_RECIPIENT is for local runs: PUBLIC_URL must be this machine's")
+        if self.deliver_callers and isinstance(self.queue, LocalQueueSettings):
+            raise ValueError("DELIVER_CALLERS is for TASKS=cloud_tasks: the local queue has no tokens")
         return self
 
 

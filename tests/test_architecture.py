@@ -36,6 +36,7 @@ ADAPTERS = {
     "shared.store.firestore_removals",
     "shared.store.firestore_totals",
     "shared.store.sqlite",
+    "shared.web.callers",
 }
 #: What only adapters may import; a vendor's other packages are imported through these.
 VENDORS = ("google", "grpc", "aiosmtplib", "smtplib", "sqlite3", "httpx", "requests", "urllib.request")

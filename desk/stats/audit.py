@@ -114,8 +114,9 @@ async def _compare(maintenance: Maintenance, campaign: str) -> Sequence[Differen
         task = bar.add_task("Counting", total=None)
         recount = await maintenance.recount(campaign, lambda number: bar.advance(task, number))
         bar.update(task, total=recount.records)
-    confirmed, differences = recount.tally.total, recount.differences()
-    out.print(f"{recount.records:,} records read, {confirmed:,} of them confirmed signatures.")
+    counted, differences = recount.tally, recount.differences()
+    held = f", and {counted.held:,} held" if counted.held else ""
+    out.print(f"{recount.records:,} records read, {counted.total:,} of them confirmed signatures{held}.")
     out.print(
         _table(differences)
         if differences

@@ -38,10 +38,7 @@ PAGE_CACHE = {"Cache-Control": "public, max-age=15, s-maxage=30, stale-while-rev
 
 #: A change is to be in force within a minute, see `shared/campaigns/overlay.py`. Without a time of its own, an
 #: overlay would be served as long as a number; sign and embed keep their last copy while count does not answer.
-OVERLAY_CACHE = {
-    "Cache-Control": "public, max-age=5, stale-while-revalidate=5",
-    "X-Content-Type-Options": "nosniff",
-}
+OVERLAY_CACHE = {"Cache-Control": "public, max-age=5, stale-while-revalidate=5"}
 
 
 async def get_count(call: Call) -> Response:
@@ -128,7 +125,7 @@ def _history_csv(call: Call, content: History, step: str, cache_control: str) ->
 
 def _cacheable(call: Call, tag: str, content: str, media_type: str, cache_control: str) -> Response:
     """Return the answer, or 304 where the client has these numbers already (RFC 9110, 13.1.2)."""
-    headers = {"Cache-Control": cache_control, "ETag": tag, "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": cache_control, "ETag": tag}
     known = {known.strip() for known in call.request.headers.get("if-none-match", "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

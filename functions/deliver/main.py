@@ -6,6 +6,7 @@ backoff:
 - 409 for what concerns this task alone: its recipient is greylisted, nobody can open it, this revision does not
   know its campaign. A 429 or 503 would make Cloud Tasks slow down the whole queue
   (https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#HttpRequest).
+- 403 for a caller that may not call: the queue retries that, too.
 - 503 where that is right, because the next task would fare no better: the store is down, every relay is, or Cloud
   Tasks takes no reminder.
 """
@@ -28,6 +29,7 @@ from shared.errors import (
     InvalidToken,
     MailDeferred,
     MailRefused,
+    MailRejected,
     MailUnavailable,
     MailUnresolved,
     RetryTask,
@@ -62,7 +64,7 @@ from shared.store.entities import (
     Tally,
 )
 from shared.store.removals import Removal, expiry
-from shared.web.app import App, Route
+from shared.web.app import App, Handler, Route
 from shared.web.call import Call
 from shared.web.routes import DeliverPath
 
@@ -73,10 +75,22 @@ REMIND_AFTER = timedelta(hours=24)
 SECOND_AFTER = timedelta(minutes=70)
 LINKS_TTL = timedelta(days=1)
 JITTER = timedelta(minutes=10)
-#: A task that failed to open this often becomes a dead letter: with backoff up to an hour, after about a day.
-MAX_ATTEMPTS_TO_OPEN = 30
+#: A task that could not be opened, or whose mail was rejected, so often becomes a dead letter: with backoff up to
+#: an hour, after about a day.
+MAX_ATTEMPTS = 30
 
 MailMessage = SubmissionMessage | LinksMessage | ReminderMessage
+
+
+def _for_callers(handler: Handler) -> Handler:
+    """Answer 403 to those who may not call, see `Callers`."""
+
+    async def answer(call: Call) -> Response:
+        if deps.callers and not await deps.callers.admits(call.request.headers.get("authorization", "")):
+            return Response(status_code=HTTPStatus.FORBIDDEN)
+        return await handler(call)
+
+    return answer
 
 
 async def post_task(call: Call) -> Response:
@@ -93,6 +107,9 @@ async def _open_and_process(request: Request, body: bytes) -> None:
     try:
         await _process(parse_message(deps.opener.open(parse_task(body).sealed)))
     except (Unopenable, InvalidToken) as error:
+        log.exception("unopenable_task", error, function="deliver", attempts=_attempts(request))
+        await _retry_or_dead_letter(request, body, error)
+    except MailRejected as error:
         await _retry_or_dead_letter(request, body, error)
 
 
@@ -289,6 +306,7 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
 
     Raises:
         RetryTask: the mail was not sent, or may not have been.
+        MailRejected: it was not, because the relay refuses its content.
         TryAgain: it was not, and no other can be.
     """
     mail = deps.composer.compose(
@@ -306,6 +324,9 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
     except MailUnavailable:
         await deps.store.settle(granted, sent=False)
         raise TryAgain from None
+    except MailRejected:
+        await deps.store.settle(granted, sent=False)
+        raise
     except MailDeferred:
         await deps.store.settle(granted, sent=False)
         raise RetryTask from None
@@ -370,29 +391,33 @@ def _with(labels: tuple[Label, ...], label: Label) -> tuple[Label, ...]:
     return labels if label in labels else (*labels, label)
 
 
-async def _retry_or_dead_letter(request: Request, body: bytes, error: Unopenable | InvalidToken) -> None:
-    """Let the queue retry for a day, since a key or a revision may be about to arrive; then keep a dead letter.
+async def _retry_or_dead_letter(request: Request, body: bytes, error: Exception) -> None:
+    """Let the queue retry for a day, until there is a key, a revision or a relay for it; then keep a dead letter.
 
     Raises:
         RetryTask: the day is not over.
     """
-    retries = request.headers.get("x-cloudtasks-taskretrycount", "")
-    attempts = int(retries) if re.fullmatch("[0-9]{1,9}", retries) else 0
-    log.exception("unopenable_task", error, function="deliver", attempts=attempts)
-    if attempts < MAX_ATTEMPTS_TO_OPEN:
+    if _attempts(request) < MAX_ATTEMPTS:
         raise RetryTask
     task = request.headers.get("x-cloudtasks-taskname", "")
     await deps.store.add_dead_letter(task, body, type(error).__name__, deps.now())
+    log.event("dead_lettered", "ERROR", function="deliver", error=type(error).__name__)
+
+
+def _attempts(request: Request) -> int:
+    """Return how often the queue has tried this task before."""
+    retries = request.headers.get("x-cloudtasks-taskretrycount", "")
+    return int(retries) if re.fullmatch("[0-9]{1,9}", retries) else 0
 
 
 app = App(
     "deliver",
     deps,
     [
-        Route(DeliverPath.TASK, {"POST": post_task}),
-        Route(DeliverPath.SWEEP, {"POST": post_sweep}),
-        Route(DeliverPath.SNAPSHOT, {"POST": post_snapshot}),
-        Route(DeliverPath.FOLD, {"POST": post_fold}),
+        Route(DeliverPath.TASK, {"POST": _for_callers(post_task)}),
+        Route(DeliverPath.SWEEP, {"POST": _for_callers(post_sweep)}),
+        Route(DeliverPath.SNAPSHOT, {"POST": _for_callers(post_snapshot)}),
+        Route(DeliverPath.FOLD, {"POST": _for_callers(post_fold)}),
     ],
 )
 runtime.finish_startup()

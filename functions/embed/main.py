@@ -26,8 +26,6 @@ scripts = Scripts(Path(__file__).parent / "static")
 #: function does not answer, the CDN serves what it has for an hour: see `serve_while_stale` in infra/balancer.tf.
 CACHE = {"Cache-Control": "public, max-age=5, s-maxage=15"}
 
-NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
-
 #: What is carried over from a form with a wrong address.
 _BY_FORM = ("name", "email", "country", "postal_code", "partner", "source")
 
@@ -84,7 +82,7 @@ async def get_share_image(call: Call) -> Response:
     """Send the picture that networks show beside a link to the petition."""
     if call.campaign.share_image is None:
         raise NotFound
-    return FileResponse(call.campaign.share_image, headers={**CACHE, **NO_SNIFF}, media_type="image/png")
+    return FileResponse(call.campaign.share_image, headers=CACHE, media_type="image/png")
 
 
 async def get_form(call: Call) -> Response:
@@ -96,7 +94,7 @@ async def get_form(call: Call) -> Response:
         public_url=deps.public_url,
         now=deps.now(),
     )
-    return answer_json(form, headers={**CACHE, **NO_SNIFF})
+    return answer_json(form, headers=CACHE)
 
 
 async def get_script(call: Call) -> Response:
@@ -104,7 +102,7 @@ async def get_script(call: Call) -> Response:
     script = scripts.get(call.params["file"])
     if script is None:
         raise NotFound
-    headers = {**(PINNED_CACHE if script.is_pinned else SCRIPT_CACHE), **NO_SNIFF}
+    headers = PINNED_CACHE if script.is_pinned else SCRIPT_CACHE
     return Response(script.content, headers=headers, media_type="text/javascript")
 
 

@@ -46,7 +46,7 @@ resource "google_compute_backend_bucket" "answers" {
   enable_cdn       = true
   compression_mode = "AUTOMATIC"
   custom_response_headers = concat(
-    ["X-Content-Type-Options: nosniff", "Access-Control-Allow-Origin: *"],
+    ["X-Content-Type-Options: nosniff", "Strict-Transport-Security: max-age=31536000", "Access-Control-Allow-Origin: *"],
     each.value,
   )
 

@@ -449,6 +449,15 @@ run "the_database_of_the_spool_is_not_that_of_the_signatures" {
   expect_failures = [var.database]
 }
 
+run "deliver_knows_its_callers_by_name" {
+  command = plan
+
+  assert {
+    condition     = toset(split(" ", google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.DELIVER_CALLERS)) == toset([for role in google_cloud_run_service_iam_member.deliver : trimprefix(role.member, "serviceAccount:")])
+    error_message = "deliver must check the tokens of those who have the role to call it, and of nobody else"
+  }
+}
+
 run "no_line_of_the_log_names_its_request" {
   command = plan
 

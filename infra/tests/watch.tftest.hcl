@@ -84,7 +84,7 @@ run "no_label_says_who_somebody_is" {
   assert {
     condition = length(setsubtract(
       flatten([for metric in google_logging_metric.event : [for label in metric.metric_descriptor[0].labels : label.key]]),
-      ["campaign", "stage", "provider", "kind", "outcome", "error", "reply", "relay"],
+      ["campaign", "stage", "provider", "kind", "outcome", "error", "reply", "relay", "service"],
     )) == 0
     error_message = "labels are kept for two years: neither country, partner nor place, and nothing about a person"
   }

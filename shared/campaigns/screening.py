@@ -15,12 +15,12 @@ Policy = Collection[frozenset[Label]]
 VOLUME = frozenset({Label.DOMAIN_BURST, Label.NETWORK_BURST})
 
 #: Mailboxes to throw away make one person as many as that person likes, and nobody fills in a form within seconds.
-#: A form of a partner's own, an old browser or a program for many signers shows no page, so that holds in a burst.
+#: A partner's own form, an old browser or a program for many signers shows no page or does no work, so that these
+#: hold in a burst alone.
 DEFAULT_POLICY: tuple[frozenset[Label], ...] = (
     frozenset({Label.DISPOSABLE_DOMAIN}),
     frozenset({Label.TOO_FAST}),
-    frozenset({Label.NO_PAGE, Label.DOMAIN_BURST}),
-    frozenset({Label.NO_PAGE, Label.NETWORK_BURST}),
+    *(frozenset({label, burst}) for label in (Label.NO_PAGE, Label.NO_WORK) for burst in sorted(VOLUME)),
 )
 
 

@@ -1,10 +1,10 @@
 """Mail through several relays: each takes its share, and one that fails is left out until it works again."""
 
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared import log
@@ -15,8 +15,8 @@ from shared.mail.message import build
 from shared.reference import mail_providers
 
 #: How long a relay is left out after its first failure; doubled after each probe that fails.
-FIRST_PAUSE = timedelta(seconds=2)
-MAX_PAUSE = timedelta(minutes=2)
+FIRST_PAUSE_SECONDS = 2.0
+MAX_PAUSE_SECONDS = 120.0
 
 
 class Relay(Protocol):
@@ -36,11 +36,11 @@ class Relay(Protocol):
 class _Health:
     """Until when a relay is left out, if it is. `is_probed`: a mail is on its way to find out whether it works."""
 
-    pause: timedelta = timedelta(0)
-    until: datetime | None = None
+    pause_seconds: float = 0
+    until: float | None = None
     is_probed: bool = False
 
-    def may_send(self, now: datetime) -> bool:
+    def may_send(self, now: float) -> bool:
         return self.until is None or (now >= self.until and not self.is_probed)
 
 
@@ -50,12 +50,25 @@ class RelayMailer:
     A mail that was definitely not sent because the relay failed goes to the next one at once. An answer about the
     recipient concerns this mail alone: another relay would be greylisted as well, so the queue tries again later.
     Then chance chooses again, and a provider who turns one relay away for good soon meets another.
+
+    Args:
+        relays: of which each takes its share.
+        now: the time that mails are stamped with.
+        monotonic: a clock in seconds that is never set, by which relays are left out.
+        chance: chooses the relay.
     """
 
-    def __init__(self, relays: Sequence[Relay], now: Clock, chance: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        relays: Sequence[Relay],
+        now: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+        chance: random.Random | None = None,
+    ) -> None:
         self._health = {relay.name: _Health() for relay in relays}
         self._relays = relays
         self._now = now
+        self._monotonic = monotonic
         self._chance = chance or random.Random()  # noqa: S311 - no secret
 
     async def send(self, mail: Mail) -> None:
@@ -77,7 +90,7 @@ class RelayMailer:
             relay.close()
 
     def _choose(self, untried: Sequence[Relay]) -> Relay | None:
-        now = self._now()
+        now = self._monotonic()
         usable = [relay for relay in untried if self._health[relay.name].may_send(now)]
         return self._chance.choices(usable, [relay.mails_per_second for relay in usable])[0] if usable else None
 
@@ -103,15 +116,15 @@ class RelayMailer:
 
     def _leave_out(self, relay: Relay, error: MailUnavailable | MailUnresolved) -> None:
         health = self._health[relay.name]
-        health.pause = min(2 * health.pause, MAX_PAUSE) or FIRST_PAUSE
-        health.until = self._now() + health.pause
+        health.pause_seconds = min(2 * health.pause_seconds, MAX_PAUSE_SECONDS) or FIRST_PAUSE_SECONDS
+        health.until = self._monotonic() + health.pause_seconds
         log.event(
             "relay_left_out",
             "WARNING",
             relay=relay.name,
             error=str(error),
             reply=getattr(error, "reply", None),
-            seconds=health.pause.total_seconds(),
+            seconds=health.pause_seconds,
         )
 
     def _take_back(self, relay: Relay) -> None:

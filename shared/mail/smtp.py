@@ -3,16 +3,15 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
 
 import aiosmtplib
 from aiosmtplib import SMTPException, SMTPRecipientRefused, SMTPResponseException
 
 from shared import log
-from shared.clock import Clock
-from shared.errors import MailDeferred, MailError, MailRefused, MailUnavailable, MailUnresolved
+from shared.errors import MailDeferred, MailError, MailRefused, MailRejected, MailUnavailable, MailUnresolved
 from shared.mail import Mail
 from shared.mail.message import ascii_recipient
 from shared.reference import mail_providers
@@ -27,7 +26,7 @@ _REUSE_SECONDS = 3
 #: Cloud Run stops the processor between requests: meanwhile a connection may end without our noticing, because the
 #: relay or a NAT on the way forgets it. Relays close an idle one after 10 seconds at the earliest (Postfix under
 #: stress); in a rush, one is idle for milliseconds.
-_MAX_IDLE = timedelta(seconds=8)
+_MAX_IDLE_SECONDS = 8.0
 #: RFC 3463, 3.2: the recipient's address is wrong. Any other refusal may be our fault and pass. The code comes
 #: first (RFC 2034); further on, "5.1.9" may be part of our own IP address at a blocklist.
 _BAD_ADDRESS = re.compile(r"5\.1\.\d{1,3}\b")
@@ -37,13 +36,14 @@ _CLOSING = 421  # RFC 5321, 3.8: whatever the command was, the answer concerns t
 class _Connection:
     """A place for one connection, open or not."""
 
-    def __init__(self, smtp: aiosmtplib.SMTP, unused_since: datetime) -> None:
+    def __init__(self, smtp: aiosmtplib.SMTP, unused_since: float) -> None:
         self.smtp = smtp
         self.unused_since = unused_since
 
 
 class SmtpRelay:
     """One relay. `connections`: the most that are open at once. `tls_context`: None for this machine's own relay.
+    `monotonic`: a clock in seconds that is never set, for how long a connection was idle.
 
     There is no limit to the mails of a connection: a relay that has one closes it or answers MAIL with 421, and
     then another is opened.
@@ -59,12 +59,12 @@ class SmtpRelay:
         password: str | None,
         mails_per_second: float,
         connections: int,
-        now: Clock,
         tls_context: ssl.SSLContext | None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.mails_per_second = mails_per_second
-        self._now = now
+        self._monotonic = monotonic
         self._failures = 0
         self._places = [
             aiosmtplib.SMTP(
@@ -81,7 +81,7 @@ class SmtpRelay:
         # The connection used last comes first; those that a rush has left over grow old and are not used again.
         self._free = asyncio.LifoQueue[_Connection]()
         for place in self._places:
-            self._free.put_nowait(_Connection(place, now()))
+            self._free.put_nowait(_Connection(place, monotonic()))
 
     async def send(self, mail: Mail, content: bytes) -> None:
         """Send a mail that `message.build` has made into `content`.
@@ -90,6 +90,7 @@ class SmtpRelay:
             MailRefused: this recipient is refused for good.
             MailUnavailable: it was definitely not sent, and others would not be either.
             MailDeferred: it was definitely not sent, which concerns this mail alone.
+            MailRejected: the same, and the relay says that it never will be.
             MailUnresolved: it may or may not have been sent.
         """
         async with self._connection(mail) as connection:
@@ -121,7 +122,7 @@ class SmtpRelay:
             connection.smtp.close()
             raise
         finally:
-            connection.unused_since = self._now()
+            connection.unused_since = self._monotonic()
             self._free.put_nowait(connection)
 
     async def _announce(self, connection: _Connection, mail: Mail) -> None:
@@ -142,7 +143,7 @@ class SmtpRelay:
         Whatever goes wrong with one that was idle, another is opened: that it ended is no failure of the relay.
         """
         smtp = connection.smtp
-        if smtp.is_connected and self._now() - connection.unused_since < _MAX_IDLE:
+        if smtp.is_connected and self._monotonic() - connection.unused_since < _MAX_IDLE_SECONDS:
             with suppress(SMTPException, OSError):
                 async with asyncio.timeout(_REUSE_SECONDS):
                     await self._name_sender(smtp, mail, utf8=utf8)
@@ -182,7 +183,8 @@ class SmtpRelay:
         reply, provider = getattr(error, "code", None), mail_providers.provider_class(mail.to)
         kind = type(error).__name__
         log.event("mail_deferred", "WARNING", error=kind, reply=reply, provider=provider, relay=self.name)
-        return MailDeferred(kind)
+        is_final = isinstance(error, aiosmtplib.SMTPDataError) and error.code >= 500
+        return MailRejected(kind) if is_final else MailDeferred(kind)
 
     def _unavailable(self, error: Exception) -> MailUnavailable:
         self._failures += 1

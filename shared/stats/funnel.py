@@ -8,11 +8,12 @@ here, never in the tally.
 """
 
 import asyncio
+import math
 import secrets
+import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -30,8 +31,7 @@ _MAX_OPENED = 10_000
 #: So long a request waits for a write, and a process that is asked to stop.
 _REQUEST_SECONDS = 1.0
 _SHUTDOWN_SECONDS = 5.0
-_LOG_INTERVAL = timedelta(minutes=5)
-_NEVER = datetime.min.replace(tzinfo=UTC)
+_LOG_EVERY_SECONDS = 300.0
 #: Neither can be a `source`, which has no brackets.
 OTHER = "(other)"
 NONE = "(none)"
@@ -109,17 +109,23 @@ class _Batch:
 
 
 class Funnel:
-    """Counts in this process and writes to `store`. Used from one event loop only."""
+    """Counts in this process and writes to `store`. Used from one event loop only.
 
-    def __init__(self, store: Store, now: Clock = utc_now) -> None:
+    `monotonic`: a clock in seconds that is never set, by which writes are due.
+    """
+
+    def __init__(
+        self, store: Store, now: Clock = utc_now, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._now = now
+        self._monotonic = monotonic
         self._counts = dict[str, Counter[FunnelKey]]()
         #: Those that a write has begun with, oldest first.
         self._batches = deque[_Batch]()
         self._sources = dict[str, set[str]]()
         self._opened = OrderedDict[str, None]()
-        self._written_at = self._logged_at = _NEVER
+        self._written_at = self._logged_at = -math.inf
         self._one_writer = asyncio.Lock()
         self._is_used = self._is_stopping = False
 
@@ -171,7 +177,7 @@ class Funnel:
 
         For the end of a request, which waits for a second at most.
         """
-        is_due = self._is_stopping or self._now() - self._written_at >= timedelta(seconds=WRITE_SECONDS)
+        is_due = self._is_stopping or self._monotonic() - self._written_at >= WRITE_SECONDS
         if is_due and (self._counts or self._batches):
             await self.write(_REQUEST_SECONDS)
 
@@ -179,14 +185,14 @@ class Funnel:
         """Write the counts; those that cannot be written now are kept for the next time. Never raise."""
         try:
             async with asyncio.timeout(timeout_seconds), self._one_writer:
-                self._written_at = self._now()
+                self._written_at = self._monotonic()
                 await self._write_batches()  # those of the last time as they were then
                 self._batches.extend(self._cut())
                 await self._write_batches()
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the request its answer
             # Seldom: an unavailable database is unavailable to every request.
-            if self._now() - self._logged_at >= _LOG_INTERVAL:
-                self._logged_at = self._now()
+            if self._monotonic() - self._logged_at >= _LOG_EVERY_SECONDS:
+                self._logged_at = self._monotonic()
                 log.exception("funnel_not_written", error.__cause__ or error)
 
     def _cut(self) -> Iterator[_Batch]:

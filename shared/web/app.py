@@ -30,6 +30,10 @@ from shared.web.query import canonical_address
 from shared.web.routes import EmbedPath
 
 _PREFLIGHT_SECONDS = 7200
+#: Browsers take every answer for what its Content-Type says, and nothing else.
+_NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
+#: RFC 6797: for a year, browsers come over TLS alone. Of this host, not of its subdomains.
+_TLS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -68,11 +72,17 @@ class App:
     def __init__(self, function: str, deps: Dependencies, handled: Sequence[Route]) -> None:
         self._function = function
         self._deps = deps
+        self._headers = _NO_SNIFF | (_TLS_ONLY if deps.public_url.startswith("https:") else {})
         self.routes = [*handled, Route(routes.health(function), {"GET": self._health}, cors="any")]
         self._patterns = [(compile_path(route.path)[0], route) for route in self.routes]
 
     async def answer(self, request: Request) -> Response:
         """Answer any request; never raise."""
+        response = await self._answer_or_apologize(request)
+        response.headers.update(self._headers)
+        return response
+
+    async def _answer_or_apologize(self, request: Request) -> Response:
         call = Call(request, {}, self._deps.campaigns, self._deps.now())
         try:
             return await self._answer(call)

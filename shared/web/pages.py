@@ -385,7 +385,6 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
             f"form-action 'self'; base-uri 'none'; frame-ancestors {frame_ancestors}"
         ),
         "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
     }
 
 

@@ -48,7 +48,6 @@ async def _compare(figures: Figures, port: int, authorities: str) -> None:
         password=PASSWORD,
         mails_per_second=100,
         connections=1,
-        now=lambda: datetime.now(UTC),
         tls_context=ssl.create_default_context(cafile=authorities),
     )
     ours = await _cpu_ms(lambda: relay.send(mail, build(mail, datetime.now(UTC))))

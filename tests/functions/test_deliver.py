@@ -14,6 +14,7 @@ from shared.errors import (
     MailDeferred,
     MailError,
     MailRefused,
+    MailRejected,
     MailUnavailable,
     MailUnresolved,
     QueueUnavailable,
@@ -22,9 +23,14 @@ from shared.errors import (
 from shared.models.messages import DeferredPress, SubmissionMessage
 from shared.store.documents import SIGNATURE
 from shared.store.entities import PENDING_TTL, TASK_TTL
+from shared.web.callers import Callers
+from shared.web.routes import DeliverPath
 from tests.support.deployment import CAMPAIGN, LINKS, BrokenMailer, BrokenQueue, World
+from tests.support.oidc import checked_by_cloud_run, claims
 
 HOUR = timedelta(hours=1)
+QUEUE_ACCOUNT = "queue@p.iam.gserviceaccount.com"
+AUDIENCE = "https://deliver.example.org"
 DAY = timedelta(days=1)
 SECONDS_LATER = timedelta(seconds=30)
 
@@ -62,6 +68,19 @@ async def body_of_next_task(deployed: World) -> bytes:
     assert lease
     await deployed.queue.done(lease)
     return lease.body
+
+
+@pytest.mark.parametrize("path", DeliverPath)
+async def test_answers_callers_alone_where_they_are_named(deployed: World, path: str) -> None:
+    """The queue and the scheduler, by their tokens; all others are refused, before anything is read."""
+    deployed.functions["deliver"].deps.callers = Callers([QUEUE_ACCOUNT], AUDIENCE, lambda: deployed.now)
+    token = checked_by_cloud_run(claims(QUEUE_ACCOUNT, AUDIENCE))
+
+    refused = await deployed.client.post(path, content=b"{}")
+    admitted = await deployed.client.post(path, content=b"{}", headers={"Authorization": token})
+
+    assert refused.status_code == 403
+    assert admitted.status_code == (409 if path == DeliverPath.TASK else 204)  # what is no task is retried
 
 
 class TestMail:
@@ -469,6 +488,20 @@ class TestRelay:
         response = await post_task(deployed, await body_of_next_task(deployed))
 
         assert response.status_code == status
+
+    async def test_a_mail_whose_content_is_refused_is_a_dead_letter_after_a_day(self, deployed: World) -> None:
+        """It is retried until then, as it may meet another relay; its address may be mailed again at once."""
+        deployed.functions["deliver"].deps.mailer = BrokenMailer(MailRejected("554"))
+        await deployed.sign()
+        body = await body_of_next_task(deployed)
+
+        answers = [await post_task(deployed, body, retries=retries) for retries in (0, 29, 30)]
+
+        assert [answer.status_code for answer in answers] == [409, 409, 204]
+        with closing(sqlite3.connect(deployed.folder / "store.db")) as database:
+            assert database.execute("SELECT body, reason FROM dead_letters").fetchall() == [(body, "MailRejected")]
+        deployed.functions["deliver"].deps.mailer = deployed.outbox
+        assert (await deployed.sign_and_deliver()).to == "ann@example.org"
 
     async def test_what_no_relay_takes_is_mailed_as_soon_as_one_is_up_again(self, deployed: World) -> None:
         """The claim is released: no hour has to pass."""

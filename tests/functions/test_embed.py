@@ -52,6 +52,17 @@ async def test_pages_are_compressed_for_clients_that_accept_it(deployed: World, 
     assert small.content == plain.content
 
 
+@pytest.mark.parametrize("refused", ["gzip;q=0", "br, GZIP ; q=0.000", "gzip;q=0, identity"])
+async def test_pages_are_not_compressed_for_clients_that_refuse_it(deployed: World, refused: str) -> None:
+    """RFC 9110, 12.4.2: a weight of zero is a no; a cache keeps the two answers apart."""
+    response = await deployed.client.get(f"{PETITION}?lang=en", headers={"Accept-Encoding": refused})
+    least = await deployed.client.get(f"{PETITION}?lang=en", headers={"Accept-Encoding": "gzip;q=0.01"})
+
+    assert "content-encoding" not in response.headers
+    assert response.headers["vary"] == "Accept-Encoding"
+    assert least.headers["content-encoding"] == "gzip"
+
+
 async def test_pages_that_belong_to_one_signer_are_not_compressed(deployed: World) -> None:
     """The length would reveal to eavesdroppers how similar a token is to the rest of the page."""
     mail = await deployed.sign_and_deliver()

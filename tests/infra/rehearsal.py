@@ -28,6 +28,7 @@ from tests.desk.commands import plain_key, undersign
 from tests.infra.balancer import Balancer, Paths
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.deployment import CONSENT_VERSION
+from tests.support.oidc import checked_by_cloud_run, claims
 from tests.support.processes import running
 from tests.support.relay import AUTHORITY, PASSWORD, Relay, relay, server_tls
 
@@ -61,7 +62,8 @@ def begin(folder: Path) -> None:
 class Deployment:
     """What a person reaches, and what stands around it.
 
-    `jobs`: the schedule's addresses, by name. `settings`: of the desk, for these databases and this queue.
+    `jobs`: what the schedule calls, by name: address and Authorization header behind Cloud Run.
+    `settings`: of the desk, for these databases and this queue.
     `processes`: the newest instance of each function. `start`: starts another, which takes its place.
     `logs`: a file for each function.
     """
@@ -69,7 +71,7 @@ class Deployment:
     public: httpx.AsyncClient
     tasks: CloudTasksServer
     relay: Relay
-    jobs: Mapping[str, str]
+    jobs: Mapping[str, tuple[str, str]]
     settings: Mapping[str, str]
     processes: Mapping[str, Popen[bytes]]
     start: Callable[[str], None]
@@ -213,10 +215,18 @@ async def deploy(
         for name in environments:
             start(name)
         public = httpx.AsyncClient(transport=paths, base_url=given["public_url"], timeout=30)
+        swapped = plan["variables"]["project"]["value"], environments["deliver"]["FIRESTORE_PROJECT"]
         jobs = {
-            job["name"]: job["http_target"][0]["uri"]
+            job["name"]: _call(job["http_target"][0], swapped)
             for job in terraform.resources(plan, "google_cloud_scheduler_job")
         }
         settings = {name: value for name, value in environments["deliver"].items() if name != "SSL_CERT_FILE"}
         await stack.enter_async_context(public)
         yield Deployment(public, tasks, post, jobs, settings, processes, start, logs)
+
+
+def _call(target: Mapping[str, Any], swapped: tuple[str, str]) -> tuple[str, str]:
+    """`swapped`: the project that was planned, and the one here."""
+    [token] = target["oidc_token"]
+    account = token["service_account_email"].replace(*swapped)
+    return target["uri"], checked_by_cloud_run(claims(account, token["audience"]))

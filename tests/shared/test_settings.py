@@ -208,6 +208,17 @@ def test_an_invalid_value_is_named(name: str, value: str, monkeypatch: pytest.Mo
     assert named(error_of(DeliverSettings)) == {name}
 
 
+def test_callers_are_named_with_a_queue_that_sends_tokens_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The local queue would be refused, and nothing ever mailed."""
+    callers = {"DELIVER_CALLERS": "queue@p.iam.gserviceaccount.com\nscheduler@p.iam.gserviceaccount.com"}
+    put(monkeypatch, {**PRODUCTION, **callers})
+    accounts = settings.load(DeliverSettings).deliver_callers
+    put(monkeypatch, {**LOCAL, "LOCAL_FOLDER": "var"})
+
+    assert accounts == ("queue@p.iam.gserviceaccount.com", "scheduler@p.iam.gserviceaccount.com")
+    assert "DELIVER_CALLERS" in error_of(DeliverSettings)
+
+
 @pytest.mark.parametrize("url", ["http://localhost", "http://localhost:8080", "http://127.0.0.1:1"])
 def test_localhost_needs_no_tls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The public URL of a local run may start with http://."""

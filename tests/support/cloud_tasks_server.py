@@ -28,6 +28,8 @@ from google.cloud.tasks_v2 import (
 )
 from google.protobuf import empty_pb2
 
+from tests.support.oidc import checked_by_cloud_run, claims
+
 _PARENT = re.compile(r"projects/[A-Za-z0-9:.-]+/locations/[a-z0-9-]+/queues/[A-Za-z0-9-]{1,100}")
 _NAME = re.compile(_PARENT.pattern + r"/tasks/[A-Za-z0-9_-]{1,500}")
 _URL = re.compile(r"https?://[^/\s]+\S*")
@@ -56,7 +58,7 @@ class _Undelivered:
 
 
 class CloudTasksServer:
-    """Accept tasks over gRPC at `host`, and POST each to its URL until that answers 2xx.
+    """Accept tasks over gRPC at `host`, and POST each to its URL, as through Cloud Run, until that answers 2xx.
 
     A scheduled task is delivered when `clock` reaches its time or `release` moves the server's time there.
 
@@ -247,8 +249,10 @@ class CloudTasksServer:
         http = task.http_request
         deadline = task.dispatch_deadline or timedelta(minutes=10)
         *_, queue, _, name = task.name.split("/")
+        token = http.oidc_token
         headers = {
             **http.headers,
+            "Authorization": checked_by_cloud_run(claims(token.service_account_email, token.audience)),
             "User-Agent": "Google-Cloud-Tasks",
             "X-CloudTasks-QueueName": queue,
             "X-CloudTasks-TaskName": name,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from desk import runtime
 from desk.signatures import purge
 from shared.models.labels import Label
 from tests.desk.commands import refusal, run
@@ -65,6 +66,21 @@ class TestList:
         assert [f"{NOW + timedelta(hours=1):%Y-%m-%dT%H}", "0", "3", "0", "0"] in shown
         assert len([row for row in shown if re.fullmatch("[a-z2-7]{8}", row[0])]) == 1
         assert not re.search(r"@|bots|example|gmail", done.output)
+
+    async def test_mail_domains_are_kept_of_nobody_without_signs(self, here: World) -> None:
+        """Nor of large providers, whose domain says nothing."""
+        store = runtime.desk().maintenance
+        domains = {
+            (bool(kept.labels), kept.mailbox_class): kept.domain
+            async for page in store.scan(CAMPAIGN)
+            for record in page
+            for kept in record.signature.submissions
+        }
+        store.close()
+
+        assert domains[False, "other"] is None
+        assert domains[True, "google"] is None
+        assert re.fullmatch("[a-z2-7]{52}", domains[True, "other"] or "")
 
     async def test_says_where_nothing_has_a_sign(self, deployed: World) -> None:
         """Unconfirmed signatures are of no interest."""
@@ -210,6 +226,19 @@ class TestOfOtherCommands:
         assert Path("held/signatures.csv").read_text().count("@bots.example") == 2
         given = await run("hand-over", CAMPAIGN, "held/manifest.json", "--to", "European Commission")
         assert "signatures that are held, which are not counted" in refusal(given)
+
+    async def test_access_shows_a_signer_that_the_signature_is_held_and_why(self, here: World) -> None:
+        """A person may know it, and nobody else learns it."""
+        [report] = json.loads((await run("access", "c@bots.example")).stdout)
+
+        [signed] = report["signature"]["signed"]
+        assert (report["signature"]["status"], signed["signs_of_a_bot"]) == ("held", ["too_fast"])
+
+    async def test_audit_says_how_many_are_held(self, here: World) -> None:
+        """It recounts them as it does those that are counted."""
+        assert (
+            "5 records read, 2 of them confirmed signatures, and 3 held." in (await run("audit", CAMPAIGN)).output
+        )
 
     async def test_a_purge_waits_for_a_decision(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """The final count would say for ever that some are being checked."""

@@ -133,7 +133,8 @@ def test_signs_that_hold_can_be_chosen(tmp_path: Path, example: Campaign) -> Non
     assert nothing.screening.hold == ()
     assert is_held([Label.DISPOSABLE_DOMAIN], example.screening.hold)
     assert not is_held([Label.DOMAIN_BURST, Label.NETWORK_BURST], example.screening.hold)
-    assert not is_held([Label.NO_PAGE], example.screening.hold)
+    assert not is_held([Label.NO_PAGE, Label.NO_WORK], example.screening.hold)
+    assert is_held([Label.NO_WORK, Label.NETWORK_BURST], example.screening.hold)
 
 
 class TestIncomplete:

@@ -71,6 +71,7 @@ async def test_a_commit_is_retried_if_it_was_not_applied(monkeypatch: pytest.Mon
         (grpc.StatusCode.DEADLINE_EXCEEDED, exceptions.DeadlineExceeded),
         (grpc.StatusCode.INTERNAL, exceptions.InternalServerError),
         (grpc.StatusCode.DATA_LOSS, exceptions.DataLoss),
+        (grpc.StatusCode.UNKNOWN, exceptions.Unknown),
     ],
 )
 async def test_a_commit_that_was_refused_or_may_have_been_applied_is_not_retried(

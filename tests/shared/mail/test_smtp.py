@@ -10,7 +10,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
 from email import message_from_string
 from email.policy import default
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 import trustme
 
-from shared.errors import MailDeferred, MailError, MailRefused, MailUnavailable, MailUnresolved
+from shared.errors import MailDeferred, MailError, MailRefused, MailRejected, MailUnavailable, MailUnresolved
 from shared.mail import Mail, smtp
 from shared.mail.message import build
 from shared.mail.smtp import SmtpRelay
@@ -49,7 +48,6 @@ async def connected(server: Relay, **fields: Any) -> AsyncIterator[SmtpRelay]:
         "password": PASSWORD,
         "mails_per_second": 10,
         "connections": 4,
-        "now": lambda: NOW,
         "tls_context": client_tls(),
     }
     adapter = SmtpRelay(**{**usual, **fields})
@@ -191,14 +189,14 @@ class TestReusesConnections:
 
     async def test_unless_it_was_idle_for_long(self) -> None:
         """The instance may have been frozen meanwhile, and would wait for an answer that never comes."""
-        moment = NOW
+        moment = 0.0
 
-        def now() -> datetime:
+        def monotonic() -> float:
             return moment
 
-        async with relay(server_tls()) as server, connected(server, now=now) as adapter:
+        async with relay(server_tls()) as server, connected(server, monotonic=monotonic) as adapter:
             await send(adapter)
-            moment += timedelta(minutes=1)
+            moment += 60
             await send(adapter)
 
         assert (len(server.taken), len(server.connections)) == (2, 2)
@@ -330,8 +328,8 @@ class TestDoesNotSend:
         ({"at_mail": "451 4.3.0 later"}, MailUnavailable),
         ({"at_data": "451 4.3.0 later"}, MailDeferred),
         ({"at_data": "452 4.3.1 no space"}, MailDeferred),
-        ({"at_data": "554 5.6.0 looks like spam"}, MailDeferred),
-        ({"at_data": "550 5.1.1 {address}"}, MailDeferred),
+        ({"at_data": "554 5.6.0 looks like spam"}, MailRejected),
+        ({"at_data": "550 5.1.1 {address}"}, MailRejected),
         ({"at_data": "421 4.3.2 going down"}, MailUnavailable),
         ({"drops_at_rcpt": True}, MailUnavailable),
         ({"drops_at_data": True}, MailUnresolved),

@@ -69,6 +69,10 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
+    def monotonic(self) -> float:
+        """Seconds, as a clock counts them that is never set."""
+        return (self.now - NOW).total_seconds()
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -83,7 +87,7 @@ def store() -> Store:
 @pytest.fixture
 def funnel(store: Store, clock: Clock) -> Funnel:
     made: Any = store
-    return Funnel(made, clock)
+    return Funnel(made, clock, clock.monotonic)
 
 
 class TestWriting:

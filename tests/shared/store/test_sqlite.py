@@ -4,7 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from shared.store.entities import TOMBSTONE_TTL, FunnelKey, GrantMail, Unchanged
+from shared.store.documents import SIGNATURE
+from shared.store.entities import TOMBSTONE_TTL, FunnelKey, GrantMail, Signature, Status, Unchanged
 from shared.store.sqlite import SqliteStore
 from tests.shared.store.test_store_contract import confirmed, make_address, pending, submission
 from tests.support.clock import NOW
@@ -26,6 +27,19 @@ async def test_what_has_expired_is_deleted_on_schedule_when_nobody_signs(tmp_pat
             ).fetchall()
             == []
         )
+
+
+def test_a_signature_of_an_earlier_version_is_read() -> None:
+    """It has no labels, and the organisers have not screened it."""
+    document = SIGNATURE.dump_python(Signature(Status.CONFIRMED, (submission(),), confirmed_at=NOW))
+    del document["screened_at"]
+    for each in document["submissions"]:
+        del each["labels"], each["domain"]
+
+    read = SIGNATURE.validate_python(document)
+
+    assert (read.status, read.screened_at) == (Status.CONFIRMED, None)
+    assert (read.submissions[0].labels, read.submissions[0].domain) == ((), None)
 
 
 async def test_only_what_has_expired_is_deleted(tmp_path: Path) -> None:
