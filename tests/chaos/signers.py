@@ -182,14 +182,14 @@ class Signer:
         try:
             while answer is Answer.NOTHING:
                 began = time.monotonic()
-                status = await self._press(function, path, answers, **content)
+                status = await self.press(function, path, answers, **content)
                 seconds = time.monotonic() - began
                 self._all.presses.append(Press(function, began, seconds, status in answers))
                 answer = answers.get(status, answer)
         finally:
             self._all.hear(address, answer)
 
-    async def _press(self, function: str, path: str, answers: Mapping[int, Answer], **content: object) -> int:
+    async def press(self, function: str, path: str, answers: Collection[int], **content: object) -> int:
         """Press once, with the widget's retries; return the last status."""
         attempts = _ATTEMPTS if function == "sign" else 1
         for attempt in range(attempts):
