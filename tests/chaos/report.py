@@ -19,6 +19,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield "| --- | ---: |"
     yield f"| signatures accepted | {outcome.accepted:,} |"
     yield f"| told that it is confirmed; withdrawn | {outcome.confirmed:,}; {outcome.withdrawn:,} |"
+    yield f"| held | {outcome.held:,} |"
     yield f"| faults | {sum(outcome.faults.values()):,} |"
     yield f"| lost, or never mailed | {len(findings.lost) + len(findings.never_mailed)} |"
     yield f"| counted twice; not counted; not what the counter shows | {_counting(outcome)} |"

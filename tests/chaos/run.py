@@ -69,6 +69,7 @@ class Outcome:
     accepted: int
     confirmed: int
     withdrawn: int
+    held: int
     mails: int
     faults: Mapping[str, int]
     ledgers: Ledgers
@@ -208,6 +209,7 @@ async def _outcome(plan: Plan, system: System, signers: Signers, adversary: Adve
         accepted=heard[Answer.ACCEPTED],
         confirmed=heard[Answer.CONFIRMED],
         withdrawn=heard[Answer.WITHDRAWN],
+        held=books.tally[HELD],
         mails=len(books.mailed),
         faults=adversary.counts,
         ledgers=books,

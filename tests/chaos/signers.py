@@ -19,7 +19,7 @@ import httpx
 from tests.chaos.inbox import Letter
 from tests.chaos.ledgers import Answer, Heard
 from tests.chaos.system import System
-from tests.support.deployment import LINKS, SIGNATURES, signature
+from tests.support.deployment import LINKS, PUBLIC_URL, SIGNATURES, signature
 
 _ATTEMPTS = 6
 _IN_A_DOMAIN = 20
@@ -27,6 +27,8 @@ _TIMEOUT_SECONDS = 20
 #: Beside those of the widget and of a person, so that an outage of two seconds is long enough to be met.
 _PAUSE_FACTOR = 0.25
 _EVER = datetime.min.replace(tzinfo=UTC)
+#: From loading the page to pressing the button: every tenth is as fast as a program, and held.
+_PAGE_SECONDS = (1, *[20] * 9)
 _COUNTRIES = ("DE", "FR", "IT", "ES", "PL", "MT")
 
 Story = Callable[["Signer"], Awaitable[None]]
@@ -116,8 +118,10 @@ class Signer:
     async def sign(self, address: str | None = None) -> None:
         """Press the widget's button, again and again until it says that a mail is on its way."""
         address = address or self.address
-        body = signature(email=address, country=self.chance.choice(_COUNTRIES))
-        await self._until_heard(address, "sign", SIGNATURES, {202: Answer.ACCEPTED}, json=body)
+        seconds = self.chance.choice(_PAGE_SECONDS)
+        body = signature(email=address, country=self.chance.choice(_COUNTRIES), page_seconds=seconds)
+        answers = {202: Answer.ACCEPTED}
+        await self._until_heard(address, "sign", SIGNATURES, answers, json=body, headers={"Origin": PUBLIC_URL})
 
     async def confirm(self, path: str, address: str | None = None, *, is_old: bool = False) -> None:
         """Press the button behind a link. `is_old`: the link is from before a withdrawal."""
@@ -178,14 +182,14 @@ class Signer:
         try:
             while answer is Answer.NOTHING:
                 began = time.monotonic()
-                status = await self._press(function, path, answers, **content)
+                status = await self.press(function, path, answers, **content)
                 seconds = time.monotonic() - began
                 self._all.presses.append(Press(function, began, seconds, status in answers))
                 answer = answers.get(status, answer)
         finally:
             self._all.hear(address, answer)
 
-    async def _press(self, function: str, path: str, answers: Mapping[int, Answer], **content: object) -> int:
+    async def press(self, function: str, path: str, answers: Collection[int], **content: object) -> int:
         """Press once, with the widget's retries; return the last status."""
         attempts = _ATTEMPTS if function == "sign" else 1
         for attempt in range(attempts):

@@ -22,7 +22,7 @@ from tests.chaos.clocks import Clocks
 from tests.chaos.inbox import Inbox
 from tests.chaos.proxy import Proxy
 from tests.chaos.task_queue import UnreliableTasks
-from tests.support.deployment import REPOSITORY, Identities
+from tests.support.deployment import PUBLIC_URL, REPOSITORY, Identities
 from tests.support.emulator import firestore_emulator
 from tests.support.missing import missing
 from tests.support.processes import running
@@ -162,7 +162,7 @@ def _settings(fronts: Mapping[str, Proxy], identities: Identities) -> dict[str, 
     return {
         **identities.environment(),
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent / "site"), str(REPOSITORY)]),
-        "PUBLIC_URL": "http://localhost:8080",
+        "PUBLIC_URL": PUBLIC_URL,
         "OVERLAY_URL": f"http://{fronts['count'].host}",
         "STORE": "firestore",
         "FIRESTORE_PROJECT": PROJECT,

@@ -12,4 +12,5 @@ async def test_nothing_is_lost_and_nobody_is_counted_twice_while_everything_fail
 
     assert outcome.findings.faults == {}, report(outcome)
     assert outcome.accepted >= 200
+    assert outcome.held > 0
     assert sum(outcome.faults.values()) >= 20

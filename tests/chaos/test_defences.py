@@ -63,10 +63,10 @@ async def no_place_for_a_task(all_: Signers, signer: Signer) -> None:
     await pressing
 
 
-async def no_queue(all_: Signers, _signer: Signer) -> None:
-    """Somebody signs while the queue is down: that is accepted, as always."""
+async def no_queue(all_: Signers, signer: Signer) -> None:
+    """Somebody presses the widget's button while the queue is down: that is accepted, as always."""
     async with front(all_.system, "queue", mode=Mode.REFUSE):
-        assert await all_.post("sign", SIGNATURES, json=signature()) == 202, "sign is not available"
+        assert await signer.press("sign", SIGNATURES, {202}, json=signature()) == 202, "sign is not available"
 
 
 @asynccontextmanager
