@@ -16,9 +16,10 @@ from shared.errors import Unavailable
 #: refuses connections at once is still given that long.
 FAILING_SECONDS = 1.5
 #: While it is open, one attempt in so many seconds finds out whether the service is back.
-PROBE_EVERY_SECONDS = 5.0
-#: For that attempt, behind which somebody waits as well. A new connection and a commit take a fifth of it.
-PROBE_TIMEOUT_SECONDS = 0.75
+PROBE_EVERY_SECONDS = 10.0
+#: For that attempt, behind which somebody waits as well. Long enough for a service that is slow and works: where all
+#: ways were shut out for that, sign would turn everybody away.
+PROBE_TIMEOUT_SECONDS = 2.0
 
 Monotonic = Callable[[], float]
 
