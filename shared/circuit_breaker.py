@@ -17,7 +17,7 @@ from shared.errors import Unavailable
 FAILING_SECONDS = 1.5
 #: While it is open, one attempt in so many seconds finds out whether the service is back.
 PROBE_EVERY_SECONDS = 10.0
-#: For that attempt, behind which somebody waits as well. Long enough for a service that is slow and works: where all
+#: For that attempt, behind which somebody waits as well. Long enough for a service that is slow and works: if all
 #: ways were shut out for that, sign would turn everybody away.
 PROBE_TIMEOUT_SECONDS = 2.0
 
