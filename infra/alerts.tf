@@ -129,10 +129,13 @@ locals {
     }
     unopenable-task = {
       to      = "page"
-      summary = "deliver holds a task that it cannot open: a key is missing, or somebody made it up."
-      # It is tried for a day before it is dead-lettered, so one that is seen early is not lost.
+      summary = "deliver holds a task that it cannot open (a key is missing, or somebody made it up), or has given one up."
+      # It is tried for a day before it is dead-lettered, so one that is seen early is not lost. Those that a relay
+      # rejects are tried for as long.
       query = <<-EOT
         sum(increase(logging_googleapis_com:user_unopenable_task{monitored_resource="cloud_run_revision"}[15m])) > 0
+        or
+        sum(increase(logging_googleapis_com:user_dead_lettered{monitored_resource="cloud_run_revision"}[15m])) > 0
       EOT
       for   = "0s"
     }

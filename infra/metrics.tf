@@ -61,6 +61,11 @@ locals {
       labels = ["error"]
       why    = "Attempts at tasks that deliver cannot open"
     }
+    dead_lettered = {
+      filter = "jsonPayload.event=\"dead_lettered\""
+      labels = ["error"]
+      why    = "Tasks that deliver has given up after a day: they wait for a person among the dead letters"
+    }
     unavailable = {
       filter = "jsonPayload.event=\"unavailable\""
       labels = ["error"]

@@ -40,8 +40,8 @@ resource "google_cloud_tasks_queue" "this" {
     max_concurrent_dispatches = local.concurrent_dispatches[each.key]
   }
 
-  # Retrying ends only when both are exceeded. deliver itself dead-letters a task that it cannot open after 30
-  # attempts, and drops what is older than 30 days.
+  # Retrying ends only when both are exceeded. deliver itself dead-letters a task that it cannot open, or whose mail is
+  # rejected, after 30 attempts, and drops what is older than 30 days.
   retry_config {
     max_attempts       = 100
     max_retry_duration = "2592000s"

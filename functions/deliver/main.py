@@ -82,7 +82,7 @@ MAX_ATTEMPTS = 30
 MailMessage = SubmissionMessage | LinksMessage | ReminderMessage
 
 
-def _for_callers(handler: Handler) -> Handler:
+def _require_caller(handler: Handler) -> Handler:
     """Answer 403 to those who may not call, see `Callers`."""
 
     async def answer(call: Call) -> Response:
@@ -405,19 +405,22 @@ async def _retry_or_dead_letter(request: Request, body: bytes, error: Exception)
 
 
 def _attempts(request: Request) -> int:
-    """Return how often the queue has tried this task before."""
-    retries = request.headers.get("x-cloudtasks-taskretrycount", "")
-    return int(retries) if re.fullmatch("[0-9]{1,9}", retries) else 0
+    """Return how often this task was answered before, but for 5xx: an outage is not the task's fault.
+
+    https://cloud.google.com/tasks/docs/creating-http-target-tasks#handler
+    """
+    answered = request.headers.get("x-cloudtasks-taskexecutioncount", "")
+    return int(answered) if re.fullmatch("[0-9]{1,9}", answered) else 0
 
 
 app = App(
     "deliver",
     deps,
     [
-        Route(DeliverPath.TASK, {"POST": _for_callers(post_task)}),
-        Route(DeliverPath.SWEEP, {"POST": _for_callers(post_sweep)}),
-        Route(DeliverPath.SNAPSHOT, {"POST": _for_callers(post_snapshot)}),
-        Route(DeliverPath.FOLD, {"POST": _for_callers(post_fold)}),
+        Route(DeliverPath.TASK, {"POST": _require_caller(post_task)}),
+        Route(DeliverPath.SWEEP, {"POST": _require_caller(post_sweep)}),
+        Route(DeliverPath.SNAPSHOT, {"POST": _require_caller(post_snapshot)}),
+        Route(DeliverPath.FOLD, {"POST": _require_caller(post_fold)}),
     ],
 )
 runtime.finish_startup()

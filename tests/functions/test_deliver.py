@@ -44,7 +44,7 @@ class BrokenStore:
 
 async def post_task(deployed: World, body: bytes, retries: int = 0) -> httpx.Response:
     """POST a task's body as the queue does."""
-    headers = {"X-CloudTasks-TaskRetryCount": str(retries), "X-CloudTasks-TaskName": "t1"}
+    headers = {"X-CloudTasks-TaskExecutionCount": str(retries), "X-CloudTasks-TaskName": "t1"}
     return await deployed.client.post("/v1/tasks/deliver", content=body, headers=headers)
 
 
@@ -502,6 +502,17 @@ class TestRelay:
             assert database.execute("SELECT body, reason FROM dead_letters").fetchall() == [(body, "MailRejected")]
         deployed.functions["deliver"].deps.mailer = deployed.outbox
         assert (await deployed.sign_and_deliver()).to == "ann@example.org"
+
+    async def test_an_outage_is_no_reason_for_a_dead_letter(self, deployed: World) -> None:
+        """Forty attempts met relays that were down, which Cloud Tasks counts apart; then one rejects the mail."""
+        deployed.functions["deliver"].deps.mailer = BrokenMailer(MailRejected("554"))
+        await deployed.sign()
+        headers = {"X-CloudTasks-TaskRetryCount": "40", "X-CloudTasks-TaskExecutionCount": "0"}
+
+        body = await body_of_next_task(deployed)
+        answer = await deployed.client.post(DeliverPath.TASK, content=body, headers=headers)
+
+        assert answer.status_code == 409
 
     async def test_what_no_relay_takes_is_mailed_as_soon_as_one_is_up_again(self, deployed: World) -> None:
         """The claim is released: no hour has to pass."""
