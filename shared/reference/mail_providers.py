@@ -182,7 +182,9 @@ _PROVIDERS = (
     MailProvider(
         OTHER,
         "",
-        more_domains="bluewin.ch hispeed.ch sunrise.ch aon.at chello.at a1.net arcor.de online.de vodafone.de "
+        more_domains="privaterelay.appleid.com mozmail.com duck.com passmail.net simplelogin.com "
+        "anonaddy.me windowslive.com gmx.eu gmx.info yahoo.com.tr aol.it "
+        "bluewin.ch hispeed.ch sunrise.ch aon.at chello.at a1.net arcor.de online.de vodafone.de "
         "vodafonemail.de kabelmail.de mail.de ewe.net ewetel.net osnanet.de netcologne.de "
         "versanet.de tutanota.com tutanota.de tutamail.com tuta.io tuta.com keemail.me "
         "kpnplanet.nl planet.nl home.nl hetnet.nl upcmail.nl xs4all.nl casema.nl quicknet.nl "

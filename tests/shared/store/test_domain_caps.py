@@ -2,14 +2,41 @@
 
 import heapq
 import random
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
+from shared.models.labels import Label
 from shared.store import domain_caps
 from shared.store.entities import Address, Defer, Domain, GrantMail, Mailbox, MailKind
 from shared.store.transitions import MailTransition
+from tests.shared.store.test_store_contract import submission
 from tests.support.clock import NOW
 
 HOUR = timedelta(hours=1)
+
+
+def test_a_careless_program_leaves_half_of_the_cap_to_people() -> None:
+    """A thousand made-up addresses of a domain, from one network, do not keep its people from signing."""
+    bot, person = (
+        GrantMail(
+            Address("c", name, "m", "d"),
+            "confirm:s",
+            MailKind.CONFIRM,
+            (replace(submission(), labels=labels),),
+            Mailbox(),
+        )
+        for name, labels in (("b", (Label.NETWORK_BURST,)), ("p", (Label.DOMAIN_BURST,)))
+    )
+    domain, mailed = Domain(), Counter[str]()
+
+    for sent in [bot] * 1000 + [person] * 100:
+        transition = domain_caps.apply(MailTransition(sent), None, domain, NOW)
+        if transition.domain:
+            domain = transition.domain
+            mailed[sent.address.digest] += 1
+
+    assert mailed == {"b": 50, "p": 50}
 
 
 def test_a_university_of_two_thousand_that_signs_in_an_hour_is_mailed_within_two_days() -> None:
