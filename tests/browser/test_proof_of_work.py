@@ -100,6 +100,21 @@ async def test_it_begins_when_there_is_an_address(visit: Walk, address: str) -> 
 
 
 @only_wide
+async def test_a_browser_that_cannot_do_it_signs_as_without_script(
+    visit: Walk, running: Server, address: str
+) -> None:
+    """Its mail comes later, instead of never."""
+    await visit.page.add_init_script("crypto.subtle.importKey = () => Promise.reject(new Error())")
+    await visit.opens(f"/c/{CAMPAIGN}?lang=en")
+
+    await fill_in(visit, address)
+    await visit.presses("Sign now")
+
+    await heading_is(visit.page, INBOX)
+    await mails_arrive(running, address, 1)
+
+
+@only_wide
 @pytest.mark.parametrize("work", [None, {"day": "2020-02-02", "nonces": 1, "bits": 1, "iterations": 1}])
 async def test_a_page_from_before_learns_of_it_when_it_sends(
     visit: Walk, running: Server, address: str, work: dict[str, Any] | None
@@ -132,6 +147,21 @@ async def test_the_seconds_since_the_page_was_loaded_are_sent(visit: Walk, addre
 
     await heading_is(visit.page, INBOX)
     assert MIN_PAGE_SECONDS <= bodies[0]["page_seconds"] <= 60
+
+
+@only_wide
+async def test_no_seconds_are_sent_after_a_reload(visit: Walk, address: str) -> None:
+    """Browsers fill in the form again, so that people may well press the button at once."""
+    bodies = posted(visit.page)
+    await visit.opens(f"/c/{CAMPAIGN}?lang=en")
+    await visit.page.reload()
+    await expect(visit.page.locator("undersign-form form[novalidate]")).to_be_visible()
+
+    await fill_in(visit, address)
+    await visit.presses("Sign now")
+
+    await heading_is(visit.page, INBOX)
+    assert "page_seconds" not in bodies[0]
 
 
 @pytest.mark.parametrize("walk", [WIDE], ids=["wide"], indirect=True)

@@ -134,6 +134,9 @@ const ask = async (url, options = {}) => {
 };
 const post = (path, body) =>
   ask(ORIGIN + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+/** As a form without script, of which no work is asked: its mail comes later. */
+const postPlain = (path, body) =>
+  ask(ORIGIN + path, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(body) });
 const isBusy = (status) => status === 0 || status === 429 || status >= 500;
 
 /** The proof of work that sign asks for, see shared/crypto/proof_of_work.py: sought once, and kept with the challenge. */
@@ -448,7 +451,8 @@ class Form extends Petition {
       ...(/^[a-z0-9-]{1,40}$/.test(source) && { source }),
       ...(typed.newsletter && { newsletter: typed.newsletter === "true" }),
       ...(typed.postal_code && { postal_code: typed.postal_code.trim() }),
-      page_seconds: Math.min(60, (performance.now() / 1000) | 0),
+      // After a reload or the way back, the browser has filled in the form again.
+      ...(!isReturn() && { page_seconds: Math.min(60, (performance.now() / 1000) | 0) }),
     };
   }
 
@@ -465,9 +469,9 @@ class Form extends Petition {
   #look(control) {
     this.#tidy(control);
     const fault = this.#fault(control);
-    const told = this.form.querySelector(`#${control.name}-fault`);
-    if (told && !fault) this.#clear(control.name);
-    if (fault && control.value.trim() && !told) this.#mark(control.name, this.#text(fault));
+    const shown = this.form.querySelector(`#${control.name}-fault`);
+    if (shown && !fault) this.#clear(control.name);
+    if (fault && control.value.trim() && !shown) this.#mark(control.name, this.#text(fault));
     if (control.name !== "email") return;
     this.#suggest(control);
     if (!fault) solve(this.about, control.value);
@@ -518,9 +522,9 @@ class Form extends Petition {
     this.#clear(name);
     const control = this.#control(name);
     const place = control.type === "radio" ? control.closest("fieldset") : control;
-    const told = h("p", { class: "fault", id: `${name}-fault` }, message);
-    if (control.type === "radio") place.querySelector("legend").after(told);
-    else (control.closest("label") ?? control).before(told);
+    const shown = h("p", { class: "fault", id: `${name}-fault` }, message);
+    if (control.type === "radio") place.querySelector("legend").after(shown);
+    else (control.closest("label") ?? control).before(shown);
     place.setAttribute("aria-invalid", "true");
     place.setAttribute("aria-describedby", `${place.getAttribute("aria-describedby") ?? ""} ${name}-fault`.trim());
   }
@@ -528,7 +532,7 @@ class Form extends Petition {
   /** `faults`: [{field, message}]. Beside their fields, and summed up above the form, which gets the focus. */
   #showFaults(faults) {
     this.#notify();
-    this.form.querySelectorAll(".fault").forEach((told) => this.#clear(told.id.replace(/-fault$/, "")));
+    this.form.querySelectorAll(".fault").forEach((shown) => this.#clear(shown.id.replace(/-fault$/, "")));
     this.form.getRootNode().querySelector(".faults")?.remove();
     if (!faults.length) return;
     const link = ({ field, message }) => {
@@ -576,7 +580,8 @@ class Form extends Petition {
   async #send(body) {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       body.work = await solve(this.about, body.email);
-      const { status, seconds, content } = await post(`/v1/campaigns/${this.about.campaign}/signatures`, body);
+      const send = this.about.work && !body.work ? postPlain : post;
+      const { status, seconds, content } = await send(`/v1/campaigns/${this.about.campaign}/signatures`, body);
       if (status === 202) {
         this.#notify();
         this.body = body;
@@ -584,8 +589,8 @@ class Form extends Petition {
         return this.#checkInbox(body);
       }
       if (content.consent) this.#changeConsent(content);
-      // Asked for since the page was loaded, or another day's.
-      if (content.work && content.work.day !== body.work?.day) {
+      // Asked for since the page was loaded, another day's, or made harder.
+      if (content.work) {
         this.about.work = content.work;
         continue;
       }
