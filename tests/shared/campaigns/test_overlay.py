@@ -1,6 +1,7 @@
 """Changes to a campaign between two deployments, and how every function gets them."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Literal
@@ -312,6 +313,19 @@ class TestPublishedOverlays:
         """The body of an error is not an overlay, and one that is too large is not read."""
         with pytest.raises(StoreUnavailable):
             await self.read(content, status)
+
+    async def test_of_an_unknown_campaign_say_nothing_about_the_others(self) -> None:
+        """A count of before knows no new campaign, and goes on answering for those it knows."""
+        clock = itertools.count(0, 2)  # two seconds later each time
+        guard = CircuitBreaker("count", StoreUnavailable, (StoreUnavailable,), clock.__next__)
+        published = PublishedOverlay(paused=True)
+        known = Route(f"/v1/campaigns/{CAMPAIGN}/overlay", lambda _: Response(published.model_dump_json()))
+
+        async with serving(Starlette(routes=[known])) as url:
+            for _ in range(3):
+                with pytest.raises(StoreUnavailable):
+                    await read_overlay(url, guard, "new")
+            assert await read_overlay(url, guard, CAMPAIGN) == published
 
     @pytest.mark.parametrize("content", [b"", b"<html>", b'{"paused": 7}', b"\xff"])
     async def test_are_refused_if_they_are_invalid(self, content: bytes) -> None:
