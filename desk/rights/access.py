@@ -100,6 +100,7 @@ def _report(rights: Rights, campaign: str, found: Found, opener: Opener | None) 
         "kept_until": _kept_until(file, signature),
         "signature": _signature(signature, opener, file) if signature else None,
         "mails": [{"what": claim.key.split(":")[0], "at": claim.at, "sent": claim.sent} for claim in claims],
+        "waiting_since": [waiting.signed_at for waiting in found.mailbox.waiting],
     }
 
 
@@ -122,7 +123,7 @@ def _facts_of_file(campaign: Campaign) -> dict[str, Any]:
 def _note_without_file(rights: Rights, campaign: str) -> str:
     return (
         f"The file of this campaign {file_state(campaign, rights.broken)}: who keeps this, what for, for how "
-        "long, who receives it and where to complain must be told in another way."
+        "long, who receives it and where to complain must be given in another way."
     )
 
 
@@ -137,6 +138,7 @@ def _signature(signature: Signature, opener: Opener | None, file: Campaign | Non
         "status": signature.status,
         "confirmed_at": signature.confirmed_at,
         "withdrawn_at": signature.withdrawn_at,
+        "screened_at": signature.screened_at,
         "signed": [_submission(submission, opener, file) for submission in signature.submissions],
     }
 

@@ -40,10 +40,14 @@ def read_addresses(file: Path) -> Mapping[str, int]:
     """Read a file with one email address on each line; return the number of the line by address.
 
     Raises:
-        CommandError: a line holds something else, or none holds an address.
+        CommandError: a line holds something else, none holds an address, or it is not UTF-8.
     """
     lines = dict[str, int]()
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise CommandError(f"{file} is not UTF-8: save it as UTF-8, or as plain text without accents.") from None
+    for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
                 lines.setdefault(_check(line), number)

@@ -5,6 +5,7 @@ run again, and does what is left.
 """
 
 import asyncio
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ app = typer.Typer(
     help="Signatures that may be a bot's: look at them, hold, release or drop them.", no_args_is_help=True
 )
 
+#: An hour, a minute and a second.
+_MOMENTS = ("%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 #: How much of a digest is shown, and must be given.
 _DIGEST_LENGTH = 8
 #: Of each table, those with most signatures that are held.
@@ -49,7 +52,12 @@ _Domains = Annotated[
 ]
 _Hours = Annotated[
     list[str] | None,
-    typer.Option("--hour", metavar="HOUR", help="Only those confirmed in this hour (UTC), as in 2026-11-27T14."),
+    typer.Option(
+        "--hour",
+        metavar="HOUR",
+        help="Only those confirmed in this hour (UTC), as in 2026-11-27T14, or minute or second of it, as in "
+        "2026-11-27T14:03:21, which access shows.",
+    ),
 ]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")]
 
@@ -61,14 +69,14 @@ Groups = Mapping[str, Counter[str]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Whom the options mean: with all of the labels, of one of the domains, confirmed in one of the hours.
+    """Whom the options mean: with all of the labels, of one of the domains, confirmed at one of the moments.
 
     What is empty is no condition.
     """
 
     labels: frozenset[Label]
     domains: tuple[str, ...]
-    hours: frozenset[str]
+    moments: tuple[str, ...]
 
     def matches(self, signature: Signature) -> bool:
         """Return whether a confirmed signature is meant."""
@@ -76,7 +84,7 @@ class Rule:
         return (
             self.labels.issubset(kept.labels)
             and (not self.domains or (kept.domain or "").startswith(self.domains))
-            and (not self.hours or _hour(signature) in self.hours)
+            and (not self.moments or f"{signature.confirmed_at:%Y-%m-%dT%H:%M:%S}".startswith(self.moments))
         )
 
 
@@ -93,14 +101,14 @@ def _parse_rule(
             raise CommandError(
                 f"--domain: write {_DIGEST_LENGTH} characters, as list shows them, and not {domain}"
             )
-    return Rule(frozenset(labels or ()), tuple(domains or ()), frozenset(map(_parse_hour, hours or ())))
+    return Rule(frozenset(labels or ()), tuple(domains or ()), tuple(map(_parse_hour, hours or ())))
 
 
 def _parse_hour(given: str) -> str:
-    try:
-        return f"{datetime.strptime(given, '%Y-%m-%dT%H').replace(tzinfo=UTC):%Y-%m-%dT%H}"
-    except ValueError:
-        raise CommandError(f"--hour: write an hour in UTC, as in 2026-11-27T14, and not {given}") from None
+    for pattern in _MOMENTS:
+        with contextlib.suppress(ValueError):
+            return datetime.strptime(given, pattern).replace(tzinfo=UTC).strftime(pattern)
+    raise CommandError(f"--hour: write an hour in UTC, as in 2026-11-27T14, and not {given}")
 
 
 def _parse_moment(given: str) -> datetime:
@@ -235,7 +243,7 @@ async def _change(campaign: str, choose: Choose, verb: str, hint: str | None, no
         if hint:  # first, for those who interrupt it
             out.print(hint, markup=False)
         if any(status is Status.CONFIRMED for _, status in found):
-            await expect_lower_total(desk.maintenance, campaign, now)
+            await expect_lower_total(desk.maintenance, campaign, utc_now())  # answering may have taken hours
         changed = 0
         with progress_bar() as bar:
             task = bar.add_task("Changing", total=len(found))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from typing import Annotated
 
 import typer
@@ -38,10 +38,10 @@ def audit(
     Compares it with the last hourly snapshot, too. Ends with status 1 where the tally is wrong and was not
     repaired, or has fallen by more than withdrawals explain.
     """
-    asyncio.run(_audit(campaign, utc_now(), repair=repair, accept=accept))
+    asyncio.run(_audit(campaign, repair=repair, accept=accept))
 
 
-async def _audit(campaign: str, now: datetime, *, repair: bool, accept: bool) -> None:
+async def _audit(campaign: str, *, repair: bool, accept: bool) -> None:
     async with open_campaign(campaign) as (_, desk):
         maintenance = desk.maintenance
         if purged := (await maintenance.overlay(campaign)).purged:
@@ -50,13 +50,13 @@ async def _audit(campaign: str, now: datetime, *, repair: bool, accept: bool) ->
             )
         differences = await _compare(maintenance, campaign)
         if differences and repair:
-            await expect_lower_total(maintenance, campaign, now)
+            await expect_lower_total(maintenance, campaign, utc_now())
             await _repair(maintenance, campaign, differences)
             print_text("[green]Repaired[/], in {place}; the counter shows it within seconds.", place=desk.place)
         elif differences:
             out.print(f"[red]The tally is wrong[/] in {len(differences)} places. To repair it, add --repair.")
         if accept:
-            await expect_lower_total(maintenance, campaign, now)
+            await expect_lower_total(maintenance, campaign, utc_now())
             print_text("[green]Accepted[/], in {place}; the counter shows it within seconds.", place=desk.place)
         has_fallen = await _compare_with_snapshot(desk, campaign)
         if (differences and not repair) or has_fallen:

@@ -16,9 +16,9 @@ The state of a signature, `campaigns/{campaign}/signatures/{digest}`:
 - Confirming keeps the one submission whose mail held the link and drops the others, so that nobody can plant a
   name or an opt-in which the owner of the address then confirms. The tally + 1 commits together with it.
 - A signature with the labels of the campaign's policy becomes held instead (held + 1). The organisers release it
-  (tally + 1, held − 1) or drop it (held − 1), hold one that is counted, and undo each of these. To its signer and
-  to deliver, held and dropped are as confirmed: the same answers, the same mail, the same way to withdraw. What is
-  dropped expires after 30 days.
+  (tally + 1, held − 1) or drop it (held − 1), hold one that is counted, and undo the last of these. To its
+  signer and to deliver, held and dropped are treated as confirmed: the same answers, the same mail, the same way
+  to withdraw. What is dropped expires after 30 days.
 - Withdrawing leaves a tombstone: status and time. The tally − 1 commits together with it where it was counted, and
   held − 1 where it was held.
 - Repeats change nothing: a second confirm, a second withdraw, a task that is retried.

@@ -38,7 +38,7 @@ MAX_FUNNEL_COUNTS = 400
 FUNNEL_WRITE_TTL = timedelta(days=7)
 
 
-#: So long a drop can be undone; then the database deletes the signature.
+#: How long a drop can be undone; then the database deletes the signature.
 DROPPED_TTL = timedelta(days=30)
 
 
@@ -47,7 +47,7 @@ class Status(StrEnum):
     CONFIRMED = "confirmed"
     #: Confirmed, and not counted until the organisers release or drop it.
     HELD = "held"
-    #: Dropped by the organisers, as a program's.
+    #: Rejected by the organisers as automated.
     DROPPED = "dropped"
     WITHDRAWN = "withdrawn"
 
@@ -96,7 +96,8 @@ class Submission:
 class Signature:
     """The document of one address. `expire_at`: None if confirmed or held.
 
-    `screened_at`: when the organisers held, released or dropped it; None where they have not.
+    `screened_at`: when the organisers held, released or dropped it, or undid that; None where they have not.
+    `screened_from`: what it was before the last of these, for undoing it; None where there is nothing to undo.
     """
 
     status: Status
@@ -105,6 +106,7 @@ class Signature:
     withdrawn_at: datetime | None = None
     expire_at: datetime | None = None
     screened_at: datetime | None = None
+    screened_from: Status | None = None
 
     def submission(self, submission_id: str) -> Submission | None:
         """Return the submission with this id; None if it was dropped or never there."""

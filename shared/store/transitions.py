@@ -299,7 +299,7 @@ def screen(stored: Signature | None, to: Status, now: datetime) -> Signature | N
     if signature is None or signature.status is not _SCREENED_FROM[to]:
         return None
     expire_at = now + DROPPED_TTL if to is Status.DROPPED else None
-    return replace(signature, status=to, expire_at=expire_at, screened_at=now)
+    return replace(signature, status=to, expire_at=expire_at, screened_at=now, screened_from=signature.status)
 
 
 def undo_screening(stored: Signature | None, since: datetime, now: datetime) -> Signature | None:
@@ -307,4 +307,7 @@ def undo_screening(stored: Signature | None, since: datetime, now: datetime) -> 
     signature = _unexpired(stored, now)
     if signature is None or signature.screened_at is None or signature.screened_at < since:
         return None
-    return replace(signature, status=_SCREENED_FROM[signature.status], expire_at=None, screened_at=None)
+    before = signature.screened_from
+    if before is None:
+        return None
+    return replace(signature, status=before, expire_at=None, screened_at=now, screened_from=None)

@@ -301,11 +301,15 @@ class TestEraseMany:
         Path("them.txt").write_text(f"{ANN}\nbob\n")
         Path("one.txt").write_text(ANN)
         Path("nobody.txt").write_text("\n")
+        Path("latin.txt").write_bytes("zoë@example.org".encode("latin-1"))
 
         assert "them.txt:2: bob is no email address" in refusal(
             await run("erase", "--file", "them.txt", "--receipt", "receipts", "--yes")
         )
         assert "holds no address" in refusal(await run("erase", "--file", "nobody.txt", "--receipt", "r", "--yes"))
+        assert "latin.txt is not UTF-8" in refusal(
+            await run("erase", "--file", "latin.txt", "--receipt", "r", "--yes")
+        )
         assert "Name one address" in refusal(await run("erase", "--file", "one.txt", "--yes"))
         assert "Name one address" in refusal(
             await run("erase", ANN, "--file", "one.txt", "--receipt", "r", "--yes")

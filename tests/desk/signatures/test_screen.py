@@ -125,6 +125,18 @@ class TestChange:
         await screen("undo", CAMPAIGN, "--since", since, "--yes")
         assert await numbers(here) == (2, 4)
 
+    async def test_undoes_the_last_step_alone(self, here: World) -> None:
+        """What was held and then dropped is held again, and a repeat finds nothing more."""
+        done = await screen("hold", CAMPAIGN, "--label", "network_burst", "--yes")
+        await screen("drop", CAMPAIGN, "--yes")
+        [since] = re.findall(r"--since (\S+)", done.output)
+
+        await screen("undo", CAMPAIGN, "--since", since, "--yes")
+        again = await screen("undo", CAMPAIGN, "--since", since, "--yes")
+
+        assert await numbers(here) == (1, 4)
+        assert "nothing was changed" in again.output
+
     async def test_holds_what_was_counted_before_the_burst_was_noticed(self, here: World) -> None:
         """Labels are kept, so that it can be found later; a repeat finds nothing more."""
         await screen("hold", CAMPAIGN, "--label", "network_burst", "--yes")
@@ -152,6 +164,15 @@ class TestChange:
 
         assert "nothing was changed" in none.output
         assert await numbers(here) == (4, 1)
+
+    async def test_is_limited_to_the_second_that_access_shows(self, here: World) -> None:
+        """So that one person who objects can be released, among bots of the same hour."""
+        here.now += timedelta(seconds=1)
+        await confirm(here, "genuine@example.org", Label.TOO_FAST)
+
+        await screen("release", CAMPAIGN, "--hour", f"{here.now:%Y-%m-%dT%H:%M:%S}", "--yes")
+
+        assert await numbers(here) == (3, 3)
 
     async def test_asks_first(self, here: World) -> None:
         """The question says how many signatures, of which campaign, and where."""

@@ -7,6 +7,7 @@ import pytest
 
 from desk.store.merge import merge_signatures
 from shared.store.entities import PENDING_TTL, TOMBSTONE_TTL, Signature, Status, Submission
+from shared.store.transitions import screen, undo_screening
 from tests.support.clock import NOW
 
 HOUR = timedelta(hours=1)
@@ -31,6 +32,9 @@ def withdrawn(at: datetime) -> Signature:
 FIRST, LATER = NOW + HOUR, NOW + 2 * HOUR
 
 
+HELD = screen(confirmed(NOW), Status.HELD, FIRST)
+
+
 @pytest.mark.parametrize(
     ("here", "there"),
     [
@@ -43,6 +47,7 @@ FIRST, LATER = NOW + HOUR, NOW + 2 * HOUR
         (confirmed(FIRST), pending(submission("b"), withdrawn_at=LATER)),
         (confirmed(FIRST), replace(confirmed(FIRST), status=Status.HELD, screened_at=LATER)),
         (replace(confirmed(FIRST), status=Status.HELD, screened_at=LATER), withdrawn(LATER)),
+        (HELD, undo_screening(HELD, FIRST, LATER)),
     ],
 )
 def test_what_was_pressed_later_stands(here: Signature | None, there: Signature) -> None:
