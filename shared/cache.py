@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from shared import log
 from shared.errors import Unavailable
 
-#: So long a request waits for a newer value than the one it could have at once. A cold start of count with its
+#: How long a request waits for a newer value than the one it could have at once. A cold start of count with its
 #: first read takes about a second, and a signer who is kept for more than two wonders whether the button works.
 TIMEOUT_SECONDS = 2
 #: Between requests the platform takes the processor away, and a refresh under way stands still. A value that has

@@ -103,7 +103,7 @@ class FormPartner(_Response):
 
 
 class Challenge(_Response):
-    """Proof of work that is asked for: numbers, whose PBKDF2-HMAC-SHA-256 begins with so many zero bits.
+    """Proof of work that is asked for: find numbers whose PBKDF2-HMAC-SHA-256 begins with this many zero bits.
 
     Password: campaign, day and address as it is sent, with a space between; salt: the number in decimal.
     """

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 #: Between two looks, an hour at most, few people withdraw: no more than so many, or than so large a share.
 MAX_WITHDRAWN = 20
 MAX_WITHDRAWN_SHARE = 0.01
-#: For so long after the desk has lowered the total on purpose, a lower one is right. It may work in batches.
+#: For this long after the desk has lowered the total on purpose, a lower one is right. It may work in batches.
 LOWERING_TIME = timedelta(hours=1)
 
 

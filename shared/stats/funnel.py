@@ -28,7 +28,7 @@ WRITE_SECONDS = 5
 MAX_SOURCES = 300
 #: Opened links that a process remembers, so that a reloaded page counts once.
 _MAX_OPENED = 10_000
-#: So long a request waits for a write, and a process that is asked to stop.
+#: How long a request waits for a write, and a process that is asked to stop.
 _REQUEST_SECONDS = 1.0
 _SHUTDOWN_SECONDS = 5.0
 _LOG_EVERY_SECONDS = 300.0

@@ -14,7 +14,7 @@ from shared.store.entities import Day, Hour, Point
 
 #: A new point comes once an hour.
 MAX_AGE = timedelta(minutes=1)
-#: For so long each hour can be asked for; before that, the last hour of each day.
+#: For this long each hour can be asked for; before that, the last hour of each day.
 HOURS_KEPT_DAYS = 30
 
 

@@ -78,11 +78,11 @@ class App:
 
     async def answer(self, request: Request) -> Response:
         """Answer any request; never raise."""
-        response = await self._answer_or_apologize(request)
+        response = await self._answer_any(request)
         response.headers.update(self._headers)
         return response
 
-    async def _answer_or_apologize(self, request: Request) -> Response:
+    async def _answer_any(self, request: Request) -> Response:
         call = Call(request, {}, self._deps.campaigns, self._deps.now())
         try:
             return await self._answer(call)

@@ -1,9 +1,10 @@
-"""Checks the OIDC token of those who call deliver, so that a wrong setting of the platform alone does not open it.
+"""Checks the OIDC token of those who call deliver, which makes a wrong setting of the platform harder to exploit.
 
 Cloud Run checks the token itself where an IAM role says who may call, and then passes it on without its signature,
 which nobody can verify again (https://cloud.google.com/run/docs/troubleshooting#signature-removed). Where everyone
 may call, the token arrives whole, and its signature is verified here. Once one has arrived so, tokens without a
-signature are refused for a while: the platform does not check them, and anybody could have made them up.
+signature are refused for a while: the platform does not check them, and anybody could have made them up. Until an
+instance has seen a whole one, it believes those, too.
 
 What is refused is not lost: Cloud Tasks and Cloud Scheduler retry it.
 """

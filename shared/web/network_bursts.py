@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 #: From this many submissions of one network in an hour, the next one is part of a burst.
 BURST = 20
-#: Networks that are counted at once; beyond that, the one that came first makes room.
+#: Networks that are counted at once; beyond that, the oldest is evicted.
 MAX_NETWORKS = 10_000
 _WINDOW = timedelta(hours=1)
 #: What belongs to one customer: of IPv4 what is routed on its own, of IPv6 what a site is given (RFC 6177).
