@@ -29,8 +29,8 @@ BASIS = (
     "which are collected by the European Commission."
 )
 MAX_AGE = timedelta(seconds=5)
-#: For this long after it was read, the last total is shown in place of one that has fallen for no known reason: time
-#: for somebody to look. Then the database is believed, for no wrong number may be shown for ever.
+#: For this long after it was read, the last total is shown in place of one that has fallen for no known reason:
+#: time for somebody to look. Then the database is believed, for no wrong number may be shown for ever.
 KEPT_AFTER_FALL = timedelta(hours=2)
 
 
