@@ -15,7 +15,9 @@ class _Request(BaseModel):
 
 
 class Work(_Request):
-    """The solution of a `Challenge`."""
+    """The solution of a `Challenge`. What else it holds is ignored, or the error would repeat it."""
+
+    model_config = ConfigDict(extra="ignore")
 
     day: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The challenge's.")
     nonces: list[Annotated[int, Field(ge=0, lt=2**53)]] = Field(description="The numbers found, in any order.")

@@ -105,7 +105,7 @@ async def run(plan: Plan, folder: Path) -> Outcome:
     chance = random.Random(plan.seed)
     async with system(folder, random.Random(chance.random())) as made:
         adversary = Adversary(made, random.Random(chance.random()), plan.longest)
-        async with Signers(made, random.Random(chance.random())) as signers, _scheduler(made):
+        async with Signers(made, random.Random(chance.random())) as signers, scheduler(made):
             for _ in range(plan.acts):
                 await asyncio.gather(_arrivals(signers, plan), adversary.attack(plan.faults_per_act))
                 await settle(made, signers)
@@ -115,7 +115,7 @@ async def run(plan: Plan, folder: Path) -> Outcome:
 
 
 @asynccontextmanager
-async def _scheduler(system: System) -> AsyncIterator[None]:
+async def scheduler(system: System) -> AsyncIterator[None]:
     """Call deliver regularly, as infra/scheduler.tf does, if more often."""
 
     async def call() -> None:

@@ -11,10 +11,13 @@ import pytest
 from shared.queue import QueueName
 from tests.chaos.ledgers import check
 from tests.chaos.proxy import Mode
-from tests.chaos.run import drain, ledgers
+from tests.chaos.run import drain, ledgers, scheduler
 from tests.chaos.signers import Signer, Signers
 from tests.chaos.system import PROCESSES, System, system
 from tests.support.deployment import SIGNATURES, signature
+
+#: A scene that waits in vain fails, and does not keep all tests waiting.
+_LONGEST_SECONDS = 300
 
 Scene = Callable[[Signers, Signer], Awaitable[None]]
 
@@ -92,7 +95,7 @@ async def faults(folder: Path, *scenes: Scene, **environment: str) -> set[str]:
     """Play scenes, let the time pass until all queues are empty, and return what is wrong."""
     chance = random.Random(1)
     async with system(folder, chance, processes=dict.fromkeys(PROCESSES, 1), **environment) as made:
-        async with Signers(made, chance) as signers:
+        async with asyncio.timeout(_LONGEST_SECONDS), Signers(made, chance) as signers, scheduler(made):
             for number, scene in enumerate(scenes):
                 signer = Signer(signers, f"signer-{number}@example.org", chance)
                 await signers.act(scene(signers, signer))

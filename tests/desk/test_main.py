@@ -44,7 +44,7 @@ def test_completes_commands_in_a_shell() -> None:
         [sys.executable, "-c", script], cwd=REPOSITORY, env=completing, capture_output=True, text=True
     )
 
-    assert done.stdout.split() == ["pause"]
+    assert done.stdout.split() == ["pause", "proof-of-work"]
     assert "--install-completion" in undersign("--help").output
 
 

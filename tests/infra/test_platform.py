@@ -22,6 +22,7 @@ from shared.stats.funnel import Dimension, Stage
 from tests.infra.rehearsal import CAMPAIGN, START, Deployment, Prepared, deploy
 from tests.support.deployment import PAGE_HEADERS, signature
 from tests.support.messages import RecordingQueue, submission_message
+from tests.support.oidc import checked_by_cloud_run, claims
 from tests.support.polling import until_async
 
 #: Of a worker without a heartbeat, as the platform sets it: short, so that the tests are.
@@ -54,6 +55,16 @@ def frozen(deployment: Deployment) -> Iterator[None]:
             os.killpg(process.pid, signal.SIGCONT)
 
 
+def as_queue(deployment: Deployment) -> dict[str, str]:
+    """The headers that let the queue call deliver."""
+    settings = deployment.settings
+    return {
+        "Authorization": checked_by_cloud_run(
+            claims(settings["TASKS_SERVICE_ACCOUNT"], settings["DELIVER_AUDIENCE"])
+        )
+    }
+
+
 async def requests(deployment: Deployment) -> Mapping[str, Callable[[], Awaitable[httpx.Response]]]:
     """A request to each function, which it answers with a 2xx however often it comes."""
     public, tasks = deployment.public, deployment.tasks
@@ -62,7 +73,7 @@ async def requests(deployment: Deployment) -> Mapping[str, Callable[[], Awaitabl
     task, link = tasks.created[0].http_request, deployment.links()["confirm"]
     return {
         "sign": lambda: public.post(f"{START}/signatures", json=signature(), headers=PAGE_HEADERS),
-        "deliver": lambda: public.post(task.url, content=task.body),
+        "deliver": lambda: public.post(task.url, content=task.body, headers=as_queue(deployment)),
         "confirm": lambda: public.post(link, headers=AS_PROGRAM),
         "count": lambda: public.get(f"{START}/count"),
         "embed": lambda: public.get(f"/c/{CAMPAIGN}?lang=en"),
@@ -173,7 +184,9 @@ async def test_deliver_answers_what_it_has_begun_before_it_ends(deployment: Depl
 
     deployment.relay.gate = asyncio.Event()
     answers = [
-        asyncio.create_task(outcome(deployment.public.post(settings["DELIVER_URL"], content=body)))
+        asyncio.create_task(
+            outcome(deployment.public.post(settings["DELIVER_URL"], content=body, headers=as_queue(deployment)))
+        )
         for body in recording.bodies
     ]
 
