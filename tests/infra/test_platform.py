@@ -209,7 +209,7 @@ async def test_confirm_answers_what_it_has_begun_before_it_ends(deployment: Depl
     """Under load: each press counts once, whether it was answered or is repeated."""
     counted_before, mailed_before = await deployment.total(), len(deployment.relay.taken)
     for number in range(40):
-        body = signature(email=f"confirm-{number}@example.org")
+        body = signature(email=f"confirm@family{number}.example")
         assert (
             await deployment.public.post(f"{START}/signatures", json=body, headers=PAGE_HEADERS)
         ).status_code == 202
