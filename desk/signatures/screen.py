@@ -1,6 +1,6 @@
 """`undersign screen`: look at signatures that may be a bot's, and hold, release or drop them.
 
-It shows signs, hours and digests of mail domains, never an address or a domain. A command that is interrupted is
+It shows labels, hours and digests of mail domains, never an address or a domain. A command that is interrupted is
 run again, and does what is left.
 """
 
@@ -39,12 +39,12 @@ _DIGEST_LENGTH = 8
 #: Of each table, those with most signatures that are held.
 _MAX_ROWS = 30
 _COLUMNS = {Status.CONFIRMED: "counted", Status.HELD: "held", Status.DROPPED: "dropped"}
-_UNSUSPECTED = "without signs"
+_UNSUSPECTED = "without labels"
 _VERBS = {Status.HELD: "Hold", Status.CONFIRMED: "Release", Status.DROPPED: "Drop"}
 
 _Labels = Annotated[
     list[Label] | None,
-    typer.Option("--label", help="Only those with this sign; given several times, with all of these signs."),
+    typer.Option("--label", help="Only those with this label; given several times, with all of these labels."),
 ]
 _Domains = Annotated[
     list[str] | None,
@@ -94,7 +94,7 @@ def _parse_rule(
     """Check the options.
 
     Raises:
-        CommandError: a digest is too short, or an hour is none.
+        CommandError: a digest is too short, or an hour cannot be read.
     """
     for domain in domains or ():
         if len(domain) < _DIGEST_LENGTH:
@@ -121,7 +121,7 @@ def _parse_moment(given: str) -> datetime:
 
 @app.command("list")
 def list_groups(campaign: CampaignId) -> None:
-    """Show how many signatures there are with which signs, in which hours and of which mail domains."""
+    """Show how many signatures there are with which labels, in which hours and of which mail domains."""
     asyncio.run(_list(campaign, utc_now()))
 
 
@@ -135,7 +135,7 @@ def preview(campaign: CampaignId, label: _Labels = None, domain: _Domains = None
 def hold(
     campaign: CampaignId,
     label: Annotated[
-        list[Label], typer.Option(help="The sign they have; given several times, all of these signs.")
+        list[Label], typer.Option(help="The label they have; given several times, all of these labels.")
     ],
     domain: _Domains = None,
     hour: _Hours = None,
@@ -174,22 +174,23 @@ def undo(
 
 
 async def _list(campaign: str, now: datetime) -> None:
-    signs, hours, domains = (defaultdict[str, Counter[str]](Counter) for _ in range(3))
+    labels, hours, domains = (defaultdict[str, Counter[str]](Counter) for _ in range(3))
     async with open_campaign(campaign) as (_, desk):
         async for _, signature in _confirmed(desk, campaign, now):
             [kept] = signature.submissions
             status = _COLUMNS[signature.status] if kept.labels else _UNSUSPECTED
             hours[_hour(signature)][status] += 1
             if kept.labels:
-                signs[" + ".join(sorted(kept.labels))][status] += 1
+                labels[" + ".join(sorted(kept.labels))][status] += 1
             if kept.domain:
                 domains[kept.domain[:_DIGEST_LENGTH]][status] += 1
-    if not signs:
-        out.print("No signature has a sign that it may be a bot's.")
+    if not labels:
+        out.print("No signature has a label, which would say that it may be a bot's.")
         return
-    out.print(_table("signs", signs))
+    out.print(_table("labels", labels))
     out.print(_table("hour (UTC)", {hour: each for hour, each in hours.items() if set(each) != {_UNSUSPECTED}}))
-    out.print(_table("mail domain", {domain: each for domain, each in domains.items() if each.total() > 1}))
+    if shared := {domain: each for domain, each in domains.items() if each.total() > 1}:
+        out.print(_table("mail domain", shared))
 
 
 async def _preview(campaign: str, rule: Rule, now: datetime) -> None:

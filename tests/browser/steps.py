@@ -10,7 +10,7 @@ from tests.support.polling import until_async
 from tests.support.servers import Server
 
 PETITION = "Ban biometric mass surveillance in public places"
-CONFIRMED = "Thank you. Your signature is counted."
+CONFIRMED = "Thank you. Your signature is confirmed."
 
 
 async def fill_in(walk: Walk, email: str) -> None:

@@ -103,7 +103,7 @@ async def test_it_begins_when_there_is_an_address(visit: Walk, address: str) -> 
 async def test_a_browser_that_cannot_do_it_signs_as_without_script(
     visit: Walk, running: Server, address: str
 ) -> None:
-    """Its mail comes later, instead of never."""
+    """It sends the form without work, which is accepted and mailed."""
     await visit.page.add_init_script("crypto.subtle.importKey = () => Promise.reject(new Error())")
     await visit.opens(f"/c/{CAMPAIGN}?lang=en")
 
@@ -166,7 +166,7 @@ async def test_no_seconds_are_sent_after_a_reload(visit: Walk, address: str) -> 
 
 @pytest.mark.parametrize("walk", [WIDE], ids=["wide"], indirect=True)
 async def test_without_scripts_nothing_is_asked(walk: Walk, running: Server, address: str) -> None:
-    """The form is accepted as it is, and its mail comes after all others."""
+    """The form is accepted as it is, and mailed."""
     await walk.opens(f"/c/{CAMPAIGN}?lang=en")
 
     await fill_in(walk, address)

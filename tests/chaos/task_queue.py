@@ -64,7 +64,7 @@ class UnreliableTasks(CloudTasksServer):
 
     @property
     def next_due(self) -> datetime | None:
-        """When the next task is due; None if there is none."""
+        """When the next task is due; None if nothing waits."""
         return self._waiting[0][0] if self._waiting else None
 
     def _accept(self, task: Task) -> None:

@@ -77,7 +77,7 @@ def test_the_last_answer_says_what_must_be_stored(
 
 
 def test_who_was_accepted_is_mailed_a_link_to_confirm() -> None:
-    """A mail from before a withdrawal is none, and neither is one without such a link."""
+    """A mail from before a withdrawal does not count as one, nor does one without such a link."""
     pending = {"stored": {ANN: Status.PENDING}}
     again = [*heard(ACCEPTED, CONFIRMED, WITHDRAWN), Heard(ANN, ACCEPTED, NOW + HOUR)]
 
@@ -145,7 +145,7 @@ def test_tags_share_the_caps_of_their_mailbox() -> None:
 
 
 def test_second_mails_for_one_submission_are_a_figure_and_no_fault() -> None:
-    """A reminder is none, and neither is a mail that was asked for, with the links of several submissions."""
+    """A reminder does not count as one, nor does a mail on request, with the links of several submissions."""
     repeated = [
         *[Mailed(ANN, NOW, MailKind.CONFIRM, ("1",))] * 2,
         Mailed(ANN, NOW + 24 * HOUR, MailKind.REMINDER, ("1",)),

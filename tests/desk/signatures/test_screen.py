@@ -87,7 +87,7 @@ class TestList:
         await confirm(deployed, "ann@example.org")
         await deployed.sign_with_labels(Label.TOO_FAST, email="bot@example.org")
 
-        assert "No signature has a sign" in (await screen("list", CAMPAIGN)).output
+        assert "No signature has a label" in (await screen("list", CAMPAIGN)).output
 
 
 class TestPreview:
