@@ -65,6 +65,7 @@ class TestList:
         assert [HOUR, "1", "0", "0", "1"] in shown
         assert [f"{NOW + timedelta(hours=1):%Y-%m-%dT%H}", "0", "3", "0", "0"] in shown
         assert len([row for row in shown if re.fullmatch("[a-z2-7]{8}", row[0])]) == 1
+        assert "mail domain" in done.output
         assert not re.search(r"@|bots|example|gmail", done.output)
 
     async def test_mail_domains_are_kept_of_nobody_without_signs(self, here: World) -> None:
@@ -81,6 +82,12 @@ class TestList:
         assert domains[False, "other"] is None
         assert domains[True, "google"] is None
         assert re.fullmatch("[a-z2-7]{52}", domains[True, "other"] or "")
+
+    async def test_shows_no_table_of_mail_domains_where_none_has_several(self, deployed: World) -> None:
+        """An empty one would say nothing."""
+        await confirm(deployed, "bot@example.org", Label.TOO_FAST)
+
+        assert "mail domain" not in (await screen("list", CAMPAIGN)).output
 
     async def test_says_where_nothing_has_a_sign(self, deployed: World) -> None:
         """Unconfirmed signatures are of no interest."""
