@@ -70,7 +70,8 @@ class FirestoreMaintenance(FirestoreStore):
         return await until_committed(work)
 
     async def _read(self, address: Address) -> list[DocumentSnapshot[Any]]:
-        return await self.database.read(signature_path(address.campaign, address.digest), mailbox_path(address))
+        mailbox_at = mailbox_path(address.campaign, address.mailbox)
+        return await self.database.read(signature_path(address.campaign, address.digest), mailbox_at)
 
     async def overwrite(self) -> None:
         """Nothing to do: what is deleted is Google's to overwrite."""

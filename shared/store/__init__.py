@@ -38,7 +38,8 @@ Mail is claimed before it is sent, in `campaigns/{campaign}/mailboxes/{mailbox}`
 name+1@ and name+2@ share their caps), in the same commit that admits the submission. A crash between claim and
 mark therefore sends no second mail within the hour, and the task that is retried sends it after. A submission for
 whose mail the caps have no room is not stored: it stays in the queue, and the mailbox notes that it waits, so that
-the newest is mailed first. New addresses of one domain are counted in the same commit, in
+the newest is mailed first. A mailbox that does not exist, or whose owner complains, is suppressed there, too: for
+a time, it has no room for mail. New addresses of one domain are counted in the same commit, in
 `campaigns/{campaign}/domains/{domain}` (`domain_caps.py`).
 """
 
@@ -74,9 +75,9 @@ class Store(Protocol):
         """Store a submission as pending and claim its mail, in one commit, or say why not.
 
         GrantMail CONFIRM for a new submission, and again for one whose mail was not sent; GrantMail SIGNED where
-        the address is confirmed already; Defer when the mailbox or the mail domain has had its mails, or when this
-        one may be on its way; Skip for a task that is older than a withdrawal or whose mail is out, and for the
-        oldest of more than `MAX_WAITING` that wait.
+        the address is confirmed already; Defer when the mailbox or the mail domain has had its mails, when the
+        mailbox is suppressed, or when this mail may be on its way; Skip for a task that is older than a withdrawal
+        or whose mail is out, and for the oldest of more than `MAX_WAITING` that wait.
         """
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
@@ -88,6 +89,12 @@ class Store(Protocol):
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:
         """Mark a claimed mail as sent, or release the claim because it definitely was not."""
+
+    async def suppress(self, campaign: str, mailbox: str, until: datetime) -> bool:
+        """Send a mailbox no mail before `until`: a submission is deferred until then, any other mail skipped.
+
+        `mailbox`: its digest. False: nothing has changed, for that was known, or the mailbox has been erased.
+        """
 
     async def confirm(
         self,

@@ -74,9 +74,9 @@ def signature_path(campaign: str, digest: str) -> str:
     return f"campaigns/{campaign}/signatures/{digest}"
 
 
-def mailbox_path(address: Address) -> str:
+def mailbox_path(campaign: str, digest: str) -> str:
     """Return the path of the document of one mailbox."""
-    return f"campaigns/{address.campaign}/mailboxes/{address.mailbox}"
+    return f"campaigns/{campaign}/mailboxes/{digest}"
 
 
 def domain_path(campaign: str, digest: str) -> str:
@@ -131,7 +131,7 @@ class FirestoreStore:
         return await self._claim_mail(address, partial(transitions.claim, address, key, kind, now), now)
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:
-        path = mailbox_path(grant.address)
+        path = mailbox_path(grant.address.campaign, grant.address.mailbox)
         # The mailbox as this process wrote it: a read is needed only if somebody else wrote since.
         mailbox, version = grant.mailbox, grant.version
 
@@ -146,6 +146,26 @@ class FirestoreStore:
                 await self.database.commit(firestore.replace(path, MAILBOX.dump_python(settled), read))
 
         await until_committed(work)
+
+    async def suppress(self, campaign: str, mailbox: str, until: datetime) -> bool:
+        path = mailbox_path(campaign, mailbox)
+        tried: Mailbox | None = None
+
+        async def work() -> bool:
+            nonlocal tried
+            [stored] = await self.database.read(path)
+            known = parsed(stored, MAILBOX)
+            if known is None:
+                return False
+            if known == tried:
+                return True
+            tried = transitions.suppress(known, until)
+            if tried == known:
+                return False
+            await self.database.commit(firestore.replace(path, MAILBOX.dump_python(tried), stored.update_time))
+            return True
+
+        return await until_committed(work)
 
     async def confirm(
         self,
@@ -244,7 +264,8 @@ class FirestoreStore:
         decide: Callable[[Signature | None, Mailbox], transitions.MailTransition],
         now: datetime,
     ) -> MailDecision:
-        signature_at, mailbox_at = signature_path(address.campaign, address.digest), mailbox_path(address)
+        signature_at = signature_path(address.campaign, address.digest)
+        mailbox_at = mailbox_path(address.campaign, address.mailbox)
         domain_at = [domain_path(address.campaign, address.domain)] if address.domain else []
         tried: transitions.MailTransition | None = None
 
