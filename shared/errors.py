@@ -25,7 +25,7 @@
     ├── Unopenable                 a sealed envelope that none of our keys opens, or that holds nonsense
     │   └── UnknownVersion         a sealed record of a later version than this program knows
     ├── MailError
-    │   ├── MailRefused            the recipient's address is refused for good (5.1.x at RCPT)
+    │   ├── MailRefused            there is no such mailbox, as the relay says for good at RCPT
     │   ├── MailDeferred           definitely not sent; try later
     │   │   ├── MailRejected       and the relay has seen it, and refuses it for good (5xx after DATA)
     │   │   └── MailUnavailable    and the relay, or every relay, is down

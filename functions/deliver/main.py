@@ -52,6 +52,7 @@ from shared.reference import mail_domains, mail_providers
 from shared.stats import fall
 from shared.stats.funnel import Stage
 from shared.store.entities import (
+    BOUNCED_TTL,
     Confirmed,
     Defer,
     GrantMail,
@@ -195,7 +196,7 @@ async def _admit_submission(message: SubmissionMessage) -> None:
         case Skip.SENT:  # by an attempt that may have failed before it scheduled the reminder
             await _schedule_reminder(message, now)
     is_signed = isinstance(decision, GrantMail) and decision.kind is MailKind.SIGNED
-    if is_signed or decision in {Skip.SENT, Skip.CAPPED}:
+    if is_signed or decision in {Skip.SENT, Skip.CAPPED, Skip.SUPPRESSED}:
         await _schedule_second(message, now)
 
 
@@ -320,6 +321,8 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
     except MailRefused:
         # The claim counts as used, so that neither this mail nor a reminder is tried again.
         log.event("mail_refused", "WARNING", **failure)
+        until = deps.now() + BOUNCED_TTL
+        await deps.store.suppress(granted.address.campaign, granted.address.mailbox, until)
         is_sent = False
     except MailUnavailable:
         await deps.store.settle(granted, sent=False)
@@ -343,7 +346,7 @@ def _log_decision(message: MailMessage, decision: MailDecision | Literal["campai
         case GrantMail():
             outcome: str = decision.kind
         case Defer():
-            outcome = "deferred"
+            outcome = "suppressed" if decision.is_suppressed else "deferred"
         case _:
             outcome = decision
     log.event("mail_decision", campaign=message.campaign, kind=message.kind, outcome=outcome)

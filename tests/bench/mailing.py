@@ -85,6 +85,7 @@ def _mail() -> Mail:
         confirm=[MailLink(f"{PUBLIC_URL}/v1/confirm/{token}", None)],
         withdraw=f"{PUBLIC_URL}/v1/withdraw/{token}",
         privacy=f"{PUBLIC_URL}/c/{CAMPAIGN}/privacy?lang=de",
+        report_token="t" * 200,
     )
 
 

@@ -33,6 +33,7 @@ MAIL = Mail(
     text="Press\nhttps://sign.example.org/v1/confirm/token\n",
     html="<p>Press</p>",
     language="en",
+    report_token="token",
 )
 WITHOUT_TLS = {"tls_context": None, "user": None, "password": None}
 
@@ -315,9 +316,12 @@ class TestDoesNotSend:
         ({"at_rcpt": "553 5.1.3 bad address syntax"}, MailRefused),
         ({"at_rcpt": "550 5.1.10 recipient has null MX"}, MailRefused),
         ({"at_rcpt": "550 5.7.1 {address}: blocked by policy"}, MailDeferred),
-        ({"at_rcpt": "550 5.2.1 mailbox disabled, 5 of 5.1 GB"}, MailDeferred),
+        ({"at_rcpt": "550 5.2.1 mailbox disabled"}, MailRefused),
+        ({"at_rcpt": "550 5.1.8 sender's domain does not exist"}, MailDeferred),
+        ({"at_rcpt": "550 5.1.0 {address}: rejected"}, MailDeferred),
+        ({"at_rcpt": "550 5.1.11 unknown"}, MailDeferred),
         ({"at_rcpt": "550 no"}, MailDeferred),
-        ({"at_rcpt": "552 5.2.2 mailbox full"}, MailDeferred),
+        ({"at_rcpt": "552 5.2.2 mailbox full, 5 of 5.1.1 GB"}, MailDeferred),
         ({"at_rcpt": "554 5.7.1 client host [192.5.1.9] blocked"}, MailDeferred),
         ({"at_rcpt": "554 5.7.1 client host [19.5.1.9] blocked, see 5.1.1"}, MailDeferred),
         ({"at_rcpt": "451 4.7.1 greylisted, come again"}, MailDeferred),
