@@ -39,8 +39,9 @@ class _Connection:
 
 
 class SmtpRelay:
-    """One relay. `connections`: the most that are open at once. `tls_context`: None for this machine's own relay.
-    `monotonic`: a clock in seconds that is never set, for how long a connection was idle.
+    """One relay. `connections`: the most that are open at once. `envelope_sender`: where mails come back to (MAIL
+    FROM); None for their sender's address. `tls_context`: None for this machine's own relay. `monotonic`: a clock
+    in seconds that is never set, for how long a connection was idle.
 
     There is no limit to the mails of a connection: a relay that has one closes it or answers MAIL with 421, and
     then another is opened.
@@ -56,11 +57,13 @@ class SmtpRelay:
         password: str | None,
         mails_per_second: float,
         connections: int,
+        envelope_sender: str | None,
         tls_context: ssl.SSLContext | None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.mails_per_second = mails_per_second
+        self._envelope_sender = envelope_sender
         self._monotonic = monotonic
         self._failures = 0
         self._places = [
@@ -155,7 +158,7 @@ class SmtpRelay:
         if utf8 and not smtp.supports_extension("smtputf8"):
             # The address is fine: the mail can be sent once the relay supports it, or when it meets one that does.
             raise self._deferred(aiosmtplib.SMTPNotSupported("SMTPUTF8"), mail)
-        await smtp.mail(mail.sender_address, options=["SMTPUTF8"] if utf8 else [])
+        await smtp.mail(self._envelope_sender or mail.sender_address, options=["SMTPUTF8"] if utf8 else [])
 
     async def _hand_over(self, smtp: aiosmtplib.SMTP, mail: Mail, content: bytes) -> None:
         try:

@@ -48,6 +48,7 @@ async def _compare(figures: Figures, port: int, authorities: str) -> None:
         password=PASSWORD,
         mails_per_second=100,
         connections=1,
+        envelope_sender=None,
         tls_context=ssl.create_default_context(cafile=authorities),
     )
     ours = await _cpu_ms(lambda: relay.send(mail, build(mail, datetime.now(UTC))))

@@ -49,6 +49,7 @@ async def connected(server: Relay, **fields: Any) -> AsyncIterator[SmtpRelay]:
         "password": PASSWORD,
         "mails_per_second": 10,
         "connections": 4,
+        "envelope_sender": None,
         "tls_context": client_tls(),
     }
     adapter = SmtpRelay(**{**usual, **fields})
@@ -109,6 +110,20 @@ class TestDelivers:
         assert ("SMTPUTF8" in envelope.mail_options) == utf8
         assert isinstance(envelope.content, bytes)
         assert f"To: {recipient}\r\n".encode() in envelope.content
+
+    @pytest.mark.parametrize(
+        ("given", "sender"),
+        [(None, "petition@unwatched.example.org"), ("bounces@mail.example.org", "bounces@mail.example.org")],
+    )
+    async def test_from_the_address_that_it_is_to_come_back_to(self, given: str | None, sender: str) -> None:
+        """The envelope's sender gets bounces; the signer sees the sender of the mail itself."""
+        async with relay(server_tls()) as server, connected(server, envelope_sender=given) as adapter:
+            await send(adapter)
+
+        (envelope,) = server.taken
+        assert envelope.mail_from == sender
+        assert isinstance(envelope.content, bytes)
+        assert b"<petition@unwatched.example.org>" in envelope.content
 
     async def test_lines_that_are_a_dot(self) -> None:
         """A dot alone ends a mail in SMTP; one in the text must not."""
