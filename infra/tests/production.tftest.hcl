@@ -538,6 +538,55 @@ run "a_relay_is_taken_out_by_its_rate_and_keeps_its_password" {
   }
 }
 
+run "bounces_are_read_from_the_mailbox_that_is_given" {
+  command = plan
+
+  variables {
+    bounces = { host = "imap.example.org", user = "bounces@example.org", folder = "Un delivered" }
+    relays = {
+      first  = { host = "smtp.first-relay.example", user = "undersign", mails_per_second = 60, envelope_sender = "bounces@example.org" }
+      second = { host = "smtp.second-relay.example", user = "undersign", mails_per_second = 40 }
+    }
+    secret_versions = { deliver-identities = "1", pepper = "1", token-keys = "1", smtp-password-first = "1", smtp-password-second = "1", bounces-password = "3" }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.BOUNCES_URL == "imaps://bounces%40example.org@imap.example.org:993/Un%20delivered"
+    error_message = "deliver does not know the mailbox"
+  }
+  assert {
+    condition     = [for secret in google_cloudfunctions2_function.this["deliver"].service_config[0].secret_environment_variables : "${secret.secret} ${secret.version}" if secret.key == "BOUNCES_PASSWORD"] == ["bounces-password 3"]
+    error_message = "deliver does not hold the mailbox's password"
+  }
+  assert {
+    condition     = google_cloud_scheduler_job.this["bounces"].schedule == "*/10 * * * *"
+    error_message = "nothing calls deliver to read the mailbox"
+  }
+  assert {
+    condition     = [for relay in jsondecode(google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.RELAYS) : lookup(relay, "envelope_sender", "none")] == ["bounces@example.org", "none"]
+    error_message = "mails of the first relay do not come back to the mailbox, or those of the second do"
+  }
+}
+
+run "no_mailbox_of_bounces_is_read_unless_one_is_given" {
+  command = plan
+
+  assert {
+    condition     = !contains(keys(google_cloud_scheduler_job.this), "bounces") && !contains(keys(google_secret_manager_secret.this), "bounces-password")
+    error_message = "there is a job or a secret for a mailbox that nobody has given"
+  }
+}
+
+run "a_mailbox_of_bounces_is_no_address" {
+  command = plan
+
+  variables {
+    bounces = { host = "imaps://imap.example.org", user = "bounces" }
+  }
+
+  expect_failures = [var.bounces]
+}
+
 run "a_fourth_relay_that_mails_is_refused" {
   command = plan
 
