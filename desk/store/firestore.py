@@ -11,7 +11,6 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import AsyncClient, DocumentSnapshot
 
 from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature
-from shared.campaigns.overlay import Overlay
 from shared.databases import firestore
 from shared.databases.firestore import Write, until_committed
 from shared.errors import StoreUnavailable
@@ -21,9 +20,8 @@ from shared.store.firestore import (
     FirestoreStore,
     domain_path,
     folded_path,
+    funnel_numbers,
     mailbox_path,
-    overlay_of,
-    overlay_path,
     parsed,
     signature_path,
     tally_document,
@@ -89,26 +87,10 @@ class FirestoreMaintenance(FirestoreStore):
             progress(len(page))
         return recount
 
-    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
-        path = overlay_path(campaign)
-
-        async def work() -> Overlay:
-            [stored] = await self.database.read(path)
-            changed = change(overlay_of(stored))
-            content = {"overlay": changed.model_dump_json()}
-            await self.database.commit(firestore.replace(path, content, stored.update_time))
-            return changed
-
-        return await until_committed(work)
-
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         sums = Counter[FunnelKey]()
         for document in await self._all(campaign, "funnel"):
-            day = document.id.partition(".")[2]
-            for stage, dimensions in (document.to_dict() or {}).items():
-                for dimension, values in dimensions.items():
-                    for key, number in values.items():
-                        sums[FunnelKey(day, stage, dimension, key)] += number
+            sums.update(funnel_numbers(document))
         return sums
 
     async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from shared.campaigns.overlay import Overlay
 from shared.store import Store
 from shared.store.entities import Address, FunnelKey, Mailbox, Signature, Tally
 from shared.store.tally import numbers_of, tally_of
@@ -116,12 +115,6 @@ class Maintenance(Store, Protocol):
 
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
         """Count the records of a campaign. `progress` is called with how many more documents were read."""
-
-    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
-        """Read the overlay, `change` it and write it, so that of two changes at once neither is lost; return it.
-
-        `change` may be called several times, and raises what keeps the change from being made.
-        """
 
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         """Read all numbers of the funnel."""

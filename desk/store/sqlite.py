@@ -6,7 +6,6 @@ from contextlib import closing
 from functools import partial
 
 from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature
-from shared.campaigns.overlay import Overlay
 from shared.databases import sqlite
 from shared.store.documents import SIGNATURE
 from shared.store.entities import Address, FunnelKey, Signature
@@ -14,7 +13,6 @@ from shared.store.sqlite import (
     SqliteStore,
     add_to_tally,
     read_mailbox,
-    read_overlay,
     read_signature,
     write_signature,
 )
@@ -76,16 +74,6 @@ class SqliteMaintenance(SqliteStore):
             return recount
 
         return await self.database.run(work)
-
-    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
-        insert = "INSERT OR REPLACE INTO overlays VALUES (?, ?)"
-
-        def work(database: sqlite3.Connection) -> Overlay:
-            changed = change(read_overlay(database, campaign))
-            database.execute(insert, (campaign, changed.model_dump_json()))
-            return changed
-
-        return await self.database.transact(work)
 
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         select = "SELECT day, stage, dimension, key, value FROM funnel WHERE campaign = ?"

@@ -49,8 +49,7 @@ from shared.models.messages import (
 from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
 from shared.reference import mail_domains, mail_providers
-from shared.stats import fall
-from shared.stats.funnel import Stage
+from shared.stats import automatic_work, fall
 from shared.store.entities import (
     Confirmed,
     Defer,
@@ -129,11 +128,12 @@ async def post_snapshot(_call: Call) -> Response:
 
 
 async def post_fold(_call: Call) -> Response:
-    """Fold each campaign's tally, and look whether it has fallen. Called on a schedule."""
+    """Fold each campaign's tally, look whether it has fallen; ask for work or no longer. Called on a schedule."""
     now = deps.now()
-    begun = [campaign.id for campaign in deps.campaigns.values() if campaign.has_opened(now)]
-    await asyncio.gather(*(deps.store.fold_tally(campaign, now) for campaign in begun))
-    await asyncio.gather(*(_read_tally(campaign) for campaign in begun))
+    begun = [campaign for campaign in deps.campaigns.values() if campaign.has_opened(now)]
+    await asyncio.gather(*(deps.store.fold_tally(campaign.id, now) for campaign in begun))
+    await asyncio.gather(*(_read_tally(campaign.id) for campaign in begun))
+    await asyncio.gather(*(automatic_work.update(deps.store, campaign, now) for campaign in begun))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -216,9 +216,9 @@ async def _defer(message: SubmissionMessage, decision: Defer, now: datetime) -> 
 async def _mail_submission(granted: GrantMail, message: SubmissionMessage, now: datetime) -> None:
     """Mail the links; after the mail to confirm, schedule the reminder. Count both steps in the funnel."""
     if granted.is_new:
-        deps.funnel.count(message.campaign, Stage.ACCEPTED, granted.submissions[0])
+        deps.funnel.accepted(message.campaign, granted.submissions[0])
     if await _send(granted, message) and granted.kind is MailKind.CONFIRM:
-        deps.funnel.count(message.campaign, Stage.MAILED, granted.submissions[0])
+        deps.funnel.mailed(message.campaign, granted.submissions[0], now)
         await _schedule_reminder(message, now)
 
 

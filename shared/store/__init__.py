@@ -42,7 +42,7 @@ the newest is mailed first. New addresses of one domain are counted in the same 
 `campaigns/{campaign}/domains/{domain}` (`domain_caps.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -129,11 +129,22 @@ class Store(Protocol):
         is full of made-up sources, those are left out.
         """
 
+    async def funnel_of(
+        self, campaign: str, days: Sequence[str], stages: Sequence[str], dimension: str
+    ) -> Mapping[FunnelKey, int]:
+        """Read one dimension of these stages of the funnel, for these days of signing."""
+
     async def overlay(self, campaign: str) -> Overlay:
         """Read what has changed about a campaign since the last deployment; an empty overlay where nothing has.
 
         Raises:
             ValidationError: what is stored is no overlay of this version.
+        """
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        """Read the overlay, `change` it and write it, so that of two changes at once neither is lost; return it.
+
+        `change` may be called several times, and raises what keeps the change from being made.
         """
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:

@@ -103,7 +103,7 @@ def parsed(stored: DocumentSnapshot[Any], kind: TypeAdapter[T]) -> T | None:
     return kind.validate_python(stored.to_dict()) if stored.exists else None
 
 
-def overlay_of(stored: DocumentSnapshot[Any]) -> Overlay:
+def _overlay_of(stored: DocumentSnapshot[Any]) -> Overlay:
     """Parse what the document holds, which is JSON in one field, for nobody ever asks for a part of it."""
     return Overlay.model_validate_json(stored.get("overlay")) if stored.exists else Overlay()
 
@@ -197,8 +197,7 @@ class FirestoreStore:
         for key, number in counts.items():
             document.setdefault(key.stage, {}).setdefault(key.dimension, {})[key.key] = number
         # One of a few documents: many processes write to the same day.
-        name = f"{random.randrange(_FUNNEL_SHARDS)}.{day}"  # noqa: S311 - no secret
-        path = f"campaigns/{campaign}/funnel/{name}"
+        path = _funnel_path(campaign, random.randrange(_FUNNEL_SHARDS), day)  # noqa: S311 - no secret
         marker = {"expire_at": now + FUNNEL_WRITE_TTL}
         once = firestore.replace(f"campaigns/{campaign}/funnel_writes/{write_id}", marker, None)
         await until_committed(partial(self._add_to_funnel, campaign, once, path, document))
@@ -216,9 +215,31 @@ class FirestoreStore:
             with contextlib.suppress(AlreadyExists, InvalidArgument):  # what is full stays full
                 await self.database.commit(once, firestore.increment(path, document))
 
+    async def funnel_of(
+        self, campaign: str, days: Sequence[str], stages: Sequence[str], dimension: str
+    ) -> Mapping[FunnelKey, int]:
+        paths = [_funnel_path(campaign, shard, day) for day in days for shard in range(_FUNNEL_SHARDS)]
+        fields = [f"{stage}.{dimension}" for stage in stages]
+        sums = Counter[FunnelKey]()
+        for document in await until_committed(lambda: self.database.read(*paths, fields=fields)):
+            sums.update(funnel_numbers(document))
+        return sums
+
     async def overlay(self, campaign: str) -> Overlay:
         [stored] = await until_committed(lambda: self.database.read(overlay_path(campaign)))
-        return overlay_of(stored)
+        return _overlay_of(stored)
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        path = overlay_path(campaign)
+
+        async def work() -> Overlay:
+            [stored] = await self.database.read(path)
+            changed = change(_overlay_of(stored))
+            content = {"overlay": changed.model_dump_json()}
+            await self.database.commit(firestore.replace(path, content, stored.update_time))
+            return changed
+
+        return await until_committed(work)
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         document = {"body": body, "reason": reason, "expire_at": now + TOMBSTONE_TTL}
@@ -340,6 +361,21 @@ def _summed(documents: Iterable[DocumentSnapshot[Any]]) -> Tally:
     for document in documents:
         sums.update(tally_numbers(document.to_dict() or {}))
     return tally_of(sums)
+
+
+def _funnel_path(campaign: str, shard: int, day: str) -> str:
+    return f"campaigns/{campaign}/funnel/{shard}.{day}"
+
+
+def funnel_numbers(document: DocumentSnapshot[Any]) -> dict[FunnelKey, int]:
+    """Return what a document of the funnel holds; nothing where it does not exist."""
+    day = document.id.partition(".")[2]
+    return {
+        FunnelKey(day, stage, dimension, key): number
+        for stage, dimensions in (document.to_dict() or {}).items()
+        for dimension, values in dimensions.items()
+        for key, number in values.items()
+    }
 
 
 def tally_document(numbers: Delta) -> dict[str, Any]:

@@ -166,8 +166,32 @@ class SqliteStore:
 
         await self.database.transact(work)
 
+    async def funnel_of(
+        self, campaign: str, days: Sequence[str], stages: Sequence[str], dimension: str
+    ) -> Mapping[FunnelKey, int]:
+        select = (
+            "SELECT day, stage, dimension, key, value FROM funnel "
+            "WHERE campaign = ? AND day = ? AND stage = ? AND dimension = ?"
+        )
+
+        def work(database: sqlite3.Connection) -> Mapping[FunnelKey, int]:
+            places = ((campaign, day, stage, dimension) for day in days for stage in stages)
+            return {FunnelKey(*key): value for place in places for *key, value in database.execute(select, place)}
+
+        return await self.database.run(work)
+
     async def overlay(self, campaign: str) -> Overlay:
-        return await self.database.run(lambda database: read_overlay(database, campaign))
+        return await self.database.run(lambda database: _read_overlay(database, campaign))
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        insert = "INSERT OR REPLACE INTO overlays VALUES (?, ?)"
+
+        def work(database: sqlite3.Connection) -> Overlay:
+            changed = change(_read_overlay(database, campaign))
+            database.execute(insert, (campaign, changed.model_dump_json()))
+            return changed
+
+        return await self.database.transact(work)
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         insert = "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?)"
@@ -238,7 +262,7 @@ def read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
     return MAILBOX.validate_json(row[0]) if row else Mailbox()
 
 
-def read_overlay(database: sqlite3.Connection, campaign: str) -> Overlay:
+def _read_overlay(database: sqlite3.Connection, campaign: str) -> Overlay:
     """Read the overlay of a campaign; an empty one where nothing was changed."""
     row = database.execute("SELECT document FROM overlays WHERE campaign = ?", (campaign,)).fetchone()
     return Overlay.model_validate_json(row[0]) if row else Overlay()
