@@ -31,7 +31,7 @@ def proof_of_work(
 ) -> None:
     """Have browsers work for about a second for each signature, a price for programs that send thousands.
 
-    What comes without, from browsers that run no scripts, is accepted, mailed after all others, and labelled.
+    What comes without, from browsers that run no scripts, is accepted, mailed later than others, and labelled.
     """
     set_to = None if mode is Mode.FILE else mode.value
     change = {"proof_of_work": set_to}
