@@ -54,7 +54,7 @@ ATTACKS = [
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an attack after a day. `bots`, `people`: how many have which status, `""` not confirmed.
+    """What became of an attack after a day. `bots`, `people`: how many have which status.
 
     `mails`: to bots. `deferrals`: tasks beyond the two that each address takes that was mailed.
     """
@@ -138,7 +138,7 @@ def row(outcome: Outcome) -> str:
         *outcome.attack.cells,
         f"{bots['confirmed']:,}",
         f"{bots['held']:,}",
-        f"{bots['']:,}",
+        f"{bots.total() - bots['confirmed'] - bots['held']:,}",
         f"{outcome.mails:,}",
         f"{people['held']:,} of {confirmed:,} ({people['held'] / confirmed:.1%})",
     ]
@@ -181,7 +181,7 @@ def print_floods(requests: int, rows: Iterable[str]) -> None:
 def print_attacks(running: Iterable[Outcome]) -> None:
     """Print what becomes of bots and people, and what it costs."""
     outcomes = list[Outcome]()
-    print("\n| bots | networks | domains | counted | held | mail still waits | mails to them | people held |")
+    print("\n| bots | networks | domains | counted | held | still wait | mails to them | people held |")
     print("| --- |" + " ---: |" * 7)
     for outcome in running:
         print(row(outcome), flush=True)

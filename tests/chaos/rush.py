@@ -111,7 +111,7 @@ class Rush:
             await self._deployed.client.post(link, headers=_JSON)
 
     def statuses(self, emails: Iterable[str]) -> Counter[str]:
-        """Count what became of these addresses; `""`: not confirmed."""
+        """Count the statuses of these addresses; `""`: nothing is stored."""
         deps = self._deployed.functions["deliver"].deps
         stored: dict[str, str] = dict(
             self._select("store", "SELECT digest, document ->> 'status' FROM signatures")
