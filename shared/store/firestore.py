@@ -41,7 +41,6 @@ from shared.store.entities import (
     Domain,
     FunnelKey,
     GrantMail,
-    Hour,
     Mailbox,
     MailDecision,
     MailKind,
@@ -49,6 +48,7 @@ from shared.store.entities import (
     Signature,
     Submission,
     Tally,
+    TotalAt,
     Withdrawal,
 )
 from shared.store.tally import delta, tally_of
@@ -180,7 +180,7 @@ class FirestoreStore:
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
         hour = f"h{point.at:%H}"
-        content = DAY.dump_python(Day(point, {hour: Hour(point.at, point.total)}))
+        content = DAY.dump_python(Day(point, {hour: TotalAt(point.at, point.total)}))
         path = f"campaigns/{campaign}/history/{point.at:%Y-%m-%d}"
         await self._commit(firestore.put(path, content, only=("last", f"hours.{hour}")))
 

@@ -25,7 +25,6 @@ from shared.store.entities import (
     Domain,
     FunnelKey,
     GrantMail,
-    Hour,
     Mailbox,
     MailDecision,
     MailKind,
@@ -33,6 +32,7 @@ from shared.store.entities import (
     Signature,
     Submission,
     Tally,
+    TotalAt,
     Withdrawal,
 )
 from shared.store.tally import delta, tally_of
@@ -136,7 +136,7 @@ class SqliteStore:
         def work(database: sqlite3.Connection) -> None:
             row = database.execute(select, (campaign, day)).fetchone()
             hours = DAY.validate_json(row[0]).hours if row else {}
-            kept = Day(point, {**hours, name: Hour(point.at, point.total)})
+            kept = Day(point, {**hours, name: TotalAt(point.at, point.total)})
             document = DAY.dump_json(kept).decode()
             database.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (campaign, day, document))
 
