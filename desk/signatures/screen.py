@@ -63,7 +63,7 @@ _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether you are su
 
 #: From what is stored to what to write; None: leave it as it is.
 Choose = Callable[[Signature], Signature | None]
-#: How many signatures of each status, by sign, hour, domain or country.
+#: How many signatures of each status, by label, hour, domain or country.
 Groups = Mapping[str, Counter[str]]
 
 

@@ -24,7 +24,7 @@ async def confirm(here: World, email: str, *labels: Label, country: str = "DE") 
 
 @pytest.fixture
 async def here(deployed: World) -> World:
-    """A counted signature without signs, one in a burst of a network, and an hour later three that are held."""
+    """A counted signature without labels, one in a burst of a network, and an hour later three that are held."""
     await confirm(deployed, "ann@example.org")
     await confirm(deployed, "bea@example.org", Label.NETWORK_BURST, country="FR")
     deployed.now += timedelta(hours=1)
@@ -54,7 +54,7 @@ def rows(done: Result) -> list[list[str]]:
 
 
 class TestList:
-    async def test_groups_by_signs_hours_and_mail_domains(self, here: World) -> None:
+    async def test_groups_by_labels_hours_and_mail_domains(self, here: World) -> None:
         """It names neither an address nor a domain, and no domain of one signature alone."""
         done = await screen("list", CAMPAIGN)
 
@@ -68,7 +68,7 @@ class TestList:
         assert "mail domain" in done.output
         assert not re.search(r"@|bots|example|gmail", done.output)
 
-    async def test_mail_domains_are_kept_of_nobody_without_signs(self, here: World) -> None:
+    async def test_mail_domains_are_kept_of_nobody_without_labels(self, here: World) -> None:
         """Nor of large providers, whose domain says nothing."""
         store = runtime.desk().maintenance
         domains = {
@@ -99,7 +99,7 @@ class TestList:
 
 class TestPreview:
     async def test_counts_whom_it_would_concern_and_changes_nothing(self, here: World) -> None:
-        """Several signs are all wanted; of counted signatures it says what could be held."""
+        """Several labels are all wanted; of counted signatures it says what could be held."""
         burst = await screen("preview", CAMPAIGN, "--label", "network_burst")
         both = await screen("preview", CAMPAIGN, "--label", "network_burst", "--label", "no_page")
 
@@ -260,7 +260,7 @@ class TestOfOtherCommands:
         [report] = json.loads((await run("access", "c@bots.example")).stdout)
 
         [signed] = report["signature"]["signed"]
-        assert (report["signature"]["status"], signed["signs_of_a_bot"]) == ("held", ["too_fast"])
+        assert (report["signature"]["status"], signed["labels"]) == ("held", ["too_fast"])
 
     async def test_audit_says_how_many_are_held(self, here: World) -> None:
         """It recounts them as it does those that are counted."""
