@@ -21,6 +21,12 @@ locals {
       labels = ["campaign"]
       why    = "Signatures that were confirmed, those among them that wait in the queue for the database"
     }
+    held = {
+      # Those that wait in the queue for the database are taken for confirmed ones: only deliver finds them held.
+      filter = "jsonPayload.event=\"confirm\" AND jsonPayload.outcome=\"held\""
+      labels = ["campaign"]
+      why    = "Signatures that were confirmed and are held, because they may be a bot's"
+    }
     withdrawn = {
       filter = "jsonPayload.event=\"withdraw\" AND jsonPayload.outcome=(\"uncounted\" OR \"cancelled\" OR \"later\")"
       labels = ["campaign", "outcome"]
