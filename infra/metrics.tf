@@ -92,6 +92,11 @@ locals {
       labels = ["error"]
       why    = "Tasks that went into the spool, because Cloud Tasks did not take them"
     }
+    removal_not_noted = {
+      filter = "jsonPayload.event=\"removal_not_noted\""
+      labels = ["error"]
+      why    = "Withdrawals that are in force, but that a restore of the database would undo"
+    }
     platform_checks_nobody = {
       filter = "jsonPayload.event=\"platform_checks_nobody\""
       labels = []
