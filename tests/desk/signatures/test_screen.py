@@ -10,6 +10,7 @@ from typer.testing import Result
 
 from desk import runtime
 from desk.signatures import purge
+from desk.signatures import screen as screening
 from shared.models.labels import Label
 from tests.desk.commands import refusal, run
 from tests.support.clock import NOW
@@ -118,6 +119,17 @@ class TestChange:
         [undo] = re.findall(r"To undo it: undersign (.*)", done.output)
         await screen(*undo.split()[1:], "--yes")
         assert await numbers(here) == (2, 3)
+
+    async def test_changes_more_than_are_held_in_memory_at_once(
+        self, here: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Some at a time, until all are changed."""
+        monkeypatch.setattr(screening, "PAGE", 2)
+
+        done = await screen("release", CAMPAIGN, "--yes")
+
+        assert "3 signatures changed" in done.output
+        assert await numbers(here) == (5, 0)
 
     async def test_drops_what_is_held_and_undoes_it(self, here: World) -> None:
         """It is in no number then; its signer is answered as before."""
