@@ -11,6 +11,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import AsyncClient, DocumentSnapshot
 
 from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature
+from shared.campaigns.overlay import Overlay
 from shared.databases import firestore
 from shared.databases.firestore import Write, until_committed
 from shared.errors import StoreUnavailable
@@ -22,6 +23,8 @@ from shared.store.firestore import (
     folded_path,
     funnel_numbers,
     mailbox_path,
+    overlay_in,
+    overlay_path,
     parsed,
     signature_path,
     tally_document,
@@ -86,6 +89,10 @@ class FirestoreMaintenance(FirestoreStore):
                 recount.count(SIGNATURE.validate_python(each.to_dict()))
             progress(len(page))
         return recount
+
+    async def overlay(self, campaign: str) -> Overlay:
+        [stored] = await until_committed(lambda: self.database.read(overlay_path(campaign)))
+        return Overlay.model_validate_json(overlay_in(stored))
 
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         sums = Counter[FunnelKey]()

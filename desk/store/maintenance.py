@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from shared.campaigns.overlay import Overlay
 from shared.store import Store
 from shared.store.entities import Address, FunnelKey, Mailbox, Signature, Tally
 from shared.store.tally import numbers_of, tally_of
@@ -115,6 +116,15 @@ class Maintenance(Store, Protocol):
 
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
         """Count the records of a campaign. `progress` is called with how many more documents were read."""
+
+    async def overlay(self, campaign: str) -> Overlay:
+        """Read the overlay as a function does, but refuse a field that only a newer version knows.
+
+        Or `change_overlay` would write the overlay back without it.
+
+        Raises:
+            ValidationError: what is stored was written by a newer version, or is no overlay.
+        """
 
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         """Read all numbers of the funnel."""

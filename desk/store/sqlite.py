@@ -6,6 +6,7 @@ from contextlib import closing
 from functools import partial
 
 from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature
+from shared.campaigns.overlay import Overlay
 from shared.databases import sqlite
 from shared.store.documents import SIGNATURE
 from shared.store.entities import Address, FunnelKey, Signature
@@ -13,6 +14,7 @@ from shared.store.sqlite import (
     SqliteStore,
     add_to_tally,
     read_mailbox,
+    read_overlay,
     read_signature,
     write_signature,
 )
@@ -74,6 +76,10 @@ class SqliteMaintenance(SqliteStore):
             return recount
 
         return await self.database.run(work)
+
+    async def overlay(self, campaign: str) -> Overlay:
+        stored = await self.database.run(lambda database: read_overlay(database, campaign))
+        return Overlay.model_validate_json(stored)
 
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         select = "SELECT day, stage, dimension, key, value FROM funnel WHERE campaign = ?"

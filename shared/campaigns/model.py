@@ -24,11 +24,11 @@ from shared.campaigns.types import (
     Day,
     FileName,
     HttpsUrl,
+    Labels,
     Language,
     OneLine,
     Origin,
     Recipient,
-    Signs,
     Slug,
     Text,
     TimeZone,
@@ -162,9 +162,9 @@ class Sealing(_Part):
 class Screening(_Part):
     """Which confirmed signatures are held, that is, not counted before the organisers have looked at them."""
 
-    hold: tuple[Signs, ...] = Field(
+    hold: tuple[Labels, ...] = Field(
         default=DEFAULT_POLICY,
-        description='signs that hold a signature, + for together, as in ["too_fast", "no_page + domain_burst"]',
+        description='labels that hold a signature, + for together, as in ["too_fast", "no_page + domain_burst"]',
     )
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
-from shared.campaigns.overlay import Overlay
+from shared.campaigns.overlay import Overlay, parse_overlay
 from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.databases.sqlite import SqliteDatabase
 from shared.errors import StoreUnavailable
@@ -25,7 +25,6 @@ from shared.store.entities import (
     Domain,
     FunnelKey,
     GrantMail,
-    Hour,
     Mailbox,
     MailDecision,
     MailKind,
@@ -33,6 +32,7 @@ from shared.store.entities import (
     Signature,
     Submission,
     Tally,
+    TotalAt,
     Withdrawal,
 )
 from shared.store.tally import delta, tally_of
@@ -136,7 +136,7 @@ class SqliteStore:
         def work(database: sqlite3.Connection) -> None:
             row = database.execute(select, (campaign, day)).fetchone()
             hours = DAY.validate_json(row[0]).hours if row else {}
-            kept = Day(point, {**hours, name: Hour(point.at, point.total)})
+            kept = Day(point, {**hours, name: TotalAt(point.at, point.total)})
             document = DAY.dump_json(kept).decode()
             database.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (campaign, day, document))
 
@@ -181,14 +181,15 @@ class SqliteStore:
         return await self.database.run(work)
 
     async def overlay(self, campaign: str) -> Overlay:
-        return await self.database.run(lambda database: _read_overlay(database, campaign))
+        stored = await self.database.run(lambda database: read_overlay(database, campaign))
+        return parse_overlay(Overlay, campaign, stored)
 
     async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
         insert = "INSERT OR REPLACE INTO overlays VALUES (?, ?)"
 
         def work(database: sqlite3.Connection) -> Overlay:
-            changed = change(_read_overlay(database, campaign))
-            database.execute(insert, (campaign, changed.model_dump_json()))
+            changed = change(Overlay.model_validate_json(read_overlay(database, campaign)))
+            database.execute(insert, (campaign, changed.model_dump_json(exclude_defaults=True)))
             return changed
 
         return await self.database.transact(work)
@@ -262,10 +263,10 @@ def read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
     return MAILBOX.validate_json(row[0]) if row else Mailbox()
 
 
-def _read_overlay(database: sqlite3.Connection, campaign: str) -> Overlay:
-    """Read the overlay of a campaign; an empty one where nothing was changed."""
+def read_overlay(database: sqlite3.Connection, campaign: str) -> str:
+    """Read the overlay of a campaign as it is stored, in JSON; an empty one where nothing was changed."""
     row = database.execute("SELECT document FROM overlays WHERE campaign = ?", (campaign,)).fetchone()
-    return Overlay.model_validate_json(row[0]) if row else Overlay()
+    return str(row[0]) if row else "{}"
 
 
 def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mailbox) -> None:

@@ -25,13 +25,13 @@ from shared.store.entities import (
     Defer,
     FunnelKey,
     GrantMail,
-    Hour,
     MailDecision,
     MailKind,
     Point,
     Skip,
     Submission,
     Tally,
+    TotalAt,
     Unchanged,
     Withdrawal,
 )
@@ -857,7 +857,7 @@ class TestHistory:
         last = Point(NOW + 59 * MINUTE, 2, {"DE": 2})
         await store.add_to_history(campaign_id, last)
 
-        assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": Hour(last.at, 2)})]
+        assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": TotalAt(last.at, 2)})]
 
 
 async def test_one_dimension_of_the_funnel_is_read_by_days_and_stages(store: Store, campaign_id: str) -> None:
