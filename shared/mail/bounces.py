@@ -105,7 +105,7 @@ def _delivery_report(part: Message, token: str) -> Report:
     """Read what became of the mail, whose only recipient may have been passed on to several."""
     recipients = [block for block in _blocks(part) if block["Action"] is not None]
     statuses = [str(block["Status"]).strip() for block in recipients]
-    if not recipients or any(str(block["Action"]).split()[:1] != ["failed"] for block in recipients):
+    if not recipients or any(str(block["Action"]).lower().split()[:1] != ["failed"] for block in recipients):
         return Report(ReportKind.OTHER, token)
     if all(map(is_bad_mailbox, statuses)):
         return Report(ReportKind.BAD_MAILBOX, token, statuses[0].split()[0])

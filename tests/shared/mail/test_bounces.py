@@ -58,6 +58,10 @@ class TestDeliveryReport:
         """Even if its code is that of one."""
         assert parse(delivery_report(MAIL, action=action)) == Report(ReportKind.OTHER, TOKEN)
 
+    def test_may_write_the_action_in_capitals(self) -> None:
+        """RFC 3464, 2.3.3, as any keyword of RFC 822."""
+        assert parse(delivery_report(MAIL, action="Failed")) == BAD_MAILBOX
+
     def test_of_several_recipients_counts_if_the_mail_failed_for_all(self) -> None:
         """One address can lead to several mailboxes, of which one still exists."""
         block = b"Status: 5.1.1\r\n"
