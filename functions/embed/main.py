@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, Response
 from shared import runtime
 from shared.campaigns.listed import listed
 from shared.errors import NotFound, UnsupportedMediaType
-from shared.web import forms, pages, widget
+from shared.web import forms, oembed, pages, widget
 from shared.web.app import App, Route
 from shared.web.body import read_body
 from shared.web.call import NO_STORE, Call, answer_json
@@ -34,6 +34,8 @@ _BY_FORM = ("name", "email", "country", "postal_code", "partner", "source")
 #: a day, so that partners' pages neither wait for it nor lose it in an outage.
 SCRIPT_CACHE = {"Cache-Control": "public, max-age=300, stale-while-revalidate=86400"}
 PINNED_CACHE = {"Cache-Control": "public, max-age=31536000, immutable"}
+#: For the program that asked, not for the CDN, which does not keep answers apart by the address that was pasted.
+OEMBED_CACHE = {"Cache-Control": "private, max-age=3600"}
 
 
 async def get_home(call: Call) -> Response:
@@ -83,6 +85,16 @@ async def get_share_image(call: Call) -> Response:
     if call.campaign.share_image is None:
         raise NotFound
     return FileResponse(call.campaign.share_image, headers=CACHE, media_type="image/png")
+
+
+async def get_oembed(call: Call) -> Response:
+    """Tell an editor what to show in place of the address of the petition or of its numbers."""
+    asked = oembed.parse(call.request.query_params, deps.public_url)
+    call.params, call.wanted_language = {"campaign": asked.campaign}, asked.language
+    content = oembed.answer(asked, call.campaign, call.locale(cacheable=True), deps.public_url)
+    if asked.is_xml:
+        return Response(oembed.as_xml(content), headers=OEMBED_CACHE, media_type="text/xml")
+    return answer_json(content, headers=OEMBED_CACHE)
 
 
 async def get_form(call: Call) -> Response:
@@ -138,6 +150,7 @@ app = App(
         Route(EmbedPath.PRIVACY, {"GET": get_privacy}, is_page=True, in_language=True),
         Route(EmbedPath.SNIPPETS, {"GET": get_embed}, is_page=True, in_language=True),
         Route(EmbedPath.SHARE_IMAGE, {"GET": get_share_image}, cors="any"),
+        Route(EmbedPath.OEMBED, {"GET": get_oembed}, cors="any"),
         Route(EmbedPath.FORM, {"GET": get_form}, cors="any", in_language=True),
         Route(EmbedPath.SCRIPT, {"GET": get_script}, cors="any"),
         Route(EmbedPath.OPENAPI, {"GET": get_openapi}, cors="any"),

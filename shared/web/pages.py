@@ -181,9 +181,13 @@ def progress(
     headers: Mapping[str, str],
     *,
     public_url: str,
+    partner: str | None,
     framed: bool,
 ) -> HTMLResponse:
-    """Render the numbers, for journalists. `framed`: without header and footer, for a frame in any page."""
+    """Render the numbers, for journalists. `framed`: without header and footer, for a frame in any page.
+
+    `partner`: for which those sign who go on to the petition; the rest of the page is the same.
+    """
     # Here: only count has numbers to show, and what they are made from.
     from shared.stats.count import MIN_SHOWN
     from shared.stats.history import HOURS_KEPT_DAYS
@@ -198,6 +202,8 @@ def progress(
         frame_ancestors="*" if framed else "'none'",
         framed=framed,
         public_url=public_url,
+        address=f"{public_url}/c/{campaign.id}/progress?lang={locale.language}",
+        petition_path=hosted_page(campaign, lang=locale.language, partner=partner),
         count=count,
         chart=numbers.chart(count, line),
         days=line.days,
