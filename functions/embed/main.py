@@ -10,10 +10,10 @@ from starlette.responses import FileResponse, Response
 from shared import runtime
 from shared.campaigns.listed import listed
 from shared.errors import NotFound, UnsupportedMediaType
-from shared.web import forms, oembed, pages, widget
+from shared.web import forms, oembed, pages, qr, widget
 from shared.web.app import App, Route
 from shared.web.body import read_body
-from shared.web.call import NO_STORE, Call, answer_json
+from shared.web.call import NO_STORE, Call, answer_json, hosted_page
 from shared.web.pages import Filled
 from shared.web.routes import EmbedPath
 from shared.web.widget_versions import Scripts
@@ -78,6 +78,19 @@ async def get_embed(call: Call) -> Response:
     """Show what a partner copies to paste into a page."""
     partner = call.request.query_params.get("partner")
     return pages.embed(call.campaign, call.locale(), partner, scripts, CACHE, public_url=deps.public_url)
+
+
+async def get_sheet(call: Call) -> Response:
+    """Show a sheet to print, for signatures on paper."""
+    partner = call.request.query_params.get("partner")
+    return pages.sheet(call.campaign, call.locale(), partner, CACHE, public_url=deps.public_url)
+
+
+async def get_qr(call: Call) -> Response:
+    """Draw the QR code of the petition's address. What is signed there has the source `qr`."""
+    query = call.request.query_params
+    path = hosted_page(call.campaign, lang=query.get("lang"), partner=query.get("partner"), source="qr")
+    return Response(qr.svg(deps.public_url + path), headers=CACHE, media_type="image/svg+xml")
 
 
 async def get_share_image(call: Call) -> Response:
@@ -149,6 +162,8 @@ app = App(
         Route(EmbedPath.LINKS, {"GET": get_links}, is_page=True, in_language=True),
         Route(EmbedPath.PRIVACY, {"GET": get_privacy}, is_page=True, in_language=True),
         Route(EmbedPath.SNIPPETS, {"GET": get_embed}, is_page=True, in_language=True),
+        Route(EmbedPath.SHEET, {"GET": get_sheet}, is_page=True, in_language=True),
+        Route(EmbedPath.QR, {"GET": get_qr}, cors="any"),
         Route(EmbedPath.SHARE_IMAGE, {"GET": get_share_image}, cors="any"),
         Route(EmbedPath.OEMBED, {"GET": get_oembed}, cors="any"),
         Route(EmbedPath.FORM, {"GET": get_form}, cors="any", in_language=True),

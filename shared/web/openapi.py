@@ -259,6 +259,8 @@ def _pages() -> dict[str, Any]:
         EmbedPath.PRIVACY: _page("privacy", "Show the privacy notice."),
         EmbedPath.SNIPPETS: _page("snippets", "Show what a partner pastes into a page.", _PARTNER),
         CountPath.PROGRESS: _page("progress", "Show the numbers, for journalists.", _PARTNER, _EMBED),
+        EmbedPath.SHEET: _page("sheet", "Show a sheet to print, for signatures on paper.", _PARTNER),
+        EmbedPath.QR: {"parameters": [_CAMPAIGN, _LANG], "get": _qr()},
         EmbedPath.SHARE_IMAGE: _at_campaign(_share_image()),
     }
 
@@ -280,6 +282,20 @@ def _petition_again() -> dict[str, Any]:
         (400, 404, 405, 413, 415),
         description="Never ticks the consent, never answers for the newsletter.",
         requestBody={"required": True, "content": _form(fields, required=[])},
+    )
+
+
+def _qr() -> dict[str, Any]:
+    picture = _answer("The picture.", {"image/svg+xml": {"schema": _TEXT}})
+    moved = _answer("To the same in a language, and for a partner, that there is.")
+    return _operation(
+        PAGES,
+        "qr",
+        "Draw the QR code of the petition's address, for print.",
+        {200: picture, 302: moved},
+        (404, 405),
+        description="What is signed there has the source `qr`.",
+        parameters=[_PARTNER],
     )
 
 

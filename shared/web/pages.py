@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -134,6 +135,23 @@ def embed(
         exempt=EXEMPT,
         hosted=f"/c/{campaign.id}?{query}",
         framed=f"/c/{campaign.id}?{query}&embed=1",
+    )
+
+
+def sheet(
+    campaign: Campaign, locale: Locale, slug: str | None, headers: Mapping[str, str], *, public_url: str
+) -> HTMLResponse:
+    """Render a sheet for signatures on paper, which the partner `slug` collects."""
+    query = urlencode({"lang": locale.language} | ({"partner": slug} if slug else {}))
+    return _page(
+        "sheet.html",
+        campaign,
+        locale,
+        headers=headers,
+        stylesheet="sheet.css",
+        partner=campaign.partners.get(slug or ""),
+        qr_path=f"/c/{campaign.id}/qr.svg?{query}",
+        address=f"{public_url}/c/{campaign.id}".removeprefix("https://"),
     )
 
 
@@ -358,10 +376,11 @@ def _page(
     headers: Mapping[str, str] = NO_STORE,
     scripted: bool = False,
     frame_ancestors: str = "'none'",
+    stylesheet: str = "style.css",
     **values: object,
 ) -> HTMLResponse:
     """`scripted`: whether the widget's script adds to the page. `frame_ancestors`: whose pages may frame it."""
-    style = _style()
+    style = _style(stylesheet)
     html = _render(
         template,
         campaign,
@@ -395,8 +414,8 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
 
 
 @cache
-def _style() -> Markup:
-    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+def _style(stylesheet: str) -> Markup:
+    style = (FOLDER / stylesheet).read_text(encoding="utf-8")
     return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", style))  # noqa: S704 - our own file
 
 

@@ -52,6 +52,8 @@ class EmbedPath(StrEnum):
     LINKS = "/c/{campaign}/links"
     PRIVACY = "/c/{campaign}/privacy"
     SNIPPETS = "/c/{campaign}/embed"
+    SHEET = "/c/{campaign}/sheet"
+    QR = "/c/{campaign}/qr.svg"
     SHARE_IMAGE = "/c/{campaign}/share.png"
     OEMBED = "/v1/oembed"
     FORM = "/v1/campaigns/{campaign}/form"

@@ -35,6 +35,7 @@ ADDRESSES = {
             EmbedPath.PETITION,
             EmbedPath.PRIVACY,
             EmbedPath.SNIPPETS,
+            EmbedPath.SHEET,
             EmbedPath.FORM,
             EmbedPath.LINKS,
         )

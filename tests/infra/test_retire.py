@@ -38,8 +38,8 @@ def test_no_public_path_is_forgotten() -> None:
     copied = {*last_answers.PAGES, *last_answers.FRAMES, *last_answers.DATA, *last_answers.ONCE}
     copied |= {last_answers.PICTURE, last_answers.REPLACED}
 
-    dynamic = {*SignPath, *DeliverPath, *ConfirmPath, EmbedPath.OEMBED}
-    assert copied | dynamic == {path for paths in PATHS.values() for path in paths}
+    gone = {*SignPath, *DeliverPath, *ConfirmPath, EmbedPath.OEMBED, EmbedPath.SHEET, EmbedPath.QR}
+    assert copied | gone == {path for paths in PATHS.values() for path in paths}
 
 
 @pytest.fixture(scope="module")
