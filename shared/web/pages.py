@@ -211,6 +211,7 @@ def progress(
     from shared.stats.history import HOURS_KEPT_DAYS
     from shared.web import stats_page as numbers
 
+    query = {"lang": locale.language} | ({"partner": partner} if partner else {})
     return _page(
         "progress.html",
         campaign,
@@ -220,8 +221,8 @@ def progress(
         frame_ancestors="*" if framed else "'none'",
         framed=framed,
         public_url=public_url,
-        address=f"{public_url}/c/{campaign.id}/progress?lang={locale.language}",
-        petition_path=hosted_page(campaign, lang=locale.language, partner=partner),
+        address=f"{public_url}/c/{campaign.id}/progress?{urlencode(query)}",
+        petition_path=hosted_page(campaign, **query),
         count=count,
         chart=numbers.chart(count, line),
         days=line.days,

@@ -28,8 +28,8 @@ def source(content: dict[str, Any]) -> httpx.URL:
 
 @pytest.mark.parametrize("page", ["", "/progress"])
 async def test_an_editor_finds_it_from_the_page(deployed: World, page: str) -> None:
-    """The page's head leads to a frame in the page's language, which any page may frame."""
-    shown = (await deployed.client.get(f"/c/{CAMPAIGN}{page}?lang=de")).text
+    """The page's head leads to a frame in the page's language and for its partner, which any page may frame."""
+    shown = (await deployed.client.get(f"/c/{CAMPAIGN}{page}?lang=de&partner={PARTNER}")).text
     [link] = re.findall(r'<link rel="alternate" type="application/json\+oembed" href="([^"]+)"', shown)
 
     found = await deployed.client.get(unescape(link))
@@ -37,7 +37,7 @@ async def test_an_editor_finds_it_from_the_page(deployed: World, page: str) -> N
 
     assert found.json()["type"] == "rich"
     assert found.json()["title"].startswith("Biometrische Massenüberwachung")
-    assert source(found.json()).params["lang"] == "de"
+    assert dict(source(found.json()).params) == {"lang": "de", "embed": "1", "partner": PARTNER}
     assert 'lang="de"' in frame.text
     assert "frame-ancestors *" in frame.headers["content-security-policy"]
 
