@@ -99,7 +99,7 @@ OEMBED = OEmbed(
     author_url="https://unwatched.example.org",
     provider_name="Unwatched Europe",
     provider_url="https://petition.example.org",
-    html=f'<iframe src="{_PAGE}/progress?lang=de&amp;embed=1" title="…" width="600" height="460"></iframe>',
+    html=f'<iframe src="{_PAGE}/progress?lang=de&amp;embed=1" title="…" width="600" height="340"></iframe>',
     width=600,
-    height=460,
+    height=340,
 )

@@ -18,8 +18,8 @@ from shared.web.routes import CountPath
 
 #: Pixels. Narrower or lower than the least, numbers and button would not be seen.
 _WIDTH, _MIN_WIDTH = 600, 240
-_HEIGHTS = {"": 460, "/progress": 1250}
-_MIN_HEIGHT = 240
+_HEIGHTS = {"": 340, "/progress": 1250}
+_MIN_HEIGHT = 280
 _PAGE = re.compile(r"/c/([a-z0-9-]{1,40})(/progress)?/?")
 
 #: The framed page has no script. Its button leads on, in the place of the page around it or, where that is not

@@ -56,9 +56,9 @@ async def test_those_who_go_on_from_the_frame_sign_for_the_partner_of_the_addres
 @pytest.mark.parametrize(
     ("limits", "size"),
     [
-        ({}, (600, 460)),
-        ({"maxwidth": "320"}, (320, 460)),
-        ({"maxwidth": "9999", "maxheight": "250"}, (600, 250)),
+        ({}, (600, 340)),
+        ({"maxwidth": "320"}, (320, 340)),
+        ({"maxwidth": "9999", "maxheight": "300"}, (600, 300)),
     ],
 )
 async def test_it_is_no_larger_than_there_is_room_for(
