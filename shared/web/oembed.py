@@ -22,8 +22,8 @@ _HEIGHTS = {"": 340, "/progress": 1250}
 _MIN_HEIGHT = 280
 _PAGE = re.compile(r"/c/([a-z0-9-]{1,40})(/progress)?/?")
 
-#: The framed page has no script. Its button leads on, in the place of the page around it or, where that is not
-#: allowed, in a new tab.
+#: The framed page has no script. Its button opens the petition in the place of the page around it, or in a new tab
+#: where the visitor asks for one.
 _FRAME = Markup(
     '<iframe src="{src}" title="{title}" width="{width}" height="{height}" frameborder="0" loading="lazy" '
     'referrerpolicy="no-referrer" sandbox="allow-popups allow-popups-to-escape-sandbox '
