@@ -29,6 +29,7 @@ locals {
       "/v1/campaigns/{campaign=*}/form",
       "/c/**",
       "/embed/**",
+      "/v1/oembed",
       "/v1/openapi.json",
       "/v1/health/embed",
     ]
@@ -41,7 +42,7 @@ locals {
   # other is no part of the cache's key, and no function reads it. These may have few values: a query with another
   # one is redirected (shared/web/query.py), so that nobody can fill the cache with copies for made-up ones.
   cache_keys = {
-    count = ["lang", "embed"]
+    count = ["lang", "partner", "embed"]
     embed = ["lang", "partner", "embed", "moved"]
   }
 

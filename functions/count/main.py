@@ -77,9 +77,16 @@ async def get_hours_csv(call: Call) -> Response:
 async def get_progress(call: Call) -> Response:
     """Show the page for journalists; with `embed=1` for a frame in any page."""
     count, line = await asyncio.gather(_count(call), _line_or_none(call))
-    framed = call.request.query_params.get("embed") == "1"
+    query = call.request.query_params
     return pages.progress(
-        call.campaign, call.locale(), count, line, PAGE_CACHE, public_url=deps.public_url, framed=framed
+        call.campaign,
+        call.locale(),
+        count,
+        line,
+        PAGE_CACHE,
+        public_url=deps.public_url,
+        partner=query.get("partner"),
+        framed=query.get("embed") == "1",
     )
 
 

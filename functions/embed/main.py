@@ -10,10 +10,10 @@ from starlette.responses import FileResponse, Response
 from shared import runtime
 from shared.campaigns.listed import listed
 from shared.errors import NotFound, UnsupportedMediaType
-from shared.web import forms, pages, widget
+from shared.web import forms, oembed, pages, qr, widget
 from shared.web.app import App, Route
 from shared.web.body import read_body
-from shared.web.call import NO_STORE, Call, answer_json
+from shared.web.call import NO_STORE, Call, answer_json, hosted_page
 from shared.web.pages import Filled
 from shared.web.routes import EmbedPath
 from shared.web.widget_versions import Scripts
@@ -34,6 +34,8 @@ _BY_FORM = ("name", "email", "country", "postal_code", "partner", "source")
 #: a day, so that partners' pages neither wait for it nor lose it in an outage.
 SCRIPT_CACHE = {"Cache-Control": "public, max-age=300, stale-while-revalidate=86400"}
 PINNED_CACHE = {"Cache-Control": "public, max-age=31536000, immutable"}
+#: For the program that asked, not for the CDN, which does not keep answers apart by the address that was pasted.
+OEMBED_CACHE = {"Cache-Control": "private, max-age=3600"}
 
 
 async def get_home(call: Call) -> Response:
@@ -78,11 +80,34 @@ async def get_embed(call: Call) -> Response:
     return pages.embed(call.campaign, call.locale(), partner, scripts, CACHE, public_url=deps.public_url)
 
 
+async def get_sheet(call: Call) -> Response:
+    """Show a sheet to print, for signatures on paper."""
+    partner = call.request.query_params.get("partner")
+    return pages.sheet(call.campaign, call.locale(), partner, CACHE, public_url=deps.public_url)
+
+
+async def get_qr(call: Call) -> Response:
+    """Draw the QR code of the petition's address. What is signed there has the source `qr`."""
+    query = call.request.query_params
+    path = hosted_page(call.campaign, lang=query.get("lang"), partner=query.get("partner"), source="qr")
+    return Response(qr.svg(deps.public_url + path), headers=CACHE, media_type="image/svg+xml")
+
+
 async def get_share_image(call: Call) -> Response:
     """Send the picture that networks show beside a link to the petition."""
     if call.campaign.share_image is None:
         raise NotFound
     return FileResponse(call.campaign.share_image, headers=CACHE, media_type="image/png")
+
+
+async def get_oembed(call: Call) -> Response:
+    """Tell an editor what to show in place of the address of the petition or of its numbers."""
+    asked = oembed.parse(call.request.query_params, deps.public_url)
+    call.params, call.wanted_language = {"campaign": asked.campaign}, asked.language
+    content = oembed.answer(asked, call.campaign, call.locale(cacheable=True), deps.public_url)
+    if asked.is_xml:
+        return Response(oembed.as_xml(content), headers=OEMBED_CACHE, media_type="text/xml")
+    return answer_json(content, headers=OEMBED_CACHE)
 
 
 async def get_form(call: Call) -> Response:
@@ -137,7 +162,10 @@ app = App(
         Route(EmbedPath.LINKS, {"GET": get_links}, is_page=True, in_language=True),
         Route(EmbedPath.PRIVACY, {"GET": get_privacy}, is_page=True, in_language=True),
         Route(EmbedPath.SNIPPETS, {"GET": get_embed}, is_page=True, in_language=True),
+        Route(EmbedPath.SHEET, {"GET": get_sheet}, is_page=True, in_language=True),
+        Route(EmbedPath.QR, {"GET": get_qr}, cors="any"),
         Route(EmbedPath.SHARE_IMAGE, {"GET": get_share_image}, cors="any"),
+        Route(EmbedPath.OEMBED, {"GET": get_oembed}, cors="any"),
         Route(EmbedPath.FORM, {"GET": get_form}, cors="any", in_language=True),
         Route(EmbedPath.SCRIPT, {"GET": get_script}, cors="any"),
         Route(EmbedPath.OPENAPI, {"GET": get_openapi}, cors="any"),

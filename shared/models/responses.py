@@ -159,6 +159,21 @@ class FieldProblem(_Response):
     message: str
 
 
+class OEmbed(_Response):
+    """What an editor shows in place of a page's address (https://oembed.com, 2.3.4). Pixels."""
+
+    version: Literal["1.0"] = "1.0"
+    type: Literal["rich", "link"]
+    title: str
+    author_name: str
+    author_url: str
+    provider_name: str
+    provider_url: str
+    html: str | None = Field(default=None, description="A frame in a sandbox; `rich` alone has one, and its size.")
+    width: int | None = None
+    height: int | None = None
+
+
 class Problem(_Response):
     """RFC 9457, with our stable `code`."""
 

@@ -14,6 +14,7 @@ from shared.models.responses import (
     FormSharing,
     History,
     HistoryPoint,
+    OEmbed,
     Thresholds,
 )
 
@@ -89,4 +90,16 @@ FORM = Form(
         services={"Mastodon": "https://share.joinmastodon.org/#text={text}%20{url}"}, primary={"BG": "Viber"}
     ),
     texts={"form.submit": "Sign"},
+)
+
+OEMBED = OEmbed(
+    type="rich",
+    title="Ban biometric mass surveillance in public places",
+    author_name="Unwatched Europe e.V.",
+    author_url="https://unwatched.example.org",
+    provider_name="Unwatched Europe",
+    provider_url="https://petition.example.org",
+    html=f'<iframe src="{_PAGE}/progress?lang=de&amp;embed=1" title="…" width="600" height="340"></iframe>',
+    width=600,
+    height=340,
 )

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from shared.campaigns.overlay import PublishedOverlay
 from shared.models.requests import LinksRequest, SignRequest
-from shared.models.responses import CheckInbox, Count, Form, Health, History, Pressed, Problem
+from shared.models.responses import CheckInbox, Count, Form, Health, History, OEmbed, Pressed, Problem
 from shared.settings import VERSION
 from shared.stats.history import HOURS_KEPT_DAYS, as_csv
 from shared.web import examples, routes
@@ -28,7 +28,7 @@ _TAGS = {
 }
 
 _REQUESTS = (SignRequest, LinksRequest)
-_RESPONSES = (CheckInbox, Pressed, Count, History, Form, Health, Problem, PublishedOverlay)
+_RESPONSES = (CheckInbox, Pressed, Count, History, Form, OEmbed, Health, Problem, PublishedOverlay)
 _REFERENCE = "#/components/schemas/{model}"
 _TEXT = {"type": "string"}
 _HTML = {"text/html": {"schema": _TEXT}}
@@ -219,7 +219,25 @@ def _widget() -> dict[str, Any]:
             "parameters": [_FILE],
             "get": _operation(WIDGET, "script", summary, {200: module}, (404, 405)),
         },
+        EmbedPath.OEMBED: {"get": _oembed()},
     }
+
+
+def _oembed() -> dict[str, Any]:
+    url = {**_in_query("url", "Of the petition, or of its numbers."), "required": True}
+    url["example"] = "https://petition.example.org/c/reclaim-your-face?lang=de"
+    pixels = {"type": "integer", "minimum": 1}
+    limits = [{**_in_query(name, "In pixels."), "schema": pixels} for name in ("maxwidth", "maxheight")]
+    format_ = {**_in_query("format", "By default json."), "schema": {"enum": ["json", "xml"]}}
+    content = {**_example(examples.OEMBED), "text/xml": {"schema": _TEXT}}
+    return _operation(
+        WIDGET,
+        "oembed",
+        "Describe what an editor shows in place of a page's address (oEmbed).",
+        {200: _answer("The numbers in a frame; a link, where there is too little room for it.", content)},
+        (404, 405, 422),
+        parameters=[url, *limits, format_],
+    )
 
 
 def _pages() -> dict[str, Any]:
@@ -240,7 +258,9 @@ def _pages() -> dict[str, Any]:
         EmbedPath.LINKS: _page("ask_links", "Show the form that asks for one's links again."),
         EmbedPath.PRIVACY: _page("privacy", "Show the privacy notice."),
         EmbedPath.SNIPPETS: _page("snippets", "Show what a partner pastes into a page.", _PARTNER),
-        CountPath.PROGRESS: _page("progress", "Show the numbers, for journalists.", _EMBED),
+        CountPath.PROGRESS: _page("progress", "Show the numbers, for journalists.", _PARTNER, _EMBED),
+        EmbedPath.SHEET: _page("sheet", "Show a sheet to print, for signatures on paper.", _PARTNER),
+        EmbedPath.QR: {"parameters": [_CAMPAIGN, _LANG], "get": _qr()},
         EmbedPath.SHARE_IMAGE: _at_campaign(_share_image()),
     }
 
@@ -262,6 +282,20 @@ def _petition_again() -> dict[str, Any]:
         (400, 404, 405, 413, 415),
         description="Never ticks the consent, never answers for the newsletter.",
         requestBody={"required": True, "content": _form(fields, required=[])},
+    )
+
+
+def _qr() -> dict[str, Any]:
+    picture = _answer("The picture.", {"image/svg+xml": {"schema": _TEXT}})
+    moved = _answer("To the same in a language, and for a partner, that there is.")
+    return _operation(
+        PAGES,
+        "qr",
+        "Draw the QR code of the petition's address, for print.",
+        {200: picture, 302: moved},
+        (404, 405),
+        description="What is signed there has the source `qr`.",
+        parameters=[_PARTNER],
     )
 
 

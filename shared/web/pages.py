@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -137,6 +138,23 @@ def embed(
     )
 
 
+def sheet(
+    campaign: Campaign, locale: Locale, slug: str | None, headers: Mapping[str, str], *, public_url: str
+) -> HTMLResponse:
+    """Render a sheet for signatures on paper, which the partner `slug` collects."""
+    query = urlencode({"lang": locale.language} | ({"partner": slug} if slug else {}))
+    return _page(
+        "sheet.html",
+        campaign,
+        locale,
+        headers=headers,
+        stylesheet="sheet.css",
+        partner=campaign.partners.get(slug or ""),
+        qr_path=f"/c/{campaign.id}/qr.svg?{query}",
+        address=f"{public_url}/c/{campaign.id}".removeprefix("https://"),
+    )
+
+
 def _form(campaign: Campaign, locale: Locale, form: Filled) -> dict[str, Any]:
     """Gather what form.html shows."""
     partner = campaign.partners.get(form.values.get("partner", ""))
@@ -181,14 +199,19 @@ def progress(
     headers: Mapping[str, str],
     *,
     public_url: str,
+    partner: str | None,
     framed: bool,
 ) -> HTMLResponse:
-    """Render the numbers, for journalists. `framed`: without header and footer, for a frame in any page."""
+    """Render the numbers, for journalists. `framed`: without header and footer, for a frame in any page.
+
+    `partner`: for which those sign who go on to the petition; the rest of the page is the same.
+    """
     # Here: only count has numbers to show, and what they are made from.
     from shared.stats.count import MIN_SHOWN
     from shared.stats.history import HOURS_KEPT_DAYS
     from shared.web import stats_page as numbers
 
+    query = {"lang": locale.language} | ({"partner": partner} if partner else {})
     return _page(
         "progress.html",
         campaign,
@@ -198,6 +221,8 @@ def progress(
         frame_ancestors="*" if framed else "'none'",
         framed=framed,
         public_url=public_url,
+        address=f"{public_url}/c/{campaign.id}/progress?{urlencode(query)}",
+        petition_path=hosted_page(campaign, **query),
         count=count,
         chart=numbers.chart(count, line),
         days=line.days,
@@ -352,10 +377,11 @@ def _page(
     headers: Mapping[str, str] = NO_STORE,
     scripted: bool = False,
     frame_ancestors: str = "'none'",
+    stylesheet: str = "style.css",
     **values: object,
 ) -> HTMLResponse:
     """`scripted`: whether the widget's script adds to the page. `frame_ancestors`: whose pages may frame it."""
-    style = _style()
+    style = _style(stylesheet)
     html = _render(
         template,
         campaign,
@@ -389,8 +415,8 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
 
 
 @cache
-def _style() -> Markup:
-    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+def _style(stylesheet: str) -> Markup:
+    style = (FOLDER / stylesheet).read_text(encoding="utf-8")
     return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", style))  # noqa: S704 - our own file
 
 

@@ -53,7 +53,10 @@ class EmbedPath(StrEnum):
     LINKS = "/c/{campaign}/links"
     PRIVACY = "/c/{campaign}/privacy"
     SNIPPETS = "/c/{campaign}/embed"
+    SHEET = "/c/{campaign}/sheet"
+    QR = "/c/{campaign}/qr.svg"
     SHARE_IMAGE = "/c/{campaign}/share.png"
+    OEMBED = "/v1/oembed"
     FORM = "/v1/campaigns/{campaign}/form"
     SCRIPT = "/embed/{file}"
     OPENAPI = "/v1/openapi.json"
@@ -69,7 +72,7 @@ PATHS: Mapping[str, type[StrEnum]] = {
 #: Query parameters that make another answer. They are all that a CDN in front keeps answers apart by, so no other
 #: may be read: infra/balancer.tf has the same, which a test holds against these.
 QUERY: Mapping[str, tuple[str, ...]] = {
-    "count": ("lang", "embed"),
+    "count": ("lang", "partner", "embed"),
     "embed": ("lang", "partner", "embed", "moved"),
 }
 FUNCTIONS = tuple(PATHS)

@@ -19,6 +19,8 @@ REQUESTS = [
     ("GET", f"/c/{CAMPAIGN}?lang=en"),
     ("GET", f"/c/{CAMPAIGN}"),
     ("GET", f"/c/{CAMPAIGN}/share.png"),
+    ("GET", f"/c/{CAMPAIGN}/qr.svg"),
+    ("GET", f"/v1/oembed?url=http://localhost/c/{CAMPAIGN}"),
     ("GET", "/embed/v1.js"),
     ("GET", "/v1/openapi.json"),
     ("GET", "/v1/health/sign"),

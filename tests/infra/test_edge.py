@@ -27,7 +27,7 @@ PARTNERS = ("digital-rights", "libertes-ouvertes")
 
 #: The address of each route whose answers are kept, in its shortest form that is answered.
 ADDRESSES = {
-    **{path: example(path) for path in (*CountPath, *EmbedPath) if path != EmbedPath.HOME},
+    **{path: example(path) for path in (*CountPath, *EmbedPath) if path not in {EmbedPath.HOME, EmbedPath.OEMBED}},
     **{
         path: f"{example(path)}?lang=en"
         for path in (
@@ -35,6 +35,7 @@ ADDRESSES = {
             EmbedPath.PETITION,
             EmbedPath.PRIVACY,
             EmbedPath.SNIPPETS,
+            EmbedPath.SHEET,
             EmbedPath.FORM,
             EmbedPath.LINKS,
         )

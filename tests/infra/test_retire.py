@@ -16,7 +16,7 @@ from desk.store.maintenance import Difference
 from desk.store.sqlite import SqliteMaintenance
 from infra.deploy import gcloud, last_answers, retire, terraform
 from shared.clock import utc_now
-from shared.web.routes import PATHS, ConfirmPath, DeliverPath, SignPath
+from shared.web.routes import PATHS, ConfirmPath, DeliverPath, EmbedPath, SignPath
 from tests.infra.last_answers import Objects, answer, leads_to_bucket
 from tests.support import gcloud as stand_in
 from tests.support.deployment import REPOSITORY
@@ -38,7 +38,8 @@ def test_no_public_path_is_forgotten() -> None:
     copied = {*last_answers.PAGES, *last_answers.FRAMES, *last_answers.DATA, *last_answers.ONCE}
     copied |= {last_answers.PICTURE, last_answers.REPLACED}
 
-    assert copied | {*SignPath, *DeliverPath, *ConfirmPath} == {path for paths in PATHS.values() for path in paths}
+    gone = {*SignPath, *DeliverPath, *ConfirmPath, EmbedPath.OEMBED, EmbedPath.SHEET, EmbedPath.QR}
+    assert copied | gone == {path for paths in PATHS.values() for path in paths}
 
 
 @pytest.fixture(scope="module")

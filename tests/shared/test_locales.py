@@ -259,7 +259,7 @@ OFFICIAL = "bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl
 SAME_WORDS = {
     "de": {"Name", "Petition"},
     "es": {"No"},
-    "fr": {"Contact"},
+    "fr": {"Contact", "Date", "Signature"},
     "it": {"No"},
     "nl": {"Contact"},
     "ro": {"Contact"},
