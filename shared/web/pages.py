@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
@@ -19,7 +20,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import locales
-from shared.campaigns import markdown
+from shared.campaigns import accent, markdown
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Count
@@ -355,7 +356,8 @@ def _page(
     **values: object,
 ) -> HTMLResponse:
     """`scripted`: whether the widget's script adds to the page. `frame_ancestors`: whose pages may frame it."""
-    style = _style()
+    colour = campaign.accent if campaign else accent.DEFAULT_ACCENT
+    style = _style(colour)
     html = _render(
         template,
         campaign,
@@ -364,6 +366,7 @@ def _page(
         offers=locales.OFFERS,
         notice=campaign.privacy.translated(campaign.text(locale.language).glossary) if campaign else None,
         original=locales.native_name(campaign.default_language) if campaign else None,
+        accent=colour,
         style=style,
         scripted=scripted,
         **{"framed_by": (), **values},
@@ -389,8 +392,12 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
 
 
 @cache
-def _style() -> Markup:
-    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+def _style(colour: str) -> Markup:
+    """Return the style in a campaign's colour."""
+    tones = accent.tones(colour)
+    style = Template((FOLDER / "style.css").read_text(encoding="utf-8")).substitute(
+        act=tones.light, act_over=tones.light_hover, dark_act=tones.dark, dark_act_over=tones.dark_hover
+    )
     return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", style))  # noqa: S704 - our own file
 
 

@@ -53,6 +53,7 @@ class EmbedPath(StrEnum):
     PRIVACY = "/c/{campaign}/privacy"
     SNIPPETS = "/c/{campaign}/embed"
     SHARE_IMAGE = "/c/{campaign}/share.png"
+    IMAGE = "/c/{campaign}/images/{file}"
     FORM = "/v1/campaigns/{campaign}/form"
     SCRIPT = "/embed/{file}"
     OPENAPI = "/v1/openapi.json"

@@ -19,6 +19,7 @@ REQUESTS = [
     ("GET", f"/c/{CAMPAIGN}?lang=en"),
     ("GET", f"/c/{CAMPAIGN}"),
     ("GET", f"/c/{CAMPAIGN}/share.png"),
+    ("GET", f"/c/{CAMPAIGN}/images/nothing.png"),
     ("GET", "/embed/v1.js"),
     ("GET", "/v1/openapi.json"),
     ("GET", "/v1/health/sign"),
