@@ -169,7 +169,7 @@ def _index(file: Path) -> Mapping[str, tuple[str, int, int]]:
 def _looked_at(file: Path, _mtime_ns: int) -> tuple[str, int, int]:
     """Return version, width and height of a file, which must be one still picture that can be read as a whole."""
     pixels = _pixels(file)
-    version = hashlib.sha256(_RECIPE + file.read_bytes()).hexdigest()[:16]
+    version = hashlib.sha256(_RECIPE + file.read_bytes()).hexdigest()[:12]
     return version, pixels.width, pixels.height
 
 

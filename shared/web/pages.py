@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "templates"
 #: Where the build puts the templates as Python: the first page of a process need not wait until they are compiled.
 COMPILED = "compiled"
+#: The pages that phones load first, and which do without more.css.
+_LIGHT = {"petition.html", "framed.html"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +359,7 @@ def _page(
 ) -> HTMLResponse:
     """`scripted`: whether the widget's script adds to the page. `frame_ancestors`: whose pages may frame it."""
     colour = campaign.accent if campaign else accent.DEFAULT_ACCENT
-    style = _style(colour)
+    own_style = style(colour, light=template in _LIGHT)
     html = _render(
         template,
         campaign,
@@ -367,11 +369,13 @@ def _page(
         notice=campaign.privacy.translated(campaign.text(locale.language).glossary) if campaign else None,
         original=locales.native_name(campaign.default_language) if campaign else None,
         accent=colour,
-        style=style,
+        style=own_style,
         scripted=scripted,
         **{"framed_by": (), **values},
     )
-    return HTMLResponse(html, status, {**_security_headers(style, frame_ancestors, scripted=scripted), **headers})
+    return HTMLResponse(
+        html, status, {**_security_headers(own_style, frame_ancestors, scripted=scripted), **headers}
+    )
 
 
 def _render(template: str, campaign: Campaign | None, locale: Locale, **values: object) -> str:
@@ -392,13 +396,14 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
 
 
 @cache
-def _style(colour: str) -> Markup:
-    """Return the style in a campaign's colour."""
+def style(colour: str, *, light: bool = False) -> Markup:
+    """Return the style of a page in a campaign's colour. `light`: without what the petition does not need."""
     tones = accent.tones(colour)
-    style = Template((FOLDER / "style.css").read_text(encoding="utf-8")).substitute(
+    files = ["style.css"] if light else ["style.css", "more.css"]
+    written = Template("".join((FOLDER / file).read_text(encoding="utf-8") for file in files)).substitute(
         act=tones.light, act_over=tones.light_hover, dark_act=tones.dark, dark_act_over=tones.dark_hover
     )
-    return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", style))  # noqa: S704 - our own file
+    return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", written))  # noqa: S704 - our own file
 
 
 def compile_templates(folder: Path) -> None:

@@ -37,7 +37,9 @@ async def agrees_anew(page: Page, box: Locator, sent: list[str | None]) -> None:
     """Check that the new text is shown, not ticked, with the reason, and all else kept; tick it and send."""
     await expect(box).not_to_be_checked()
     await expect(page.locator(".faults")).to_contain_text(CHANGED)
-    await expect(page.locator("label.consent")).to_contain_text("I am at least 16 and can withdraw my consent at any time")
+    await expect(page.locator("label.consent")).to_contain_text(
+        "I am at least 16 and can withdraw my consent at any time"
+    )
     await expect(page.get_by_role("textbox", name="Name")).to_have_value("Ann Example")
     await box.check()
     await page.get_by_role("button", name="Sign now").click()
