@@ -205,6 +205,7 @@ resource "time_sleep" "grants" {
   triggers = {
     database = local.database
     secrets  = join(" ", sort(keys(local.readings)))
+    queues   = join(" ", sort(keys(local.enqueuings)))
   }
 
   depends_on = [

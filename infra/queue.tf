@@ -64,12 +64,17 @@ resource "google_service_account" "queue" {
   display_name = "As whom the queues call deliver"
 }
 
-resource "google_cloud_tasks_queue_iam_member" "enqueuer" {
-  for_each = merge([
+# Which function may enqueue what.
+locals {
+  enqueuings = merge([
     for name, function in local.functions : {
       for queue in function.enqueues : "${name}/${queue}" => { function = name, queue = queue }
     }
   ]...)
+}
+
+resource "google_cloud_tasks_queue_iam_member" "enqueuer" {
+  for_each = local.enqueuings
 
   name     = google_cloud_tasks_queue.this[each.value.queue].name
   location = var.region

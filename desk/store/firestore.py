@@ -22,7 +22,7 @@ from shared.store.firestore import (
     domain_path,
     folded_path,
     mailbox_path,
-    overlay_of,
+    overlay_in,
     overlay_path,
     parsed,
     signature_path,
@@ -89,13 +89,17 @@ class FirestoreMaintenance(FirestoreStore):
             progress(len(page))
         return recount
 
+    async def overlay(self, campaign: str) -> Overlay:
+        [stored] = await until_committed(lambda: self.database.read(overlay_path(campaign)))
+        return Overlay.model_validate_json(overlay_in(stored))
+
     async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
         path = overlay_path(campaign)
 
         async def work() -> Overlay:
             [stored] = await self.database.read(path)
-            changed = change(overlay_of(stored))
-            content = {"overlay": changed.model_dump_json()}
+            changed = change(Overlay.model_validate_json(overlay_in(stored)))
+            content = {"overlay": changed.model_dump_json(exclude_defaults=True)}
             await self.database.commit(firestore.replace(path, content, stored.update_time))
             return changed
 

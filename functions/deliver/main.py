@@ -55,13 +55,13 @@ from shared.store.entities import (
     Confirmed,
     Defer,
     GrantMail,
-    Hour,
     MailDecision,
     MailKind,
     Point,
     Skip,
     Submission,
     Tally,
+    TotalAt,
 )
 from shared.store.removals import Removal, expiry
 from shared.web.app import App, Handler, Route
@@ -143,7 +143,7 @@ async def _add_to_history(campaign: str, now: datetime) -> None:
         return  # a hole in the history is honest, a fall to nothing is not
     await deps.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
     if deps.totals:
-        await deps.totals.note(campaign, Hour(now, tally.total))
+        await deps.totals.note(campaign, TotalAt(now, tally.total))
 
 
 async def _read_tally(campaign: str) -> Tally | None:
@@ -158,12 +158,12 @@ async def _read_tally(campaign: str) -> Tally | None:
     return None
 
 
-async def _last_total(campaign: str) -> Hour | None:
+async def _last_total(campaign: str) -> TotalAt | None:
     """Return the total of the last snapshot, where possible as it is noted outside the signatures' database."""
     if deps.totals:
         return await deps.totals.last(campaign)
     days = await deps.store.history(campaign, date.min)
-    return Hour(days[-1].last.at, days[-1].last.total) if days else None
+    return TotalAt(days[-1].last.at, days[-1].last.total) if days else None
 
 
 async def _process(message: Message) -> None:

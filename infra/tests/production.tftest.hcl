@@ -154,6 +154,18 @@ run "the_queues_are_within_what_cloud_tasks_takes" {
   expect_failures = [check.relays]
 }
 
+run "functions_wait_once_more_for_what_they_may_newly_do" {
+  command = plan
+
+  assert {
+    condition = (
+      toset(split(" ", time_sleep.grants.triggers.queues)) == toset(keys(google_cloud_tasks_queue_iam_member.enqueuer))
+      && toset(split(" ", time_sleep.grants.triggers.secrets)) == toset(keys(google_secret_manager_secret_iam_member.function))
+    )
+    error_message = "a function may be updated before a new grant is in force"
+  }
+}
+
 run "mails_go_out_at_the_relays_rate_and_reminders_last" {
   command = plan
 

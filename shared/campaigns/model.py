@@ -27,13 +27,13 @@ from shared.campaigns.types import (
     Day,
     FileName,
     HttpsUrl,
+    Labels,
     Language,
     LogoFile,
     OneLine,
     Origin,
     PictureFile,
     Recipient,
-    Signs,
     Slug,
     Text,
     TimeZone,
@@ -168,9 +168,9 @@ class Sealing(_Part):
 class Screening(_Part):
     """Which confirmed signatures are held, that is, not counted before the organisers have looked at them."""
 
-    hold: tuple[Signs, ...] = Field(
+    hold: tuple[Labels, ...] = Field(
         default=DEFAULT_POLICY,
-        description='signs that hold a signature, + for together, as in ["too_fast", "no_page + domain_burst"]',
+        description='labels that hold a signature, + for together, as in ["too_fast", "no_page + domain_burst"]',
     )
 
 

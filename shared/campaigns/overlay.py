@@ -10,10 +10,19 @@ another key.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
+from shared import log
 from shared.campaigns.model import Campaign, Partner
 from shared.campaigns.types import Country, OneLine, Origin, Slug
 from shared.models.whole_numbers import whole_number
@@ -92,6 +101,27 @@ class Overlay(PublishedOverlay):
         for entry in self.paper:
             sums[entry.country] = sums.get(entry.country, 0) + entry.number
         return {country: number for country, number in sorted(sums.items()) if number}
+
+
+AnyOverlay = TypeVar("AnyOverlay", bound=PublishedOverlay)
+
+
+def parse_overlay(kind: type[AnyOverlay], campaign: str, content: str | bytes) -> AnyOverlay:
+    """Parse an overlay as a function reads it: fields that only a newer version knows are ignored, and logged.
+
+    Or a pause would be lost with them, until the functions are deployed again. The desk, which writes an overlay
+    back, has to know every field.
+
+    Raises:
+        ValidationError: a field that is known holds what it cannot.
+    """
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        if any(details["type"] != "extra_forbidden" for details in error.errors(include_input=False)):
+            raise
+    log.event("overlay_has_unknown_fields", "WARNING", campaign=campaign)
+    return kind.model_validate_json(content, extra="ignore")
 
 
 def apply_overlay(campaign: Campaign, overlay: PublishedOverlay) -> Campaign:

@@ -132,8 +132,10 @@ class Store(Protocol):
     async def overlay(self, campaign: str) -> Overlay:
         """Read what has changed about a campaign since the last deployment; an empty overlay where nothing has.
 
+        Fields that only a newer version knows are ignored.
+
         Raises:
-            ValidationError: what is stored is no overlay of this version.
+            ValidationError: what is stored is no overlay.
         """
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:

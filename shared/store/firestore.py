@@ -23,7 +23,7 @@ from google.cloud.firestore import DocumentSnapshot
 from pydantic import TypeAdapter
 
 from shared import log
-from shared.campaigns.overlay import Overlay
+from shared.campaigns.overlay import Overlay, parse_overlay
 from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.circuit_breaker import CircuitBreaker
 from shared.databases import firestore
@@ -41,7 +41,6 @@ from shared.store.entities import (
     Domain,
     FunnelKey,
     GrantMail,
-    Hour,
     Mailbox,
     MailDecision,
     MailKind,
@@ -49,6 +48,7 @@ from shared.store.entities import (
     Signature,
     Submission,
     Tally,
+    TotalAt,
     Withdrawal,
 )
 from shared.store.tally import delta, tally_of
@@ -103,9 +103,9 @@ def parsed(stored: DocumentSnapshot[Any], kind: TypeAdapter[T]) -> T | None:
     return kind.validate_python(stored.to_dict()) if stored.exists else None
 
 
-def overlay_of(stored: DocumentSnapshot[Any]) -> Overlay:
-    """Parse what the document holds, which is JSON in one field, for nobody ever asks for a part of it."""
-    return Overlay.model_validate_json(stored.get("overlay")) if stored.exists else Overlay()
+def overlay_in(stored: DocumentSnapshot[Any]) -> str:
+    """Return what the document holds, which is JSON in one field, for nobody ever asks for a part of it."""
+    return str(stored.get("overlay")) if stored.exists else "{}"
 
 
 class FirestoreStore:
@@ -180,7 +180,7 @@ class FirestoreStore:
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
         hour = f"h{point.at:%H}"
-        content = DAY.dump_python(Day(point, {hour: Hour(point.at, point.total)}))
+        content = DAY.dump_python(Day(point, {hour: TotalAt(point.at, point.total)}))
         path = f"campaigns/{campaign}/history/{point.at:%Y-%m-%d}"
         await self._commit(firestore.put(path, content, only=("last", f"hours.{hour}")))
 
@@ -218,7 +218,7 @@ class FirestoreStore:
 
     async def overlay(self, campaign: str) -> Overlay:
         [stored] = await until_committed(lambda: self.database.read(overlay_path(campaign)))
-        return overlay_of(stored)
+        return parse_overlay(Overlay, campaign, overlay_in(stored))
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         document = {"body": body, "reason": reason, "expire_at": now + TOMBSTONE_TTL}

@@ -24,6 +24,12 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         yield made
 
 
+class NewerOverlay(Overlay):
+    """An overlay as a version to come may have it."""
+
+    closes_early: bool = False
+
+
 async def unavailable(*_: object) -> None:
     raise StoreUnavailable("unavailable")
 
@@ -148,6 +154,15 @@ class TestPause:
         assert (await here.press(mail)).json() == {"status": "confirmed"}
         assert (await here.count())["total"] == 1
         assert (await here.press(mail, "withdraw")).json() == {"status": "withdrawn"}
+
+    async def test_is_not_lost_with_what_only_a_newer_desk_knows(
+        self, here: World, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Functions that are older than the desk leave that out, and say so in the log."""
+        await change(here, NewerOverlay(paused=True, closes_early=True))
+
+        assert (await here.sign()).json()["code"] == "campaign_paused"
+        assert "overlay_has_unknown_fields" in capsys.readouterr().out
 
     async def test_can_be_lifted(self, here: World) -> None:
         """After resuming, signatures are accepted again."""

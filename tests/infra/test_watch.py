@@ -162,7 +162,14 @@ def test_outcomes_kinds_and_stages_are_those_of_the_code() -> None:
         re.findall(r"[a-z_]+", " ".join(re.findall(r'outcome=[~(]?"([a-z|_" OR]+)"', asked)).replace("OR", ""))
     )
 
-    assert outcomes == {Status.CONFIRMED, *MailKind, Withdrawal.UNCOUNTED, Withdrawal.CANCELLED, "later"}
+    assert outcomes == {
+        Status.CONFIRMED,
+        Status.HELD,
+        *MailKind,
+        Withdrawal.UNCOUNTED,
+        Withdrawal.CANCELLED,
+        "later",
+    }
     assert set(re.findall(r'stage="(.+?)"', asked)) <= set(Stage)
 
 

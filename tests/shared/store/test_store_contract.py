@@ -24,13 +24,13 @@ from shared.store.entities import (
     Day,
     Defer,
     GrantMail,
-    Hour,
     MailDecision,
     MailKind,
     Point,
     Skip,
     Submission,
     Tally,
+    TotalAt,
     Unchanged,
     Withdrawal,
 )
@@ -856,7 +856,7 @@ class TestHistory:
         last = Point(NOW + 59 * MINUTE, 2, {"DE": 2})
         await store.add_to_history(campaign_id, last)
 
-        assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": Hour(last.at, 2)})]
+        assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": TotalAt(last.at, 2)})]
 
 
 class TestDomainCaps:
