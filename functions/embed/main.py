@@ -1,5 +1,6 @@
 """embed: the widget, the hosted pages and the description of the API. Reads no database and holds no secret."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from shared import runtime
+from shared.campaigns import images
 from shared.campaigns.listed import listed
 from shared.errors import NotFound, UnsupportedMediaType
 from shared.web import forms, oembed, pages, qr, widget
@@ -33,9 +35,9 @@ _BY_FORM = ("name", "email", "country", "postal_code", "partner", "source")
 #: A moving address: what is behind it changes with a deployment, and soon reaches every page. It may be stale for
 #: a day, so that partners' pages neither wait for it nor lose it in an outage.
 SCRIPT_CACHE = {"Cache-Control": "public, max-age=300, stale-while-revalidate=86400"}
-PINNED_CACHE = {"Cache-Control": "public, max-age=31536000, immutable"}
 #: For the program that asked, not for the CDN, which does not keep answers apart by the address that was pasted.
 OEMBED_CACHE = {"Cache-Control": "private, max-age=3600"}
+IMMUTABLE_CACHE = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 async def get_home(call: Call) -> Response:
@@ -110,6 +112,17 @@ async def get_oembed(call: Call) -> Response:
     return answer_json(content, headers=OEMBED_CACHE)
 
 
+async def get_image(call: Call) -> Response:
+    """Send a size of the petition's picture or a logo, at an address that changes with its content."""
+    name = call.params["file"]
+    image = call.campaign.images.get(name)
+    if image is None:
+        raise NotFound
+    # In a thread: where no build has made it, it takes a while.
+    content = await asyncio.to_thread(images.content, image, name)
+    return Response(content, headers=IMMUTABLE_CACHE, media_type=images.media_type(name))
+
+
 async def get_form(call: Call) -> Response:
     """Describe the petition's form in one language, the same for the pages of all partners."""
     form = widget.form(
@@ -127,7 +140,7 @@ async def get_script(call: Call) -> Response:
     script = scripts.get(call.params["file"])
     if script is None:
         raise NotFound
-    headers = PINNED_CACHE if script.is_pinned else SCRIPT_CACHE
+    headers = IMMUTABLE_CACHE if script.is_pinned else SCRIPT_CACHE
     return Response(script.content, headers=headers, media_type="text/javascript")
 
 
@@ -166,6 +179,7 @@ app = App(
         Route(EmbedPath.QR, {"GET": get_qr}, cors="any"),
         Route(EmbedPath.SHARE_IMAGE, {"GET": get_share_image}, cors="any"),
         Route(EmbedPath.OEMBED, {"GET": get_oembed}, cors="any"),
+        Route(EmbedPath.IMAGE, {"GET": get_image}, cors="any"),
         Route(EmbedPath.FORM, {"GET": get_form}, cors="any", in_language=True),
         Route(EmbedPath.SCRIPT, {"GET": get_script}, cors="any"),
         Route(EmbedPath.OPENAPI, {"GET": get_openapi}, cors="any"),

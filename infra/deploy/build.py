@@ -1,7 +1,7 @@
 """Stage each function in build/<function>/: its main.py, what it shares with the others, its locked requirements.
 
-The campaign files (of CAMPAIGNS_FOLDER, if it is set) are checked and the pages' templates compiled, so that no
-function has to do it when it starts.
+The campaign files (of CAMPAIGNS_FOLDER, if it is set) are checked, their images made into the sizes that pages
+load, and the pages' templates compiled, so that no function has to do it.
 
 Deterministic: the same sources give the same bytes, so each bundle is named by its content:
 build/<function>-<SHA-256>.zip.
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shared import campaigns
+from shared.campaigns import images
 from shared.campaigns.loader import FOLDER
 from shared.settings import CampaignSettings, load
 from shared.web import pages
@@ -48,15 +49,16 @@ def campaigns_folder() -> Path:
 
 
 def _put_campaigns(target: Path) -> None:
-    """Replace the campaigns under `target` by those to be shipped: files, translations and pictures."""
+    """Replace the campaigns under `target` by those to be shipped: files, translations, images in all sizes."""
     for file in target.glob("*.toml"):
         shutil.rmtree(file.with_suffix(""), ignore_errors=True)
         file.unlink()
     source = campaigns_folder()
-    for campaign in campaigns.load_all(source):
-        shutil.copy(source / f"{campaign}.toml", target)
-        if (source / campaign).is_dir():
-            shutil.copytree(source / campaign, target / campaign, ignore=_litter)
+    for name, campaign in campaigns.load_all(source).items():
+        shutil.copy(source / f"{name}.toml", target)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, ignore=_litter)
+            images.write(set(campaign.images.values()), target / name)
 
 
 def bundle(target: Path) -> Mapping[str, Path]:

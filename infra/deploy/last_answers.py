@@ -82,11 +82,16 @@ def languages(campaigns: Mapping[str, Campaign]) -> list[str]:
 
 
 def places(campaigns: Mapping[str, Campaign]) -> Iterator[Place]:
-    """Yield every place but those of `ended`: without a language, and in each, where a campaign may lack it."""
+    """Yield every place but those of `ended`: without a language, and in each, where a campaign may lack it.
+
+    Images and scripts have no language.
+    """
     yield Place(HOME, EmbedPath.HOME)
     scripts = Scripts(ROOT / "functions" / "embed" / "static")
     for path in (*(EmbedPath.SCRIPT.format(file=name) for name in scripts.names), EmbedPath.OPENAPI):
         yield _place(path)
+    for campaign in campaigns.values():
+        yield from (_place(EmbedPath.IMAGE.format(campaign=campaign.id, file=name)) for name in campaign.images)
     for language in (None, *languages(campaigns)):
         for campaign in campaigns.values():
             yield from _of_campaign(campaign, language)

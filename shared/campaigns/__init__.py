@@ -1,8 +1,8 @@
 """Campaigns are files: one TOML file per campaign in this folder, shipped with every function.
 
 The text in the campaign's own language stands in its file, as [texts.en]; each translation is a file of its own in
-a folder of the campaign's name: reclaim-your-face.toml, reclaim-your-face/de.toml. A picture for posts that link
-to the petition may lie there, too: reclaim-your-face/share.png, 1200 x 630 pixels.
+a folder of the campaign's name: reclaim-your-face.toml, reclaim-your-face/de.toml. The picture for posts that link
+to the petition lies there, too (share.png, 1200 x 630 pixels), and so do the page's picture and logos.
 
 Because they are files, `sign` reads no database to know a campaign, and survives a database outage. A file that
 lacks what signers must be told (controllers, contact, retention, recipients, consent text, minimum age) does not

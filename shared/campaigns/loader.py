@@ -42,12 +42,13 @@ def load(path: Path) -> Campaign:
     for key, message in _NOT_KEYS.items():
         if key in files.main.content:
             raise ConfigurationError(files.describe((key,), message))
-    share_image = _share_image(path.with_suffix("") / "share.png")
+    folder = path.with_suffix("")
+    share_image = _share_image(folder / "share.png")
     content = {**files.main.content, "id": path.stem, "share_image": share_image}
     if files.translations:
         content["texts"] = _texts(files)
     try:
-        return Campaign.model_validate(content)
+        return Campaign.model_validate(content, context={"folder": folder})
     except ValidationError as invalid:
         sentences = (files.describe(*error) for error in located_errors(Campaign, invalid))
         raise ConfigurationError("\n".join(sentences)) from None

@@ -24,7 +24,7 @@ _RULES = ("list", "newline", "escape", "emphasis", "link", "autolink")
 _HREF = re.compile(r"https://[^/]|mailto:.", re.IGNORECASE)
 #: What people try that is not shown, by the type of markdown-it's token, and what to write instead.
 _REFUSED = {
-    "image": "holds a picture, which is not shown: link to it, or use the campaign's share.png",
+    "image": "holds a picture, which is not shown: link to it, or make it the campaign's picture",
     "html_inline": "holds HTML, which is shown as it is written: use *emphasis*, **strong** and [a link](https://…)",
     "html_block": "holds HTML, which is shown as it is written: use *emphasis*, **strong** and [a link](https://…)",
     "heading_open": "holds a heading, which is shown as it is written: make it a **strong** line of its own",

@@ -13,11 +13,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from shared.campaigns.accent import DEFAULT_ACCENT
 from shared.campaigns.drafted import is_drafted
+from shared.campaigns.images import Image
 from shared.campaigns.problems import Location, MisfitError, with_key
 from shared.campaigns.screening import DEFAULT_POLICY
 from shared.campaigns.types import (
     THROWAWAY,
+    Accent,
     Address,
     ConsentVersion,
     Country,
@@ -26,8 +29,10 @@ from shared.campaigns.types import (
     HttpsUrl,
     Labels,
     Language,
+    LogoFile,
     OneLine,
     Origin,
+    PictureFile,
     Recipient,
     Slug,
     Text,
@@ -62,6 +67,9 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
+_LOGO = Field(default=None, description="a PNG, JPEG or WebP file in the campaign's folder, as in logo.png")
+
+
 class Controller(_Part):
     """A controller in the sense of GDPR, Article 4(7)."""
 
@@ -69,6 +77,7 @@ class Controller(_Part):
     postal_address: OneLine
     email: Address
     website: HttpsUrl
+    logo: LogoFile | None = _LOGO
 
 
 class Processor(_Part):
@@ -186,6 +195,18 @@ class Partner(_Part):
     recipient: Recipient | None = Field(
         default=None, description="the partner's own age recipient: newsletter contacts are sealed to it"
     )
+    logo: LogoFile | None = _LOGO
+    listed: StrictBool = Field(
+        default=False, description='true: it agrees to stand on the page, under "Supported by"'
+    )
+
+
+class Supporter(_Part):
+    """An organisation that endorses the petition, and has no say in it."""
+
+    name: OneLine
+    website: HttpsUrl | None = None
+    logo: LogoFile | None = _LOGO
 
 
 class Initiative(_Part):
@@ -233,6 +254,10 @@ class Texts(_Part):
     demands_heading: OneLine = Field(description="the line above the demands")
     demands: tuple[OneLine, ...] = Field(min_length=1, description="what is demanded, a list of sentences")
     closing: Text = Field(description="the paragraph below the demands")
+    call: OneLine | None = Field(default=None, description="the line above the last button, which asks to sign")
+    picture_alt: OneLine | None = Field(
+        default=None, description="what the picture shows, in a sentence, for people who cannot see it"
+    )
     consent: Text = Field(description="names controller, purpose and political opinion: GDPR, Articles 7 and 9")
     earlier_consents: Mapping[ConsentVersion, Text] = Field(
         default={}, description="the consent texts of earlier_consents, by version, as they were shown"
@@ -258,6 +283,11 @@ def _entries(location: Location, value: str | tuple[str, ...]) -> Iterator[tuple
         yield location, value
     else:
         yield from (((*location, index), text) for index, text in enumerate(value))
+
+
+def _website(partner: Partner) -> str | None:
+    """Return the first origin of a partner's public pages; None if it has only those of a developer's machine."""
+    return next((origin for origin in partner.origins if origin.startswith("https:")), None)
 
 
 def _wanted(model: type[_Part], key: str) -> str:
@@ -288,6 +318,10 @@ class Campaign(_Part):
     earlier_consents: tuple[EarlierConsent, ...] = Field(
         default=(), description="the versions that were shown before, the earliest first"
     )
+    picture: PictureFile | None = Field(
+        default=None, description="a PNG, JPEG or WebP file in the campaign's folder, as in picture.jpg"
+    )
+    accent: Accent = Field(default=DEFAULT_ACCENT, description="the colour of buttons and links, as in #2a3fb0")
     share_image: Path | None = Field(default=None, description="found beside the translations, never named")
     paused: bool = Field(default=False, description="from the overlay, never in the file")
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
@@ -303,6 +337,9 @@ class Campaign(_Part):
     screening: Screening = Screening()
     initiative: Initiative | None = None
     partners: Mapping[Slug, Partner] = Field(default_factory=dict)
+    supporters: tuple[Supporter, ...] = Field(
+        default=(), description="who endorses the petition: name, and perhaps website and logo"
+    )
     texts: Mapping[Language, Texts] = Field(min_length=1, description="one table per language")
 
     @model_validator(mode="after")
@@ -392,7 +429,14 @@ class Campaign(_Part):
             if " ".join(controller.name.split()) not in consent:
                 yield ("consent",), f"does not name every controller: add {controller.name}"
         if len(self.controllers) > 1 and texts.arrangement is None:
-            yield ("arrangement",), f"is missing ({Texts.model_fields['arrangement'].description})"
+            yield ("arrangement",), f"is missing ({_wanted(Texts, 'arrangement')})"
+        if self.picture and not texts.picture_alt:
+            yield ("picture_alt",), f"is missing ({_wanted(Texts, 'picture_alt')})"
+        if texts.picture_alt and not self.picture:
+            yield (
+                ("picture_alt",),
+                'describes a picture, and there is none: add picture = "…" at the top of the file',
+            )
 
     @property
     def not_ready(self) -> list[str]:
@@ -462,6 +506,26 @@ class Campaign(_Part):
         changed = self.model_copy(update={"partners": partners, "paused": paused, "proof_of_work": proof_of_work})
         changed.__dict__.pop("partner_by_origin", None)  # which the copy has from the original
         return changed
+
+    @property
+    def listed_supporters(self) -> tuple[Supporter, ...]:
+        """Return who stands under "Supported by": supporters, and partners that agree to it."""
+        partners = (
+            Supporter(name=each.name, website=_website(each), logo=each.logo)
+            for each in self.partners.values()
+            if each.listed
+        )
+        return (*self.supporters, *partners)
+
+    @cached_property
+    def images(self) -> Mapping[str, Image]:
+        """Return picture and logos by the name of each file that is made of them."""
+        logos = (
+            *(each.logo for each in self.controllers),
+            *(each.logo for each in self.supporters),
+            *(each.logo for each in self.partners.values()),
+        )
+        return {name: image for image in (self.picture, *logos) if image for name in image.sizes}
 
     def closed_reason(self, now: datetime) -> ClosedReason | None:
         """Why it takes no signatures now; None where it takes them."""

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, PlainValidator, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from shared import locales
+from shared.campaigns.accent import is_readable, nearest_readable
+from shared.campaigns.images import Logo, Picture, check_logo, check_picture
 from shared.campaigns.screening import VOLUME
 from shared.models.labels import Label
 from shared.reference import countries
@@ -75,6 +77,20 @@ def _check_labels(given: Any) -> frozenset[Label]:
     return labels
 
 
+def _check_accent(colour: str) -> str:
+    colour = colour.lower()
+    if re.fullmatch("#[0-9a-f]{3}", colour):
+        colour = "#" + "".join(2 * digit for digit in colour[1:])
+    if not re.fullmatch("#[0-9a-f]{6}", colour):
+        raise ValueError("write a colour as # and six digits of 0 to 9 and a to f, as in #2a3fb0")
+    if not is_readable(colour):
+        raise ValueError(
+            f"{colour} is too light: links of this colour, and white words upon it, could not be read; "
+            f"the nearest colour that can is {nearest_readable(colour)}"
+        )
+    return colour
+
+
 #: What people write for an origin, and the error message; the first that matches.
 _ORIGIN_ERRORS = (
     (r"(?s).*[^\x00-\x7f].*", "write the host as browsers send it, which is its xn--… form"),
@@ -126,6 +142,10 @@ _SLUG_LETTERS = "hold only a to z, 0 to 9 and hyphens between them, 40 character
 FileName = Annotated[str, matching(_SLUG, f"the file's name, which becomes its address, may {_SLUG_LETTERS}")]
 Slug = Annotated[str, matching(_SLUG, f"a partner's short name, which becomes part of links, may {_SLUG_LETTERS}")]
 Country = Annotated[str, AfterValidator(_check_country)]
+#: A colour as #rrggbb that can be read on the light page.
+Accent = Annotated[str, AfterValidator(_check_accent)]
+PictureFile = Annotated[Picture, PlainValidator(check_picture)]
+LogoFile = Annotated[Logo, PlainValidator(check_logo)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 OneLine = Annotated[Text, matching(r"[^\r\n]+", "write it in one line")]
 #: Travels with each form, and is sealed with each signature.

@@ -30,7 +30,7 @@ SIGN = SignRequest.model_construct(
     country="DE",
     locale="en",
     consent=True,
-    consent_version="2026-11-22",
+    consent_version="2026-11-27",
 )
 LINKS = LinksRequest.model_construct(email="ann@example.org", locale="en")
 CHECK_INBOX = CheckInbox()
@@ -78,7 +78,7 @@ FORM = Form(
     required=["name", "email", "country"],
     asks_postal_code=False,
     consent="I am at least 16 years old and sign this petition.",
-    consent_version="2026-11-22",
+    consent_version="2026-11-27",
     hosted_page=f"{_PAGE}?lang=en",
     privacy_page=f"{_PAGE}/privacy?lang=en",
     contact="campaign@example.org",

@@ -46,6 +46,7 @@ def _in_query(name: str, description: str) -> dict[str, Any]:
 _CAMPAIGN = _in_path("campaign", "A campaign's id.", "[a-z0-9-]{1,40}", example="reclaim-your-face")
 _TOKEN = _in_path("token", "From a link in the mail.", "[A-Za-z0-9._~-]+")
 _FILE = _in_path("file", "`v1.js`, or the name of one version of it.", "[a-z0-9.-]{1,40}", example="v1.js")
+_IMAGE_FILE = _in_path("file", "The name of a file, as pages have it.", r"[a-z0-9.-]{1,40}")
 _LANG = _in_query("lang", "BCP 47; by default the campaign's language.")
 _PARTNER = _in_query("partner", "The partner whose page leads here; an unknown one is ignored.")
 _SOURCE = _in_query("source", "Where the signer comes from, such as `mastodon`; the page's script reads it.")
@@ -262,6 +263,7 @@ def _pages() -> dict[str, Any]:
         EmbedPath.SHEET: _page("sheet", "Show a sheet to print, for signatures on paper.", _PARTNER),
         EmbedPath.QR: {"parameters": [_CAMPAIGN, _LANG], "get": _qr()},
         EmbedPath.SHARE_IMAGE: _at_campaign(_share_image()),
+        EmbedPath.IMAGE: _image(),
     }
 
 
@@ -304,6 +306,15 @@ def _share_image() -> dict[str, Any]:
     content = {"image/png": {"schema": {**_TEXT, "contentMediaType": "image/png"}}}
     image = _answer("The image (PNG, 1200 x 630 pixels).", content)
     return _operation(PAGES, "share_image", summary, {200: image}, (404, 405))
+
+
+def _image() -> dict[str, Any]:
+    types = ("image/webp", "image/jpeg", "image/png")
+    content = {each: {"schema": {**_TEXT, "contentMediaType": each}} for each in types}
+    image = _answer("The image.", content)
+    summary = "Load a size of the petition's picture, or a logo."
+    get = _operation(PAGES, "image", summary, {200: image}, (404, 405))
+    return {"parameters": [_CAMPAIGN, _IMAGE_FILE], "get": get}
 
 
 def _operations() -> dict[str, Any]:

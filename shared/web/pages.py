@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from shared import locales
-from shared.campaigns import markdown
+from shared.campaigns import accent, markdown
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Count
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "templates"
 #: Where the build puts the templates as Python: the first page of a process need not wait until they are compiled.
 COMPILED = "compiled"
+_STYLES = ("style.css", "more.css")
+#: Of pages that phones load first, and of what is printed.
+_OWN_STYLES = {"petition.html": ("style.css",), "framed.html": ("style.css",), "sheet.html": ("sheet.css",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,6 @@ def sheet(
         campaign,
         locale,
         headers=headers,
-        stylesheet="sheet.css",
         partner=campaign.partners.get(slug or ""),
         qr_path=f"/c/{campaign.id}/qr.svg?{query}",
         address=f"{public_url}/c/{campaign.id}".removeprefix("https://"),
@@ -377,11 +380,11 @@ def _page(
     headers: Mapping[str, str] = NO_STORE,
     scripted: bool = False,
     frame_ancestors: str = "'none'",
-    stylesheet: str = "style.css",
     **values: object,
 ) -> HTMLResponse:
     """`scripted`: whether the widget's script adds to the page. `frame_ancestors`: whose pages may frame it."""
-    style = _style(stylesheet)
+    colour = campaign.accent if campaign else accent.DEFAULT_ACCENT
+    own_style = style(colour, _OWN_STYLES.get(template, _STYLES))
     html = _render(
         template,
         campaign,
@@ -390,11 +393,14 @@ def _page(
         offers=locales.OFFERS,
         notice=campaign.privacy.translated(campaign.text(locale.language).glossary) if campaign else None,
         original=locales.native_name(campaign.default_language) if campaign else None,
-        style=style,
+        accent=colour,
+        style=own_style,
         scripted=scripted,
         **{"framed_by": (), **values},
     )
-    return HTMLResponse(html, status, {**_security_headers(style, frame_ancestors, scripted=scripted), **headers})
+    return HTMLResponse(
+        html, status, {**_security_headers(own_style, frame_ancestors, scripted=scripted), **headers}
+    )
 
 
 def _render(template: str, campaign: Campaign | None, locale: Locale, **values: object) -> str:
@@ -415,9 +421,13 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
 
 
 @cache
-def _style(stylesheet: str) -> Markup:
-    style = (FOLDER / stylesheet).read_text(encoding="utf-8")
-    return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", style))  # noqa: S704 - our own file
+def style(colour: str, files: Sequence[str] = _STYLES) -> Markup:
+    """Return the style of a page in a campaign's colour."""
+    tones = accent.tones(colour)
+    written = Template("".join((FOLDER / file).read_text(encoding="utf-8") for file in files)).substitute(
+        act=tones.light, act_over=tones.light_hover, dark_act=tones.dark, dark_act_over=tones.dark_hover
+    )
+    return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", written))  # noqa: S704 - our own file
 
 
 def compile_templates(folder: Path) -> None:

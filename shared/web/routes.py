@@ -57,6 +57,7 @@ class EmbedPath(StrEnum):
     QR = "/c/{campaign}/qr.svg"
     SHARE_IMAGE = "/c/{campaign}/share.png"
     OEMBED = "/v1/oembed"
+    IMAGE = "/c/{campaign}/images/{file}"
     FORM = "/v1/campaigns/{campaign}/form"
     SCRIPT = "/embed/{file}"
     OPENAPI = "/v1/openapi.json"

@@ -27,8 +27,8 @@ KEYS = frozenset(
     error_titles.campaign_closed error_titles.campaign_paused
     errors.campaign_paused errors.internal errors.try_again
     fields.consent_required fields.email_invalid fields.required
-    form.age_hint form.country form.country_empty form.did_you_mean form.email form.email_hint form.faults
-    form.heading form.just_signed form.name form.newsletter form.next_step form.no form.optional
+    form.country form.country_empty form.did_you_mean form.email form.email_hint form.faults
+    form.heading form.just_signed form.name form.newsletter form.no form.optional
     form.postal_code form.privacy form.promise form.sending form.short_consent form.short_country
     form.short_email form.short_name form.short_newsletter form.short_postal_code form.submit form.yes
     sending.busy sending.gave_up sending.hosted sending.next_try sending.not_registered sending.retry
@@ -42,8 +42,8 @@ KEYS = frozenset(
 FOR_PARTNERS = frozenset(
     """
     error.dates error_titles.campaign_closed error_titles.campaign_paused errors.campaign_paused
-    form.age_hint form.country form.country_empty form.email form.email_hint form.heading form.name
-    form.newsletter form.next_step form.no form.optional form.postal_code form.privacy form.promise form.yes
+    form.country form.country_empty form.email form.email_hint form.heading form.name
+    form.newsletter form.no form.optional form.postal_code form.privacy form.promise form.yes
     sending.not_registered
     """.split()
 )
@@ -91,7 +91,6 @@ class _Unfilled(dict[str, str]):
 def _texts(campaign: Campaign, locale: Locale, keys: Set[str]) -> dict[str, str]:
     values = {
         "title": campaign.text(locale.language).title,
-        "age": str(campaign.minimum_age),
         "opens": locale.deadline(campaign.opens),
         "closes": locale.deadline(campaign.closes),
     }

@@ -14,13 +14,13 @@ from tests.support.deployment import CAMPAIGN, CONSENT_VERSION, SIGNATURES
 from tests.support.servers import Server
 
 CHANGED = "This text has changed."
-OLD_TEXT = "I sign this petition, and what I agreed to was another text."
+OLD_TEXT = "I sign this petition and what I agreed to was another text."
 INBOX = "Check your inbox"
 
 
 def as_before(body: str) -> str:
     """Return a page or description as a cache, or a partner's page, has it from before the change."""
-    return re.sub('I sign this petition, and [^<"]*', OLD_TEXT, body).replace(CONSENT_VERSION, "before")
+    return re.sub('I sign this petition and [^<"]*', OLD_TEXT, body).replace(CONSENT_VERSION, "before")
 
 
 async def serve_as_before(page: Page, pattern: str) -> None:
@@ -37,7 +37,9 @@ async def agrees_anew(page: Page, box: Locator, sent: list[str | None]) -> None:
     """Check that the new text is shown, not ticked, with the reason, and all else kept; tick it and send."""
     await expect(box).not_to_be_checked()
     await expect(page.locator(".faults")).to_contain_text(CHANGED)
-    await expect(page.locator("label.consent")).to_contain_text("I can withdraw my consent at any time")
+    await expect(page.locator("label.consent")).to_contain_text(
+        "I am at least 16 and can withdraw my consent at any time"
+    )
     await expect(page.get_by_role("textbox", name="Name")).to_have_value("Ann Example")
     await box.check()
     await page.get_by_role("button", name="Sign now").click()

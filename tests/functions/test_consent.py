@@ -98,7 +98,6 @@ class TestAnEarlierVersion:
     ) -> None:
         """A translation that was added later was not what anybody has seen."""
         folder = after(tmp_path / "campaigns")
-        (folder / CAMPAIGN).mkdir()
         shutil.copy(FOLDER / CAMPAIGN / "de.toml", folder / CAMPAIGN)
 
         async with world(tmp_path, monkeypatch, CAMPAIGNS_FOLDER=str(folder)) as translated:

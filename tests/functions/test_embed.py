@@ -90,6 +90,31 @@ async def test_a_page_loads_nothing_but_our_widget(deployed: World) -> None:
     assert set(re.findall(r' (?:src|action)="(.)', response.text)) == {"/"}
 
 
+async def test_every_image_of_a_page_may_be_kept_for_ever(deployed: World) -> None:
+    """Each address on the page has one, of the type that it says; its address changes with its content."""
+    page = await deployed.client.get(f"{PETITION}?lang=en")
+    addresses = set(re.findall(rf"{PETITION}/images/[^ \"]+", page.text))
+
+    answers = {address: await deployed.client.get(address) for address in addresses}
+
+    assert {address.rpartition(".")[2] for address in addresses} == {"webp", "jpg", "png"}
+    for address, answer in answers.items():
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == IMAGE_TYPES[address.rpartition(".")[2]]
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+#: By the ending of an image's name.
+IMAGE_TYPES = {"webp": "image/webp", "jpg": "image/jpeg", "png": "image/png"}
+
+
+async def test_there_is_no_other_image(deployed: World) -> None:
+    """Neither an organiser's own file nor one outside the folder can be had."""
+    for name in ("picture.png", "unwatched.png", "000000000000-480.webp", "..%2fshare.png", "de.toml"):
+        assert (await deployed.client.get(f"{PETITION}/images/{name}")).status_code == 404
+
+
 async def test_a_partner_is_carried_into_the_form(deployed: World) -> None:
     """The rest of the query fills in nothing, and consents to nothing; the source is left to the page's script."""
     slug = partner(deployed)

@@ -21,6 +21,7 @@ REQUESTS = [
     ("GET", f"/c/{CAMPAIGN}/share.png"),
     ("GET", f"/c/{CAMPAIGN}/qr.svg"),
     ("GET", f"/v1/oembed?url=http://localhost/c/{CAMPAIGN}"),
+    ("GET", f"/c/{CAMPAIGN}/images/nothing.png"),
     ("GET", "/embed/v1.js"),
     ("GET", "/v1/openapi.json"),
     ("GET", "/v1/health/sign"),

@@ -67,7 +67,9 @@ class TestForm:
         """All other placeholders are filled in."""
         texts = (await form(deployed, "&embed=1"))["texts"]
 
-        assert texts["form.age_hint"] == "Minimum age: 16."
+        assert texts["share.message"] == (
+            "I have just signed “Ban biometric mass surveillance in public places”. Will you sign too?"
+        )
         assert texts["counter.next_goal"] == "Next goal: {goal}"
         assert texts["sending.next_try"] == "Next try in {seconds} s"
 

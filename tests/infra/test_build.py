@@ -1,5 +1,6 @@
 """What `make build` stages is what the platform is given: it must run from there alone, with its own lock."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,7 +45,6 @@ def test_campaigns_of_a_folder_of_ones_own_are_staged_in_place_of_those_shipped(
     """With translations and pictures, so that a new version of Undersign can be taken without a merge."""
     own = tmp_path / "campaigns"
     campaign_file(own, "swifts")
-    (own / "swifts").mkdir()
     (own / "swifts" / "share.png").write_bytes(PICTURE)
     monkeypatch.setenv("CAMPAIGNS_FOLDER", str(own))
 
@@ -55,6 +55,14 @@ def test_campaigns_of_a_folder_of_ones_own_are_staged_in_place_of_those_shipped(
         assert [file.name for file in staged.glob("*.toml")] == ["swifts.toml"]
         assert not list(staged.glob("reclaim*"))
         assert (staged / "swifts" / "share.png").read_bytes() == PICTURE
+        # The sizes that pages load, in place of the files that they are made of.
+        assert {file.suffix for file in (staged / "swifts" / "images").iterdir()} == {
+            ".json",
+            ".webp",
+            ".jpg",
+            ".png",
+        }
+        assert not (staged / "swifts" / "picture.png").exists()
 
 
 def environment_of(name: str, folder: Path) -> dict[str, str]:
@@ -86,7 +94,10 @@ def test_a_staged_function_runs_from_its_folder_alone(running: tuple[str, str], 
         assert httpx.post(url + SIGNATURES, json=signature(), trust_env=False).status_code == 202
         assert (tmp_path / "tasks.db").exists()
     if name == "embed":
-        assert "<form" in httpx.get(f"{url}/c/reclaim-your-face?lang=en", trust_env=False).text
+        page = httpx.get(f"{url}/c/reclaim-your-face?lang=en", trust_env=False).text
+        assert "<form" in page
+        [picture] = re.findall('class="picture" src="(.*?)"', page)
+        assert httpx.get(url + picture, trust_env=False).headers["content-type"] == "image/jpeg"
     if name in {"count", "confirm"}:
         count = httpx.get(f"{url}/v1/campaigns/reclaim-your-face/count", trust_env=False)
         assert count.status_code == (200 if name == "count" else 404)

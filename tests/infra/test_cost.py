@@ -171,10 +171,10 @@ def test_a_million_viewers_by_hand() -> None:
     charged = cost.estimate(0, 1_000_000, simplest, without_free_tiers(), FUNCTIONS)
 
     paid = {(each.use.service, each.use.what): each.cost for each in charged if each.use.driver is Driver.VIEWERS}
-    # Page, script, texts, badge and count: 5 × 0.75 dollars.
-    assert paid["CDN", "requests"] == pytest.approx(3.75)
-    # 29 GB are 27.0 GiB, at 8 cents.
-    assert paid["CDN", "data to viewers"] == pytest.approx(2.16, abs=0.005)
+    # Page, script, texts, badge, count and five images: 10 × 0.75 dollars.
+    assert paid["CDN", "requests"] == pytest.approx(7.5)
+    # 64 GB are 59.6 GiB, at 8 cents.
+    assert paid["CDN", "data to viewers"] == pytest.approx(4.77, abs=0.005)
     assert paid["CDN", "data into the cache"] == paid["Cloud Run", "processor for them"] == 0
 
 

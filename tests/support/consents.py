@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.support.deployment import CAMPAIGN, CONSENT_VERSION, campaign_file
 
 NEW_VERSION = "2026-12-06"
-OLD_WORDS, NEW_WORDS = "I can withdraw my consent at any time", "I may withdraw my consent whenever I like"
+OLD_WORDS, NEW_WORDS = "can withdraw my consent at any time", "may withdraw my consent whenever I like"
 
 
 def before(folder: Path) -> Path:

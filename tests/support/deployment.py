@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import json
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
@@ -34,7 +35,7 @@ from tests.support.clock import NOW
 
 REPOSITORY = Path(__file__).parents[2]
 CAMPAIGN = "reclaim-your-face"
-CONSENT_VERSION = "2026-11-22"
+CONSENT_VERSION = "2026-11-27"
 PUBLIC_URL = "http://localhost:8080"
 SIGNATURES = SignPath.SIGNATURES.format(campaign=CAMPAIGN)
 LINKS = SignPath.LINKS.format(campaign=CAMPAIGN)
@@ -239,7 +240,10 @@ def load(function: str) -> ModuleType:
 
 
 def campaign_file(folder: Path, name: str, **replace: str) -> Path:
-    """Write a copy of the example campaign under another name, with strings replaced; return its path."""
+    """Write a copy of the example campaign under another name, with strings replaced; return its path.
+
+    Its picture and logos come along, its translations do not.
+    """
     text = (CAMPAIGNS / f"{CAMPAIGN}.toml").read_text(encoding="utf-8")
     for old, new in replace.items():
         assert old in text
@@ -247,4 +251,6 @@ def campaign_file(folder: Path, name: str, **replace: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.toml"
     path.write_text(text, encoding="utf-8")
+    others = shutil.ignore_patterns("*.toml", "share.png")
+    shutil.copytree(CAMPAIGNS / CAMPAIGN, folder / name, ignore=others, dirs_exist_ok=True)
     return path

@@ -11,20 +11,20 @@ from functools import cache
 from pathlib import Path
 from string import Template
 
+from shared.campaigns.accent import DEFAULT_ACCENT
 from shared.web import pages
 
 NAME = "open.html"
 
 _SOURCES = Path(__file__).parent
 _SCRIPTS = (_SOURCES / "age.js", _SOURCES / "opening.js", _SOURCES / "page.js")
-_STYLES = (pages.FOLDER / "style.css", _SOURCES / "style.css")
 
 
 @cache
 def page() -> str:
     """Return the HTML of the page."""
     script = "".join(file.read_text(encoding="utf-8") for file in _SCRIPTS)
-    style = "".join(file.read_text(encoding="utf-8") for file in _STYLES)
+    style = f"{pages.style(DEFAULT_ACCENT)}{(_SOURCES / 'style.css').read_text(encoding='utf-8')}"
     html = Template((_SOURCES / NAME).read_text(encoding="utf-8"))
     return html.substitute(policy=_policy(script, style), style=style, script=script)
 

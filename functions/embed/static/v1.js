@@ -73,7 +73,6 @@ button:hover, .button:hover { filter: brightness(.85); }
 .more { margin: 0 0 .75em; }
 .more > summary { padding: .6em 0; color: var(--u-act); font-weight: 600; cursor: pointer; }
 .after { text-align: center; }
-.promise { margin: 1em 0 0; padding-top: .9em; border-top: 1px solid var(--u-line); color: var(--u-soft); font-size: .9em; }
 dl > div { margin-bottom: .5em; }
 dd { margin: 0; }
 .counted { margin: 0 0 .4em; line-height: 1.2; }
@@ -418,11 +417,9 @@ class Form extends Petition {
         h("label", { class: "choice consent" },
           h("input", { type: "checkbox", id: "consent", name: "consent", value: "true", required: true }),
           h("span", {}, about.consent)),
-        h("p", { class: "hint" }, this.#text("form.age_hint"), " ",
+        h("p", { class: "hint" }, this.#text("form.promise"), " ",
           h("a", { href: about.privacy_page, target: "_blank" }, this.#text("form.privacy")))),
-      h("button", { class: "submit" }, this.#text("form.submit")),
-      h("p", { class: "hint after" }, this.#text("form.next_step")),
-      h("p", { class: "promise" }, this.#text("form.promise")));
+      h("button", { class: "submit" }, this.#text("form.submit")));
   }
 
   /** The partner's, else the browser's, else the language's; never over what was chosen. */

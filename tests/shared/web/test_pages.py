@@ -1,5 +1,7 @@
 """Pages in states that the example campaign's journey does not reach, and what the privacy notice must say."""
 
+import base64
+import hashlib
 import html
 import re
 from datetime import date, datetime, timedelta, timezone
@@ -134,6 +136,75 @@ def test_correcting_the_email_address_keeps_where_the_signer_came_from(campaign:
     assert '<input type="hidden" name="partner" value="digital-rights">' in page
     assert '<input type="hidden" name="source" value="flyer">' in page
     assert 'name="consent"' not in page
+
+
+def test_a_picture_has_its_place_before_it_is_loaded(campaign: Campaign) -> None:
+    """The text does not jump; it comes first, and logos last, for the phone loads only what it shows."""
+    page = petition(campaign)
+    images = re.findall(r"<img [^>]*>", page)
+
+    assert all(re.search(r' width="\d+" height="\d+" ', image) for image in images)
+    [picture] = [image for image in images if "fetchpriority" in image]
+    assert 'width="1440" height="720"' in picture
+    assert "a large yellow umbrella" in picture
+    assert "lazy" not in picture
+    assert all('loading="lazy"' in image for image in re.findall("<img [^>]*>", page.partition("Supported by")[2]))
+
+
+def test_links_to_organisations_tell_them_nothing(campaign: Campaign) -> None:
+    """Not where a reader came from, and their pages cannot reach into ours."""
+    page = petition(campaign)
+
+    for website in ("https://unwatched.example.org", "https://open-cities.example.org"):
+        assert f'<a href="{website}" rel="external noopener">' in page
+    assert "Juristes pour les libertés" in page
+
+
+def test_a_plain_campaign_has_no_gaps(campaign: Campaign) -> None:
+    """Without picture, logos, supporters and closing call, nothing of them is in the page."""
+    plain = alone(campaign)
+    texts = {
+        code: each.model_copy(update={"call": None, "picture_alt": None}) for code, each in plain.texts.items()
+    }
+    controllers = [each.model_copy(update={"logo": None}) for each in plain.controllers]
+    update = {"texts": texts, "controllers": controllers, "picture": None, "supporters": ()}
+
+    page = petition(plain.model_copy(update=update))
+
+    assert "/images/" not in page
+    assert "Supported by" not in page
+    assert "None" not in page
+    for name in ("brand", "supporters", "call"):
+        assert f'class="{name}"' not in page
+
+
+def test_a_page_has_the_colour_of_its_campaign(campaign: Campaign) -> None:
+    """The policy lets exactly this style in; another campaign's page has another one."""
+    red = campaign.model_copy(update={"accent": "#aa0055"})
+
+    for each in (campaign, red):
+        answer = pages.petition(each, ENGLISH, Filled(), {}, public_url=PUBLIC_URL, closed_reason=None)
+        [style] = re.findall("<style>(.*?)</style>", bytes(answer.body).decode(), flags=re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        assert f"--act:{each.accent}" in style
+        assert f"style-src 'sha256-{digest}'" in answer.headers["content-security-policy"]
+
+
+def test_a_mail_has_the_colour_of_its_campaign(campaign: Campaign) -> None:
+    """Its button is that of the page to which it leads."""
+    links = [MailLink(f"{PUBLIC_URL}/v1/confirm/x", None)]
+
+    _, mail = pages.mail("confirm", campaign, ENGLISH, confirm=links, withdraw=PUBLIC_URL, privacy=PUBLIC_URL)
+
+    assert f'bgcolor="{campaign.accent}"' in mail
+
+
+def test_one_can_sign_from_above_the_form_and_from_below_the_text(campaign: Campaign) -> None:
+    """By links to the form, which are gone when it is."""
+    link = '<a class="button" href="#sign">Sign the petition</a>'
+
+    assert petition(campaign).count(link) == 2
+    assert link not in petition(campaign, closed_reason="campaign_closed")
 
 
 @pytest.mark.parametrize(
