@@ -37,7 +37,7 @@ from shared.web.routes import DeliverPath
 
 _FUNCTIONS = Path(__file__).parent
 #: What is called on deliver, and every how many seconds; elsewhere infra/scheduler.tf has them.
-SCHEDULE = {DeliverPath.SNAPSHOT: 3600, DeliverPath.FOLD: 600, DeliverPath.SWEEP: 300}
+SCHEDULE = {DeliverPath.SNAPSHOT: 3600, DeliverPath.FOLD: 600, DeliverPath.SWEEP: 300, DeliverPath.BOUNCES: 600}
 _RETRY_SECONDS = 60
 #: Longer than a proxy keeps an idle connection (Caddy: two minutes), or a request could meet its end.
 _KEEP_ALIVE_SECONDS = 150

@@ -230,6 +230,15 @@ locals {
       EOT
       for   = "300s"
     }
+    bounces-unreadable = {
+      to      = "mail"
+      summary = "deliver cannot read the mailbox of bounces: it does not notice mails that come back, nor complaints."
+      # It looks every ten minutes; one look that fails is made up for by the next.
+      query = <<-EOT
+        sum(increase(logging_googleapis_com:user_bounces_unreadable{monitored_resource="cloud_run_revision"}[1h])) > 3
+      EOT
+      for   = "0s"
+    }
     deliver-open = {
       to      = "mail"
       summary = "deliver is called by others than the queue and the scheduler, or Cloud Run lets everybody call it."

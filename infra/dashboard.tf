@@ -81,9 +81,10 @@ locals {
         {
           title = "Not delivered, a minute, by class of provider"
           lines = {
-            "$${labels.provider} put off"    = "60 * sum by (provider) (rate(logging_googleapis_com:user_mail_deferred{${local.run}}[10m]))"
-            "$${labels.provider} refused"    = "60 * sum by (provider) (rate(logging_googleapis_com:user_mail_refused{${local.run}}[10m]))"
-            "$${labels.provider} unresolved" = "60 * sum by (provider) (rate(logging_googleapis_com:user_mail_unresolved{${local.run}}[10m]))"
+            "$${labels.provider} put off"                           = "60 * sum by (provider) (rate(logging_googleapis_com:user_mail_deferred{${local.run}}[10m]))"
+            "$${labels.provider} refused"                           = "60 * sum by (provider) (rate(logging_googleapis_com:user_mail_refused{${local.run}}[10m]))"
+            "$${labels.provider} $${labels.kind} $${labels.status}" = "60 * sum by (provider, kind, status) (rate(logging_googleapis_com:user_mail_bounced{${local.run}}[10m]))"
+            "$${labels.provider} unresolved"                        = "60 * sum by (provider) (rate(logging_googleapis_com:user_mail_unresolved{${local.run}}[10m]))"
           }
         },
       ]
@@ -142,6 +143,7 @@ locals {
             store_unavailable  = "sum(increase(logging_googleapis_com:user_store_unavailable{${local.run}}[1h]))"
             unexpected         = "sum(increase(logging_googleapis_com:user_unexpected{${local.run}}[1h]))"
             spool_holds_junk   = "sum(increase(logging_googleapis_com:user_spool_holds_junk{${local.run}}[1h]))"
+            bounces_unreadable = "sum(increase(logging_googleapis_com:user_bounces_unreadable{${local.run}}[1h]))"
             funnel_not_written = "sum(increase(logging_googleapis_com:user_funnel_not_written{${local.run}}[1h]))"
             schedule_failed    = "sum(increase(logging_googleapis_com:user_schedule_failed{monitored_resource=\"cloud_scheduler_job\"}[1h]))"
           }

@@ -46,18 +46,22 @@ locals {
   mail_environment = {
     MAIL = "smtp"
     RELAYS = jsonencode([
-      for name in sort(keys(local.relays)) : {
+      for name in sort(keys(local.relays)) : { for key, value in {
         name             = name
         host             = local.relays[name].host
         port             = local.relays[name].port
         user             = local.relays[name].user
         mails_per_second = local.relays[name].mails_per_second
         connections      = max(1, floor(coalesce(local.relays[name].connections, local.relays[name].mails_per_second) / local.mailing_instances))
-      }
+        envelope_sender  = local.relays[name].envelope_sender
+      } : key => value if value != null }
     ])
   }
 
   mail_secrets = { for name in keys(local.relays) : "SMTP_PASSWORD_${upper(replace(name, "-", "_"))}" => "smtp-password-${name}" }
+
+  bounces_environment = { for mailbox in var.bounces[*] : "BOUNCES_URL" => "imaps://${urlencode(mailbox.user)}@${mailbox.host}:${mailbox.port}/${replace(urlencode(mailbox.folder), "+", "%20")}" }
+  bounces_secrets     = { for mailbox in var.bounces[*] : "BOUNCES_PASSWORD" => "bounces-password" }
 
   # public: the world may call it, through the balancer alone. enqueues: into which queues. store, spool: what it may
   # do with each database.
@@ -70,26 +74,25 @@ locals {
         # (https://cloud.google.com/load-balancing/docs/https#x-forwarded-for_header).
         TRUSTED_PROXIES = "2"
       })
-      secrets = {}
-      # Into the reminders' what came without the work that its campaign asks for.
-      enqueues = ["signatures", "reminders"]
+      secrets  = {}
+      enqueues = ["signatures", "without-work"]
       store    = null
       spool    = "create"
     }
     deliver = {
       public = false
       cached = false
-      environment = merge(local.store_environment, local.queue_environment, local.spool_environment, local.mail_environment, {
+      environment = merge(local.store_environment, local.queue_environment, local.spool_environment, local.mail_environment, local.bounces_environment, {
         # Those of google_cloud_run_service_iam_member.deliver, which it checks for itself as well.
         DELIVER_CALLERS = join(" ", [google_service_account.queue.email, google_service_account.scheduler.email])
       })
-      secrets = merge(local.mail_secrets, {
+      secrets = merge(local.mail_secrets, local.bounces_secrets, {
         DELIVER_IDENTITIES = "deliver-identities"
         PEPPER             = "pepper"
         TOKEN_KEYS         = "token-keys"
       })
       # What a mail cap defers and what it sweeps from the spool, and the reminders.
-      enqueues = ["signatures", "reminders"]
+      enqueues = ["signatures", "without-work", "reminders"]
       store    = "write"
       spool    = "write"
     }

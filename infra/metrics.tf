@@ -43,9 +43,20 @@ locals {
       why    = "What became of each task: a mail (confirm, reminder, signed), or why none"
     }
     mail_refused = {
-      filter = "jsonPayload.event=\"mail_refused\""
+      # At once by the relay, or later by a report that the mail came back.
+      filter = "(jsonPayload.event=\"mail_refused\" OR (jsonPayload.event=\"mail_bounced\" AND jsonPayload.kind=\"bad_mailbox\"))"
       labels = ["kind", "provider"]
       why    = "Mails that were refused for good, because there is no such mailbox"
+    }
+    mail_bounced = {
+      filter = "jsonPayload.event=\"mail_bounced\""
+      labels = ["kind", "status", "provider"]
+      why    = "Mails that came back (bad_mailbox, rejected) or were called spam (complaint), by their reports"
+    }
+    bounces_unreadable = {
+      filter = "jsonPayload.event=\"bounces_unreadable\""
+      labels = ["stage", "error"]
+      why    = "Attempts to read the mailbox of bounces that failed"
     }
     mail_deferred = {
       filter = "jsonPayload.event=\"mail_deferred\""

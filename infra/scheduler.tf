@@ -4,6 +4,7 @@ locals {
     snapshot = { cron = "0 * * * *", why = "Keeps the count of the hour, for its history" }
     fold     = { cron = "*/10 * * * *", why = "Gathers the documents of the tally that have been quiet" }
     sweep    = { cron = "*/5 * * * *", why = "Puts what waits in the spool into the queue" }
+    bounces  = { cron = "*/10 * * * *", why = "Reads what has come back to the mailbox of bounces" }
   }
 }
 
@@ -13,7 +14,7 @@ resource "google_service_account" "scheduler" {
 }
 
 resource "google_cloud_scheduler_job" "this" {
-  for_each = local.schedule
+  for_each = { for name, job in local.schedule : name => job if name != "bounces" || var.bounces != null }
 
   name             = each.key
   description      = each.value.why

@@ -3,6 +3,7 @@ locals {
   secrets = toset(concat(
     ["deliver-identities", "pepper", "token-keys"],
     [for name in keys(var.relays) : "smtp-password-${name}"],
+    values(local.bounces_secrets),
   ))
 
   # One entry for each secret that a function reads.
@@ -18,8 +19,9 @@ resource "google_secret_manager_secret" "this" {
 
   secret_id = each.value
 
-  # Without the pepper everybody could sign twice, and without deliver's identities what waits is lost.
-  deletion_protection = local.is_protected
+  # Without the pepper everybody could sign twice, and without deliver's identities what waits is lost. The password of
+  # the mailbox of bounces goes when the mailbox is taken out.
+  deletion_protection = local.is_protected && !contains(values(local.bounces_secrets), each.value)
 
   # A version that is destroyed is disabled at once, and can be enabled again for 30 days.
   version_destroy_ttl = "2592000s"

@@ -106,13 +106,14 @@ variable "secret_versions" {
 }
 
 variable "relays" {
-  description = "The mail relays by name, each with host, port and user; its password is the secret smtp-password-<name>. mails_per_second: what it has agreed to take; 0 takes it out, and keeps its password. connections: how many it allows at a time, from all instances together; as many as mails a second, unless given. Two, so that mail goes on when one of them turns away."
+  description = "The mail relays by name, each with host, port and user; its password is the secret smtp-password-<name>. mails_per_second: what it has agreed to take; 0 takes it out, and keeps its password. connections: how many it allows at a time, from all instances together; as many as mails a second, unless given. envelope_sender: the address that its mails come back to (MAIL FROM), where it allows another than the sender's. Two, so that mail goes on when one of them turns away."
   type = map(object({
     host             = string
     port             = optional(number, 587)
     user             = string
     mails_per_second = number
     connections      = optional(number)
+    envelope_sender  = optional(string)
   }))
 
   validation {
@@ -133,6 +134,22 @@ variable "relays" {
   validation {
     condition     = length([for relay in values(var.relays) : relay if relay.mails_per_second > 0]) <= 3
     error_message = "relays: three at most mail at a time, or a task that meets them all as they hang takes longer than its queue waits. Write mails_per_second = 0 for the others."
+  }
+}
+
+variable "bounces" {
+  description = "The mailbox that mails come back to, which deliver reads over IMAP with TLS every ten minutes (infra/README.md); its password is the secret bounces-password. Without it, bounces and complaints are not noticed."
+  type = object({
+    host   = string
+    port   = optional(number, 993)
+    user   = string
+    folder = optional(string, "INBOX")
+  })
+  default = null
+
+  validation {
+    condition     = alltrue([for mailbox in var.bounces[*] : can(regex("^[A-Za-z0-9.-]+$", mailbox.host)) && mailbox.user != "" && can(regex("^[ !#-\\[\\]-~]+$", mailbox.folder))])
+    error_message = "bounces: write a host alone, as in imap.example.org, the account's user, and a folder in ASCII without quotation marks."
   }
 }
 

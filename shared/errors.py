@@ -25,11 +25,12 @@
     ├── Unopenable                 a sealed envelope that none of our keys opens, or that holds nonsense
     │   └── UnknownVersion         a sealed record of a later version than this program knows
     ├── MailError
-    │   ├── MailRefused            the recipient's address is refused for good (5.1.x at RCPT)
+    │   ├── MailRefused            there is no such mailbox, as the relay says for good at RCPT
     │   ├── MailDeferred           definitely not sent; try later
     │   │   ├── MailRejected       and the relay has seen it, and refuses it for good (5xx after DATA)
     │   │   └── MailUnavailable    and the relay, or every relay, is down
-    │   └── MailUnresolved         it may or may not have been sent
+    │   ├── MailUnresolved         it may or may not have been sent
+    │   └── MailboxUnreadable      the mailbox of bounces cannot be read
     └── ConfigurationError         the function must not start
 
 Codes are part of the HTTP contract and never change; their texts live in locales/. No exception carries an
@@ -197,6 +198,15 @@ class MailUnavailable(MailDeferred):
 
 class MailUnresolved(MailError):
     pass
+
+
+class MailboxUnreadable(MailError):
+    """`step`: at which command. `error`: the type of what it met."""
+
+    def __init__(self, step: str, error: str) -> None:
+        super().__init__(f"{step}: {error}")
+        self.step = step
+        self.error = error
 
 
 class ConfigurationError(UndersignError):

@@ -14,7 +14,7 @@ from typing import Literal
 
 #: The fields of events. Adding one is a decision about privacy. `provider`: the class of a mail provider, from
 #: `mail_providers.provider_class`; never a domain. `relay`: its name in the settings. `service`: one that does
-#: not answer, as the breakers of `runtime` name it.
+#: not answer, as the breakers of `runtime` name it. `status`: an HTTP status, or what `bounces.Report` holds.
 FIELDS = frozenset(
     "function campaign partner country locale kind outcome code status error place attempts seconds reply tasks "
     "stage provider relay service".split()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shared.crypto.sealing import Opener, Sealer
     from shared.crypto.tokens import Tokens
     from shared.mail import Mailer
+    from shared.mail.bounce_mailbox import BounceMailbox
     from shared.mail.compose import Composer
     from shared.queue import Spool, TaskQueue
     from shared.queue.envelopes import Envelopes
@@ -65,6 +66,7 @@ class DeliverDependencies(Dependencies):
     tokens: "Tokens"
     composer: "Composer"
     mailer: "Mailer"
+    bounce_mailbox: "BounceMailbox | None"
     sweeper: "Sweeper | None"
     removals: "Removals | None"
     totals: "Totals | None"
@@ -129,6 +131,7 @@ def deliver() -> DeliverDependencies:
         tokens=tokens,
         composer=Composer(tokens, settings.public_url),
         mailer=_mailer(settings.mail),
+        bounce_mailbox=_bounce_mailbox(settings.bounces) if settings.bounces else None,
         sweeper=_sweeper(settings.spool, queue) if settings.spool else None,
         removals=_removals(settings.spool) if settings.spool else None,
         totals=_totals(settings.spool) if settings.spool else None,
@@ -292,11 +295,25 @@ def _mailer(settings: environment.SmtpSettings | environment.OutboxSettings) -> 
             password=settings.password(relay),
             mails_per_second=relay.mails_per_second,
             connections=relay.connections,
+            envelope_sender=relay.envelope_sender,
             tls_context=context if relay.starttls else None,
         )
         for relay in settings.relays
     ]
     return RelayMailer(relays, utc_now)
+
+
+def _bounce_mailbox(settings: environment.BouncesSettings) -> "BounceMailbox":
+    from shared.mail.bounce_mailbox import BounceMailbox
+
+    return BounceMailbox(
+        host=settings.host,
+        port=settings.port,
+        user=settings.user,
+        password=settings.bounces_password.get_secret_value(),
+        folder=settings.folder,
+        tls_context=ssl.create_default_context(),
+    )
 
 
 def _refuse_unready(campaigns: Mapping[str, Campaign]) -> None:

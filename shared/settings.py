@@ -5,10 +5,12 @@ could fall into by accident has a default: not where to store, not how to queue,
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from inspect import isclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +21,7 @@ from pydantic import (
     Json,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -29,6 +32,8 @@ from shared.models.whole_numbers import whole_number
 VERSION = "0.1.0"
 
 _MIN_SECRET_CHARACTERS = 32
+#: What IMAP takes between quotation marks as it is; empty, or after a slash.
+_FOLDER = re.compile(r"(/[ !#-\[\]-~]*)?")
 
 
 def _check_keys(secret: SecretStr) -> SecretStr:
@@ -115,7 +120,10 @@ class SpoolSettings(Settings):
 
 
 class RelaySettings(BaseModel):
-    """One mail relay of RELAYS. `connections`: the most that one instance of deliver opens to it."""
+    """One mail relay of RELAYS. `connections`: the most that one instance of deliver opens to it.
+
+    `envelope_sender`: where its mails come back to (MAIL FROM); None for the sender's address.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -125,6 +133,7 @@ class RelaySettings(BaseModel):
     user: str | None = None
     mails_per_second: float = Field(gt=0, allow_inf_nan=False)
     connections: WholeNumber = Field(ge=1)
+    envelope_sender: str | None = Field(default=None, pattern=r"^[^\s@<>]+@[A-Za-z0-9.-]+$")
     starttls: bool = True
 
     @property
@@ -171,6 +180,61 @@ class SmtpSettings(Settings):
 class OutboxSettings(Settings):
     mail: Literal["outbox"]
     local_folder: Path = Field(description="where the local queue and store are kept")
+
+
+class BouncesSettings(Settings):
+    """The mailbox that deliver reads bounces and complaints from; without it none are read."""
+
+    bounces_url: str = Field(
+        description="the mailbox that mails come back to, as in imaps://bounces@imap.example.org/INBOX; goes with "
+        "BOUNCES_PASSWORD"
+    )
+    bounces_password: SecretStr = Field(description="the password of this mailbox; goes with BOUNCES_URL")
+
+    @field_validator("bounces_url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "imaps":
+            raise ValueError("must begin with imaps://, for the mailbox is read over TLS alone")
+        if parts.password is not None:
+            raise ValueError("must hold no password, which belongs into BOUNCES_PASSWORD")
+        if not (parts.hostname and parts.username and parts.port != 0):
+            raise ValueError("must name a user and a host")
+        if not _FOLDER.fullmatch(unquote(parts.path)) or parts.query or parts.fragment:
+            raise ValueError("may end with the name of a folder, in ASCII and without quotation marks")
+        return url
+
+    @field_validator("bounces_password")
+    @classmethod
+    def _check_password(cls, password: SecretStr) -> SecretStr:
+        if not password.get_secret_value().isascii():
+            raise ValueError("must be ASCII, for IMAP takes no other: set another password")
+        return password
+
+    @property
+    def host(self) -> str:
+        """The server."""
+        return self._parts.hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Its port; 993 unless given (RFC 8314, 3.2)."""
+        return self._parts.port or 993
+
+    @property
+    def user(self) -> str:
+        """The account."""
+        return unquote(self._parts.username or "")
+
+    @property
+    def folder(self) -> str:
+        """The folder in it; INBOX unless given."""
+        return unquote(self._parts.path).removeprefix("/") or "INBOX"
+
+    @property
+    def _parts(self) -> SplitResult:
+        return urlsplit(self.bounces_url)
 
 
 #: Which store, which queue, which mailer: the variable that chooses one has no default.
@@ -243,6 +307,7 @@ class ConfirmSettings(EnqueueingSettings):
 class DeliverSettings(EnqueueingSettings):
     store: StoreSettings
     mail: MailSettings
+    bounces: BouncesSettings | None = None
     spool: SpoolSettings | None = None
     token_keys: Keys = Field(description="keys that sign the links in the mail, oldest first")
     pepper: Secret = Field(description="the secret under which addresses are digested; never changes")

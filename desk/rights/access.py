@@ -101,6 +101,7 @@ def _report(rights: Rights, campaign: str, found: Found, opener: Opener | None) 
         "signature": _signature(signature, opener, file) if signature else None,
         "mails": [{"what": claim.key.split(":")[0], "at": claim.at, "sent": claim.sent} for claim in claims],
         "waiting_since": [waiting.signed_at for waiting in found.mailbox.waiting],
+        "no_mail_before": found.mailbox.suppressed_until,
     }
 
 

@@ -21,6 +21,7 @@ from shared.store.firestore import (
     FirestoreStore,
     domain_path,
     folded_path,
+    funnel_numbers,
     mailbox_path,
     overlay_in,
     overlay_path,
@@ -70,7 +71,8 @@ class FirestoreMaintenance(FirestoreStore):
         return await until_committed(work)
 
     async def _read(self, address: Address) -> list[DocumentSnapshot[Any]]:
-        return await self.database.read(signature_path(address.campaign, address.digest), mailbox_path(address))
+        mailbox_at = mailbox_path(address.campaign, address.mailbox)
+        return await self.database.read(signature_path(address.campaign, address.digest), mailbox_at)
 
     async def overwrite(self) -> None:
         """Nothing to do: what is deleted is Google's to overwrite."""
@@ -93,26 +95,10 @@ class FirestoreMaintenance(FirestoreStore):
         [stored] = await until_committed(lambda: self.database.read(overlay_path(campaign)))
         return Overlay.model_validate_json(overlay_in(stored))
 
-    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
-        path = overlay_path(campaign)
-
-        async def work() -> Overlay:
-            [stored] = await self.database.read(path)
-            changed = change(Overlay.model_validate_json(overlay_in(stored)))
-            content = {"overlay": changed.model_dump_json(exclude_defaults=True)}
-            await self.database.commit(firestore.replace(path, content, stored.update_time))
-            return changed
-
-        return await until_committed(work)
-
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         sums = Counter[FunnelKey]()
         for document in await self._all(campaign, "funnel"):
-            day = document.id.partition(".")[2]
-            for stage, dimensions in (document.to_dict() or {}).items():
-                for dimension, values in dimensions.items():
-                    for key, number in values.items():
-                        sums[FunnelKey(day, stage, dimension, key)] += number
+            sums.update(funnel_numbers(document))
         return sums
 
     async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:

@@ -126,17 +126,6 @@ class Maintenance(Store, Protocol):
             ValidationError: what is stored was written by a newer version, or is no overlay.
         """
 
-    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
-        """Read the overlay, `change` it and write it, so that of two changes at once neither is lost; return it.
-
-        Fields at their default are not written, so that those a newer version has added disturb no older one
-        before they are used. `change` may be called several times, and raises what keeps the change from being
-        made.
-
-        Raises:
-            ValidationError: as `overlay`.
-        """
-
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         """Read all numbers of the funnel."""
 

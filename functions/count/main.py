@@ -89,10 +89,11 @@ async def get_overlay(call: Call) -> Response:
     Raises:
         StoreUnavailable: it was never read; an empty one would lift a pause.
     """
-    snapshot = await snapshots.get(call.campaign.id, deps.now())
+    now = deps.now()
+    snapshot = await snapshots.get(call.campaign.id, now)
     if snapshot.overlay is None:
         raise StoreUnavailable("overlay")
-    return answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
+    return answer_json(snapshot.overlay.published(call.campaign, now), headers=OVERLAY_CACHE)
 
 
 async def _count(call: Call) -> Count:

@@ -26,7 +26,9 @@ from shared import log, runtime
 from shared.campaigns.model import Campaign
 from shared.crypto.tokens import Purpose
 from shared.errors import (
+    ExpiredToken,
     InvalidToken,
+    MailboxUnreadable,
     MailDeferred,
     MailRefused,
     MailRejected,
@@ -36,6 +38,7 @@ from shared.errors import (
     TryAgain,
     Unopenable,
 )
+from shared.mail.bounces import Report, ReportKind
 from shared.models.labels import Label
 from shared.models.messages import (
     DeferredPress,
@@ -49,9 +52,10 @@ from shared.models.messages import (
 from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
 from shared.reference import mail_domains, mail_providers
-from shared.stats import fall
-from shared.stats.funnel import Stage
+from shared.stats import automatic_work, fall
 from shared.store.entities import (
+    BOUNCED_TTL,
+    COMPLAINED_TTL,
     Confirmed,
     Defer,
     GrantMail,
@@ -78,6 +82,9 @@ JITTER = timedelta(minutes=10)
 #: A task that could not be opened, or whose mail was rejected, so often becomes a dead letter: with backoff up to
 #: an hour, after about a day.
 MAX_ATTEMPTS = 30
+
+#: From a mail on that was reported so.
+SUPPRESSED_FOR = {ReportKind.BAD_MAILBOX: BOUNCED_TTL, ReportKind.COMPLAINT: COMPLAINED_TTL}
 
 MailMessage = SubmissionMessage | LinksMessage | ReminderMessage
 
@@ -129,11 +136,22 @@ async def post_snapshot(_call: Call) -> Response:
 
 
 async def post_fold(_call: Call) -> Response:
-    """Fold each campaign's tally, and look whether it has fallen. Called on a schedule."""
+    """Fold each campaign's tally, look whether it has fallen; ask for work or no longer. Called on a schedule."""
     now = deps.now()
-    begun = [campaign.id for campaign in deps.campaigns.values() if campaign.has_opened(now)]
-    await asyncio.gather(*(deps.store.fold_tally(campaign, now) for campaign in begun))
-    await asyncio.gather(*(_read_tally(campaign) for campaign in begun))
+    begun = [campaign for campaign in deps.campaigns.values() if campaign.has_opened(now)]
+    await asyncio.gather(*(deps.store.fold_tally(campaign.id, now) for campaign in begun))
+    await asyncio.gather(*(_read_tally(campaign.id) for campaign in begun))
+    await asyncio.gather(*(automatic_work.update(deps.store, campaign, now) for campaign in begun))
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def post_bounces(_call: Call) -> Response:
+    """Read what has come back to the mailbox of bounces, if there is one. Called on a schedule."""
+    if deps.bounce_mailbox:
+        try:
+            log.event("bounces_read", tasks=await deps.bounce_mailbox.process(_apply_report))
+        except MailboxUnreadable as error:  # has an alert of its own, and disturbs nothing else
+            log.event("bounces_unreadable", "ERROR", stage=error.step, error=error.error)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -195,7 +213,7 @@ async def _admit_submission(message: SubmissionMessage) -> None:
         case Skip.SENT:  # by an attempt that may have failed before it scheduled the reminder
             await _schedule_reminder(message, now)
     is_signed = isinstance(decision, GrantMail) and decision.kind is MailKind.SIGNED
-    if is_signed or decision in {Skip.SENT, Skip.CAPPED}:
+    if is_signed or decision in {Skip.SENT, Skip.CAPPED, Skip.SUPPRESSED}:
         await _schedule_second(message, now)
 
 
@@ -216,9 +234,9 @@ async def _defer(message: SubmissionMessage, decision: Defer, now: datetime) -> 
 async def _mail_submission(granted: GrantMail, message: SubmissionMessage, now: datetime) -> None:
     """Mail the links; after the mail to confirm, schedule the reminder. Count both steps in the funnel."""
     if granted.is_new:
-        deps.funnel.count(message.campaign, Stage.ACCEPTED, granted.submissions[0])
+        deps.funnel.accepted(message.campaign, granted.submissions[0])
     if await _send(granted, message) and granted.kind is MailKind.CONFIRM:
-        deps.funnel.count(message.campaign, Stage.MAILED, granted.submissions[0])
+        deps.funnel.mailed(message.campaign, granted.submissions[0], now)
         await _schedule_reminder(message, now)
 
 
@@ -283,6 +301,25 @@ async def _apply_press(message: DeferredPress) -> None:
         deps.funnel.confirmed(link.campaign, outcome)
 
 
+async def _apply_report(report: Report) -> bool:
+    """Send a mailbox no mail for a time if a report about a mail of ours says so. False: it is about none of ours.
+
+    The time begins with the mail, so that copies of a report suppress no longer than the first.
+    """
+    try:
+        link, mailed_at = deps.tokens.verify_time(Purpose.REPORT, report.token, deps.now())
+    except InvalidToken as error:
+        return isinstance(error, ExpiredToken)
+    is_news = report.kind is ReportKind.REJECTED
+    if report.kind in SUPPRESSED_FOR:
+        until = mailed_at + SUPPRESSED_FOR[report.kind]
+        is_news = await deps.store.suppress(link.campaign, link.digest, until)
+    if is_news:
+        place = {"campaign": link.campaign, "provider": link.mailbox}
+        log.event("mail_bounced", "WARNING", kind=report.kind, status=report.status, **place)
+    return True
+
+
 async def _note_withdrawal(campaign: Campaign, digest: str, at: datetime) -> None:
     """Note that this address has withdrawn, where a restore of the database does not undo it."""
     if deps.removals:
@@ -320,6 +357,8 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
     except MailRefused:
         # The claim counts as used, so that neither this mail nor a reminder is tried again.
         log.event("mail_refused", "WARNING", **failure)
+        until = deps.now() + BOUNCED_TTL
+        await deps.store.suppress(granted.address.campaign, granted.address.mailbox, until)
         is_sent = False
     except MailUnavailable:
         await deps.store.settle(granted, sent=False)
@@ -343,7 +382,7 @@ def _log_decision(message: MailMessage, decision: MailDecision | Literal["campai
         case GrantMail():
             outcome: str = decision.kind
         case Defer():
-            outcome = "deferred"
+            outcome = "suppressed" if decision.is_suppressed else "deferred"
         case _:
             outcome = decision
     log.event("mail_decision", campaign=message.campaign, kind=message.kind, outcome=outcome)
@@ -421,6 +460,7 @@ app = App(
         Route(DeliverPath.SWEEP, {"POST": _require_caller(post_sweep)}),
         Route(DeliverPath.SNAPSHOT, {"POST": _require_caller(post_snapshot)}),
         Route(DeliverPath.FOLD, {"POST": _require_caller(post_fold)}),
+        Route(DeliverPath.BOUNCES, {"POST": _require_caller(post_bounces)}),
     ],
 )
 runtime.finish_startup()

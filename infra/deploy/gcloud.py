@@ -89,7 +89,7 @@ def read_variables(file: Path) -> dict[str, Any]:
     """Return what a tfvars file holds, read by Terraform itself."""
     names = (
         "project project_number domain environment region relays vcpu_quota database "
-        "backup_days public_by_all_users watched_campaign"
+        "backup_days public_by_all_users watched_campaign bounces"
     ).split()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "main.tf").write_text(

@@ -3,7 +3,7 @@
     make secrets ENV=staging                       what is missing
     make secrets ENV=staging ROTATE=token-keys     add a new key beside those in use
     make secrets ENV=staging RETIRE=token-keys     drop the oldest one, once nothing in use needs it
-    make secrets ENV=staging ROTATE=smtp-password-first   replace the password of a relay
+    make secrets ENV=staging ROTATE=smtp-password-first   replace the password of a relay, or bounces-password
 
 The next deployment that passes its try-out destroys the older versions that hold what was retired.
 
@@ -29,6 +29,7 @@ _LISTS = {
     # As long as a task waits at most, and a week.
     "deliver-identities": "after 38 days",
 }
+_BOUNCES = "bounces-password"
 
 
 class Secrets:
@@ -89,7 +90,8 @@ def put_missing(kept: Secrets) -> None:
 def _new_value(name: str) -> str:
     if name == "pepper" or name in _LISTS:
         return _generate(name)
-    password = getpass.getpass(f"{name} (from your mail relay): ")
+    source = "of the mailbox of bounces" if name == _BOUNCES else "from your mail relay"
+    password = getpass.getpass(f"{name} ({source}): ")
     return password or gcloud.stop(f"{name} is empty: nothing was added. Run the same again.")
 
 
@@ -100,15 +102,15 @@ def _generate(name: str) -> str:
 
 
 def rotate(kept: Secrets, name: str) -> None:
-    """Add a key at the end of a list, which is used from the next deployment on; or replace a relay's password."""
+    """Add a key at the end of a list, which is used from the next deployment on; or replace a password."""
     if name in _LISTS:
         kept.put(name, f"{kept.read(name).strip()} {_generate(name)}")
         print(f"{name}: a new key is added. Then: make apply. {_LISTS[name].capitalize()}: RETIRE={name}")
-    elif name.startswith("smtp-password-") and name in kept.declared():
+    elif name.startswith(("smtp-password-", _BOUNCES)) and name in kept.declared():
         kept.put(name, _new_value(name))
         print(f"{name}: replaced. Then: make apply")
     else:
-        gcloud.stop(f"{name} cannot be rotated; these can: {', '.join(_LISTS)}, and smtp-password-RELAY.")
+        gcloud.stop(f"{name} cannot be rotated; these can: {', '.join(_LISTS)}, smtp-password-RELAY, {_BOUNCES}.")
 
 
 def retire(kept: Secrets, name: str) -> None:
@@ -130,7 +132,7 @@ def destroy_retired(environment: gcloud.Environment) -> None:
     """
     kept = Secrets(environment.project)
     used = json.loads(environment.keys.read_text())["secret_versions"]
-    for name in sorted(used.keys() - {"pepper"}):
+    for name in sorted(used.keys() & set(kept.declared()) - {"pepper"}):
         for version in _retired(kept, name, used[name]):
             kept.destroy(name, version)
             print(f"{name}: version {version} held what was retired. It is disabled, and destroyed in 30 days.")

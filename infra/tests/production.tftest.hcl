@@ -91,7 +91,7 @@ run "no_role_is_broader_than_listed" {
     error_message = "sign may do more in the spool than create"
   }
   assert {
-    condition     = toset(keys(google_cloud_tasks_queue_iam_member.enqueuer)) == toset(["sign/signatures", "sign/reminders", "deliver/signatures", "deliver/reminders", "confirm/presses"])
+    condition     = toset(keys(google_cloud_tasks_queue_iam_member.enqueuer)) == toset(["sign/signatures", "sign/without-work", "deliver/signatures", "deliver/without-work", "deliver/reminders", "confirm/presses"])
     error_message = "a function enqueues where it has nothing to enqueue"
   }
 }
@@ -170,8 +170,8 @@ run "mails_go_out_at_the_relays_rate_and_reminders_last" {
   command = plan
 
   assert {
-    condition     = { for name, queue in google_cloud_tasks_queue.this : name => queue.rate_limits[0].max_dispatches_per_second } == { signatures = 96, presses = 500, reminders = 16 }
-    error_message = "60 and 40 mails a second are 96 for signatures, and 4 for reminders, of which every fourth task is mailed"
+    condition     = { for name, queue in google_cloud_tasks_queue.this : name => queue.rate_limits[0].max_dispatches_per_second } == { signatures = 96, presses = 500, reminders = 12, without-work = 1 }
+    error_message = "60 and 40 mails a second are 96 for signatures, 1 for those without work, and 3 for reminders, of which every fourth task is mailed"
   }
 }
 
@@ -183,7 +183,7 @@ run "a_small_relay_mails_reminders_too" {
   }
 
   assert {
-    condition     = { for name, queue in google_cloud_tasks_queue.this : name => queue.rate_limits[0].max_dispatches_per_second } == { signatures = 3.75, presses = 500, reminders = 1 }
+    condition     = { for name, queue in google_cloud_tasks_queue.this : name => queue.rate_limits[0].max_dispatches_per_second } == { signatures = 3.71, presses = 500, reminders = 1, without-work = 0.04 }
     error_message = "reminders go out once a second at least"
   }
 }
@@ -537,7 +537,7 @@ run "a_relay_is_taken_out_by_its_rate_and_keeps_its_password" {
     error_message = "the relay that was taken out still mails, or the other does not"
   }
   assert {
-    condition     = google_cloud_tasks_queue.this["signatures"].rate_limits[0].max_dispatches_per_second == 38.4
+    condition     = abs(google_cloud_tasks_queue.this["signatures"].rate_limits[0].max_dispatches_per_second - 38.4) < 0.001
     error_message = "the queue still counts on the relay that was taken out"
   }
   assert {
@@ -548,6 +548,55 @@ run "a_relay_is_taken_out_by_its_rate_and_keeps_its_password" {
     condition     = [for secret in google_cloudfunctions2_function.this["deliver"].service_config[0].secret_environment_variables : secret.secret if secret.key == "SMTP_PASSWORD_SECOND_BEST"] == ["smtp-password-second-best"]
     error_message = "deliver does not find the password under the relay's name"
   }
+}
+
+run "bounces_are_read_from_the_mailbox_that_is_given" {
+  command = plan
+
+  variables {
+    bounces = { host = "imap.example.org", user = "bounces@example.org", folder = "Un delivered" }
+    relays = {
+      first  = { host = "smtp.first-relay.example", user = "undersign", mails_per_second = 60, envelope_sender = "bounces@example.org" }
+      second = { host = "smtp.second-relay.example", user = "undersign", mails_per_second = 40 }
+    }
+    secret_versions = { deliver-identities = "1", pepper = "1", token-keys = "1", smtp-password-first = "1", smtp-password-second = "1", bounces-password = "3" }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.BOUNCES_URL == "imaps://bounces%40example.org@imap.example.org:993/Un%20delivered"
+    error_message = "deliver does not know the mailbox"
+  }
+  assert {
+    condition     = [for secret in google_cloudfunctions2_function.this["deliver"].service_config[0].secret_environment_variables : "${secret.secret} ${secret.version}" if secret.key == "BOUNCES_PASSWORD"] == ["bounces-password 3"]
+    error_message = "deliver does not hold the mailbox's password"
+  }
+  assert {
+    condition     = google_cloud_scheduler_job.this["bounces"].schedule == "*/10 * * * *"
+    error_message = "nothing calls deliver to read the mailbox"
+  }
+  assert {
+    condition     = [for relay in jsondecode(google_cloudfunctions2_function.this["deliver"].service_config[0].environment_variables.RELAYS) : lookup(relay, "envelope_sender", "none")] == ["bounces@example.org", "none"]
+    error_message = "mails of the first relay do not come back to the mailbox, or those of the second do"
+  }
+}
+
+run "no_mailbox_of_bounces_is_read_unless_one_is_given" {
+  command = plan
+
+  assert {
+    condition     = !contains(keys(google_cloud_scheduler_job.this), "bounces") && !contains(keys(google_secret_manager_secret.this), "bounces-password")
+    error_message = "there is a job or a secret for a mailbox that nobody has given"
+  }
+}
+
+run "a_mailbox_of_bounces_is_no_address" {
+  command = plan
+
+  variables {
+    bounces = { host = "imaps://imap.example.org", user = "bounces" }
+  }
+
+  expect_failures = [var.bounces]
 }
 
 run "a_fourth_relay_that_mails_is_refused" {

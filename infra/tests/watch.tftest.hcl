@@ -41,7 +41,7 @@ run "the_rest_waits_for_the_morning" {
   assert {
     condition = alltrue([for alert in [
       "unexpected", "mail-deferred", "relay-left-out", "mail-refused", "mail-unresolved", "removal-not-noted", "provider-lost", "count-stale", "count-down",
-      "overlay-stale", "schedule-failed", "slow", "certificate",
+      "overlay-stale", "schedule-failed", "slow", "certificate", "bounces-unreadable",
     ] : toset(google_monitoring_alert_policy.this[alert].notification_channels) == toset(["channel-for-the-morning"])])
     error_message = "what loses no signature must wake nobody"
   }
@@ -84,7 +84,7 @@ run "no_label_says_who_somebody_is" {
   assert {
     condition = length(setsubtract(
       flatten([for metric in google_logging_metric.event : [for label in metric.metric_descriptor[0].labels : label.key]]),
-      ["campaign", "stage", "provider", "kind", "outcome", "error", "reply", "relay", "service"],
+      ["campaign", "stage", "provider", "kind", "outcome", "error", "reply", "relay", "service", "status"],
     )) == 0
     error_message = "labels are kept for two years: neither country, partner nor place, and nothing about a person"
   }

@@ -1,4 +1,5 @@
-"""Hazardous: the tokens in the links of the mail. The holder of one may confirm or withdraw a signature.
+"""Hazardous: the tokens in the links of the mail, whose holder may confirm or withdraw a signature, and in its
+header, whose holder may have the mailbox that it went to mailed no more for a time.
 
 Never log one; never put one into the address of a page that other sites learn; never accept one for another
 purpose than it was made for; never accept one whose signature is encoded differently from how we encode it.
@@ -35,15 +36,24 @@ MAX_CHARACTERS = 323
 class Purpose(StrEnum):
     CONFIRM = "confirm"
     WITHDRAW = "withdraw"
+    #: Proves that a report is about a mail of ours.
+    REPORT = "report"
 
 
 #: A confirm link lives as long as what it confirms; a withdraw link as long as a campaign, and its follow-up.
-_TTL = {Purpose.CONFIRM: timedelta(days=30), Purpose.WITHDRAW: timedelta(days=3 * 365)}
+#: Mails come back within a week, complaints soon after the mail was read.
+_TTL = {
+    Purpose.CONFIRM: timedelta(days=30),
+    Purpose.WITHDRAW: timedelta(days=3 * 365),
+    Purpose.REPORT: timedelta(days=30),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """What a token names. `newsletter`: "1", "0" or "" (not asked); empty strings for what is not there.
+
+    `digest`: the address's, and that of the mailbox for a report. `mailbox`: the class of the mail provider.
 
     Country, partner and newsletter are for the confirm page, which repeats them without reading a database. The
     last four are for the funnel (see `links.cohort`), which counts opened links without reading one.
@@ -88,7 +98,11 @@ class Tokens:
         return signer.sign(_encode(fields)).decode() + _END
 
     def verify(self, purpose: Purpose, token: str, now: datetime) -> Link:
-        """Verify a token and return its link.
+        """Verify a token and return its link, see `verify_time`."""
+        return self.verify_time(purpose, token, now)[0]
+
+    def verify_time(self, purpose: Purpose, token: str, now: datetime) -> tuple[Link, datetime]:
+        """Verify a token; return its link, and when it was issued.
 
         Raises:
             InvalidToken: not one of ours, or for another purpose, or changed in any character.
@@ -105,7 +119,7 @@ class Tokens:
             raise InvalidToken from None
         if now - issued_at > _TTL[purpose]:
             raise ExpiredToken(campaign=link.campaign)
-        return link
+        return link, issued_at
 
 
 def _encode(fields: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One message to one address. `language`: BCP 47."""
+    """One message to one address. `language`: BCP 47. `report_token`: by which a report about it is recognised."""
 
     to: str
     sender_name: str
@@ -16,6 +16,7 @@ class Mail:
     text: str
     html: str
     language: str
+    report_token: str
 
 
 class Mailer(Protocol):
@@ -25,7 +26,7 @@ class Mailer(Protocol):
         """Send the mail.
 
         Raises:
-            MailRefused: this recipient is refused for good.
+            MailRefused: there is no such mailbox.
             MailDeferred: it was definitely not sent; try again later.
             MailUnavailable: the same, and no other mail would be sent now.
             MailUnresolved: it may or may not have been sent.

@@ -36,6 +36,7 @@ class Composer:
             to=to,
             confirm=self._confirm_links(granted, locale, now),
             withdraw=self._url(Purpose.WITHDRAW, withdrawal, now),
+            report_token=self.tokens.issue(Purpose.REPORT, links.to_report(granted.address, to), now),
             privacy=f"{self.public_url}/c/{campaign.id}/privacy?lang={locale.language}",
         )
 
@@ -72,6 +73,7 @@ def render(
     confirm: Sequence[MailLink],
     withdraw: str,
     privacy: str,
+    report_token: str,
 ) -> Mail:
     """Render a mail of one kind. `withdraw` and `privacy` (the notice) are absolute URLs."""
     text, html = pages.mail(kind, campaign, locale, confirm=confirm, withdraw=withdraw, privacy=privacy)
@@ -84,4 +86,5 @@ def render(
         text=text,
         html=html,
         language=locale.language,
+        report_token=report_token,
     )

@@ -1,6 +1,7 @@
 """Links in the mail: made from a submission, and read for the funnel when they are opened."""
 
 from shared.crypto.tokens import Link
+from shared.reference import mail_providers
 from shared.stats.funnel import Cohort
 from shared.store.entities import Address, Submission
 
@@ -21,6 +22,14 @@ def to_confirm(address: Address, submission: Submission, language: str) -> Link:
         language=cohort.language,
         mailbox=cohort.mailbox,
     )
+
+
+def to_report(address: Address, email: str) -> Link:
+    """Name the mailbox that a mail goes to, for a report that it came back: as a digest and a class of provider.
+
+    The links of the same mail say as much of their signer.
+    """
+    return Link(address.campaign, address.mailbox, "", mailbox=mail_providers.provider_class(email))
 
 
 def cohort(link: Link) -> Cohort:

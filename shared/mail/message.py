@@ -19,6 +19,9 @@ from shared.mail import Mail
 #: Of any script, and nothing that means something to the parser of a header: no space, no comma, no bracket.
 _ADDRESS = re.compile(r'[^\s\x00-\x1f\x7f-\x9f()<>\[\]@,;:\\"]+@[A-Za-z0-9.-]+')
 _LANGUAGE = re.compile(r"[A-Za-z0-9-]+")
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]+")
+#: Holds the mail's `report_token`, folded. Relays replace the Message-ID, and leave headers alone that begin so.
+REPORT_HEADER = "X-Undersign-Mail"
 _BREAKS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _MAX_CHARACTERS = 78  # RFC 5322, 2.1.1
 _MAX_ENCODED_CHARACTERS = 75  # RFC 2047, 2: of an encoded word; 76 of the line
@@ -30,7 +33,7 @@ def build(mail: Mail, now: datetime) -> bytes:
     No value can inject a header: names and subjects are made one line, and what else a caller passes is checked.
 
     Raises:
-        ValueError: an address or the language is malformed, or a text cannot be encoded.
+        ValueError: an address, the language or the token is malformed, or a text cannot be encoded.
     """
     recipient = _checked(_ADDRESS, ascii_recipient(mail.to))
     sender = _checked(_ADDRESS, mail.sender_address)
@@ -45,6 +48,7 @@ def build(mail: Mail, now: datetime) -> bytes:
         "Auto-Submitted: auto-generated",  # RFC 3834: no out-of-office replies to it
         "X-Auto-Response-Suppress: All",  # the same for Exchange
         f"Content-Language: {_checked(_LANGUAGE, mail.language)}",
+        _report_token(mail.report_token),
         "MIME-Version: 1.0",
         f'Content-Type: multipart/alternative; boundary="{boundary}"',
     ]
@@ -63,6 +67,13 @@ def _checked(pattern: re.Pattern[str], value: str) -> str:
     if not pattern.fullmatch(value):
         raise ValueError("not fit for a header")  # without the value, which would end up in a log
     return value
+
+
+def _report_token(token: str) -> str:
+    width = _MAX_CHARACTERS - len(f"{REPORT_HEADER}: ")
+    return f"{REPORT_HEADER}: " + "\r\n ".join(
+        textwrap.wrap(_checked(_TOKEN, token), width, break_on_hyphens=False)
+    )
 
 
 def _subject(subject: str, *, utf8: bool) -> str:

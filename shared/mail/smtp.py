@@ -1,7 +1,6 @@
 """Mail through one SMTP relay, with STARTTLS (RFC 3207), over connections that are reused."""
 
 import asyncio
-import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +13,7 @@ from shared import log
 from shared.errors import MailDeferred, MailError, MailRefused, MailRejected, MailUnavailable, MailUnresolved
 from shared.mail import Mail
 from shared.mail.message import ascii_recipient
+from shared.mail.status_codes import is_bad_mailbox
 from shared.reference import mail_providers
 
 # Together, for the three relays that there may be at most, less than deliver has for a task (80 seconds).
@@ -27,9 +27,6 @@ _REUSE_SECONDS = 3
 #: relay or a NAT on the way forgets it. Relays close an idle one after 10 seconds at the earliest (Postfix under
 #: stress); in a rush, one is idle for milliseconds.
 _MAX_IDLE_SECONDS = 8.0
-#: RFC 3463, 3.2: the recipient's address is wrong. Any other refusal may be our fault and pass. The code comes
-#: first (RFC 2034); further on, "5.1.9" may be part of our own IP address at a blocklist.
-_BAD_ADDRESS = re.compile(r"5\.1\.\d{1,3}\b")
 _CLOSING = 421  # RFC 5321, 3.8: whatever the command was, the answer concerns the whole connection
 
 
@@ -42,8 +39,9 @@ class _Connection:
 
 
 class SmtpRelay:
-    """One relay. `connections`: the most that are open at once. `tls_context`: None for this machine's own relay.
-    `monotonic`: a clock in seconds that is never set, for how long a connection was idle.
+    """One relay. `connections`: the most that are open at once. `envelope_sender`: where mails come back to (MAIL
+    FROM); None for their sender's address. `tls_context`: None for this machine's own relay. `monotonic`: a clock
+    in seconds that is never set, for how long a connection was idle.
 
     There is no limit to the mails of a connection: a relay that has one closes it or answers MAIL with 421, and
     then another is opened.
@@ -59,11 +57,13 @@ class SmtpRelay:
         password: str | None,
         mails_per_second: float,
         connections: int,
+        envelope_sender: str | None,
         tls_context: ssl.SSLContext | None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.mails_per_second = mails_per_second
+        self._envelope_sender = envelope_sender
         self._monotonic = monotonic
         self._failures = 0
         self._places = [
@@ -158,7 +158,7 @@ class SmtpRelay:
         if utf8 and not smtp.supports_extension("smtputf8"):
             # The address is fine: the mail can be sent once the relay supports it, or when it meets one that does.
             raise self._deferred(aiosmtplib.SMTPNotSupported("SMTPUTF8"), mail)
-        await smtp.mail(mail.sender_address, options=["SMTPUTF8"] if utf8 else [])
+        await smtp.mail(self._envelope_sender or mail.sender_address, options=["SMTPUTF8"] if utf8 else [])
 
     async def _hand_over(self, smtp: aiosmtplib.SMTP, mail: Mail, content: bytes) -> None:
         try:
@@ -174,7 +174,8 @@ class SmtpRelay:
         """Tell what an answer to RCPT or to the content concerns: the connection, the address, or this attempt."""
         if error.code == _CLOSING:
             return self._unavailable(error)
-        if isinstance(error, SMTPRecipientRefused) and error.code >= 500 and _BAD_ADDRESS.match(error.message):
+        # Any other refusal may be our fault, and pass.
+        if isinstance(error, SMTPRecipientRefused) and error.code >= 500 and is_bad_mailbox(error.message):
             return MailRefused(str(error.code))
         return self._deferred(error, mail)
 

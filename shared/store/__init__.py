@@ -38,11 +38,12 @@ Mail is claimed before it is sent, in `campaigns/{campaign}/mailboxes/{mailbox}`
 name+1@ and name+2@ share their caps), in the same commit that admits the submission. A crash between claim and
 mark therefore sends no second mail within the hour, and the task that is retried sends it after. A submission for
 whose mail the caps have no room is not stored: it stays in the queue, and the mailbox notes that it waits, so that
-the newest is mailed first. New addresses of one domain are counted in the same commit, in
+the newest is mailed first. A mailbox that does not exist, or whose owner complains, is suppressed there, too: for
+a time, it has no room for mail. New addresses of one domain are counted in the same commit, in
 `campaigns/{campaign}/domains/{domain}` (`domain_caps.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -74,9 +75,9 @@ class Store(Protocol):
         """Store a submission as pending and claim its mail, in one commit, or say why not.
 
         GrantMail CONFIRM for a new submission, and again for one whose mail was not sent; GrantMail SIGNED where
-        the address is confirmed already; Defer when the mailbox or the mail domain has had its mails, or when this
-        one may be on its way; Skip for a task that is older than a withdrawal or whose mail is out, and for the
-        oldest of more than `MAX_WAITING` that wait.
+        the address is confirmed already; Defer when the mailbox or the mail domain has had its mails, when the
+        mailbox is suppressed, or when this mail may be on its way; Skip for a task that is older than a withdrawal
+        or whose mail is out, and for the oldest of more than `MAX_WAITING` that wait.
         """
 
     async def claim(self, address: Address, key: str, kind: MailKind | None, now: datetime) -> MailDecision:
@@ -88,6 +89,12 @@ class Store(Protocol):
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:
         """Mark a claimed mail as sent, or release the claim because it definitely was not."""
+
+    async def suppress(self, campaign: str, mailbox: str, until: datetime) -> bool:
+        """Send a mailbox no mail before `until`: a submission is deferred until then, any other mail skipped.
+
+        `mailbox`: its digest. False: nothing has changed, for that was known, or the mailbox has been erased.
+        """
 
     async def confirm(
         self,
@@ -129,6 +136,11 @@ class Store(Protocol):
         is full of made-up sources, those are left out.
         """
 
+    async def funnel_of(
+        self, campaign: str, days: Sequence[str], stages: Sequence[str], dimension: str
+    ) -> Mapping[FunnelKey, int]:
+        """Read one dimension of these stages of the funnel, for these days of signing."""
+
     async def overlay(self, campaign: str) -> Overlay:
         """Read what has changed about a campaign since the last deployment; an empty overlay where nothing has.
 
@@ -136,6 +148,18 @@ class Store(Protocol):
 
         Raises:
             ValidationError: what is stored is no overlay.
+        """
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        """Read the overlay, `change` it and write it, so that of two changes at once neither is lost; return it.
+
+        Fields at their default are not written, so that those a newer version has added disturb no older one
+        before they are used. `change` may be called several times, and raises what keeps the change from being
+        made.
+
+        Raises:
+            ValidationError: what is stored was written by a newer version, of which some would be lost, or is no
+                overlay.
         """
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:

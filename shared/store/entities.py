@@ -32,6 +32,13 @@ MAX_WAITING = 40
 HEAD_START = timedelta(hours=1)
 CLAIM_TTL = timedelta(hours=1)
 
+#: How long a mailbox gets no mail after one came back because there is no such mailbox. It ends, because providers
+#: err: in December 2020 Gmail refused two days' mail to real people with 5.1.1
+#: (https://www.magnews.com/google-services-outage-and-false-bounce-ups).
+BOUNCED_TTL = timedelta(days=7)
+#: And after its owner has complained about one.
+COMPLAINED_TTL = timedelta(days=30)
+
 #: Firestore takes 500 increments for one document in one commit (https://firebase.google.com/docs/firestore/quotas).
 MAX_FUNNEL_COUNTS = 400
 #: Longer than a process repeats a write, of which it may not know whether it was done.
@@ -132,11 +139,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """The document of one mailbox: its claims of the last `MAILS_WINDOW`, and what waits, oldest first."""
+    """The document of one mailbox: its claims of the last `MAILS_WINDOW`, and what waits, oldest first.
+
+    `suppressed_until`: no mail before, because one has come back or its owner has complained.
+    """
 
     claims: tuple[Claim, ...] = ()
     expire_at: datetime | None = None
     waiting: tuple[Waiting, ...] = ()
+    suppressed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +198,12 @@ class GrantMail:
 class Defer:
     """Try again at `until`. The submission was not stored.
 
-    `is_domain_burst`: too many others of the mail domain came first.
+    `is_domain_burst`: too many others of the mail domain came first. `is_suppressed`: the mailbox gets no mail.
     """
 
     until: datetime
     is_domain_burst: bool = False
+    is_suppressed: bool = False
 
 
 class Skip(StrEnum):
@@ -205,6 +217,8 @@ class Skip(StrEnum):
     DROPPED = "dropped"
     #: No reminder, for nobody of this mail domain ever confirms.
     UNCONFIRMED_DOMAIN = "unconfirmed_domain"
+    #: The mailbox gets no mail for now, see `Mailbox.suppressed_until`.
+    SUPPRESSED = "suppressed"
 
 
 MailDecision = GrantMail | Defer | Skip

@@ -74,9 +74,9 @@ def signature_path(campaign: str, digest: str) -> str:
     return f"campaigns/{campaign}/signatures/{digest}"
 
 
-def mailbox_path(address: Address) -> str:
+def mailbox_path(campaign: str, digest: str) -> str:
     """Return the path of the document of one mailbox."""
-    return f"campaigns/{address.campaign}/mailboxes/{address.mailbox}"
+    return f"campaigns/{campaign}/mailboxes/{digest}"
 
 
 def domain_path(campaign: str, digest: str) -> str:
@@ -131,7 +131,7 @@ class FirestoreStore:
         return await self._claim_mail(address, partial(transitions.claim, address, key, kind, now), now)
 
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:
-        path = mailbox_path(grant.address)
+        path = mailbox_path(grant.address.campaign, grant.address.mailbox)
         # The mailbox as this process wrote it: a read is needed only if somebody else wrote since.
         mailbox, version = grant.mailbox, grant.version
 
@@ -146,6 +146,26 @@ class FirestoreStore:
                 await self.database.commit(firestore.replace(path, MAILBOX.dump_python(settled), read))
 
         await until_committed(work)
+
+    async def suppress(self, campaign: str, mailbox: str, until: datetime) -> bool:
+        path = mailbox_path(campaign, mailbox)
+        tried: Mailbox | None = None
+
+        async def work() -> bool:
+            nonlocal tried
+            [stored] = await self.database.read(path)
+            known = parsed(stored, MAILBOX)
+            if known is None:
+                return False
+            if known == tried:
+                return True
+            tried = transitions.suppress(known, until)
+            if tried == known:
+                return False
+            await self.database.commit(firestore.replace(path, MAILBOX.dump_python(tried), stored.update_time))
+            return True
+
+        return await until_committed(work)
 
     async def confirm(
         self,
@@ -197,8 +217,7 @@ class FirestoreStore:
         for key, number in counts.items():
             document.setdefault(key.stage, {}).setdefault(key.dimension, {})[key.key] = number
         # One of a few documents: many processes write to the same day.
-        name = f"{random.randrange(_FUNNEL_SHARDS)}.{day}"  # noqa: S311 - no secret
-        path = f"campaigns/{campaign}/funnel/{name}"
+        path = _funnel_path(campaign, random.randrange(_FUNNEL_SHARDS), day)  # noqa: S311 - no secret
         marker = {"expire_at": now + FUNNEL_WRITE_TTL}
         once = firestore.replace(f"campaigns/{campaign}/funnel_writes/{write_id}", marker, None)
         await until_committed(partial(self._add_to_funnel, campaign, once, path, document))
@@ -216,9 +235,31 @@ class FirestoreStore:
             with contextlib.suppress(AlreadyExists, InvalidArgument):  # what is full stays full
                 await self.database.commit(once, firestore.increment(path, document))
 
+    async def funnel_of(
+        self, campaign: str, days: Sequence[str], stages: Sequence[str], dimension: str
+    ) -> Mapping[FunnelKey, int]:
+        paths = [_funnel_path(campaign, shard, day) for day in days for shard in range(_FUNNEL_SHARDS)]
+        fields = [f"{stage}.{dimension}" for stage in stages]
+        sums = Counter[FunnelKey]()
+        for document in await until_committed(lambda: self.database.read(*paths, fields=fields)):
+            sums.update(funnel_numbers(document))
+        return sums
+
     async def overlay(self, campaign: str) -> Overlay:
         [stored] = await until_committed(lambda: self.database.read(overlay_path(campaign)))
         return parse_overlay(Overlay, campaign, overlay_in(stored))
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        path = overlay_path(campaign)
+
+        async def work() -> Overlay:
+            [stored] = await self.database.read(path)
+            changed = change(Overlay.model_validate_json(overlay_in(stored)))
+            content = {"overlay": changed.model_dump_json(exclude_defaults=True)}
+            await self.database.commit(firestore.replace(path, content, stored.update_time))
+            return changed
+
+        return await until_committed(work)
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         document = {"body": body, "reason": reason, "expire_at": now + TOMBSTONE_TTL}
@@ -244,7 +285,8 @@ class FirestoreStore:
         decide: Callable[[Signature | None, Mailbox], transitions.MailTransition],
         now: datetime,
     ) -> MailDecision:
-        signature_at, mailbox_at = signature_path(address.campaign, address.digest), mailbox_path(address)
+        signature_at = signature_path(address.campaign, address.digest)
+        mailbox_at = mailbox_path(address.campaign, address.mailbox)
         domain_at = [domain_path(address.campaign, address.domain)] if address.domain else []
         tried: transitions.MailTransition | None = None
 
@@ -340,6 +382,21 @@ def _summed(documents: Iterable[DocumentSnapshot[Any]]) -> Tally:
     for document in documents:
         sums.update(tally_numbers(document.to_dict() or {}))
     return tally_of(sums)
+
+
+def _funnel_path(campaign: str, shard: int, day: str) -> str:
+    return f"campaigns/{campaign}/funnel/{shard}.{day}"
+
+
+def funnel_numbers(document: DocumentSnapshot[Any]) -> dict[FunnelKey, int]:
+    """Return what a document of the funnel holds; nothing where it does not exist."""
+    day = document.id.partition(".")[2]
+    return {
+        FunnelKey(day, stage, dimension, key): number
+        for stage, dimensions in (document.to_dict() or {}).items()
+        for dimension, values in dimensions.items()
+        for key, number in values.items()
+    }
 
 
 def tally_document(numbers: Delta) -> dict[str, Any]:

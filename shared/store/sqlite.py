@@ -88,9 +88,21 @@ class SqliteStore:
     async def settle(self, grant: GrantMail, *, sent: bool) -> None:
         def work(database: sqlite3.Connection) -> None:
             mailbox = read_mailbox(database, grant.address)
-            _write_mailbox(database, grant.address, transitions.settle(mailbox, grant.key, sent=sent))
+            settled = transitions.settle(mailbox, grant.key, sent=sent)
+            _write_mailbox(database, grant.address.campaign, grant.address.mailbox, settled)
 
         await self.database.transact(work)
+
+    async def suppress(self, campaign: str, mailbox: str, until: datetime) -> bool:
+        def work(database: sqlite3.Connection) -> bool:
+            stored = _read_mailbox(database, campaign, mailbox)
+            changed = transitions.suppress(stored, until) if stored else None
+            if changed is None or changed == stored:
+                return False
+            _write_mailbox(database, campaign, mailbox, changed)
+            return True
+
+        return await self.database.transact(work)
 
     async def confirm(
         self,
@@ -166,9 +178,33 @@ class SqliteStore:
 
         await self.database.transact(work)
 
+    async def funnel_of(
+        self, campaign: str, days: Sequence[str], stages: Sequence[str], dimension: str
+    ) -> Mapping[FunnelKey, int]:
+        select = (
+            "SELECT day, stage, dimension, key, value FROM funnel "
+            "WHERE campaign = ? AND day = ? AND stage = ? AND dimension = ?"
+        )
+
+        def work(database: sqlite3.Connection) -> Mapping[FunnelKey, int]:
+            places = ((campaign, day, stage, dimension) for day in days for stage in stages)
+            return {FunnelKey(*key): value for place in places for *key, value in database.execute(select, place)}
+
+        return await self.database.run(work)
+
     async def overlay(self, campaign: str) -> Overlay:
         stored = await self.database.run(lambda database: read_overlay(database, campaign))
         return parse_overlay(Overlay, campaign, stored)
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        insert = "INSERT OR REPLACE INTO overlays VALUES (?, ?)"
+
+        def work(database: sqlite3.Connection) -> Overlay:
+            changed = change(Overlay.model_validate_json(read_overlay(database, campaign)))
+            database.execute(insert, (campaign, changed.model_dump_json(exclude_defaults=True)))
+            return changed
+
+        return await self.database.transact(work)
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         insert = "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?)"
@@ -193,7 +229,7 @@ class SqliteStore:
             transition = domain_caps.apply(transition, stored, _read_domain(database, address), now)
         write_signature(database, address.campaign, address.digest, stored, transition.signature)
         if transition.mailbox:
-            _write_mailbox(database, address, transition.mailbox)
+            _write_mailbox(database, address.campaign, address.mailbox, transition.mailbox)
         if transition.domain:
             _write_domain(database, address, transition.domain)
         return transition.decision
@@ -233,10 +269,14 @@ def read_signature(database: sqlite3.Connection, campaign: str, digest: str) -> 
 
 def read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
     """Read the claims of one mailbox; an empty one where there are none."""
+    return _read_mailbox(database, address.campaign, address.mailbox) or Mailbox()
+
+
+def _read_mailbox(database: sqlite3.Connection, campaign: str, mailbox: str) -> Mailbox | None:
     row = database.execute(
-        "SELECT document FROM mailboxes WHERE campaign = ? AND mailbox = ?", (address.campaign, address.mailbox)
+        "SELECT document FROM mailboxes WHERE campaign = ? AND mailbox = ?", (campaign, mailbox)
     ).fetchone()
-    return MAILBOX.validate_json(row[0]) if row else Mailbox()
+    return MAILBOX.validate_json(row[0]) if row else None
 
 
 def read_overlay(database: sqlite3.Connection, campaign: str) -> str:
@@ -245,10 +285,10 @@ def read_overlay(database: sqlite3.Connection, campaign: str) -> str:
     return str(row[0]) if row else "{}"
 
 
-def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mailbox) -> None:
+def _write_mailbox(database: sqlite3.Connection, campaign: str, digest: str, mailbox: Mailbox) -> None:
     database.execute(
         "INSERT OR REPLACE INTO mailboxes VALUES (?, ?, ?, ?)",
-        (address.campaign, address.mailbox, MAILBOX.dump_json(mailbox).decode(), _seconds(mailbox.expire_at)),
+        (campaign, digest, MAILBOX.dump_json(mailbox).decode(), _seconds(mailbox.expire_at)),
     )
 
 

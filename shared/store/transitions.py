@@ -133,7 +133,7 @@ def _wait(mailbox: Mailbox, submission: Submission, slot: datetime, now: datetim
     if own not in waiting:
         return MailTransition(Skip.DROPPED)
     changed = replace(mailbox, waiting=waiting) if waiting != mailbox.waiting else None
-    return MailTransition(Defer(slot), mailbox=changed)
+    return MailTransition(Defer(slot, is_suppressed=_is_suppressed(mailbox, now)), mailbox=changed)
 
 
 def claim(
@@ -167,6 +167,8 @@ def _grant_courtesy(
     decision = _decided(mailbox, key, now)
     if decision is Skip.SENT:
         return MailTransition(decision)
+    if _is_suppressed(mailbox, now):
+        return MailTransition(Skip.SUPPRESSED)
     is_exempt = kind is MailKind.SIGNED and _is_first_withdraw_link_of_day(mailbox, now)
     slot = _hourly_slot(mailbox) if is_exempt else _slot(mailbox, _NEVER, now)
     if decision or slot > now:
@@ -223,9 +225,9 @@ def _slot(mailbox: Mailbox, signed_at: datetime, now: datetime) -> datetime:
     """Return from when on the caps have room for the mail of a submission, counting every claim as a mail.
 
     A newer one that waits has a head start. So strangers who have used up the caps cannot keep out somebody who
-    signs after them, however many of theirs wait.
+    signs after them, however many of theirs wait. While the mailbox is suppressed, there is no room.
     """
-    slot = _hourly_slot(mailbox)
+    slot = max(_hourly_slot(mailbox), mailbox.suppressed_until or _NEVER)
     times = [known.at for known in _recent(mailbox, now)]
     if len(times) >= FREE_MAILS:
         slot = max(slot, max(times) + MAIL_INTERVAL)
@@ -236,6 +238,17 @@ def _slot(mailbox: Mailbox, signed_at: datetime, now: datetime) -> datetime:
 def _hourly_slot(mailbox: Mailbox) -> datetime:
     times = sorted(known.at for known in mailbox.claims)
     return times[-MAILS_PER_HOUR] + timedelta(hours=1) if len(times) >= MAILS_PER_HOUR else _NEVER
+
+
+def _is_suppressed(mailbox: Mailbox, now: datetime) -> bool:
+    return mailbox.suppressed_until is not None and mailbox.suppressed_until > now
+
+
+def suppress(mailbox: Mailbox, until: datetime) -> Mailbox:
+    """Send no mail before `until`, see `Store.suppress`. The later of two holds: a repeat changes nothing."""
+    if mailbox.suppressed_until and mailbox.suppressed_until >= until:
+        return mailbox
+    return replace(mailbox, suppressed_until=until, expire_at=max(mailbox.expire_at or until, until))
 
 
 def settle(mailbox: Mailbox, key: str, *, sent: bool) -> Mailbox:

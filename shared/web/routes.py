@@ -22,6 +22,7 @@ class DeliverPath(StrEnum):
     SWEEP = "/v1/tasks/sweep"
     SNAPSHOT = "/v1/tasks/snapshot"
     FOLD = "/v1/tasks/fold"
+    BOUNCES = "/v1/tasks/bounces"
 
 
 class ConfirmPath(StrEnum):

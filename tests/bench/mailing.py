@@ -48,6 +48,7 @@ async def _compare(figures: Figures, port: int, authorities: str) -> None:
         password=PASSWORD,
         mails_per_second=100,
         connections=1,
+        envelope_sender=None,
         tls_context=ssl.create_default_context(cafile=authorities),
     )
     ours = await _cpu_ms(lambda: relay.send(mail, build(mail, datetime.now(UTC))))
@@ -85,6 +86,7 @@ def _mail() -> Mail:
         confirm=[MailLink(f"{PUBLIC_URL}/v1/confirm/{token}", None)],
         withdraw=f"{PUBLIC_URL}/v1/withdraw/{token}",
         privacy=f"{PUBLIC_URL}/c/{CAMPAIGN}/privacy?lang=de",
+        report_token="t" * 200,
     )
 
 

@@ -574,7 +574,7 @@ class TestRelay:
         assert len(deployed.outbox.received()) == 1
 
     async def test_a_refused_address_is_not_tried_again(self, deployed: World) -> None:
-        """5.1.x is permanent, and the address gets no reminder."""
+        """There is no such mailbox, and it gets no reminder."""
         refused = BrokenMailer(MailRefused("550"))
         deployed.functions["deliver"].deps.mailer = refused
         await deployed.sign()
@@ -584,6 +584,29 @@ class TestRelay:
         await deployed.deliver()
 
         assert refused.given == 1
+
+    async def test_a_refused_mailbox_gets_no_mail_for_a_week(
+        self, deployed: World, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Whoever signs with it meanwhile is accepted like all others, and mailed when the week is over."""
+        deliver = deployed.functions["deliver"]
+        deliver.deps.mailer = BrokenMailer(MailRefused("550"))
+        await deployed.sign()
+        await deployed.deliver()
+        deliver.deps.mailer = deployed.outbox
+        deployed.now += DAY
+
+        again = await deployed.sign(email="ann+again@example.org")
+        deployed.now += 6 * DAY - HOUR
+        await deployed.deliver()
+        within_the_week = len(deployed.outbox.received())
+        deployed.now += 2 * HOUR
+        await deployed.deliver()
+
+        assert (again.status_code, within_the_week) == (202, 0)
+        assert [mail.to for mail in deployed.outbox.received()] == ["ann+again@example.org"]
+        decisions = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "mail_decision" in line]
+        assert ("submission", "suppressed") in {(each["kind"], each["outcome"]) for each in decisions}
 
     @pytest.mark.parametrize(
         ("failure", "event"),

@@ -190,7 +190,7 @@ def test_queries_name_existing_functions() -> None:
 
 def test_queries_name_existing_queues() -> None:
     """A queue that does not exist is never late."""
-    named = re.findall(r'queue_id=~?"([a-z|]+)"', "\n".join(queries()))
+    named = re.findall(r'queue_id=~?"([a-z|-]+)"', "\n".join(queries()))
 
     assert named
     assert {name for names in named for name in names.split("|")} <= set(QueueName)

@@ -272,6 +272,60 @@ def test_a_spool_needs_both_a_project_and_a_database(
     assert named(error_of(kind)) == {"SPOOL_PROJECT", "SPOOL_DATABASE"} - {given}
 
 
+@pytest.mark.parametrize("given", ["BOUNCES_URL", "BOUNCES_PASSWORD"])
+def test_a_mailbox_of_bounces_needs_a_password(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise none would be read, and nobody would notice."""
+    put(monkeypatch, {**PRODUCTION, given: "imaps://bounces@imap.example.org"})
+
+    assert named(error_of(DeliverSettings)) == {"BOUNCES_URL", "BOUNCES_PASSWORD"} - {given}
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("imaps://bounces@imap.example.org", ("imap.example.org", 993, "bounces", "INBOX")),
+        ("imaps://bounces@imap.example.org/", ("imap.example.org", 993, "bounces", "INBOX")),
+        ("imaps://b@example.org@imap.example.org:9930/DSN", ("imap.example.org", 9930, "b@example.org", "DSN")),
+        ("imaps://b%40example.org@imap.example.org/A%20b/c", ("imap.example.org", 993, "b@example.org", "A b/c")),
+    ],
+)
+def test_the_mailbox_of_bounces_is_an_address(
+    url: str, place: tuple[str, int, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """User, host, and where they differ from the usual, port and folder."""
+    put(monkeypatch, {**PRODUCTION, "BOUNCES_URL": url, "BOUNCES_PASSWORD": "hunter2"})
+
+    bounces = settings.load(DeliverSettings).bounces
+
+    assert bounces
+    assert (bounces.host, bounces.port, bounces.user, bounces.folder) == place
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("imap://bounces@imap.example.org", "must begin with imaps://"),
+        ("bounces@imap.example.org", "must begin with imaps://"),
+        ("imaps://bounces:hunter2@imap.example.org", "BOUNCES_PASSWORD"),
+        ("imaps://imap.example.org", "user and a host"),
+        ("imaps://bounces@", "user and a host"),
+        ("imaps://bounces@imap.example.org:imaps", "Port"),
+        ("imaps://bounces@imap.example.org/Zur%C3%BCck", "ASCII"),
+        ('imaps://bounces@imap.example.org/a"b', "ASCII"),
+        ("imaps://bounces@imap.example.org/INBOX?x", "folder"),
+    ],
+)
+def test_a_wrong_mailbox_of_bounces_is_refused(url: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what belongs there; the address itself, which may hold a password, is not repeated."""
+    put(monkeypatch, {**PRODUCTION, "BOUNCES_URL": url, "BOUNCES_PASSWORD": "hunter2"})
+
+    error = error_of(DeliverSettings)
+
+    assert named(error) == {"BOUNCES_URL"}
+    assert problem in error
+    assert "hunter2" not in error
+
+
 def test_a_relay_elsewhere_is_spoken_to_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only one on this machine may do without STARTTLS."""
     put(monkeypatch, {**PRODUCTION, "RELAYS": relays({"starttls": False})})
@@ -312,7 +366,7 @@ def test_secrets_are_never_shown(kind: type[Settings], monkeypatch: pytest.Monke
         (EmbedSettings, set()),
         (CountSettings, set()),
         (ConfirmSettings, {"token_keys"}),
-        (DeliverSettings, {"token_keys", "pepper", "deliver_identities", "smtp_password"}),
+        (DeliverSettings, {"token_keys", "pepper", "deliver_identities", "smtp_password", "bounces_password"}),
     ],
 )
 def test_each_function_has_only_its_own_secrets(kind: type[Settings], secrets: set[str]) -> None:

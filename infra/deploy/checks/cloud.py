@@ -164,8 +164,10 @@ def check_secrets(deployment: Deployment) -> Finding:
 
 def expected_secrets(environment: gcloud.Environment) -> set[str]:
     """Return the names of the secrets that infra/secrets.tf declares."""
-    relays = {f"smtp-password-{name}" for name in environment.settings["relays"]}
-    return {"deliver-identities", "pepper", "token-keys"} | relays
+    passwords = {f"smtp-password-{name}" for name in environment.settings["relays"]}
+    if "bounces" in environment.settings:
+        passwords.add("bounces-password")
+    return {"deliver-identities", "pepper", "token-keys"} | passwords
 
 
 def _state(deployment: Deployment, name: str, version: str) -> str | None:

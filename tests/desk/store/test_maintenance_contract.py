@@ -17,7 +17,7 @@ from desk.store.firestore_tasks import FirestoreTasks
 from desk.store.maintenance import PAGE, Difference, Maintenance
 from desk.store.sqlite import SqliteMaintenance
 from desk.store.sqlite_dead_letters import SqliteDeadLetters
-from shared.campaigns.overlay import AdmittedPartner, HandOver, Overlay, Paper
+from shared.campaigns.overlay import AdmittedPartner, HandOver, Overlay, Paper, WorkPeriod
 from shared.databases import sqlite
 from shared.errors import StoreUnavailable
 from shared.queue import TaskList
@@ -418,6 +418,7 @@ class TestOverlay:
             partners={"new": AdmittedPartner(name="Nové", origins=("https://new.example.org",), country="CZ")},
             paper=(Paper(country="DE", number=-3, note="a note", added_at=NOW),),
             hand_overs=(HandOver(to="Commission", signatures=7, sha256="0" * 64, at=NOW),),
+            work=WorkPeriod(since=NOW, until=NOW + timedelta(hours=6)),
             purged=NOW,
         )
 

@@ -29,7 +29,11 @@ LINK = Link(
     mailbox="gmx-webde",
 )
 BARE = Link(campaign="a", digest="b", locale="en")
-LIFETIME = {Purpose.CONFIRM: timedelta(days=30), Purpose.WITHDRAW: timedelta(days=3 * 365)}
+LIFETIME = {
+    Purpose.CONFIRM: timedelta(days=30),
+    Purpose.WITHDRAW: timedelta(days=3 * 365),
+    Purpose.REPORT: timedelta(days=30),
+}
 
 UNRESERVED = string.ascii_letters + string.digits + "-._~"
 tokens = Tokens([OLD, NEW])
@@ -86,9 +90,10 @@ class TestIssued:
 
     def test_is_refused_for_another_purpose(self, purpose: Purpose, link: Link) -> None:
         """A confirm token cannot withdraw, nor the reverse, though one key signs both."""
-        (other,) = set(Purpose) - {purpose}
+        token = tokens.issue(purpose, link, NOW)
 
-        assert_refused(tokens.issue(purpose, link, NOW), other)
+        for other in set(Purpose) - {purpose}:
+            assert_refused(token, other)
 
     def test_is_refused_in_another_spelling_of_the_same_bytes(self, purpose: Purpose, link: Link) -> None:
         """The last base64 character of 32 bytes has two unused bits; only our own value for them is valid."""
@@ -116,6 +121,12 @@ class TestIssued:
         with pytest.raises(ExpiredToken) as expired:
             tokens.verify(purpose, token, end + timedelta(seconds=1))
         assert expired.value.details == {"campaign": link.campaign}
+
+    def test_says_when_it_was_issued(self, purpose: Purpose, link: Link) -> None:
+        """To the second, however long ago that was."""
+        token = tokens.issue(purpose, link, NOW)
+
+        assert tokens.verify_time(purpose, token, NOW + timedelta(days=9)) == (link, NOW)
 
     def test_is_refused_with_the_time_of_another_token(self, purpose: Purpose, link: Link) -> None:
         """The time is signed, too, so that nobody can make a token live longer."""

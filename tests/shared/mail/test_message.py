@@ -37,6 +37,7 @@ HEADERS = {
     "Auto-Submitted",
     "X-Auto-Response-Suppress",
     "Content-Language",
+    "X-Undersign-Mail",
     "MIME-Version",
     "Content-Type",
 }
@@ -48,6 +49,10 @@ def url(purpose: Purpose = Purpose.CONFIRM, submission: str = "0" * 32) -> str:
     day, language, mailbox = "2026-11-22", "abcdefgh", "microsoft"
     link = Link(CAMPAIGN, "d" * 52, "en", submission, "DE", "p" * 40, "1", day, "s" * 40, language, mailbox)
     return f"{PUBLIC_URL}/v1/{purpose}/{TOKENS.issue(purpose, link, NOW)}"
+
+
+def report_token(campaign: str = CAMPAIGN) -> str:
+    return TOKENS.issue(Purpose.REPORT, Link(campaign, "m" * 52, "", mailbox="microsoft"), NOW)
 
 
 def composed(kind: MailKind = MailKind.CONFIRM, links: int = 1, language: str = "en") -> Mail:
@@ -63,6 +68,7 @@ def composed(kind: MailKind = MailKind.CONFIRM, links: int = 1, language: str = 
         confirm=confirm,
         withdraw=url(Purpose.WITHDRAW),
         privacy=PRIVACY,
+        report_token=report_token(),
     )
 
 
@@ -78,6 +84,7 @@ def made(**fields: Any) -> Mail:
             "text": "text",
             "html": "<p>html</p>",
             "language": "en",
+            "report_token": "token",
             **fields,
         }
     )
@@ -128,6 +135,16 @@ class TestHeaders:
 
         assert message["Auto-Submitted"] == "auto-generated"
         assert message["X-Auto-Response-Suppress"] == "All"
+
+    @pytest.mark.parametrize("campaign", ["a", "b" * 40])
+    def test_hold_the_token_of_reports_whole(self, campaign: str) -> None:
+        """Folded, for with a long campaign it is longer than a line; who reads it leaves out the white space."""
+        token = report_token(campaign)
+
+        raw = build(made(report_token=token), NOW)
+
+        assert "".join(message_from_bytes(raw)["X-Undersign-Mail"].split()) == token
+        assert_lines_are_short(raw)
 
     def test_name_each_mail_under_the_senders_domain(self) -> None:
         """Spam filters look at it, and the name of our machine is nobody's business."""

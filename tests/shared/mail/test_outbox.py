@@ -26,6 +26,7 @@ def made(subject: str = "Confirm", text: str = "text", to: str = "ann@example.or
         text=text,
         html=f"<p>{text}</p>",
         language="en",
+        report_token="token",
     )
 
 

@@ -48,6 +48,7 @@ async def mailing(
             password=PASSWORD,
             mails_per_second=rate,
             connections=4,
+            envelope_sender=None,
             tls_context=context,
             monotonic=clock,
         )

@@ -33,6 +33,7 @@ MAIL = Mail(
     text="Press\nhttps://sign.example.org/v1/confirm/token\n",
     html="<p>Press</p>",
     language="en",
+    report_token="token",
 )
 WITHOUT_TLS = {"tls_context": None, "user": None, "password": None}
 
@@ -48,6 +49,7 @@ async def connected(server: Relay, **fields: Any) -> AsyncIterator[SmtpRelay]:
         "password": PASSWORD,
         "mails_per_second": 10,
         "connections": 4,
+        "envelope_sender": None,
         "tls_context": client_tls(),
     }
     adapter = SmtpRelay(**{**usual, **fields})
@@ -108,6 +110,20 @@ class TestDelivers:
         assert ("SMTPUTF8" in envelope.mail_options) == utf8
         assert isinstance(envelope.content, bytes)
         assert f"To: {recipient}\r\n".encode() in envelope.content
+
+    @pytest.mark.parametrize(
+        ("given", "sender"),
+        [(None, "petition@unwatched.example.org"), ("bounces@mail.example.org", "bounces@mail.example.org")],
+    )
+    async def test_from_the_address_that_it_is_to_come_back_to(self, given: str | None, sender: str) -> None:
+        """The envelope's sender gets bounces; the signer sees the sender of the mail itself."""
+        async with relay(server_tls()) as server, connected(server, envelope_sender=given) as adapter:
+            await send(adapter)
+
+        (envelope,) = server.taken
+        assert envelope.mail_from == sender
+        assert isinstance(envelope.content, bytes)
+        assert b"<petition@unwatched.example.org>" in envelope.content
 
     async def test_lines_that_are_a_dot(self) -> None:
         """A dot alone ends a mail in SMTP; one in the text must not."""
@@ -315,9 +331,12 @@ class TestDoesNotSend:
         ({"at_rcpt": "553 5.1.3 bad address syntax"}, MailRefused),
         ({"at_rcpt": "550 5.1.10 recipient has null MX"}, MailRefused),
         ({"at_rcpt": "550 5.7.1 {address}: blocked by policy"}, MailDeferred),
-        ({"at_rcpt": "550 5.2.1 mailbox disabled, 5 of 5.1 GB"}, MailDeferred),
+        ({"at_rcpt": "550 5.2.1 mailbox disabled"}, MailRefused),
+        ({"at_rcpt": "550 5.1.8 sender's domain does not exist"}, MailDeferred),
+        ({"at_rcpt": "550 5.1.0 {address}: rejected"}, MailDeferred),
+        ({"at_rcpt": "550 5.1.11 unknown"}, MailDeferred),
         ({"at_rcpt": "550 no"}, MailDeferred),
-        ({"at_rcpt": "552 5.2.2 mailbox full"}, MailDeferred),
+        ({"at_rcpt": "552 5.2.2 mailbox full, 5 of 5.1.1 GB"}, MailDeferred),
         ({"at_rcpt": "554 5.7.1 client host [192.5.1.9] blocked"}, MailDeferred),
         ({"at_rcpt": "554 5.7.1 client host [19.5.1.9] blocked, see 5.1.1"}, MailDeferred),
         ({"at_rcpt": "451 4.7.1 greylisted, come again"}, MailDeferred),

@@ -81,6 +81,8 @@ class StoreMachine(RuleBasedStateMachine):
         #: By mailbox, when mails may have been sent; and when those with the withdraw link alone.
         self.mailed: dict[str, list[datetime]] = {address.mailbox: [] for address in ADDRESSES}
         self.withdraw_links: dict[str, list[datetime]] = {address.mailbox: [] for address in ADDRESSES}
+        #: By mailbox, until when it gets no mail.
+        self.suppressed_until: dict[str, datetime] = {address.mailbox: START for address in ADDRESSES}
         #: By mailbox, what waits: when it was signed, by its id.
         self.waiting: dict[str, dict[str, datetime]] = {address.mailbox: {} for address in ADDRESSES}
         #: Keys of mails that were certainly sent, and times of claims whose outcome is not known yet.
@@ -109,6 +111,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert decision.key not in self.sent
         assert self.now >= self.claimed.get(decision.key, START) + CLAIM_TTL or decision.key not in self.claimed
         mailbox = decision.address.mailbox
+        assert self.now >= self.suppressed_until[mailbox]
         if decision.kind is MailKind.SIGNED:
             is_first_of_day = not self.number_within(DAY, self.withdraw_links[mailbox])
             assert self.has_room(mailbox, self.now) or is_first_of_day
@@ -128,7 +131,8 @@ class StoreMachine(RuleBasedStateMachine):
         """Return whether at this time the mailbox might have got one more mail besides those of today."""
         times = [time for time in self.mailed[mailbox] if self.now - time < WINDOW]
         in_the_hour = sum(at - time < HOUR for time in times)
-        return in_the_hour < 2 and (len(times) < FREE or at - times[-1] >= DAY)
+        is_capped = in_the_hour >= 2 or (len(times) >= FREE and at - times[-1] < DAY)
+        return not is_capped and at >= self.suppressed_until[mailbox]
 
     def is_under_way(self, submission: Submission) -> bool:
         claimed_at = self.claimed.get(f"confirm:{submission.id}")
@@ -201,7 +205,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert (decision is Skip.STALE) == is_old
         if decision is Skip.SENT:
             assert f"confirm:{submission.id}" in self.sent or address.digest in self.confirmed
-        elif decision is Skip.CAPPED:
+        elif decision in {Skip.CAPPED, Skip.SUPPRESSED}:
             assert address.digest in self.confirmed
         elif isinstance(decision, Defer):
             assert decision.until > self.now
@@ -245,6 +249,14 @@ class StoreMachine(RuleBasedStateMachine):
             assert address.digest not in self.confirmed
         grant = self.take(decision)
         return (grant, self.now) if grant else multiple()
+
+    @rule(address=WHOSE, days=st.sampled_from([7, 30]))
+    def mail_comes_back(self, address: Address, days: int) -> None:
+        """Suppress a mailbox; only what has been mailed can come back."""
+        until = self.now + days * DAY
+        if self.run(self.store.suppress(CAMPAIGN, address.mailbox, until)):
+            assert self.mailed[address.mailbox] or self.waiting[address.mailbox]
+            self.suppressed_until[address.mailbox] = until
 
     @rule(target=links, task=tasks)
     def deliver_and_mail(self, task: tuple[Address, Submission]) -> Any:

@@ -23,6 +23,7 @@ from shared.store.entities import (
     Confirmed,
     Day,
     Defer,
+    FunnelKey,
     GrantMail,
     MailDecision,
     MailKind,
@@ -805,6 +806,104 @@ class TestSettle:
         assert await store.admit(address, signed, NOW + 2 * HOUR) is Skip.SENT
 
 
+class TestSuppress:
+    async def test_a_submission_is_deferred_and_mailed_when_it_ends(self, store: Store, address: Address) -> None:
+        """Who signs again at a mailbox whose mail came back is mailed later, not lost; the newest comes first."""
+        await pending(store, address)
+        until = NOW + 7 * DAY
+        earlier, last = submission(NOW + HOUR), submission(NOW + 2 * HOUR)
+
+        assert await store.suppress(address.campaign, address.mailbox, until)
+
+        deferred = [await store.admit(address, each, each.signed_at) for each in (earlier, last)]
+        assert deferred == [Defer(until, is_suppressed=True)] * 2
+        assert await store.admit(address, earlier, until) == Defer(until + HOUR)
+        assert grant(await store.admit(address, last, until)).submissions == (last,)
+
+    async def test_a_mail_that_is_a_courtesy_is_skipped(self, store: Store, address: Address) -> None:
+        """Neither reminders nor links go out, whoever asks for them."""
+        signed = await pending(store, address)
+        await store.suppress(address.campaign, address.mailbox, NOW + 7 * DAY)
+
+        reminder = await store.claim(address, signed.id, MailKind.REMINDER, NOW + DAY)
+        links = await store.claim(address, "request", None, NOW + DAY)
+
+        assert (reminder, links) == (Skip.SUPPRESSED, Skip.SUPPRESSED)
+
+    async def test_holds_the_withdraw_link_back_as_well(self, store: Store, address: Address) -> None:
+        """A complaint concerns every mail; a confirmed signer who signs again hears nothing either."""
+        await confirmed(store, address)
+        await store.suppress(address.campaign, address.mailbox, NOW + 30 * DAY)
+
+        asked = await store.claim(address, "request", None, NOW + 2 * DAY)
+        signed_again = await store.admit(address, submission(NOW + 2 * DAY), NOW + 2 * DAY)
+        afterwards = await store.claim(address, "again", None, NOW + 30 * DAY)
+
+        assert (asked, signed_again) == (Skip.SUPPRESSED, Skip.SUPPRESSED)
+        assert grant(afterwards).kind is MailKind.SIGNED
+
+    async def test_concerns_every_address_of_the_mailbox(self, store: Store, address: Address) -> None:
+        """A tag (`name+tag@`) leads no mail past it."""
+        await pending(store, address)
+        await store.suppress(address.campaign, address.mailbox, NOW + 7 * DAY)
+        tagged = replace(address, digest=make_address(address.campaign).digest)
+
+        assert await store.admit(tagged, submission(NOW), NOW) == Defer(NOW + 7 * DAY, is_suppressed=True)
+
+    async def test_stops_nobody_from_confirming_or_withdrawing(self, store: Store, address: Address) -> None:
+        """The links of the mails that did arrive work."""
+        signed = await pending(store, address)
+        await store.suppress(address.campaign, address.mailbox, NOW + 7 * DAY)
+
+        confirmation = await store.confirm(address.campaign, address.digest, signed.id, NOW + HOUR)
+        withdrawal = await store.withdraw(address.campaign, address.digest, NOW + 2 * HOUR, deferred=False)
+
+        assert (confirmation, withdrawal) == (Confirmed(signed, NOW + HOUR), Withdrawal.UNCOUNTED)
+
+    async def test_a_repeat_changes_nothing_and_the_later_of_two_holds(
+        self, store: Store, address: Address
+    ) -> None:
+        """However many copies of a report come, and in whatever order."""
+        await pending(store, address)
+        complaint, bounce = NOW + 30 * DAY, NOW + 7 * DAY
+
+        changed = [
+            await store.suppress(address.campaign, address.mailbox, until)
+            for until in (bounce, bounce, complaint, complaint, bounce)
+        ]
+
+        assert changed == [True, False, True, False, False]
+        assert await store.admit(address, submission(NOW), NOW) == Defer(complaint, is_suppressed=True)
+
+    async def test_racing_copies_change_it_once(self, store: Store, address: Address) -> None:
+        """suppress ‖ suppress: twenty processes that read the same report agree."""
+        await pending(store, address)
+        until = NOW + 7 * DAY
+
+        changed = await asyncio.gather(
+            *(store.suppress(address.campaign, address.mailbox, until) for _ in range(20))
+        )
+
+        assert sum(changed) >= 1
+        assert await store.admit(address, submission(NOW), NOW) == Defer(until, is_suppressed=True)
+
+    async def test_is_not_undone_by_the_mark_that_the_mail_was_sent(self, store: Store, address: Address) -> None:
+        """A mail can come back before its sender has marked it as sent."""
+        granted = grant(await store.admit(address, submission(NOW), NOW))
+        await store.suppress(address.campaign, address.mailbox, NOW + 7 * DAY)
+
+        await store.settle(granted, sent=True)
+
+        again = await store.admit(address, submission(NOW), NOW)
+        assert again == Defer(NOW + 7 * DAY, is_suppressed=True)
+
+    async def test_stores_nothing_of_a_mailbox_that_is_not_there(self, store: Store, address: Address) -> None:
+        """What was erased stays erased when its mail comes back afterwards."""
+        assert not await store.suppress(address.campaign, address.mailbox, NOW + 7 * DAY)
+
+        assert isinstance(await store.admit(address, submission(NOW), NOW), GrantMail)
+
+
 async def test_campaigns_are_separate(store: Store, campaign_id: str) -> None:
     """The same digest in another campaign is another signature."""
     first = make_address(campaign_id)
@@ -857,6 +956,27 @@ class TestHistory:
         await store.add_to_history(campaign_id, last)
 
         assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": TotalAt(last.at, 2)})]
+
+
+async def test_one_dimension_of_the_funnel_is_read_by_days_and_stages(store: Store, campaign_id: str) -> None:
+    """All else stays where it is: a day's numbers may be a megabyte."""
+    days = ("2026-11-20", "2026-11-21", "2026-11-22")
+    wanted = {
+        FunnelKey(day, stage, "ten_minutes", "2026-11-22T20:00")
+        for day in days[1:]
+        for stage in ("mailed", "confirmed")
+    }
+    others = {
+        FunnelKey(days[0], "mailed", "ten_minutes", "2026-11-22T20:00"),
+        FunnelKey(days[1], "accepted", "ten_minutes", "2026-11-22T20:00"),
+        FunnelKey(days[1], "mailed", "source", "radio"),
+    }
+    for number, key in enumerate([*wanted, *others, *wanted]):
+        await store.add_to_funnel(campaign_id, {key: 2}, f"{campaign_id}-{number}", NOW)
+
+    found = await store.funnel_of(campaign_id, days[1:], ["mailed", "confirmed"], "ten_minutes")
+
+    assert dict(found) == dict.fromkeys(wanted, 4)
 
 
 class TestDomainCaps:
