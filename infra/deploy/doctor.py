@@ -17,7 +17,7 @@ import dns.exception
 import dns.resolver
 
 from infra.deploy import gcloud
-from infra.deploy.checks import campaign_files, cloud, policies, records, relays
+from infra.deploy.checks import campaign_files, cloud, consents, policies, records, relays
 from infra.deploy.checks.deployment import Deployment
 from infra.deploy.checks.finding import Finding, Status, failed, skipped, warning
 from shared.errors import ConfigurationError
@@ -45,6 +45,7 @@ CHECKS = (
     Check("quota", cloud.check_quota, ("bootstrap",)),
     Check("secrets", cloud.check_secrets, ("bootstrap",)),
     Check("campaigns", campaign_files.check_campaigns),
+    Check("consent texts", consents.check_consents, ("campaigns",)),
     Check("certificate", records.check_certificate, ("bootstrap",)),
     Check("DNS", records.check_records, ("bootstrap",)),
     Check("DNS of the mail", records.check_mail_records),

@@ -5,11 +5,11 @@ import json
 import os
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,66 +24,19 @@ from infra.deploy.releases import Outcome, Release, Releases, before, leads_back
 from shared.crypto.digest import Digester
 from shared.crypto.tokens import Tokens
 from shared.web.routes import FUNCTIONS
+from tests.support import gcloud as stand_in
 from tests.support.deployment import campaign_file
+from tests.support.gcloud import Cloud
 from tests.support.missing import missing
 
 OLD, NEW = {"sign": "sign-1.zip"}, {"sign": "sign-2.zip"}
 NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
 
-#: gcloud for the few things that are done with it, on a folder: gs://bucket/a is <folder>/bucket/a, and version 1
-#: of a secret <folder>/secrets/<name>/1, with "destroyed" in place of its value once it is.
-GCLOUD = """#!{python}
-import pathlib, shutil, sys
-folder = pathlib.Path({folder!r})
-at = lambda address: folder / address.removeprefix("gs://")
-words = [word for word in sys.argv[1:] if not word.startswith("--")]
-match words:
-    case ["storage", "ls", address]:
-        sys.exit(0 if at(address).exists() else 1)
-    case ["storage", "cat", address]:
-        print("".join(each.read_text() for each in at(address).parent.glob(at(address).name)), end="")
-    case ["storage", "cp", source, address]:
-        at(address).parent.mkdir(parents=True, exist_ok=True)
-        if source == "-":
-            at(address).write_text(sys.stdin.read())
-        elif not at(address).exists():
-            shutil.copy(source, at(address))
-    case ["secrets", "list"]:
-        print("\\n".join(each.name for each in at("secrets").iterdir()))
-    case ["secrets", "versions", "add", name]:
-        number = len(list(at(f"secrets/{{name}}").iterdir())) + 1
-        at(f"secrets/{{name}}/{{number}}").write_text(sys.stdin.read())
-    case ["secrets", "versions", "list", name]:
-        found = at(f"secrets/{{name}}").glob("*")
-        print("\\n".join(each.name for each in found if each.read_text() != "destroyed"))
-    case ["secrets", "versions", "access" | "destroy" as what, version]:
-        [name] = [word.removeprefix("--secret=") for word in sys.argv if word.startswith("--secret=")]
-        if version == "latest":
-            version = max((each.name for each in at(f"secrets/{{name}}").iterdir()), key=int)
-        if what == "destroy":
-            at(f"secrets/{{name}}/{{version}}").write_text("destroyed")
-        print(at(f"secrets/{{name}}/{{version}}").read_text())
-    case ["projects", "describe", _]:
-        print("100000000001")
-    case ["services", "enable", *_] | ["storage", "buckets", *_]:
-        pass
-    case ["auth", "application-default", "print-access-token"]:
-        sys.exit(0 if at("credentials").exists() else 1)
-    case ["auth", "application-default", "set-quota-project", project]:
-        at("credentials").write_text(project)
-    case _:
-        sys.exit(f"not expected: {{words}}")
-"""
-
 
 @pytest.fixture
 def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bucket called bundles."""
-    gcloud = tmp_path / "bin" / "gcloud"
-    gcloud.parent.mkdir()
-    gcloud.write_text(GCLOUD.format(python=sys.executable, folder=str(tmp_path)))
-    gcloud.chmod(gcloud.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{gcloud.parent}{os.pathsep}{os.environ['PATH']}")
+    stand_in.install(tmp_path, monkeypatch, Cloud(account="ann@swifts.example"))
     return tmp_path / "bundles"
 
 
@@ -548,12 +501,14 @@ def test_ctrl_c_waits_until_terraform_has_ended(tmp_path: Path) -> None:
     assert (tmp_path / "written").exists()
 
 
+def change(folder: Path, **values: Any) -> None:
+    """Change the cloud."""
+    replace(Cloud.load(folder), **values).save(folder)
+
+
 def secrets_with(folder: Path, versions: Mapping[str, Sequence[str]]) -> secrets.Secrets:
     """Secrets of which each has these versions, oldest first."""
-    for name, values in versions.items():
-        (folder / "secrets" / name).mkdir(parents=True)
-        for number, value in enumerate(values, start=1):
-            (folder / "secrets" / name / str(number)).write_text(value)
+    change(folder, secrets={name: list(values) for name, values in versions.items()})
     return secrets.Secrets("swifts")
 
 
@@ -573,8 +528,8 @@ def test_keys_are_added_and_retired_and_passwords_replaced(
         secrets.rotate(kept, "pepper")
 
     assert old == "old"
-    assert kept.read("token-keys", "3") == f"{new}\n"
-    assert kept.read("smtp-password-first", "2") == "from the relay\n"
+    assert kept.read("token-keys", "3") == new
+    assert kept.read("smtp-password-first", "2") == "from the relay"
     assert kept.enabled("pepper") == ["1"]
 
 
@@ -590,8 +545,8 @@ def test_a_server_that_moves_brings_its_secrets(
 
     secrets.put_missing(kept)
 
-    assert kept.read("pepper", "1") == "the server's\n"
-    assert kept.read("deliver-identities", "1") == "there\n"
+    assert kept.read("pepper", "1") == "the server's"
+    assert kept.read("deliver-identities", "1") == "there"
     assert len(kept.read("token-keys", "1")) > 32
     assert "pepper: added, as in PEPPER of the environment" in capsys.readouterr().out
 
@@ -619,16 +574,21 @@ def test_versions_that_hold_what_was_retired_are_destroyed_once_nothing_runs_wit
 
 
 @pytest.mark.usefixtures("bucket")
-def test_bootstrap_names_the_project_in_the_application_default_credentials(tmp_path: Path) -> None:
+def test_bootstrap_names_the_project_in_the_application_default_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Or several services refuse them; without any, it says how to get them."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    change(tmp_path, projects={"swifts": {"projectNumber": "100000000001"}})
     environment = gcloud.Environment("production", {"project": "swifts", "project_number": "100000000001"})
     with pytest.raises(SystemExit, match="gcloud auth application-default login"):
         bootstrap.bootstrap(environment)
-    (tmp_path / "credentials").touch()
+    change(tmp_path, credentials=True)
 
     bootstrap.bootstrap(environment)
 
-    assert (tmp_path / "credentials").read_text() == "swifts"
+    credentials = tmp_path / ".config" / "gcloud" / "application_default_credentials.json"
+    assert json.loads(credentials.read_text())["quota_project_id"] == "swifts"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ class Cloud:
     vcpu: int = VCPU
     gib: int = GIB
     policies: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    #: By name: each version's value; None for one that is disabled.
+    #: By name: each version's value; None for one that is disabled or destroyed.
     secrets: dict[str, list[str | None]] = field(default_factory=dict)
     certificates: list[dict[str, Any]] = field(default_factory=list)
     #: Of databases: each backup's name, and the database's.
@@ -166,7 +166,7 @@ class Gcloud:
                 self._at(address).parent.mkdir(parents=True, exist_ok=True)
                 if source == "-":
                     self._at(address).write_text(sys.stdin.read())
-                else:
+                elif "no-clobber" not in self.flags or not self._at(address).exists():
                     shutil.copy(source, self._at(address))
                 return ""
             case ["rm", address]:
@@ -222,7 +222,7 @@ class Gcloud:
         versions = self.cloud.secrets.get(name, [])
         match words:
             case ["list"]:
-                return "".join(f"{declared}\n" for declared in _declared())
+                return "".join(f"{name}\n" for name in sorted({*_declared(), *self.cloud.secrets}))
             case ["versions", "list", _]:
                 return "".join(f"{number}\n" for number, value in enumerate(versions, 1) if value is not None)
             case ["versions", "add", _]:
@@ -232,6 +232,11 @@ class Gcloud:
                 if not versions or versions[-1] is None:
                     raise Refused(f"Secret {name} has no enabled version.")
                 return versions[-1]
+            case ["versions", "access", number]:
+                return versions[int(number) - 1]
+            case ["versions", "destroy", number]:
+                versions[int(number) - 1] = None
+                return ""
             case ["versions", "describe", number]:
                 if int(number) > len(versions):
                     raise Refused(f"Secret Version {name}/{number} not found.")
