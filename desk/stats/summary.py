@@ -74,7 +74,7 @@ async def gather(
         tally = await maintenance.tally(campaign)
         snapshot = counter.Snapshot(tally, await maintenance.overlay(campaign), now)
         numbers = await maintenance.funnel(campaign)
-        points = await maintenance.history(campaign, date.min)
+        line = Line(await maintenance.history(campaign, date.min), now)
     since, until = days
     within = {
         key: number
@@ -86,13 +86,13 @@ async def gather(
         since=since,
         until=until,
         as_of=now,
-        count=counter.public(known, snapshot),
+        count=counter.public(known, snapshot, line.hours),
         held=tally.held,
         funnel=Row(key="all", **_summed(within, Dimension.ALL, "stage")),
         median_minutes_to_confirm=median_minutes(_summed(within, Dimension.MINUTES, "key")),
         by={kind: _rows(within, kind) for kind in Breakdown},
     )
-    return found, known, Line(points, now)
+    return found, known, line
 
 
 def duration(minutes: int) -> str:

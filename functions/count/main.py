@@ -10,11 +10,12 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared import log, runtime
+from shared import runtime
 from shared.errors import StoreUnavailable
 from shared.models.responses import Count, History
 from shared.stats import count as counter
 from shared.stats import history
+from shared.stats.count import Snapshot
 from shared.stats.history import Line
 from shared.web import badge, pages
 from shared.web.app import App, Route
@@ -48,10 +49,9 @@ async def get_count(call: Call) -> Response:
 
 async def get_badge(call: Call) -> Response:
     """Show the count as a picture."""
-    count = await _count(call)
     locale = call.locale(cacheable=True)
-    picture = badge.svg(count, call.campaign.text(locale.language).title, locale)
-    return _cacheable(call, counter.etag(count, locale.language), picture, "image/svg+xml", NUMBER_CACHE)
+    picture = badge.svg(await _count(call), call.campaign.text(locale.language).title, locale)
+    return _cacheable(call, counter.etag(picture), picture, "image/svg+xml", NUMBER_CACHE)
 
 
 async def get_history(call: Call) -> Response:
@@ -76,7 +76,7 @@ async def get_hours_csv(call: Call) -> Response:
 
 async def get_progress(call: Call) -> Response:
     """Show the page for journalists; with `embed=1` for a frame in any page."""
-    count, line = await asyncio.gather(_count(call), _line_or_none(call))
+    count, line = await _count_and_line(call)
     framed = call.request.query_params.get("embed") == "1"
     return pages.progress(
         call.campaign, call.locale(), count, line, PAGE_CACHE, public_url=deps.public_url, framed=framed
@@ -89,27 +89,33 @@ async def get_overlay(call: Call) -> Response:
     Raises:
         StoreUnavailable: it was never read; an empty one would lift a pause.
     """
-    snapshot = await snapshots.get(call.campaign.id, deps.now())
+    snapshot = await _snapshot(call)
     if snapshot.overlay is None:
         raise StoreUnavailable("overlay")
     return answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
 
 
 async def _count(call: Call) -> Count:
-    return counter.public(call.campaign, await snapshots.get(call.campaign.id, deps.now()))
+    return (await _count_and_line(call))[0]
+
+
+async def _count_and_line(call: Call) -> tuple[Count, Line]:
+    """Return the count and the history; both are cached, and read at the same time.
+
+    While there is no history, an empty one: the count is worth showing alone.
+    """
+    now = deps.now()
+    snapshot, _ = await asyncio.gather(_snapshot(call), lines.wait(call.campaign.id, now))
+    line = lines.peek(call.campaign.id, now) or Line([], now)
+    return counter.public(call.campaign, snapshot, line.hours), line
+
+
+async def _snapshot(call: Call) -> Snapshot:
+    return await snapshots.get(call.campaign.id, deps.now())
 
 
 async def _line(call: Call) -> Line:
     return await lines.get(call.campaign.id, deps.now())
-
-
-async def _line_or_none(call: Call) -> Line:
-    """Return the history; an empty one while it is unavailable, because the count is worth showing alone."""
-    try:
-        return await _line(call)
-    except StoreUnavailable as error:
-        log.exception("history_unavailable", error.__cause__ or error, campaign=call.campaign.id)
-        return Line([], deps.now())
 
 
 def _json(call: Call, numbers: Count | History, cache_control: str) -> Response:

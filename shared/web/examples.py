@@ -1,6 +1,6 @@
 """Bodies of requests and answers as the OpenAPI document shows them; each is an instance of its model."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from shared.campaigns.overlay import AdmittedPartner, PublishedOverlay
 from shared.models.requests import LinksRequest, SignRequest
@@ -8,12 +8,14 @@ from shared.models.responses import (
     CheckInbox,
     Count,
     CountryThreshold,
+    Forecast,
     Form,
     FormPartner,
     FormSender,
     FormSharing,
     History,
     HistoryPoint,
+    Rate,
     Thresholds,
 )
 
@@ -41,12 +43,15 @@ COUNT = Count(
     goal=1_000_000,
     next_goal=10_000,
     as_of=_AS_OF,
+    rate=Rate(last_hour=41, last_24_hours=802),
+    last_confirmed_at=datetime(2026, 11, 22, 17, 59, tzinfo=UTC),
+    forecast=Forecast(next_goal=date(2026, 12, 3)),
     by_country=_BY_COUNTRY,
     thresholds=Thresholds(
         basis="Petition signatures by the country each signer declared.",
         needed=7,
         met=0,
-        by_country={"DE": CountryThreshold(needed=69_120, met=False)},
+        by_country={"DE": CountryThreshold(needed=69_120, met=False, share=0.0131)},
     ),
 )
 HISTORY_DAYS = History(

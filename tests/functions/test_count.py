@@ -34,7 +34,7 @@ async def test_the_count_has_the_fields_of_the_contract(deployed: World) -> None
     assert count["by_country"] == {"DE": 10, "other": 10}
     assert count["as_of"] == NOW.isoformat().replace("+00:00", "Z")
     assert (count["thresholds"]["needed"], count["thresholds"]["met"]) == (7, 0)
-    assert count["thresholds"]["by_country"]["DE"] == {"needed": 67680, "met": False}
+    assert count["thresholds"]["by_country"]["DE"] == {"needed": 67680, "met": False, "share": 0.0001}
     assert len(count["thresholds"]["by_country"]) == 27
 
 
