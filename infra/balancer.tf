@@ -16,6 +16,7 @@ locals {
     ]
     count = [
       "/v1/campaigns/{campaign=*}/count",
+      "/v1/campaigns/{campaign=*}/count.csv",
       "/v1/campaigns/{campaign=*}/count.svg",
       "/v1/campaigns/{campaign=*}/overlay",
       "/v1/campaigns/{campaign=*}/history",

@@ -14,7 +14,7 @@ from shared import runtime
 from shared.errors import StoreUnavailable
 from shared.models.responses import Count, History
 from shared.stats import count as counter
-from shared.stats import history
+from shared.stats import count_csv, history
 from shared.stats.count import Snapshot
 from shared.stats.history import Line
 from shared.web import badge, pages
@@ -45,6 +45,13 @@ OVERLAY_CACHE = {"Cache-Control": "public, max-age=5, stale-while-revalidate=5"}
 async def get_count(call: Call) -> Response:
     """Show the count as JSON."""
     return _json(call, await _count(call), NUMBER_CACHE)
+
+
+async def get_count_csv(call: Call) -> Response:
+    """List the count by country as a table, with the names of the countries in one language."""
+    locale = call.locale(cacheable=True)
+    table = count_csv.as_csv(await _count(call), locale)
+    return _csv(call, counter.etag(table), table, "countries", NUMBER_CACHE)
 
 
 async def get_badge(call: Call) -> Response:
@@ -124,8 +131,12 @@ def _json(call: Call, numbers: Count | History, cache_control: str) -> Response:
 
 
 def _history_csv(call: Call, content: History, step: str, cache_control: str) -> Response:
-    response = _cacheable(call, counter.etag(content, "csv"), history.as_csv(content), "text/csv", cache_control)
-    response.headers["Content-Disposition"] = f'attachment; filename="{content.campaign}-{step}.csv"'
+    return _csv(call, counter.etag(content, "csv"), history.as_csv(content), step, cache_control)
+
+
+def _csv(call: Call, tag: str, table: str, name: str, cache_control: str) -> Response:
+    response = _cacheable(call, tag, table, "text/csv", cache_control)
+    response.headers["Content-Disposition"] = f'attachment; filename="{call.campaign.id}-{name}.csv"'
     return response
 
 
@@ -143,6 +154,7 @@ app = App(
     deps,
     [
         Route(CountPath.COUNT, {"GET": get_count}, cors="any"),
+        Route(CountPath.COUNT_CSV, {"GET": get_count_csv}, cors="any"),
         Route(CountPath.HISTORY, {"GET": get_history}, cors="any"),
         Route(CountPath.HISTORY_CSV, {"GET": get_history_csv}, cors="any"),
         Route(CountPath.HOURS, {"GET": get_hours}, cors="any"),

@@ -27,6 +27,7 @@ FRAMES = (EmbedPath.PETITION, CountPath.PROGRESS)
 DATA = (
     EmbedPath.FORM,
     CountPath.COUNT,
+    CountPath.COUNT_CSV,
     CountPath.BADGE,
     CountPath.OVERLAY,
     CountPath.HISTORY,

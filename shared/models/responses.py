@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.reference.licenses import DataLicense
+
 
 class _Response(BaseModel):
     # Serializers are built on first use: no function uses all, and building one takes as long as a request.
@@ -71,6 +73,9 @@ class Count(_Response):
     """The public counter."""
 
     campaign: str
+    data_license: DataLicense = Field(
+        description="The licence of all the numbers, as an SPDX identifier. CC-BY-4.0 asks to name the petition."
+    )
     total: int
     held: int = Field(
         description="Confirmed signatures that are in no other number, because the organisers still check whether "

@@ -48,6 +48,7 @@ def public(campaign: Campaign, snapshot: "Snapshot", hours: Sequence[Hour]) -> C
     rate = _rate(points, campaign)
     return Count(
         campaign=campaign.id,
+        data_license=campaign.data_license,
         total=tally.total,
         held=tally.held // MIN_SHOWN * MIN_SHOWN,
         goal=campaign.goal,

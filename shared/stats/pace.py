@@ -1,8 +1,8 @@
 """How fast a total grows, and when it reaches a goal at that pace: from the hourly history and the total of now.
 
 What counts is the change of the total. Withdrawals lower it, and held signatures raise it when the organisers
-release them. Where the total fell by more than withdrawals explain, or was lowered on purpose, what was before says
-nothing about what comes after: the numbers begin again there.
+release them. Where the total fell by more than withdrawals explain, or was lowered on purpose, what was before
+says nothing about what comes after: the numbers begin again there.
 """
 
 from bisect import bisect_left

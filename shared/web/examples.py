@@ -38,6 +38,7 @@ CHECK_INBOX = CheckInbox()
 
 COUNT = Count(
     campaign=_CAMPAIGN,
+    data_license="CC0-1.0",
     total=1564,
     held=0,
     goal=1_000_000,

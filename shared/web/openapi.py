@@ -8,10 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared import locales
 from shared.campaigns.overlay import PublishedOverlay
 from shared.models.requests import LinksRequest, SignRequest
 from shared.models.responses import CheckInbox, Count, Form, Health, History, Pressed, Problem
+from shared.reference import licenses
 from shared.settings import VERSION
+from shared.stats import count_csv
 from shared.stats.history import HOURS_KEPT_DAYS, as_csv
 from shared.web import examples, routes
 from shared.web.routes import ConfirmPath, CountPath, EmbedPath, SignPath
@@ -20,8 +23,9 @@ SIGNING, NUMBERS, WIDGET, PAGES, OPERATIONS = "Signing", "Numbers", "Widget", "P
 _TAGS = {
     SIGNING: "Sign, confirm, withdraw.",
     NUMBERS: "The public counter and its history. Any page may read them: every ten seconds, without headers or "
-    "parameters of its own; an answer is kept for five. The numbers are in the public domain: CC0 1.0, "
-    "https://creativecommons.org/publicdomain/zero/1.0/.",
+    "parameters of its own; an answer is kept for five. Their licence is the `data_license` of the count: CC0-1.0 "
+    f"(the public domain, {licenses.URLS['CC0-1.0']}) or CC-BY-4.0 (name the petition, "
+    f"{licenses.URLS['CC-BY-4.0']}).",
     WIDGET: "The form and the counter in a partner's page.",
     PAGES: "What people see, in the campaign's languages.",
     OPERATIONS: "Health, and what the functions ask each other.",
@@ -168,6 +172,7 @@ def _numbers() -> dict[str, Any]:
             description="By country, with the next goal and the thresholds of an initiative. Cacheable for five "
             "seconds; `ETag` and `If-None-Match` spare the body while nothing has changed.",
         ),
+        CountPath.COUNT_CSV: _count_csv(),
         CountPath.BADGE: _badge(),
         CountPath.HISTORY: _history("days", days, examples.HISTORY_DAYS),
         CountPath.HISTORY_CSV: _history_csv("days", days, examples.HISTORY_DAYS),
@@ -176,11 +181,21 @@ def _numbers() -> dict[str, Any]:
     }
 
 
+def _count_csv() -> dict[str, Any]:
+    content = {"text/csv": {"schema": _TEXT, "example": count_csv.as_csv(examples.COUNT, locales.load("en"))}}
+    table = _answer("A row for each country; its number is empty where it is folded into `other`.", content)
+    summary = "List the count by country as a table (RFC 4180), with the countries' names in one language."
+    return _in_language(_number("count_csv", summary, table))
+
+
 def _badge() -> dict[str, Any]:
     picture = _answer("The total, with a bar towards the next goal.", {"image/svg+xml": {"schema": _TEXT}})
-    badge = _number("badge", "Draw the count as a picture, 200 x 48 pixels.", picture)
-    badge["get"]["responses"]["302"] = _answer("To the same in a language that there is.")
-    return {**badge, "parameters": [_CAMPAIGN, _LANG]}
+    return _in_language(_number("badge", "Draw the count as a picture, 200 x 48 pixels.", picture))
+
+
+def _in_language(path: dict[str, Any]) -> dict[str, Any]:
+    path["get"]["responses"]["302"] = _answer("To the same in a language that there is.")
+    return {**path, "parameters": [*path["parameters"], _LANG]}
 
 
 def _number(operation: str, summary: str, answer: dict[str, Any], **more: str) -> dict[str, Any]:

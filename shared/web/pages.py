@@ -23,7 +23,7 @@ from shared.campaigns import markdown
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Count
-from shared.reference import countries, mail_providers
+from shared.reference import countries, licenses, mail_providers
 from shared.web import sharing
 from shared.web.call import NO_STORE, hosted_page
 
@@ -204,6 +204,8 @@ def progress(
         countries=numbers.country_rows(count, locale),
         min_shown=MIN_SHOWN,
         hours_days=HOURS_KEPT_DAYS,
+        license_name=licenses.NAMES[campaign.data_license],
+        license_url=licenses.URLS[campaign.data_license],
     )
 
 

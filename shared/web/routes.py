@@ -35,6 +35,7 @@ class CountPath(StrEnum):
     """Every number that is public."""
 
     COUNT = "/v1/campaigns/{campaign}/count"
+    COUNT_CSV = "/v1/campaigns/{campaign}/count.csv"
     BADGE = "/v1/campaigns/{campaign}/count.svg"
     HISTORY = "/v1/campaigns/{campaign}/history"
     HISTORY_CSV = "/v1/campaigns/{campaign}/history.csv"

@@ -1,5 +1,7 @@
 """count: numbers that anybody may read and a CDN may cache."""
 
+import csv
+import io
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -36,6 +38,45 @@ async def test_the_count_has_the_fields_of_the_contract(deployed: World) -> None
     assert (count["thresholds"]["needed"], count["thresholds"]["met"]) == (7, 0)
     assert count["thresholds"]["by_country"]["DE"] == {"needed": 67680, "met": False, "share": 0.0001}
     assert len(count["thresholds"]["by_country"]) == 27
+
+
+async def test_the_count_by_country_is_a_table_with_names(deployed: World) -> None:
+    """Ordered by the names in the language asked for; a country under ten is folded, though it has a threshold."""
+    await confirm_many(deployed, {"DE": 11, "BR": 10, "FR": 9})
+    await deployed.count()
+
+    response = await deployed.client.get(f"{COUNT}.csv?lang=de")
+
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert response.headers["content-disposition"] == f'attachment; filename="{CAMPAIGN}-countries.csv"'
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    shown = {row["country"]: row for row in rows}
+    assert shown["BR"] == {"country": "BR", "name": "Brasilien", "signatures": "10", "needed": "", "share": ""}
+    assert list(shown["DE"].values()) == ["DE", "Deutschland", "11", "67680", "0.0001"]
+    assert list(shown["FR"].values()) == ["FR", "Frankreich", "", "55695", ""]
+    assert list(shown["other"].values()) == ["other", "Alle anderen Länder", "9", "", ""]
+    assert [row["name"] for row in rows[:3]] == ["Belgien", "Brasilien", "Bulgarien"]
+    assert len(rows) == 27 + 1 + 1
+
+
+async def test_the_table_is_sent_again_only_when_its_numbers_have_changed(deployed: World) -> None:
+    """As the count is; in another language it is another table."""
+    german = await deployed.client.get(f"{COUNT}.csv?lang=de")
+    known = {"If-None-Match": german.headers["etag"]}
+    deployed.now = NOW.replace(hour=21)
+
+    same, english = [await deployed.client.get(f"{COUNT}.csv?lang={it}", headers=known) for it in ("de", "en")]
+
+    assert (same.status_code, english.status_code) == (304, 200)
+
+
+async def test_the_licence_of_the_numbers_is_named_with_them(deployed: World) -> None:
+    """In the count for programs, and on the page for people."""
+    count = await deployed.count()
+    page = (await deployed.client.get(f"/c/{CAMPAIGN}/progress?lang=en")).text
+
+    assert count["data_license"] == "CC0-1.0"
+    assert '<a rel="license" href="https://creativecommons.org/publicdomain/zero/1.0/">CC0 1.0</a>' in page
 
 
 async def test_any_page_may_read_the_count_and_a_cdn_may_cache_it(deployed: World) -> None:

@@ -175,7 +175,7 @@ async def test_all_requests_with_one_key_get_the_same_bytes(
 #: pages for an hour, the count for ten minutes, a history for the step from one of its points to the next.
 AGES = {
     **dict.fromkeys(ADDRESSES, (15, 3600)),
-    **dict.fromkeys((CountPath.COUNT, CountPath.BADGE), (5, 600)),
+    **dict.fromkeys((CountPath.COUNT, CountPath.COUNT_CSV, CountPath.BADGE), (5, 600)),
     CountPath.OVERLAY: (5, 5),
     **dict.fromkeys((CountPath.HISTORY, CountPath.HISTORY_CSV), (60, 86400)),
     **dict.fromkeys((CountPath.HOURS, CountPath.HOURS_CSV), (60, 3600)),

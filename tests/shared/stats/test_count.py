@@ -116,6 +116,13 @@ class TestPublic:
 
         assert (public.held, public.total, public.by_country) == (shown, 12, {"DE": 12})
 
+    def test_names_the_licence_that_the_campaign_has_chosen(self) -> None:
+        """Without a choice, the numbers are in the public domain."""
+        public = public_count(campaign().model_copy(update={"data_license": "CC-BY-4.0"}), snapshot(tally()))
+
+        assert public.data_license == "CC-BY-4.0"
+        assert Campaign.model_fields["data_license"].default == "CC0-1.0"
+
     def test_does_not_show_partners(self) -> None:
         """How many signatures a partner brought is for that partner to publish."""
         public = public_count(campaign(), snapshot(Tally(12, {"DE": 12}, {"digital-rights": 12}), NOW))
