@@ -7,14 +7,15 @@ import asyncio
 from http import HTTPStatus
 
 import functions_framework.aio
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import runtime
 from shared.errors import StoreUnavailable
 from shared.models.responses import Count, History
+from shared.stats import aliases, count_csv, history
 from shared.stats import count as counter
-from shared.stats import count_csv, history
 from shared.stats.count import Snapshot
 from shared.stats.history import Line
 from shared.web import badge, pages
@@ -52,6 +53,28 @@ async def get_count_csv(call: Call) -> Response:
     locale = call.locale(cacheable=True)
     table = count_csv.as_csv(await _count(call), locale)
     return _csv(call, counter.etag(table), table, "countries", NUMBER_CACHE)
+
+
+async def get_eci_progression(call: Call) -> Response:
+    """Show total and goal in the Commission's shape."""
+    return _alias(call, aliases.progression(await _count(call)))
+
+
+async def get_eci_map(call: Call) -> Response:
+    """Show the countries in the Commission's shape."""
+    return _alias(call, aliases.distribution_map(await _count(call)))
+
+
+async def get_uk_petition(call: Call) -> Response:
+    """Show the petition in UK Parliament's shape."""
+    locale = call.locale(cacheable=True)
+    url = deps.public_url + CountPath.UK_PETITION.format(campaign=call.campaign.id)
+    return _alias(call, aliases.petition(await _count(call), call.campaign, locale, url))
+
+
+async def get_uk_count(call: Call) -> Response:
+    """Show the total in UK Parliament's shape."""
+    return _alias(call, aliases.petition_count(await _count(call)))
 
 
 async def get_badge(call: Call) -> Response:
@@ -130,6 +153,11 @@ def _json(call: Call, numbers: Count | History, cache_control: str) -> Response:
     return _cacheable(call, counter.etag(numbers), content, "application/json", cache_control)
 
 
+def _alias(call: Call, content: BaseModel) -> Response:
+    """Answer with another program's shape, whose readers expect its empty fields as well."""
+    return _cacheable(call, counter.etag(content), content.model_dump_json(), "application/json", NUMBER_CACHE)
+
+
 def _history_csv(call: Call, content: History, step: str, cache_control: str) -> Response:
     return _csv(call, counter.etag(content, "csv"), history.as_csv(content), step, cache_control)
 
@@ -155,6 +183,10 @@ app = App(
     [
         Route(CountPath.COUNT, {"GET": get_count}, cors="any"),
         Route(CountPath.COUNT_CSV, {"GET": get_count_csv}, cors="any"),
+        Route(CountPath.ECI_PROGRESSION, {"GET": get_eci_progression}, cors="any"),
+        Route(CountPath.ECI_MAP, {"GET": get_eci_map}, cors="any"),
+        Route(CountPath.UK_PETITION, {"GET": get_uk_petition}, cors="any"),
+        Route(CountPath.UK_COUNT, {"GET": get_uk_count}, cors="any"),
         Route(CountPath.HISTORY, {"GET": get_history}, cors="any"),
         Route(CountPath.HISTORY_CSV, {"GET": get_history_csv}, cors="any"),
         Route(CountPath.HOURS, {"GET": get_hours}, cors="any"),

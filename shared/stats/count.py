@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -92,12 +93,16 @@ def _paper(by_country: Mapping[str, int]) -> PaperCount:
     return PaperCount(total=total, by_country=fold(by_country, total))
 
 
+#: Where answers say when their numbers were read: the count and the history, and the shapes in `aliases`.
+_AS_OF: Any = {"as_of": True, "last_update": True, "data": {"attributes": {"updated_at": True}}}
+
+
 def etag(content: BaseModel | str, variant: str = "") -> str:
-    """Hash numbers, or a text made of them, to a weak entity tag (RFC 9110, 8.8.3): `as_of` alone changes nothing.
+    """Hash numbers, or a text made of them, to a weak entity tag (RFC 9110, 8.8.3); their time changes nothing.
 
     `variant`: tells apart several representations of the same numbers.
     """
-    text = content if isinstance(content, str) else content.model_dump_json(exclude={"as_of"})
+    text = content if isinstance(content, str) else content.model_dump_json(exclude=_AS_OF)
     return f'W/"{hashlib.sha256((text + variant).encode()).hexdigest()[:22]}"'
 
 

@@ -18,6 +18,13 @@ from shared.models.responses import (
     Rate,
     Thresholds,
 )
+from shared.stats.aliases import (
+    Petition,
+    PetitionAttributes,
+    PetitionData,
+    PetitionLinks,
+    SignaturesByCountry,
+)
 
 _CAMPAIGN = "reclaim-your-face"
 _PAGE = f"https://petition.example.org/c/{_CAMPAIGN}"
@@ -53,6 +60,24 @@ COUNT = Count(
         needed=7,
         met=0,
         by_country={"DE": CountryThreshold(needed=69_120, met=False, share=0.0131)},
+    ),
+)
+UK_PETITION = Petition(
+    links=PetitionLinks(self=f"https://petition.example.org/v1/campaigns/{_CAMPAIGN}/uk.json"),
+    data=PetitionData(
+        id=_CAMPAIGN,
+        attributes=PetitionAttributes(
+            action="Ban biometric mass surveillance",
+            background="Nobody should be recognised, tracked and judged in public by machines.",
+            additional_details="The petition itself, its paragraphs separated by empty lines.",
+            state="open",
+            signature_count=COUNT.total,
+            created_at=datetime(2026, 11, 1, tzinfo=UTC),
+            updated_at=_AS_OF,
+            opened_at=datetime(2026, 11, 1, tzinfo=UTC),
+            creator_name="Example Campaign",
+            signatures_by_country=[SignaturesByCountry(name="Germany", code="DE", signature_count=912)],
+        ),
     ),
 )
 HISTORY_DAYS = History(

@@ -14,7 +14,7 @@ from shared.models.requests import LinksRequest, SignRequest
 from shared.models.responses import CheckInbox, Count, Form, Health, History, Pressed, Problem
 from shared.reference import licenses
 from shared.settings import VERSION
-from shared.stats import count_csv
+from shared.stats import aliases, count_csv
 from shared.stats.history import HOURS_KEPT_DAYS, as_csv
 from shared.web import examples, routes
 from shared.web.routes import ConfirmPath, CountPath, EmbedPath, SignPath
@@ -32,7 +32,8 @@ _TAGS = {
 }
 
 _REQUESTS = (SignRequest, LinksRequest)
-_RESPONSES = (CheckInbox, Pressed, Count, History, Form, Health, Problem, PublishedOverlay)
+_ALIASES = (aliases.Progression, aliases.DistributionMap, aliases.PetitionCount, aliases.Petition)
+_RESPONSES = (*_ALIASES, CheckInbox, Pressed, Count, History, Form, Health, Problem, PublishedOverlay)
 _REFERENCE = "#/components/schemas/{model}"
 _TEXT = {"type": "string"}
 _HTML = {"text/html": {"schema": _TEXT}}
@@ -174,6 +175,7 @@ def _numbers() -> dict[str, Any]:
         ),
         CountPath.COUNT_CSV: _count_csv(),
         CountPath.BADGE: _badge(),
+        **_aliases(),
         CountPath.HISTORY: _history("days", days, examples.HISTORY_DAYS),
         CountPath.HISTORY_CSV: _history_csv("days", days, examples.HISTORY_DAYS),
         CountPath.HOURS: _history("hours", hours, examples.HISTORY_HOURS),
@@ -186,6 +188,32 @@ def _count_csv() -> dict[str, Any]:
     table = _answer("A row for each country; its number is empty where it is folded into `other`.", content)
     summary = "List the count by country as a table (RFC 4180), with the countries' names in one language."
     return _in_language(_number("count_csv", summary, table))
+
+
+def _aliases() -> dict[str, Any]:
+    """Describe the count in other programs' shapes; docs/api.md says what they lack."""
+    commission, parliament = "as the Commission's system for initiatives", "as UK Parliament's petitions"
+    petition = _number(
+        "uk_petition", f"Describe the petition {parliament} do.", _json("Texts and numbers.", examples.UK_PETITION)
+    )
+    return {
+        CountPath.ECI_PROGRESSION: _number(
+            "eci_progression",
+            f"Show total and goal {commission} does.",
+            _json("As `report/progression`.", aliases.progression(examples.COUNT)),
+        ),
+        CountPath.ECI_MAP: _number(
+            "eci_map",
+            f"Show the countries {commission} does.",
+            _json("As `report/map`; 0 for a country under 10.", aliases.distribution_map(examples.COUNT)),
+        ),
+        CountPath.UK_PETITION: _in_language(petition),
+        CountPath.UK_COUNT: _number(
+            "uk_count",
+            f"Show the total {parliament} do.",
+            _json("As `count.json`.", aliases.petition_count(examples.COUNT)),
+        ),
+    }
 
 
 def _badge() -> dict[str, Any]:

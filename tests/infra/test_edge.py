@@ -176,6 +176,8 @@ async def test_all_requests_with_one_key_get_the_same_bytes(
 AGES = {
     **dict.fromkeys(ADDRESSES, (15, 3600)),
     **dict.fromkeys((CountPath.COUNT, CountPath.COUNT_CSV, CountPath.BADGE), (5, 600)),
+    **dict.fromkeys((CountPath.ECI_PROGRESSION, CountPath.ECI_MAP), (5, 600)),
+    **dict.fromkeys((CountPath.UK_PETITION, CountPath.UK_COUNT), (5, 600)),
     CountPath.OVERLAY: (5, 5),
     **dict.fromkeys((CountPath.HISTORY, CountPath.HISTORY_CSV), (60, 86400)),
     **dict.fromkeys((CountPath.HOURS, CountPath.HOURS_CSV), (60, 3600)),
