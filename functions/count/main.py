@@ -14,11 +14,11 @@ from starlette.responses import Response
 from shared import runtime
 from shared.errors import StoreUnavailable
 from shared.models.responses import Count, History
-from shared.stats import aliases, count_csv, history
+from shared.stats import aliases, count_csv, history, milestones
 from shared.stats import count as counter
 from shared.stats.count import Snapshot
 from shared.stats.history import Line
-from shared.web import badge, pages
+from shared.web import badge, feed, pages
 from shared.web.app import App, Route
 from shared.web.call import Call, answer_json
 from shared.web.routes import CountPath
@@ -80,7 +80,10 @@ async def get_uk_count(call: Call) -> Response:
 async def get_badge(call: Call) -> Response:
     """Show the count as a picture."""
     locale = call.locale(cacheable=True)
-    picture = badge.svg(await _count(call), call.campaign.text(locale.language).title, locale)
+    query = call.request.query_params
+    theme, is_compact = query.get("theme", "dark"), query.get("size") == "compact"
+    title = call.campaign.text(locale.language).title
+    picture = badge.svg(await _count(call), title, locale, theme=theme, is_compact=is_compact)
     return _cacheable(call, counter.etag(picture), picture, "image/svg+xml", NUMBER_CACHE)
 
 
@@ -104,6 +107,16 @@ async def get_hours_csv(call: Call) -> Response:
     return _history_csv(call, history.by_hour(call.campaign.id, await _line(call)), "hours", HOURS_CACHE)
 
 
+async def get_milestones(call: Call) -> Response:
+    """List the goals that were reached, and when, as a feed."""
+    locale = call.locale(cacheable=True)
+    paths = [path.format(campaign=call.campaign.id) for path in (CountPath.MILESTONES, CountPath.PROGRESS)]
+    url, page = (f"{deps.public_url}{path}?lang={locale.language}" for path in paths)
+    reached = milestones.reached(await _line(call), call.campaign.goal_steps)
+    content = feed.atom(call.campaign, locale, reached, url=url, page=page)
+    return _cacheable(call, counter.etag(content), content, "application/atom+xml", HOURS_CACHE)
+
+
 async def get_progress(call: Call) -> Response:
     """Show the page for journalists; with `embed=1` for a frame in any page."""
     count, line = await _count_and_line(call)
@@ -111,6 +124,13 @@ async def get_progress(call: Call) -> Response:
     return pages.progress(
         call.campaign, call.locale(), count, line, PAGE_CACHE, public_url=deps.public_url, framed=framed
     )
+
+
+async def get_stream(call: Call) -> Response:
+    """Show the number for a live stream; the widget's script keeps it up to date."""
+    query = call.request.query_params
+    theme, size = query.get("theme", "dark"), query.get("size", "")
+    return pages.stream(call.campaign, call.locale(), await _count(call), PAGE_CACHE, theme=theme, size=size)
 
 
 async def get_overlay(call: Call) -> Response:
@@ -191,7 +211,9 @@ app = App(
         Route(CountPath.HISTORY_CSV, {"GET": get_history_csv}, cors="any"),
         Route(CountPath.HOURS, {"GET": get_hours}, cors="any"),
         Route(CountPath.HOURS_CSV, {"GET": get_hours_csv}, cors="any"),
+        Route(CountPath.MILESTONES, {"GET": get_milestones}, cors="any"),
         Route(CountPath.PROGRESS, {"GET": get_progress}, is_page=True, in_language=True),
+        Route(CountPath.STREAM, {"GET": get_stream}, is_page=True, in_language=True),
         Route(CountPath.OVERLAY, {"GET": get_overlay}, cors="any"),
         Route(CountPath.BADGE, {"GET": get_badge}, cors="any"),
     ],

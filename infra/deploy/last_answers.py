@@ -21,7 +21,7 @@ from shared.web.routes import CountPath, EmbedPath
 from shared.web.widget_versions import Scripts
 
 #: Of each campaign, in each language.
-PAGES = (EmbedPath.PETITION, EmbedPath.PRIVACY, EmbedPath.SNIPPETS, CountPath.PROGRESS)
+PAGES = (EmbedPath.PETITION, EmbedPath.PRIVACY, EmbedPath.SNIPPETS, CountPath.PROGRESS, CountPath.STREAM)
 #: Pages that can be had for a frame, too.
 FRAMES = (EmbedPath.PETITION, CountPath.PROGRESS)
 DATA = (
@@ -38,6 +38,7 @@ DATA = (
     CountPath.HISTORY_CSV,
     CountPath.HOURS,
     CountPath.HOURS_CSV,
+    CountPath.MILESTONES,
 )
 #: Only where the campaign has one.
 PICTURE = EmbedPath.SHARE_IMAGE

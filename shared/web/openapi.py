@@ -36,7 +36,7 @@ _ALIASES = (aliases.Progression, aliases.DistributionMap, aliases.PetitionCount,
 _RESPONSES = (*_ALIASES, CheckInbox, Pressed, Count, History, Form, Health, Problem, PublishedOverlay)
 _REFERENCE = "#/components/schemas/{model}"
 _TEXT = {"type": "string"}
-_HTML = {"text/html": {"schema": _TEXT}}
+_HTML = {"text/html": {"schema": _TEXT, "example": "<!doctype html><html lang=en><title>…</title>…</html>"}}
 
 
 def _in_path(name: str, description: str, pattern: str, **more: str) -> dict[str, Any]:
@@ -57,6 +57,11 @@ _SOURCE = _in_query("source", "Where the signer comes from, such as `mastodon`; 
 _EMBED = _in_query(
     "embed", "1: for another page than ours: a page without what surrounds it, the form with its countries."
 )
+
+_THEME = _in_query("theme", "`dark` or `light`: of what it is shown on.")
+_THEME["schema"] = {**_TEXT, "enum": ["dark", "light"], "default": "dark"}
+_SIZE = _in_query("size", "`compact`: without the bar towards the next goal.")
+_SIZE["schema"] = {**_TEXT, "enum": ["compact"]}
 
 _PROBLEMS = {
     400: "Not UTF-8, not JSON, or nested too deeply.",
@@ -176,6 +181,7 @@ def _numbers() -> dict[str, Any]:
         CountPath.COUNT_CSV: _count_csv(),
         CountPath.BADGE: _badge(),
         **_aliases(),
+        CountPath.MILESTONES: _milestones(),
         CountPath.HISTORY: _history("days", days, examples.HISTORY_DAYS),
         CountPath.HISTORY_CSV: _history_csv("days", days, examples.HISTORY_DAYS),
         CountPath.HOURS: _history("hours", hours, examples.HISTORY_HOURS),
@@ -217,8 +223,18 @@ def _aliases() -> dict[str, Any]:
 
 
 def _badge() -> dict[str, Any]:
-    picture = _answer("The total, with a bar towards the next goal.", {"image/svg+xml": {"schema": _TEXT}})
-    return _in_language(_number("badge", "Draw the count as a picture, 200 x 48 pixels.", picture))
+    picture = _answer(
+        "The total, with a bar towards the next goal.",
+        {"image/svg+xml": {"schema": _TEXT, "example": examples.BADGE}},
+    )
+    badge = _in_language(_number("badge", "Draw the count as a picture, 200 x 48 pixels, or 24 high.", picture))
+    return {**badge, "parameters": [*badge["parameters"], _THEME, _SIZE]}
+
+
+def _milestones() -> dict[str, Any]:
+    content = {"application/atom+xml": {"schema": _TEXT, "example": examples.MILESTONES}}
+    summary = "List the goals that were reached, as a feed (Atom, RFC 4287)."
+    return _in_language(_number("milestones", summary, _answer("A feed, the newest first.", content)))
 
 
 def _in_language(path: dict[str, Any]) -> dict[str, Any]:
@@ -255,7 +271,7 @@ def _widget() -> dict[str, Any]:
         parameters=[_EMBED],
     )
     summary = "Load the widget: at its moving address, or at one that never changes."
-    module = _answer("An ES module.", {"text/javascript": {"schema": _TEXT}})
+    module = _answer("An ES module.", {"text/javascript": {"schema": _TEXT, "example": examples.SCRIPT}})
     return {
         EmbedPath.FORM: {"parameters": [_CAMPAIGN, _LANG], "get": form},
         EmbedPath.SCRIPT: {
@@ -284,6 +300,7 @@ def _pages() -> dict[str, Any]:
         EmbedPath.PRIVACY: _page("privacy", "Show the privacy notice."),
         EmbedPath.SNIPPETS: _page("snippets", "Show what a partner pastes into a page.", _PARTNER),
         CountPath.PROGRESS: _page("progress", "Show the numbers, for journalists.", _EMBED),
+        CountPath.STREAM: _page("stream", "Show the number for a live stream, up to date.", _THEME, _SIZE),
         EmbedPath.SHARE_IMAGE: _at_campaign(_share_image()),
     }
 

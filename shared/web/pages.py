@@ -209,6 +209,27 @@ def progress(
     )
 
 
+def stream(
+    campaign: Campaign, locale: Locale, count: Count, headers: Mapping[str, str], *, theme: str, size: str
+) -> HTMLResponse:
+    """Render the number alone, to be laid over the picture of a live stream. `theme`: dark or light, as that is.
+
+    `size`: "compact", without the bar towards the next goal, or "".
+    """
+    return _page(
+        "stream.html",
+        campaign,
+        locale,
+        headers=headers,
+        scripted=True,
+        frame_ancestors="*",
+        stylesheet="stream.css",
+        count=count,
+        theme=theme,
+        size=size,
+    )
+
+
 def privacy(campaign: Campaign, locale: Locale, headers: Mapping[str, str]) -> HTMLResponse:
     """Render the privacy notice (GDPR, Article 13)."""
     return _page("privacy.html", campaign, locale, headers=headers, scripted=True)
@@ -354,10 +375,11 @@ def _page(
     headers: Mapping[str, str] = NO_STORE,
     scripted: bool = False,
     frame_ancestors: str = "'none'",
+    stylesheet: str = "style.css",
     **values: object,
 ) -> HTMLResponse:
     """`scripted`: whether the widget's script adds to the page. `frame_ancestors`: whose pages may frame it."""
-    style = _style()
+    style = _style(stylesheet)
     html = _render(
         template,
         campaign,
@@ -391,8 +413,8 @@ def _security_headers(style: str, frame_ancestors: str, *, scripted: bool) -> di
 
 
 @cache
-def _style() -> Markup:
-    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+def _style(stylesheet: str) -> Markup:
+    style = (FOLDER / stylesheet).read_text(encoding="utf-8")
     return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", style))  # noqa: S704 - our own file
 
 
