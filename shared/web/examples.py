@@ -83,7 +83,8 @@ UK_PETITION = Petition(
 BADGE = '<svg xmlns="http://www.w3.org/2000/svg" width="200" height="48" role="img">…<text>1,564</text>…</svg>'
 MILESTONES = (
     '<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en"><id>…</id>…'
-    f"<entry><id>{_PAGE}/progress?lang=en#1000</id><title>1,000 people have signed</title><updated>2026-11-22T07:00:00Z</updated>…</entry></feed>"
+    f"<entry><id>{_PAGE}/progress?lang=en#1000</id><title>1,000 people have signed</title>"
+    "<updated>2026-11-22T07:00:00Z</updated>…</entry></feed>"
 )
 SCRIPT = "const ORIGIN = new URL(import.meta.url).origin; …"
 HISTORY_DAYS = History(
