@@ -241,6 +241,15 @@ locals {
       EOT
       for   = "0s"
     }
+    removal-not-noted = {
+      to      = "mail"
+      summary = "Signatures were withdrawn without a note of it: a restore of an older database would bring them back."
+      # One is a person who would be counted against their will.
+      query = <<-EOT
+        sum(increase(logging_googleapis_com:user_removal_not_noted{monitored_resource="cloud_run_revision"}[30m])) > 0
+      EOT
+      for   = "0s"
+    }
     provider-lost = {
       to      = "mail"
       summary = "People with one mail provider confirm half as often as the others: our mail does not reach their inbox."

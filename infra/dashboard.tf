@@ -13,6 +13,7 @@ locals {
           lines = {
             accepted  = "60 * sum(rate(logging_googleapis_com:user_accepted{${local.run}}[5m]))"
             confirmed = "60 * sum(rate(logging_googleapis_com:user_confirmed{${local.run}}[5m]))"
+            held      = "60 * sum(rate(logging_googleapis_com:user_held{${local.run}}[5m]))"
             withdrawn = "60 * sum(rate(logging_googleapis_com:user_withdrawn{${local.run}}[5m]))"
           }
         },

@@ -70,9 +70,8 @@ locals {
         # (https://cloud.google.com/load-balancing/docs/https#x-forwarded-for_header).
         TRUSTED_PROXIES = "2"
       })
-      secrets = {}
-      # Into the reminders' what came without the work that its campaign asks for.
-      enqueues = ["signatures", "reminders"]
+      secrets  = {}
+      enqueues = ["signatures", "without-work"]
       store    = null
       spool    = "create"
     }
@@ -89,7 +88,7 @@ locals {
         TOKEN_KEYS         = "token-keys"
       })
       # What a mail cap defers and what it sweeps from the spool, and the reminders.
-      enqueues = ["signatures", "reminders"]
+      enqueues = ["signatures", "without-work", "reminders"]
       store    = "write"
       spool    = "write"
     }
@@ -205,6 +204,7 @@ resource "time_sleep" "grants" {
   triggers = {
     database = local.database
     secrets  = join(" ", sort(keys(local.readings)))
+    queues   = join(" ", sort(keys(local.enqueuings)))
   }
 
   depends_on = [

@@ -21,6 +21,12 @@ locals {
       labels = ["campaign"]
       why    = "Signatures that were confirmed, those among them that wait in the queue for the database"
     }
+    held = {
+      # Those that wait in the queue for the database are taken for confirmed ones: only deliver finds them held.
+      filter = "jsonPayload.event=\"confirm\" AND jsonPayload.outcome=\"held\""
+      labels = ["campaign"]
+      why    = "Signatures that were confirmed and are held, because they may be a bot's"
+    }
     withdrawn = {
       filter = "jsonPayload.event=\"withdraw\" AND jsonPayload.outcome=(\"uncounted\" OR \"cancelled\" OR \"later\")"
       labels = ["campaign", "outcome"]
@@ -85,6 +91,11 @@ locals {
       filter = "jsonPayload.event=\"spooled\""
       labels = ["error"]
       why    = "Tasks that went into the spool, because Cloud Tasks did not take them"
+    }
+    removal_not_noted = {
+      filter = "jsonPayload.event=\"removal_not_noted\""
+      labels = ["error"]
+      why    = "Withdrawals that are in force, but that a restore of the database would undo"
     }
     platform_checks_nobody = {
       filter = "jsonPayload.event=\"platform_checks_nobody\""

@@ -1,17 +1,20 @@
 # A queue for each purpose, so that none delays another: what waits longest is mail, for the relays take only so much.
 locals {
-  # What all relays take. Reminders get little of it, and never delay a fresh signature; the rest is the signatures'.
-  # Each signature has a reminder's task, and about every fourth of them is mailed: the others have confirmed by then.
-  mails_per_second     = sum([for relay in values(var.relays) : relay.mails_per_second])
-  reminders_per_second = max(1, local.mails_per_second * local.sizes.queues.reminders_percent / 100 * local.sizes.queues.tasks_per_reminder)
-  fresh_per_second     = local.mails_per_second - local.reminders_per_second / local.sizes.queues.tasks_per_reminder
+  # What all relays take. Reminders, and signatures without the work that their campaign asks for, get little of it and
+  # never delay a fresh signature, nor each other; the rest is the signatures'. Each signature has a reminder's task, and
+  # about every fourth of them is mailed: the others have confirmed by then.
+  mails_per_second        = sum([for relay in values(var.relays) : relay.mails_per_second])
+  reminders_per_second    = max(1, local.mails_per_second * local.sizes.queues.reminders_percent / 100 * local.sizes.queues.tasks_per_reminder)
+  without_work_per_second = local.mails_per_second * local.sizes.queues.without_work_percent / 100
+  fresh_per_second        = local.mails_per_second - local.reminders_per_second / local.sizes.queues.tasks_per_reminder - local.without_work_per_second
 
   # Cloud Tasks dispatches 500 tasks a second at most from a queue (https://cloud.google.com/tasks/docs/quotas). Presses
   # mail nothing and go as fast as that.
   dispatches_per_second = {
-    signatures = min(local.sizes.queues.max_dispatches_per_second, local.fresh_per_second)
-    presses    = local.sizes.queues.max_dispatches_per_second
-    reminders  = local.reminders_per_second
+    signatures   = min(local.sizes.queues.max_dispatches_per_second, local.fresh_per_second)
+    presses      = local.sizes.queues.max_dispatches_per_second
+    reminders    = local.reminders_per_second
+    without-work = local.without_work_per_second
   }
 
   # Tasks under way at once are the rate, times how long deliver takes for one. The times in sizes.json are longer than
@@ -64,12 +67,17 @@ resource "google_service_account" "queue" {
   display_name = "As whom the queues call deliver"
 }
 
-resource "google_cloud_tasks_queue_iam_member" "enqueuer" {
-  for_each = merge([
+# Which function may enqueue what.
+locals {
+  enqueuings = merge([
     for name, function in local.functions : {
       for queue in function.enqueues : "${name}/${queue}" => { function = name, queue = queue }
     }
   ]...)
+}
+
+resource "google_cloud_tasks_queue_iam_member" "enqueuer" {
+  for_each = local.enqueuings
 
   name     = google_cloud_tasks_queue.this[each.value.queue].name
   location = var.region

@@ -76,4 +76,7 @@ def state(campaign: Campaign, overlay: Overlay, now: datetime) -> str:
         return "not yet open"
     if not campaign.is_open(now):
         return "closed"
-    return "[yellow]paused[/]" if overlay.paused else "[green]open[/]"
+    if overlay.paused:
+        return "[yellow]paused[/]"
+    work = overlay.work_at(campaign, now)
+    return f"[green]open[/], [yellow]work since {work.since:%d %b %H:%M} UTC[/]" if work else "[green]open[/]"

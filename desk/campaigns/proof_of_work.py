@@ -14,16 +14,24 @@ from desk.workspace import CampaignId, change_overlay
 class Mode(StrEnum):
     ON = "on"
     OFF = "off"
+    #: While confirmations fall far behind mails.
+    AUTOMATIC = "automatic"
     #: As the campaign file says.
     FILE = "file"
 
 
 def proof_of_work(
-    campaign: CampaignId, mode: Annotated[Mode, typer.Argument(help="file: as the campaign file says.")]
+    campaign: CampaignId,
+    mode: Annotated[
+        Mode,
+        typer.Argument(
+            help="automatic: while confirmations fall far behind mails; file: as the campaign file says."
+        ),
+    ],
 ) -> None:
     """Have browsers work for about a second for each signature, a price for programs that send thousands.
 
-    What comes without, from browsers that run no scripts, is accepted, mailed after all others, and labelled.
+    What comes without, from browsers that run no scripts, is accepted, mailed later than others, and labelled.
     """
     set_to = None if mode is Mode.FILE else mode.value
     change = {"proof_of_work": set_to}

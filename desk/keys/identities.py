@@ -18,6 +18,10 @@ from desk.errors import CommandError
 
 MIN_PASSPHRASE_CHARACTERS = 12
 _MAX_FILE_BYTES = 1_000_000
+#: pyrage refuses what would take this machine more than about 16 seconds, as it concludes from one measurement of
+#: a few milliseconds: https://github.com/str4d/rage/blob/main/age/src/scrypt.rs. While other programs run, a
+#: machine then looks many times as slow as it is, so ask more than once.
+_MAX_ATTEMPTS = 20
 _ARMOR = b"-----BEGIN AGE ENCRYPTED FILE-----"
 _BINARY = b"age-encryption.org/v1"
 #: As in base32 of RFC 4648, without what one confuses on paper.
@@ -90,9 +94,15 @@ def _content(path: Path) -> bytes:
 
 
 def _unlock(path: Path, locked: bytes, passphrase: str) -> bytes:
-    try:
-        return bytes(pyrage.passphrase.decrypt(locked, passphrase))
-    except pyrage.DecryptError as error:
-        if str(error) == "Decryption failed":
-            raise CommandError(f"{path} does not open with this passphrase.") from None
-        raise CommandError(f"{path} is damaged, or is no identity file: {error}.") from None
+    for _ in range(_MAX_ATTEMPTS):
+        try:
+            return bytes(pyrage.passphrase.decrypt(locked, passphrase))
+        except pyrage.DecryptError as error:
+            if str(error) == "Decryption failed":
+                raise CommandError(f"{path} does not open with this passphrase.") from None
+            if not str(error).startswith("Excessive work"):
+                raise CommandError(f"{path} is damaged, or is no identity file: {error}.") from None
+    raise CommandError(
+        f"{path} was made on a much faster computer, or this one is busy. Close other programs and try again, or "
+        "use another computer; open.html, which undersign export writes, opens it on this one, too."
+    )

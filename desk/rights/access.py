@@ -152,7 +152,7 @@ def _submission(submission: Submission, opener: Opener | None, file: Campaign | 
         "source": submission.source,
         "locale": submission.locale,
         "mail_provider": submission.mailbox_class,
-        "signs_of_a_bot": submission.labels,
+        "labels": submission.labels,
         "digest_of_the_mail_domain": submission.domain,
         "newsletter": submission.newsletter,
         "consent_version": submission.consent_version,

@@ -326,7 +326,8 @@ class Tables(ExitStack):
         """Open a file, write its headings, and return what writes a row to it."""
         file = self.enter_context(private_files.open_private(self._folder / name))
         if self._kind is Kind.XLSX:
-            workbook = self.enter_context(Workbook(file, self._folder, columns))
+            sheet = "consents" if name.startswith("consents") else "signatures"
+            workbook = self.enter_context(Workbook(file, self._folder, sheet, columns))
             return lambda row: workbook.add([_text(value) for value in row.values()])
         # RFC 4180 ends lines with CR LF, which the writer writes itself.
         text = self.enter_context(io.TextIOWrapper(file, encoding=self._encoding, newline=""))

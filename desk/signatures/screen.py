@@ -7,10 +7,12 @@ run again, and does what is left.
 import asyncio
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from io import BytesIO
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -63,7 +65,7 @@ _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether you are su
 
 #: From what is stored to what to write; None: leave it as it is.
 Choose = Callable[[Signature], Signature | None]
-#: How many signatures of each status, by sign, hour, domain or country.
+#: How many signatures of each status, by label, hour, domain or country.
 Groups = Mapping[str, Counter[str]]
 
 
@@ -86,6 +88,27 @@ class Rule:
             and (not self.domains or (kept.domain or "").startswith(self.domains))
             and (not self.moments or f"{signature.confirmed_at:%Y-%m-%dT%H:%M:%S}".startswith(self.moments))
         )
+
+
+class _Found:
+    """Signatures that were found, by their digests: a million take 53 MB. `are_counted`: some of them are."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.are_counted = False
+        self._digests = BytesIO()
+
+    def add(self, digest: str, signature: Signature) -> None:
+        """Add one."""
+        self.total += 1
+        self.are_counted |= signature.status is Status.CONFIRMED
+        self._digests.write(f"{digest}\n".encode())
+
+    def pages(self) -> Iterator[Sequence[str]]:
+        """Yield their digests, some at a time."""
+        self._digests.seek(0)
+        while lines := list(islice(self._digests, PAGE)):
+            yield [line.decode().rstrip() for line in lines]
 
 
 def _parse_rule(
@@ -228,28 +251,22 @@ async def _change(campaign: str, choose: Choose, verb: str, hint: str | None, no
         CommandError: the signatures were purged.
     """
     async with open_campaign(campaign) as (_, desk):
-        # Not the signatures themselves: a million of them would not fit into memory.
-        found = [
-            (digest, signature.status)
-            async for digest, signature in _confirmed(desk, campaign, now)
-            if choose(signature)
-        ]
-        if not found:
+        found = await _find(desk, campaign, choose, now)
+        if not found.total:
             out.print("There is no such signature: nothing was changed.")
             return
         if not yes:
             typer.confirm(
-                f"{verb} {pluralize(len(found), 'signature')} of {campaign} in {desk.place}?", abort=True
+                f"{verb} {pluralize(found.total, 'signature')} of {campaign} in {desk.place}?", abort=True
             )
         if hint:  # first, for those who interrupt it
             out.print(hint, markup=False)
-        if any(status is Status.CONFIRMED for _, status in found):
+        if found.are_counted:
             await expect_lower_total(desk.maintenance, campaign, utc_now())  # answering may have taken hours
         changed = 0
         with progress_bar() as bar:
-            task = bar.add_task("Changing", total=len(found))
-            for start in range(0, len(found), PAGE):
-                some = [digest for digest, _ in found[start : start + PAGE]]
+            task = bar.add_task("Changing", total=found.total)
+            for some in found.pages():
                 changed += await desk.maintenance.change(
                     campaign, some, lambda _, stored: choose(stored) if stored else None
                 )
@@ -261,6 +278,15 @@ async def _change(campaign: str, choose: Choose, verb: str, hint: str | None, no
         place=desk.place,
         held=f"{held:,}",
     )
+
+
+async def _find(desk: Desk, campaign: str, choose: Choose, now: datetime) -> _Found:
+    """Find the signatures that `choose` would change. Raises CommandError as `_confirmed`."""
+    found = _Found()
+    async for digest, signature in _confirmed(desk, campaign, now):
+        if choose(signature):
+            found.add(digest, signature)
+    return found
 
 
 async def _confirmed(desk: Desk, campaign: str, now: datetime) -> AsyncIterator[tuple[str, Signature]]:

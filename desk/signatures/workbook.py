@@ -32,12 +32,14 @@ class _TextSheet(Worksheet):  # type: ignore[misc]
 class Workbook(AbstractContextManager["Workbook"]):
     """Writes a workbook into `file`, at the end; a context manager.
 
-    `folder`: where rows wait until then. After `MAX_ROWS` there is another sheet with the same headings.
+    `folder`: where rows wait until then. After `MAX_ROWS` there is another sheet with the same headings. `name`:
+    of the first sheet; Excel allows 31 characters.
     """
 
-    def __init__(self, file: IO[bytes], folder: Path, headings: Sequence[str]) -> None:
+    def __init__(self, file: IO[bytes], folder: Path, name: str, headings: Sequence[str]) -> None:
         self._workbook = xlsxwriter.Workbook(file, {"constant_memory": True, "tmpdir": str(folder)})
         self._workbook.use_zip64()  # only if it takes more than 4 GiB
+        self._name = name
         self._headings = headings
         # A cell that somebody edits stays text, too.
         self._text = self._workbook.add_format({"num_format": "@"})
@@ -61,7 +63,7 @@ class Workbook(AbstractContextManager["Workbook"]):
 
     def _begin_sheet(self) -> None:
         number = len(self._workbook.worksheets()) + 1
-        name = "signatures" if number == 1 else f"signatures {number}"
+        name = self._name if number == 1 else f"{self._name} {number}"
         self._sheet = self._workbook.add_worksheet(name, _TextSheet)
         self._sheet.set_column(0, len(self._headings) - 1, _WIDTH_CHARACTERS, self._text)
         self._sheet.freeze_panes(1, 0)

@@ -18,7 +18,7 @@ from desk.workspace import CampaignId, open_campaign
 from shared.clock import utc_now
 from shared.errors import StoreUnavailable
 from shared.stats import fall
-from shared.store.entities import Hour
+from shared.store.entities import TotalAt
 
 _MAX_REPAIRS = 5
 
@@ -68,7 +68,7 @@ async def _compare_with_snapshot(desk: Desk, campaign: str) -> bool:
     total = (await desk.maintenance.tally(campaign)).total
     days = await desk.maintenance.history(campaign, date.min)
     noted = await desk.totals.last(campaign) if desk.totals else None
-    snapshots = [*([noted] if noted else []), *(Hour(day.last.at, day.last.total) for day in days[-1:])]
+    snapshots = [*([noted] if noted else []), *(TotalAt(day.last.at, day.last.total) for day in days[-1:])]
     if not snapshots:
         return False
     last = max(snapshots, key=lambda each: each.at)

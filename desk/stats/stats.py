@@ -86,6 +86,11 @@ def _progress(found: Stats) -> Iterator[str]:
     )
     if found.held:
         yield f"[yellow]{found.held:,} more are held[/] and not counted: undersign screen list"
+    if found.work_since:
+        yield (
+            f"[yellow]Browsers are asked for work[/] since {found.work_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC, "
+            "for most mails were not confirmed."
+        )
     if count.paper:
         yield f"{count.paper.total:,} more on paper."
     if count.thresholds:

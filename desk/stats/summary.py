@@ -49,7 +49,10 @@ class Row(BaseModel):
 
 
 class Stats(BaseModel):
-    """`count`: as the public sees it; `held`: that number exactly. `since`, `until`: see `gather`."""
+    """`count`: as the public sees it; `held`: that number exactly. `since`, `until`: see `gather`.
+
+    `work_since`: since when an automatic proof of work is on; None where it is not.
+    """
 
     title: str
     since: date | None
@@ -57,6 +60,7 @@ class Stats(BaseModel):
     as_of: AwareDatetime
     count: Count
     held: int
+    work_since: AwareDatetime | None
     funnel: Row
     median_minutes_to_confirm: int | None
     by: dict[Breakdown, list[Row]]
@@ -72,10 +76,11 @@ async def gather(
     async with open_campaign(campaign) as (known, desk):
         maintenance = desk.maintenance
         tally = await maintenance.tally(campaign)
-        snapshot = counter.Snapshot(tally, await maintenance.overlay(campaign), now)
+        overlay = await maintenance.overlay(campaign)
         numbers = await maintenance.funnel(campaign)
         line = Line(await maintenance.history(campaign, date.min), now)
     since, until = days
+    work = overlay.work_at(known, now)
     within = {
         key: number
         for key, number in numbers.items()
@@ -86,8 +91,9 @@ async def gather(
         since=since,
         until=until,
         as_of=now,
-        count=counter.public(known, snapshot, line.hours),
+        count=counter.public(known, counter.Snapshot(tally, overlay, now), line.hours),
         held=tally.held,
+        work_since=work.since if work else None,
         funnel=Row(key="all", **_summed(within, Dimension.ALL, "stage")),
         median_minutes_to_confirm=median_minutes(_summed(within, Dimension.MINUTES, "key")),
         by={kind: _rows(within, kind) for kind in Breakdown},

@@ -21,8 +21,9 @@ from shared.store.firestore import (
     FirestoreStore,
     domain_path,
     folded_path,
+    funnel_numbers,
     mailbox_path,
-    overlay_of,
+    overlay_in,
     overlay_path,
     parsed,
     signature_path,
@@ -89,26 +90,14 @@ class FirestoreMaintenance(FirestoreStore):
             progress(len(page))
         return recount
 
-    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
-        path = overlay_path(campaign)
-
-        async def work() -> Overlay:
-            [stored] = await self.database.read(path)
-            changed = change(overlay_of(stored))
-            content = {"overlay": changed.model_dump_json()}
-            await self.database.commit(firestore.replace(path, content, stored.update_time))
-            return changed
-
-        return await until_committed(work)
+    async def overlay(self, campaign: str) -> Overlay:
+        [stored] = await until_committed(lambda: self.database.read(overlay_path(campaign)))
+        return Overlay.model_validate_json(overlay_in(stored))
 
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         sums = Counter[FunnelKey]()
         for document in await self._all(campaign, "funnel"):
-            day = document.id.partition(".")[2]
-            for stage, dimensions in (document.to_dict() or {}).items():
-                for dimension, values in dimensions.items():
-                    for key, number in values.items():
-                        sums[FunnelKey(day, stage, dimension, key)] += number
+            sums.update(funnel_numbers(document))
         return sums
 
     async def repair(self, campaign: str, differences: Sequence[Difference]) -> None:

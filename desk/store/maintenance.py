@@ -117,10 +117,13 @@ class Maintenance(Store, Protocol):
     async def recount(self, campaign: str, progress: Callable[[int], None]) -> Recount:
         """Count the records of a campaign. `progress` is called with how many more documents were read."""
 
-    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
-        """Read the overlay, `change` it and write it, so that of two changes at once neither is lost; return it.
+    async def overlay(self, campaign: str) -> Overlay:
+        """Read the overlay as a function does, but refuse a field that only a newer version knows.
 
-        `change` may be called several times, and raises what keeps the change from being made.
+        Or `change_overlay` would write the overlay back without it.
+
+        Raises:
+            ValidationError: what is stored was written by a newer version, or is no overlay.
         """
 
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:

@@ -11,7 +11,7 @@ from typing import Any
 from desk.errors import CommandError
 from shared.databases import sqlite
 from shared.queue import QueueName
-from shared.store.documents import DAY, MAILBOX, SIGNATURE
+from shared.store.documents import DAY, DOMAIN, MAILBOX, SIGNATURE
 from shared.store.firestore import DEAD_LETTERS, overlay_path, tally_document
 
 #: How long another process may keep the file, in seconds, before it counts as a server that still runs.
@@ -109,6 +109,7 @@ def _json(kind: Any) -> Callable[[str], dict[str, Any]]:
 _COLLECTIONS = (
     ("signatures", "digest", _json(SIGNATURE)),
     ("mailboxes", "mailbox", _json(MAILBOX)),
+    ("domains", "domain", _json(DOMAIN)),
     ("history", "day", _json(DAY)),
 )
 

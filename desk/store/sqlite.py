@@ -77,15 +77,9 @@ class SqliteMaintenance(SqliteStore):
 
         return await self.database.run(work)
 
-    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
-        insert = "INSERT OR REPLACE INTO overlays VALUES (?, ?)"
-
-        def work(database: sqlite3.Connection) -> Overlay:
-            changed = change(read_overlay(database, campaign))
-            database.execute(insert, (campaign, changed.model_dump_json()))
-            return changed
-
-        return await self.database.transact(work)
+    async def overlay(self, campaign: str) -> Overlay:
+        stored = await self.database.run(lambda database: read_overlay(database, campaign))
+        return Overlay.model_validate_json(stored)
 
     async def funnel(self, campaign: str) -> Mapping[FunnelKey, int]:
         select = "SELECT day, stage, dimension, key, value FROM funnel WHERE campaign = ?"

@@ -142,7 +142,7 @@ async def get_overlay(call: Call) -> Response:
     snapshot = await _snapshot(call)
     if snapshot.overlay is None:
         raise StoreUnavailable("overlay")
-    return answer_json(snapshot.overlay.published, headers=OVERLAY_CACHE)
+    return answer_json(snapshot.overlay.published(call.campaign, deps.now()), headers=OVERLAY_CACHE)
 
 
 async def _count(call: Call) -> Count:

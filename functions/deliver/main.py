@@ -49,19 +49,18 @@ from shared.models.messages import (
 from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
 from shared.reference import mail_domains, mail_providers
-from shared.stats import fall
-from shared.stats.funnel import Stage
+from shared.stats import automatic_work, fall
 from shared.store.entities import (
     Confirmed,
     Defer,
     GrantMail,
-    Hour,
     MailDecision,
     MailKind,
     Point,
     Skip,
     Submission,
     Tally,
+    TotalAt,
 )
 from shared.store.removals import Removal, expiry
 from shared.web.app import App, Handler, Route
@@ -129,11 +128,12 @@ async def post_snapshot(_call: Call) -> Response:
 
 
 async def post_fold(_call: Call) -> Response:
-    """Fold each campaign's tally, and look whether it has fallen. Called on a schedule."""
+    """Fold each campaign's tally, look whether it has fallen; ask for work or no longer. Called on a schedule."""
     now = deps.now()
-    begun = [campaign.id for campaign in deps.campaigns.values() if campaign.has_opened(now)]
-    await asyncio.gather(*(deps.store.fold_tally(campaign, now) for campaign in begun))
-    await asyncio.gather(*(_read_tally(campaign) for campaign in begun))
+    begun = [campaign for campaign in deps.campaigns.values() if campaign.has_opened(now)]
+    await asyncio.gather(*(deps.store.fold_tally(campaign.id, now) for campaign in begun))
+    await asyncio.gather(*(_read_tally(campaign.id) for campaign in begun))
+    await asyncio.gather(*(automatic_work.update(deps.store, campaign, now) for campaign in begun))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -143,7 +143,7 @@ async def _add_to_history(campaign: str, now: datetime) -> None:
         return  # a hole in the history is honest, a fall to nothing is not
     await deps.store.add_to_history(campaign, Point(now, tally.total, tally.by_country))
     if deps.totals:
-        await deps.totals.note(campaign, Hour(now, tally.total))
+        await deps.totals.note(campaign, TotalAt(now, tally.total))
 
 
 async def _read_tally(campaign: str) -> Tally | None:
@@ -158,12 +158,12 @@ async def _read_tally(campaign: str) -> Tally | None:
     return None
 
 
-async def _last_total(campaign: str) -> Hour | None:
+async def _last_total(campaign: str) -> TotalAt | None:
     """Return the total of the last snapshot, where possible as it is noted outside the signatures' database."""
     if deps.totals:
         return await deps.totals.last(campaign)
     days = await deps.store.history(campaign, date.min)
-    return Hour(days[-1].last.at, days[-1].last.total) if days else None
+    return TotalAt(days[-1].last.at, days[-1].last.total) if days else None
 
 
 async def _process(message: Message) -> None:
@@ -216,9 +216,9 @@ async def _defer(message: SubmissionMessage, decision: Defer, now: datetime) -> 
 async def _mail_submission(granted: GrantMail, message: SubmissionMessage, now: datetime) -> None:
     """Mail the links; after the mail to confirm, schedule the reminder. Count both steps in the funnel."""
     if granted.is_new:
-        deps.funnel.count(message.campaign, Stage.ACCEPTED, granted.submissions[0])
+        deps.funnel.accepted(message.campaign, granted.submissions[0])
     if await _send(granted, message) and granted.kind is MailKind.CONFIRM:
-        deps.funnel.count(message.campaign, Stage.MAILED, granted.submissions[0])
+        deps.funnel.mailed(message.campaign, granted.submissions[0], now)
         await _schedule_reminder(message, now)
 
 

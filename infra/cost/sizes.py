@@ -64,10 +64,12 @@ def queues(mails_per_second: float, vcpu_quota: int = NEW_PROJECT_VCPU) -> dict[
     given = SIZES["queues"]
     most = given["max_dispatches_per_second"]
     reminders = max(1, mails_per_second * given["reminders_percent"] / 100 * given["tasks_per_reminder"])
+    without_work = mails_per_second * given["without_work_percent"] / 100
     rates: dict[QueueName, float] = {
-        QueueName.SIGNATURES: min(most, mails_per_second - reminders / given["tasks_per_reminder"]),
+        QueueName.SIGNATURES: min(most, mails_per_second - reminders / given["tasks_per_reminder"] - without_work),
         QueueName.PRESSES: most,
         QueueName.REMINDERS: reminders,
+        QueueName.WITHOUT_WORK: without_work,
     }
     deliver = functions(vcpu_quota)["deliver"]
     places = deliver.max_instances * deliver.concurrency

@@ -40,7 +40,7 @@ run "the_rest_waits_for_the_morning" {
 
   assert {
     condition = alltrue([for alert in [
-      "unexpected", "mail-deferred", "relay-left-out", "mail-refused", "mail-unresolved", "provider-lost", "count-stale", "count-down",
+      "unexpected", "mail-deferred", "relay-left-out", "mail-refused", "mail-unresolved", "removal-not-noted", "provider-lost", "count-stale", "count-down",
       "overlay-stale", "schedule-failed", "slow", "certificate",
     ] : toset(google_monitoring_alert_policy.this[alert].notification_channels) == toset(["channel-for-the-morning"])])
     error_message = "what loses no signature must wake nobody"

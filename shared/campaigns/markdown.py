@@ -7,6 +7,7 @@ texts from anywhere, and a page must load nothing from there. markdown-it-py esc
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -59,12 +60,22 @@ def _marked_up(texts: Texts) -> Iterator[tuple[Location, str]]:
 
 
 def _errors_of(text: str) -> Iterator[str]:
-    for token in _flat(_full_parser().parse(text)):
-        href = str(token.attrs.get("href", ""))
+    tokens = list(_flat(_full_parser().parse(text)))
+    for index, token in enumerate(tokens):
         if token.type in _REFUSED:
             yield _REFUSED[token.type]
-        elif token.type == "link_open" and not _HREF.match(href):
-            yield f"links to {href}: only https:// and mailto: are links, with the whole address"
+        elif token.type == "link_open":
+            shown = takewhile(lambda inner: inner.type != "link_close", tokens[index + 1 :])
+            yield from _errors_of_link(str(token.attrs["href"]), "".join(inner.content for inner in shown))
+
+
+def _errors_of_link(href: str, shown: str) -> Iterator[str]:
+    if not href:
+        yield f"has a link without an address: write [{shown or 'its text'}](https://…)"
+    elif not _HREF.match(href):
+        yield f"links to {href}: only https:// and mailto: are links, with the whole address"
+    elif not shown.strip():
+        yield f"has a link without text, which nobody sees: write [its text]({href})"
 
 
 def _flat(tokens: "list[Token]") -> "Iterator[Token]":

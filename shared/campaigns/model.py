@@ -24,11 +24,11 @@ from shared.campaigns.types import (
     Day,
     FileName,
     HttpsUrl,
+    Labels,
     Language,
     OneLine,
     Origin,
     Recipient,
-    Signs,
     Slug,
     Text,
     TimeZone,
@@ -51,6 +51,9 @@ MIN_RECIPIENTS = 2
 _NEW_MINIMA_FROM = date(2024, 7, 16)
 _THRESHOLDS = Path(__file__).parents[1] / "reference" / "eci_thresholds.csv"
 
+
+#: Whether scripts are asked for work: `automatic` while confirmations fall far behind mails.
+ProofOfWork = Literal["off", "on", "automatic"]
 
 #: Why a campaign takes no signatures, as the code of an error.
 ClosedReason = Literal["campaign_closed", "campaign_paused"]
@@ -160,9 +163,9 @@ class Sealing(_Part):
 class Screening(_Part):
     """Which confirmed signatures are held, that is, not counted before the organisers have looked at them."""
 
-    hold: tuple[Signs, ...] = Field(
+    hold: tuple[Labels, ...] = Field(
         default=DEFAULT_POLICY,
-        description='signs that hold a signature, + for together, as in ["too_fast", "no_page + domain_burst"]',
+        description='labels that hold a signature, + for together, as in ["too_fast", "no_page + domain_burst"]',
     )
 
 
@@ -290,7 +293,7 @@ class Campaign(_Part):
     paused: bool = Field(default=False, description="from the overlay, never in the file")
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
     asks_postal_code: StrictBool = False
-    proof_of_work: Literal["off", "on"] = "off"
+    proof_of_work: ProofOfWork = "off"
     data_license: DataLicense = Field(default="CC0-1.0", description="the licence of the public numbers")
     abuse_contact: Address = Field(description="the address to which people report misuse of the form")
     sender: Sender = Field(description="a table with name and address: whom the mail comes from")
@@ -450,12 +453,13 @@ class Campaign(_Part):
 
     @property
     def asks_for_work(self) -> bool:
-        """Return whether scripts are to solve a challenge before they send a signature."""
+        """Return whether scripts are to solve a challenge before they send a signature.
+
+        Where that is automatic, the overlay says `on` while they are.
+        """
         return self.proof_of_work == "on"
 
-    def changed(
-        self, *, partners: Mapping[str, Partner], paused: bool, proof_of_work: Literal["off", "on"]
-    ) -> Self:
+    def changed(self, *, partners: Mapping[str, Partner], paused: bool, proof_of_work: ProofOfWork) -> Self:
         """Return a copy of the campaign with what its overlay changes."""
         changed = self.model_copy(update={"partners": partners, "paused": paused, "proof_of_work": proof_of_work})
         changed.__dict__.pop("partner_by_origin", None)  # which the copy has from the original

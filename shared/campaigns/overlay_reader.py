@@ -6,7 +6,7 @@ from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
-from shared.campaigns.overlay import PublishedOverlay
+from shared.campaigns.overlay import PublishedOverlay, parse_overlay
 from shared.circuit_breaker import CircuitBreaker
 from shared.errors import StoreUnavailable
 
@@ -34,7 +34,7 @@ async def read_overlay(base_url: str, breaker: CircuitBreaker, campaign: str) ->
         content = await asyncio.to_thread(_get, url, seconds)
     if content is None:
         raise StoreUnavailable("overlay: refused")
-    return PublishedOverlay.model_validate_json(content)
+    return parse_overlay(PublishedOverlay, campaign, content)
 
 
 def _get(url: str, timeout_seconds: float) -> bytes | None:

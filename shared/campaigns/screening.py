@@ -1,4 +1,4 @@
-"""Screening: which signs hold a confirmed signature, so that it is not counted before the organisers have looked.
+"""Screening: which labels hold a confirmed signature, so that it is not counted before the organisers have looked.
 
 Volume alone never does: those who read the news at one time, share an office or sit behind one carrier's network
 look like bots that press all at once.
@@ -11,7 +11,7 @@ from shared.models.labels import Label
 #: A signature is held that has all the labels of one of these.
 Policy = Collection[frozenset[Label]]
 
-#: Signs of volume alone, even both together: a university has one mail domain and one network.
+#: Labels of volume alone, even both together: a university has one mail domain and one network.
 VOLUME = frozenset({Label.DOMAIN_BURST, Label.NETWORK_BURST})
 
 #: Mailboxes to throw away make one person as many as that person likes, and nobody fills in a form within seconds.
@@ -26,4 +26,4 @@ DEFAULT_POLICY: tuple[frozenset[Label], ...] = (
 
 def is_held(labels: Collection[Label], policy: Policy) -> bool:
     """Return whether a signature with these labels is held."""
-    return any(signs.issubset(labels) for signs in policy)
+    return any(held.issubset(labels) for held in policy)

@@ -56,23 +56,23 @@ def _check_country(country: str) -> str:
     return country
 
 
-def _check_signs(given: Any) -> frozenset[Label]:
-    """Check an entry of `hold`: one sign, or several with + between them."""
+def _check_labels(given: Any) -> frozenset[Label]:
+    """Check an entry of `hold`: one label, or several with + between them."""
     if isinstance(given, frozenset):
         return given
     if not isinstance(given, str):
         raise PydanticCustomError("string_type", "is no text")
     known = {str(label): label for label in Label}
-    named = [sign.strip() for sign in given.split("+")]
-    if unknown := [sign for sign in named if sign not in known]:
-        raise ValueError(f'there is no sign "{unknown[0]}"; the signs are {", ".join(known)}')
-    signs = frozenset(known[sign] for sign in named)
-    if signs <= VOLUME:
+    named = [name.strip() for name in given.split("+")]
+    if unknown := [name for name in named if name not in known]:
+        raise ValueError(f'there is no label "{unknown[0]}"; the labels are {", ".join(known)}')
+    labels = frozenset(known[name] for name in named)
+    if labels <= VOLUME:
         raise ValueError(
-            "many at once look the same when a newspaper writes about you: add a sign of another kind, as in "
+            "many at once look the same when a newspaper writes about you: add a label of another kind, as in "
             f"no_page + {given}"
         )
-    return signs
+    return labels
 
 
 #: What people write for an origin, and the error message; the first that matches.
@@ -137,8 +137,8 @@ HttpsUrl = Annotated[
     str,
     matching(r"https://[^\s/]+(/\S*)?", "write the whole address with https://, as in https://www.example.org"),
 ]
-#: An entry of `hold`, parsed: a signature is held that has all of these signs.
-Signs = Annotated[frozenset[Label], PlainValidator(_check_signs)]
+#: An entry of `hold`, parsed: a signature is held that has all of these labels.
+Labels = Annotated[frozenset[Label], PlainValidator(_check_labels)]
 # No display name, no line break, no second address: these become mail headers. ASCII, so that every relay takes
 # the mail; the domain of an address in another script is written as its A-label (xn--…).
 Address = Annotated[

@@ -86,12 +86,15 @@ class FirestoreDatabase:
         """Google's client, made by the first call: its channel belongs to the event loop in which it is made."""
         return AsyncClient(project=self._project, database=self._database)
 
-    async def read(self, *paths: str) -> list[DocumentSnapshot[Any]]:
-        """Read the documents at these paths, in their order, all as of one moment; one may not exist."""
+    async def read(self, *paths: str, fields: Sequence[str] | None = None) -> list[DocumentSnapshot[Any]]:
+        """Read the documents at these paths, in their order, all as of one moment; one may not exist.
+
+        `fields`: the paths of those to read, by default all.
+        """
 
         async def attempt(client: AsyncClient, seconds: float) -> dict[str, DocumentSnapshot[Any]]:
             documents = [client.document(path) for path in paths]
-            answers = client.get_all(documents, retry=None, timeout=seconds)
+            answers = client.get_all(documents, fields, retry=None, timeout=seconds)
             return {answer.reference.path: answer async for answer in answers}
 
         found = await self.call(attempt, READ_AGAIN)

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Label(StrEnum):
-    """One sign. `..._BURST`: many alike within an hour; volume alone, which news and large offices bring, too."""
+    """One label. `..._BURST`: many alike within an hour; volume alone, which news and large offices bring, too."""
 
     #: The provider hands out mailboxes to throw away.
     DISPOSABLE_DOMAIN = "disposable_domain"

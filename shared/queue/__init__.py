@@ -27,8 +27,10 @@ class QueueName(StrEnum):
     SIGNATURES = "signatures"
     #: Presses of confirm or withdraw that could not be stored at once. They mail nothing.
     PRESSES = "presses"
-    #: What may wait, and must not delay fresh signatures: reminders, and signatures without the work asked for.
+    #: Reminders, which may wait.
     REMINDERS = "reminders"
+    #: Signatures without the work that their campaign asks for: plain forms, and programs that send them.
+    WITHOUT_WORK = "without-work"
 
 
 class TaskQueue(Protocol):

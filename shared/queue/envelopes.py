@@ -40,7 +40,7 @@ class Envelopes:
 def _queue_of(message: Message) -> QueueName:
     match message:
         case SubmissionMessage(labels=labels) if Label.NO_WORK in labels:
-            return QueueName.REMINDERS
+            return QueueName.WITHOUT_WORK
         case SubmissionMessage() | LinksMessage():
             return QueueName.SIGNATURES
         case DeferredPress():

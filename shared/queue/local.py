@@ -20,9 +20,16 @@ DELIVERY_TIMEOUT = timedelta(seconds=60)
 #: A worker that was killed keeps its task this long. Longer than a delivery can take, or two would run at once.
 LEASE = DELIVERY_TIMEOUT + timedelta(seconds=10)
 
+#: Of so many leases one goes to reminders and one to signatures without work, so that both go on in a rush, too.
+TURNS = 20
+_QUEUE_OF_TURN = {TURNS // 2: QueueName.WITHOUT_WORK, 0: QueueName.REMINDERS}
+
+#: The order of the queues outside these turns: fresh signatures and presses, signatures without work, reminders.
+_RANK = f"CASE queue WHEN '{QueueName.WITHOUT_WORK}' THEN 1 WHEN '{QueueName.REMINDERS}' THEN 2 ELSE 0 END"
+
 # Times are microseconds since 1970 in UTC, as exact as a datetime, so that no task comes before its time.
 # `due_at` 0 is "at once": enqueueing reads no clock.
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS tasks (
     id INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice: it is the task's name
     queue TEXT NOT NULL,
@@ -32,19 +39,20 @@ CREATE TABLE IF NOT EXISTS tasks (
     dispatches INTEGER NOT NULL DEFAULT 0,
     executions INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX IF NOT EXISTS tasks_in_order ON tasks (queue = 'reminders', due_at);
+CREATE INDEX IF NOT EXISTS tasks_by_rank ON tasks ({_RANK}, due_at);
+CREATE INDEX IF NOT EXISTS tasks_by_queue ON tasks (queue, due_at);
 """
 
-# One statement, hence atomic: two workers never lease the same task. Reminders come last, as on Cloud Tasks their
-# queue is the slowest.
+# One statement, hence atomic: two workers never lease the same task.
 _LEASE = """
 UPDATE tasks SET leased_until = :until, dispatches = dispatches + 1
 WHERE id = (
-    SELECT id FROM tasks WHERE due_at <= :now AND leased_until <= :now
-    ORDER BY queue = 'reminders', due_at, id LIMIT 1
+    SELECT id FROM tasks WHERE {} AND due_at <= :now AND leased_until <= :now ORDER BY {}, due_at, id LIMIT 1
 )
 RETURNING id, queue, body, due_at, leased_until, dispatches - 1, executions
 """
+_LEASE_ANY = _LEASE.format("TRUE", _RANK)
+_LEASE_OF_QUEUE = _LEASE.format("queue = :queue", "queue")
 
 #: Tasks that are listed at a time.
 _PAGE = 500
@@ -71,6 +79,7 @@ class LocalQueue:
 
     def __init__(self, path: Path) -> None:
         self._database = SqliteDatabase(path, _SCHEMA, QueueUnavailable)
+        self._leases = 0
 
     async def enqueue(self, queue: QueueName, body: bytes, *, not_before: datetime | None = None) -> None:
         if len(body) > MAX_BODY_BYTES:
@@ -85,13 +94,19 @@ class LocalQueue:
         return int(number)
 
     async def lease(self, now: datetime) -> Lease | None:
-        """Lease the task that has been due for longest, for `LEASE`; a reminder only if nothing else is due.
+        """Lease a task for `LEASE`: the one that has been due for longest of the first queue that has any.
+
+        Fresh signatures and presses come first, and reminders last, but for their turns (`TURNS`).
 
         Raises:
             QueueUnavailable: the file does not answer.
         """
-        times = {"now": microseconds(now), "until": microseconds(now + LEASE)}
-        rows = await self._execute(_LEASE, times)
+        self._leases += 1
+        values: dict[str, int | str] = {"now": microseconds(now), "until": microseconds(now + LEASE)}
+        rows = []
+        if queue := _QUEUE_OF_TURN.get(self._leases % TURNS):
+            rows = await self._execute(_LEASE_OF_QUEUE, {**values, "queue": queue})
+        rows = rows or await self._execute(_LEASE_ANY, values)
         return Lease(*rows[0]) if rows else None
 
     async def done(self, lease: Lease) -> None:
@@ -128,7 +143,7 @@ class LocalQueue:
         """Close the file. The queue cannot be used afterwards."""
         await asyncio.to_thread(self._database.close)
 
-    async def _execute(self, statement: str, values: tuple[object, ...] | dict[str, int] = ()) -> list[Any]:
+    async def _execute(self, statement: str, values: tuple[object, ...] | dict[str, int | str] = ()) -> list[Any]:
         return await self._database.run(lambda connection: connection.execute(statement, values).fetchall())
 
 

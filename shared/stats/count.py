@@ -17,7 +17,7 @@ from shared.errors import StoreUnavailable
 from shared.models.responses import Count, CountryThreshold, Forecast, PaperCount, Rate, Thresholds
 from shared.stats import fall, pace
 from shared.store import Store
-from shared.store.entities import Hour, Tally
+from shared.store.entities import Tally, TotalAt
 
 #: Countries with fewer signatures are folded together, so that nobody is singled out. Signatures that are held are
 #: shown in steps of as many: the number would tell a bot, or who knows that somebody has just signed, of each. The
@@ -38,13 +38,13 @@ _MINUTE = timedelta(minutes=1)
 KEPT_AFTER_FALL = timedelta(hours=2)
 
 
-def public(campaign: Campaign, snapshot: "Snapshot", hours: Sequence[Hour]) -> Count:
+def public(campaign: Campaign, snapshot: "Snapshot", hours: Sequence[TotalAt]) -> Count:
     """Return a snapshot as everybody may see it. `hours`: those of the history, oldest first, none if unknown."""
     is_paused = snapshot.overlay is not None and snapshot.overlay.paused
     tally, paper = snapshot.tally, snapshot.overlay.paper_by_country if snapshot.overlay else {}
     closed_reason = campaign.closed_reason(snapshot.as_of) or ("campaign_paused" if is_paused else None)
     lowered_at = snapshot.overlay.lowered_at if snapshot.overlay else None
-    latest = Hour(snapshot.as_of, tally.total)
+    latest = TotalAt(snapshot.as_of, tally.total)
     points = pace.comparable(hours, latest, campaign.opens_at, lowered_at)
     rate = _rate(points, campaign)
     return Count(
@@ -65,7 +65,7 @@ def public(campaign: Campaign, snapshot: "Snapshot", hours: Sequence[Hour]) -> C
     )
 
 
-def _rate(points: Sequence[Hour], campaign: Campaign) -> Rate | None:
+def _rate(points: Sequence[TotalAt], campaign: Campaign) -> Rate | None:
     rate = Rate(
         last_hour=pace.growth(points, pace.HOUR, campaign.opens_at),
         last_24_hours=pace.growth(points, pace.DAY, campaign.opens_at),
@@ -79,7 +79,7 @@ def _last_confirmed_at(snapshot: "Snapshot", rate: Rate | None) -> datetime | No
     return snapshot.rose_at.replace(second=0, microsecond=0)
 
 
-def _forecast(points: Sequence[Hour], campaign: Campaign) -> Forecast | None:
+def _forecast(points: Sequence[TotalAt], campaign: Campaign) -> Forecast | None:
     next_goal = campaign.next_goal(points[-1].total)
     forecast = Forecast(
         goal=pace.forecast(points, campaign.goal, campaign.closes_at),

@@ -14,6 +14,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -54,6 +55,8 @@ class Dimension(StrEnum):
     MAILBOX = "mailbox"
     #: From signing to confirming, see `bucket`; of CONFIRMED alone.
     MINUTES = "minutes"
+    #: When it happened, see `ten_minutes`; of MAILED and CONFIRMED alone.
+    TEN_MINUTES = "ten_minutes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,14 @@ def bucket(minutes: int) -> str:
     """Return the upper bound of the bucket: of a minute for an hour, then of ten, from a day on of sixty."""
     step = 1 if minutes < 60 else 10 if minutes < 24 * 60 else 60
     return str((max(0, minutes) // step + 1) * step)
+
+
+TEN_MINUTES = timedelta(minutes=10)
+
+
+def ten_minutes(at: datetime) -> str:
+    """Return the begin of the ten minutes (UTC) that a moment lies in, as in 2026-11-22T10:20."""
+    return f"{at:%Y-%m-%dT%H}:{at.minute // 10}0"
 
 
 def median_minutes(minutes: Mapping[str, int]) -> int | None:
@@ -129,9 +140,13 @@ class Funnel:
         self._one_writer = asyncio.Lock()
         self._is_used = self._is_stopping = False
 
-    def count(self, campaign: str, stage: Stage, submission: Submission) -> None:
-        """Count a submission that was ACCEPTED or MAILED."""
-        self._count(campaign, stage, Cohort.of(submission))
+    def accepted(self, campaign: str, submission: Submission) -> None:
+        """Count a submission that was stored just now."""
+        self._count(campaign, Stage.ACCEPTED, Cohort.of(submission))
+
+    def mailed(self, campaign: str, submission: Submission, at: datetime) -> None:
+        """Count a submission whose link was mailed. `at`: when (UTC)."""
+        self._count(campaign, Stage.MAILED, Cohort.of(submission), {Dimension.TEN_MINUTES: ten_minutes(at)})
 
     def opened(self, campaign: str, submission_id: str, cohort: Cohort) -> None:
         """Count a link opened by its reader or by a mail scanner, once in this process.
@@ -149,9 +164,10 @@ class Funnel:
         """Count a signature that was confirmed just now."""
         submission = confirmed.submission
         minutes = int((confirmed.at - submission.signed_at).total_seconds() // 60)
-        self._count(campaign, Stage.CONFIRMED, Cohort.of(submission), minutes)
+        times = {Dimension.MINUTES: bucket(minutes), Dimension.TEN_MINUTES: ten_minutes(confirmed.at)}
+        self._count(campaign, Stage.CONFIRMED, Cohort.of(submission), times)
 
-    def _count(self, campaign: str, stage: Stage, cohort: Cohort, minutes: int | None = None) -> None:
+    def _count(self, campaign: str, stage: Stage, cohort: Cohort, times: Mapping[Dimension, str] = {}) -> None:
         # For the alerts, which must notice within the hour that a provider rejects our mail. A line is 1 KiB
         # as Cloud Logging counts: four stages of a million signatures are 4 GiB, of which 50 a month are free, and
         # each further one costs 0.50 dollars (https://cloud.google.com/stackdriver/pricing).
@@ -163,9 +179,8 @@ class Funnel:
             Dimension.SOURCE: self._source(cohort.day, cohort.source),
             Dimension.LANGUAGE: cohort.language,
             Dimension.MAILBOX: cohort.mailbox,
+            **times,
         }
-        if minutes is not None:
-            reached[Dimension.MINUTES] = bucket(minutes)
         counts = self._counts.setdefault(campaign, Counter())
         counts.update(FunnelKey(cohort.day, stage, dimension, key) for dimension, key in reached.items())
         if not self._is_used:

@@ -10,7 +10,7 @@ from shared.cache import StaleWhileRevalidate
 from shared.models.responses import History, HistoryPoint
 from shared.stats.count import fold
 from shared.store import Store
-from shared.store.entities import Day, Hour, Point
+from shared.store.entities import Day, Point, TotalAt
 
 #: A new point comes once an hour.
 MAX_AGE = timedelta(minutes=1)
@@ -31,7 +31,7 @@ class Line:
         return [day.last for day in self.stored]
 
     @property
-    def hours(self) -> Sequence[Hour]:
+    def hours(self) -> Sequence[TotalAt]:
         """Return the last of each hour of the last `HOURS_KEPT_DAYS`."""
         since = self.as_of - timedelta(days=HOURS_KEPT_DAYS)
         every = (hour for day in self.stored for _, hour in sorted(day.hours.items()))

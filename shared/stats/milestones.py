@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.stats import fall
 from shared.stats.history import Line
-from shared.store.entities import Hour
+from shared.store.entities import TotalAt
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ def reached(line: Line, goals: Sequence[int]) -> Sequence[Milestone]:
     return [Milestone(goal, at) for goal, at in sorted(found.items())]
 
 
-def _hours(line: Line) -> Iterator[Hour]:
+def _hours(line: Line) -> Iterator[TotalAt]:
     """Yield all hours since the start, oldest first."""
     for day in line.stored:
-        hours = {*day.hours.values(), Hour(day.last.at, day.last.total)}
+        hours = {*day.hours.values(), TotalAt(day.last.at, day.last.total)}
         yield from sorted(hours, key=lambda hour: hour.at)

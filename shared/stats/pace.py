@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 from shared.stats import fall
-from shared.store.entities import Hour
+from shared.store.entities import TotalAt
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 #: The total between two points is guessed by a straight line. One missing snapshot is no reason not to; with more
@@ -23,15 +23,15 @@ _MAX_FORECAST = timedelta(days=3652)
 
 
 def comparable(
-    hours: Sequence[Hour], latest: Hour, opens_at: datetime, lowered_at: datetime | None
-) -> Sequence[Hour]:
+    hours: Sequence[TotalAt], latest: TotalAt, opens_at: datetime, lowered_at: datetime | None
+) -> Sequence[TotalAt]:
     """Return the points that can be compared with `latest`, oldest first; it is the last of them.
 
     `opens_at`: the total is 0 then, unless the history begins before it. `lowered_at`: see `Overlay`.
     """
     points = [*(hour for hour in hours if hour.at < latest.at), latest]
     if opens_at < points[0].at:
-        points.insert(0, Hour(opens_at, 0))
+        points.insert(0, TotalAt(opens_at, 0))
     if lowered_at:
         points = [point for point in points[:-1] if point.at >= lowered_at + fall.LOWERING_TIME] + [latest]
     falls = [
@@ -42,7 +42,7 @@ def comparable(
     return points[falls[-1] :] if falls else points
 
 
-def growth(points: Sequence[Hour], span: timedelta, opens_at: datetime) -> int | None:
+def growth(points: Sequence[TotalAt], span: timedelta, opens_at: datetime) -> int | None:
     """Return by how much the total grew in the last `span`, to the minute, 0 where it fell; None if unknown."""
     latest = points[-1]
     since = max(latest.at.replace(second=0, microsecond=0) - span, opens_at)
@@ -50,7 +50,7 @@ def growth(points: Sequence[Hour], span: timedelta, opens_at: datetime) -> int |
     return None if total is None else max(0, latest.total - total)
 
 
-def _total_at(points: Sequence[Hour], moment: datetime) -> int | None:
+def _total_at(points: Sequence[TotalAt], moment: datetime) -> int | None:
     index = bisect_left(points, moment, key=lambda point: point.at)
     after = points[index]
     if after.at == moment:
@@ -61,7 +61,7 @@ def _total_at(points: Sequence[Hour], moment: datetime) -> int | None:
     return before.total + round((after.total - before.total) * ((moment - before.at) / (after.at - before.at)))
 
 
-def forecast(points: Sequence[Hour], goal: int, closes_at: datetime) -> date | None:
+def forecast(points: Sequence[TotalAt], goal: int, closes_at: datetime) -> date | None:
     """Return the day (UTC) on which the total reaches `goal` at the pace of the last week.
 
     None where there are not yet 24 hours to go by, where the total does not grow or has reached the goal, and

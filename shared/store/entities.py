@@ -265,7 +265,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Hour:
+class TotalAt:
     """The total as it was at one moment."""
 
     at: datetime
@@ -281,7 +281,7 @@ class Day:
     """
 
     last: Point
-    hours: Mapping[str, Hour]
+    hours: Mapping[str, TotalAt]
 
 
 #: What one commit adds to the tally, by field and key: ("total", ""), ("held", ""), ("country", "DE"),

@@ -23,7 +23,7 @@ from google.cloud.firestore import DocumentSnapshot
 from pydantic import TypeAdapter
 
 from shared import log
-from shared.campaigns.overlay import Overlay
+from shared.campaigns.overlay import Overlay, parse_overlay
 from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.circuit_breaker import CircuitBreaker
 from shared.databases import firestore
@@ -41,7 +41,6 @@ from shared.store.entities import (
     Domain,
     FunnelKey,
     GrantMail,
-    Hour,
     Mailbox,
     MailDecision,
     MailKind,
@@ -49,6 +48,7 @@ from shared.store.entities import (
     Signature,
     Submission,
     Tally,
+    TotalAt,
     Withdrawal,
 )
 from shared.store.tally import delta, tally_of
@@ -103,9 +103,9 @@ def parsed(stored: DocumentSnapshot[Any], kind: TypeAdapter[T]) -> T | None:
     return kind.validate_python(stored.to_dict()) if stored.exists else None
 
 
-def overlay_of(stored: DocumentSnapshot[Any]) -> Overlay:
-    """Parse what the document holds, which is JSON in one field, for nobody ever asks for a part of it."""
-    return Overlay.model_validate_json(stored.get("overlay")) if stored.exists else Overlay()
+def overlay_in(stored: DocumentSnapshot[Any]) -> str:
+    """Return what the document holds, which is JSON in one field, for nobody ever asks for a part of it."""
+    return str(stored.get("overlay")) if stored.exists else "{}"
 
 
 class FirestoreStore:
@@ -180,7 +180,7 @@ class FirestoreStore:
 
     async def add_to_history(self, campaign: str, point: Point) -> None:
         hour = f"h{point.at:%H}"
-        content = DAY.dump_python(Day(point, {hour: Hour(point.at, point.total)}))
+        content = DAY.dump_python(Day(point, {hour: TotalAt(point.at, point.total)}))
         path = f"campaigns/{campaign}/history/{point.at:%Y-%m-%d}"
         await self._commit(firestore.put(path, content, only=("last", f"hours.{hour}")))
 
@@ -197,8 +197,7 @@ class FirestoreStore:
         for key, number in counts.items():
             document.setdefault(key.stage, {}).setdefault(key.dimension, {})[key.key] = number
         # One of a few documents: many processes write to the same day.
-        name = f"{random.randrange(_FUNNEL_SHARDS)}.{day}"  # noqa: S311 - no secret
-        path = f"campaigns/{campaign}/funnel/{name}"
+        path = _funnel_path(campaign, random.randrange(_FUNNEL_SHARDS), day)  # noqa: S311 - no secret
         marker = {"expire_at": now + FUNNEL_WRITE_TTL}
         once = firestore.replace(f"campaigns/{campaign}/funnel_writes/{write_id}", marker, None)
         await until_committed(partial(self._add_to_funnel, campaign, once, path, document))
@@ -216,9 +215,31 @@ class FirestoreStore:
             with contextlib.suppress(AlreadyExists, InvalidArgument):  # what is full stays full
                 await self.database.commit(once, firestore.increment(path, document))
 
+    async def funnel_of(
+        self, campaign: str, days: Sequence[str], stages: Sequence[str], dimension: str
+    ) -> Mapping[FunnelKey, int]:
+        paths = [_funnel_path(campaign, shard, day) for day in days for shard in range(_FUNNEL_SHARDS)]
+        fields = [f"{stage}.{dimension}" for stage in stages]
+        sums = Counter[FunnelKey]()
+        for document in await until_committed(lambda: self.database.read(*paths, fields=fields)):
+            sums.update(funnel_numbers(document))
+        return sums
+
     async def overlay(self, campaign: str) -> Overlay:
         [stored] = await until_committed(lambda: self.database.read(overlay_path(campaign)))
-        return overlay_of(stored)
+        return parse_overlay(Overlay, campaign, overlay_in(stored))
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        path = overlay_path(campaign)
+
+        async def work() -> Overlay:
+            [stored] = await self.database.read(path)
+            changed = change(Overlay.model_validate_json(overlay_in(stored)))
+            content = {"overlay": changed.model_dump_json(exclude_defaults=True)}
+            await self.database.commit(firestore.replace(path, content, stored.update_time))
+            return changed
+
+        return await until_committed(work)
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         document = {"body": body, "reason": reason, "expire_at": now + TOMBSTONE_TTL}
@@ -340,6 +361,21 @@ def _summed(documents: Iterable[DocumentSnapshot[Any]]) -> Tally:
     for document in documents:
         sums.update(tally_numbers(document.to_dict() or {}))
     return tally_of(sums)
+
+
+def _funnel_path(campaign: str, shard: int, day: str) -> str:
+    return f"campaigns/{campaign}/funnel/{shard}.{day}"
+
+
+def funnel_numbers(document: DocumentSnapshot[Any]) -> dict[FunnelKey, int]:
+    """Return what a document of the funnel holds; nothing where it does not exist."""
+    day = document.id.partition(".")[2]
+    return {
+        FunnelKey(day, stage, dimension, key): number
+        for stage, dimensions in (document.to_dict() or {}).items()
+        for dimension, values in dimensions.items()
+        for key, number in values.items()
+    }
 
 
 def tally_document(numbers: Delta) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from pydantic import TypeAdapter
 
 from shared.databases import firestore
 from shared.databases.firestore import FirestoreDatabase, until_committed
-from shared.store.entities import Hour
+from shared.store.entities import TotalAt
 
-_HOUR = TypeAdapter(Hour)
+_TOTAL = TypeAdapter(TotalAt)
 
 
 class FirestoreTotals:
@@ -17,12 +17,12 @@ class FirestoreTotals:
     def __init__(self, project: str, database: str) -> None:
         self._database = FirestoreDatabase(project, database)
 
-    async def note(self, campaign: str, total: Hour) -> None:
+    async def note(self, campaign: str, total: TotalAt) -> None:
         await until_committed(lambda: self._database.commit(firestore.put(_path(campaign), asdict(total))))
 
-    async def last(self, campaign: str) -> Hour | None:
+    async def last(self, campaign: str) -> TotalAt | None:
         [stored] = await until_committed(lambda: self._database.read(_path(campaign)))
-        return _HOUR.validate_python(stored.to_dict()) if stored.exists else None
+        return _TOTAL.validate_python(stored.to_dict()) if stored.exists else None
 
     def close(self) -> None:
         self._database.close()

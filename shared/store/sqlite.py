@@ -9,7 +9,7 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
-from shared.campaigns.overlay import Overlay
+from shared.campaigns.overlay import Overlay, parse_overlay
 from shared.campaigns.screening import DEFAULT_POLICY, Policy
 from shared.databases.sqlite import SqliteDatabase
 from shared.errors import StoreUnavailable
@@ -25,7 +25,6 @@ from shared.store.entities import (
     Domain,
     FunnelKey,
     GrantMail,
-    Hour,
     Mailbox,
     MailDecision,
     MailKind,
@@ -33,6 +32,7 @@ from shared.store.entities import (
     Signature,
     Submission,
     Tally,
+    TotalAt,
     Withdrawal,
 )
 from shared.store.tally import delta, tally_of
@@ -136,7 +136,7 @@ class SqliteStore:
         def work(database: sqlite3.Connection) -> None:
             row = database.execute(select, (campaign, day)).fetchone()
             hours = DAY.validate_json(row[0]).hours if row else {}
-            kept = Day(point, {**hours, name: Hour(point.at, point.total)})
+            kept = Day(point, {**hours, name: TotalAt(point.at, point.total)})
             document = DAY.dump_json(kept).decode()
             database.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (campaign, day, document))
 
@@ -166,8 +166,33 @@ class SqliteStore:
 
         await self.database.transact(work)
 
+    async def funnel_of(
+        self, campaign: str, days: Sequence[str], stages: Sequence[str], dimension: str
+    ) -> Mapping[FunnelKey, int]:
+        select = (
+            "SELECT day, stage, dimension, key, value FROM funnel "
+            "WHERE campaign = ? AND day = ? AND stage = ? AND dimension = ?"
+        )
+
+        def work(database: sqlite3.Connection) -> Mapping[FunnelKey, int]:
+            places = ((campaign, day, stage, dimension) for day in days for stage in stages)
+            return {FunnelKey(*key): value for place in places for *key, value in database.execute(select, place)}
+
+        return await self.database.run(work)
+
     async def overlay(self, campaign: str) -> Overlay:
-        return await self.database.run(lambda database: read_overlay(database, campaign))
+        stored = await self.database.run(lambda database: read_overlay(database, campaign))
+        return parse_overlay(Overlay, campaign, stored)
+
+    async def change_overlay(self, campaign: str, change: Callable[[Overlay], Overlay]) -> Overlay:
+        insert = "INSERT OR REPLACE INTO overlays VALUES (?, ?)"
+
+        def work(database: sqlite3.Connection) -> Overlay:
+            changed = change(Overlay.model_validate_json(read_overlay(database, campaign)))
+            database.execute(insert, (campaign, changed.model_dump_json(exclude_defaults=True)))
+            return changed
+
+        return await self.database.transact(work)
 
     async def add_dead_letter(self, task_id: str, body: bytes, reason: str, now: datetime) -> None:
         insert = "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?)"
@@ -238,10 +263,10 @@ def read_mailbox(database: sqlite3.Connection, address: Address) -> Mailbox:
     return MAILBOX.validate_json(row[0]) if row else Mailbox()
 
 
-def read_overlay(database: sqlite3.Connection, campaign: str) -> Overlay:
-    """Read the overlay of a campaign; an empty one where nothing was changed."""
+def read_overlay(database: sqlite3.Connection, campaign: str) -> str:
+    """Read the overlay of a campaign as it is stored, in JSON; an empty one where nothing was changed."""
     row = database.execute("SELECT document FROM overlays WHERE campaign = ?", (campaign,)).fetchone()
-    return Overlay.model_validate_json(row[0]) if row else Overlay()
+    return str(row[0]) if row else "{}"
 
 
 def _write_mailbox(database: sqlite3.Connection, address: Address, mailbox: Mailbox) -> None:

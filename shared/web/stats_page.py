@@ -9,7 +9,7 @@ from shared.models.responses import Count
 from shared.reference import countries
 from shared.stats.count import OTHER
 from shared.stats.history import Line
-from shared.store.entities import Hour, Point
+from shared.store.entities import Point, TotalAt
 from shared.web import charts
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class CountryRow:
 def chart(count: Count, line: Line) -> charts.Chart | None:
     """Chart the total over time, up to the count of this moment."""
     is_young = not line.stored or count.as_of - line.days[0].at < _DRAWN_BY_HOUR
-    points: Sequence[Point | Hour] = line.hours if is_young else line.days
+    points: Sequence[Point | TotalAt] = line.hours if is_young else line.days
     moments = [(point.at, point.total) for point in points if point.at < count.as_of]
     return charts.line([*moments, (count.as_of, count.total)])
 

@@ -18,7 +18,7 @@ MOVING = "v1.js"
 _FOR_READERS = re.compile(rb"^(?: *(?:/\*\*.*?\*/|//[^\n]*)?\n| +)| // [^\n]*$", re.MULTILINE | re.DOTALL)
 
 _STYLE = re.compile(rb"const STYLE = `.*?`", re.DOTALL)
-_SPACES_IN_STYLE = re.compile(rb"\s*([{};,])\s*|(:) +")
+_SPARE_IN_STYLE = re.compile(rb"\s*([{;,>]|;?\s*})\s*|(:) +")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Scripts:
 
 def _for_browsers(source: bytes) -> bytes:
     """Return the script without what only its readers need."""
-    return _STYLE.sub(lambda style: _SPACES_IN_STYLE.sub(rb"\1\2", style[0]), _FOR_READERS.sub(b"", source))
+    return _STYLE.sub(lambda style: _SPARE_IN_STYLE.sub(rb"\1\2", style[0]), _FOR_READERS.sub(b"", source))
 
 
 def _pinned_name(content: bytes) -> str:

@@ -135,6 +135,33 @@ async def test_a_page_from_before_learns_of_it_when_it_sends(
 
 
 @only_wide
+async def test_a_sign_older_than_the_script_is_sent_only_what_it_knows(
+    visit: Walk, running: Server, address: str
+) -> None:
+    """As after a rollback, while browsers and caches still hold the newer script."""
+    known = {"email", "name", "country", "locale", "consent", "consent_version"}
+
+    async def refuse_newer_fields(intercepted: Intercepted) -> None:
+        unknown = set(intercepted.request.post_data_json or ()) - known
+        if not unknown:
+            await intercepted.fulfill(status=202, json={"status": "check_inbox"})
+            return
+        errors = [{"field": field, "code": "unknown_field", "message": "unknown"} for field in sorted(unknown)]
+        await intercepted.fulfill(status=422, json={"code": "invalid_fields", "errors": errors})
+
+    bodies = posted(visit.page)
+    await visit.page.route(f"**{SIGNATURES}", refuse_newer_fields)
+    await visit.opens(f"/c/{CAMPAIGN}?lang=en")
+    await expect(visit.page.locator("undersign-form form[novalidate]")).to_be_visible()
+
+    await fill_in(visit, address)
+    await visit.presses("Sign now")
+
+    await heading_is(visit.page, INBOX)
+    assert [{"page_seconds", "work"} <= body.keys() for body in bodies] == [True, False]
+
+
+@only_wide
 async def test_the_seconds_since_the_page_was_loaded_are_sent(visit: Walk, address: str) -> None:
     """Whole ones, which sign forgets."""
     bodies = posted(visit.page)

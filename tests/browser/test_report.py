@@ -31,6 +31,7 @@ def example_report() -> str:
         as_of=NOW,
         count=count.public(campaign, count.Snapshot(tally, Overlay(), NOW), []),
         held=1_204,
+        work_since=None,
         funnel=row,
         median_minutes_to_confirm=7,
         by={kind: [row, Row(key="DE")] for kind in Breakdown},

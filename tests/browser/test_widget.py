@@ -292,7 +292,7 @@ class TestOnAPartnersPage:
         await expect(link).to_have_attribute(
             "href", re.compile(r"^https://mail\.google\.com/.*petition@unwatched")
         )
-        await expect(link).to_have_attribute("rel", "noopener noreferrer")
+        await expect(link).to_have_attribute("rel", "noreferrer")
 
     async def test_the_keyboard_alone_is_enough(self, visit: Walk, embedded: str, address: str) -> None:
         """Tab follows the visible order of the fields, and Enter submits the form."""

@@ -1,38 +1,29 @@
 """Bots with working mailboxes sign among people in a rush: how many are counted, how many are held.
 
-Each attack runs through all functions in one process, whose clock is moved by hand: an hour in which bots and
-people sign, and the rest of a day, in which mails go out that were deferred. `make bots` prints the table of
-docs/performance.md.
+`make bots` prints the tables of docs/performance.md: what a mailbox and a domain get when they are flooded with
+requests, what becomes of bots that sign for an hour and press for the rest of a day, and what that costs.
 """
 
 import argparse
 import asyncio
-import contextlib
-import heapq
-import io
+import os
 import random
-import re
-import sqlite3
+import sys
 import tempfile
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from http import HTTPStatus
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from shared.mail import Mail
-from tests.support.deployment import CAMPAIGN, PUBLIC_URL, SIGNATURES, World, signature, world
+from tests.chaos import flood, price
+from tests.chaos.rush import BROWSER, DAY, HOUR, Rush, Sender, network_address
+from tests.support.deployment import world
 
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
-#: What browsers send with a form.
-BROWSER = {"Origin": PUBLIC_URL, "Sec-Fetch-Site": "same-origin"}
-STEP = timedelta(minutes=10)
-DAY = timedelta(days=1)
-_CONFIRM_LINK = re.compile(r"https?://\S+/v1/confirm/\S+")
 #: What people in Europe write from; the last is everything with few users.
 PROVIDERS = ("gmail.com", "hotmail.com", "gmx.de", "yahoo.fr", "wp.pl", "libero.it", "proton.me", "icloud.com")
 
@@ -48,6 +39,11 @@ class Attack:
     domains: int
     is_careful: bool
 
+    @property
+    def cells(self) -> Sequence[str]:
+        """The first cells of its rows."""
+        return "as browsers" if self.is_careful else "plain", f"{self.networks:,}", f"{self.domains:,}"
+
 
 ATTACKS = [
     Attack(networks, domains, is_careful)
@@ -57,19 +53,17 @@ ATTACKS = [
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Who signs, `after` so much of the rush.
+class Outcome:
+    """What became of an attack after a day. `bots`, `people`: how many have which status.
 
-    `page_seconds`: how long the form was open; None where no script says it. `confirms_after`: how long after the
-    mail; None: never.
+    `mails`: to bots. `deferrals`: tasks beyond the two that each address takes that was mailed.
     """
 
-    email: str
-    address: str
-    headers: dict[str, str]
-    page_seconds: int | None
-    after: timedelta
-    confirms_after: timedelta | None
+    attack: Attack
+    bots: Counter[str]
+    people: Counter[str]
+    mails: int
+    deferrals: int
 
 
 def make_bots(attack: Attack, number: int, chance: random.Random) -> Iterator[Sender]:
@@ -78,7 +72,7 @@ def make_bots(attack: Attack, number: int, chance: random.Random) -> Iterator[Se
     for each in range(number):
         yield Sender(
             email=f"bot{each}@shop{each % attack.domains}.example",
-            address=_address(10, each % attack.networks),
+            address=network_address(10, each % attack.networks),
             headers=headers,
             page_seconds=chance.randint(8, 90) if attack.is_careful else None,
             after=HOUR * each / number,
@@ -99,7 +93,9 @@ def make_people(number: int, chance: random.Random) -> Iterator[Sender]:
         seconds = max(1, round(chance.lognormvariate(3.5, 0.6)))
         yield Sender(
             email=f"person{each}@{_domain(each, chance)}",
-            address=_address(20, chance.randrange(3)) if chance.random() < 0.3 else _address(30, each),
+            address=network_address(20, chance.randrange(3))
+            if chance.random() < 0.3
+            else network_address(30, each),
             headers={} if is_stripped else BROWSER,
             page_seconds=seconds if has_script else None,
             after=HOUR * chance.betavariate(1, 3),
@@ -116,111 +112,120 @@ def _domain(number: int, chance: random.Random) -> str:
     return f"family{number}.example" if drawn < 0.3 else chance.choice(PROVIDERS)
 
 
-def _address(first: int, number: int) -> str:
-    """Return an address in the network of this number: of IPv4 each /24 is another."""
-    return f"{first}.{number // 256 % 256}.{number % 256}.{1 + number // 65536}"
-
-
-class Mailboxes:
-    """Takes mails as a relay does: how many came to each address, and the links to confirm that are new."""
-
-    def __init__(self) -> None:
-        self.mails = Counter[str]()
-        self.new: list[tuple[str, str]] = []
-
-    async def send(self, mail: Mail) -> None:
-        self.mails[mail.to] += 1
-        if link := _CONFIRM_LINK.search(mail.text):
-            self.new.append((mail.to, link[0]))
-
-
-class Rush:
-    """One attack in the hour of a rush, and the day after."""
-
-    def __init__(self, deployed: World, senders: list[Sender]) -> None:
-        self.deployed = deployed
-        self.mailboxes = Mailboxes()
-        deployed.functions["deliver"].deps.mailer = self.mailboxes
-        self.senders = {sender.email: sender for sender in senders}
-        self._to_sign = deque(sorted(senders, key=lambda sender: sender.after))
-        self._presses: list[tuple[datetime, str]] = []
-
-    async def run(self) -> None:
-        """Move the clock minute by minute while they sign, then in larger steps."""
-        start = self.deployed.now
-        while self.deployed.now < start + DAY:
-            self.deployed.now += MINUTE if self._to_sign else STEP
-            await self._sign(self.deployed.now - start)
-            await self.deployed.deliver()
-            await self._press()
-        await self.deployed.deliver()
-
-    async def _sign(self, elapsed: timedelta) -> None:
-        while self._to_sign and self._to_sign[0].after <= elapsed:
-            sender = self._to_sign.popleft()
-            body = signature(email=sender.email, page_seconds=sender.page_seconds)
-            headers = {**sender.headers, "X-Forwarded-For": sender.address}
-            answer = await self.deployed.client.post(SIGNATURES, json=body, headers=headers)
-            assert answer.status_code == HTTPStatus.ACCEPTED, answer.text
-
-    async def _press(self) -> None:
-        for email, link in self.mailboxes.new:
-            wait = self.senders[email].confirms_after
-            if wait is not None:
-                heapq.heappush(self._presses, (self.deployed.now + wait, link))
-        self.mailboxes.new.clear()
-        while self._presses and self._presses[0][0] <= self.deployed.now:
-            _, link = heapq.heappop(self._presses)
-            await self.deployed.client.post(link)
-
-    def statuses(self, emails: Iterable[str]) -> Counter[str]:
-        """Count what became of these addresses; `""`: not confirmed."""
-        deps = self.deployed.functions["deliver"].deps
-        with contextlib.closing(sqlite3.connect(self.deployed.folder / "store.db")) as database:
-            rows = database.execute("SELECT digest, document ->> 'status' FROM signatures")
-            stored: dict[str, str] = dict(rows.fetchall())
-        return Counter(stored.get(deps.digester.address(CAMPAIGN, email).digest, "") for email in emails)
-
-
-async def measure(attack: Attack, bots: int, people: int, seed: int) -> str:
-    """Run one attack; return its row of the table."""
+async def measure(attack: Attack, bots: int, people: int, seed: int) -> Outcome:
+    """Let bots and people sign for an hour, and press for the rest of a day."""
     chance = random.Random(seed)
     robots, genuine = list(make_bots(attack, bots, chance)), list(make_people(people, chance))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         async with world(Path(folder), monkeypatch) as deployed:
-            rush = Rush(deployed, [*robots, *genuine])
+            rush = Rush(deployed, [*robots, *genuine], DAY, f"bots, {', '.join(attack.cells)}")
             await rush.run()
-            theirs = rush.statuses(sender.email for sender in robots)
-            ours = rush.statuses(sender.email for sender in genuine)
-            mails = sum(rush.mailboxes.mails[sender.email] for sender in robots)
-    confirmed = ours["confirmed"] + ours["held"]
+            mailed = Counter(email for _, email in rush.mailboxes.mails)
+            return Outcome(
+                attack,
+                bots=rush.statuses(sender.email for sender in robots),
+                people=rush.statuses(sender.email for sender in genuine),
+                mails=sum(mailed[sender.email] for sender in robots),
+                deferrals=rush.tasks() - 2 * len(mailed),
+            )
+
+
+def row(outcome: Outcome) -> str:
+    """Return an attack's row of the table of what became of it."""
+    bots, people = outcome.bots, outcome.people
+    confirmed = people["confirmed"] + people["held"]
     cells = [
-        "as browsers" if attack.is_careful else "plain",
-        f"{attack.networks:,}",
-        f"{attack.domains:,}",
-        f"{theirs['confirmed']:,}",
-        f"{theirs['held']:,}",
-        f"{bots - theirs['confirmed'] - theirs['held']:,}",
-        f"{mails:,}",
-        f"{ours['held']:,} of {confirmed:,} ({ours['held'] / confirmed:.1%})",
+        *outcome.attack.cells,
+        f"{bots['confirmed']:,}",
+        f"{bots['held']:,}",
+        f"{bots.total() - bots['confirmed'] - bots['held']:,}",
+        f"{outcome.mails:,}",
+        f"{people['held']:,} of {confirmed:,} ({people['held'] / confirmed:.1%})",
     ]
-    return "| " + " | ".join(cells) + " |"
+    return f"| {' | '.join(cells)} |"
+
+
+def price_row(outcome: Outcome, work_seconds: float) -> str:
+    """Return an attack's row of the table of costs, in dollars for each thousand that were counted."""
+    bots = outcome.bots
+    if not bots["confirmed"]:
+        return f"| {' | '.join([*outcome.attack.cells, *'––––'])} |"
+    bill = price.bill(
+        sent=bots.total(),
+        mailed=outcome.mails,
+        pressed=bots["confirmed"] + bots["held"],
+        deferrals=outcome.deferrals,
+        domains=min(bots.total(), outcome.attack.domains),
+        work_seconds=work_seconds,
+    )
+    each = 1000 / bots["confirmed"]
+    cheapest, dearest = bill.mail
+    cells = [
+        *outcome.attack.cells,
+        f"{cheapest * each:.2f} to {dearest * each:.2f}",
+        *(f"{dollars * each:.3f}" for dollars in (bill.cloud, bill.work)),
+        f"{bill.domains * each:,.0f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def print_floods(requests: int, rows: Iterable[str]) -> None:
+    """Print what mailboxes and a domain get."""
+    days = " | ".join(f"day {day}" for day in range(1, flood.DAYS + 1))
+    print(f"| {requests:,} requests for | addresses | busiest hour | {days} |")
+    print("| --- |" + " ---: |" * (flood.DAYS + 2))
+    for each in rows:
+        print(each, flush=True)
+
+
+def print_attacks(running: Iterable[Outcome]) -> None:
+    """Print what becomes of bots and people, and what it costs."""
+    outcomes = list[Outcome]()
+    print("\n| bots | networks | domains | counted | held | still wait | mails to them | people held |")
+    print("| --- |" + " ---: |" * 7)
+    for outcome in running:
+        print(row(outcome), flush=True)
+        outcomes.append(outcome)
+    print(
+        "\n| dollars for 1,000 counted | networks | domains | our mails | our functions, queue and database ",
+        end="",
+    )
+    print("| their work | their domains |")
+    print("| --- |" + " ---: |" * 6)
+    work_seconds = price.work_seconds()
+    for outcome in outcomes:
+        print(price_row(outcome, work_seconds))
+    print(f"\nWork: {work_seconds:.3f} s of a processor a signature. Domains: {price.DOMAIN_DOLLARS:.2f} dollars.")
+
+
+def _measured(attack: Attack, bots: int, people: int, seed: int) -> Outcome:
+    return asyncio.run(measure(attack, bots, people, seed))
+
+
+def _silence_log() -> None:
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
 
 
 def main() -> None:
+    """Run all parts, as many at a time as there are processors, and print their tables."""
     parser = argparse.ArgumentParser(
         prog="make bots", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--only", choices=("mailboxes", "bots"), help="one part alone")
+    parser.add_argument("--requests", type=int, default=10_000, help="for each mailbox (%(default)s)")
     parser.add_argument("--bots", type=int, default=10_000, help="how many in each attack (%(default)s)")
     parser.add_argument("--people", type=int, default=2_000, help="who sign in the same hour (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of all chance (%(default)s)")
     given = parser.parse_args()
-    print("| bots | networks | domains | counted | held | mail still waits | mails to them | people held |")
-    print("| --- |" + " ---: |" * 7)
-    for attack in ATTACKS:
-        with contextlib.redirect_stdout(io.StringIO()):  # the log
-            row = asyncio.run(measure(attack, given.bots, given.people, given.seed))
-        print(row, flush=True)
+    parts = {given.only} if given.only else {"mailboxes", "bots"}
+    with ProcessPoolExecutor(initializer=_silence_log) as pool:
+        targets, attacks = (flood.TARGETS if "mailboxes" in parts else ()), (ATTACKS if "bots" in parts else ())
+        rows = pool.map(partial(flood.row, requests=given.requests, seed=given.seed), targets)
+        outcomes = pool.map(partial(_measured, bots=given.bots, people=given.people, seed=given.seed), attacks)
+        if targets:
+            print_floods(given.requests, rows)
+        if attacks:
+            print_attacks(outcomes)
 
 
 if __name__ == "__main__":

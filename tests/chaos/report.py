@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.chaos.ledgers import Ledgers
-from tests.chaos.run import Outcome
+from tests.chaos.run import NOTICED_SECONDS, Outcome
 
 _DEPENDENCIES = (("database",), ("queue",), ("spool",), ("queue", "database"), ("queue", "spool"))
 
@@ -29,7 +29,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield f"| second mails for one submission | {findings.second_mails} |"
     yield f"| thanked for a link from before a withdrawal | {findings.thanked} |"
     yield ""
-    yield "| down | pressed sign | accepted | p95 of sign | p95 of confirm |"
+    yield f"| down | pressed sign | accepted | after {NOTICED_SECONDS} s: p95 of sign | p95 of confirm |"
     yield "| --- | ---: | ---: | ---: | ---: |"
     for dependencies in _DEPENDENCIES:
         pressed, accepted = outcome.availability(*dependencies)

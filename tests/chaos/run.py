@@ -33,7 +33,7 @@ _SETTLE_SECONDS = 300
 #: deliver's jitter, by which the tasks of one hour are spread.
 _SPREAD = timedelta(minutes=15)
 #: After an outage has begun, the time that it may take to be noticed.
-_NOTICED_SECONDS = 10
+NOTICED_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Outcome:
 
         None where nobody did.
         """
-        seconds = sorted(each.seconds for each in self._during(function, dependencies, _NOTICED_SECONDS))
+        seconds = sorted(each.seconds for each in self._during(function, dependencies, NOTICED_SECONDS))
         return seconds[math.ceil(0.95 * len(seconds)) - 1] if seconds else None
 
     def _during(self, function: str, dependencies: Sequence[str], after: float = 0) -> list[Press]:

@@ -96,7 +96,7 @@ class TestHolding:
         assert await deployed.functions["confirm"].deps.store.tally(CAMPAIGN) == Tally(1, {"DE": 1}, held=1)
 
     async def test_follows_the_campaign_file(self, deployed: World) -> None:
-        """Signs that its file does not name do not hold, whether the press is deferred or not."""
+        """Labels that its file does not name do not hold, whether the press is deferred or not."""
         deliver, confirm = deployed.functions["deliver"].deps, deployed.functions["confirm"].deps
         screening = Screening(hold=(frozenset({Label.NO_PAGE}),))
         deliver.campaigns = {CAMPAIGN: deliver.campaigns[CAMPAIGN].model_copy(update={"screening": screening})}

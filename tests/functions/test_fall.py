@@ -12,7 +12,7 @@ from desk import runtime
 from desk.store.maintenance import Difference, expect_lower_total
 from shared.stats import fall
 from shared.stats.count import KEPT_AFTER_FALL, MAX_AGE
-from shared.store.entities import Hour
+from shared.store.entities import TotalAt
 from tests.desk.commands import run
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, COUNT, World
@@ -26,12 +26,12 @@ class NotedTotals:
     """The last totals, in memory."""
 
     def __init__(self) -> None:
-        self.noted = dict[str, Hour]()
+        self.noted = dict[str, TotalAt]()
 
-    async def note(self, campaign: str, total: Hour) -> None:
+    async def note(self, campaign: str, total: TotalAt) -> None:
         self.noted[campaign] = total
 
-    async def last(self, campaign: str) -> Hour | None:
+    async def last(self, campaign: str) -> TotalAt | None:
         return self.noted.get(campaign)
 
     def close(self) -> None:
@@ -206,7 +206,7 @@ class TestSnapshot:
         await deployed.sign(email="ann@example.org")
         await deployed.deliver()
         deployed.functions["deliver"].deps.totals = totals = NotedTotals()
-        totals.noted[CAMPAIGN] = Hour(NOW, 1000)
+        totals.noted[CAMPAIGN] = TotalAt(NOW, 1000)
 
         await run("audit", CAMPAIGN, "--accept")
         deployed.now += HOUR

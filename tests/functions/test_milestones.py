@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 from shared.stats import milestones
 from shared.stats.history import Line
 from shared.stats.milestones import Milestone
-from shared.store.entities import Day, Hour, Point
+from shared.store.entities import Day, Point, TotalAt
 from tests.functions.test_history import DAY, HOUR, record_totals
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL, World
@@ -22,7 +22,7 @@ def reached(*days: Mapping[timedelta, int]) -> dict[int, timedelta]:
     """Return how long ago each goal was reached, by days of totals, each of so long ago."""
     stored = []
     for day in days:
-        hours = {f"h{index:02}": Hour(NOW - ago, total) for index, (ago, total) in enumerate(day.items())}
+        hours = {f"h{index:02}": TotalAt(NOW - ago, total) for index, (ago, total) in enumerate(day.items())}
         last = list(hours.values())[-1]
         stored.append(Day(Point(last.at, last.total, {}), hours))
     return {each.goal: NOW - each.at for each in milestones.reached(Line(stored, NOW), GOALS)}

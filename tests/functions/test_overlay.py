@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from desk.store.sqlite import SqliteMaintenance
 from shared.campaigns.live import MAX_AGE
 from shared.campaigns.overlay import AdmittedPartner, Overlay, Paper, PublishedOverlay
 from shared.errors import StoreUnavailable
+from shared.stats import automatic_work
+from shared.web.routes import DeliverPath
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, SIGNATURES, World, signature, world
 
@@ -22,6 +25,12 @@ PAGE = f"/c/{CAMPAIGN}?lang=en"
 async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     async with world(tmp_path, monkeypatch) as made:
         yield made
+
+
+class NewerOverlay(Overlay):
+    """An overlay as a version to come may have it."""
+
+    closes_early: bool = False
 
 
 async def unavailable(*_: object) -> None:
@@ -41,6 +50,10 @@ async def change(here: World, overlay: Overlay) -> None:
     Once is not enough: while one request reloads the tally, count answers the others with what it read before.
     """
     await store(here, overlay)
+    await reload(here)
+
+
+async def reload(here: World) -> None:
     for _ in range(3):
         here.now += MAX_AGE
         await here.client.get(PAGE)
@@ -149,6 +162,15 @@ class TestPause:
         assert (await here.count())["total"] == 1
         assert (await here.press(mail, "withdraw")).json() == {"status": "withdrawn"}
 
+    async def test_is_not_lost_with_what_only_a_newer_desk_knows(
+        self, here: World, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Functions that are older than the desk leave that out, and say so in the log."""
+        await change(here, NewerOverlay(paused=True, closes_early=True))
+
+        assert (await here.sign()).json()["code"] == "campaign_paused"
+        assert "overlay_has_unknown_fields" in capsys.readouterr().out
+
     async def test_can_be_lifted(self, here: World) -> None:
         """After resuming, signatures are accepted again."""
         await change(here, Overlay(paused=True))
@@ -169,6 +191,57 @@ class TestProofOfWork:
         assert asked.json()["work"]["nonces"] > 0
         assert refused.json()["errors"][0]["code"] == "work_required"
         assert accepted.status_code == 202
+
+
+class TestAutomaticProofOfWork:
+    """Mails to strangers, who confirm nothing, through a campaign that leaves it to the rule to ask for work."""
+
+    async def schedule(self, here: World) -> None:
+        """Let ten minutes pass, in which deliver is called and every function learns of what it changed."""
+        here.now += timedelta(minutes=10) - 3 * MAX_AGE
+        await here.funnels()
+        assert (await here.client.post(DeliverPath.FOLD)).status_code == 204
+        await reload(here)
+
+    async def asks(self, here: World) -> bool:
+        """Whether the widget is asked for work, and sign asks for it, too."""
+        form, signed = await here.client.get(FORM), await here.sign(email="ann@example.org")
+        assert ("work" in form.json()) is (signed.status_code == 422)
+        return "work" in form.json()
+
+    async def test_is_on_soon_after_the_mails_began_and_for_six_hours_after_they_ended(
+        self, here: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No person turns it on, and no deployment."""
+        monkeypatch.setattr(automatic_work, "MIN_MAILS", 5)
+        await store(here, Overlay(proof_of_work="automatic"))
+        await reload(here)
+        before = await self.asks(here)
+
+        for number in range(6):
+            await here.sign_and_deliver(email=f"stranger{number}@example.com")
+        on = []
+        for minutes in range(10, 8 * 60, 10):
+            await self.schedule(here)
+            if await self.asks(here):
+                on.append(minutes)
+
+        assert not before
+        assert on == list(range(20, 70 + 6 * 60, 10))
+
+    async def test_stays_off_where_people_confirm(self, here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A rush of people is no attack."""
+        monkeypatch.setattr(automatic_work, "MIN_MAILS", 5)
+        await store(here, Overlay(proof_of_work="automatic"))
+
+        for number in range(6):
+            mail = await here.sign_and_deliver(email=f"signer{number}@example.com")
+            if number % 2:
+                await here.press(mail)
+        for _ in range(4):
+            await self.schedule(here)
+
+        assert not await self.asks(here)
 
 
 class TestAdmit:

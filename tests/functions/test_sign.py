@@ -127,7 +127,7 @@ class TestAccepting:
 
 
 class TestLabels:
-    """Signs that no person has sent it; they change nothing of the answer."""
+    """That no person seems to have sent it; they change nothing of the answer."""
 
     async def test_a_form_that_a_browser_sends_has_none(self, deployed: World) -> None:
         """Also where it says nothing of the time, as plain forms and partners' own scripts."""

@@ -24,14 +24,24 @@ def test_as_many_instances_may_start_as_the_quota_allows(vcpu_quota: int, instan
 
 
 def test_all_that_the_relays_take_is_dispatched() -> None:
-    """Of 100 mails, 96 are for signatures and 4 for reminders, of which every fourth task is mailed."""
+    """Of 100 mails, 96 are for signatures, 1 without work, and 3 for reminders: every fourth task is mailed."""
     rates = [
         {name: size.dispatches_per_second for name, size in sizes.queues(mails).items()} for mails in (100, 4)
     ]
 
     assert rates == [
-        {QueueName.SIGNATURES: 96, QueueName.PRESSES: 500, QueueName.REMINDERS: 16},
-        {QueueName.SIGNATURES: 3.75, QueueName.PRESSES: 500, QueueName.REMINDERS: 1},
+        {
+            QueueName.SIGNATURES: 96,
+            QueueName.PRESSES: 500,
+            QueueName.REMINDERS: 12,
+            QueueName.WITHOUT_WORK: 1,
+        },
+        {
+            QueueName.SIGNATURES: 3.71,
+            QueueName.PRESSES: 500,
+            QueueName.REMINDERS: 1,
+            QueueName.WITHOUT_WORK: 0.04,
+        },
     ]
 
 

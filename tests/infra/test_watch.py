@@ -162,7 +162,14 @@ def test_outcomes_kinds_and_stages_are_those_of_the_code() -> None:
         re.findall(r"[a-z_]+", " ".join(re.findall(r'outcome=[~(]?"([a-z|_" OR]+)"', asked)).replace("OR", ""))
     )
 
-    assert outcomes == {Status.CONFIRMED, *MailKind, Withdrawal.UNCOUNTED, Withdrawal.CANCELLED, "later"}
+    assert outcomes == {
+        Status.CONFIRMED,
+        Status.HELD,
+        *MailKind,
+        Withdrawal.UNCOUNTED,
+        Withdrawal.CANCELLED,
+        "later",
+    }
     assert set(re.findall(r'stage="(.+?)"', asked)) <= set(Stage)
 
 
@@ -183,7 +190,7 @@ def test_queries_name_existing_functions() -> None:
 
 def test_queries_name_existing_queues() -> None:
     """A queue that does not exist is never late."""
-    named = re.findall(r'queue_id=~?"([a-z|]+)"', "\n".join(queries()))
+    named = re.findall(r'queue_id=~?"([a-z|-]+)"', "\n".join(queries()))
 
     assert named
     assert {name for names in named for name in names.split("|")} <= set(QueueName)

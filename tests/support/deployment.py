@@ -141,7 +141,7 @@ class World:
         return self.outbox.received()[0]
 
     async def sign_with_labels(self, *labels: Label, email: str, country: str = "DE") -> Received:
-        """Sign as a program does that sign finds these signs in, and return the resulting mail."""
+        """Sign as a program does that sign finds reason for these labels in, and return the resulting mail."""
         message = SubmissionMessage(
             id=secrets.token_hex(16),
             campaign=CAMPAIGN,

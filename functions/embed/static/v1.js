@@ -21,7 +21,7 @@ const ATTEMPTS = 6;
 const PATIENCE_MS = 20_000;
 const RESEND_SECONDS = 60;
 const REFRESH_SECONDS = 10;
-const SLOWEST_REFRESH_SECONDS = 300;
+const MAX_REFRESH_SECONDS = 300;
 
 const STYLE = `
 :host { display: block; max-width: max(40em, 640px); }
@@ -107,7 +107,7 @@ const h = (tag, attributes = {}, ...children) => {
     else if (value != null && value !== false) made.setAttribute(name, value === true ? "" : value);
   }
   made.part = [tag, attributes.class].filter(Boolean).join(" ");
-  made.append(...children.flat().filter((child) => child));
+  made.append(...children.flat().filter(Boolean));
   return made;
 };
 
@@ -564,7 +564,7 @@ class Form extends Petition {
     if (this.sending) return;
     for (const control of this.form.elements) this.#tidy(control);
     const faulty = [...new Map([...this.form.elements].filter((control) => control.name)
-      .map((control) => [control.name, this.#fault(control)])).entries()].filter(([, fault]) => fault);
+      .map((control) => [control.name, this.#fault(control)]))].filter(([, fault]) => fault);
     this.#showFaults(faulty.map(([field, fault]) => ({ field, message: this.#text(fault) })));
     if (faulty.length) return;
     const button = this.form.querySelector("button:not([type=button])");
@@ -578,8 +578,8 @@ class Form extends Petition {
   }
 
   async #send(body) {
+    body.work = await solve(this.about, body.email);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      body.work = await solve(this.about, body.email);
       const send = this.about.work && !body.work ? postPlain : post;
       const { status, seconds, content } = await send(`/v1/campaigns/${this.about.campaign}/signatures`, body);
       if (status === 202) {
@@ -592,9 +592,13 @@ class Form extends Petition {
       // Asked for since the page was loaded, another day's, or made harder.
       if (content.work) {
         this.about.work = content.work;
+        body.work = await solve(this.about, body.email);
         continue;
       }
-      if (status === 422 && content.errors) return this.#showFaults(content.errors);
+      // A sign that is older than this script, as after a rollback, knows fewer fields; it is sent only those.
+      const faults = content.errors?.filter(({ field, code }) => code !== "unknown_field" || !delete body[field]);
+      if (faults?.[0]) return this.#showFaults(faults);
+      if (faults) continue;
       if (!isBusy(status)) return this.#fail(content.detail ?? this.#text("errors.internal"));
       if (attempt < ATTEMPTS - 1) await this.#wait(pause(attempt + 1, seconds));
     }
@@ -644,7 +648,7 @@ class Form extends Petition {
         row("check_inbox.sent_to", h("strong", {}, body.email)),
         row("check_inbox.from", about.sender.name, h("div", { class: "soft" }, about.sender.address)),
         row("check_inbox.subject", about.subject)),
-      webmail && h("a", { class: "button", href: webmail, target: "_blank", rel: "noopener noreferrer" },
+      webmail && h("a", { class: "button", href: webmail, target: "_blank", rel: "noreferrer" },
         this.#text("check_inbox.open_mailbox", { provider })),
       h("ol", {}, ["open", "press", "spam"].map((step) => h("li", {}, this.#text(`check_inbox.step_${step}`)))),
       h("h3", {}, this.#text("check_inbox.trouble_heading")),
@@ -688,7 +692,7 @@ class Form extends Petition {
     const text = this.#text("share.message");
     const filled = { url: encodeURIComponent(url), text: encodeURIComponent(text) };
     const link = (name, style) =>
-      h("a", { class: `button ${style}`, href: fill(services[name], filled), target: "_blank", rel: "noopener noreferrer" },
+      h("a", { class: `button ${style}`, href: fill(services[name], filled), target: "_blank", rel: "noreferrer" },
         this.#text("share.with", { service: name }));
     const first = primary[country] ?? "WhatsApp";
     const others = Object.keys(services).filter((name) => name !== first);
@@ -723,7 +727,7 @@ const countDown = (seconds, each, end) => {
 
 /** The domain of `mailboxes` that `typed` is surely a slip of: shared/reference/mail_providers.py says why by these rules. */
 export const meantDomain = (typed, { mailboxes, lookalikes }) => {
-  if (typed in mailboxes || lookalikes.includes(typed)) return undefined;
+  if (typed in mailboxes || lookalikes.includes(typed)) return null;
   const [name, ending] = atDot(typed);
   return Object.keys(mailboxes).find((domain) => {
     const [itsName, itsEnding] = atDot(domain);
@@ -796,7 +800,7 @@ class Counter extends Petition {
     this.#failures = status === 200 && !document.hidden ? 0 : this.#failures + 1;
     if (content.campaign === this.about.campaign) this.#take(content);
     if (!this.isConnected) return;
-    const seconds = Math.min(SLOWEST_REFRESH_SECONDS, REFRESH_SECONDS * 2 ** this.#failures);
+    const seconds = Math.min(MAX_REFRESH_SECONDS, REFRESH_SECONDS * 2 ** this.#failures);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#refresh(), seconds * (800 + Math.random() * 400));
   }
@@ -873,7 +877,7 @@ customElements.get("undersign-counter") || customElements.define("undersign-coun
 const offerLanguage = () => {
   const links = [...document.querySelectorAll(".languages a")];
   const readable = navigator.languages.map((tag) => links.find(({ lang }) => lang === tag.split("-")[0].toLowerCase()));
-  const link = readable.find((found) => found);
+  const link = readable.find(Boolean);
   if (!link?.dataset.offer) return;
   const offer = h("a", { href: link.href, hreflang: link.lang }, link.dataset.offer);
   link.closest("details").after(h("nav", { class: "top", lang: link.lang, "aria-label": link.dataset.offer }, offer));

@@ -13,6 +13,9 @@ from tests.bench.spike.simulate import Outcome
 from tests.bench.spike.traces import Scenario
 from tests.bench.spike.validation import HURRY, SECONDS, Comparison, summary
 
+#: Those that hold anything where no work is asked for.
+_QUEUES = QueueName.SIGNATURES, QueueName.PRESSES, QueueName.REMINDERS
+
 Rows = list[Sequence[str]]
 
 
@@ -176,7 +179,7 @@ def _waits_row(result: Result) -> Sequence[str]:
         first,
         _quantiles(result, MAILED, 1),
         _quantiles(result, BUTTON, 1),
-        " / ".join(seconds(result.journal.oldest.get(queue, 0)) for queue in QueueName),
+        " / ".join(seconds(result.journal.oldest.get(queue, 0)) for queue in _QUEUES),
         _number(result.journal.lost),
     )
 

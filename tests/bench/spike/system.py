@@ -65,6 +65,7 @@ class System:
             QueueName.SIGNATURES: self._mail,
             QueueName.PRESSES: self._count_deferred,
             QueueName.REMINDERS: self._remind,
+            QueueName.WITHOUT_WORK: self._mail,
         }
         self.queues = {
             name: CloudTasks(env, name, size, platform, self._deliver(delivering[name]), journal)

@@ -18,7 +18,7 @@ from desk.terminal import prompts
 from shared import campaigns
 from shared.campaigns import drafted
 from shared.campaigns.model import Campaign, Texts
-from shared.campaigns.overlay import Overlay
+from shared.campaigns.overlay import Overlay, WorkPeriod
 from tests.desk.commands import plain_key, refusal, undersign
 from tests.shared.campaigns.test_campaigns import EXAMPLE
 from tests.support.clock import NOW
@@ -35,6 +35,9 @@ REQUIRED = {
     "--mail-place": "Germany",
 }
 KEY = "age1" + "q" * 58
+WORK = WorkPeriod(
+    since=datetime(2026, 11, 24, 19, 20, tzinfo=UTC), until=datetime(2026, 11, 25, 1, 40, tzinfo=UTC)
+)
 
 
 @pytest.fixture(autouse=True)
@@ -511,6 +514,8 @@ class TestList:
             (datetime(2026, 10, 31, 23, 59, tzinfo=UTC), Overlay(paused=True), "not yet open"),
             (datetime(2026, 11, 1, tzinfo=UTC), Overlay(), "open"),
             (datetime(2027, 10, 31, 23, 59, tzinfo=UTC), Overlay(paused=True), "paused"),
+            (WORK.since, Overlay(proof_of_work="automatic", work=WORK), "open, work since 24 Nov 19:20 UTC"),
+            (WORK.until, Overlay(proof_of_work="automatic", work=WORK), "open"),
             (datetime(2027, 11, 1, tzinfo=UTC), Overlay(paused=True), "closed"),
             (datetime(2028, 11, 1, tzinfo=UTC), Overlay(purged=datetime(2028, 10, 1, tzinfo=UTC)), "purged"),
         ],

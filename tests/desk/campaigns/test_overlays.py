@@ -60,6 +60,13 @@ class TestProofOfWork:
         assert asked.proof_of_work == "on"
         assert (await overlay(var)).proof_of_work is None
 
+    async def test_can_be_left_to_confirmations_and_mails(self, var: Path) -> None:
+        """deliver then turns it on and off by itself."""
+        done = await run("campaign", "proof-of-work", CAMPAIGN, "automatic")
+
+        assert "is automatic within a minute" in done.output
+        assert (await overlay(var)).proof_of_work == "automatic"
+
 
 class TestAdmitPartner:
     def test_adds_origins_to_a_known_partner(self, var: Path) -> None:

@@ -127,6 +127,11 @@ def run_at_a_terminal(command: list[str | Path], line: str) -> bytes:
     return done.stdout
 
 
+def with_work_factor(log_n: int, locked: bytes) -> bytes:
+    """Return an age file as a machine makes it whose scrypt does 2 to the power of `log_n` rounds in a second."""
+    return re.sub(rb"(-> scrypt \S+) \d+", rb"\1 %d" % log_n, locked)
+
+
 class TestRead:
     @pytest.mark.parametrize("before", ["", "\ufeff", "\r\n  ", "# created: today\n# public key: age1…\n"])
     def test_accepts_what_age_keygen_prints(self, before: str, tmp_path: Path) -> None:
@@ -144,6 +149,32 @@ class TestRead:
         file.write_bytes(pyrage.passphrase.encrypt(identity.encode(), PASSPHRASE))
 
         assert identities.read(file, lambda: PASSPHRASE) == [identity]
+
+    def test_opens_a_file_with_a_passphrase_on_a_busy_machine(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A measurement that was disturbed makes the machine look too slow for it; the next one need not."""
+        identity = str(pyrage.x25519.Identity.generate())
+        file = tmp_path / "key.age"
+        file.write_bytes(pyrage.passphrase.encrypt(identity.encode(), PASSPHRASE))
+        decrypt, disturbed = pyrage.passphrase.decrypt, iter([True, True])
+
+        def measuring(locked: bytes, passphrase: str) -> bytes:
+            if next(disturbed, False):
+                return bytes(decrypt(with_work_factor(40, locked), passphrase))
+            return bytes(decrypt(locked, passphrase))
+
+        monkeypatch.setattr(pyrage.passphrase, "decrypt", measuring)
+
+        assert identities.read(file, lambda: PASSPHRASE) == [identity]
+
+    def test_says_what_helps_where_this_machine_is_too_slow(self, tmp_path: Path) -> None:
+        """Its file was made on one that is many times as fast."""
+        file = tmp_path / "key.age"
+        file.write_bytes(with_work_factor(40, pyrage.passphrase.encrypt(b"x", PASSPHRASE)))
+
+        with pytest.raises(CommandError, match="made on a much faster computer"):
+            identities.read(file, lambda: PASSPHRASE)
 
     @pytest.mark.parametrize(
         ("content", "reason"),

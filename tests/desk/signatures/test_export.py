@@ -451,6 +451,8 @@ class TestOpen:
             "manifest.json",
             "signatures.xlsx",
         ]
+        for name in ("consents", "signatures"):
+            assert openpyxl.load_workbook(f"read/{name}.xlsx").sheetnames == [name]
 
     async def test_needs_a_key_of_the_campaign(self, here: World) -> None:
         """Any other key opens nothing, and the error says so."""

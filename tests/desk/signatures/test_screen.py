@@ -10,6 +10,7 @@ from typer.testing import Result
 
 from desk import runtime
 from desk.signatures import purge
+from desk.signatures import screen as screening
 from shared.models.labels import Label
 from tests.desk.commands import refusal, run
 from tests.support.clock import NOW
@@ -24,7 +25,7 @@ async def confirm(here: World, email: str, *labels: Label, country: str = "DE") 
 
 @pytest.fixture
 async def here(deployed: World) -> World:
-    """A counted signature without signs, one in a burst of a network, and an hour later three that are held."""
+    """A counted signature without labels, one in a burst of a network, and an hour later three that are held."""
     await confirm(deployed, "ann@example.org")
     await confirm(deployed, "bea@example.org", Label.NETWORK_BURST, country="FR")
     deployed.now += timedelta(hours=1)
@@ -54,7 +55,7 @@ def rows(done: Result) -> list[list[str]]:
 
 
 class TestList:
-    async def test_groups_by_signs_hours_and_mail_domains(self, here: World) -> None:
+    async def test_groups_by_labels_hours_and_mail_domains(self, here: World) -> None:
         """It names neither an address nor a domain, and no domain of one signature alone."""
         done = await screen("list", CAMPAIGN)
 
@@ -68,7 +69,7 @@ class TestList:
         assert "mail domain" in done.output
         assert not re.search(r"@|bots|example|gmail", done.output)
 
-    async def test_mail_domains_are_kept_of_nobody_without_signs(self, here: World) -> None:
+    async def test_mail_domains_are_kept_of_nobody_without_labels(self, here: World) -> None:
         """Nor of large providers, whose domain says nothing."""
         store = runtime.desk().maintenance
         domains = {
@@ -99,7 +100,7 @@ class TestList:
 
 class TestPreview:
     async def test_counts_whom_it_would_concern_and_changes_nothing(self, here: World) -> None:
-        """Several signs are all wanted; of counted signatures it says what could be held."""
+        """Several labels are all wanted; of counted signatures it says what could be held."""
         burst = await screen("preview", CAMPAIGN, "--label", "network_burst")
         both = await screen("preview", CAMPAIGN, "--label", "network_burst", "--label", "no_page")
 
@@ -118,6 +119,17 @@ class TestChange:
         [undo] = re.findall(r"To undo it: undersign (.*)", done.output)
         await screen(*undo.split()[1:], "--yes")
         assert await numbers(here) == (2, 3)
+
+    async def test_changes_more_than_are_held_in_memory_at_once(
+        self, here: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Some at a time, until all are changed."""
+        monkeypatch.setattr(screening, "PAGE", 2)
+
+        done = await screen("release", CAMPAIGN, "--yes")
+
+        assert "3 signatures changed" in done.output
+        assert await numbers(here) == (5, 0)
 
     async def test_drops_what_is_held_and_undoes_it(self, here: World) -> None:
         """It is in no number then; its signer is answered as before."""
@@ -260,7 +272,7 @@ class TestOfOtherCommands:
         [report] = json.loads((await run("access", "c@bots.example")).stdout)
 
         [signed] = report["signature"]["signed"]
-        assert (report["signature"]["status"], signed["signs_of_a_bot"]) == ("held", ["too_fast"])
+        assert (report["signature"]["status"], signed["labels"]) == ("held", ["too_fast"])
 
     async def test_audit_says_how_many_are_held(self, here: World) -> None:
         """It recounts them as it does those that are counted."""

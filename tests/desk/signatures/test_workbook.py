@@ -38,7 +38,7 @@ def written(rows: Sequence[Sequence[str]], headings: Sequence[str] = ("name", "e
     """Return the bytes of a workbook with these rows."""
     file = io.BytesIO()
     with TemporaryDirectory() as folder:
-        with Workbook(file, Path(folder), headings) as made:
+        with Workbook(file, Path(folder), "signatures", headings) as made:
             for row in rows:
                 made.add(row)
         assert list(Path(folder).iterdir()) == []
@@ -114,7 +114,7 @@ def test_memory_does_not_grow_with_the_rows() -> None:
     for rows in (200, 2000):
         tracemalloc.start()
         with TemporaryDirectory() as folder, (Path(folder) / "table.xlsx").open("w+b") as file:
-            with Workbook(file, Path(folder), row) as made:
+            with Workbook(file, Path(folder), "signatures", row) as made:
                 for _ in range(rows):
                     made.add(row)
             peaks.append(tracemalloc.get_traced_memory()[1])

@@ -10,7 +10,7 @@ from desk import runtime
 from desk.store.maintenance import Difference
 from desk.store.sqlite import SqliteMaintenance
 from shared.errors import StoreUnavailable
-from shared.store.entities import Hour, Point
+from shared.store.entities import Point, TotalAt
 from shared.store.firestore_totals import FirestoreTotals
 from tests.desk.commands import undersign
 from tests.support.clock import NOW
@@ -99,7 +99,7 @@ class TestAudit:
         monkeypatch.setenv("SPOOL_PROJECT", project)
         monkeypatch.setenv("SPOOL_DATABASE", "spool")
         totals = FirestoreTotals(project, "spool")
-        await totals.note(CAMPAIGN, Hour(NOW, 100))
+        await totals.note(CAMPAIGN, TotalAt(NOW, 100))
         totals.close()
 
         fell = await asyncio.to_thread(undersign, "audit", CAMPAIGN)

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.campaigns.overlay import Overlay, WorkPeriod
 from shared.store.entities import Point
 from tests.desk.commands import refusal, undersign
 from tests.support.clock import NOW
@@ -95,6 +96,19 @@ class TestStats:
         assert re.search(r"accepted\s+│\s+3 │\s+100\.0%", done.output)
         assert re.search(r"FR\s+│\s+2 │\s+2 │\s+1 │\s+0 │\s+0\.0%", done.output)
         assert "within 6 minutes" in done.output
+
+    async def test_say_since_when_browsers_are_asked_for_work(self, here: World) -> None:
+        """Until then nobody may have noticed that most mails are not confirmed."""
+        before, now = await stats(), datetime.now(UTC)
+        work = WorkPeriod(since=now - timedelta(minutes=50), until=now + timedelta(hours=5))
+        overlay = Overlay(proof_of_work="automatic", work=work)
+        await here.functions["deliver"].deps.store.change_overlay(CAMPAIGN, lambda _: overlay)
+
+        shown = await asyncio.to_thread(undersign, "stats", CAMPAIGN)
+
+        assert before["work_since"] is None
+        assert datetime.fromisoformat((await stats())["work_since"]) == work.since
+        assert f"asked for work since {work.since:%Y-%m-%d %H:%M} UTC" in " ".join(shown.output.split())
 
     async def test_make_a_self_contained_report(self, here: World) -> None:
         """The HTML file loads nothing, and only its owner may read it."""

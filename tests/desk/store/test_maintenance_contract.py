@@ -10,13 +10,14 @@ from pathlib import Path
 
 import grpc
 import pytest
+from pydantic import ValidationError
 
 from desk.store.firestore import FirestoreMaintenance
 from desk.store.firestore_tasks import FirestoreTasks
 from desk.store.maintenance import PAGE, Difference, Maintenance
 from desk.store.sqlite import SqliteMaintenance
 from desk.store.sqlite_dead_letters import SqliteDeadLetters
-from shared.campaigns.overlay import AdmittedPartner, HandOver, Overlay, Paper
+from shared.campaigns.overlay import AdmittedPartner, HandOver, Overlay, Paper, WorkPeriod
 from shared.databases import sqlite
 from shared.errors import StoreUnavailable
 from shared.queue import TaskList
@@ -399,6 +400,12 @@ class TestPurge:
         assert await store.purge(campaign_id, lambda _: None) == 0
 
 
+class NewerOverlay(Overlay):
+    """An overlay as a version to come may have it."""
+
+    closes_early: bool = False
+
+
 class TestOverlay:
     async def test_is_empty_until_it_is_changed(self, store: Maintenance, campaign_id: str) -> None:
         """A new campaign has the default overlay."""
@@ -411,6 +418,7 @@ class TestOverlay:
             partners={"new": AdmittedPartner(name="Nové", origins=("https://new.example.org",), country="CZ")},
             paper=(Paper(country="DE", number=-3, note="a note", added_at=NOW),),
             hand_overs=(HandOver(to="Commission", signatures=7, sha256="0" * 64, at=NOW),),
+            work=WorkPeriod(since=NOW, until=NOW + timedelta(hours=6)),
             purged=NOW,
         )
 
@@ -418,6 +426,25 @@ class TestOverlay:
 
         assert await store.overlay(campaign_id) == whole
         assert await store.overlay(f"{campaign_id}-2") == Overlay()
+
+    async def test_an_unused_field_of_a_newer_version_disturbs_no_older_one(
+        self, store: Maintenance, campaign_id: str
+    ) -> None:
+        """What is at its default is not stored."""
+        await store.change_overlay(campaign_id, lambda _: NewerOverlay(paused=True))
+
+        assert await store.overlay(campaign_id) == Overlay(paused=True)
+
+    async def test_a_field_of_a_newer_version_is_not_lost_by_a_change(
+        self, store: Maintenance, campaign_id: str
+    ) -> None:
+        """An older desk is to be updated first."""
+        await store.change_overlay(campaign_id, lambda _: NewerOverlay(closes_early=True))
+
+        with pytest.raises(ValidationError):
+            await store.overlay(campaign_id)
+        with pytest.raises(ValidationError):
+            await store.change_overlay(campaign_id, lambda overlay: overlay)
 
     async def test_loses_no_concurrent_change(self, store: Maintenance, campaign_id: str) -> None:
         """Two people may work at two desks on the day of a spike."""

@@ -16,6 +16,7 @@ from desk.store.maintenance import Maintenance
 from desk.store.sqlite import SqliteMaintenance
 from shared.databases import sqlite
 from shared.errors import QueueUnavailable
+from shared.store.documents import DOMAIN
 from tests.desk.commands import refusal, run, undersign
 from tests.shared.queue.test_queue_contract import QUEUES
 from tests.support.clock import NOW
@@ -112,13 +113,16 @@ async def test_can_be_interrupted_and_repeated(
 async def test_keeps_what_the_organisers_decided_and_every_statistic(
     tmp_path: Path, cloud: dict[str, str], tasks: CloudTasksServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Overlay, history, funnel and dead letters."""
+    """Overlay, history, funnel, dead letters, and what each mail domain was mailed."""
     _, _, secrets = await served(tmp_path / "server", monkeypatch)
     async with world(tmp_path / "server", monkeypatch, **secrets) as here:
         old = SqliteMaintenance(tmp_path / "server" / "store.db")
         await old.change_overlay(CAMPAIGN, lambda known: known.model_copy(update={"paused": True}))
         await old.add_dead_letter("7", b"body", "unopenable", NOW)
         before = await everything(old)
+        [[domain, caps]] = await old.database.run(
+            lambda database: database.execute("SELECT domain, document FROM domains").fetchall()
+        )
         old.close()
         del here
     for name, value in {**cloud, **secrets}.items():
@@ -130,6 +134,8 @@ async def test_keeps_what_the_organisers_decided_and_every_statistic(
     assert await everything(new) == before
     [letter] = await new.database.query("dead_letters")
     assert (letter.id, letter.get("body")) == ("7", b"body")
+    [moved] = await new.database.query(f"campaigns/{CAMPAIGN}/domains")
+    assert (moved.id, DOMAIN.validate_python(moved.to_dict())) == (domain, DOMAIN.validate_json(caps))
     new.close()
 
 

@@ -119,8 +119,8 @@ REQUIRED = [
 ]
 
 
-def test_signs_that_hold_can_be_chosen(tmp_path: Path, example: Campaign) -> None:
-    """An entry names one sign or several together; without the table, volume alone holds nothing."""
+def test_labels_that_hold_can_be_chosen(tmp_path: Path, example: Campaign) -> None:
+    """An entry names one label or several together; without the table, volume alone holds nothing."""
     chosen = campaign(
         tmp_path, (r"^\[sender\]", '[screening]\nhold = ["too_fast", "no_page + domain_burst"]\n[sender]')
     )
@@ -661,12 +661,12 @@ FRIENDLY = [
     (
         r"^\[sender\]",
         '[screening]\nhold = ["no_page + slow"]\n[sender]',
-        'screening.hold.0: there is no sign "slow"; the signs are disposable_domain, domain_burst, ',
+        'screening.hold.0: there is no label "slow"; the labels are disposable_domain, domain_burst, ',
     ),
     (
         r"^\[sender\]",
         '[screening]\nhold = ["too_fast", "network_burst"]\n[sender]',
-        "screening.hold.1: many at once look the same when a newspaper writes about you: add a sign of another",
+        "screening.hold.1: many at once look the same when a newspaper writes about you: add a label of another",
     ),
     (
         r"^\[sender\]",

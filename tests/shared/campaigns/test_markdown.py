@@ -182,6 +182,12 @@ def test_a_demand_is_one_sentence() -> None:
         ("[a](http://a.example)", "links to http://a.example: only https://"),
         ("[a](javascript:alert(1))", "links to javascript:alert(1): only https://"),
         ("- one\n- [two](www.a.example)", "links to www.a.example: only https://"),
+        ("[the law]()", "has a link without an address: write [the law](https://…)"),
+        ("[]()", "has a link without an address: write [its text](https://…)"),
+        (
+            "[ ](https://a.example)",
+            "has a link without text, which nobody sees: write [its text](https://a.example)",
+        ),
     ],
 )
 @pytest.mark.parametrize("key", ["paragraphs.1", "demands.0", "closing", "arrangement"])

@@ -327,6 +327,21 @@ class TestPublishedOverlays:
                     await read_overlay(url, guard, "new")
             assert await read_overlay(url, guard, CAMPAIGN) == published
 
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b'{"paused": true, "closes_early": true}',
+            b'{"paused": true, "partners": {"new": {"name": "New", "origins": ["https://new.org"], "until": 7}}}',
+        ],
+        ids=["field", "field-of-a-partner"],
+    )
+    async def test_of_a_newer_count_pause_an_older_function_all_the_same(
+        self, content: bytes, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What it does not know is ignored, and logged."""
+        assert (await self.read(content)).paused
+        assert "overlay_has_unknown_fields" in capsys.readouterr().out
+
     @pytest.mark.parametrize("content", [b"", b"<html>", b'{"paused": 7}', b"\xff"])
     async def test_are_refused_if_they_are_invalid(self, content: bytes) -> None:
         """The answer may come from a captive portal or a misconfigured cache."""

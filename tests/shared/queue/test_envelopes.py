@@ -20,7 +20,7 @@ PRESS = DeferredPress(purpose="confirm", token="token", pressed_at=NOW)
     ("message", "queue"),
     [
         (SUBMISSION, QueueName.SIGNATURES),
-        (SUBMISSION.model_copy(update={"labels": (Label.NO_WORK,)}), QueueName.REMINDERS),
+        (SUBMISSION.model_copy(update={"labels": (Label.NO_WORK,)}), QueueName.WITHOUT_WORK),
         (LINKS, QueueName.SIGNATURES),
         (PRESS, QueueName.PRESSES),
         (REMINDER, QueueName.REMINDERS),

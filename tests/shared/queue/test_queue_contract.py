@@ -20,7 +20,7 @@ from shared.databases import sqlite
 from shared.errors import QueueUnavailable
 from shared.queue import HORIZON, MAX_BODY_BYTES, QueueName, TaskList, TaskQueue, cloud_tasks, local_dispatcher
 from shared.queue.cloud_tasks import CloudTasksQueue
-from shared.queue.local import LEASE, LocalQueue
+from shared.queue.local import LEASE, TURNS, LocalQueue
 from shared.queue.local_dispatcher import CONCURRENT_DELIVERIES, Dispatcher
 from tests.support.cloud_tasks_server import CloudTasksServer
 from tests.support.http_receiver import PATIENCE_SECONDS, Receiver
@@ -633,21 +633,34 @@ class TestLocal:
         """However long they have been due: a fresh signature does not wait for a thousand of yesterday's."""
         for queue in reversed(QueueName):
             for hours in (2, 1):
-                due_at = NOW - timedelta(hours=hours, minutes=queue is QueueName.REMINDERS)
+                due_at = NOW - timedelta(hours=hours, minutes=["without-work", "reminders"].count(queue))
                 await on_file.queue.enqueue(queue, f"{queue} {hours}".encode(), not_before=due_at)
         await on_file.queue.enqueue(QueueName.SIGNATURES, b"not due", not_before=NOW + SOON)
 
-        leased = [await on_file.queue.lease(NOW) for _ in range(7)]
+        leased = [await on_file.queue.lease(NOW) for _ in range(9)]
 
         assert [lease and lease.body.decode() for lease in leased] == [
             "presses 2",
             "signatures 2",
             "presses 1",
             "signatures 1",
+            "without-work 2",
+            "without-work 1",
             "reminders 2",
             "reminders 1",
             None,
         ]
+
+    async def test_delivers_a_few_of_the_last_in_a_rush_too(self, on_file: LocalSubject) -> None:
+        """Or neither browsers without scripts nor anybody who is to be reminded had a mail before its end."""
+        for queue in QueueName:
+            for _ in range(2 * TURNS):
+                await on_file.queue.enqueue(queue, BODY)
+
+        leased = [await on_file.queue.lease(NOW) for _ in range(2 * TURNS)]
+
+        queues = [lease and lease.queue for lease in leased]
+        assert (queues.count("without-work"), queues.count("reminders")) == (2, 2)
 
     async def test_ignores_the_end_of_a_lease_that_ran_out(self, on_file: LocalSubject) -> None:
         """A worker that comes back late with a failure does not free the task that another now holds."""

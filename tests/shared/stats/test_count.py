@@ -21,7 +21,7 @@ from shared.reference import countries
 from shared.stats import count
 from shared.stats.count import MAX_AGE, Snapshot
 from shared.store import Store
-from shared.store.entities import Day, Hour, Tally
+from shared.store.entities import Day, Tally, TotalAt
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
 
@@ -40,7 +40,7 @@ def snapshot(tally: Tally, as_of: datetime = NOW, overlay: Overlay | None = None
     return Snapshot(tally, overlay or Overlay(), as_of)
 
 
-def public_count(campaign: Campaign, snapshot: Snapshot, hours: Sequence[Hour] = ()) -> Count:
+def public_count(campaign: Campaign, snapshot: Snapshot, hours: Sequence[TotalAt] = ()) -> Count:
     return count.public(campaign, snapshot, hours)
 
 

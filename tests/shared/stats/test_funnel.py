@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from desk import runtime
 from shared.errors import StoreUnavailable
 from shared.reference.mail_providers import provider_class
 from shared.stats import funnel as funnels
-from shared.stats.funnel import MAX_SOURCES, WRITE_SECONDS, Cohort, Funnel, Stage, bucket, median_minutes
+from shared.stats.funnel import MAX_SOURCES, WRITE_SECONDS, Cohort, Funnel, bucket, median_minutes
 from shared.store.entities import MAX_FUNNEL_COUNTS, Confirmed, FunnelKey
 from tests.shared.store.test_store_contract import submission
 from tests.support.clock import NOW
@@ -96,7 +96,7 @@ class TestWriting:
         written = []
         for seconds in (0, 1, 3, 1):
             clock.now += timedelta(seconds=seconds)
-            funnel.count(CAMPAIGN, Stage.MAILED, submission())
+            funnel.mailed(CAMPAIGN, submission(), NOW)
             await funnel.write_if_due()
             written.append(store.of("all")["all"])
 
@@ -113,7 +113,7 @@ class TestWriting:
     ) -> None:
         """While the database hangs the counts are kept, and written later, once."""
         store.open.clear()
-        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        funnel.mailed(CAMPAIGN, submission(), NOW)
         with monkeypatch.context() as short_timeout:
             short_timeout.setattr(funnels, "_REQUEST_SECONDS", 0.001)
             await funnel.write_if_due()
@@ -128,9 +128,9 @@ class TestWriting:
     ) -> None:
         """What is counted after a lost answer is written apart, for the store knows the first part by its id."""
         store.loses_answers = True
-        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        funnel.mailed(CAMPAIGN, submission(), NOW)
         await funnel.write()
-        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        funnel.mailed(CAMPAIGN, submission(), NOW)
         await funnel.write()
         store.loses_answers = False
         await funnel.write()
@@ -146,14 +146,14 @@ class TestWriting:
         before = signal.signal(signal.SIGTERM, lambda *_: stopped.set())
         try:
             for _ in range(3):
-                funnel.count(CAMPAIGN, Stage.MAILED, submission())
+                funnel.mailed(CAMPAIGN, submission(), NOW)
                 await funnel.write_if_due()
             signal.raise_signal(signal.SIGTERM)
             await stopped.wait()
         finally:
             signal.signal(signal.SIGTERM, before)
         at_the_stop = store.of("all")
-        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        funnel.mailed(CAMPAIGN, submission(), NOW)
         await funnel.write_if_due()
 
         assert at_the_stop == {"all": 3}
@@ -163,8 +163,8 @@ class TestWriting:
 class TestFunnel:
     async def test_counts_along_every_dimension(self, funnel: Funnel, store: Store) -> None:
         """What was not given is counted as "(none)", so that each dimension adds up to the total."""
-        funnel.count(CAMPAIGN, Stage.ACCEPTED, submission(country="FR", partner="us"))
-        funnel.count(CAMPAIGN, Stage.ACCEPTED, replace(submission(), source="radio", locale="de-AT"))
+        funnel.accepted(CAMPAIGN, submission(country="FR", partner="us"))
+        funnel.accepted(CAMPAIGN, replace(submission(), source="radio", locale="de-AT"))
         await funnel.write()
 
         assert store.of("all") == {"all": 2}
@@ -179,7 +179,7 @@ class TestFunnel:
         self, funnel: Funnel, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Alerts on one provider's confirmations need the class; nothing else of the address is logged."""
-        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        funnel.mailed(CAMPAIGN, submission(), NOW)
         await funnel.write()
 
         (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -194,7 +194,7 @@ class TestFunnel:
     async def test_keeps_counts_while_the_database_is_unavailable(self, funnel: Funnel, store: Store) -> None:
         """They are written with the next write, once."""
         store.unavailable = True
-        funnel.count(CAMPAIGN, Stage.MAILED, submission())
+        funnel.mailed(CAMPAIGN, submission(), NOW)
         await funnel.write()
         store.unavailable = False
         await funnel.write()
@@ -205,7 +205,7 @@ class TestFunnel:
         """Many counts of two days are written in batches, none larger than the store's limit."""
         for number in range(MAX_FUNNEL_COUNTS + 10):
             signed = submission(signed_at=NOW - timedelta(days=number % 2), partner=f"p{number}")
-            funnel.count(CAMPAIGN, Stage.ACCEPTED, signed)
+            funnel.accepted(CAMPAIGN, signed)
         await funnel.write()
 
         assert max(store.sizes) <= MAX_FUNNEL_COUNTS
@@ -235,10 +235,24 @@ class TestFunnel:
         assert store.of("minutes") == {minutes: 1}
         assert {(key.day, key.stage) for key in store.sums} == {(TODAY, "confirmed")}
 
+    async def test_counts_in_which_ten_minutes_it_mailed_and_confirmed(self, funnel: Funnel, store: Store) -> None:
+        """A confirmation that waited in the queue counts where the button was pressed, and not where it came."""
+        at = datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC)
+        given = submission(signed_at=at)
+        funnel.mailed(CAMPAIGN, given, at)
+        funnel.confirmed(CAMPAIGN, Confirmed(given, at + timedelta(seconds=1)))
+        await funnel.write()
+
+        begins = {key for key in store.sums if key.dimension == "ten_minutes"}
+        assert begins == {
+            FunnelKey(TODAY, "mailed", "ten_minutes", "2026-11-22T23:50"),
+            FunnelKey(TODAY, "confirmed", "ten_minutes", "2026-11-23T00:00"),
+        }
+
     async def test_is_not_flooded_by_made_up_sources(self, funnel: Funnel, store: Store) -> None:
         """Anybody can send any source, so only the first ones are kept apart; the rest is "(other)"."""
         for number in range(MAX_SOURCES + 50):
-            funnel.count(CAMPAIGN, Stage.ACCEPTED, replace(submission(), source=f"s{number}"))
+            funnel.accepted(CAMPAIGN, replace(submission(), source=f"s{number}"))
         await funnel.write()
 
         assert len(store.of("source")) == MAX_SOURCES + 1
@@ -347,7 +361,7 @@ class TestJourney:
         by_stage = dict[str, set[tuple[str, str, str]]]()
         for (day, stage, dimension, key), number in (await numbers(here)).items():
             assert number == 1
-            if dimension != "minutes":
+            if dimension not in {"minutes", "ten_minutes"}:
                 by_stage.setdefault(stage, set()).add((day, dimension, key))
         assert by_stage["accepted"] == {
             (TODAY, "all", "all"),

@@ -11,7 +11,7 @@ from shared.campaigns.overlay import Overlay, Paper
 from shared.models.responses import Count, Forecast, Rate
 from shared.stats import count, fall
 from shared.stats.count import Snapshot
-from shared.store.entities import Hour, Tally
+from shared.store.entities import Tally, TotalAt
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
 
@@ -36,7 +36,7 @@ def shown(
     of: Campaign | None = None,
 ) -> Count:
     snapshot = Snapshot(Tally(total, {"DE": total}), overlay or Overlay(), as_of, rose_at=as_of)
-    return count.public(of or campaign(), snapshot, [Hour(at, number) for at, number in points.items()])
+    return count.public(of or campaign(), snapshot, [TotalAt(at, number) for at, number in points.items()])
 
 
 class TestRate:

@@ -23,14 +23,15 @@ from shared.store.entities import (
     Confirmed,
     Day,
     Defer,
+    FunnelKey,
     GrantMail,
-    Hour,
     MailDecision,
     MailKind,
     Point,
     Skip,
     Submission,
     Tally,
+    TotalAt,
     Unchanged,
     Withdrawal,
 )
@@ -856,7 +857,28 @@ class TestHistory:
         last = Point(NOW + 59 * MINUTE, 2, {"DE": 2})
         await store.add_to_history(campaign_id, last)
 
-        assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": Hour(last.at, 2)})]
+        assert await store.history(campaign_id, NOW.date()) == [Day(last, {"h20": TotalAt(last.at, 2)})]
+
+
+async def test_one_dimension_of_the_funnel_is_read_by_days_and_stages(store: Store, campaign_id: str) -> None:
+    """All else stays where it is: a day's numbers may be a megabyte."""
+    days = ("2026-11-20", "2026-11-21", "2026-11-22")
+    wanted = {
+        FunnelKey(day, stage, "ten_minutes", "2026-11-22T20:00")
+        for day in days[1:]
+        for stage in ("mailed", "confirmed")
+    }
+    others = {
+        FunnelKey(days[0], "mailed", "ten_minutes", "2026-11-22T20:00"),
+        FunnelKey(days[1], "accepted", "ten_minutes", "2026-11-22T20:00"),
+        FunnelKey(days[1], "mailed", "source", "radio"),
+    }
+    for number, key in enumerate([*wanted, *others, *wanted]):
+        await store.add_to_funnel(campaign_id, {key: 2}, f"{campaign_id}-{number}", NOW)
+
+    found = await store.funnel_of(campaign_id, days[1:], ["mailed", "confirmed"], "ten_minutes")
+
+    assert dict(found) == dict.fromkeys(wanted, 4)
 
 
 class TestDomainCaps:

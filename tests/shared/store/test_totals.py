@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.store.entities import Hour
+from shared.store.entities import TotalAt
 from shared.store.firestore_totals import FirestoreTotals
 from tests.support.clock import NOW
 
@@ -19,8 +19,8 @@ async def totals(project: str, emulator: str) -> AsyncIterator[FirestoreTotals]:
 
 async def test_the_last_total_that_was_noted_stays(totals: FirestoreTotals) -> None:
     """Each campaign has its own, and one that has none yet has no total."""
-    await totals.note("swifts", Hour(NOW, 1000))
-    await totals.note("swifts", Hour(NOW + timedelta(hours=1), 900))
+    await totals.note("swifts", TotalAt(NOW, 1000))
+    await totals.note("swifts", TotalAt(NOW + timedelta(hours=1), 900))
 
-    assert await totals.last("swifts") == Hour(NOW + timedelta(hours=1), 900)
+    assert await totals.last("swifts") == TotalAt(NOW + timedelta(hours=1), 900)
     assert await totals.last("bees") is None
