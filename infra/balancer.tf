@@ -16,13 +16,20 @@ locals {
     ]
     count = [
       "/v1/campaigns/{campaign=*}/count",
+      "/v1/campaigns/{campaign=*}/count.csv",
       "/v1/campaigns/{campaign=*}/count.svg",
+      "/v1/campaigns/{campaign=*}/eci/report/progression",
+      "/v1/campaigns/{campaign=*}/eci/report/map",
+      "/v1/campaigns/{campaign=*}/uk.json",
+      "/v1/campaigns/{campaign=*}/uk/count.json",
       "/v1/campaigns/{campaign=*}/overlay",
       "/v1/campaigns/{campaign=*}/history",
       "/v1/campaigns/{campaign=*}/history.csv",
       "/v1/campaigns/{campaign=*}/history/hours",
       "/v1/campaigns/{campaign=*}/history/hours.csv",
+      "/v1/campaigns/{campaign=*}/milestones.atom",
       "/c/{campaign=*}/progress",
+      "/c/{campaign=*}/stream",
       "/v1/health/count",
     ]
     embed = [
@@ -35,14 +42,14 @@ locals {
     ]
   }
 
-  # In the order of the map above: /c/{campaign}/progress comes before /c/**.
+  # In the order of the map above: count's pages come before /c/**.
   route_order = ["sign", "confirm", "count", "embed"]
 
   # The query parameters that make another answer, as in shared/web/routes.py; a test holds the two together. Any
   # other is no part of the cache's key, and no function reads it. These may have few values: a query with another
   # one is redirected (shared/web/query.py), so that nobody can fill the cache with copies for made-up ones.
   cache_keys = {
-    count = ["lang", "partner", "embed"]
+    count = ["lang", "partner", "embed", "theme", "size"]
     embed = ["lang", "partner", "embed", "moved"]
   }
 

@@ -78,7 +78,7 @@ async def gather(
         tally = await maintenance.tally(campaign)
         overlay = await maintenance.overlay(campaign)
         numbers = await maintenance.funnel(campaign)
-        points = await maintenance.history(campaign, date.min)
+        line = Line(await maintenance.history(campaign, date.min), now)
     since, until = days
     work = overlay.work_at(known, now)
     within = {
@@ -91,14 +91,14 @@ async def gather(
         since=since,
         until=until,
         as_of=now,
-        count=counter.public(known, counter.Snapshot(tally, overlay, now)),
+        count=counter.public(known, counter.Snapshot(tally, overlay, now), line.hours),
         held=tally.held,
         work_since=work.since if work else None,
         funnel=Row(key="all", **_summed(within, Dimension.ALL, "stage")),
         median_minutes_to_confirm=median_minutes(_summed(within, Dimension.MINUTES, "key")),
         by={kind: _rows(within, kind) for kind in Breakdown},
     )
-    return found, known, Line(points, now)
+    return found, known, line
 
 
 def duration(minutes: int) -> str:

@@ -21,18 +21,24 @@ from shared.web.routes import CountPath, EmbedPath
 from shared.web.widget_versions import Scripts
 
 #: Of each campaign, in each language.
-PAGES = (EmbedPath.PETITION, EmbedPath.PRIVACY, EmbedPath.SNIPPETS, CountPath.PROGRESS)
+PAGES = (EmbedPath.PETITION, EmbedPath.PRIVACY, EmbedPath.SNIPPETS, CountPath.PROGRESS, CountPath.STREAM)
 #: Pages that can be had for a frame, too.
 FRAMES = (EmbedPath.PETITION, CountPath.PROGRESS)
 DATA = (
     EmbedPath.FORM,
     CountPath.COUNT,
+    CountPath.COUNT_CSV,
     CountPath.BADGE,
+    CountPath.ECI_PROGRESSION,
+    CountPath.ECI_MAP,
+    CountPath.UK_PETITION,
+    CountPath.UK_COUNT,
     CountPath.OVERLAY,
     CountPath.HISTORY,
     CountPath.HISTORY_CSV,
     CountPath.HOURS,
     CountPath.HOURS_CSV,
+    CountPath.MILESTONES,
 )
 #: Only where the campaign has one.
 PICTURE = EmbedPath.SHARE_IMAGE

@@ -41,6 +41,7 @@ from shared.campaigns.types import (
     Whole,
     matching,
 )
+from shared.reference.licenses import DataLicense
 
 #: Confirming stays possible this long after the close: a mail opened the next morning still counts.
 CONFIRM_GRACE = timedelta(days=7)
@@ -327,6 +328,7 @@ class Campaign(_Part):
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
     asks_postal_code: StrictBool = False
     proof_of_work: ProofOfWork = "off"
+    data_license: DataLicense = Field(default="CC0-1.0", description="the licence of the public numbers")
     abuse_contact: Address = Field(description="the address to which people report misuse of the form")
     sender: Sender = Field(description="a table with name and address: whom the mail comes from")
     sealing: Sealing = Field(description="a table with recipients: whose keys signers' data is sealed to")

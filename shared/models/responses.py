@@ -1,10 +1,12 @@
 """The bodies of responses. The OpenAPI document is made from these models."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from shared.reference.licenses import DataLicense
 
 
 class _Response(BaseModel):
@@ -27,6 +29,11 @@ class Pressed(_Response):
 class CountryThreshold(_Response):
     needed: int
     met: bool
+    share: float | None = Field(
+        default=None,
+        description="Signatures divided by `needed`, rounded down to four decimals, above 1 where it is exceeded; "
+        "absent for a country under 10.",
+    )
 
 
 class Thresholds(_Response):
@@ -45,10 +52,30 @@ class PaperCount(_Response):
     by_country: dict[str, int]
 
 
+class Rate(_Response):
+    """By how much the total grew; absent where the history does not say, as after a fall of the total."""
+
+    last_hour: int | None = None
+    last_24_hours: int | None = None
+
+
+class Forecast(_Response):
+    """The days (UTC) on which the total reaches the goals, if it grows as in the last week.
+
+    One that would come after the close, or in more than ten years, is absent.
+    """
+
+    goal: date | None = None
+    next_goal: date | None = None
+
+
 class Count(_Response):
     """The public counter."""
 
     campaign: str
+    data_license: DataLicense = Field(
+        description="The licence of all the numbers, as an SPDX identifier. CC-BY-4.0 asks to name the petition."
+    )
     total: int
     held: int = Field(
         description="Confirmed signatures that are in no other number, because the organisers still check whether "
@@ -60,6 +87,16 @@ class Count(_Response):
         default=None, description="Why no signatures are taken now; absent where they are."
     )
     as_of: datetime
+    rate: Rate | None = None
+    last_confirmed_at: datetime | None = Field(
+        default=None,
+        description="The minute in which the total last rose; absent unless the last hour brought ten.",
+    )
+    forecast: Forecast | None = Field(
+        default=None,
+        description="Absent where no signatures are taken, before there are 24 hours of numbers to go by, and "
+        "once the goal is reached.",
+    )
     by_country: dict[str, int] = Field(
         description="ISO codes; countries under 10 are folded into `other`. The sum is the total."
     )

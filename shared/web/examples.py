@@ -1,6 +1,6 @@
 """Bodies of requests and answers as the OpenAPI document shows them; each is an instance of its model."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from shared.campaigns.overlay import AdmittedPartner, PublishedOverlay
 from shared.models.requests import LinksRequest, SignRequest
@@ -8,6 +8,7 @@ from shared.models.responses import (
     CheckInbox,
     Count,
     CountryThreshold,
+    Forecast,
     Form,
     FormPartner,
     FormSender,
@@ -15,7 +16,15 @@ from shared.models.responses import (
     History,
     HistoryPoint,
     OEmbed,
+    Rate,
     Thresholds,
+)
+from shared.stats.aliases import (
+    Petition,
+    PetitionAttributes,
+    PetitionData,
+    PetitionLinks,
+    SignaturesByCountry,
 )
 
 _CAMPAIGN = "reclaim-your-face"
@@ -37,19 +46,48 @@ CHECK_INBOX = CheckInbox()
 
 COUNT = Count(
     campaign=_CAMPAIGN,
+    data_license="CC0-1.0",
     total=1564,
     held=0,
     goal=1_000_000,
     next_goal=10_000,
     as_of=_AS_OF,
+    rate=Rate(last_hour=41, last_24_hours=802),
+    last_confirmed_at=datetime(2026, 11, 22, 17, 59, tzinfo=UTC),
+    forecast=Forecast(next_goal=date(2026, 12, 3)),
     by_country=_BY_COUNTRY,
     thresholds=Thresholds(
         basis="Petition signatures by the country each signer declared.",
         needed=7,
         met=0,
-        by_country={"DE": CountryThreshold(needed=69_120, met=False)},
+        by_country={"DE": CountryThreshold(needed=69_120, met=False, share=0.0131)},
     ),
 )
+UK_PETITION = Petition(
+    links=PetitionLinks(self=f"https://petition.example.org/v1/campaigns/{_CAMPAIGN}/uk.json"),
+    data=PetitionData(
+        id=_CAMPAIGN,
+        attributes=PetitionAttributes(
+            action="Ban biometric mass surveillance",
+            background="Nobody should be recognised, tracked and judged in public by machines.",
+            additional_details="The petition itself, its paragraphs separated by empty lines.",
+            state="open",
+            signature_count=COUNT.total,
+            created_at=datetime(2026, 11, 1, tzinfo=UTC),
+            updated_at=_AS_OF,
+            opened_at=datetime(2026, 11, 1, tzinfo=UTC),
+            creator_name="Example Campaign",
+            signatures_by_country=[SignaturesByCountry(name="Germany", code="DE", signature_count=912)],
+        ),
+    ),
+)
+BADGE = '<svg xmlns="http://www.w3.org/2000/svg" width="200" height="48" role="img">…<text>1,564</text>…</svg>'
+MILESTONES = (
+    '<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en"><id>…</id>…'
+    f"<entry><id>{_PAGE}/progress?lang=en#1000</id><title>1,000 people have signed</title>"
+    "<updated>2026-11-22T07:00:00Z</updated>…</entry></feed>"
+)
+SCRIPT = "const ORIGIN = new URL(import.meta.url).origin; …"
 HISTORY_DAYS = History(
     campaign=_CAMPAIGN,
     as_of=_AS_OF,

@@ -8,10 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared import locales
 from shared.campaigns.overlay import PublishedOverlay
 from shared.models.requests import LinksRequest, SignRequest
 from shared.models.responses import CheckInbox, Count, Form, Health, History, OEmbed, Pressed, Problem
+from shared.reference import licenses
 from shared.settings import VERSION
+from shared.stats import aliases, count_csv
 from shared.stats.history import HOURS_KEPT_DAYS, as_csv
 from shared.web import examples, routes
 from shared.web.routes import ConfirmPath, CountPath, EmbedPath, SignPath
@@ -20,18 +23,20 @@ SIGNING, NUMBERS, WIDGET, PAGES, OPERATIONS = "Signing", "Numbers", "Widget", "P
 _TAGS = {
     SIGNING: "Sign, confirm, withdraw.",
     NUMBERS: "The public counter and its history. Any page may read them: every ten seconds, without headers or "
-    "parameters of its own; an answer is kept for five. The numbers are in the public domain: CC0 1.0, "
-    "https://creativecommons.org/publicdomain/zero/1.0/.",
+    "parameters of its own; an answer is kept for five. Their licence is the `data_license` of the count: CC0-1.0 "
+    f"(the public domain, {licenses.URLS['CC0-1.0']}) or CC-BY-4.0 (name the petition, "
+    f"{licenses.URLS['CC-BY-4.0']}).",
     WIDGET: "The form and the counter in a partner's page.",
     PAGES: "What people see, in the campaign's languages.",
     OPERATIONS: "Health, and what the functions ask each other.",
 }
 
 _REQUESTS = (SignRequest, LinksRequest)
-_RESPONSES = (CheckInbox, Pressed, Count, History, Form, OEmbed, Health, Problem, PublishedOverlay)
+_ALIASES = (aliases.Progression, aliases.DistributionMap, aliases.PetitionCount, aliases.Petition)
+_RESPONSES = (*_ALIASES, CheckInbox, Pressed, Count, History, Form, OEmbed, Health, Problem, PublishedOverlay)
 _REFERENCE = "#/components/schemas/{model}"
 _TEXT = {"type": "string"}
-_HTML = {"text/html": {"schema": _TEXT}}
+_HTML = {"text/html": {"schema": _TEXT, "example": "<!doctype html><html lang=en><title>…</title>…</html>"}}
 
 
 def _in_path(name: str, description: str, pattern: str, **more: str) -> dict[str, Any]:
@@ -53,6 +58,11 @@ _SOURCE = _in_query("source", "Where the signer comes from, such as `mastodon`; 
 _EMBED = _in_query(
     "embed", "1: for another page than ours: a page without what surrounds it, the form with its countries."
 )
+
+_THEME = _in_query("theme", "`dark` or `light`: of what it is shown on.")
+_THEME["schema"] = {**_TEXT, "enum": ["dark", "light"], "default": "dark"}
+_SIZE = _in_query("size", "`compact`: without the bar towards the next goal.")
+_SIZE["schema"] = {**_TEXT, "enum": ["compact"]}
 
 _PROBLEMS = {
     400: "Not UTF-8, not JSON, or nested too deeply.",
@@ -169,7 +179,10 @@ def _numbers() -> dict[str, Any]:
             description="By country, with the next goal and the thresholds of an initiative. Cacheable for five "
             "seconds; `ETag` and `If-None-Match` spare the body while nothing has changed.",
         ),
+        CountPath.COUNT_CSV: _count_csv(),
         CountPath.BADGE: _badge(),
+        **_aliases(),
+        CountPath.MILESTONES: _milestones(),
         CountPath.HISTORY: _history("days", days, examples.HISTORY_DAYS),
         CountPath.HISTORY_CSV: _history_csv("days", days, examples.HISTORY_DAYS),
         CountPath.HOURS: _history("hours", hours, examples.HISTORY_HOURS),
@@ -177,11 +190,57 @@ def _numbers() -> dict[str, Any]:
     }
 
 
+def _count_csv() -> dict[str, Any]:
+    content = {"text/csv": {"schema": _TEXT, "example": count_csv.as_csv(examples.COUNT, locales.load("en"))}}
+    table = _answer("A row for each country; its number is empty where it is folded into `other`.", content)
+    summary = "List the count by country as a table (RFC 4180), with the countries' names in one language."
+    return _in_language(_number("count_csv", summary, table))
+
+
+def _aliases() -> dict[str, Any]:
+    """Describe the count in other programs' shapes; docs/api.md says what they lack."""
+    commission, parliament = "as the Commission's system for initiatives", "as UK Parliament's petitions"
+    petition = _number(
+        "uk_petition", f"Describe the petition {parliament} do.", _json("Texts and numbers.", examples.UK_PETITION)
+    )
+    return {
+        CountPath.ECI_PROGRESSION: _number(
+            "eci_progression",
+            f"Show total and goal {commission} does.",
+            _json("As `report/progression`.", aliases.progression(examples.COUNT)),
+        ),
+        CountPath.ECI_MAP: _number(
+            "eci_map",
+            f"Show the countries {commission} does.",
+            _json("As `report/map`; 0 for a country under 10.", aliases.distribution_map(examples.COUNT)),
+        ),
+        CountPath.UK_PETITION: _in_language(petition),
+        CountPath.UK_COUNT: _number(
+            "uk_count",
+            f"Show the total {parliament} do.",
+            _json("As `count.json`.", aliases.petition_count(examples.COUNT)),
+        ),
+    }
+
+
 def _badge() -> dict[str, Any]:
-    picture = _answer("The total, with a bar towards the next goal.", {"image/svg+xml": {"schema": _TEXT}})
-    badge = _number("badge", "Draw the count as a picture, 200 x 48 pixels.", picture)
-    badge["get"]["responses"]["302"] = _answer("To the same in a language that there is.")
-    return {**badge, "parameters": [_CAMPAIGN, _LANG]}
+    picture = _answer(
+        "The total, with a bar towards the next goal.",
+        {"image/svg+xml": {"schema": _TEXT, "example": examples.BADGE}},
+    )
+    badge = _in_language(_number("badge", "Draw the count as a picture, 200 x 48 pixels, or 24 high.", picture))
+    return {**badge, "parameters": [*badge["parameters"], _THEME, _SIZE]}
+
+
+def _milestones() -> dict[str, Any]:
+    content = {"application/atom+xml": {"schema": _TEXT, "example": examples.MILESTONES}}
+    summary = "List the goals that were reached, as a feed (Atom, RFC 4287)."
+    return _in_language(_number("milestones", summary, _answer("A feed, the newest first.", content)))
+
+
+def _in_language(path: dict[str, Any]) -> dict[str, Any]:
+    path["get"]["responses"]["302"] = _answer("To the same in a language that there is.")
+    return {**path, "parameters": [*path["parameters"], _LANG]}
 
 
 def _number(operation: str, summary: str, answer: dict[str, Any], **more: str) -> dict[str, Any]:
@@ -213,7 +272,7 @@ def _widget() -> dict[str, Any]:
         parameters=[_EMBED],
     )
     summary = "Load the widget: at its moving address, or at one that never changes."
-    module = _answer("An ES module.", {"text/javascript": {"schema": _TEXT}})
+    module = _answer("An ES module.", {"text/javascript": {"schema": _TEXT, "example": examples.SCRIPT}})
     return {
         EmbedPath.FORM: {"parameters": [_CAMPAIGN, _LANG], "get": form},
         EmbedPath.SCRIPT: {
@@ -260,6 +319,7 @@ def _pages() -> dict[str, Any]:
         EmbedPath.PRIVACY: _page("privacy", "Show the privacy notice."),
         EmbedPath.SNIPPETS: _page("snippets", "Show what a partner pastes into a page.", _PARTNER),
         CountPath.PROGRESS: _page("progress", "Show the numbers, for journalists.", _PARTNER, _EMBED),
+        CountPath.STREAM: _page("stream", "Show the number for a live stream, up to date.", _THEME, _SIZE),
         EmbedPath.SHEET: _page("sheet", "Show a sheet to print, for signatures on paper.", _PARTNER),
         EmbedPath.QR: {"parameters": [_CAMPAIGN, _LANG], "get": _qr()},
         EmbedPath.SHARE_IMAGE: _at_campaign(_share_image()),

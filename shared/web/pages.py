@@ -25,7 +25,7 @@ from shared.campaigns import accent, markdown
 from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Count
-from shared.reference import countries, mail_providers
+from shared.reference import countries, licenses, mail_providers
 from shared.web import sharing
 from shared.web.call import NO_STORE, hosted_page
 
@@ -37,8 +37,13 @@ FOLDER = Path(__file__).parent / "templates"
 #: Where the build puts the templates as Python: the first page of a process need not wait until they are compiled.
 COMPILED = "compiled"
 _STYLES = ("style.css", "more.css")
-#: Of pages that phones load first, and of what is printed.
-_OWN_STYLES = {"petition.html": ("style.css",), "framed.html": ("style.css",), "sheet.html": ("sheet.css",)}
+#: Of pages that phones load first, and of those that look unlike all others.
+_OWN_STYLES = {
+    "petition.html": ("style.css",),
+    "framed.html": ("style.css",),
+    "sheet.html": ("sheet.css",),
+    "stream.html": ("stream.css",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +237,28 @@ def progress(
         countries=numbers.country_rows(count, locale),
         min_shown=MIN_SHOWN,
         hours_days=HOURS_KEPT_DAYS,
+        license_name=licenses.NAMES[campaign.data_license],
+        license_url=licenses.URLS[campaign.data_license],
+    )
+
+
+def stream(
+    campaign: Campaign, locale: Locale, count: Count, headers: Mapping[str, str], *, theme: str, size: str
+) -> HTMLResponse:
+    """Render the number alone, to be laid over the picture of a live stream. `theme`: dark or light, as that is.
+
+    `size`: "compact", without the bar towards the next goal, or "".
+    """
+    return _page(
+        "stream.html",
+        campaign,
+        locale,
+        headers=headers,
+        scripted=True,
+        frame_ancestors="*",
+        count=count,
+        theme=theme,
+        size=size,
     )
 
 

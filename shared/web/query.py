@@ -6,11 +6,19 @@ two ways, an answer could be planted under the key of another. So each is writte
 and any other query is redirected, uncached, to one that is written so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_plus
 
 from shared.models.cleaning import clean_text
 from shared.web.call import Call, without_punctuation
+
+#: The values of parameters whose values are always the same ones.
+_VALUES: Mapping[str, tuple[str, ...]] = {
+    "embed": ("1",),
+    "moved": ("1",),
+    "theme": ("dark", "light"),
+    "size": ("compact",),
+}
 
 
 def canonical_address(call: Call, parameters: Sequence[str], *, in_language: bool) -> str | None:
@@ -49,4 +57,4 @@ def _admitted(call: Call, asked: dict[str, str], *, in_language: bool) -> dict[s
     partner = clean_text(asked.get("partner", ""))
     if campaign and partner in campaign.partners:
         wanted["partner"] = partner
-    return wanted | {name: "1" for name in ("embed", "moved") if asked.get(name) == "1"}
+    return wanted | {name: asked[name] for name, values in _VALUES.items() if asked.get(name) in values}

@@ -36,13 +36,21 @@ class CountPath(StrEnum):
     """Every number that is public."""
 
     COUNT = "/v1/campaigns/{campaign}/count"
+    COUNT_CSV = "/v1/campaigns/{campaign}/count.csv"
     BADGE = "/v1/campaigns/{campaign}/count.svg"
+    ECI_PROGRESSION = "/v1/campaigns/{campaign}/eci/report/progression"
+    ECI_MAP = "/v1/campaigns/{campaign}/eci/report/map"
+    UK_PETITION = "/v1/campaigns/{campaign}/uk.json"
+    UK_COUNT = "/v1/campaigns/{campaign}/uk/count.json"
     HISTORY = "/v1/campaigns/{campaign}/history"
     HISTORY_CSV = "/v1/campaigns/{campaign}/history.csv"
     HOURS = "/v1/campaigns/{campaign}/history/hours"
     HOURS_CSV = "/v1/campaigns/{campaign}/history/hours.csv"
+    MILESTONES = "/v1/campaigns/{campaign}/milestones.atom"
     OVERLAY = "/v1/campaigns/{campaign}/overlay"
     PROGRESS = "/c/{campaign}/progress"
+    #: The page for live streams. Streamers call it an overlay, but OVERLAY is what changes about a campaign.
+    STREAM = "/c/{campaign}/stream"
 
 
 class EmbedPath(StrEnum):
@@ -73,7 +81,7 @@ PATHS: Mapping[str, type[StrEnum]] = {
 #: Query parameters that make another answer. They are all that a CDN in front keeps answers apart by, so no other
 #: may be read: infra/balancer.tf has the same, which a test holds against these.
 QUERY: Mapping[str, tuple[str, ...]] = {
-    "count": ("lang", "partner", "embed"),
+    "count": ("lang", "partner", "embed", "theme", "size"),
     "embed": ("lang", "partner", "embed", "moved"),
 }
 FUNCTIONS = tuple(PATHS)

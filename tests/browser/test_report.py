@@ -29,7 +29,7 @@ def example_report() -> str:
         since=None,
         until=NOW.date(),
         as_of=NOW,
-        count=count.public(campaign, count.Snapshot(tally, Overlay(), NOW)),
+        count=count.public(campaign, count.Snapshot(tally, Overlay(), NOW), []),
         held=1_204,
         work_since=None,
         funnel=row,

@@ -1,5 +1,7 @@
 """count: numbers that anybody may read and a CDN may cache."""
 
+import csv
+import io
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -34,8 +36,47 @@ async def test_the_count_has_the_fields_of_the_contract(deployed: World) -> None
     assert count["by_country"] == {"DE": 10, "other": 10}
     assert count["as_of"] == NOW.isoformat().replace("+00:00", "Z")
     assert (count["thresholds"]["needed"], count["thresholds"]["met"]) == (7, 0)
-    assert count["thresholds"]["by_country"]["DE"] == {"needed": 67680, "met": False}
+    assert count["thresholds"]["by_country"]["DE"] == {"needed": 67680, "met": False, "share": 0.0001}
     assert len(count["thresholds"]["by_country"]) == 27
+
+
+async def test_the_count_by_country_is_a_table_with_names(deployed: World) -> None:
+    """Ordered by the names in the language asked for; a country under ten is folded, though it has a threshold."""
+    await confirm_many(deployed, {"DE": 11, "BR": 10, "FR": 9})
+    await deployed.count()
+
+    response = await deployed.client.get(f"{COUNT}.csv?lang=de")
+
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert response.headers["content-disposition"] == f'attachment; filename="{CAMPAIGN}-countries.csv"'
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    shown = {row["country"]: row for row in rows}
+    assert shown["BR"] == {"country": "BR", "name": "Brasilien", "signatures": "10", "needed": "", "share": ""}
+    assert list(shown["DE"].values()) == ["DE", "Deutschland", "11", "67680", "0.0001"]
+    assert list(shown["FR"].values()) == ["FR", "Frankreich", "", "55695", ""]
+    assert list(shown["other"].values()) == ["other", "Alle anderen Länder", "9", "", ""]
+    assert [row["name"] for row in rows[:3]] == ["Belgien", "Brasilien", "Bulgarien"]
+    assert len(rows) == 27 + 1 + 1
+
+
+async def test_the_table_is_sent_again_only_when_its_numbers_have_changed(deployed: World) -> None:
+    """As the count is; in another language it is another table."""
+    german = await deployed.client.get(f"{COUNT}.csv?lang=de")
+    known = {"If-None-Match": german.headers["etag"]}
+    deployed.now = NOW.replace(hour=21)
+
+    same, english = [await deployed.client.get(f"{COUNT}.csv?lang={it}", headers=known) for it in ("de", "en")]
+
+    assert (same.status_code, english.status_code) == (304, 200)
+
+
+async def test_the_licence_of_the_numbers_is_named_with_them(deployed: World) -> None:
+    """In the count for programs, and on the page for people."""
+    count = await deployed.count()
+    page = (await deployed.client.get(f"/c/{CAMPAIGN}/progress?lang=en")).text
+
+    assert count["data_license"] == "CC0-1.0"
+    assert '<a rel="license" href="https://creativecommons.org/publicdomain/zero/1.0/">CC0 1.0</a>' in page
 
 
 async def test_any_page_may_read_the_count_and_a_cdn_may_cache_it(deployed: World) -> None:
@@ -90,6 +131,62 @@ async def test_the_badge_is_a_picture_that_screen_readers_can_read(deployed: Wor
     assert re.search(r"\b1\b", text)
     assert "script" not in response.text
     assert "href" not in response.text
+
+
+async def test_the_badge_comes_dark_light_and_compact(deployed: World) -> None:
+    """Each is well-formed and readable: its small text has a contrast of 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+    await confirm_many(deployed, {"DE": 1})
+    queries = ("lang=en", "lang=en&theme=dark", "lang=en&theme=light", "lang=en&theme=light&size=compact")
+
+    dark, explicit, light, compact = [(await deployed.client.get(f"{BADGE}?{query}")).text for query in queries]
+
+    assert dark == explicit
+    assert len({dark, light, compact}) == 3
+    for picture, height, has_bar in ((dark, 48, True), (light, 48, True), (compact, 24, False)):
+        root = ElementTree.fromstring(picture)  # noqa: S314 - our own picture
+        assert (root.get("width"), root.get("height")) == ("200", str(height))
+        assert ("ext goal" in picture, "<path" in picture) == (has_bar, has_bar)
+        back = re.search(r'<rect[^>]*fill="(#\w+)"', picture)
+        ink, soft = re.findall(r"fill:(#\w+)", picture)
+        assert back
+        assert min(contrast(ink, back[1]), contrast(soft, back[1])) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours (WCAG 2.2)."""
+
+    def luminance(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        channels = [int(digits[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+        linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("query", ["theme=pink", "size=huge", "theme=light&theme=dark", "%74heme=light"])
+@pytest.mark.parametrize("path", [BADGE, f"/c/{CAMPAIGN}/stream"])
+async def test_a_look_that_there_is_not_leads_to_one_that_there_is(deployed: World, path: str, query: str) -> None:
+    """Uncached, so that nobody fills a cache with made-up ones."""
+    moved = await deployed.client.get(f"{path}?lang=en&{query}")
+    shown = await deployed.client.get(moved.headers["location"])
+
+    assert (moved.status_code, moved.headers["cache-control"]) == (302, "no-store")
+    assert shown.status_code == 200
+
+
+async def test_the_page_for_streams_has_the_number_before_its_script_runs(deployed: World) -> None:
+    """It may be framed by the tools of any streamer, and is no form."""
+    await confirm_many(deployed, {"DE": 1})
+    await deployed.count()
+
+    page = await deployed.client.get(f"/c/{CAMPAIGN}/stream?lang=en&theme=light")
+
+    assert "1 person has signed</undersign-counter>" in page.text
+    assert '<body class="light ">' in page.text
+    assert "frame-ancestors *" in page.headers["content-security-policy"]
+    assert "<form" not in page.text
 
 
 CLOSED, ANNOUNCED, OPEN = NOW.replace(year=2027), NOW.replace(month=10), NOW.replace(minute=1)

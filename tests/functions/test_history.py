@@ -192,6 +192,37 @@ class TestHistory:
         assert [point["total"] for point in history["points"]] == [41]
 
 
+class TestRate:
+    async def test_comes_with_the_count(self, deployed: World) -> None:
+        """It is worked out from the history; the minute of the last signature is not shown of two in an hour."""
+        await record_totals(deployed, {48 * HOUR: 3, 24 * HOUR: 5, 2 * HOUR: 6, HOUR: 8})
+        for number in range(10):
+            await deployed.press(await deployed.sign_and_deliver(email=f"n{number}@example.org"))
+
+        count = await deployed.count()
+
+        assert count["rate"] == {"last_hour": 2, "last_24_hours": 5}
+        assert count["forecast"] == {"next_goal": (NOW + 48 * HOUR * 990 / 7).date().isoformat()}
+        assert "last_confirmed_at" not in count
+
+    async def test_is_missing_while_the_history_is_unavailable(
+        self, deployed: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The count goes on without it, and so do the badge and the page."""
+
+        async def unavailable(*_: object) -> None:
+            raise StoreUnavailable("unavailable")
+
+        await record_totals(deployed, {24 * HOUR: 5, HOUR: 8})
+        monkeypatch.setattr(deployed.functions["count"].deps.store, "history", unavailable)
+
+        count = await deployed.count()
+
+        assert count["total"] == 0
+        assert "rate" not in count
+        assert (await deployed.client.get(f"/v1/campaigns/{CAMPAIGN}/count.svg?lang=en")).status_code == 200
+
+
 class TestPage:
     async def test_shows_total_chart_and_thresholds(self, deployed: World) -> None:
         """A journalist finds the numbers, and the time that they are from."""

@@ -32,6 +32,7 @@ ADDRESSES = {
         path: f"{example(path)}?lang=en"
         for path in (
             CountPath.PROGRESS,
+            CountPath.STREAM,
             EmbedPath.PETITION,
             EmbedPath.PRIVACY,
             EmbedPath.SNIPPETS,
@@ -70,7 +71,7 @@ def made_up(chance: random.Random) -> str:
 
 #: Names that anybody might put into a query; those of our own parameters among them, differently written, too.
 NAMES = (
-    *("lang", "partner", "embed", "moved", "source", "origin", "LANG", "%6cang", "embed[]"),
+    *("lang", "partner", "embed", "moved", "theme", "size", "source", "origin", "LANG", "%6cang", "embed[]"),
     *("utm_source", "fbclid", "_", "t", "callback", ""),
 )
 
@@ -103,6 +104,7 @@ PIECES = (
         "partner=",
         "%70artner=digital-rights",
     ),
+    *("theme=light", "theme=dark", "theme=Light", "theme=", "%74heme=light", "size=compact", "size=1"),
     *("embed=1", "embed=0", "embed=01", "embed=%31", "embed", "%65mbed=1", "embed=1%00", "moved=1", "moved=yes"),
     *(
         "source=radio",
@@ -176,11 +178,13 @@ async def test_all_requests_with_one_key_get_the_same_bytes(
 #: pages for an hour, the count for ten minutes, a history for the step from one of its points to the next.
 AGES = {
     **dict.fromkeys(ADDRESSES, (15, 3600)),
-    **dict.fromkeys((CountPath.COUNT, CountPath.BADGE), (5, 600)),
+    **dict.fromkeys((CountPath.COUNT, CountPath.COUNT_CSV, CountPath.BADGE), (5, 600)),
+    **dict.fromkeys((CountPath.ECI_PROGRESSION, CountPath.ECI_MAP), (5, 600)),
+    **dict.fromkeys((CountPath.UK_PETITION, CountPath.UK_COUNT), (5, 600)),
     CountPath.OVERLAY: (5, 5),
     **dict.fromkeys((CountPath.HISTORY, CountPath.HISTORY_CSV), (60, 86400)),
-    **dict.fromkeys((CountPath.HOURS, CountPath.HOURS_CSV), (60, 3600)),
-    CountPath.PROGRESS: (30, 3600),
+    **dict.fromkeys((CountPath.HOURS, CountPath.HOURS_CSV, CountPath.MILESTONES), (60, 3600)),
+    **dict.fromkeys((CountPath.PROGRESS, CountPath.STREAM), (30, 3600)),
     EmbedPath.SCRIPT: (300, 86400),
 }
 

@@ -16,11 +16,12 @@ from shared.campaigns.loader import load_all
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
+from shared.models.responses import Count
 from shared.reference import countries
 from shared.stats import count
 from shared.stats.count import MAX_AGE, Snapshot
 from shared.store import Store
-from shared.store.entities import Day, Tally
+from shared.store.entities import Day, Tally, TotalAt
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
 
@@ -39,6 +40,10 @@ def snapshot(tally: Tally, as_of: datetime = NOW, overlay: Overlay | None = None
     return Snapshot(tally, overlay or Overlay(), as_of)
 
 
+def public_count(campaign: Campaign, snapshot: Snapshot, hours: Sequence[TotalAt] = ()) -> Count:
+    return count.public(campaign, snapshot, hours)
+
+
 class TestPublic:
     @pytest.mark.parametrize(
         ("by_country", "shown"),
@@ -53,12 +58,12 @@ class TestPublic:
     )
     def test_folds_countries_under_ten(self, by_country: dict[str, int], shown: dict[str, int]) -> None:
         """Countries with fewer than ten signatures are summed up as "other", so that nobody can be singled out."""
-        assert count.public(campaign(), snapshot(tally(**by_country), NOW)).by_country == shown
+        assert public_count(campaign(), snapshot(tally(**by_country), NOW)).by_country == shown
 
     @given(st.dictionaries(st.sampled_from(sorted(countries.CODES)), st.integers(0, 2_000_000)))
     def test_always_adds_up(self, by_country: Mapping[str, int]) -> None:
         """The sum is the total, and no country shows fewer than ten."""
-        public = count.public(campaign(), snapshot(tally(**by_country), NOW))
+        public = public_count(campaign(), snapshot(tally(**by_country), NOW))
 
         assert sum(public.by_country.values()) == public.total == sum(by_country.values())
         assert all(n >= 10 for country, n in public.by_country.items() if country != "other")
@@ -66,22 +71,34 @@ class TestPublic:
 
     def test_shows_total_goal_and_next_goal(self) -> None:
         """Beside the total stand the final goal, the next intermediate goal and the time of reading."""
-        public = count.public(campaign(), snapshot(tally(DE=1_000), NOW))
+        public = public_count(campaign(), snapshot(tally(DE=1_000), NOW))
 
         assert (public.total, public.goal, public.next_goal, public.as_of) == (1_000, 1_000_000, 5_000, NOW)
 
-    @pytest.mark.parametrize(("signatures", "met"), [(67_679, False), (67_680, True), (67_681, True)])
-    def test_meets_a_threshold_with_its_last_signature(self, signatures: int, met: bool) -> None:
+    @pytest.mark.parametrize(
+        ("signatures", "met", "share"), [(67_679, False, 0.9999), (67_680, True, 1), (101_520, True, 1.5)]
+    )
+    def test_meets_a_threshold_with_its_last_signature(self, signatures: int, met: bool, share: float) -> None:
         """Germany's threshold in the example's initiative is 67,680: one fewer does not meet it."""
-        thresholds = count.public(campaign(), snapshot(tally(DE=signatures, US=99_999), NOW)).thresholds
+        thresholds = public_count(campaign(), snapshot(tally(DE=signatures, US=99_999), NOW)).thresholds
 
         assert thresholds
-        assert thresholds.by_country["DE"].model_dump() == {"needed": 67_680, "met": met}
+        assert thresholds.by_country["DE"].model_dump() == {"needed": 67_680, "met": met, "share": share}
         assert (thresholds.met, thresholds.needed, len(thresholds.by_country)) == (int(met), 7, 27)
+
+    @pytest.mark.parametrize(("signatures", "share"), [(9, None), (10, 0.0023)])
+    def test_shows_the_share_of_a_minimum_from_ten_signatures_on(
+        self, signatures: int, share: float | None
+    ) -> None:
+        """Malta's minimum is so low that a share would tell the number of a folded country: nine are not shown."""
+        thresholds = public_count(campaign(), snapshot(tally(MT=signatures), NOW)).thresholds
+
+        assert thresholds
+        assert thresholds.by_country["MT"].share == share
 
     def test_is_not_presented_as_statements_of_support(self) -> None:
         """The basis of the thresholds says that these signatures are not statements of support."""
-        thresholds = count.public(campaign(), snapshot(tally(), NOW)).thresholds
+        thresholds = public_count(campaign(), snapshot(tally(), NOW)).thresholds
 
         assert thresholds
         assert "not statements of support" in thresholds.basis
@@ -90,18 +107,25 @@ class TestPublic:
         """A petition that does not go with a European Citizens' Initiative has no thresholds."""
         without = campaign().model_copy(update={"initiative": None})
 
-        assert count.public(without, snapshot(tally(DE=99), NOW)).thresholds is None
+        assert public_count(without, snapshot(tally(DE=99), NOW)).thresholds is None
 
     @pytest.mark.parametrize(("held", "shown"), [(0, 0), (9, 0), (10, 10), (2_319, 2_310)])
     def test_shows_how_many_are_held_in_steps_of_ten(self, held: int, shown: int) -> None:
         """They are in no other number, and nobody learns from one press whether it is held."""
-        public = count.public(campaign(), snapshot(Tally(12, {"DE": 12}, held=held), NOW))
+        public = public_count(campaign(), snapshot(Tally(12, {"DE": 12}, held=held), NOW))
 
         assert (public.held, public.total, public.by_country) == (shown, 12, {"DE": 12})
 
+    def test_names_the_licence_that_the_campaign_has_chosen(self) -> None:
+        """Without a choice, the numbers are in the public domain."""
+        public = public_count(campaign().model_copy(update={"data_license": "CC-BY-4.0"}), snapshot(tally()))
+
+        assert public.data_license == "CC-BY-4.0"
+        assert Campaign.model_fields["data_license"].default == "CC0-1.0"
+
     def test_does_not_show_partners(self) -> None:
         """How many signatures a partner brought is for that partner to publish."""
-        public = count.public(campaign(), snapshot(Tally(12, {"DE": 12}, {"digital-rights": 12}), NOW))
+        public = public_count(campaign(), snapshot(Tally(12, {"DE": 12}, {"digital-rights": 12}), NOW))
 
         assert "digital-rights" not in public.model_dump_json()
 
@@ -109,21 +133,21 @@ class TestPublic:
 class TestEtag:
     def test_ignores_when_it_was_read(self) -> None:
         """The same numbers have the same tag at any time, so that a cache need not fetch them again."""
-        first, later = (count.public(campaign(), snapshot(tally(DE=12), NOW + n * MAX_AGE)) for n in range(2))
+        first, later = (public_count(campaign(), snapshot(tally(DE=12), NOW + n * MAX_AGE)) for n in range(2))
 
         assert count.etag(first) == count.etag(later)
 
     def test_changes_with_any_number_and_with_the_language(self) -> None:
         """One more signature, one from another country, or an image in another language changes the tag."""
         one, more, elsewhere = (
-            count.public(campaign(), snapshot(tally(**n), NOW)) for n in ({"DE": 12}, {"DE": 13}, {"FR": 12})
+            public_count(campaign(), snapshot(tally(**n), NOW)) for n in ({"DE": 12}, {"DE": 13}, {"FR": 12})
         )
 
         assert len({count.etag(one), count.etag(more), count.etag(elsewhere), count.etag(one, "de")}) == 4
 
     def test_is_weak(self) -> None:
         """The tag is written as a weak one in the header (RFC 9110, 8.8.3)."""
-        tag = count.etag(count.public(campaign(), snapshot(tally(), NOW)))
+        tag = count.etag(public_count(campaign(), snapshot(tally(), NOW)))
 
         assert tag.startswith('W/"')
         assert tag.endswith('"')
@@ -206,6 +230,16 @@ class TestSnapshots:
         again = await snapshots.get("a", earlier)
 
         assert (again.tally.total, again.as_of) == (11, earlier)
+
+    async def test_know_the_minute_in_which_the_total_rose(self, store: FakeStore, snapshots: Snapshots) -> None:
+        """A withdrawal is no rise, and nobody knows when in a long pause without requests a signature came."""
+        risen = []
+        for seconds, total in ((0, 10), (5, 11), (10, 11), (15, 10), (80, 12), (85, 13)):
+            store.held = tally(DE=total)
+            risen.append((await snapshots.get("a", NOW + timedelta(seconds=seconds))).rose_at)
+
+        rose, rose_again = NOW + timedelta(seconds=5), NOW + timedelta(seconds=85)
+        assert risen == [None, rose, rose, rose, None, rose_again]
 
     async def test_are_read_once_for_concurrent_requests(self, store: FakeStore, snapshots: Snapshots) -> None:
         """A thousand concurrent requests to a process that has just started cause one read."""

@@ -97,6 +97,19 @@ def test_every_json_body_has_an_example_that_fits_its_schema(document: dict[str,
         jsonschema_rs.validator_for(schema).validate(body["example"])
 
 
+def test_every_answer_that_is_text_has_an_example(document: dict[str, Any]) -> None:
+    """So that every operation shows what it answers; a picture of pixels cannot be shown in JSON."""
+    without = [
+        (operation["operationId"], media_type)
+        for _, _, operation in operations(document)
+        for holder in succeeding(operation)
+        for media_type, body in holder.get("content", {}).items()
+        if "example" not in body
+    ]
+
+    assert without == [("share_image", "image/png")]
+
+
 def succeeding(operation: dict[str, Any]) -> list[dict[str, Any]]:
     return [answer for status, answer in operation["responses"].items() if status.startswith("2")]
 
