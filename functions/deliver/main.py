@@ -38,6 +38,7 @@ from shared.errors import (
     TryAgain,
     Unopenable,
 )
+from shared.mail import bounces, links
 from shared.mail.bounces import Report, ReportKind
 from shared.models.labels import Label
 from shared.models.messages import (
@@ -54,8 +55,6 @@ from shared.queue import HORIZON
 from shared.reference import mail_domains, mail_providers
 from shared.stats import automatic_work, fall
 from shared.store.entities import (
-    BOUNCED_TTL,
-    COMPLAINED_TTL,
     Confirmed,
     Defer,
     GrantMail,
@@ -82,9 +81,6 @@ JITTER = timedelta(minutes=10)
 #: A task that could not be opened, or whose mail was rejected, so often becomes a dead letter: with backoff up to
 #: an hour, after about a day.
 MAX_ATTEMPTS = 30
-
-#: From a mail on that was reported so.
-SUPPRESSED_FOR = {ReportKind.BAD_MAILBOX: BOUNCED_TTL, ReportKind.COMPLAINT: COMPLAINED_TTL}
 
 MailMessage = SubmissionMessage | LinksMessage | ReminderMessage
 
@@ -311,9 +307,8 @@ async def _apply_report(report: Report) -> bool:
     except InvalidToken as error:
         return isinstance(error, ExpiredToken)
     is_news = report.kind is ReportKind.REJECTED
-    if report.kind in SUPPRESSED_FOR:
-        until = mailed_at + SUPPRESSED_FOR[report.kind]
-        is_news = await deps.store.suppress(link.campaign, link.digest, until)
+    if time := bounces.suppressed_for(report.kind, link.submission):
+        is_news = await deps.store.suppress(link.campaign, link.digest, mailed_at + time)
     if is_news:
         place = {"campaign": link.campaign, "provider": link.mailbox}
         log.event("mail_bounced", "WARNING", kind=report.kind, status=report.status, **place)
@@ -357,8 +352,9 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
     except MailRefused:
         # The claim counts as used, so that neither this mail nor a reminder is tried again.
         log.event("mail_refused", "WARNING", **failure)
-        until = deps.now() + BOUNCED_TTL
-        await deps.store.suppress(granted.address.campaign, granted.address.mailbox, until)
+        link = links.to_report(granted, message.email)
+        if time := bounces.suppressed_for(ReportKind.BAD_MAILBOX, link.submission):
+            await deps.store.suppress(granted.address.campaign, granted.address.mailbox, deps.now() + time)
         is_sent = False
     except MailUnavailable:
         await deps.store.settle(granted, sent=False)

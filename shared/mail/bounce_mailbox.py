@@ -35,7 +35,7 @@ class BounceMailbox:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._place = host, port
-        self._login = user, password
+        self._user, self._password = user, password
         self._folder = folder
         self._tls_context = tls_context
         self._monotonic = monotonic
@@ -68,7 +68,7 @@ class BounceMailbox:
             imap = imaplib.IMAP4_SSL(*self._place, ssl_context=self._tls_context, timeout=_TIMEOUT_SECONDS)
         try:
             with _unreadable_for_errors("login"):
-                imap.login(*self._login)
+                imap.login(_quoted(self._user), self._password)  # which imaplib quotes itself
         except MailboxUnreadable:
             _close(imap)
             raise
@@ -80,8 +80,19 @@ def _unreadable_for_errors(step: str) -> Iterator[None]:
     """Translate errors of IMAP and of the connection, without their text, which may quote a message."""
     try:
         yield
-    except (imaplib.IMAP4.error, OSError) as error:
+    except (
+        imaplib.IMAP4.error,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:  # the last two of answers in no known shape
         raise MailboxUnreadable(step, type(error).__qualname__) from None
+
+
+def _quoted(text: str) -> str:
+    """Write a text as RFC 9051 quotes it."""
+    escaped = text.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{escaped}"'
 
 
 def _require_ok(answer: tuple[str, list[Any]]) -> list[Any]:
@@ -93,10 +104,11 @@ def _require_ok(answer: tuple[str, list[Any]]) -> list[Any]:
 def _new_messages(imap: imaplib.IMAP4, folder: str) -> Sequence[str]:
     """Return the UIDs of what nobody has seen, oldest first."""
     with _unreadable_for_errors("select"):
-        [number] = _require_ok(imap.select(f'"{folder}"'))
-    if number == b"0":
+        [answer] = _require_ok(imap.select(_quoted(folder)))
+        number = int(answer)
+    if not number:
         return []
-    newest = f"{max(1, int(number) - _WINDOW + 1)}:*"
+    newest = f"{max(1, number - _WINDOW + 1)}:*"
     with _unreadable_for_errors("search"):
         [found] = _require_ok(imap.uid("SEARCH", newest, "UNSEEN", "UNDELETED"))
     return (found or b"").decode().split()

@@ -36,7 +36,7 @@ class Composer:
             to=to,
             confirm=self._confirm_links(granted, locale, now),
             withdraw=self._url(Purpose.WITHDRAW, withdrawal, now),
-            report_token=self.tokens.issue(Purpose.REPORT, links.to_report(granted.address, to), now),
+            report_token=self.tokens.issue(Purpose.REPORT, links.to_report(granted, to), now),
             privacy=f"{self.public_url}/c/{campaign.id}/privacy?lang={locale.language}",
         )
 

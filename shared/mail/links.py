@@ -3,7 +3,7 @@
 from shared.crypto.tokens import Link
 from shared.reference import mail_providers
 from shared.stats.funnel import Cohort
-from shared.store.entities import Address, Submission
+from shared.store.entities import Address, GrantMail, Submission
 
 
 def to_confirm(address: Address, submission: Submission, language: str) -> Link:
@@ -24,12 +24,19 @@ def to_confirm(address: Address, submission: Submission, language: str) -> Link:
     )
 
 
-def to_report(address: Address, email: str) -> Link:
+#: Of a mail to another spelling of a mailbox, such as one with a tag. Its provider may not know that spelling, and
+#: say that there is no such mailbox: by that, anybody could stop the mail to one that exists.
+ALIAS = "alias"
+
+
+def to_report(granted: GrantMail, email: str) -> Link:
     """Name the mailbox that a mail goes to, for a report that it came back: as a digest and a class of provider.
 
-    The links of the same mail say as much of their signer.
+    `submission` is the mail's kind, or ALIAS. The links of the same mail say as much of their signer.
     """
-    return Link(address.campaign, address.mailbox, "", mailbox=mail_providers.provider_class(email))
+    mail = ALIAS if mail_providers.is_alias(email) else granted.kind
+    provider = mail_providers.provider_class(email)
+    return Link(granted.address.campaign, granted.address.mailbox, "", submission=mail, mailbox=provider)
 
 
 def cohort(link: Link) -> Cohort:

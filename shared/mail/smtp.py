@@ -13,7 +13,7 @@ from shared import log
 from shared.errors import MailDeferred, MailError, MailRefused, MailRejected, MailUnavailable, MailUnresolved
 from shared.mail import Mail
 from shared.mail.message import ascii_recipient
-from shared.mail.status_codes import is_bad_mailbox
+from shared.mail.status_codes import bad_mailbox
 from shared.reference import mail_providers
 
 # Together, for the three relays that there may be at most, less than deliver has for a task (80 seconds).
@@ -175,7 +175,7 @@ class SmtpRelay:
         if error.code == _CLOSING:
             return self._unavailable(error)
         # Any other refusal may be our fault, and pass.
-        if isinstance(error, SMTPRecipientRefused) and error.code >= 500 and is_bad_mailbox(error.message):
+        if isinstance(error, SMTPRecipientRefused) and error.code >= 500 and bad_mailbox(error.message):
             return MailRefused(str(error.code))
         return self._deferred(error, mail)
 

@@ -259,7 +259,8 @@ def canonical(local: str, domain: str) -> tuple[str, str]:
 def mailbox(local: str, domain: str) -> tuple[str, str]:
     """Return the mailbox that mail to a canonical address reaches, as local part and domain, for the mail caps.
 
-    Every provider is taken to have tags: two mailboxes taken for one would only share their caps.
+    Every provider is taken to have tags: two mailboxes taken for one only share their caps. What a provider says
+    of one spelling may not hold for the others, see `is_alias`.
     """
     provider = _BY_DOMAIN.get(domain)
     if provider is None:
@@ -272,6 +273,12 @@ def mailbox(local: str, domain: str) -> tuple[str, str]:
         local = local.split(mark)[0] or local
     local = local.translate(str.maketrans("", "", provider.ignores)) or local
     return local, provider.one_domain or domain
+
+
+def is_alias(email: str) -> bool:
+    """Return whether an address is not how `mailbox` spells the mailbox that it leads to, as with a tag."""
+    spelled = canonical(*email.lower().rsplit("@", 1))
+    return mailbox(*spelled) != spelled
 
 
 def webmail_by_domain(sender: str) -> Mapping[str, str]:

@@ -8,6 +8,8 @@ so a rush does not look like that, however large it is. The rule is that of the 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
+
 from shared import log
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay, WorkPeriod
@@ -51,7 +53,11 @@ async def update(store: Store, campaign: Campaign, now: datetime) -> None:
         before = overlay
         return overlay.model_copy(update={"work": _work(overlay, campaign, now, is_needed=is_needed)})
 
-    after = await store.change_overlay(campaign.id, change)
+    try:
+        after = await store.change_overlay(campaign.id, change)
+    except ValidationError:  # what a newer desk has written, and this version would lose: the desk has to decide
+        log.event("overlay_has_unknown_fields", "WARNING", campaign=campaign.id)
+        return
     if bool(before.work) != bool(after.work):
         log.event("work_turned_on" if after.work else "work_turned_off", "WARNING", campaign=campaign.id)
 

@@ -32,13 +32,6 @@ MAX_WAITING = 40
 HEAD_START = timedelta(hours=1)
 CLAIM_TTL = timedelta(hours=1)
 
-#: How long a mailbox gets no mail after one came back because there is no such mailbox. It ends, because providers
-#: err: in December 2020 Gmail refused two days' mail to real people with 5.1.1
-#: (https://www.magnews.com/google-services-outage-and-false-bounce-ups).
-BOUNCED_TTL = timedelta(days=7)
-#: And after its owner has complained about one.
-COMPLAINED_TTL = timedelta(days=30)
-
 #: Firestore takes 500 increments for one document in one commit (https://firebase.google.com/docs/firestore/quotas).
 MAX_FUNNEL_COUNTS = 400
 #: Longer than a process repeats a write, of which it may not know whether it was done.

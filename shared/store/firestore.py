@@ -232,6 +232,7 @@ class FirestoreStore:
             log.exception("funnel_is_full", full, campaign=campaign)
             for stage in document.values():
                 stage.pop("source", None)
+                stage.pop("ten_minutes", None)  # new ones come all day, too
             with contextlib.suppress(AlreadyExists, InvalidArgument):  # what is full stays full
                 await self.database.commit(once, firestore.increment(path, document))
 

@@ -82,21 +82,44 @@ async def number_of_mails(deployed: World) -> int:
 
 
 class TestBounce:
-    async def test_stops_mail_for_a_week(self, deployed: World) -> None:
-        """Neither a reminder nor links go out; whoever signs meanwhile is accepted, and mailed when it is over."""
+    async def test_stops_mail_until_the_reminder_asks_once_more(self, deployed: World) -> None:
+        """Providers err for hours: the reminder reaches those whose mail came back by mistake."""
         mail = await mailed(deployed)
+        await read_bounces(deployed, delivery_report(mail))
 
-        left = await read_bounces(deployed, delivery_report(mail))
+        deployed.now += 19 * HOUR
+        await deployed.sign()
+        meanwhile = await number_of_mails(deployed)
+        deployed.now += 6 * HOUR
+
+        assert meanwhile == 1
+        assert await number_of_mails(deployed) > 1
+
+    async def test_of_the_reminder_stops_mail_for_a_week(self, deployed: World) -> None:
+        """No links go out; a signature meanwhile is accepted, and mailed when it is over."""
+        await mailed(deployed)
+        deployed.now += DAY + HOUR
+        await deployed.deliver()
+
+        left = await read_bounces(deployed, delivery_report(newest(deployed)))
 
         assert left == []
         deployed.now += DAY + HOUR
         again = await deployed.sign()
         links = await deployed.client.post(LINKS, json={"email": "ann@example.org", "locale": "en"})
         assert (again.status_code, links.status_code) == (202, 202)
-        assert await number_of_mails(deployed) == 1
-        deployed.now += 6 * DAY
         assert await number_of_mails(deployed) == 2
+        deployed.now += 6 * DAY
+        assert await number_of_mails(deployed) == 3
         assert set(deployed.outbox.received()[0].links) == {"confirm", "withdraw"}
+
+    async def test_of_an_address_with_a_tag_suppresses_nothing(self, deployed: World) -> None:
+        """Where a provider knows no tags, a stranger's signature with one comes back, and the mailbox exists."""
+        mail = await mailed(deployed, "ann+nonsense@example.org")
+
+        left = await read_bounces(deployed, delivery_report(mail))
+
+        assert (left, is_suppressed(deployed)) == ([], False)
 
     async def test_suppresses_each_mailbox_by_itself(self, deployed: World) -> None:
         """Others of the same domain, and the same mailbox under a tag."""

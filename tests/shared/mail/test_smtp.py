@@ -331,7 +331,7 @@ class TestDoesNotSend:
         ({"at_rcpt": "553 5.1.3 bad address syntax"}, MailRefused),
         ({"at_rcpt": "550 5.1.10 recipient has null MX"}, MailRefused),
         ({"at_rcpt": "550 5.7.1 {address}: blocked by policy"}, MailDeferred),
-        ({"at_rcpt": "550 5.2.1 mailbox disabled"}, MailRefused),
+        ({"at_rcpt": "550 5.2.1 receiving mail at a rate that prevents additional messages"}, MailDeferred),
         ({"at_rcpt": "550 5.1.8 sender's domain does not exist"}, MailDeferred),
         ({"at_rcpt": "550 5.1.0 {address}: rejected"}, MailDeferred),
         ({"at_rcpt": "550 5.1.11 unknown"}, MailDeferred),

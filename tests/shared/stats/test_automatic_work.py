@@ -17,6 +17,7 @@ from shared.stats.funnel import Stage, ten_minutes
 from shared.store.entities import FunnelKey
 from shared.store.sqlite import SqliteStore
 from tests.bench.spike.traces import step
+from tests.functions.test_overlay import NewerOverlay
 from tests.infra.test_mails_unconfirmed import RUSHES, Rate, least_and_share, play, quiet
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN
@@ -204,6 +205,19 @@ class TestUpdate:
         assert overlay.paused
         assert overlay.work == WorkPeriod(since=NOW + 20 * MINUTE, until=NOW + 20 * MINUTE + WORK_TIME)
         assert events(capsys) == ["work_turned_on"]
+
+    async def test_leaves_alone_what_only_a_newer_desk_knows(
+        self, store: SqliteStore, campaign: Campaign, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Writing the overlay back would lose it; all else that is due then goes on."""
+        newer = NewerOverlay(proof_of_work="automatic", closes_early=True)
+        await store.change_overlay(CAMPAIGN, lambda _: newer)
+        await mail_strangers(store, NOW - 30 * MINUTE)
+
+        await update(store, campaign, NOW)
+
+        assert (await store.overlay(CAMPAIGN)).work is None
+        assert "overlay_has_unknown_fields" in capsys.readouterr().out
 
     async def test_costs_a_quiet_campaign_no_write(
         self, store: SqliteStore, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
