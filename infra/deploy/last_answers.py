@@ -5,6 +5,7 @@ infra/retired/routes.tf leads each request to its copy.
 """
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -124,8 +125,11 @@ def ended(campaigns: Mapping[str, Campaign]) -> Iterator[tuple[Place, Answer]]:
         for language in (None, *languages(campaigns)):
             spoken = language if language in campaign.texts else None
             locale = locales.load(spoken or campaign.default_language)
-            body = bytes(pages.retired(campaign, locale).body)
-            yield _place(REPLACED.format(campaign=campaign.id), language), Answer(body, "text/html; charset=utf-8")
+            page = pages.retired(campaign, locale)
+            answer = Answer(
+                bytes(page.body), page.headers["content-type"], page.headers["content-security-policy"]
+            )
+            yield _place(REPLACED.format(campaign=campaign.id), language), answer
 
 
 def copy(public: httpx.Client, campaigns: Mapping[str, Campaign]) -> dict[Place, Answer]:
@@ -138,6 +142,14 @@ def copy(public: httpx.Client, campaigns: Mapping[str, Campaign]) -> dict[Place,
     missing = Place(NOT_FOUND, f"/{NOT_FOUND}")
     copied[missing] = _read(public, missing.address, status=404)
     return copied | dict(ended(campaigns))
+
+
+def page_policy(campaigns: Mapping[str, Campaign], copied: Mapping[Place, Answer]) -> str:
+    """Return one Content-Security-Policy for all pages: that of a petition, with the styles of every page."""
+    policies = {place.name: answer.policy for place, answer in copied.items()}
+    styles = {style for policy in policies.values() for style in re.findall(r"'sha256-[^']+'", policy)}
+    petition = policies[EmbedPath.PETITION.format(campaign=next(iter(campaigns))).lstrip("/")]
+    return re.sub(r"style-src [^;]+", f"style-src {' '.join(sorted(styles))}", petition)
 
 
 def _read(public: httpx.Client, address: str, status: int = 200) -> Answer:

@@ -143,13 +143,10 @@ def _copy(
             gcloud.stop(
                 f"{name} has {total:,} signatures, and a cache still shows {shown:,}: run this again in 15 minutes"
             )
-    [policy] = {
-        answer.policy for place, answer in answers.items() if place.name in _petitions(campaigns) and answer.policy
-    }
     copied = Copied(
         totals,
         last_answers.languages(campaigns),
-        policy,
+        last_answers.page_policy(campaigns, answers),
         {place.address: answer.digest for place, answer in answers.items()},
     )
     with _variables(environment, copied):
@@ -159,10 +156,6 @@ def _copy(
     last_answers.upload(storage, environment.answers, answers)
     gcloud.gcloud("storage cp", "-", _record(environment), given=json.dumps(asdict(copied)))
     return copied
-
-
-def _petitions(campaigns: Mapping[str, Campaign]) -> set[str]:
-    return {EmbedPath.PETITION.format(campaign=name).lstrip("/") for name in campaigns}
 
 
 @contextmanager

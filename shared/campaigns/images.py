@@ -1,8 +1,8 @@
 """A campaign's picture and logos: files beside its translations, checked, and made into the sizes that pages load.
 
-`make build` writes the sizes into the folder images/ there, with an index, and takes the files themselves away: so
-no function needs Pillow. Elsewhere, as on one machine, each size is made when it is first asked for. What is made
-holds pixels alone: no EXIF, and so no place where a photo was taken.
+`make build` writes the sizes into the folder images-made/ there, with an index, and takes the files themselves
+away: so no function needs Pillow. Elsewhere, as on one machine, each size is made when it is first asked for. What
+is made holds pixels and their colour profile alone: no EXIF, and so no place where a photo was taken.
 
 SVG is refused: it can hold scripts and load from anywhere, and organisers are sent logos by others.
 """
@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 10_000_000
 #: A small file can hold a picture that fills the memory.
 _MAX_PIXELS = 50_000_000
+_MAX_RATIO = 20
 #: A picture's widths in pixels: of phones, of phones with fine screens, of large windows.
 WIDTHS = (480, 960, 1440)
 _FALLBACK_WIDTH = 960
@@ -33,10 +35,13 @@ _FALLBACK_WIDTH = 960
 _LOGO_BOX = (144, 44)
 #: Part of each version: an address that is cached for a year must change with what is made.
 _RECIPE = b"1"
-_MADE = "images"
+#: A folder that no organiser has already.
+_MADE = "images-made"
 _INDEX = "index.json"
 _TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 _READ_FORMATS = ("PNG", "JPEG", "WEBP")
+#: Making one from a phone's photo takes 200 MB.
+_one_at_a_time = threading.Lock()
 _NAME = "write the name alone of a PNG, JPEG or WebP file in the campaign's folder, as in picture.jpg"
 
 
@@ -99,7 +104,10 @@ Image = Picture | Logo
 def content(image: Image, name: str) -> bytes:
     """Return one of the files that are made of an image."""
     made = image.file.parent / _MADE / name
-    return made.read_bytes() if made.is_file() else _encoded(image, name)
+    if made.is_file():
+        return made.read_bytes()
+    with _one_at_a_time:
+        return _encoded(image, name)
 
 
 def media_type(name: str) -> str:
@@ -185,6 +193,10 @@ def _pixels(file: Path) -> "Pixels":
                 raise ValueError(f"{file.name} is animated: save one picture of it")
             if opened.width * opened.height > _MAX_PIXELS:
                 raise ValueError(f"{file.name} has too many pixels: save it {WIDTHS[-1]} pixels wide")
+            if opened.mode[0] in "IF":
+                raise ValueError(f"{file.name} has more than 8 bits for each colour: save it with 8")
+            if max(opened.size) > _MAX_RATIO * min(opened.size):
+                raise ValueError(f"{file.name} is longer than {_MAX_RATIO} times its other side: cut it")
             return PIL.ImageOps.exif_transpose(opened)
     except (OSError, SyntaxError, PIL.Image.DecompressionBombError):
         raise ValueError(

@@ -142,7 +142,7 @@ def petition_count(count: Count) -> PetitionCount:
 def petition(count: Count, campaign: Campaign, locale: Locale, url: str) -> Petition:
     """Return the petition as UK Parliament does, in one language. `url`: of this answer."""
     texts = campaign.text(locale.language)
-    is_closed = count.closed_reason == "campaign_closed"
+    is_closed = count.as_of >= campaign.closes_at  # before it opens, too, nobody can sign
     attributes = PetitionAttributes(
         action=texts.title,
         background=texts.summary,

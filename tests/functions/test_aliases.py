@@ -89,16 +89,19 @@ async def test_readers_of_uk_parliaments_petitions_read_ours(deployed: World) ->
 
 
 async def test_a_petition_that_has_closed_is_closed(deployed: World) -> None:
-    """And one that is paused is not."""
+    """And one that is paused, or has not opened yet, is not."""
     records = runtime.desk().maintenance
     await records.change_overlay(CAMPAIGN, lambda overlay: overlay.model_copy(update={"paused": True}))
     records.close()
     paused = await get(deployed, f"{UK}.json?lang=en")
     deployed.now = NOW.replace(year=2028)
     closed = await get(deployed, f"{UK}.json?lang=en")
+    deployed.now = NOW.replace(year=2025)
+    not_yet_open = await get(deployed, f"{UK}.json?lang=en")
 
-    states = [each["data"]["attributes"]["state"] for each in (paused, closed)]
-    assert states == ["open", "closed"]
+    states = [each["data"]["attributes"]["state"] for each in (paused, closed, not_yet_open)]
+    assert states == ["open", "closed", "open"]
+    assert not_yet_open["data"]["attributes"]["closed_at"] is None
     assert closed["data"]["attributes"]["closed_at"] == "2027-11-01T00:00:00Z"
 
 

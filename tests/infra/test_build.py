@@ -56,7 +56,7 @@ def test_campaigns_of_a_folder_of_ones_own_are_staged_in_place_of_those_shipped(
         assert not list(staged.glob("reclaim*"))
         assert (staged / "swifts" / "share.png").read_bytes() == PICTURE
         # The sizes that pages load, in place of the files that they are made of.
-        assert {file.suffix for file in (staged / "swifts" / "images").iterdir()} == {
+        assert {file.suffix for file in (staged / "swifts" / "images-made").iterdir()} == {
             ".json",
             ".webp",
             ".jpg",

@@ -1,6 +1,8 @@
 """When petitions are over: what is refused, what is copied, what remains, and what is removed."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 from desk.store.maintenance import Difference
 from desk.store.sqlite import SqliteMaintenance
 from infra.deploy import gcloud, last_answers, retire, terraform
+from shared.campaigns.loader import load_all
 from shared.clock import utc_now
 from shared.web.routes import PATHS, ConfirmPath, DeliverPath, EmbedPath, SignPath
 from tests.infra.last_answers import Objects, answer, leads_to_bucket
@@ -199,6 +202,13 @@ def test_is_refused_while_signers_data_is_there(stage: Stage) -> None:
     assert not stage.objects.objects
 
 
+def has_its_style(page: httpx.Response) -> bool:
+    """Return whether a browser would apply the style that is in the page."""
+    style = page.text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"'sha256-{digest}'" in page.headers["content-security-policy"]
+
+
 def test_leaves_the_last_count_and_the_pages_at_the_same_address(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,6 +229,14 @@ def test_leaves_the_last_count_and_the_pages_at_the_same_address(
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert "frame-ancestors *" in get("/c/swifts?lang=en&embed=1").headers["content-security-policy"]
+    for address in (
+        "/c/swifts?lang=en",
+        "/c/swifts/privacy",
+        "/c/swifts/progress",
+        "/c/swifts/links",
+        "/c/swifts/stream",
+    ):
+        assert has_its_style(get(address)), address
     assert get("/c/swifts?lang=xx").text == get("/c/swifts").text
     assert get("/c/nothing").status_code == 404
     assert get("/embed/v1.js").headers["content-type"].startswith("text/javascript")
@@ -233,6 +251,21 @@ def test_leaves_the_last_count_and_the_pages_at_the_same_address(
     printed = capsys.readouterr().out
     assert f"swifts: {TOTAL:,}" in printed
     assert "or that a restore has left: theirs" in printed
+
+
+def test_the_policy_of_all_pages_lets_in_the_style_of_each() -> None:
+    """Each campaign may have a colour of its own, and so a style of its own on every page."""
+    campaigns = {name: load_all()["reclaim-your-face"].model_copy(update={"id": name}) for name in ("a", "b")}
+    answers = {
+        last_answers.Place(f"c/{page}", ""): last_answers.Answer(
+            b"", "", f"default-src 'none'; style-src {style}; x y"
+        )
+        for page, style in (("a", "'sha256-1='"), ("a/privacy", "'sha256-2='"), ("b", "'sha256-3='"))
+    }
+
+    policy = last_answers.page_policy(campaigns, answers)
+
+    assert policy == "a 'none'; style-src 'sha256-1=' 'sha256-2=' 'sha256-3='; b c"
 
 
 def test_goes_on_where_it_was_broken_off(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,8 +166,16 @@ def _gif(file: Path) -> None:
             lambda file: Pillow.new("RGB", (1000, 1000)).save(file),
             "1000 x 1000 pixels: it must be wider than high",
         ),
+        (
+            lambda file: Pillow.new("RGB", (2000, 10)).save(file),
+            "is longer than 20 times its other side: cut it",
+        ),
+        (
+            lambda file: Pillow.new("I;16", WIDE).save(file, "PNG"),
+            "has more than 8 bits for each colour: save it with 8",
+        ),
     ],
-    ids=["40 MB", "svg", "gif", "truncated", "animated", "enormous", "small", "square"],
+    ids=["40 MB", "svg", "gif", "truncated", "animated", "enormous", "small", "square", "thread", "16 bits"],
 )
 def test_a_file_that_no_page_should_show_is_refused(tmp_path: Path, spoil: object, message: str) -> None:
     """Whatever its name says, what counts is what is in it."""
@@ -207,7 +215,7 @@ def test_a_build_needs_the_files_no_longer(tmp_path: Path) -> None:
     images.write(set(source.images.values()), tmp_path / "mine")
     built = load(write(tmp_path, text))
 
-    assert sorted(each.name for each in (tmp_path / "mine").iterdir()) == ["images"]
+    assert sorted(each.name for each in (tmp_path / "mine").iterdir()) == ["images-made"]
     assert {name: images.content(image, name) for name, image in built.images.items()} == contents
 
 

@@ -178,6 +178,12 @@ def test_a_plain_campaign_has_no_gaps(campaign: Campaign) -> None:
         assert f'class="{name}"' not in page
 
 
+def test_a_closed_petition_calls_for_nothing(campaign: Campaign) -> None:
+    """There is no way to sign any more."""
+    assert 'class="call"' in petition(campaign)
+    assert 'class="call"' not in petition(campaign, closed_reason="campaign_closed")
+
+
 def test_a_page_has_the_colour_of_its_campaign(campaign: Campaign) -> None:
     """The policy lets exactly this style in; another campaign's page has another one."""
     red = campaign.model_copy(update={"accent": "#aa0055"})
