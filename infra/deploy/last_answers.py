@@ -43,6 +43,8 @@ DATA = (
 )
 #: Only where the campaign has one.
 PICTURE = EmbedPath.SHARE_IMAGE
+#: Each of the campaign's images, in no language.
+IMAGES = EmbedPath.IMAGE
 #: In its place is the page that says that all is over, to which links in mails lead, too.
 REPLACED = EmbedPath.LINKS
 #: For all campaigns together.
@@ -98,7 +100,7 @@ def places(campaigns: Mapping[str, Campaign]) -> Iterator[Place]:
     for path in (*(EmbedPath.SCRIPT.format(file=name) for name in scripts.names), EmbedPath.OPENAPI):
         yield _place(path)
     for campaign in campaigns.values():
-        yield from (_place(EmbedPath.IMAGE.format(campaign=campaign.id, file=name)) for name in campaign.images)
+        yield from (_place(IMAGES.format(campaign=campaign.id, file=name)) for name in campaign.images)
     for language in (None, *languages(campaigns)):
         for campaign in campaigns.values():
             yield from _of_campaign(campaign, language)
