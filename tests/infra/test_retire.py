@@ -265,7 +265,7 @@ def test_the_policy_of_all_pages_lets_in_the_style_of_each() -> None:
 
     policy = last_answers.page_policy(campaigns, answers)
 
-    assert policy == "a 'none'; style-src 'sha256-1=' 'sha256-2=' 'sha256-3='; b c"
+    assert policy == "default-src 'none'; style-src 'sha256-1=' 'sha256-2=' 'sha256-3='; x y"
 
 
 def test_goes_on_where_it_was_broken_off(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
