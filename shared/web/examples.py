@@ -141,3 +141,6 @@ OEMBED = OEmbed(
     width=600,
     height=340,
 )
+OEMBED_XML = "<?xml version='1.0' encoding='utf-8'?>\n<oembed><type>rich</type><version>1.0</version>…</oembed>"
+
+QR = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 37 37"><path fill="#fff" d="M0 0h37v37h-37z"/>…</svg>'

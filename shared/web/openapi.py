@@ -289,7 +289,7 @@ def _oembed() -> dict[str, Any]:
     pixels = {"type": "integer", "minimum": 1}
     limits = [{**_in_query(name, "In pixels."), "schema": pixels} for name in ("maxwidth", "maxheight")]
     format_ = {**_in_query("format", "By default json."), "schema": {"enum": ["json", "xml"]}}
-    content = {**_example(examples.OEMBED), "text/xml": {"schema": _TEXT}}
+    content = {**_example(examples.OEMBED), "text/xml": {"schema": _TEXT, "example": examples.OEMBED_XML}}
     return _operation(
         WIDGET,
         "oembed",
@@ -348,7 +348,7 @@ def _petition_again() -> dict[str, Any]:
 
 
 def _qr() -> dict[str, Any]:
-    picture = _answer("The picture.", {"image/svg+xml": {"schema": _TEXT}})
+    picture = _answer("The picture.", {"image/svg+xml": {"schema": _TEXT, "example": examples.QR}})
     moved = _answer("To the same in a language, and for a partner, that there is.")
     return _operation(
         PAGES,
