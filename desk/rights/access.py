@@ -113,7 +113,7 @@ def _note_of_removal(note: Removal | None) -> dict[str, Any] | None:
 def _facts_of_file(campaign: Campaign) -> dict[str, Any]:
     privacy = campaign.privacy
     return {
-        "controllers": [controller.model_dump() for controller in campaign.controllers],
+        "controllers": [controller.model_dump(exclude={"logo"}) for controller in campaign.controllers],
         "purpose": campaign.text(campaign.default_language).consent,
         "recipients": privacy.recipients,
         "processors": [processor.model_dump() for processor in privacy.processors],

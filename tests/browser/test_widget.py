@@ -341,7 +341,7 @@ class TestTheme:
         await visit.opens(f"/c/{CAMPAIGN}?lang=en")
 
         await expect(visit.page.locator("undersign-counter .bar")).to_have_css(
-            "background-color", "rgb(42, 63, 176)"
+            "background-color", "rgb(55, 48, 163)"
         )
 
 

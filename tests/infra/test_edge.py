@@ -13,6 +13,7 @@ import pytest
 from desk.store.sqlite import SqliteMaintenance
 from infra.cost import usage
 from infra.deploy.terraform import resources
+from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
 from shared.web import routes
@@ -41,6 +42,7 @@ ADDRESSES = {
             EmbedPath.LINKS,
         )
     },
+    EmbedPath.IMAGE: EmbedPath.IMAGE.format(campaign=CAMPAIGN, file=next(iter(load_all()[CAMPAIGN].images))),
 }
 
 #: Headers that browsers and trackers send, by name; each request has one of each.

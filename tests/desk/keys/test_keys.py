@@ -283,7 +283,7 @@ class TestProve:
         text = self.file.read_text(encoding="utf-8")
         texts = text[text.index("[texts.en]") :].split("\n\n[")[0]
         self.file.write_text(text.replace(texts, ""), encoding="utf-8")
-        self.file.with_suffix("").mkdir()
+        self.file.with_suffix("").mkdir(exist_ok=True)
         self.file.with_suffix("").joinpath("en.toml").write_text(texts.replace("[texts.en]", ""), encoding="utf-8")
 
         undersign("prove", "mine", "-i", self.ann, "-i", self.bob)

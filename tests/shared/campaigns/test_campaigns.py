@@ -831,7 +831,7 @@ class TestEarlierConsents:
 
         assert loaded.consent("1", "en") == loaded.consent("1", "mt") == "I sign."
         assert loaded.consent("2", "en-IE") == "I sign it."
-        assert loaded.consent("2026-11-22", "en") == loaded.text("en").consent
+        assert loaded.consent("2026-11-27", "en") == loaded.text("en").consent
         assert loaded.consent("3", "en") is None
 
     @pytest.mark.parametrize(
@@ -839,7 +839,7 @@ class TestEarlierConsents:
         [
             (
                 'version = "2"',
-                'version = "2026-11-22"',
+                'version = "2026-11-27"',
                 "earlier_consents.1.version: is the present consent_version",
             ),
             ('version = "2"', 'version = "1"', "earlier_consents.1.version: 1 stands there twice"),
