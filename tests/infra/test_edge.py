@@ -188,6 +188,7 @@ AGES = {
     **dict.fromkeys((CountPath.HOURS, CountPath.HOURS_CSV, CountPath.MILESTONES), (60, 3600)),
     **dict.fromkeys((CountPath.PROGRESS, CountPath.STREAM), (30, 3600)),
     EmbedPath.SCRIPT: (300, 86400),
+    EmbedPath.IMAGE: (31536000, 3600),
 }
 
 
