@@ -108,7 +108,7 @@ def _keep_state_here(program: Path) -> None:
     """Put a terraform on the path that leaves out the bucket of the state, and the hashes of providers."""
     program.write_text(
         # Nor do the providers here have the hashes of those in the registry.
-        "#!/bin/bash\nkept=()\nrm -f .terraform.lock.hcl\n"
+        "#!/bin/bash\nkept=()\n[[ $1 != init ]] || rm -f .terraform.lock.hcl\n"
         'for argument; do [[ $argument == -backend-config=* ]] || kept+=("$argument"); done\n'
         f'exec "{shutil.which("terraform")}" "${{kept[@]}}"\n'
     )

@@ -676,7 +676,9 @@ async def test_a_killed_export_from_firestore_loses_and_repeats_nothing(
     ids = Counter[str]()
     campaigns = tmp_path / "campaigns"
     campaigns.mkdir()
-    shutil.copy(REPOSITORY / "shared" / "campaigns" / f"{CAMPAIGN}.toml", campaigns / f"{campaign_id}.toml")
+    example = REPOSITORY / "shared" / "campaigns" / CAMPAIGN
+    shutil.copy(example.with_suffix(".toml"), campaigns / f"{campaign_id}.toml")
+    shutil.copytree(example, campaigns / campaign_id)
 
     async def confirm(number: int) -> None:
         given = submission(country=("DE", "FR")[number % 2])
