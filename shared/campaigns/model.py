@@ -437,7 +437,7 @@ class Campaign(_Part):
         if texts.picture_alt and not self.picture:
             yield (
                 ("picture_alt",),
-                'describes a picture, and there is none: add picture = "…" at the top of the file',
+                'describes a picture, but the campaign has none: add picture = "…" at the top of the file',
             )
 
     @property

@@ -71,7 +71,7 @@ def test_a_language_or_a_campaign_that_is_not_there_yet_is_new(live: Mapping[str
 
 
 def test_a_deployment_that_does_not_answer_is_no_fault() -> None:
-    """Before the first deployment there is none."""
+    """Before the first deployment, nothing answers there."""
 
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)

@@ -201,7 +201,7 @@ def test_a_description_without_a_picture_is_a_mistake(tmp_path: Path) -> None:
     """Somebody has forgotten the line with the picture."""
     described = with_picture().removeprefix('picture = "picture.jpg"\n')
 
-    assert "texts.en.picture_alt: describes a picture, and there is none" in error_of(tmp_path, described)
+    assert "texts.en.picture_alt: describes a picture, but the campaign has none" in error_of(tmp_path, described)
 
 
 def test_a_build_needs_the_files_no_longer(tmp_path: Path) -> None:

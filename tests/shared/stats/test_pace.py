@@ -70,7 +70,7 @@ class TestRate:
         assert shown(two, 9_000).rate == Rate(last_24_hours=2_400)
 
     def test_is_absent_for_a_time_that_has_no_history(self) -> None:
-        """The history says nothing of the day before; or there is none at all."""
+        """The history says nothing of the day before, or is empty."""
         assert shown(growing(100, 9_000, 5), 9_000).rate == Rate(last_hour=100)
         assert shown({}, 9_000).rate is None
 
