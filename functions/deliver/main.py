@@ -65,6 +65,7 @@ from shared.store.entities import (
     Submission,
     Tally,
     TotalAt,
+    Unchanged,
 )
 from shared.store.removals import Removal, expiry
 from shared.web.app import App, Handler, Route
@@ -243,10 +244,11 @@ async def _schedule_reminder(message: SubmissionMessage, now: datetime) -> None:
     await deps.envelopes.send(reminder, not_before=now + REMIND_AFTER)
 
 
-async def _schedule_second(message: SubmissionMessage, now: datetime) -> None:
-    """Bring a submission of a confirmed address once more, for an earlier withdrawal may still be in the queue.
+async def _schedule_second(message: SubmissionMessage | DeferredPress, now: datetime) -> None:
+    """Bring a message once more, when no withdrawal from before it can be in the queue any more.
 
-    Without that, somebody who withdraws while the database is away, and signs again, is left with nothing.
+    That is a submission of a confirmed address, or a press to confirm where there is a newer submission. Without
+    this, somebody who withdraws while the database is away, and signs again, is left with nothing.
     """
     if not message.is_second:
         second = message.model_copy(update={"is_second": True})
@@ -291,10 +293,18 @@ async def _apply_press(message: DeferredPress) -> None:
         await deps.store.withdraw(link.campaign, link.digest, message.pressed_at, deferred=True)
         await _note_withdrawal(campaign, link.digest, message.pressed_at)
         return
-    policy = campaign.screening.hold
-    outcome = await deps.store.confirm(link.campaign, link.digest, link.submission, message.pressed_at, policy)
+    outcome = await deps.store.confirm(
+        link.campaign,
+        link.digest,
+        link.submission,
+        message.pressed_at,
+        campaign.screening.hold,
+        deferred=not message.is_second,
+    )
     if isinstance(outcome, Confirmed):
         deps.funnel.confirmed(link.campaign, outcome)
+    elif outcome is Unchanged.TOO_EARLY:
+        await _schedule_second(message, deps.now())
 
 
 async def _apply_report(report: Report) -> bool:

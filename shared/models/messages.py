@@ -62,12 +62,16 @@ class ReminderMessage(_Message):
 
 
 class DeferredPress(_Message):
-    """A button pressed while the database was unavailable. Carries the token, so that nobody can forge one."""
+    """A button pressed while the database was unavailable. Carries the token, so that nobody can forge one.
+
+    `is_second`: it came before, too early.
+    """
 
     kind: Literal["press"] = "press"
     purpose: Literal["confirm", "withdraw"]
     token: Personal
     pressed_at: AwareDatetime
+    is_second: bool = False
 
 
 Message = SubmissionMessage | LinksMessage | ReminderMessage | DeferredPress

@@ -28,7 +28,8 @@ The state of a signature, `campaigns/{campaign}/signatures/{digest}`:
 
 Interleavings that must come out right, each of them a contract test: confirm ‖ confirm, confirm ‖ withdraw,
 withdraw ‖ withdraw, withdraw ‖ screen, admit ‖ admit of one address, admit ‖ confirm, admit ‖ withdraw, withdraw
-then a task that is older, withdraw then sign again then the old link, claim ‖ claim, and any of them repeated.
+then a task that is older, withdraw then sign again then the old link, a newer submission then deferred presses in
+either order, claim ‖ claim, and any of them repeated.
 
 How: each operation is one read, a pure decision (`transitions.py`) and one commit that holds only if what was
 read has not changed; otherwise it reads again. A read-write transaction instead collapses when one link is pressed
@@ -103,10 +104,13 @@ class Store(Protocol):
         submission_id: str,
         at: datetime,
         policy: Policy = DEFAULT_POLICY,
+        *,
+        deferred: bool = False,
     ) -> Confirmation:
         """Confirm a pending signature and add 1 to the tally, in one commit. `at`: when the button was pressed.
 
         A signature with the labels that `policy` names is held instead, and 1 is added to those that are held.
+        `deferred`: it comes from the queue, and changes nothing where the address has signed again since.
         """
 
     async def withdraw(self, campaign: str, digest: str, at: datetime, *, deferred: bool) -> Withdrawal:

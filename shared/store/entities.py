@@ -236,6 +236,8 @@ class Unchanged(StrEnum):
     ALREADY = "already"
     #: Expired, withdrawn or never stored.
     GONE = "gone"
+    #: Signed again since the press, maybe after a withdrawal that is still in the queue.
+    TOO_EARLY = "too early"
 
 
 Confirmation = Confirmed | Unchanged

@@ -174,8 +174,10 @@ class FirestoreStore:
         submission_id: str,
         at: datetime,
         policy: Policy = DEFAULT_POLICY,
+        *,
+        deferred: bool = False,
     ) -> Confirmation:
-        decide = partial(transitions.confirm, submission_id=submission_id, at=at, policy=policy)
+        decide = partial(transitions.confirm, submission_id=submission_id, at=at, policy=policy, deferred=deferred)
         return await self._change(campaign, digest, decide)
 
     async def withdraw(self, campaign: str, digest: str, at: datetime, *, deferred: bool) -> Withdrawal:

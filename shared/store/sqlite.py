@@ -111,10 +111,12 @@ class SqliteStore:
         submission_id: str,
         at: datetime,
         policy: Policy = DEFAULT_POLICY,
+        *,
+        deferred: bool = False,
     ) -> Confirmation:
         def work(database: sqlite3.Connection) -> Confirmation:
             stored = read_signature(database, campaign, digest)
-            outcome, signature = transitions.confirm(stored, submission_id, at, policy)
+            outcome, signature = transitions.confirm(stored, submission_id, at, policy, deferred=deferred)
             write_signature(database, campaign, digest, stored, signature)
             return outcome
 

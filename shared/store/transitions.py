@@ -261,15 +261,21 @@ def settle(mailbox: Mailbox, key: str, *, sent: bool) -> Mailbox:
 
 
 def confirm(
-    stored: Signature | None, submission_id: str, at: datetime, policy: Policy
+    stored: Signature | None, submission_id: str, at: datetime, policy: Policy, *, deferred: bool
 ) -> tuple[Confirmation, Signature | None]:
-    """Confirm a signature, or hold it: return the outcome, and if it is Confirmed what to write."""
+    """Confirm a signature, or hold it: return the outcome, and if it is Confirmed what to write.
+
+    A deferred one waits while there is a submission that was signed after it. Its signer may have withdrawn in
+    between: the withdrawal, still in the queue, would then take what was confirmed, and the new one be gone.
+    """
     signature = _unexpired(stored, at)
     if signature and signature.status in PRESSED:
         return Unchanged.ALREADY, None
     kept = signature.submission(submission_id) if signature else None
     if kept is None:
         return Unchanged.GONE, None
+    if deferred and signature and any(known.signed_at > at for known in signature.submissions):
+        return Unchanged.TOO_EARLY, None
     held = is_held(kept.labels, policy)
     status = Status.HELD if held else Status.CONFIRMED
     return Confirmed(kept, at, held), Signature(status, (kept,), confirmed_at=at)

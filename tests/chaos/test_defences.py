@@ -58,6 +58,18 @@ async def late_withdrawal(all_: Signers, signer: Signer) -> None:
         await all_.system.inbox.arrival(signer.address)  # of the mail that says: you have already signed
 
 
+async def late_presses(all_: Signers, signer: Signer) -> None:
+    """Somebody confirms and withdraws while the database is down, signs again, and that is delivered first."""
+    await signer.sign()
+    letter = await signer.letter()
+    async with front(all_.system, "database", mode=Mode.REFUSE):
+        all_.system.queue.held = {QueueName.PRESSES}
+        await signer.confirm(letter.confirm[0])
+        await signer.withdraw(letter.withdraw)
+        await signer.sign()
+    await signer.letter(other_than=[letter])
+
+
 async def no_place_for_a_task(all_: Signers, signer: Signer) -> None:
     """Somebody signs while neither the queue nor the spool takes anything."""
     async with front(all_.system, "queue", "spool", mode=Mode.REFUSE):
@@ -86,7 +98,8 @@ SCENES: Mapping[str, tuple[Scene, set[str]]] = {
     "claims": (doubled_tasks, {"beyond_caps"}),
     "conditions": (many_presses, {"counted_twice"}),
     "tombstones": (late_task, {"told_and_not_so"}),
-    "seconds": (late_withdrawal, {"lost"}),
+    "second submissions": (late_withdrawal, {"lost"}),
+    "second presses": (late_presses, {"lost"}),
     "receipt": (no_place_for_a_task, {"lost"}),
 }
 

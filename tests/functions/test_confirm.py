@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from shared.campaigns.live import LiveCampaigns
 from shared.campaigns.model import Screening
 from shared.errors import QueueUnavailable, StoreUnavailable
 from shared.models.labels import Label
+from shared.models.messages import DeferredPress, Message
 from shared.queue import TaskQueue
 from shared.store.entities import Tally
 from tests.support.clock import NOW
@@ -297,6 +299,46 @@ class TestDatabaseUnavailable:
         pressed = await deployed.press(again)
 
         assert pressed.json() == {"status": "confirmed"}
+        assert (await deployed.count())["total"] == 1
+
+    @pytest.mark.parametrize("order", list(permutations(["confirm", "withdraw", "sign"])), ids="-".join)
+    async def test_in_whatever_order_the_tasks_come_the_newest_signature_stays(
+        self, deployed: World, order: tuple[str, ...]
+    ) -> None:
+        """Confirmed, withdrawn and signed again during the outage; the queue keeps no order."""
+        mail = await deployed.sign_and_deliver()
+        tasks: dict[str, Message] = {}
+        for purpose in ("confirm", "withdraw"):
+            deployed.now += timedelta(seconds=1)
+            token = mail.links[purpose].rpartition("/")[2]
+            tasks[purpose] = DeferredPress(purpose=purpose, token=token, pressed_at=deployed.now)
+        deployed.now += timedelta(seconds=1)
+        tasks["sign"] = deployed.message(email=mail.to)
+
+        for name in order:
+            await deployed.functions["deliver"].deps.envelopes.send(tasks[name])
+            await deployed.deliver()
+        deployed.now += timedelta(hours=2)
+        await deployed.deliver()
+        pressed = await deployed.press(deployed.outbox.received()[0])
+
+        assert pressed.json() == {"status": "confirmed"}
+        assert (await deployed.count())["total"] == 1
+
+    async def test_a_late_press_counts_although_a_newer_form_waits(self, deployed: World) -> None:
+        """That may be a stranger's: the press is tried again when no withdrawal can wait in the queue any more."""
+        mail = await deployed.sign_and_deliver()
+        confirm = deployed.functions["confirm"]
+        real, confirm.deps.store = confirm.deps.store, UnavailableStore()
+        await deployed.press(mail)
+        confirm.deps.store = real
+        deployed.now += timedelta(seconds=1)
+
+        await deployed.functions["deliver"].deps.envelopes.send(deployed.message(email=mail.to))
+        await deployed.deliver()
+        deployed.now += timedelta(hours=2)
+        await deployed.deliver()
+
         assert (await deployed.count())["total"] == 1
 
     async def test_with_the_queue_unavailable_too_the_signer_is_asked_to_try_again(self, deployed: World) -> None:

@@ -143,7 +143,13 @@ class World:
 
     async def sign_with_labels(self, *labels: Label, email: str, country: str = "DE") -> Received:
         """Sign as a program does that sign finds reason for these labels in, and return the resulting mail."""
-        message = SubmissionMessage(
+        await self.functions["sign"].deps.envelopes.send(self.message(*labels, email=email, country=country))
+        await self.deliver()
+        return self.outbox.received()[0]
+
+    def message(self, *labels: Label, email: str, country: str = "DE") -> SubmissionMessage:
+        """Make the message of somebody who signs now."""
+        return SubmissionMessage(
             id=secrets.token_hex(16),
             campaign=CAMPAIGN,
             email=email,
@@ -158,9 +164,6 @@ class World:
             signed_at=self.now,
             labels=labels,
         )
-        await self.functions["sign"].deps.envelopes.send(message)
-        await self.deliver()
-        return self.outbox.received()[0]
 
     async def press(self, mail: Received, purpose: str = "confirm") -> httpx.Response:
         """Press the button on the page of a mail's link, and ask for JSON."""

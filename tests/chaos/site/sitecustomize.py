@@ -60,12 +60,20 @@ def _without_conditions() -> None:
     firestore.replace = replace
 
 
-def _without_seconds() -> None:
+def _without_second_submissions() -> None:
     """A submission of a confirmed address does not come once more."""
     from shared.models.messages import SubmissionMessage
 
     SubmissionMessage.model_fields["is_second"].default = True
     SubmissionMessage.model_rebuild(force=True)
+
+
+def _without_second_presses() -> None:
+    """A press to confirm does not wait for an earlier withdrawal."""
+    from shared.models.messages import DeferredPress
+
+    DeferredPress.model_fields["is_second"].default = True
+    DeferredPress.model_rebuild(force=True)
 
 
 def _without_a_receipt() -> None:
@@ -88,7 +96,8 @@ DEFENCES: Mapping[str, Callable[[], None]] = {
     "tombstones": _without_tombstones,
     "claims": _without_claims,
     "conditions": _without_conditions,
-    "seconds": _without_seconds,
+    "second submissions": _without_second_submissions,
+    "second presses": _without_second_presses,
     "receipt": _without_a_receipt,
 }
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ _ids = itertools.count()
 
 def submission(signed_at: datetime = NOW, country: str = "DE", partner: str | None = None) -> Submission:
     return Submission(
-        id=f"s{next(_ids)}",
+        id=f"s{next(_ids):06}",
         sealed=b"age-encryption.org/v1\xff\x00",
         partner_sealed=None,
         country=country,
@@ -369,6 +370,24 @@ class TestWithdraw:
 
         assert outcome is Withdrawal.ALREADY
         assert (await store.tally(address.campaign)).total == 1
+
+    async def test_of_what_a_late_press_confirms_leaves_the_newer_submission(
+        self, store: Store, address: Address
+    ) -> None:
+        """The press to confirm waits while something newer is pending; else the withdrawal would take both."""
+        first = await pending(store, address)
+        second = submission(NOW + 2 * MINUTE, "FR")
+        await store.settle(grant(await store.admit(address, second, NOW + 2 * MINUTE)), sent=True)
+        press = partial(store.confirm, address.campaign, address.digest, first.id, NOW)
+
+        pressed = await press(deferred=True)
+        await store.withdraw(address.campaign, address.digest, NOW + MINUTE, deferred=True)
+        once_more = await press()
+
+        assert (pressed, once_more) == (Unchanged.TOO_EARLY, Unchanged.GONE)
+        confirmed_at = NOW + 3 * MINUTE
+        outcome = await store.confirm(address.campaign, address.digest, second.id, confirmed_at, deferred=True)
+        assert outcome == Confirmed(second, confirmed_at)
 
     async def test_takes_what_is_stored_whatever_the_clocks_say(self, store: Store, address: Address) -> None:
         """The machine that took the signature was minutes ahead; its task, repeated, revives nothing."""
