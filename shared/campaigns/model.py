@@ -323,7 +323,7 @@ class Campaign(_Part):
         default=None, description="a PNG, JPEG or WebP file in the campaign's folder, as in picture.jpg"
     )
     accent: Accent = Field(default=DEFAULT_ACCENT, description="the colour of buttons and links, as in #2a3fb0")
-    share_image: Path | None = Field(default=None, description="found beside the translations, never named")
+    share_image: PictureFile | None = Field(default=None, description="found beside the translations, never named")
     paused: bool = Field(default=False, description="from the overlay, never in the file")
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
     asks_postal_code: StrictBool = False
@@ -521,13 +521,14 @@ class Campaign(_Part):
 
     @cached_property
     def images(self) -> Mapping[str, Image]:
-        """Return picture and logos by the name of each file that is made of them."""
+        """Return the pictures and logos by the name of each file that is made of them."""
         logos = (
             *(each.logo for each in self.controllers),
             *(each.logo for each in self.supporters),
             *(each.logo for each in self.partners.values()),
         )
-        return {name: image for image in (self.picture, *logos) if image for name in image.sizes}
+        images = (self.picture, self.share_image, *logos)
+        return {name: image for image in images if image for name in image.sizes}
 
     def closed_reason(self, now: datetime) -> ClosedReason | None:
         """Why it takes no signatures now; None where it takes them."""
