@@ -53,13 +53,18 @@ def _passes(file: Path, *, ready: bool) -> bool:
     if loaded.id != CANARY:
         unready += _to_do(files)
     verdict = "[yellow]not ready[/]      " if unready else "[green]ready[/]          "
-    _print(f"{verdict}{file.name}", [*unready, *_missing_consents(loaded, files)])
+    _print(f"{verdict}{file.name}", [*unready, *_missing_texts(loaded, files)])
     return not (ready and unready)
 
 
-def _missing_consents(campaign: Campaign, files: CampaignFiles) -> Iterator[str]:
-    """Yield what a translation lacks, unless it was added later: its signers would see the form once more."""
+def _missing_texts(campaign: Campaign, files: CampaignFiles) -> Iterator[str]:
+    """Yield what a translation lacks and may lack.
+
+    Earlier consents, if it was added later; otherwise its signers would see the form once more. The next step.
+    """
     for language in sorted(campaign.texts):
+        for error in campaign.missing_next_step(language):
+            yield files.describe(*error)
         for location, message in campaign.missing_consents(language):
             yield files.describe(location, f"{message}, unless there was no {language} then")
 

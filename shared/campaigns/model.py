@@ -37,6 +37,7 @@ from shared.campaigns.types import (
     Slug,
     Text,
     TimeZone,
+    UrlInLanguage,
     When,
     Whole,
     matching,
@@ -231,6 +232,12 @@ class Initiative(_Part):
             return {row["country"]: int(row[column]) for row in csv.DictReader(rows)}
 
 
+class NextStep(_Part):
+    """What people who have signed are asked to do next, such as to donate. Its words: `NextStepTexts`."""
+
+    url: UrlInLanguage = Field(description="where it leads, as in https://www.example.org/{language}/donate")
+
+
 class EarlierConsent(_Part):
     """A version of the consent text that was shown before. Days are UTC, both included.
 
@@ -240,6 +247,13 @@ class EarlierConsent(_Part):
     version: ConsentVersion = Field(description="the consent_version of that time")
     shown_from: Day = Field(description="the first day on which it was shown, as in 2026-11-01")
     shown_until: Day = Field(description="the last day on which it was shown, as in 2026-12-05")
+
+
+class NextStepTexts(_Part):
+    text: OneLine = Field(
+        description="why somebody who has signed should take the next step, in a sentence or two"
+    )
+    button: OneLine = Field(description="the words of the button, as in Donate now")
 
 
 class Texts(_Part):
@@ -258,6 +272,9 @@ class Texts(_Part):
     call: OneLine | None = Field(default=None, description="the line above the last button, which asks to sign")
     picture_alt: OneLine | None = Field(
         default=None, description="what the picture shows, in a sentence, for people who cannot see it"
+    )
+    next_step: NextStepTexts | None = Field(
+        default=None, description="a table with text and button, for what signers are asked to do next"
     )
     consent: Text = Field(description="names controller, purpose and political opinion: GDPR, Articles 7 and 9")
     earlier_consents: Mapping[ConsentVersion, Text] = Field(
@@ -342,6 +359,9 @@ class Campaign(_Part):
     supporters: tuple[Supporter, ...] = Field(
         default=(), description="who endorses the petition: name, and perhaps website and logo"
     )
+    next_step: NextStep | None = Field(
+        default=None, description="a table with url: where the button after confirming leads"
+    )
     texts: Mapping[Language, Texts] = Field(min_length=1, description="one table per language")
 
     @model_validator(mode="after")
@@ -382,6 +402,20 @@ class Campaign(_Part):
         for language, texts in self.texts.items():
             for key, message in self._errors_of(texts):
                 yield ("texts", language, *key), message
+        if self.default_language in self.texts:
+            yield from self.missing_next_step(self.default_language)
+
+    def missing_next_step(self, language: str) -> Iterator[tuple[Location, str]]:
+        """Yield the key of the words for the next step, and a sentence, if `language` lacks them.
+
+        An error in the campaign's own language; there may be nothing to lead to in others.
+        """
+        if self.next_step and not self.texts[language].next_step:
+            wanted = _wanted(Texts, "next_step")
+            yield (
+                ("texts", language, "next_step"),
+                f"is missing, so pages in {language} have no such button ({wanted})",
+            )
 
     def _consent_errors(self) -> Iterator[tuple[Location, str]]:
         known = set[str]()
@@ -434,6 +468,8 @@ class Campaign(_Part):
             yield ("arrangement",), f"is missing ({_wanted(Texts, 'arrangement')})"
         if self.picture and not texts.picture_alt:
             yield ("picture_alt",), f"is missing ({_wanted(Texts, 'picture_alt')})"
+        if texts.next_step and not self.next_step:
+            yield ("next_step",), "leads nowhere: add [next_step] with its url to the campaign's file"
         if texts.picture_alt and not self.picture:
             yield (
                 ("picture_alt",),
