@@ -336,7 +336,7 @@ class TestEachLanguage:
     @pytest.mark.parametrize("kind", MailKind)
     def test_writes_short_mails(self, language: str, kind: MailKind) -> None:
         """A mail has some sixty words in English, because longer ones are not read."""
-        keys = ("heading", "body", "button", "withdraw", "withdraw_link")
+        keys = ("heading", "body", "share", "button", "withdraw", "withdraw_link")
         texts = load(language).texts
         text = " ".join(texts.get(f"mail.{kind}.{key}", "") for key in keys)
 

@@ -803,6 +803,57 @@ def test_the_share_image_is_found_in_the_campaigns_folder(tmp_path: Path) -> Non
     assert "put the picture into the campaign's folder" in error_of(tmp_path, f'share_image = "x"\n{EXAMPLE}')
 
 
+NEXT_STEP = """
+[next_step]
+url = "https://a.example/{language}"
+
+[texts.en.next_step]
+text = "Work costs money."
+button = "Donate"
+"""
+
+
+def test_a_next_step_has_an_address_and_words(tmp_path: Path) -> None:
+    """The words stand with the other texts of each language."""
+    assert campaign(tmp_path).next_step is None
+
+    found = load(write(tmp_path, EXAMPLE + NEXT_STEP))
+
+    assert found.next_step
+    assert found.next_step.url == "https://a.example/{language}"
+    words = found.text("en").next_step
+    assert words
+    assert (words.text, words.button) == ("Work costs money.", "Donate")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("https://", "http://", "next_step.url: write the whole address with https://"),
+        ("{language}", "{lang}", "next_step.url: {language} is the only word in braces that is filled in"),
+        (
+            'url = "https://a.example/{language}"\n',
+            "",
+            "next_step.url: is missing (where it leads, as in https://",
+        ),
+        (
+            NEXT_STEP[NEXT_STEP.index("[texts") :],
+            "",
+            "texts.en.next_step: is missing, so pages in en have no such",
+        ),
+        (
+            NEXT_STEP[: NEXT_STEP.index("[texts")],
+            "",
+            "texts.en.next_step: leads nowhere: add [next_step] with its url",
+        ),
+        ("button", "buton", "texts.en.next_step.button: is missing (the words of the button"),
+    ],
+)
+def test_a_next_step_that_leads_nowhere_is_refused(tmp_path: Path, old: str, new: str, error: str) -> None:
+    """The error says which key, and what to write."""
+    assert f"mine.toml: {error}" in error_of(tmp_path, EXAMPLE + NEXT_STEP.replace(old, new))
+
+
 @pytest.mark.parametrize("country", ["Germany", "de", "UK", "EU", ""])
 def test_a_partners_country_must_be_a_known_code(country: str, tmp_path: Path) -> None:
     """Otherwise the partner's form would start without a country."""
