@@ -61,7 +61,7 @@ def examine(file: Path) -> Verdict:
     unready = [files.describe(*error) for error in (*loaded.unready_keys(), *markdown.errors(loaded))]
     if loaded.id != CANARY:
         unready += _to_do(files)
-    return Verdict(unready=unready, hints=[*_missing_consents(loaded, files)])
+    return Verdict(unready=unready, hints=[*_missing_texts(loaded, files)])
 
 
 def _passes(file: Path, *, ready: bool) -> bool:
@@ -75,9 +75,14 @@ def _passes(file: Path, *, ready: bool) -> bool:
     return not (ready and found.unready)
 
 
-def _missing_consents(campaign: Campaign, files: CampaignFiles) -> Iterator[str]:
-    """Yield what a translation lacks, unless it was added later: its signers would see the form once more."""
+def _missing_texts(campaign: Campaign, files: CampaignFiles) -> Iterator[str]:
+    """Yield what a translation lacks and may lack.
+
+    Earlier consents, if it was added later; otherwise its signers would see the form once more. The next step.
+    """
     for language in sorted(campaign.texts):
+        for error in campaign.missing_next_step(language):
+            yield files.describe(*error)
         for location, message in campaign.missing_consents(language):
             yield files.describe(location, f"{message}, unless there was no {language} then")
 

@@ -99,7 +99,7 @@ async def get_share_image(call: Call) -> Response:
     """Send the picture that networks show beside a link to the petition."""
     if call.campaign.share_image is None:
         raise NotFound
-    return FileResponse(call.campaign.share_image, headers=CACHE, media_type="image/png")
+    return FileResponse(call.campaign.share_image.file, headers=CACHE, media_type="image/png")
 
 
 async def get_oembed(call: Call) -> Response:

@@ -143,8 +143,8 @@ class Snapshot:
     has_fallen: bool = False
 
 
-def snapshots(store: Store) -> StaleWhileRevalidate[Snapshot]:
-    """Cache the tally and the overlay of each campaign."""
+def snapshots(store: Store, max_age: timedelta = MAX_AGE) -> StaleWhileRevalidate[Snapshot]:
+    """Cache the tally and the overlay of each campaign, read again once they are older than `max_age`."""
 
     async def read(campaign: str, now: datetime, last: Snapshot | None) -> Snapshot:
         tally, overlay = await asyncio.gather(store.tally(campaign), _overlay(store, campaign, last))
@@ -152,7 +152,7 @@ def snapshots(store: Store) -> StaleWhileRevalidate[Snapshot]:
         last = last or await _last_of_history(store, campaign, now)
         return _without_fall(campaign, new, last) if last else new
 
-    return StaleWhileRevalidate(read, max_age=MAX_AGE, log_event="count_is_stale")
+    return StaleWhileRevalidate(read, max_age=max_age, log_event="count_is_stale")
 
 
 def _rose_at(tally: Tally, now: datetime, last: Snapshot | None) -> datetime | None:

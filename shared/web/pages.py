@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -305,14 +305,17 @@ def confirmed(
     *,
     share_url: str,
     country: str,
-    number: int | None,
+    source: str,
+    total: int | None,
     already: bool,
+    is_open: bool,
     withdraw_path: str,
 ) -> HTMLResponse:
     """Render the page after confirming.
 
-    `share_url`: the link to pass on. `country`: the signer's, for what people there share with. `number`: of this
-    signature among all.
+    `share_url`: the link to pass on. `country`: the signer's, for what people there share with. `source`: where
+    the signature came from, or "". `total`: how many have signed, which is this one's number unless it was counted
+    `already`; None if unknown. `is_open`: one can still sign.
     """
     title = campaign.text(locale.language).title
     message = locale("share.message", title=title)
@@ -322,12 +325,15 @@ def confirmed(
         locale,
         scripted=True,
         share_url=share_url,
+        share_host=urlsplit(share_url).netloc,
         services=sharing.links(share_url, message),
         message=message,
         first=sharing.PRIMARY.get(country, sharing.DEFAULT),
         mail=sharing.mail(title, share_url, message),
-        number=number,
+        next_step_url=_next_step_url(campaign, locale, source),
+        total=total,
         already=already,
+        is_open=is_open,
         withdraw_path=withdraw_path,
     )
 
@@ -344,7 +350,14 @@ def withdrawn(campaign: Campaign, locale: Locale) -> HTMLResponse:
 
 def retired(campaign: Campaign, locale: Locale) -> HTMLResponse:
     """Render what links in mails lead to once a petition has ended and all data of its signers was removed."""
-    return _page("retired.html", campaign, locale)
+    return _page("retired.html", campaign, locale, next_step_url=_next_step_url(campaign, locale))
+
+
+def _next_step_url(campaign: Campaign, locale: Locale, source: str = "") -> str | None:
+    """Return where the campaign's next step leads in this language; None where it has none."""
+    if campaign.next_step is None or campaign.text(locale.language).next_step is None:
+        return None
+    return sharing.next_step(campaign.next_step.url, locale.language, campaign.id, source)
 
 
 def petitions(campaigns: Sequence[Campaign], locale: Locale) -> HTMLResponse:
@@ -389,11 +402,20 @@ class MailLink:
 
 
 def mail(
-    kind: str, campaign: Campaign, locale: Locale, *, confirm: Sequence[MailLink], withdraw: str, privacy: str
+    kind: str,
+    campaign: Campaign,
+    locale: Locale,
+    *,
+    confirm: Sequence[MailLink],
+    withdraw: str,
+    privacy: str,
+    share: str | None = None,
+    total: int | None = None,
 ) -> tuple[str, str]:
     """Render the text part and the HTML part of a mail. `kind`: "confirm", "reminder" or "signed" (already).
 
-    `withdraw`, `privacy`: absolute addresses, of the link to withdraw and of the privacy notice.
+    `withdraw`, `privacy`: absolute addresses, of the link to withdraw and of the privacy notice. `share`: that of
+    the petition, to pass on, and `total`: how many have signed; a mail has neither unless they are given.
     """
     text, html = (
         _render(
@@ -404,6 +426,8 @@ def mail(
             confirm_links=confirm,
             withdraw_url=withdraw,
             privacy_url=privacy,
+            share_url=share,
+            total=total,
         )
         for template in ("mail.txt", "mail.html")
     )
