@@ -230,7 +230,8 @@ def progress(
 ) -> HTMLResponse:
     """Render the numbers, for journalists. `framed`: without header and footer, for a frame in any page.
 
-    `partner`: for which those sign who go on to the petition; the rest of the page is the same.
+    `partner`: for which those sign who go on to the petition. Where it agrees to a public count, the page has its
+    numbers, too, and leads to what it needs to collect more.
     """
     # Here: only count has numbers to show, and what they are made from.
     from shared.stats.count import MIN_SHOWN
@@ -249,6 +250,9 @@ def progress(
         public_url=public_url,
         address=f"{public_url}/c/{campaign.id}/progress?{urlencode(query)}",
         petition_path=hosted_page(campaign, **query),
+        slug=partner,
+        partner=campaign.counted_partners.get(partner or ""),
+        collected=next((each.total for each in count.by_partner or () if each.id == partner), None),
         count=count,
         chart=numbers.chart(count, line),
         days=line.days,
