@@ -1,4 +1,4 @@
-/** The page around opening.js: the choices, the progress, the result and the files to download. */
+/** open.html around opening.js: the choices, the progress, the result and the files to download. */
 
 const LINES_AT_ONCE = 100;
 /** If none of the first lines opens, no other will. */

@@ -8,13 +8,13 @@ from html import unescape
 
 import pytest
 
-from desk.signatures.offline_page.page import page as offline_page
+from desk.offline_pages.pages import page as offline_page
 from desk.signatures.open import COLUMNS
 from shared.models import sealed
 from shared.models.sealed import SealedSignature
 from tests.support.deployment import REPOSITORY
 
-OPENER = REPOSITORY / "desk" / "signatures" / "offline_page"
+OPENER = REPOSITORY / "desk" / "offline_pages"
 
 
 @pytest.mark.parametrize("tag", ["script", "style"])

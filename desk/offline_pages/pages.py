@@ -17,7 +17,7 @@ from shared.web import pages
 NAME = "open.html"
 
 _SOURCES = Path(__file__).parent
-_SCRIPTS = (_SOURCES / "age.js", _SOURCES / "opening.js", _SOURCES / "page.js")
+_SCRIPTS = (_SOURCES / "age.js", _SOURCES / "opening.js", _SOURCES / "open.js")
 
 
 @cache
