@@ -17,7 +17,9 @@ from shared.web import pages
 NAME = "open.html"
 
 _SOURCES = Path(__file__).parent
-_SCRIPTS = (_SOURCES / "age.js", _SOURCES / "opening.js", _SOURCES / "open.js")
+_SCRIPTS = tuple(
+    _SOURCES / name for name in ("age.js", "workers.js", "key_file.js", "page.js", "opening.js", "open.js")
+)
 
 
 @cache
