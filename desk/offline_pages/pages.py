@@ -1,8 +1,8 @@
-"""The page that lies beside an export and opens it in a browser, for people without a terminal.
+"""Pages that work in a browser without a network, for people without a terminal.
 
-It is one file, which works from a stick on a machine that has no network. Its policy names its one script and its
-one style by their digests and allows nothing else, so that it can send nothing to anybody
-(https://www.w3.org/TR/CSP3/). It is the same for every export.
+Each is one file, which works from a stick. Its policy names its one script and its one style by their digests and
+allows nothing else, so that it can send nothing to anybody (https://www.w3.org/TR/CSP3/). It is the same for every
+campaign and every export.
 """
 
 import base64
@@ -14,21 +14,26 @@ from string import Template
 from shared.campaigns.accent import DEFAULT_ACCENT
 from shared.web import pages
 
-NAME = "open.html"
+#: Lies beside an export, and opens it.
+OPEN = "open.html"
+#: Makes a key, and shows that it opens.
+KEYS = "keys.html"
 
 _SOURCES = Path(__file__).parent
-_SCRIPTS = tuple(
-    _SOURCES / name for name in ("age.js", "workers.js", "key_file.js", "page.js", "opening.js", "open.js")
-)
+_COMMON = ("age.js", "workers.js", "key_file.js", "page.js")
+_SCRIPTS = {OPEN: (*_COMMON, "opening.js", "open.js"), KEYS: (*_COMMON, "words.js", "keys.js")}
 
 
 @cache
-def page() -> str:
-    """Return the HTML of the page."""
-    script = "".join(file.read_text(encoding="utf-8") for file in _SCRIPTS)
-    style = f"{pages.style(DEFAULT_ACCENT)}{(_SOURCES / 'style.css').read_text(encoding='utf-8')}"
-    html = Template((_SOURCES / NAME).read_text(encoding="utf-8"))
-    return html.substitute(policy=_policy(script, style), style=style, script=script)
+def render(name: str) -> str:
+    """Render the HTML of a page, OPEN or KEYS."""
+    script = "".join(_read(file) for file in _SCRIPTS[name])
+    style = f"{pages.style(DEFAULT_ACCENT)}{_read('style.css')}"
+    return Template(_read(name)).substitute(policy=_policy(script, style), style=style, script=script)
+
+
+def _read(file: str) -> str:
+    return (_SOURCES / file).read_text(encoding="utf-8")
 
 
 def _policy(script: str, style: str) -> str:

@@ -135,7 +135,7 @@ def export(
         signatures=pluralize(manifest.signatures, "signature"),
         as_of=f"{manifest.as_of:%Y-%m-%d %H:%M:%S}",
         folder=folder,
-        page=folder / pages.NAME,
+        page=folder / pages.OPEN,
         manifest=folder / MANIFEST,
     )
     if manifest.held:
@@ -307,7 +307,7 @@ def _finish(folder: Path, state: Unfinished, consents: tuple[ConsentText, ...]) 
         consents=consents,
     )
     private_files.replace(folder / MANIFEST, manifest.model_dump_json(indent=2))
-    private_files.replace(folder / pages.NAME, pages.page())
+    private_files.replace(folder / pages.OPEN, pages.render(pages.OPEN))
     (folder / UNFINISHED).unlink(missing_ok=True)
     return manifest
 
