@@ -11,8 +11,8 @@ import pytest
 
 from shared.reference import mail_providers
 from shared.web import sharing
-from shared.web.widget_versions import Scripts
-from tests.support.deployment import CAMPAIGN, PUBLIC_URL, World
+from shared.web.widget_versions import MOVING, Scripts
+from tests.support.deployment import CAMPAIGN, PUBLIC_URL, REPOSITORY, World
 
 FORM = f"/v1/campaigns/{CAMPAIGN}/form?lang=en"
 SNIPPETS = f"/c/{CAMPAIGN}/embed?lang=en"
@@ -94,6 +94,18 @@ class TestScript:
         response = await deployed.client.get(f"/embed/{name}", headers={"Accept": "application/json"})
 
         assert response.status_code == 404
+
+    def test_texts_reach_browsers_as_they_are_written(self) -> None:
+        """Of what is between quotation marks, no white space is left out."""
+        source = (REPOSITORY / "functions" / "embed" / "static" / MOVING).read_text("utf-8")
+        code = re.sub(r"/\*\*.*?\*/|// [^\n]*|const STYLE = `.*?`", "", source, flags=re.DOTALL)
+
+        served = Scripts(REPOSITORY / "functions" / "embed" / "static").get(MOVING)
+
+        assert served
+        texts = re.findall(r'"[^"\n]*"', code)
+        assert len(texts) > 400
+        assert [text for text in texts if text.encode() not in served.content] == []
 
     def test_an_earlier_version_stays_at_its_address(self, tmp_path: Path) -> None:
         """Pages that pinned it keep working."""

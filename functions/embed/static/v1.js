@@ -230,22 +230,18 @@ const CLEAN = {
 const placed = new Set();
 
 const isSource = (text) => /^[a-z0-9-]{1,40}$/.test(text ?? "");
-/** What the link to this page brings for the form: a source in its query, an address and a name in its fragment. */
-const link = new URLSearchParams();
-const takeLink = (pieces) => {
-  const before = `${link}`;
-  for (const [name, value] of new URLSearchParams(pieces)) link.set(name, value);
-  if (`${link}` !== before) placed.forEach((element) => element.prefill?.());
-};
-
+const query = new URLSearchParams(location.search);
+const utm = ["utm_source", "utm_campaign"].map((name) => query.get(name)).filter(Boolean).join("-");
 /** `source`, else what newsletter tools write, as in utm_source=Newsletter&utm_campaign=November_2026. */
-const takeSource = () => {
-  const query = new URLSearchParams(location.search);
-  const utm = ["utm_source", "utm_campaign"].map((name) => query.get(name)).filter(Boolean).join("-");
-  const source = [query.get("source"), utm.toLowerCase().replace(/[ _.]+/g, "-").slice(0, 40)].find(isSource);
-  if (source) takeLink({ source });
-};
+const SOURCE = [query.get("source"), utm.toLowerCase().replace(/[ _.]+/g, "-").slice(0, 40)].find(isSource) ?? "";
 
+/** What the link to this page brings for the form: a source, an address and a name. */
+let link = new URLSearchParams({ source: SOURCE });
+const takeLink = (text) => {
+  if (text === `${link}`) return;
+  link = new URLSearchParams(text);
+  placed.forEach((element) => element.prefill?.());
+};
 /**
  * `#email=ann%40example.org&name=Ann`. No server is sent a fragment; it would be sent a query, which is not read for
  * these. They are removed from the address, which people share and bookmark. A `name` alone is the page's own.
@@ -256,10 +252,9 @@ const takeFragment = () => {
   const ours = /[#&](email|name)=[^&]*/g;
   const rest = hash.replace(ours, "").replace(/^&/, "#");
   history.replaceState(history.state, "", href.split("#")[0] + rest);
-  takeLink(hash.match(ours).join("").slice(1));
+  takeLink(`source=${SOURCE}&${hash.match(ours).join("").slice(1)}`);
   document.getElementById(rest.slice(1))?.scrollIntoView();
 };
-takeSource();
 takeFragment();
 // Where the page is open already, its link loads no page.
 addEventListener("hashchange", takeFragment);
