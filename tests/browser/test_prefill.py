@@ -49,8 +49,8 @@ def holds(text: str, *data: str) -> bool:
 async def test_reaches_the_server_only_in_the_signature(visit: Walk, running: Server, address: str) -> None:
     """It is in no request, no log and no file before the button is pressed, and then in one sealed task.
 
-    The address bar keeps the anchor, across the redirect to the reader's language, too. What is filled in is sent at
-    once without a label, and the tags of newsletter tools are its source.
+    The address bar keeps the anchor, across the redirect to the reader's language, too. No time is sent, so that
+    nobody is held for being fast; the tags of newsletter tools are the source.
     """
     requests = Requests(visit.page)
     await visit.opens(f"/c/{CAMPAIGN}?partner={PARTNER}&{UTM}#sign&{fragment(address)}")
@@ -70,7 +70,7 @@ async def test_reaches_the_server_only_in_the_signature(visit: Walk, running: Se
     await heading_is(visit.page, INBOX)
 
     [signature] = await requests.naming(address, NAME)
-    sent = signature.post_data_json
+    sent = json.loads(signature.post_data or "")
     assert signature.url.endswith(SIGNATURES)
     assert (sent["email"], sent["name"], sent["source"]) == (address, NAME, "brevo-november-2026")
     assert sent.keys() & {"newsletter", "page_seconds"} == set()
@@ -79,7 +79,7 @@ async def test_reaches_the_server_only_in_the_signature(visit: Walk, running: Se
 
 
 def kept_by(running: Server, address: str) -> list[str]:
-    """Return the files and folders of the server that name this signer in clear, the log and the queue among them."""
+    """Return the files and folders of the server, its log and queue included, that name this signer in clear."""
     names = (address.encode(), NAME.encode())
     files = [file for file in running.folder.rglob("*") if file.is_file()]
     assert running.log in files
@@ -94,7 +94,7 @@ def kept_by(running: Server, address: str) -> list[str]:
 async def test_a_partners_page_takes_what_its_own_link_says(
     visit: Walk, running: Server, partner: Site, address: str, kind: str
 ) -> None:
-    """The widget reads the page's address, and hands it on to our frame; the page's own part of the fragment stays."""
+    """The widget reads the page's address, and the script tells our frame; its own fragment stays."""
     requests = Requests(visit.page)
     page = partner.shows(snippet(running, kind), strict(running.url))
     await visit.opens(f"{page}?{UTM}#menu=open&{fragment(address)}")
@@ -107,7 +107,8 @@ async def test_a_partners_page_takes_what_its_own_link_says(
     await form.get_by_role("checkbox").check()
     async with visit.page.expect_request(f"**{SIGNATURES}") as sending:
         await form.get_by_role("button", name="Sign now").click()
-    assert (await sending.value).post_data_json["source"] == "brevo-november-2026"
+    sent = json.loads((await sending.value).post_data or "")
+    assert sent["source"] == "brevo-november-2026"
 
 
 #: What is shown in the fields of name and address, by what a link brings.
@@ -151,7 +152,7 @@ async def test_only_what_can_be_a_name_or_an_address_is_filled_in(
 
 
 async def test_what_the_signer_has_typed_stays_and_a_query_is_not_read(visit: Walk) -> None:
-    """A query has reached the server; neither does a name alone belong to us. A wrong address has its error at once."""
+    """A query has been sent already, and a name alone is the page's own. A wrong address has its error at once."""
     await visit.opens(f"/c/{CAMPAIGN}?lang=en&email=query%40example.org&name=Query#name=Alone")
     await expect(visit.page.locator("undersign-form form[novalidate]")).to_be_visible()
     await expect(visit.field("Name")).to_have_value("")

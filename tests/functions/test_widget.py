@@ -103,7 +103,7 @@ class TestScript:
         served = Scripts(REPOSITORY / "functions" / "embed" / "static").get(MOVING)
 
         assert served
-        texts = re.findall(r'"[^"\n]*"', code)
+        texts = re.findall(r'"[^"\n]*"|`[^`\n]*`', code)
         assert len(texts) > 400
         assert [text for text in texts if text.encode() not in served.content] == []
 
