@@ -34,6 +34,7 @@ from desk.stats.stats import stats
 from desk.store.backup import backup
 from desk.store.move import move
 from desk.terminal.output import out, print_error, replace_unencodable
+from desk.web import serve
 from infra.deploy import gcloud
 from shared.errors import ConfigurationError, Unavailable
 from shared.settings import VERSION
@@ -66,6 +67,7 @@ def desk(
     use_deployment(gcloud.environment(environment) if environment is not None else None)
 
 
+app.command("desk", rich_help_panel="In the browser")(serve.desk)
 app.command(rich_help_panel="Keys")(keygen)
 app.command(rich_help_panel="Keys")(prove)
 app.command(rich_help_panel="Keys")(answer)

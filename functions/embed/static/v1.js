@@ -310,8 +310,8 @@ class Form extends Petition {
     this.root = OWN ? this : shadow(this);
     if (!typed?.closest(this.localName)) typed?.remove();
     const named = this.getAttribute("partner")?.trim() ?? typed?.elements.partner?.value;
-    // A page cannot fake its origin, and the server looks at it, too.
-    const isNamed = OWN || PAGE === "null";
+    // A page cannot fake its origin, and the server looks at it, too. Of our own, the snippet page's preview is not OWN.
+    const isNamed = [ORIGIN, "null"].includes(PAGE);
     this.partner = about.partners.find(({ id, origins }) => (isNamed ? id === named : origins.includes(PAGE)));
     if (PAGE === "null") return this.#leadOn(!OWN && h("h2", {}, about.title));
     if (!OWN && !this.partner) return this.#refuse();
