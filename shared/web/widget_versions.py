@@ -16,7 +16,12 @@ from pathlib import Path
 MOVING = "v1.js"
 #: Comments that begin a line, those that end one, empty lines and indentation.
 _FOR_READERS = re.compile(rb"^(?: *(?:/\*\*.*?\*/|//[^\n]*)?\n| +)| // [^\n]*$", re.MULTILINE | re.DOTALL)
-
+#: What is in quotation marks stays as it is. Elsewhere, spaces, line breaks and semicolons go where a sign
+#: separates already.
+_SPARE_IN_CODE = re.compile(
+    rb'("[^"\n]*"|`(?:\$\{(?:`[^`]*`|[^`{}])*\}|[^`])*`)'  # a text in backquotes may hold another
+    rb"| (=>|[=!]==|\?\?|&&|\|\||[=?:<>*+]) | (?=[{}(])|(?<=[{,:;)]) |(?<=[;{,(])\n|;?\n(?=[})])"
+)
 _STYLE = re.compile(rb"const STYLE = `.*?`", re.DOTALL)
 _SPARE_IN_STYLE = re.compile(rb"\s*([{;,>]|;?\s*})\s*|(:) +")
 
@@ -55,7 +60,9 @@ class Scripts:
 
 def _for_browsers(source: bytes) -> bytes:
     """Return the script without what only its readers need."""
-    return _STYLE.sub(lambda style: _SPARE_IN_STYLE.sub(rb"\1\2", style[0]), _FOR_READERS.sub(b"", source))
+    script = _FOR_READERS.sub(b"", source)
+    script = _STYLE.sub(lambda style: _SPARE_IN_STYLE.sub(rb"\1\2", style[0]), script)
+    return _SPARE_IN_CODE.sub(rb"\1\2", script)
 
 
 def _pinned_name(content: bytes) -> str:

@@ -108,6 +108,22 @@ class TestScript:
 
         assert response.status_code == 404
 
+    def test_texts_reach_browsers_as_they_are_written(self) -> None:
+        """Of what is between quotation marks, no white space is left out."""
+        folder = REPOSITORY / "functions" / "embed" / "static"
+        scripts = Scripts(folder)
+
+        for file in folder.glob("*.js"):
+            code = re.sub(
+                r"/\*\*.*?\*/|// [^\n]*|const STYLE = `.*?`", "", file.read_text("utf-8"), flags=re.DOTALL
+            )
+            texts = re.findall(r'"[^"\n]*"|`[^`\n]*`', code) + re.findall(r"\}[^`{}\n]*\$\{", code)
+            served = scripts.get(file.name)
+
+            assert served
+            assert texts
+            assert [text for text in texts if text.encode() not in served.content] == []
+
     def test_an_earlier_version_stays_at_its_address(self, tmp_path: Path) -> None:
         """Pages that pinned it keep working."""
         (tmp_path / "v1.js").write_text("old")
