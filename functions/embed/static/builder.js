@@ -101,7 +101,7 @@ const written = (copy) => {
     .filter(([element, changed]) => changed.length && copy.content.querySelector(element))
     .map(([element, changed]) =>
       `  ${element} { ${changed.map(([name, colour]) => `--undersign-${name}: ${colour}`).join("; ")} }\n`);
-  const html = copy.innerHTML.replace(/ (required|data-ot-ignore)=""/g, " $1").replace(" data-style=", " style=").replace(/\n+/g, "\n").trim();
+  const html = copy.innerHTML.replace(/\s(required|data-ot-ignore)=""/g, " $1").replace(" data-style=", " style=").replace(/\n+/g, "\n").trim();
   return (rules.length ? `<style>\n${rules.join("")}</style>\n` : "") + html;
 };
 
