@@ -19,6 +19,7 @@ from desk.campaigns.proof_of_work import proof_of_work
 from desk.errors import CommandError
 from desk.keys.answer import answer
 from desk.keys.keygen import keygen
+from desk.keys.keys_page import keys_page
 from desk.keys.prove import prove
 from desk.rights.access import access
 from desk.rights.erase import erase
@@ -71,6 +72,7 @@ app.command("desk", rich_help_panel="In the browser")(serve.desk)
 app.command(rich_help_panel="Keys")(keygen)
 app.command(rich_help_panel="Keys")(prove)
 app.command(rich_help_panel="Keys")(answer)
+app.command("keys-page", rich_help_panel="Keys")(keys_page)
 app.command(rich_help_panel="Signatures")(export)
 app.command("open", rich_help_panel="Signatures")(open_export)
 app.command(rich_help_panel="Signatures")(hand_over)

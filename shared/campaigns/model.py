@@ -201,6 +201,14 @@ class Partner(_Part):
     listed: StrictBool = Field(
         default=False, description='true: it agrees to stand on the page, under "Supported by"'
     )
+    public_count: StrictBool = Field(
+        default=False, description="true: it agrees that everybody sees how many signatures it has collected"
+    )
+
+    @property
+    def website(self) -> str | None:
+        """Return the first origin of its public pages; None if it has only those of a developer's machine."""
+        return next((origin for origin in self.origins if origin.startswith("https:")), None)
 
 
 class Supporter(_Part):
@@ -301,11 +309,6 @@ def _entries(location: Location, value: str | tuple[str, ...]) -> Iterator[tuple
         yield location, value
     else:
         yield from (((*location, index), text) for index, text in enumerate(value))
-
-
-def _website(partner: Partner) -> str | None:
-    """Return the first origin of a partner's public pages; None if it has only those of a developer's machine."""
-    return next((origin for origin in partner.origins if origin.startswith("https:")), None)
 
 
 def _wanted(model: type[_Part], key: str) -> str:
@@ -549,7 +552,7 @@ class Campaign(_Part):
     def listed_supporters(self) -> tuple[Supporter, ...]:
         """Return who stands under "Supported by": supporters, and partners that agree to it."""
         partners = (
-            Supporter(name=each.name, website=_website(each), logo=each.logo)
+            Supporter(name=each.name, website=each.website, logo=each.logo)
             for each in self.partners.values()
             if each.listed
         )
@@ -621,6 +624,11 @@ class Campaign(_Part):
     def next_goal(self, total: int) -> int:
         """Return the first step above `total`, else the goal."""
         return next((step for step in self.goal_steps if step > total), self.goal)
+
+    @property
+    def counted_partners(self) -> Mapping[str, Partner]:
+        """Return the partners that agree to a public count of their signatures, by their short names."""
+        return {slug: partner for slug, partner in self.partners.items() if partner.public_count}
 
     @cached_property
     def partner_by_origin(self) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ value.
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -41,6 +41,7 @@ _STYLES = ("style.css", "more.css")
 _OWN_STYLES = {
     "petition.html": ("style.css",),
     "framed.html": ("style.css",),
+    "embed.html": (*_STYLES, "embed.css"),
     "sheet.html": ("sheet.css",),
     "stream.html": ("stream.css",),
 }
@@ -116,6 +117,11 @@ EXEMPT = Markup(
 )
 
 
+#: What a partner may show on its registered pages, and what anybody may, on any page.
+_OF_PARTNERS = ("script", "frame", "plain")
+_OF_ANYBODY = ("counter", "numbers", "badge", "button")
+
+
 def embed(
     campaign: Campaign,
     locale: Locale,
@@ -125,9 +131,12 @@ def embed(
     *,
     public_url: str,
 ) -> HTMLResponse:
-    """Render what a partner pastes into a page, made for the partner `slug`, with a preview."""
+    """Render the page on which the snippets are built that show the petition on other pages.
+
+    `slug`: the partner for whom it is made; without one, only what any page may show.
+    """
     partner = campaign.partners.get(slug or "")
-    query = f"lang={locale.language}&partner={slug}"
+    query = urlencode({"lang": locale.language} | ({"partner": slug} if slug else {}))
     every = countries.names(locale.language)
     return _page(
         "embed.html",
@@ -138,6 +147,8 @@ def embed(
         scripts=scripts,
         public_url=public_url,
         slug=slug,
+        kinds=(*(_OF_PARTNERS if partner else ()), *_OF_ANYBODY),
+        translated=list(_snippet_texts(campaign)),
         organisation=partner.name if partner else "",
         countries=every,
         union=[(code, name) for code, name in every if code in countries.EUROPEAN_UNION],
@@ -145,6 +156,13 @@ def embed(
         hosted=f"/c/{campaign.id}?{query}",
         framed=f"/c/{campaign.id}?{query}&embed=1",
     )
+
+
+def _snippet_texts(campaign: Campaign) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield code and name of each language, and what snippets say in it: title, link to the petition, button."""
+    for code, name in _languages(campaign):
+        locale = locales.load(code)
+        yield code, name, campaign.text(code).title, locale("sending.hosted"), locale("progress.sign")
 
 
 def sheet(
@@ -212,7 +230,8 @@ def progress(
 ) -> HTMLResponse:
     """Render the numbers, for journalists. `framed`: without header and footer, for a frame in any page.
 
-    `partner`: for which those sign who go on to the petition; the rest of the page is the same.
+    `partner`: for which those sign who go on to the petition. Where it agrees to a public count, the page has its
+    numbers, too, and leads to what it needs to collect more.
     """
     # Here: only count has numbers to show, and what they are made from.
     from shared.stats.count import MIN_SHOWN
@@ -231,6 +250,9 @@ def progress(
         public_url=public_url,
         address=f"{public_url}/c/{campaign.id}/progress?{urlencode(query)}",
         petition_path=hosted_page(campaign, **query),
+        slug=partner,
+        partner=campaign.counted_partners.get(partner or ""),
+        collected=next((each.total for each in count.by_partner or () if each.id == partner), None),
         count=count,
         chart=numbers.chart(count, line),
         days=line.days,
