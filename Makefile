@@ -3,6 +3,8 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 PYTHON ?= python3
+# Images of containers often forbid Python to store what it has compiled: then every command compiles all of it anew.
+export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 FUNCTIONS := $(patsubst functions/%/main.py,%,$(wildcard functions/*/main.py))
