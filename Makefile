@@ -3,6 +3,8 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 PYTHON ?= python3
+# Images of containers often forbid Python to store what it has compiled: then every command compiles all of it anew.
+export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 FUNCTIONS := $(patsubst functions/%/main.py,%,$(wildcard functions/*/main.py))
@@ -24,8 +26,9 @@ run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 by default
 test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to pytest
 	$(BIN)/python -m pytest $(or $(ARGS),$(ALL))
 # Many tests wait for a server or a cache: three processes keep two cores busy. They share one emulator; but each has
-# a browser of its own, so more of them would not pay.
-ALL := --numprocesses 3 --dist worksteal
+# a browser of its own, so more of them would not pay. One process runs all tests of a file, which share what takes
+# long to start, such as a server.
+ALL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: check-python check-infra ## Check format, lint, types, Terraform and the Dockerfile
 

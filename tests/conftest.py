@@ -33,6 +33,23 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["emulator"] = config.stash[_SHARED_EMULATOR]
 
 
+#: Where the files are that take longest.
+_LONGEST = (
+    "tests/infra/",
+    "tests/chaos/",
+    "tests/journeys/",
+    "tests/browser/",
+    "tests/shared/store/test_state_machine.py",
+    "tests/shared/web/test_openapi.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the workers of pytest-xdist begin with long files, so that they end at about the same time."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
+
 @pytest.fixture(scope="session")
 def emulator_host(request: pytest.FixtureRequest) -> Iterator[str]:
     """host:port of Google's Firestore emulator, for fixtures that outlive a test."""

@@ -13,9 +13,10 @@ override_resource {
   values          = { name = "channel-for-the-morning" }
 }
 
-run "what_loses_signatures_wakes_somebody" {
+run "alerts_as_they_are_planned" {
   command = plan
 
+  # What loses signatures wakes somebody.
   assert {
     condition = alltrue([for alert in [
       "sign-errors", "confirm-errors", "down", "full", "nowhere-to-keep", "spool-in-use", "queue-late",
@@ -33,17 +34,38 @@ run "what_loses_signatures_wakes_somebody" {
     condition     = alltrue([for alert in google_monitoring_alert_policy.this : alert.enabled])
     error_message = "an alert is off though nobody switched it off"
   }
-}
 
-run "the_rest_waits_for_the_morning" {
-  command = plan
-
+  # The rest waits for the morning.
   assert {
     condition = alltrue([for alert in [
       "unexpected", "mail-deferred", "relay-left-out", "mail-refused", "mail-unresolved", "removal-not-noted", "provider-lost", "count-stale", "count-down",
       "overlay-stale", "schedule-failed", "slow", "certificate", "bounces-unreadable",
     ] : toset(google_monitoring_alert_policy.this[alert].notification_channels) == toset(["channel-for-the-morning"])])
     error_message = "what loses no signature must wake nobody"
+  }
+
+  # No label says who somebody is.
+  assert {
+    condition = length(setsubtract(
+      flatten([for metric in google_logging_metric.event : [for label in metric.metric_descriptor[0].labels : label.key]]),
+      ["campaign", "stage", "provider", "kind", "outcome", "error", "reply", "relay", "service", "status"],
+    )) == 0
+    error_message = "labels are kept for two years: neither country, partner nor place, and nothing about a person"
+  }
+
+  # Asked from outside over HTTPS.
+  assert {
+    condition = toset([for check in google_monitoring_uptime_check_config.this : check.http_check[0].path]) == toset([
+      "/v1/health/sign", "/v1/health/confirm", "/v1/health/count", "/v1/health/embed",
+      "/v1/campaigns/reclaim-your-face/count",
+    ])
+    error_message = "every public function and the count are asked; deliver cannot be"
+  }
+  assert {
+    condition = alltrue([for check in google_monitoring_uptime_check_config.this : alltrue([
+      check.http_check[0].use_ssl, check.http_check[0].validate_ssl, check.period == "60s", length(check.selected_regions) == 3,
+    ])])
+    error_message = "over HTTPS, with a valid certificate, every minute, from three places: five checks stay free"
   }
 }
 
@@ -75,36 +97,6 @@ run "every_alert_links_to_its_paragraph" {
       length(alert.conditions) == 1,
     ])])
     error_message = "each alert links to the paragraph of its name"
-  }
-}
-
-run "no_label_says_who_somebody_is" {
-  command = plan
-
-  assert {
-    condition = length(setsubtract(
-      flatten([for metric in google_logging_metric.event : [for label in metric.metric_descriptor[0].labels : label.key]]),
-      ["campaign", "stage", "provider", "kind", "outcome", "error", "reply", "relay", "service", "status"],
-    )) == 0
-    error_message = "labels are kept for two years: neither country, partner nor place, and nothing about a person"
-  }
-}
-
-run "asked_from_outside_over_https" {
-  command = plan
-
-  assert {
-    condition = toset([for check in google_monitoring_uptime_check_config.this : check.http_check[0].path]) == toset([
-      "/v1/health/sign", "/v1/health/confirm", "/v1/health/count", "/v1/health/embed",
-      "/v1/campaigns/reclaim-your-face/count",
-    ])
-    error_message = "every public function and the count are asked; deliver cannot be"
-  }
-  assert {
-    condition = alltrue([for check in google_monitoring_uptime_check_config.this : alltrue([
-      check.http_check[0].use_ssl, check.http_check[0].validate_ssl, check.period == "60s", length(check.selected_regions) == 3,
-    ])])
-    error_message = "over HTTPS, with a valid certificate, every minute, from three places: five checks stay free"
   }
 }
 

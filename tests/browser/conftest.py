@@ -24,6 +24,8 @@ from tests.support.servers import Server, server
 
 NARROW: ViewportSize = {"width": 320, "height": 568}  # the narrowest that WCAG 2.2 demands (1.4.10, Reflow)
 WIDE: ViewportSize = {"width": 1280, "height": 900}
+#: For tests of what no width of the window changes.
+in_one_width = pytest.mark.parametrize("visit", [NARROW], ids=["narrow"], indirect=True)
 #: Longer than anything takes on a busy machine: only a failing test waits for so long.
 TIMEOUT_MILLISECONDS = 60_000
 expect.set_options(timeout=TIMEOUT_MILLISECONDS)
@@ -50,14 +52,14 @@ def address() -> str:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Run all tests of a file in the event loop in which their browser was started."""
+    """Run all tests in the event loop in which their browser was started."""
     if pytest_asyncio.is_async_test(item):
-        item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+        item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One browser for each file; what a test leaves behind is gone when its context is closed."""
+    """One browser for all tests; what a test leaves behind is gone when its context is closed."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         missing("Chromium (apt-get install chromium)")
@@ -131,7 +133,7 @@ _NAMELESS_FIELDS = """
 _PIXELS_TOO_WIDE = "document.documentElement.scrollWidth - window.innerWidth"
 
 
-@pytest_asyncio.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"], loop_scope="module")
+@pytest_asyncio.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"], loop_scope="session")
 async def walk(
     request: pytest.FixtureRequest, browser: Browser, running: Server, partner: Site
 ) -> AsyncIterator[Walk]:
@@ -148,7 +150,7 @@ async def walk(
     await made.ends()
 
 
-@pytest_asyncio.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"], loop_scope="module")
+@pytest_asyncio.fixture(params=[NARROW, WIDE], ids=["narrow", "wide"], loop_scope="session")
 async def visit(
     request: pytest.FixtureRequest, browser: Browser, running: Server, partner: Site
 ) -> AsyncIterator[Walk]:

@@ -10,22 +10,25 @@ from playwright.async_api import Locator, Page, Route, expect
 from shared import campaigns, locales
 from shared.web import pages
 from shared.web.pages import Filled
-from tests.browser.conftest import NARROW, Walk
+from tests.browser.conftest import NARROW, WIDE, Walk
 from tests.browser.partner import PARTNER, Site
 from tests.browser.steps import follow_the_mail
 from tests.browser.test_widget import snippet, strict
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL, SIGNATURES
 from tests.support.servers import Server
 
-#: A script other than Latin, the original, and the longest words.
-LANGUAGES = ("el", "en", "fi")
+#: A script other than Latin, the original, and the longest words; a wide window has room for any of them.
+VIEWS = {
+    "narrow-el": (NARROW, "el"),
+    "narrow-en": (NARROW, "en"),
+    "narrow-fi": (NARROW, "fi"),
+    "wide-en": (WIDE, "en"),
+}
+in_each_view = pytest.mark.parametrize(("visit", "lang"), VIEWS.values(), ids=VIEWS, indirect=["visit"])
+#: Without the widget's script.
+PLAIN = {"narrow-fi-plain": (*VIEWS["narrow-fi"], False), "wide-en-plain": (*VIEWS["wide-en"], False)}
 
 Look = Callable[[str], Awaitable[None]]
-
-
-@pytest.fixture(params=LANGUAGES)
-def lang(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture
@@ -71,6 +74,7 @@ async def refuse(intercepted: Route) -> None:
     await intercepted.fulfill(status=503, headers={**headers, "Retry-After": "600"}, body="")
 
 
+@in_each_view
 async def test_the_widget_in_every_state(
     visit: Walk, running: Server, partner: Site, lang: str, look: Look, address: str
 ) -> None:
@@ -107,6 +111,7 @@ async def test_the_widget_in_every_state(
     await look("share")
 
 
+@in_each_view
 async def test_the_widget_when_nobody_can_sign(
     visit: Walk, running: Server, partner: Site, lang: str, look: Look
 ) -> None:
@@ -133,7 +138,12 @@ async def test_the_widget_when_nobody_can_sign(
     visit.complaints.clear()  # the message for the owner of the page that is not registered
 
 
-@pytest.mark.parametrize("scripted", [True, False], ids=["script", "plain"])
+@pytest.mark.parametrize(
+    ("visit", "lang", "scripted"),
+    [*((*view, True) for view in VIEWS.values()), *PLAIN.values()],
+    ids=[*VIEWS, *PLAIN],
+    indirect=["visit"],
+)
 async def test_our_pages_from_the_form_to_the_withdrawal(
     visit: Walk, running: Server, lang: str, look: Look, address: str, scripted: bool
 ) -> None:
@@ -173,6 +183,7 @@ async def test_our_pages_from_the_form_to_the_withdrawal(
     visit.complaints.clear()  # the script that was blocked
 
 
+@in_each_view
 async def test_our_other_pages(visit: Walk, lang: str, look: Look, address: str) -> None:
     """All pages that links lead to pass, and so do error pages."""
     page, locale = visit.page, locales.load(lang)

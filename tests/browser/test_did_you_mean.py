@@ -58,7 +58,7 @@ class Asked:
         return {domain: meant for domain in typed if (meant := self._answers[domain])}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def asked(browser: Browser, running: Server) -> Asked:
     """Everything that these tests ask about, in one page."""
     page = await browser.new_page()

@@ -63,7 +63,7 @@ def here(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pyr
     return pyrage.x25519.Identity.from_str(identity)
 
 
-@pytest_asyncio.fixture(params=[WIDE], ids=["wide"], loop_scope="module")
+@pytest_asyncio.fixture(params=[WIDE], ids=["wide"], loop_scope="session")
 async def visit(
     request: pytest.FixtureRequest, browser: Browser, here: pyrage.x25519.Identity
 ) -> AsyncIterator[Walk]:

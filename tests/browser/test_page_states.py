@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 from playwright.async_api import Route as Intercepted
 
-from tests.browser.conftest import TIMEOUT_MILLISECONDS, Walk
+from tests.browser.conftest import TIMEOUT_MILLISECONDS, Walk, in_one_width
 from tests.browser.partner import PARTNER, Site
 from tests.browser.steps import PETITION, described_by, fill_in
 from tests.browser.test_widget import INBOX, heading_is, opens, snippet, strict
@@ -32,6 +32,7 @@ async def remembers(page: Page) -> None:
 
 
 class TestAfterSigning:
+    @in_one_width
     async def test_a_reload_of_a_partners_page_says_where_to_go_on(
         self, visit: Walk, embedded: str, address: str
     ) -> None:
@@ -51,6 +52,7 @@ class TestAfterSigning:
         assert await visit.page.evaluate("history.state") == {"idx": 7, "key": "abc"}
         assert visit.page.url == embedded
 
+    @in_one_width
     async def test_nobody_else_is_told(self, visit: Walk, embedded: str, address: str) -> None:
         """A link that is opened again or passed on shows the form alone, and nothing is kept in the browser."""
         await opens(visit.page, embedded)
@@ -64,6 +66,7 @@ class TestAfterSigning:
         await expect(other.get_by_text(JUST_SIGNED)).to_have_count(0)
         assert await visit.kept() == []
 
+    @in_one_width
     async def test_a_reload_of_our_own_page_says_where_to_go_on(self, visit: Walk, address: str) -> None:
         """The form is there again, for the next signer on the same device."""
         await visit.opens(f"/c/{CAMPAIGN}?lang=en")
@@ -76,6 +79,7 @@ class TestAfterSigning:
 
         await remembers(visit.page)
 
+    @in_one_width
     async def test_the_page_after_a_plain_form_can_be_reloaded(
         self, visit: Walk, running: Server, partner: Site, address: str
     ) -> None:
@@ -126,6 +130,7 @@ class TestAfterSigning:
             await browser.close()
 
 
+@in_one_width
 class TestFaults:
     async def test_the_list_shrinks_as_fields_are_corrected(self, visit: Walk, embedded: str) -> None:
         """Each leaves with its field, the list with the last of them, and the focus stays where it is."""
@@ -228,6 +233,7 @@ async def test_the_offer_keeps_partner_and_source(browser: Browser, running: Ser
     await context.close()
 
 
+@in_one_width
 class TestCounter:
     async def test_starts_with_an_invitation(self, visit: Walk, embedded: str) -> None:
         """Nobody likes to follow a zero; the first goal is there to be seen."""

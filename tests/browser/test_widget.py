@@ -16,7 +16,7 @@ from playwright.async_api import Route as Intercepted
 
 from shared.clock import utc_now
 from shared.crypto.tokens import Purpose, Tokens
-from tests.browser.conftest import WIDE, Walk
+from tests.browser.conftest import WIDE, Walk, in_one_width
 from tests.browser.page_clock import all_answered, move_clock, stop_clock
 from tests.browser.partner import NAME, PARTNER, Site, register
 from tests.browser.steps import (
@@ -374,6 +374,7 @@ class TestWhereTheSignerComesFrom:
 
     LINK = f"/c/{CAMPAIGN}?lang=en&partner={PARTNER}&source=flyer-7&utm_source=x"
 
+    @in_one_width
     async def test_goes_along_from_our_own_page(self, visit: Walk, running: Server, address: str) -> None:
         """By the script, which sends what the link says."""
         await visit.opens(self.LINK)
@@ -385,6 +386,7 @@ class TestWhereTheSignerComesFrom:
         await mails_arrive(running, address, 1)
         assert await self._stored(running, address) == (PARTNER, "flyer-7")
 
+    @in_one_width
     async def test_goes_along_from_a_frame(
         self, visit: Walk, running: Server, partner: Site, address: str
     ) -> None:
@@ -410,6 +412,7 @@ class TestWhereTheSignerComesFrom:
         await visit.page.wait_for_url(f"**/c/{CAMPAIGN}?lang=de&partner={PARTNER}&source=flyer-7")
         await expect(visit.page.locator("[name=source]")).to_have_value("flyer-7")
 
+    @in_one_width
     async def test_that_cannot_be_a_source_is_left_out(self, visit: Walk) -> None:
         """Whatever a link says, its reader can sign."""
         await visit.opens(f"/c/{CAMPAIGN}?lang=en&source=%3Cb%3E%20A")
@@ -449,7 +452,7 @@ class TestWhereTheSignerComesFrom:
 
 
 class TestWhenTheServerIsAway:
-    @pytest_asyncio.fixture(loop_scope="module")
+    @pytest_asyncio.fixture(loop_scope="session")
     async def page(self, browser: Browser) -> AsyncIterator[Page]:
         context = await browser.new_context(locale="en-GB", viewport=WIDE)
         page = await context.new_page()
@@ -531,6 +534,7 @@ class TestWhenTheServerIsAway:
         return asked
 
 
+@in_one_width
 class TestCounter:
     async def test_never_goes_back_to_an_older_number(self, visit: Walk, embedded: str) -> None:
         """An older answer of another cache is ignored; a newer, smaller number, after a withdrawal, is shown."""
@@ -625,6 +629,7 @@ class TestWhereItIsNotRegistered:
         assert "hello@unwatched.example.org" in told
         visit.complaints.clear()
 
+    @in_one_width
     async def test_a_post_gets_no_grant(self, visit: Walk, elsewhere: str, running: Server, address: str) -> None:
         """Code on the page cannot post a signature, because no CORS header allows it."""
         await visit.opens(elsewhere)
@@ -639,6 +644,7 @@ class TestWhereItIsNotRegistered:
         assert answer == "TypeError"
         visit.complaints.clear()
 
+    @in_one_width
     async def test_a_frame_stays_empty(self, visit: Walk, running: Server, partner: Site, elsewhere: str) -> None:
         """Only registered pages may frame the form."""
         framed = partner.shows(snippet(running, "frame"), strict(running.url))

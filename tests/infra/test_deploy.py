@@ -262,13 +262,18 @@ def empty(ours: gcloud.Environment, fake: FakeTerraform, tmp_path: Path) -> gclo
     return ours
 
 
+def functions_live() -> list[dict[str, Any]]:
+    """Each function as it was applied, by Terraform's own state: `terraform show` would start the providers."""
+    state = json.loads((terraform.INFRA / "terraform.tfstate").read_text())
+    [functions] = [each for each in state["resources"] if each["type"] == "google_cloudfunctions2_function"]
+    return [instance["attributes"] for instance in functions["instances"]]
+
+
 def live() -> dict[str, str]:
-    """The bundle that each function runs, by Terraform's own state."""
-    state = json.loads(terraform.run(terraform.INFRA, "show", "-json"))
+    """The bundle that each function runs."""
     return {
-        each["values"]["name"]: each["values"]["build_config"][0]["source"][0]["storage_source"][0]["object"]
-        for each in state["values"]["root_module"]["resources"]
-        if each["type"] == "google_cloudfunctions2_function"
+        function["name"]: function["build_config"][0]["source"][0]["storage_source"][0]["object"]
+        for function in functions_live()
     }
 
 
@@ -352,13 +357,11 @@ def test_confirm_knows_a_new_key_for_links_before_deliver_signs_with_it(
 
 
 def versions_live(variable: str) -> dict[str, str]:
-    """The version of a secret with which each function runs, by Terraform's own state."""
-    state = json.loads(terraform.run(terraform.INFRA, "show", "-json"))
+    """The version of a secret with which each function runs."""
     return {
-        each["values"]["name"]: secret["version"]
-        for each in state["values"]["root_module"]["resources"]
-        if each["type"] == "google_cloudfunctions2_function"
-        for secret in each["values"]["service_config"][0]["secret_environment_variables"]
+        function["name"]: secret["version"]
+        for function in functions_live()
+        for secret in function["service_config"][0]["secret_environment_variables"]
         if secret["key"] == variable
     }
 

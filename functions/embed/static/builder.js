@@ -95,13 +95,13 @@ const showBadge = (image, title) => {
   if (isCompact) image.height = 24;
 };
 
+const declaration = ([name, colour]) => `--undersign-${name}: ${colour}`;
 /** The snippet as text, below a style where its colours are not the widget's own. */
 const written = (copy) => {
   const rules = Object.entries(properties())
     .filter(([element, changed]) => changed.length && copy.content.querySelector(element))
-    .map(([element, changed]) =>
-      `  ${element} { ${changed.map(([name, colour]) => `--undersign-${name}: ${colour}`).join("; ")} }\n`);
-  const html = copy.innerHTML.replace(/\s(required|data-ot-ignore)=""/g, " $1").replace(" data-style=", " style=").replace(/\n+/g, "\n").trim();
+    .map(([element, changed]) => `  ${element} { ${changed.map(declaration).join("; ")} }\n`);
+  const html = copy.innerHTML.replace(/ (required|data-ot-ignore)=""/g, " $1").replace(" data-style=", " style=").replace(/\n+/g, "\n").trim();
   return (rules.length ? `<style>\n${rules.join("")}</style>\n` : "") + html;
 };
 

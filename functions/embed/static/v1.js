@@ -168,7 +168,7 @@ const load = async (url) => {
     if (status === 200) return content;
     if (!isBusy(status)) {
       const known = content.campaigns?.map((id) => `campaign="${id}"`).join(" or ");
-      console.error(`Undersign: ${content.detail ?? `${url} answers ${status}`} ${url}`, known ? `Open now: ${known}` : "");
+      console.error(`Undersign: ${content.detail ?? status} ${url}`, known ? `Open now: ${known}` : "");
       return null;
     }
     await sleep(pause(attempt, seconds));
@@ -743,7 +743,8 @@ class Form extends Petition {
         this.#text("share.with", { service: name }));
     const first = primary[country] ?? "WhatsApp";
     const others = Object.keys(services).filter((name) => name !== first);
-    const mail = `mailto:?subject=${encodeURIComponent(this.about.title)}&body=${encodeURIComponent(`${text}\n\n${url}`)}`;
+    const body = encodeURIComponent(`${text}\n\n${url}`);
+    const mail = `mailto:?subject=${encodeURIComponent(this.about.title)}&body=${body}`;
     this.#show("share.heading",
       h("p", {}, this.#text("share.lead")),
       h("p", {}, h("a", { id: "share-link", class: "address", href: url }, url)),

@@ -1,7 +1,8 @@
 # What must hold after a petition is over. Run by `make check`; nothing is created.
-run "each_language_has_its_folder" {
+run "the_last_answers" {
   command = plan
 
+  # Each language has its folder.
   assert {
     condition = [for rule in google_compute_url_map.https.path_matcher[0].route_rules : rule.route_action[0].url_rewrite[0].path_prefix_rewrite if length(rule.route_action) > 0] == [
       "/de/framed/c/", "/en/framed/c/", "/fr/framed/c/", "/framed/c/", "/de/c/", "/en/c/", "/fr/c/", "/c/",
@@ -17,11 +18,8 @@ run "each_language_has_its_folder" {
     condition     = alltrue([for backend in google_compute_backend_bucket.answers : toset(backend.cdn_policy[0].cache_key_policy[0].query_string_whitelist) == toset(["lang", "embed"])])
     error_message = "the cache would answer in another reader's language"
   }
-}
 
-run "links_in_mails_lead_to_a_page" {
-  command = plan
-
+  # Links in mails lead to a page.
   assert {
     condition = {
       for rule in google_compute_url_map.https.path_matcher[0].route_rules :
@@ -32,11 +30,8 @@ run "links_in_mails_lead_to_a_page" {
     }
     error_message = "a link in an old mail leads nowhere"
   }
-}
 
-run "pages_are_protected_as_before_and_numbers_can_be_read_anywhere" {
-  command = plan
-
+  # Pages are protected as before and numbers can be read anywhere.
   assert {
     condition     = contains(google_compute_backend_bucket.answers["pages"].custom_response_headers, "Content-Security-Policy: default-src 'none'; style-src 'sha256-x'; frame-ancestors 'none'")
     error_message = "the pages have lost their Content-Security-Policy"
@@ -49,11 +44,8 @@ run "pages_are_protected_as_before_and_numbers_can_be_read_anywhere" {
     condition     = alltrue([for backend in google_compute_backend_bucket.answers : length(setsubtract(["X-Content-Type-Options: nosniff", "Access-Control-Allow-Origin: *"], backend.custom_response_headers)) == 0])
     error_message = "a partner's page cannot read the last count, or a browser may guess what an answer is"
   }
-}
 
-run "everybody_may_read_and_nobody_may_write" {
-  command = plan
-
+  # Everybody may read and nobody may write.
   assert {
     condition     = google_storage_bucket_iam_member.everybody.role == "roles/storage.objectViewer" && google_storage_bucket.answers.uniform_bucket_level_access
     error_message = "everybody may do more with the last answers than read them"
