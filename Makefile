@@ -104,10 +104,10 @@ lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
 LOCK := --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate
 
 # Packages stay under build/; no script of theirs runs.
-vendor: ## Make desk/signatures/offline_page/age.js again, which decrypts exports in a browser; needs npm
-	@rm -rf build/vendor && mkdir -p build && cp -r desk/signatures/offline_page/vendor build/vendor
+vendor: ## Make the libraries in desk/offline_pages again, with which browsers make and use keys; needs npm
+	@rm -rf build/vendor && mkdir -p build && cp -r desk/offline_pages/vendor build/vendor
 	@cd build/vendor && npm ci --silent --ignore-scripts && node bundle.js
-	@cp build/vendor/age.js desk/signatures/offline_page/age.js
+	@cp build/vendor/age.js build/vendor/words.js desk/offline_pages/
 
 mail-domains: FILE := tests/browser/mail_domains.txt
 mail-domains: ## Get the newest list of mail providers' domains, which the form must not question; needs npm

@@ -19,6 +19,7 @@ from desk.campaigns.proof_of_work import proof_of_work
 from desk.errors import CommandError
 from desk.keys.answer import answer
 from desk.keys.keygen import keygen
+from desk.keys.keys_page import keys_page
 from desk.keys.prove import prove
 from desk.rights.access import access
 from desk.rights.erase import erase
@@ -34,6 +35,7 @@ from desk.stats.stats import stats
 from desk.store.backup import backup
 from desk.store.move import move
 from desk.terminal.output import out, print_error, replace_unencodable
+from desk.web import serve
 from infra.deploy import gcloud
 from shared.errors import ConfigurationError, Unavailable
 from shared.settings import VERSION
@@ -66,9 +68,11 @@ def desk(
     use_deployment(gcloud.environment(environment) if environment is not None else None)
 
 
+app.command("desk", rich_help_panel="In the browser")(serve.desk)
 app.command(rich_help_panel="Keys")(keygen)
 app.command(rich_help_panel="Keys")(prove)
 app.command(rich_help_panel="Keys")(answer)
+app.command("keys-page", rich_help_panel="Keys")(keys_page)
 app.command(rich_help_panel="Signatures")(export)
 app.command("open", rich_help_panel="Signatures")(open_export)
 app.command(rich_help_panel="Signatures")(hand_over)

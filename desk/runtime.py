@@ -105,6 +105,15 @@ def campaigns_folder() -> Path:
     return load_for_desk(CampaignSettings).campaigns_folder or FOLDER
 
 
+def place() -> str:
+    """Return in words where the records are that the commands work on.
+
+    Raises:
+        ConfigurationError: no store is named.
+    """
+    return _place(load_for_desk(DeskSettings).store)
+
+
 def desk() -> Desk:
     """Wire what most commands need.
 
@@ -167,7 +176,7 @@ def restoration(source: str | None) -> Restoration:
     project, database = store.firestore_project, store.firestore_database
     return Restoration(
         maintenance=FirestoreMaintenance(project, database),
-        place=_firestore_place(store),
+        place=_place(store),
         source=FirestoreMaintenance(project, source) if source else None,
         removals=FirestoreRemovals(spool.spool_project, spool.spool_database),
     )
@@ -204,7 +213,7 @@ def move(folder: Path) -> Move:
             emulator_host=queue.cloud_tasks_emulator_host,
         ),
         opener=Opener(split_keys(settings.deliver_identities)),
-        place=_firestore_place(store),
+        place=_place(store),
     )
 
 
@@ -225,12 +234,14 @@ def _open_store(settings: FirestoreSettings | SqliteSettings) -> tuple[Maintenan
     """Return the store, and where it is, in words."""
     if isinstance(settings, FirestoreSettings):
         database = FirestoreMaintenance(settings.firestore_project, settings.firestore_database)
-        return database, _firestore_place(settings)
-    return SqliteMaintenance(settings.file), f"{settings.file} of this machine"
+        return database, _place(settings)
+    return SqliteMaintenance(settings.file), _place(settings)
 
 
-def _firestore_place(settings: FirestoreSettings) -> str:
-    return f"the database {settings.firestore_database} of project {settings.firestore_project}"
+def _place(settings: FirestoreSettings | SqliteSettings) -> str:
+    if isinstance(settings, FirestoreSettings):
+        return f"the database {settings.firestore_database} of project {settings.firestore_project}"
+    return f"{settings.file} of this machine"
 
 
 def _task_lists(settings: RightsSettings) -> Iterator[tuple[str, TaskList]]:

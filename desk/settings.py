@@ -80,10 +80,15 @@ def use_deployment(environment: Environment | None) -> None:
     _deployment.set(environment)
 
 
+def deployment() -> Environment | None:
+    """Return the deployment in use; None where environment variables or a local run say what to work on."""
+    return _deployment.get()
+
+
 def command() -> str:
     """Return how the command line begins that works on the same deployment, for hints that people copy."""
-    deployment = _deployment.get()
-    return f"undersign --environment {deployment.name}" if deployment else "undersign"
+    named = _deployment.get()
+    return f"undersign --environment {named.name}" if named else "undersign"
 
 
 def load_for_desk(kind: type[S]) -> S:
@@ -94,9 +99,9 @@ def load_for_desk(kind: type[S]) -> S:
     Raises:
         ConfigurationError: names every variable that is missing or wrong, and what belongs there.
     """
-    if deployment := _deployment.get():
+    if named := _deployment.get():
         wanted = {name.upper() for name in variables(kind)}
-        return load(kind, {**os.environ, "LOCAL_FOLDER": "", **desk_settings(deployment, wanted)})
+        return load(kind, {**os.environ, "LOCAL_FOLDER": "", **desk_settings(named, wanted)})
     if any(os.environ.get(name) for name in _OF_A_DEPLOYMENT):
         return load(kind)
     secrets = Path(os.environ.get("LOCAL_FOLDER") or "var") / "secrets.json"

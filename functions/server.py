@@ -172,7 +172,7 @@ def one_origin(functions: Mapping[str, ASGIApp]) -> list[BaseRoute]:
     What a CDN is in front of is compressed, as the CDN would do it. Nothing else is: how well a page that mixes a
     secret with typed text compresses can give the secret away (BREACH, https://breachattack.com).
     """
-    served = {name: _compressing(app) if name in routes.QUERY else app for name, app in functions.items()}
+    served = {name: _compressing(app) if name in routes.CACHED else app for name, app in functions.items()}
     by_path = {path: name for path, name in routes.function_by_path().items() if name in served}
     return [_forward(path, served[name]) for path, name in {**by_path, "/{rest:path}": routes.DEFAULT}.items()]
 

@@ -45,9 +45,10 @@ locals {
   # In the order of the map above: count's pages come before /c/**.
   route_order = ["sign", "confirm", "count", "embed"]
 
-  # The query parameters that make another answer, as in shared/web/routes.py; a test holds the two together. Any
-  # other is no part of the cache's key, and no function reads it. These may have few values: a query with another
-  # one is redirected (shared/web/query.py), so that nobody can fill the cache with copies for made-up ones.
+  # The query parameters that make another answer of one of the function's routes; a test holds them against the
+  # routes. Any other is no part of the cache's key, and no function reads it. These may have few values: a query with
+  # another one, or with a parameter of another route, is redirected (shared/web/query.py), so that nobody can fill the
+  # cache with copies for made-up ones.
   cache_keys = {
     count = ["lang", "partner", "embed", "theme", "size"]
     embed = ["lang", "partner", "embed", "moved"]

@@ -1,6 +1,7 @@
 """`undersign campaign check`: what keeps a campaign file from loading, and a campaign that loads from opening."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -41,25 +42,47 @@ def check_campaigns(
         raise typer.Exit(1)
 
 
-def _passes(file: Path, *, ready: bool) -> bool:
-    """Return whether a file is good enough, and print what is wrong with it."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with a campaign file, in sentences: what keeps it from loading, from opening, and the rest."""
+
+    errors: Sequence[str] = ()
+    unready: Sequence[str] = ()
+    hints: Sequence[str] = ()
+
+
+def examine(file: Path) -> Verdict:
+    """Find what is wrong with a campaign file."""
     try:
         loaded = campaigns.load(file)
     except ConfigurationError as error:
-        _print(f"[red]does not load[/]  {file.name}", str(error).splitlines())
-        return False
+        return Verdict(errors=str(error).splitlines())
     files = loader.read(file)
     unready = [files.describe(*error) for error in (*loaded.unready_keys(), *markdown.errors(loaded))]
     if loaded.id != CANARY:
         unready += _to_do(files)
-    verdict = "[yellow]not ready[/]      " if unready else "[green]ready[/]          "
-    _print(f"{verdict}{file.name}", [*unready, *_missing_consents(loaded, files)])
-    return not (ready and unready)
+    return Verdict(unready=unready, hints=[*_missing_texts(loaded, files)])
 
 
-def _missing_consents(campaign: Campaign, files: CampaignFiles) -> Iterator[str]:
-    """Yield what a translation lacks, unless it was added later: its signers would see the form once more."""
+def _passes(file: Path, *, ready: bool) -> bool:
+    """Return whether a file is good enough, and print what is wrong with it."""
+    found = examine(file)
+    if found.errors:
+        _print(f"[red]does not load[/]  {file.name}", found.errors)
+        return False
+    verdict = "[yellow]not ready[/]      " if found.unready else "[green]ready[/]          "
+    _print(f"{verdict}{file.name}", [*found.unready, *found.hints])
+    return not (ready and found.unready)
+
+
+def _missing_texts(campaign: Campaign, files: CampaignFiles) -> Iterator[str]:
+    """Yield what a translation lacks and may lack.
+
+    Earlier consents, if it was added later; otherwise its signers would see the form once more. The next step.
+    """
     for language in sorted(campaign.texts):
+        for error in campaign.missing_next_step(language):
+            yield files.describe(*error)
         for location, message in campaign.missing_consents(language):
             yield files.describe(location, f"{message}, unless there was no {language} then")
 

@@ -1,6 +1,8 @@
 """`undersign campaign list`: every campaign, and how it stands."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +18,33 @@ from shared.clock import utc_now
 from shared.errors import ConfigurationError, Unavailable
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one campaign stands, by its file and the store.
+
+    `campaign`: None where its file does not load. `total`: confirmed signatures, those on paper not among them;
+    None where no store says.
+    """
+
+    id: str
+    campaign: Campaign | None
+    overlay: Overlay
+    total: int | None
+
+
+async def standings() -> tuple[Sequence[Standing], str]:
+    """Return how every campaign stands, and why the store does not say; empty where it does."""
+    stored, unknown = dict[str, tuple[Overlay, int]](), ""
+    try:
+        stored = await _read_store()
+    except (ConfigurationError, Unavailable) as error:
+        unknown = str(error)
+    files = sorted(runtime.campaigns_folder().glob("*.toml"))
+    return [
+        Standing(file.stem, _loaded(file), *stored.get(file.stem, (Overlay(), None))) for file in files
+    ], unknown
+
+
 def list_campaigns() -> None:
     """Show every campaign: its state, its signatures, and whether it is ready to open.
 
@@ -26,21 +55,15 @@ def list_campaigns() -> None:
     table.add_column("campaign", overflow="fold")
     for heading in ("state", "total", "goal", "opens", "closes", "ready"):
         table.add_column(heading, no_wrap=True, justify="right" if heading in {"total", "goal"} else "left")
-    stored, unknown = dict[str, tuple[Overlay, int]](), ""
-    try:
-        stored = asyncio.run(_read_store())
-    except (ConfigurationError, Unavailable) as error:
-        unknown = str(error)
-    for file in sorted(runtime.campaigns_folder().glob("*.toml")):
-        overlay, total = stored.get(file.stem, (Overlay(), None))
-        table.add_row(*_row(file, overlay, total, now))
+    found, unknown = asyncio.run(standings())
+    for standing in found:
+        table.add_row(*_row(standing, now))
     out.print(table)
     if unknown:
         out.print(f"No store, so pauses, purges and totals are not known: {unknown}", style="yellow", markup=False)
 
 
 async def _read_store() -> dict[str, tuple[Overlay, int]]:
-    """Return the overlay of each campaign, and its confirmed signatures, those on paper not among them."""
     desk = runtime.desk()
     try:
         return {
@@ -51,21 +74,31 @@ async def _read_store() -> dict[str, tuple[Overlay, int]]:
         desk.maintenance.close()
 
 
-def _row(file: Path, overlay: Overlay, total: int | None, now: datetime) -> list[str]:
+def _loaded(file: Path) -> Campaign | None:
     try:
-        campaign = campaigns.load(file)
+        return campaigns.load(file)
     except ConfigurationError:
-        return [f"{file.stem}\nundersign campaign check {file.stem}", "[red]does not load[/]"]
+        return None
+
+
+def _row(standing: Standing, now: datetime) -> list[str]:
+    campaign, total = standing.campaign, standing.total
+    if campaign is None:
+        return [f"{standing.id}\nundersign campaign check {standing.id}", "[red]does not load[/]"]
     title = campaign.text(campaign.default_language).title
     return [
         f"[bold]{campaign.id}[/]\n{escape(title)}",
-        state(campaign, overlay, now),
+        _marked(state(campaign, standing.overlay, now)),
         "" if total is None else f"{total:,}",
         f"{campaign.goal:,}",
         str(campaign.opens),
         str(campaign.closes),
         "[yellow]no[/]" if campaign.not_ready else "[green]yes[/]",
     ]
+
+
+def _marked(words: str) -> str:
+    return {"paused": "[yellow]paused[/]", "open": "[green]open[/]"}.get(words, words)
 
 
 def state(campaign: Campaign, overlay: Overlay, now: datetime) -> str:
@@ -77,6 +110,6 @@ def state(campaign: Campaign, overlay: Overlay, now: datetime) -> str:
     if not campaign.is_open(now):
         return "closed"
     if overlay.paused:
-        return "[yellow]paused[/]"
+        return "paused"
     work = overlay.work_at(campaign, now)
-    return f"[green]open[/], [yellow]work since {work.since:%d %b %H:%M} UTC[/]" if work else "[green]open[/]"
+    return f"open, work since {work.since:%d %b %H:%M} UTC" if work else "open"

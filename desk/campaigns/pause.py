@@ -9,7 +9,7 @@ from desk.workspace import CampaignId, change_overlay
 
 def pause(campaign: CampaignId) -> None:
     """Take no new signatures for now. Links in the mail go on working, and the counter goes on."""
-    place = _set_paused(campaign, to=True)
+    place = asyncio.run(set_paused(campaign, to=True))
     print_text(
         "{campaign} is [yellow]paused[/] within a minute, in {place}. "
         "To go on: {command} campaign resume {campaign}",
@@ -21,13 +21,13 @@ def pause(campaign: CampaignId) -> None:
 
 def resume(campaign: CampaignId) -> None:
     """Take signatures again."""
-    place = _set_paused(campaign, to=False)
+    place = asyncio.run(set_paused(campaign, to=False))
     print_text(
         "{campaign} [green]takes signatures[/] again, within a minute, in {place}.", campaign=campaign, place=place
     )
 
 
-def _set_paused(campaign: str, *, to: bool) -> str:
-    """Pause or resume, and return in words where."""
-    _, place = asyncio.run(change_overlay(campaign, lambda overlay, _: overlay.model_copy(update={"paused": to})))
+async def set_paused(campaign: str, *, to: bool) -> str:
+    """Pause or resume a campaign, and return in words where."""
+    _, place = await change_overlay(campaign, lambda overlay, _: overlay.model_copy(update={"paused": to}))
     return place

@@ -12,8 +12,8 @@ from desk.terminal.output import out
 from shared.crypto.sealing import Opener
 from shared.errors import Unopenable
 
-#: What a test file holds: a passphrase that `identities.make_passphrase` made.
-_ANSWER = re.compile(rb"[a-z2-9]{4}(-[a-z2-9]{4}){5}")
+#: What a test file holds: a passphrase that `identities.make_passphrase` made. offline_pages/keys.js has the same.
+ANSWER = re.compile(rb"[a-z2-9]{4}(-[a-z2-9]{4}){5}")
 
 
 def answer(
@@ -33,7 +33,7 @@ def answer(
         opened = Opener(read_identities(identity)).open(sealed).strip()
     except Unopenable:
         raise CommandError(f"{test} was not made for this key, or was damaged on its way to you.") from None
-    if not _ANSWER.fullmatch(opened):
+    if not ANSWER.fullmatch(opened):
         raise CommandError(
             f"{test} is no test file that undersign prove makes. Do not answer the person who sent it to you."
         )

@@ -89,7 +89,8 @@ def _print_state(campaign: str, recipient: str, proof: Proof | None, folder: Pat
     print_text(
         "[yellow]waiting[/]  {recipient}\n"
         "         Send {test} to the person who has this key. They run: undersign answer {name} -i THEIR-KEY\n"
-        "         Then you run: undersign prove {campaign} --answer WHAT-IT-PRINTED",
+        "         or choose it in keys.html, which undersign keys-page writes.\n"
+        "         Then you run: undersign prove {campaign} --answer THE-ANSWER",
         recipient=recipient,
         test=folder / name,
         name=name,

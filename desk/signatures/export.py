@@ -23,7 +23,7 @@ from pydantic import AwareDatetime, BaseModel, Field, NonNegativeInt, Validation
 
 from desk import private_files
 from desk.errors import CommandError
-from desk.signatures.offline_page import page
+from desk.offline_pages import pages
 from desk.terminal.output import out, pluralize, print_text, print_warning
 from desk.terminal.progress import progress_bar
 from desk.workspace import CampaignId, open_campaign
@@ -135,7 +135,7 @@ def export(
         signatures=pluralize(manifest.signatures, "signature"),
         as_of=f"{manifest.as_of:%Y-%m-%d %H:%M:%S}",
         folder=folder,
-        page=folder / page.NAME,
+        page=folder / pages.OPEN,
         manifest=folder / MANIFEST,
     )
     if manifest.held:
@@ -307,7 +307,7 @@ def _finish(folder: Path, state: Unfinished, consents: tuple[ConsentText, ...]) 
         consents=consents,
     )
     private_files.replace(folder / MANIFEST, manifest.model_dump_json(indent=2))
-    private_files.replace(folder / page.NAME, page.page())
+    private_files.replace(folder / pages.OPEN, pages.render(pages.OPEN))
     (folder / UNFINISHED).unlink(missing_ok=True)
     return manifest
 

@@ -61,7 +61,7 @@ class Kind(StrEnum):
 
 
 #: Of a table, in their order: when it was confirmed, then fields of the sealed record. In a partner's own export
-#: those that a contact has not are empty. offline_page/opening.js has the same.
+#: those that a contact has not are empty. offline_pages/opening.js has the same.
 COLUMNS = tuple(
     "confirmed_at signed_at name email country postal_code locale partner newsletter consent_version".split()
 )

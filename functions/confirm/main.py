@@ -62,8 +62,8 @@ async def post_confirm(call: Call) -> Response:
     if not call.wants_page:
         return answer_json(Pressed(status="confirmed"))
     # While the database is away, the page has no number: reading it would only keep the signer waiting.
-    number = await _number(campaign, deps.now()) if isinstance(outcome, Confirmed) else None
-    return _confirmed_page(call, campaign, link, number, already=outcome is Unchanged.ALREADY)
+    total = await _total(campaign, deps.now(), outcome) if outcome else None
+    return _confirmed_page(call, campaign, link, total, already=outcome is Unchanged.ALREADY)
 
 
 def _logged(outcome: Confirmation | None) -> str:
@@ -73,7 +73,7 @@ def _logged(outcome: Confirmation | None) -> str:
     return Status.HELD if outcome and outcome.is_held else Status.CONFIRMED
 
 
-def _confirmed_page(call: Call, campaign: Campaign, link: Link, number: int | None, *, already: bool) -> Response:
+def _confirmed_page(call: Call, campaign: Campaign, link: Link, total: int | None, *, already: bool) -> Response:
     locale = call.locale(campaign)
     return pages.confirmed(
         campaign,
@@ -81,13 +81,15 @@ def _confirmed_page(call: Call, campaign: Campaign, link: Link, number: int | No
         share_url=deps.public_url
         + hosted_page(campaign, lang=locale.language, partner=link.partner, source="share"),
         country=link.country,
-        number=number,
+        source=link.source or link.partner,
+        total=total,
         already=already,
+        is_open=campaign.is_open(deps.now()),
         withdraw_path=_withdraw_path(link),
     )
 
 
-async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:
+async def _total(campaign: Campaign, pressed_at: datetime, outcome: Confirmation) -> int | None:
     """Return how many have signed, this signer included; None if unknown. In a rush several may see the same.
 
     Somebody whose signature is held sees such a number, too.
@@ -96,7 +98,8 @@ async def _number(campaign: Campaign, pressed_at: datetime) -> int | None:
         snapshot = await snapshots.get(campaign.id, pressed_at)
     except StoreUnavailable:
         return None
-    return snapshot.tally.total if snapshot.as_of >= pressed_at else snapshot.tally.total + 1
+    is_missing = isinstance(outcome, Confirmed) and snapshot.as_of < pressed_at
+    return snapshot.tally.total + is_missing
 
 
 async def get_withdraw(call: Call) -> Response:

@@ -209,20 +209,28 @@ app = App(
     deps,
     [
         Route(CountPath.COUNT, {"GET": get_count}, cors="any"),
-        Route(CountPath.COUNT_CSV, {"GET": get_count_csv}, cors="any"),
+        Route(CountPath.COUNT_CSV, {"GET": get_count_csv}, cors="any", query=("lang",)),
         Route(CountPath.ECI_PROGRESSION, {"GET": get_eci_progression}, cors="any"),
         Route(CountPath.ECI_MAP, {"GET": get_eci_map}, cors="any"),
-        Route(CountPath.UK_PETITION, {"GET": get_uk_petition}, cors="any"),
+        Route(CountPath.UK_PETITION, {"GET": get_uk_petition}, cors="any", query=("lang",)),
         Route(CountPath.UK_COUNT, {"GET": get_uk_count}, cors="any"),
         Route(CountPath.HISTORY, {"GET": get_history}, cors="any"),
         Route(CountPath.HISTORY_CSV, {"GET": get_history_csv}, cors="any"),
         Route(CountPath.HOURS, {"GET": get_hours}, cors="any"),
         Route(CountPath.HOURS_CSV, {"GET": get_hours_csv}, cors="any"),
-        Route(CountPath.MILESTONES, {"GET": get_milestones}, cors="any"),
-        Route(CountPath.PROGRESS, {"GET": get_progress}, is_page=True, in_language=True),
-        Route(CountPath.STREAM, {"GET": get_stream}, is_page=True, in_language=True),
+        Route(CountPath.MILESTONES, {"GET": get_milestones}, cors="any", query=("lang",)),
+        Route(
+            CountPath.PROGRESS,
+            {"GET": get_progress},
+            is_page=True,
+            query=("lang", "partner", "embed"),
+            in_language=True,
+        ),
+        Route(
+            CountPath.STREAM, {"GET": get_stream}, is_page=True, query=("lang", "theme", "size"), in_language=True
+        ),
         Route(CountPath.OVERLAY, {"GET": get_overlay}, cors="any"),
-        Route(CountPath.BADGE, {"GET": get_badge}, cors="any"),
+        Route(CountPath.BADGE, {"GET": get_badge}, cors="any", query=("lang", "theme", "size")),
     ],
 )
 runtime.finish_startup()

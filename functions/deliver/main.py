@@ -54,6 +54,7 @@ from shared.models.sealed import SealedContact, SealedSignature
 from shared.queue import HORIZON
 from shared.reference import mail_domains, mail_providers
 from shared.stats import automatic_work, fall
+from shared.stats import count as counter
 from shared.store.entities import (
     Confirmed,
     Defer,
@@ -73,6 +74,8 @@ from shared.web.call import Call
 from shared.web.routes import DeliverPath
 
 deps = runtime.deliver()
+#: Read while mails to people who have signed go out, and at most so often, however many they are.
+snapshots = counter.snapshots(deps.store, max_age=timedelta(minutes=1))
 
 REMIND_AFTER = timedelta(hours=24)
 #: Longer than the queues wait between two attempts (infra/queue.tf).
@@ -351,8 +354,10 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
         MailRejected: it was not, because the relay refuses its content.
         TryAgain: it was not, and no other can be.
     """
+    campaign = _campaign(message.campaign)
+    total = await _total(campaign) if granted.kind is MailKind.SIGNED else None
     mail = deps.composer.compose(
-        granted, _campaign(message.campaign), to=message.email, language=message.locale, now=deps.now()
+        granted, campaign, to=message.email, language=message.locale, now=deps.now(), total=total
     )
     provider = mail_providers.provider_class(message.email)
     failure = {"campaign": message.campaign, "kind": granted.kind, "provider": provider}
@@ -381,6 +386,19 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
         raise RetryTask from None
     await deps.store.settle(granted, sent=True)
     return is_sent
+
+
+async def _total(campaign: Campaign) -> int | None:
+    """Return how many have signed, as last read; None while it could not be, or when nobody can sign any more.
+
+    A mail waits for a first answer of the database for a moment, and then goes without.
+    """
+    now = deps.now()
+    if not campaign.is_open(now):
+        return None
+    await snapshots.wait(campaign.id, now)
+    snapshot = snapshots.peek(campaign.id, now)
+    return snapshot.tally.total if snapshot else None
 
 
 def _log_decision(message: MailMessage, decision: MailDecision | Literal["campaign_closed"]) -> None:

@@ -99,7 +99,7 @@ async def get_share_image(call: Call) -> Response:
     """Send the picture that networks show beside a link to the petition."""
     if call.campaign.share_image is None:
         raise NotFound
-    return FileResponse(call.campaign.share_image, headers=CACHE, media_type="image/png")
+    return FileResponse(call.campaign.share_image.file, headers=CACHE, media_type="image/png")
 
 
 async def get_oembed(call: Call) -> Response:
@@ -171,19 +171,25 @@ app = App(
     "embed",
     deps,
     [
-        Route(EmbedPath.PETITION, {"GET": get_petition, "POST": post_petition}, is_page=True, in_language=True),
-        Route(EmbedPath.LINKS, {"GET": get_links}, is_page=True, in_language=True),
-        Route(EmbedPath.PRIVACY, {"GET": get_privacy}, is_page=True, in_language=True),
-        Route(EmbedPath.SNIPPETS, {"GET": get_embed}, is_page=True, in_language=True),
-        Route(EmbedPath.SHEET, {"GET": get_sheet}, is_page=True, in_language=True),
-        Route(EmbedPath.QR, {"GET": get_qr}, cors="any"),
+        Route(
+            EmbedPath.PETITION,
+            {"GET": get_petition, "POST": post_petition},
+            is_page=True,
+            query=("lang", "partner", "embed", "moved"),
+            in_language=True,
+        ),
+        Route(EmbedPath.LINKS, {"GET": get_links}, is_page=True, query=("lang",), in_language=True),
+        Route(EmbedPath.PRIVACY, {"GET": get_privacy}, is_page=True, query=("lang",), in_language=True),
+        Route(EmbedPath.SNIPPETS, {"GET": get_embed}, is_page=True, query=("lang", "partner"), in_language=True),
+        Route(EmbedPath.SHEET, {"GET": get_sheet}, is_page=True, query=("lang", "partner"), in_language=True),
+        Route(EmbedPath.QR, {"GET": get_qr}, cors="any", query=("lang", "partner")),
         Route(EmbedPath.SHARE_IMAGE, {"GET": get_share_image}, cors="any"),
         Route(EmbedPath.OEMBED, {"GET": get_oembed}, cors="any"),
         Route(EmbedPath.IMAGE, {"GET": get_image}, cors="any"),
-        Route(EmbedPath.FORM, {"GET": get_form}, cors="any", in_language=True),
+        Route(EmbedPath.FORM, {"GET": get_form}, cors="any", query=("lang", "embed"), in_language=True),
         Route(EmbedPath.SCRIPT, {"GET": get_script}, cors="any"),
         Route(EmbedPath.OPENAPI, {"GET": get_openapi}, cors="any"),
-        Route(EmbedPath.HOME, {"GET": get_home}, is_page=True),
+        Route(EmbedPath.HOME, {"GET": get_home}, is_page=True, query=("lang",)),
     ],
 )
 runtime.finish_startup()

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Pixels
 
 MAX_BYTES = 10_000_000
+#: The picture for posts that link to the petition, in the campaign's folder. It stays as it is for networks,
+#: and has small sizes for the page that previews a post.
+SHARE_IMAGE = "share.png"
+_SHARE_IMAGE_SIZE = (1200, 630)
 #: A small file can hold a picture that fills the memory.
 _MAX_PIXELS = 50_000_000
 _MAX_RATIO = 20
@@ -57,7 +61,7 @@ class _Image:
 
 @dataclass(frozen=True, slots=True)
 class Picture(_Image):
-    """The picture at the top of a petition."""
+    """The picture at the top of a petition, or that for posts."""
 
     @property
     def widths(self) -> Mapping[str, int]:
@@ -128,20 +132,41 @@ def check_picture(given: Any, info: ValidationInfo) -> Picture:
     return picture
 
 
+def share_image(folder: Path) -> Picture | None:
+    """Return the picture for posts, if there is one in a campaign's `folder`.
+
+    Raises:
+        ValueError: it is no PNG of the size that networks show uncropped.
+    """
+    file = folder / SHARE_IMAGE
+    if not file.is_file():
+        return None
+    made = _index(folder / _MADE / _INDEX).get(SHARE_IMAGE)
+    picture = Picture(file, *(made or _looked_at(file, file.stat().st_mtime_ns)))
+    is_png = file.read_bytes().startswith(b"\x89PNG")
+    if not is_png or (picture.width, picture.height) != _SHARE_IMAGE_SIZE:
+        raise ValueError("wrong format or size")
+    return picture
+
+
 def check_logo(given: Any, info: ValidationInfo) -> Logo:
     """Check a logo, like `check_picture`."""
     return given if isinstance(given, Logo) else Logo(*_checked(given, info))
 
 
 def write(images: Iterable[Image], folder: Path) -> None:
-    """Write what is made of `images` into a campaign's `folder`, with an index, in place of the files."""
+    """Write what is made of `images` into a campaign's `folder`, with an index, in place of the files.
+
+    The picture for posts stays, too.
+    """
     index = {image.file.name: [image.version, image.width, image.height] for image in images}
     if not index:
         return
     (folder / _MADE).mkdir()
     (folder / _MADE / _INDEX).write_text(json.dumps(index, sort_keys=True), encoding="utf-8")
     for image in images:
-        (folder / image.file.name).unlink(missing_ok=True)
+        if image.file.name != SHARE_IMAGE:
+            (folder / image.file.name).unlink(missing_ok=True)
         for name in image.sizes:
             (folder / _MADE / name).write_bytes(content(image, name))
 

@@ -1,12 +1,13 @@
 """Read campaign files and their translations, and say what is wrong with them, line by line."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from shared.campaigns import images
+from shared.campaigns.images import Picture
 from shared.campaigns.model import Campaign
 from shared.campaigns.problems import CampaignFiles, TomlFile, located_errors
 from shared.errors import ConfigurationError
@@ -43,8 +44,7 @@ def load(path: Path) -> Campaign:
         if key in files.main.content:
             raise ConfigurationError(files.describe((key,), message))
     folder = path.with_suffix("")
-    share_image = _share_image(folder / "share.png")
-    content = {**files.main.content, "id": path.stem, "share_image": share_image}
+    content = {**files.main.content, "id": path.stem, "share_image": _share_image(folder)}
     if files.translations:
         content["texts"] = _texts(files)
     try:
@@ -82,18 +82,12 @@ def _texts(files: CampaignFiles) -> dict[str, Any]:
     return {**texts, **{language: file.content for language, file in files.translations.items()}}
 
 
-_PNG = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})", re.DOTALL)
-
-
-def _share_image(file: Path) -> Path | None:
-    """Return the picture for posts, if there is one; it must have the size that is shown whole everywhere."""
-    if not file.is_file():
-        return None
-    found = _PNG.match(file.read_bytes()[:24])
-    size = [int.from_bytes(part) for part in found.groups()] if found else None
-    if size != [1200, 630]:
-        raise ConfigurationError(f"{file.parent.name}/{file.name}: must be a PNG picture of 1200 x 630 pixels")
-    return file
+def _share_image(folder: Path) -> Picture | None:
+    try:
+        return images.share_image(folder)
+    except ValueError:
+        message = "must be a PNG picture of 1200 x 630 pixels"
+        raise ConfigurationError(f"{folder.name}/{images.SHARE_IMAGE}: {message}") from None
 
 
 def _read(path: Path, name: str) -> TomlFile:

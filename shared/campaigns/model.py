@@ -37,6 +37,7 @@ from shared.campaigns.types import (
     Slug,
     Text,
     TimeZone,
+    UrlInLanguage,
     When,
     Whole,
     matching,
@@ -200,6 +201,14 @@ class Partner(_Part):
     listed: StrictBool = Field(
         default=False, description='true: it agrees to stand on the page, under "Supported by"'
     )
+    public_count: StrictBool = Field(
+        default=False, description="true: it agrees that everybody sees how many signatures it has collected"
+    )
+
+    @property
+    def website(self) -> str | None:
+        """Return the first origin of its public pages; None if it has only those of a developer's machine."""
+        return next((origin for origin in self.origins if origin.startswith("https:")), None)
 
 
 class Supporter(_Part):
@@ -231,6 +240,12 @@ class Initiative(_Part):
             return {row["country"]: int(row[column]) for row in csv.DictReader(rows)}
 
 
+class NextStep(_Part):
+    """What people who have signed are asked to do next, such as to donate. Its words: `NextStepTexts`."""
+
+    url: UrlInLanguage = Field(description="where it leads, as in https://www.example.org/{language}/donate")
+
+
 class EarlierConsent(_Part):
     """A version of the consent text that was shown before. Days are UTC, both included.
 
@@ -240,6 +255,13 @@ class EarlierConsent(_Part):
     version: ConsentVersion = Field(description="the consent_version of that time")
     shown_from: Day = Field(description="the first day on which it was shown, as in 2026-11-01")
     shown_until: Day = Field(description="the last day on which it was shown, as in 2026-12-05")
+
+
+class NextStepTexts(_Part):
+    text: OneLine = Field(
+        description="why somebody who has signed should take the next step, in a sentence or two"
+    )
+    button: OneLine = Field(description="the words of the button, as in Donate now")
 
 
 class Texts(_Part):
@@ -258,6 +280,9 @@ class Texts(_Part):
     call: OneLine | None = Field(default=None, description="the line above the last button, which asks to sign")
     picture_alt: OneLine | None = Field(
         default=None, description="what the picture shows, in a sentence, for people who cannot see it"
+    )
+    next_step: NextStepTexts | None = Field(
+        default=None, description="a table with text and button, for what signers are asked to do next"
     )
     consent: Text = Field(description="names controller, purpose and political opinion: GDPR, Articles 7 and 9")
     earlier_consents: Mapping[ConsentVersion, Text] = Field(
@@ -284,11 +309,6 @@ def _entries(location: Location, value: str | tuple[str, ...]) -> Iterator[tuple
         yield location, value
     else:
         yield from (((*location, index), text) for index, text in enumerate(value))
-
-
-def _website(partner: Partner) -> str | None:
-    """Return the first origin of a partner's public pages; None if it has only those of a developer's machine."""
-    return next((origin for origin in partner.origins if origin.startswith("https:")), None)
 
 
 def _wanted(model: type[_Part], key: str) -> str:
@@ -323,7 +343,7 @@ class Campaign(_Part):
         default=None, description="a PNG, JPEG or WebP file in the campaign's folder, as in picture.jpg"
     )
     accent: Accent = Field(default=DEFAULT_ACCENT, description="the colour of buttons and links, as in #2a3fb0")
-    share_image: Path | None = Field(default=None, description="found beside the translations, never named")
+    share_image: PictureFile | None = Field(default=None, description="found beside the translations, never named")
     paused: bool = Field(default=False, description="from the overlay, never in the file")
     required_fields: frozenset[Literal["newsletter", "postal_code"]] = frozenset()
     asks_postal_code: StrictBool = False
@@ -341,6 +361,9 @@ class Campaign(_Part):
     partners: Mapping[Slug, Partner] = Field(default_factory=dict)
     supporters: tuple[Supporter, ...] = Field(
         default=(), description="who endorses the petition: name, and perhaps website and logo"
+    )
+    next_step: NextStep | None = Field(
+        default=None, description="a table with url: where the button after confirming leads"
     )
     texts: Mapping[Language, Texts] = Field(min_length=1, description="one table per language")
 
@@ -382,6 +405,20 @@ class Campaign(_Part):
         for language, texts in self.texts.items():
             for key, message in self._errors_of(texts):
                 yield ("texts", language, *key), message
+        if self.default_language in self.texts:
+            yield from self.missing_next_step(self.default_language)
+
+    def missing_next_step(self, language: str) -> Iterator[tuple[Location, str]]:
+        """Yield the key of the words for the next step, and a sentence, if `language` lacks them.
+
+        An error in the campaign's own language; there may be nothing to lead to in others.
+        """
+        if self.next_step and not self.texts[language].next_step:
+            wanted = _wanted(Texts, "next_step")
+            yield (
+                ("texts", language, "next_step"),
+                f"is missing, so pages in {language} have no such button ({wanted})",
+            )
 
     def _consent_errors(self) -> Iterator[tuple[Location, str]]:
         known = set[str]()
@@ -434,6 +471,8 @@ class Campaign(_Part):
             yield ("arrangement",), f"is missing ({_wanted(Texts, 'arrangement')})"
         if self.picture and not texts.picture_alt:
             yield ("picture_alt",), f"is missing ({_wanted(Texts, 'picture_alt')})"
+        if texts.next_step and not self.next_step:
+            yield ("next_step",), "leads nowhere: add [next_step] with its url to the campaign's file"
         if texts.picture_alt and not self.picture:
             yield (
                 ("picture_alt",),
@@ -513,7 +552,7 @@ class Campaign(_Part):
     def listed_supporters(self) -> tuple[Supporter, ...]:
         """Return who stands under "Supported by": supporters, and partners that agree to it."""
         partners = (
-            Supporter(name=each.name, website=_website(each), logo=each.logo)
+            Supporter(name=each.name, website=each.website, logo=each.logo)
             for each in self.partners.values()
             if each.listed
         )
@@ -521,13 +560,14 @@ class Campaign(_Part):
 
     @cached_property
     def images(self) -> Mapping[str, Image]:
-        """Return picture and logos by the name of each file that is made of them."""
+        """Return the pictures and logos by the name of each file that is made of them."""
         logos = (
             *(each.logo for each in self.controllers),
             *(each.logo for each in self.supporters),
             *(each.logo for each in self.partners.values()),
         )
-        return {name: image for image in (self.picture, *logos) if image for name in image.sizes}
+        images = (self.picture, self.share_image, *logos)
+        return {name: image for image in images if image for name in image.sizes}
 
     def closed_reason(self, now: datetime) -> ClosedReason | None:
         """Why it takes no signatures now; None where it takes them."""
@@ -584,6 +624,11 @@ class Campaign(_Part):
     def next_goal(self, total: int) -> int:
         """Return the first step above `total`, else the goal."""
         return next((step for step in self.goal_steps if step > total), self.goal)
+
+    @property
+    def counted_partners(self) -> Mapping[str, Partner]:
+        """Return the partners that agree to a public count of their signatures, by their short names."""
+        return {slug: partner for slug, partner in self.partners.items() if partner.public_count}
 
     @cached_property
     def partner_by_origin(self) -> Mapping[str, str]:

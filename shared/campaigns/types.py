@@ -112,6 +112,12 @@ def _check_origin(origin: str) -> str:
     return origin
 
 
+def _check_placeholders(url: str) -> str:
+    if re.search("[{}]", url.replace("{language}", "")):
+        raise ValueError("{language} is the only word in braces that is filled in: write it so, or without braces")
+    return url
+
+
 def _check_when(given: Any) -> date:
     """Check a day, or an hour that names its offset from UTC: without one, it would be another hour elsewhere."""
     if not isinstance(given, date):
@@ -157,6 +163,8 @@ HttpsUrl = Annotated[
     str,
     matching(r"https://[^\s/]+(/\S*)?", "write the whole address with https://, as in https://www.example.org"),
 ]
+#: May hold {language}, for the page's: two letters, in the path or anywhere else.
+UrlInLanguage = Annotated[HttpsUrl, AfterValidator(_check_placeholders)]
 #: An entry of `hold`, parsed: a signature is held that has all of these labels.
 Labels = Annotated[frozenset[Label], PlainValidator(_check_labels)]
 # No display name, no line break, no second address: these become mail headers. ASCII, so that every relay takes

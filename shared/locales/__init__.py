@@ -48,6 +48,12 @@ class Locale:
 
         return format_decimal(value, locale=self._cldr)
 
+    def percent(self, share: float) -> str:
+        """Format a share of 1 as a percentage with up to two decimals (CLDR)."""
+        from babel.numbers import format_percent
+
+        return format_percent(round(share, 4), locale=self._cldr, decimal_quantization=False)
+
     def date(self, value: Any) -> str:
         """Format a day, written out in this language (CLDR)."""
         from babel.dates import format_date

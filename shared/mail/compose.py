@@ -15,6 +15,7 @@ from shared.mail import Mail, links
 from shared.reference import countries
 from shared.store.entities import GrantMail, MailKind, Submission
 from shared.web import pages
+from shared.web.call import hosted_page
 from shared.web.pages import MailLink
 
 
@@ -25,8 +26,21 @@ class Composer:
     tokens: Tokens
     public_url: str
 
-    def compose(self, granted: GrantMail, campaign: Campaign, *, to: str, language: str, now: datetime) -> Mail:
-        """Compose the granted mail, with fresh links. `language`: the signer's, BCP 47."""
+    def compose(
+        self,
+        granted: GrantMail,
+        campaign: Campaign,
+        *,
+        to: str,
+        language: str,
+        now: datetime,
+        total: int | None = None,
+    ) -> Mail:
+        """Compose the granted mail, with fresh links. `language`: the signer's, BCP 47.
+
+        `total`: how many have signed, for a mail that says so. One to somebody who has signed asks to pass the
+        petition on while others can still sign.
+        """
         locale = locales.load(locales.negotiate(language, None, campaign.texts, campaign.default_language))
         withdrawal = Link(granted.address.campaign, granted.address.digest, locale.language)
         return render(
@@ -38,6 +52,8 @@ class Composer:
             withdraw=self._url(Purpose.WITHDRAW, withdrawal, now),
             report_token=self.tokens.issue(Purpose.REPORT, links.to_report(granted, to), now),
             privacy=f"{self.public_url}/c/{campaign.id}/privacy?lang={locale.language}",
+            share=self._share_url(granted, campaign, locale, now),
+            total=total,
         )
 
     def _confirm_links(self, granted: GrantMail, locale: Locale, now: datetime) -> list[MailLink]:
@@ -49,6 +65,11 @@ class Composer:
             )
             for submission in granted.submissions
         ]
+
+    def _share_url(self, granted: GrantMail, campaign: Campaign, locale: Locale, now: datetime) -> str | None:
+        if granted.kind is not MailKind.SIGNED or not campaign.is_open(now):
+            return None
+        return self.public_url + hosted_page(campaign, lang=locale.language, source="share")
 
     def _url(self, purpose: Purpose, link: Link, now: datetime) -> str:
         return f"{self.public_url}/v1/{purpose}/{self.tokens.issue(purpose, link, now)}"
@@ -74,9 +95,13 @@ def render(
     withdraw: str,
     privacy: str,
     report_token: str,
+    share: str | None = None,
+    total: int | None = None,
 ) -> Mail:
-    """Render a mail of one kind. `withdraw` and `privacy` (the notice) are absolute URLs."""
-    text, html = pages.mail(kind, campaign, locale, confirm=confirm, withdraw=withdraw, privacy=privacy)
+    """Render a mail of one kind, see `pages.mail`. `withdraw`, `privacy` (the notice), `share`: absolute URLs."""
+    text, html = pages.mail(
+        kind, campaign, locale, confirm=confirm, withdraw=withdraw, privacy=privacy, share=share, total=total
+    )
     return Mail(
         to=to,
         sender_name=campaign.sender.name,

@@ -52,6 +52,14 @@ class PaperCount(_Response):
     by_country: dict[str, int]
 
 
+class PartnerCount(_Response):
+    """The signatures that one partner has collected: on its pages, and by links that name it."""
+
+    id: str
+    name: str
+    total: int
+
+
 class Rate(_Response):
     """By how much the total grew; absent where the history does not say, as after a fall of the total."""
 
@@ -99,6 +107,11 @@ class Count(_Response):
     )
     by_country: dict[str, int] = Field(
         description="ISO codes; countries under 10 are folded into `other`. The sum is the total."
+    )
+    by_partner: list[PartnerCount] | None = Field(
+        default=None,
+        description="The partners that agree to it and have collected 10 at least, the largest first; absent "
+        "where there is none. The rest of the total was collected by other partners, or by none.",
     )
     thresholds: Thresholds | None = None
     paper: PaperCount | None = Field(default=None, description="Shown apart, and only where there is some.")

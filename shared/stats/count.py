@@ -11,17 +11,26 @@ from pydantic import BaseModel, ValidationError
 
 from shared import log
 from shared.cache import StaleWhileRevalidate
-from shared.campaigns.model import Campaign, Initiative
+from shared.campaigns.model import Campaign, Initiative, Partner
 from shared.campaigns.overlay import Overlay
 from shared.errors import StoreUnavailable
-from shared.models.responses import Count, CountryThreshold, Forecast, PaperCount, Rate, Thresholds
+from shared.models.responses import (
+    Count,
+    CountryThreshold,
+    Forecast,
+    PaperCount,
+    PartnerCount,
+    Rate,
+    Thresholds,
+)
 from shared.stats import fall, pace
 from shared.store import Store
 from shared.store.entities import Tally, TotalAt
 
-#: Countries with fewer signatures are folded together, so that nobody is singled out. Signatures that are held are
-#: shown in steps of as many: the number would tell a bot, or who knows that somebody has just signed, of each. The
-#: minute of the last signature is shown where so many came in the last hour, or it would tell of one person.
+#: Countries with fewer signatures are folded together, and partners with fewer into the rest of the total, so that
+#: nobody is singled out. Signatures that are held are shown in steps of as many: the number would tell a bot, or
+#: who knows that somebody has just signed, of each. The minute of the last signature is shown where so many came
+#: in the last hour, or it would tell of one person.
 MIN_SHOWN = 10
 OTHER = "other"
 #: An initiative must reach the minimum in this many member states (Regulation (EU) 2019/788, Article 3(1)).
@@ -60,6 +69,7 @@ def public(campaign: Campaign, snapshot: "Snapshot", hours: Sequence[TotalAt]) -
         last_confirmed_at=_last_confirmed_at(snapshot, rate),
         forecast=None if closed_reason else _forecast(points, campaign),
         by_country=fold(tally.by_country, tally.total),
+        by_partner=_by_partner(campaign.counted_partners, tally.by_partner) or None,
         paper=_paper(paper) if paper else None,
         thresholds=_thresholds(campaign.initiative, tally.by_country) if campaign.initiative else None,
     )
@@ -113,6 +123,15 @@ def fold(by_country: Mapping[str, int], total: int) -> dict[str, int]:
     return {**shown, OTHER: other} if other else shown
 
 
+def _by_partner(counted: Mapping[str, Partner], totals: Mapping[str, int]) -> list[PartnerCount]:
+    shown = [
+        PartnerCount(id=slug, name=partner.name, total=totals[slug])
+        for slug, partner in counted.items()
+        if totals.get(slug, 0) >= MIN_SHOWN
+    ]
+    return sorted(shown, key=lambda each: (-each.total, each.name))
+
+
 def _thresholds(initiative: Initiative, by_country: Mapping[str, int]) -> Thresholds:
     states = {
         country: _threshold(needed, by_country.get(country, 0))
@@ -143,8 +162,8 @@ class Snapshot:
     has_fallen: bool = False
 
 
-def snapshots(store: Store) -> StaleWhileRevalidate[Snapshot]:
-    """Cache the tally and the overlay of each campaign."""
+def snapshots(store: Store, max_age: timedelta = MAX_AGE) -> StaleWhileRevalidate[Snapshot]:
+    """Cache the tally and the overlay of each campaign, read again once they are older than `max_age`."""
 
     async def read(campaign: str, now: datetime, last: Snapshot | None) -> Snapshot:
         tally, overlay = await asyncio.gather(store.tally(campaign), _overlay(store, campaign, last))
@@ -152,7 +171,7 @@ def snapshots(store: Store) -> StaleWhileRevalidate[Snapshot]:
         last = last or await _last_of_history(store, campaign, now)
         return _without_fall(campaign, new, last) if last else new
 
-    return StaleWhileRevalidate(read, max_age=MAX_AGE, log_event="count_is_stale")
+    return StaleWhileRevalidate(read, max_age=max_age, log_event="count_is_stale")
 
 
 def _rose_at(tally: Tally, now: datetime, last: Snapshot | None) -> datetime | None:

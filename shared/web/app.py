@@ -43,6 +43,7 @@ class Route:
     """A path, `{names}` in it, and its handlers by method.
 
     `cors`: whose pages may read the answer. `is_page`: people come here, not programs, unless they ask for JSON.
+    `query`: the parameters that make another answer; its handler may read no other, see `shared/web/query.py`.
     `in_language`: the address names the language of the answer; one that does not is redirected to one that does.
     """
 
@@ -50,6 +51,7 @@ class Route:
     handlers: Mapping[str, Handler]
     cors: Literal["none", "partners", "any"] = "none"
     is_page: bool = False
+    query: tuple[str, ...] = ()
     in_language: bool = False
 
     @property
@@ -75,6 +77,7 @@ class App:
         self._headers = _NO_SNIFF | (_TLS_ONLY if deps.public_url.startswith("https:") else {})
         self.routes = [*handled, Route(routes.health(function), {"GET": self._health}, cors="any")]
         self._patterns = [(compile_path(route.path)[0], route) for route in self.routes]
+        self._cache_key = frozenset(name for route in self.routes for name in route.query)
 
     async def answer(self, request: Request) -> Response:
         """Answer any request; never raise."""
@@ -115,7 +118,7 @@ class App:
     def _page_meant(self, call: Call) -> Response | None:
         """Redirect to the page that an address means, although it is not written so."""
         request = call.request
-        if request.method not in {"GET", "HEAD"} or self._function not in routes.QUERY:
+        if request.method not in {"GET", "HEAD"} or self._function not in routes.CACHED:
             return None
         petitions = listed(call.campaigns, call.now)
         home = hosted_page(petitions[0]) if len(petitions) == 1 else EmbedPath.HOME
@@ -146,14 +149,12 @@ class App:
         if call.request.method == "OPTIONS":
             return self._preflight(route, call)
         handler = route.handler(call.request.method)
-        if call.request.method in {"GET", "HEAD"} and (address := self._canonical_address(route, call)):
-            return RedirectResponse(address, HTTPStatus.FOUND, NO_STORE)
-        return await handler(call)
-
-    def _canonical_address(self, route: Route, call: Call) -> str | None:
         # What no CDN keeps apart (the links in the mail) may be asked for in any language, however it is written.
-        parameters = routes.QUERY.get(self._function)
-        return canonical_address(call, parameters, in_language=route.in_language) if parameters else None
+        if call.request.method in {"GET", "HEAD"} and self._function in routes.CACHED:
+            address = canonical_address(call, self._cache_key, route.query, in_language=route.in_language)
+            if address:
+                return RedirectResponse(address, HTTPStatus.FOUND, NO_STORE)
+        return await handler(call)
 
     def _preflight(self, route: Route, call: Call) -> Response:
         """RFC 9110, 9.3.7, and what the Fetch standard asks before a partner's page may post JSON."""

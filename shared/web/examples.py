@@ -16,6 +16,7 @@ from shared.models.responses import (
     History,
     HistoryPoint,
     OEmbed,
+    PartnerCount,
     Rate,
     Thresholds,
 )
@@ -56,6 +57,7 @@ COUNT = Count(
     last_confirmed_at=datetime(2026, 11, 22, 17, 59, tzinfo=UTC),
     forecast=Forecast(next_goal=date(2026, 12, 3)),
     by_country=_BY_COUNTRY,
+    by_partner=[PartnerCount(id="digital-rights", name="Digital Rights", total=310)],
     thresholds=Thresholds(
         basis="Petition signatures by the country each signer declared.",
         needed=7,

@@ -50,7 +50,12 @@ def _in_query(name: str, description: str) -> dict[str, Any]:
 
 _CAMPAIGN = _in_path("campaign", "A campaign's id.", "[a-z0-9-]{1,40}", example="reclaim-your-face")
 _TOKEN = _in_path("token", "From a link in the mail.", "[A-Za-z0-9._~-]+")
-_FILE = _in_path("file", "`v1.js`, or the name of one version of it.", "[a-z0-9.-]{1,40}", example="v1.js")
+_FILE = _in_path(
+    "file",
+    "`v1.js`, the name of one version of it, or `builder.js`, which the snippet page uses.",
+    "[a-z0-9.-]{1,40}",
+    example="v1.js",
+)
 _IMAGE_FILE = _in_path("file", "The name of a file, as pages have it.", r"[a-z0-9.-]{1,40}")
 _LANG = _in_query("lang", "BCP 47; by default the campaign's language.")
 _PARTNER = _in_query("partner", "The partner whose page leads here; an unknown one is ignored.")

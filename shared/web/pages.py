@@ -8,13 +8,13 @@ value.
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -41,6 +41,7 @@ _STYLES = ("style.css", "more.css")
 _OWN_STYLES = {
     "petition.html": ("style.css",),
     "framed.html": ("style.css",),
+    "embed.html": (*_STYLES, "embed.css"),
     "sheet.html": ("sheet.css",),
     "stream.html": ("stream.css",),
 }
@@ -116,6 +117,11 @@ EXEMPT = Markup(
 )
 
 
+#: What a partner may show on its registered pages, and what anybody may, on any page.
+_OF_PARTNERS = ("script", "frame", "plain")
+_OF_ANYBODY = ("counter", "numbers", "badge", "button")
+
+
 def embed(
     campaign: Campaign,
     locale: Locale,
@@ -125,9 +131,12 @@ def embed(
     *,
     public_url: str,
 ) -> HTMLResponse:
-    """Render what a partner pastes into a page, made for the partner `slug`, with a preview."""
+    """Render the page on which the snippets are built that show the petition on other pages.
+
+    `slug`: the partner for whom it is made; without one, only what any page may show.
+    """
     partner = campaign.partners.get(slug or "")
-    query = f"lang={locale.language}&partner={slug}"
+    query = urlencode({"lang": locale.language} | ({"partner": slug} if slug else {}))
     every = countries.names(locale.language)
     return _page(
         "embed.html",
@@ -138,6 +147,8 @@ def embed(
         scripts=scripts,
         public_url=public_url,
         slug=slug,
+        kinds=(*(_OF_PARTNERS if partner else ()), *_OF_ANYBODY),
+        translated=list(_snippet_texts(campaign)),
         organisation=partner.name if partner else "",
         countries=every,
         union=[(code, name) for code, name in every if code in countries.EUROPEAN_UNION],
@@ -145,6 +156,13 @@ def embed(
         hosted=f"/c/{campaign.id}?{query}",
         framed=f"/c/{campaign.id}?{query}&embed=1",
     )
+
+
+def _snippet_texts(campaign: Campaign) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield code and name of each language, and what snippets say in it: title, link to the petition, button."""
+    for code, name in _languages(campaign):
+        locale = locales.load(code)
+        yield code, name, campaign.text(code).title, locale("sending.hosted"), locale("progress.sign")
 
 
 def sheet(
@@ -212,7 +230,8 @@ def progress(
 ) -> HTMLResponse:
     """Render the numbers, for journalists. `framed`: without header and footer, for a frame in any page.
 
-    `partner`: for which those sign who go on to the petition; the rest of the page is the same.
+    `partner`: for which those sign who go on to the petition. Where it agrees to a public count, the page has its
+    numbers, too, and leads to what it needs to collect more.
     """
     # Here: only count has numbers to show, and what they are made from.
     from shared.stats.count import MIN_SHOWN
@@ -231,6 +250,9 @@ def progress(
         public_url=public_url,
         address=f"{public_url}/c/{campaign.id}/progress?{urlencode(query)}",
         petition_path=hosted_page(campaign, **query),
+        slug=partner,
+        partner=campaign.counted_partners.get(partner or ""),
+        collected=next((each.total for each in count.by_partner or () if each.id == partner), None),
         count=count,
         chart=numbers.chart(count, line),
         days=line.days,
@@ -287,14 +309,17 @@ def confirmed(
     *,
     share_url: str,
     country: str,
-    number: int | None,
+    source: str,
+    total: int | None,
     already: bool,
+    is_open: bool,
     withdraw_path: str,
 ) -> HTMLResponse:
     """Render the page after confirming.
 
-    `share_url`: the link to pass on. `country`: the signer's, for what people there share with. `number`: of this
-    signature among all.
+    `share_url`: the link to pass on. `country`: the signer's, for what people there share with. `source`: where
+    the signature came from, or "". `total`: how many have signed, which is this one's number unless it was counted
+    `already`; None if unknown. `is_open`: one can still sign.
     """
     title = campaign.text(locale.language).title
     message = locale("share.message", title=title)
@@ -304,12 +329,15 @@ def confirmed(
         locale,
         scripted=True,
         share_url=share_url,
+        share_host=urlsplit(share_url).netloc,
         services=sharing.links(share_url, message),
         message=message,
         first=sharing.PRIMARY.get(country, sharing.DEFAULT),
         mail=sharing.mail(title, share_url, message),
-        number=number,
+        next_step_url=_next_step_url(campaign, locale, source),
+        total=total,
         already=already,
+        is_open=is_open,
         withdraw_path=withdraw_path,
     )
 
@@ -326,7 +354,14 @@ def withdrawn(campaign: Campaign, locale: Locale) -> HTMLResponse:
 
 def retired(campaign: Campaign, locale: Locale) -> HTMLResponse:
     """Render what links in mails lead to once a petition has ended and all data of its signers was removed."""
-    return _page("retired.html", campaign, locale)
+    return _page("retired.html", campaign, locale, next_step_url=_next_step_url(campaign, locale))
+
+
+def _next_step_url(campaign: Campaign, locale: Locale, source: str = "") -> str | None:
+    """Return where the campaign's next step leads in this language; None where it has none."""
+    if campaign.next_step is None or campaign.text(locale.language).next_step is None:
+        return None
+    return sharing.next_step(campaign.next_step.url, locale.language, campaign.id, source)
 
 
 def petitions(campaigns: Sequence[Campaign], locale: Locale) -> HTMLResponse:
@@ -371,11 +406,20 @@ class MailLink:
 
 
 def mail(
-    kind: str, campaign: Campaign, locale: Locale, *, confirm: Sequence[MailLink], withdraw: str, privacy: str
+    kind: str,
+    campaign: Campaign,
+    locale: Locale,
+    *,
+    confirm: Sequence[MailLink],
+    withdraw: str,
+    privacy: str,
+    share: str | None = None,
+    total: int | None = None,
 ) -> tuple[str, str]:
     """Render the text part and the HTML part of a mail. `kind`: "confirm", "reminder" or "signed" (already).
 
-    `withdraw`, `privacy`: absolute addresses, of the link to withdraw and of the privacy notice.
+    `withdraw`, `privacy`: absolute addresses, of the link to withdraw and of the privacy notice. `share`: that of
+    the petition, to pass on, and `total`: how many have signed; a mail has neither unless they are given.
     """
     text, html = (
         _render(
@@ -386,6 +430,8 @@ def mail(
             confirm_links=confirm,
             withdraw_url=withdraw,
             privacy_url=privacy,
+            share_url=share,
+            total=total,
         )
         for template in ("mail.txt", "mail.html")
     )

@@ -1,12 +1,13 @@
 """The query parameters that make another answer, and how each may be written.
 
-A CDN in front keeps answers apart by these parameters, as they are written. If any value of them were answered,
-anybody could have the functions make a copy of a page for every made-up one; if a parameter could be written in
-two ways, an answer could be planted under the key of another. So each is written in one way and has few values,
-and any other query is redirected, uncached, to one that is written so.
+A CDN in front keeps answers apart by the parameters of all routes of a function, as they are written. If any value
+of them were answered, anybody could have the functions make a copy of a page for every made-up one, and by the
+parameters of other routes several copies of one answer; if a parameter could be written in two ways, an answer
+could be planted under the key of another. So a route admits its own parameters alone, each of them is written in
+one way and has few values, and any other query is redirected, uncached, to one that is written so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from urllib.parse import unquote_plus
 
 from shared.models.cleaning import clean_text
@@ -21,11 +22,14 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def canonical_address(call: Call, parameters: Sequence[str], *, in_language: bool) -> str | None:
+def canonical_address(
+    call: Call, cache_key: Set[str], admitted: Sequence[str], *, in_language: bool
+) -> str | None:
     """Return the address to redirect a GET to; None where the query is as it may be.
 
-    `parameters`: those that make another answer. `in_language`: whether the address must name a language. The rest
-    of the query goes along as it is, for scripts: the functions never read it.
+    `cache_key`: the parameters by which the CDN keeps answers apart. `admitted`: those of them that make another
+    answer here. `in_language`: whether the address must name a language. The rest of the query goes along as it
+    is, for scripts: the functions never read it.
     """
     asked: dict[str, str] = {}
     rest = []
@@ -33,14 +37,15 @@ def canonical_address(call: Call, parameters: Sequence[str], *, in_language: boo
     for piece in filter(None, call.request.scope["query_string"].decode("latin-1").split("&")):
         name, value = (unquote_plus(part) for part in piece.partition("=")[::2])
         name = name.removeprefix("amp;")  # from the source of a page
-        if name not in parameters:
+        if name not in cache_key:
             rest.append(piece)
             continue
         value = without_punctuation(value)
         is_canonical = is_canonical and piece == f"{name}={value}" and name not in asked
         asked[name] = value
     call.wanted_language = asked.get("lang")
-    wanted = _admitted(call, asked, in_language=in_language)
+    known = {name: value for name, value in asked.items() if name in admitted}
+    wanted = _with_admitted_values(call, known, in_language=in_language)
     if is_canonical and wanted == asked:
         return None
     pieces = [*(f"{name}={value}" for name, value in wanted.items()), *rest]
@@ -48,8 +53,8 @@ def canonical_address(call: Call, parameters: Sequence[str], *, in_language: boo
     return f"{path}?{'&'.join(pieces)}" if pieces else path
 
 
-def _admitted(call: Call, asked: dict[str, str], *, in_language: bool) -> dict[str, str]:
-    """Return the parameters with the values that they may have, without those that they may not."""
+def _with_admitted_values(call: Call, asked: dict[str, str], *, in_language: bool) -> dict[str, str]:
+    """Return the parameters whose values they may have, with the language where the address must name it."""
     campaign = call.known_campaign
     wanted = {}
     if in_language or "lang" in asked:

@@ -78,12 +78,8 @@ PATHS: Mapping[str, type[StrEnum]] = {
     "count": CountPath,
     "embed": EmbedPath,
 }
-#: Query parameters that make another answer. They are all that a CDN in front keeps answers apart by, so no other
-#: may be read: infra/balancer.tf has the same, which a test holds against these.
-QUERY: Mapping[str, tuple[str, ...]] = {
-    "count": ("lang", "partner", "embed", "theme", "size"),
-    "embed": ("lang", "partner", "embed", "moved"),
-}
+#: Those that a CDN is in front of.
+CACHED = ("count", "embed")
 FUNCTIONS = tuple(PATHS)
 #: Those that the internet reaches, through the load balancer.
 PUBLIC = tuple(name for name in FUNCTIONS if name != "deliver")

@@ -1,7 +1,7 @@
 """Passing a petition on: links to messengers and networks, which are mere links and run no script of anyone's."""
 
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlencode, urlsplit, urlunsplit
 
 from shared.reference import countries
 
@@ -26,6 +26,19 @@ def links(url: str, message: str) -> Mapping[str, str]:
     """Return the address that opens each service with `message` and `url` filled in, by the service's name."""
     filled = {"url": quote(url, safe=""), "text": quote(message, safe="")}
     return {service: address.format_map(filled) for service, address in SERVICES.items()}
+
+
+def next_step(url: str, language: str, campaign: str, source: str) -> str:
+    """Return the address of a campaign's next step in a language, with what its website counts visitors under.
+
+    `source`: where the signature came from, "" if unknown; nothing else about a signer goes along. A parameter
+    that `url` has already stays as it is.
+    """
+    address = urlsplit(url.replace("{language}", language))
+    given = parse_qs(address.query, keep_blank_values=True)
+    added = {"utm_source": source, "utm_campaign": campaign}
+    added = {name: value for name, value in added.items() if value and name not in given}
+    return urlunsplit(address._replace(query="&".join(filter(None, (address.query, urlencode(added))))))
 
 
 def og_locale(language: str) -> str:

@@ -16,7 +16,12 @@ from pathlib import Path
 MOVING = "v1.js"
 #: Comments that begin a line, those that end one, empty lines and indentation.
 _FOR_READERS = re.compile(rb"^(?: *(?:/\*\*.*?\*/|//[^\n]*)?\n| +)| // [^\n]*$", re.MULTILINE | re.DOTALL)
-
+#: What is in quotation marks stays as it is. Elsewhere, spaces, line breaks and semicolons go where a sign
+#: separates already.
+_SPARE_IN_CODE = re.compile(
+    rb'("[^"\n]*"|`(?:\$\{(?:`[^`]*`|[^`{}])*\}|[^`])*`)'  # a text in backquotes may hold another
+    rb"| (=>|[=!]==|\?\?|&&|\|\||[=?:<>*+]) | (?=[{}(])|(?<=[{,:;)]) |(?<=[;{,(])\n|;?\n(?=[})])"
+)
 _STYLE = re.compile(rb"const STYLE = `.*?`", re.DOTALL)
 _SPARE_IN_STYLE = re.compile(rb"\s*([{;,>]|;?\s*})\s*|(:) +")
 
@@ -30,14 +35,16 @@ class Script:
 class Scripts:
     """Every version there is, read once.
 
-    `folder`: holds v1.js, and under kept/ earlier versions of it, as browsers got them.
+    `folder`: holds v1.js, the script of the page on which partners build their snippet, and under kept/ earlier
+    versions of v1.js, as browsers got them.
     """
 
     def __init__(self, folder: Path) -> None:
-        current = _for_browsers((folder / MOVING).read_bytes())
+        moving = {file.name: _for_browsers(file.read_bytes()) for file in folder.glob("*.js")}
+        current = moving[MOVING]
         kept = [file.read_bytes() for file in folder.glob("kept/*.js")]
         pinned = {_pinned_name(content): Script(content, is_pinned=True) for content in [current, *kept]}
-        self._by_name = {MOVING: Script(current, is_pinned=False), **pinned}
+        self._by_name = {name: Script(content, is_pinned=False) for name, content in moving.items()} | pinned
         self.pinned_path = f"/embed/{_pinned_name(current)}"
         self.integrity = f"sha384-{base64.b64encode(hashlib.sha384(current).digest()).decode()}"
 
@@ -53,7 +60,9 @@ class Scripts:
 
 def _for_browsers(source: bytes) -> bytes:
     """Return the script without what only its readers need."""
-    return _STYLE.sub(lambda style: _SPARE_IN_STYLE.sub(rb"\1\2", style[0]), _FOR_READERS.sub(b"", source))
+    script = _FOR_READERS.sub(b"", source)
+    script = _STYLE.sub(lambda style: _SPARE_IN_STYLE.sub(rb"\1\2", style[0]), script)
+    return _SPARE_IN_CODE.sub(rb"\1\2", script)
 
 
 def _pinned_name(content: bytes) -> str:

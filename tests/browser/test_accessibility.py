@@ -190,7 +190,7 @@ async def test_our_other_pages(visit: Walk, lang: str, look: Look, address: str)
     for path in (
         "/links?",
         "/privacy?",
-        "/progress?",
+        f"/progress?partner={PARTNER}&",
         "/progress?embed=1&",
         "/embed?",
         f"/embed?partner={PARTNER}&",

@@ -156,6 +156,34 @@ class TestPressing:
         assert withdrawn.json() == {"status": "withdrawn"}
         assert (await deployed.count())["total"] == 0
 
+    async def test_the_page_says_how_many_have_signed_and_how_far_it_is(self, deployed: World) -> None:
+        """To somebody who presses again, too, whose own number is no longer known."""
+        mail = await deployed.sign_and_deliver()
+
+        first, again = [await deployed.client.post(mail.links["confirm"], headers=PAGE) for _ in range(2)]
+
+        assert "You are number 1." in first.text
+        assert "1 person has signed" in again.text
+        assert all("999 more signatures to the next goal: 1,000" in each.text for each in (first, again))
+
+    @pytest.mark.parametrize(
+        ("hints", "source"),
+        [
+            ({"partner": "digital-rights", "source": "flyer"}, "utm_source=flyer&amp;"),
+            ({"partner": "digital-rights"}, "utm_source=digital-rights&amp;"),
+            ({}, ""),
+        ],
+    )
+    async def test_the_next_step_knows_where_the_signature_came_from(
+        self, deployed: World, hints: dict[str, str], source: str
+    ) -> None:
+        """From the link alone: by its source, else by its partner."""
+        mail = await deployed.sign_and_deliver(**hints)
+
+        page = await deployed.client.post(mail.links["confirm"], headers=PAGE)
+
+        assert f'href="https://unwatched.example.org/en/donate?{source}utm_campaign={CAMPAIGN}"' in page.text
+
     async def test_the_other_link_of_a_confirmed_address_says_confirmed(self, deployed: World) -> None:
         """The address has signed twice and counts once."""
         first = await deployed.sign_and_deliver()

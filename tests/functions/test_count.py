@@ -5,15 +5,17 @@ import io
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from html import unescape
 from xml.etree import ElementTree
 
 import pytest
 
 from desk import runtime
 from tests.support.clock import NOW
-from tests.support.deployment import CAMPAIGN, COUNT, World
+from tests.support.deployment import CAMPAIGN, COUNT, PUBLIC_URL, World
 
 BADGE = f"{COUNT}.svg"
+PROGRESS = f"/c/{CAMPAIGN}/progress"
 
 
 async def confirm_many(deployed: World, by_country: Mapping[str, int]) -> None:
@@ -68,6 +70,87 @@ async def test_the_table_is_sent_again_only_when_its_numbers_have_changed(deploy
     same, english = [await deployed.client.get(f"{COUNT}.csv?lang={it}", headers=known) for it in ("de", "en")]
 
     assert (same.status_code, english.status_code) == (304, 200)
+
+
+async def collected(deployed: World, partner: str | None, number: int) -> None:
+    """Let as many people sign for a partner, or for none."""
+    for each in range(number):
+        fields = {"email": f"{partner}-{each}@example.org", "partner": partner}
+        await deployed.press(await deployed.sign_and_deliver(**fields))
+
+
+async def test_the_count_names_partners_that_agree_to_it(deployed: World) -> None:
+    """Only from ten signatures on, the largest first; the others cannot be told apart in the rest of the total."""
+    await collected(deployed, "libertes-ouvertes", 11)
+    await collected(deployed, "digital-rights", 9)
+    await collected(deployed, "cyfrowa-wolnosc", 12)
+    await collected(deployed, None, 1)
+    first = await deployed.count()
+
+    await deployed.press(await deployed.sign_and_deliver(email="tenth@example.org", partner="digital-rights"))
+    then = await deployed.count()
+
+    libertes = {"id": "libertes-ouvertes", "name": "Libertés Ouvertes", "total": 11}
+    digital = {"id": "digital-rights", "name": "Digital Rights Watch Berlin", "total": 10}
+    assert (first["total"], first["by_partner"]) == (33, [libertes])
+    assert (then["total"], then["by_partner"]) == (34, [libertes, digital])
+
+
+async def test_the_page_with_the_numbers_lists_partners_that_agree_to_it(deployed: World) -> None:
+    """Each with a link to its website; nothing is said of partners where there is none to list."""
+    before = (await deployed.client.get(f"{PROGRESS}?lang=en")).text
+    await collected(deployed, "digital-rights", 12)
+    await collected(deployed, "cyfrowa-wolnosc", 11)
+    await deployed.count()
+
+    page = (await deployed.client.get(f"{PROGRESS}?lang=en")).text
+
+    assert "collected by partners" not in before
+    assert "<h2>Signatures collected by partners</h2>" in page
+    website = 'href="https://digital-rights.example.org" rel="external noopener">Digital Rights Watch Berlin</a>'
+    assert re.search(rf'<th scope="row"><a {website}.*?<td class="number">12</td>', page, re.S)
+    assert "Cyfrowa" not in page
+
+
+async def test_a_partner_that_agrees_has_a_view_of_its_own(deployed: World) -> None:
+    """It shows its total and its share, and leads to what collects more; a language keeps the partner."""
+    own = f"{PROGRESS}?lang=en&partner=digital-rights"
+    before = unescape((await deployed.client.get(own)).text)
+    await collected(deployed, "digital-rights", 12)
+    await collected(deployed, None, 4)
+    await deployed.count()
+
+    page = unescape((await deployed.client.get(own)).text)
+    snippets = unescape((await deployed.client.get(own.replace("/progress", "/embed"))).text)
+
+    assert "Signatures collected: under 10" in before
+    assert "Signatures collected: 12" in page
+    assert "Share of all signatures: 75%" in page
+    assert f">{PUBLIC_URL}/c/{CAMPAIGN}?lang=en&partner=digital-rights</a>" in page
+    for path in ("/embed", "/sheet", "/qr.svg"):
+        assert f'href="/c/{CAMPAIGN}{path}?lang=en&partner=digital-rights"' in page
+    assert f'href="{PROGRESS}?lang=de&partner=digital-rights"' in page
+    assert f'href="{own}">The numbers of this organisation</a>' in snippets
+
+
+async def test_the_address_of_a_partner_that_does_not_agree_shows_no_number_of_it(deployed: World) -> None:
+    """It can be guessed, so it shows the page that all see; only the link to sign names the partner."""
+    await collected(deployed, "cyfrowa-wolnosc", 12)
+    await deployed.count()
+
+    everybody = (await deployed.client.get(f"{PROGRESS}?lang=en")).text
+    own = (await deployed.client.get(f"{PROGRESS}?lang=en&partner=cyfrowa-wolnosc")).text
+    snippets = (await deployed.client.get(f"/c/{CAMPAIGN}/embed?lang=en&partner=cyfrowa-wolnosc")).text
+
+    assert own.replace("&amp;partner=cyfrowa-wolnosc", "").replace("%26partner=cyfrowa-wolnosc", "") == everybody
+    assert "The numbers of this organisation" not in snippets
+
+
+async def test_the_privacy_notice_says_that_partners_numbers_are_public(deployed: World) -> None:
+    """Where a partner has agreed to it."""
+    page = (await deployed.client.get(f"/c/{CAMPAIGN}/privacy?lang=en")).text
+
+    assert "how many signatures it has collected, only from ten on" in page
 
 
 async def test_the_licence_of_the_numbers_is_named_with_them(deployed: World) -> None:

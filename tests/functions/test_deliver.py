@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
+from html import unescape
 
 import httpx
 import pyrage
@@ -22,10 +23,10 @@ from shared.errors import (
 )
 from shared.models.messages import DeferredPress, SubmissionMessage
 from shared.store.documents import SIGNATURE
-from shared.store.entities import PENDING_TTL, TASK_TTL
+from shared.store.entities import PENDING_TTL, TASK_TTL, Tally
 from shared.web.callers import Callers
 from shared.web.routes import DeliverPath
-from tests.support.deployment import CAMPAIGN, LINKS, BrokenMailer, BrokenQueue, World
+from tests.support.deployment import CAMPAIGN, LINKS, PUBLIC_URL, BrokenMailer, BrokenQueue, World
 from tests.support.oidc import checked_by_cloud_run, claims
 
 HOUR = timedelta(hours=1)
@@ -126,6 +127,57 @@ class TestMail:
         assert kept["name"] == "Ann Example"
         assert kept["newsletter"] is False
         assert kept["email"] == "ann@example.org"
+
+
+class TestMailToASigner:
+    async def test_says_how_many_have_signed_and_asks_to_pass_it_on(self, deployed: World) -> None:
+        """In both of its parts; the link holds nothing about the signer."""
+        for name in ("ann", "bob"):
+            await deployed.press(await deployed.sign_and_deliver(email=f"{name}@example.org"))
+
+        mail = await deployed.sign_and_deliver(email="ann@example.org", partner="digital-rights", source="flyer")
+
+        for part in (mail.text, unescape(mail.html)):
+            assert "2 people have signed" in part
+            assert "998 more signatures to the next goal: 1,000" in part
+            assert f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en&source=share" in part
+            assert "flyer" not in part
+
+    async def test_goes_out_without_the_numbers_while_they_cannot_be_read(
+        self, deployed: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The withdraw link is what it is for."""
+        await deployed.press(await deployed.sign_and_deliver())
+
+        async def unavailable(_campaign: str) -> None:
+            raise StoreUnavailable("slow")
+
+        monkeypatch.setattr(deployed.functions["deliver"].deps.store, "tally", unavailable)
+        mail = await deployed.sign_and_deliver()
+
+        assert "withdraw" in mail.links
+        assert "source=share" in mail.text
+        assert "signed\n" not in mail.text
+
+    async def test_reads_the_numbers_once_for_all_mails_of_a_minute(
+        self, deployed: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A rush of people who sign twice costs the database no more."""
+        store = deployed.functions["deliver"].deps.store
+        reads = []
+
+        async def tally(campaign: str) -> Tally:
+            reads.append(campaign)
+            return Tally(7)
+
+        monkeypatch.setattr(store, "tally", tally)
+        for name in ("ann", "bob", "eve"):
+            await deployed.press(await deployed.sign_and_deliver(email=f"{name}@example.org"))
+
+        mails = [await deployed.sign_and_deliver(email=f"{name}@example.org") for name in ("ann", "bob", "eve")]
+
+        assert all("7 people have signed" in mail.text for mail in mails)
+        assert len(reads) == 1
 
 
 class TestSealedRecord:
@@ -365,6 +417,7 @@ class TestLinks:
 
         newest = deployed.outbox.received()[0]
         assert (newest.to, set(newest.links)) == ("ann@example.org", {"withdraw"})
+        assert "source=share" not in newest.text  # nor does it ask for signatures
         assert len(deployed.outbox.received()) == 3
 
 

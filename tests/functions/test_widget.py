@@ -1,6 +1,7 @@
 """embed: the widget's script, the form that it loads, and the pages that help partners to embed it."""
 
 import base64
+import gzip
 import hashlib
 import html
 import re
@@ -12,12 +13,24 @@ import pytest
 from shared.reference import mail_providers
 from shared.web import sharing
 from shared.web.widget_versions import Scripts
-from tests.support.deployment import CAMPAIGN, PUBLIC_URL, World
+from tests.support.deployment import CAMPAIGN, PUBLIC_URL, REPOSITORY, World, campaign_file, world
 
 FORM = f"/v1/campaigns/{CAMPAIGN}/form?lang=en"
 SNIPPETS = f"/c/{CAMPAIGN}/embed?lang=en"
 PARTNER = "digital-rights"
 ORIGIN = "https://digital-rights.example.org"
+
+
+#: The snippets that need no partner, by their names.
+FOR_ANY_PAGE = {"counter", "numbers", "badge", "button"}
+STATIC = REPOSITORY / "functions" / "embed" / "static"
+
+
+async def snippets(deployed: World, query: str) -> dict[str, str]:
+    """Return what is copied from the snippet page, by name."""
+    page = (await deployed.client.get(f"{SNIPPETS}{query}", follow_redirects=True)).text
+    found = re.findall(r'<code id="(\w+)">(.*?)</code>', page, re.DOTALL)
+    return {name: html.unescape(code) for name, code in found}
 
 
 async def form(deployed: World, query: str = "") -> dict[str, Any]:
@@ -95,6 +108,22 @@ class TestScript:
 
         assert response.status_code == 404
 
+    def test_texts_reach_browsers_as_they_are_written(self) -> None:
+        """Of what is between quotation marks, no white space is left out."""
+        folder = REPOSITORY / "functions" / "embed" / "static"
+        scripts = Scripts(folder)
+
+        for file in folder.glob("*.js"):
+            code = re.sub(
+                r"/\*\*.*?\*/|// [^\n]*|const STYLE = `.*?`", "", file.read_text("utf-8"), flags=re.DOTALL
+            )
+            texts = re.findall(r'"[^"\n]*"|`[^`\n]*`', code) + re.findall(r"\}[^`{}\n]*\$\{", code)
+            served = scripts.get(file.name)
+
+            assert served
+            assert texts
+            assert [text for text in texts if text.encode() not in served.content] == []
+
     def test_an_earlier_version_stays_at_its_address(self, tmp_path: Path) -> None:
         """Pages that pinned it keep working."""
         (tmp_path / "v1.js").write_text("old")
@@ -115,13 +144,14 @@ class TestScript:
 class TestSnippets:
     async def test_are_made_for_one_partner(self, deployed: World) -> None:
         """They hold its organisation's name, its short name, its origins, and the page's language."""
+        code = await snippets(deployed, f"&partner={PARTNER}")
         page = (await deployed.client.get(f"{SNIPPETS}&partner={PARTNER}")).text
-        code = [html.unescape(found) for found in re.findall(r"<code id=[^>]*>(.*?)</code>", page, re.DOTALL)]
 
-        assert len(code) == 4
+        assert code.keys() == {"script", "pinned", "frame", "plain", *FOR_ANY_PAGE}
         assert f"<code>{ORIGIN}</code>" in page
-        assert all(PARTNER in each and f"{PUBLIC_URL}/" in each for each in code)
-        assert "May Digital Rights Watch Berlin write to you" in code[0]
+        assert all(f"{PUBLIC_URL}/" in each for each in code.values())
+        assert {name for name, each in code.items() if PARTNER not in each} == {"counter", "numbers"}
+        assert "May Digital Rights Watch Berlin write to you" in code["script"]
 
     async def test_pin_the_script_that_is_served(self, deployed: World) -> None:
         """The integrity attribute is the script's digest."""
@@ -135,12 +165,51 @@ class TestSnippets:
         assert html.unescape(pinned[2]) == digest
 
     @pytest.mark.parametrize("query", ["", "&partner=nobody"])
-    async def test_are_shown_only_for_a_known_partner(self, deployed: World, query: str) -> None:
-        """Nobody should copy a form that cannot work."""
+    async def test_of_the_form_are_shown_only_for_a_known_partner(self, deployed: World, query: str) -> None:
+        """Nobody should copy a form that cannot work; what needs no registration is there for anybody."""
+        code = await snippets(deployed, query)
         page = (await deployed.client.get(f"{SNIPPETS}{query}", follow_redirects=True)).text
 
-        assert "<code id=" not in page
+        assert code.keys() == FOR_ANY_PAGE
+        assert not any("partner" in each for each in code.values())
         assert f"partner={PARTNER}" in page
+
+    async def test_say_how_to_become_a_partner(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where there is none, the steps are in sight, with whom to write to and the organisers' command."""
+        file = campaign_file(tmp_path / "campaigns", "alone")
+        text, partners = re.subn(r"^\[partners\..*\n(?:[^\[\n].*\n)*", "", file.read_text("utf-8"), flags=re.M)
+        assert partners
+        file.write_text(text, encoding="utf-8")
+
+        async with world(tmp_path, monkeypatch, CAMPAIGNS_FOLDER=str(tmp_path / "campaigns")) as deployed:
+            page = (await deployed.client.get("/c/alone/embed?lang=en")).text
+
+        steps = re.search(r'<details class="more" open>.*?</details>', page, re.DOTALL)
+        assert steps
+        assert 'href="mailto:hello@unwatched.example.org"' in steps[0]
+        assert "undersign campaign admit-partner alone " in steps[0]
+        assert "Your organisation" not in page
+
+    def test_that_are_built_start_from_the_widgets_own_colours(self) -> None:
+        """What a partner has not changed is left out of the snippet, so the builder must know what that is."""
+        builder = (STATIC / "builder.js").read_text(encoding="utf-8")
+        widget = (STATIC / "v1.js").read_text(encoding="utf-8")
+        light = re.search(r"const LIGHT = {(.*?)}", builder, re.DOTALL)
+        assert light
+
+        known = dict(re.findall(r'"?([a-z-]+)"?: "(#\w{6})"', light[1]))
+
+        own = dict(re.findall(r"var\(--undersign-([a-z-]+), (#\w+)\)", widget[: widget.index(".card")]))
+        assert known == {name: colour.replace("#fff", "#ffffff") for name, colour in own.items()} | {
+            "ink": "#171a26"
+        }
+
+    def test_are_built_by_a_script_that_is_small(self) -> None:
+        """Compressed, it is a quarter of the widget's, whatever it is that it has to build."""
+        script = Scripts(STATIC).get("builder.js")
+
+        assert script
+        assert len(gzip.compress(script.content)) < 3000
 
 
 class TestFrame:

@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from infra.deploy.build import build
+from shared.campaigns.loader import FOLDER
 from shared.web.routes import FUNCTIONS
-from tests.support.deployment import PUBLIC_URL, SIGNATURES, Identities, campaign_file, signature
+from tests.support.deployment import CAMPAIGN, PUBLIC_URL, SIGNATURES, Identities, campaign_file, signature
 from tests.support.processes import function
 
-PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR" + (1200).to_bytes(4) + (630).to_bytes(4)
 #: The environment variables, beyond what all need, that each function needs to start.
 NEEDS = {
     "sign": {"TASKS", "DELIVER_RECIPIENT"},
@@ -45,7 +45,8 @@ def test_campaigns_of_a_folder_of_ones_own_are_staged_in_place_of_those_shipped(
     """With translations and pictures, so that a new version of Undersign can be taken without a merge."""
     own = tmp_path / "campaigns"
     campaign_file(own, "swifts")
-    (own / "swifts" / "share.png").write_bytes(PICTURE)
+    picture = (FOLDER / CAMPAIGN / "share.png").read_bytes()
+    (own / "swifts" / "share.png").write_bytes(picture)
     monkeypatch.setenv("CAMPAIGNS_FOLDER", str(own))
 
     build(tmp_path / "build")
@@ -54,7 +55,7 @@ def test_campaigns_of_a_folder_of_ones_own_are_staged_in_place_of_those_shipped(
         staged = tmp_path / "build" / name / "shared" / "campaigns"
         assert [file.name for file in staged.glob("*.toml")] == ["swifts.toml"]
         assert not list(staged.glob("reclaim*"))
-        assert (staged / "swifts" / "share.png").read_bytes() == PICTURE
+        assert (staged / "swifts" / "share.png").read_bytes() == picture
         # The sizes that pages load, in place of the files that they are made of.
         assert {file.suffix for file in (staged / "swifts" / "images-made").iterdir()} == {
             ".json",

@@ -23,7 +23,6 @@ from tests.infra.test_routes import example
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, COUNT, PUBLIC_URL, REPOSITORY, World
 
-CACHED = ("count", "embed")
 PARTNERS = ("digital-rights", "libertes-ouvertes")
 
 #: The address of each route whose answers are kept, in its shortest form that is answered.
@@ -140,11 +139,44 @@ def function_of(path: str) -> str:
     return routes.function_by_path()[path]
 
 
-def test_the_cache_is_asked_by_the_parameters_that_are_read(plan: dict[str, Any]) -> None:
+def query_of(deployed: World, path: str) -> tuple[str, ...]:
+    """The parameters that make another answer of a route."""
+    found: tuple[str, ...] = next(
+        route.query for route in deployed.functions[function_of(path)].app.routes if route.path == path
+    )
+    return found
+
+
+async def test_the_cache_is_asked_by_the_parameters_that_are_read(deployed: World, plan: dict[str, Any]) -> None:
     """And by no other: one that is read and not in the key would mix up answers."""
     assert {name: policy.parameters for name, policy in policies(plan).items()} == {
-        name: frozenset(routes.QUERY[name]) for name in CACHED
+        name: frozenset(each for route in deployed.functions[name].app.routes for each in route.query)
+        for name in routes.CACHED
     }
+
+
+#: A value of each parameter that makes another answer, where the parameter makes one.
+VALUES = {"lang": "de", "partner": PARTNERS[0], "embed": "1", "moved": "1", "theme": "light", "size": "compact"}
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+async def test_a_route_admits_its_own_parameters_alone(deployed: World, plan: dict[str, Any], path: str) -> None:
+    """Each of them makes another answer; with one of another route, there would be two copies of the same."""
+    function = function_of(path)
+    functions, admitted = deployed.client_of(deployed.apps[function]), query_of(deployed, path)
+    shortest = await functions.get(ADDRESSES[path])
+
+    for name in policies(plan)[function].parameters:
+        address = ADDRESSES[path].replace("lang=en", "lang=de") if name == "lang" else ADDRESSES[path]
+        if f"{name}=" not in address:
+            address = and_query(address, f"{name}={VALUES[name]}")
+        response = await functions.get(address)
+
+        if name in admitted:
+            assert (response.status_code, response.text != shortest.text) == (200, True), address
+        else:
+            assert (response.status_code, response.headers["cache-control"]) == (302, "no-store"), address
+            assert response.headers["location"] == ADDRESSES[path]
 
 
 @pytest.mark.parametrize("path", ADDRESSES)

@@ -228,6 +228,37 @@ const CLEAN = {
 
 /** The elements that are in the page. */
 const placed = new Set();
+
+const isSource = (text) => /^[a-z0-9-]{1,40}$/.test(text ?? "");
+const query = new URLSearchParams(location.search);
+const utm = ["utm_source", "utm_campaign"].map((name) => query.get(name)).filter(Boolean).join("-");
+/** `source`, else what newsletter tools write, as in utm_source=Newsletter&utm_campaign=November_2026. */
+const SOURCE = [query.get("source"), utm.toLowerCase().replace(/[ _.]+/g, "-").slice(0, 40)].find(isSource) ?? "";
+
+/** What the link to this page brings for the form: a source, an address and a name. */
+let link = new URLSearchParams({ source: SOURCE });
+const takeLink = (text) => {
+  if (text === `${link}`) return;
+  link = new URLSearchParams(text);
+  placed.forEach((element) => element.prefill?.());
+};
+/**
+ * `#email=ann%40example.org&name=Ann`. No server is sent a fragment; it would be sent a query, which is not read for
+ * these. They are removed from the address, which people share and bookmark. A `name` alone is the page's own.
+ */
+const takeFragment = () => {
+  const { hash, href } = location;
+  if (!/[#&]email=/.test(hash)) return;
+  const ours = /[#&](email|name)=[^&]*/g;
+  const rest = hash.replace(ours, "").replace(/^&/, "#");
+  history.replaceState(history.state, "", href.split("#")[0] + rest);
+  takeLink(`source=${SOURCE}&${hash.match(ours).join("").slice(1)}`);
+  document.getElementById(rest.slice(1))?.scrollIntoView();
+};
+takeFragment();
+// Where the page is open already, its link loads no page.
+addEventListener("hashchange", takeFragment);
+
 /** Follows its attributes and the page's language. */
 class Petition extends HTMLElement {
   static observedAttributes = ["campaign", "lang", "goal"];
@@ -279,8 +310,8 @@ class Form extends Petition {
     this.root = OWN ? this : shadow(this);
     if (!typed?.closest(this.localName)) typed?.remove();
     const named = this.getAttribute("partner")?.trim() ?? typed?.elements.partner?.value;
-    // A page cannot fake its origin, and the server looks at it, too.
-    const isNamed = OWN || PAGE === "null";
+    // A page cannot fake its origin, and the server looks at it, too. Of our own, the snippet page's preview is not OWN.
+    const isNamed = [ORIGIN, "null"].includes(PAGE);
     this.partner = about.partners.find(({ id, origins }) => (isNamed ? id === named : origins.includes(PAGE)));
     if (PAGE === "null") return this.#leadOn(!OWN && h("h2", {}, about.title));
     if (!OWN && !this.partner) return this.#refuse();
@@ -291,7 +322,7 @@ class Form extends Petition {
       return OWN || this.#show(title, h("p", {}, this.#text(text)));
     }
     if (named && this.partner?.id !== named) {
-      console.warn(`Undersign: this page signs for the partner "${this.partner?.id ?? "none"}", as its origin says`);
+      console.warn(`Undersign: this page signs for the partner ${this.partner?.id ?? "none"}, as its origin says`);
     }
     this.form = (OWN && typed) || this.#makeForm();
     this.consentVersion = this.form.elements.consent_version?.value ?? about.consent_version;
@@ -313,6 +344,7 @@ class Form extends Petition {
     });
     if (OWN) this.#chooseCountry();
     else this.#replaceForm(typed, active);
+    if (!last.form) this.prefill();
     if (isReturn()) {
       this.form.before(h("p", { class: "notice", role: "status" }, this.#text("form.just_signed")));
     }
@@ -439,17 +471,17 @@ class Form extends Petition {
   #body() {
     const { about } = this;
     const typed = Object.fromEntries([...new FormData(this.form)].filter(([, value]) => value.trim()));
-    const source = cleanText(this.getAttribute("source") ?? typed.source ?? "");
+    const source = cleanText(this.getAttribute("source") ?? typed.source ?? link.get("source") ?? "");
     return {
       email: (typed.email ?? "").trim(), name: (typed.name ?? "").trim(), country: typed.country ?? "",
       locale: about.language, consent: this.form.elements.consent.checked,
       consent_version: this.consentVersion,
       ...(this.partner && { partner: this.partner.id }),
-      ...(/^[a-z0-9-]{1,40}$/.test(source) && { source }),
+      ...(isSource(source) && { source }),
       ...(typed.newsletter && { newsletter: typed.newsletter === "true" }),
       ...(typed.postal_code && { postal_code: typed.postal_code.trim() }),
-      // After a reload or the way back, the browser has filled in the form again.
-      ...(!isReturn() && { page_seconds: Math.min(60, (performance.now() / 1000) | 0) }),
+      // After a reload or the way back, the browser has filled in the form, and after a newsletter's link, we have.
+      ...(!isReturn() && !this.prefilled && { page_seconds: Math.min(60, (performance.now() / 1000) | 0) }),
     };
   }
 
@@ -496,6 +528,20 @@ class Form extends Petition {
     if (clean) control.value = clean(control.value);
   }
 
+  /** Fills in, from the link, what is empty. It is checked like what is typed, and only the signer sends it. */
+  prefill() {
+    for (const name of ["name", "email"]) {
+      const control = this.form?.elements[name];
+      const given = link.get(name)?.trim();
+      // Too long, markup, or a placeholder that the newsletter has not filled in.
+      if (!given || control?.value !== "" || given.length > control.maxLength || /[{|<]/.test(given)) continue;
+      // No address has a space: it was a plus that was not encoded.
+      control.value = name === "email" ? given.replaceAll(" ", "+") : given;
+      this.prefilled = true;
+      this.#look(control);
+    }
+  }
+
   #control(name) {
     const found = this.form.elements[name];
     return found instanceof RadioNodeList ? found[0] : found;
@@ -511,8 +557,7 @@ class Form extends Petition {
     gone?.remove();
     const place = control.type === "radio" ? control.closest("fieldset") : control;
     place.removeAttribute("aria-invalid");
-    const ids = (place.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== `${name}-fault`);
-    ids.length ? place.setAttribute("aria-describedby", ids.join(" ")) : place.removeAttribute("aria-describedby");
+    this.#describe(place, name);
   }
 
   #mark(name, message) {
@@ -523,7 +568,12 @@ class Form extends Petition {
     if (control.type === "radio") place.querySelector("legend").after(shown);
     else (control.closest("label") ?? control).before(shown);
     place.setAttribute("aria-invalid", "true");
-    place.setAttribute("aria-describedby", `${place.getAttribute("aria-describedby") ?? ""} ${name}-fault`.trim());
+    this.#describe(place, name);
+  }
+
+  #describe(place, name) {
+    const ids = [`${name}-hint`, `${name}-fault`].filter((id) => this.form.querySelector(`#${id}`));
+    place.setAttribute("aria-describedby", ids.join(" "));
   }
 
   /** `faults`: [{field, message}]. Beside their fields, and summed up above the form, which gets the focus. */
@@ -882,8 +932,8 @@ const offerLanguage = () => {
 
 /** Carries a link's source into the form and other languages; in the page itself, caches would keep a copy for each. */
 const carrySource = () => {
-  const source = new URLSearchParams(location.search).get("source");
-  if (!/^[a-z0-9-]{1,40}$/.test(source ?? "")) return;
+  const source = link.get("source");
+  if (!source) return;
   document.querySelector("undersign-form form")?.append(h("input", { type: "hidden", name: "source", value: source }));
   for (const link of document.querySelectorAll(".languages a")) link.search += `&source=${source}`;
 };
@@ -905,12 +955,17 @@ if (OWN) {
       }
     };
     new ResizeObserver(tell).observe(document.documentElement);
+    addEventListener("message", ({ origin, data }) => {
+      if (parents.includes(origin) && data?.undersign === "link") takeLink(data.link);
+    });
   }
 } else {
   addEventListener("message", ({ origin, data, source }) => {
     if (origin !== ORIGIN || data?.undersign !== "height" || !(data.height > 0)) return;
     for (const frame of document.querySelectorAll("iframe")) {
-      if (frame.contentWindow === source) frame.style.height = `${data.height}px`;
+      if (frame.contentWindow !== source) continue;
+      frame.style.height = `${data.height}px`;
+      source.postMessage({ undersign: "link", link: `${link}` }, ORIGIN);
     }
   });
 }

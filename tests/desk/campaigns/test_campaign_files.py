@@ -409,6 +409,20 @@ class TestCheck:
         assert "mine/de.toml:1: consent: is missing" in checked.output
         assert "mine/de.toml:3: gaol: is not a key here" in checked.output
 
+    def test_names_the_translations_that_lead_to_no_next_step(self, folder: Path) -> None:
+        """There may be nothing to lead to in that language, so the campaign loads."""
+        german = EXAMPLE[EXAMPLE.index("[texts.en]") + len("[texts.en]") :]
+        next_step = '[next_step]\nurl = "https://a.example"\n\n[texts.en]\n'
+        words = '\n[texts.en.next_step]\ntext = "Help."\nbutton = "Donate"\n'
+        self.put(folder, "mine.toml", EXAMPLE.replace("[texts.en]\n", next_step) + words)
+        self.put(folder, "mine/de.toml", german)
+
+        checked = undersign("campaign", "check", "mine")
+
+        assert checked.exit_code == 0
+        assert "mine/de.toml:1: next_step: is missing, so pages in de have no such button" in checked.output
+        assert "texts.en.next_step" not in checked.output
+
     def test_checks_every_file(self, folder: Path) -> None:
         """One that does not load hides none of the others."""
         for name in ("a", "c"):

@@ -1,5 +1,6 @@
 """Keys that open on the day they are needed: made, tested, and proven to the campaign."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -107,6 +108,24 @@ class TestKeygen:
         sealed.write_bytes(pyrage.encrypt(b"hello", [pyrage.x25519.Recipient.from_str(recipient)]))
 
         assert run_at_a_terminal(["age", "-d", "-i", tmp_path / "ann.age", sealed], PASSPHRASE) == b"hello"
+
+
+class TestKeysPage:
+    def test_is_written_with_its_digest(self, tmp_path: Path) -> None:
+        """The person who gets the page can compare it with what the command prints."""
+        done = undersign("keys-page", tmp_path)
+
+        page = tmp_path / "keys.html"
+        assert hashlib.sha256(page.read_bytes()).hexdigest() in done.output
+        assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+    def test_never_replaces_another_file(self, tmp_path: Path) -> None:
+        """A key whose name is given in place of a folder stays."""
+        key = tmp_path / "ann.age"
+        key.write_text("precious")
+
+        assert "cannot be written" in refusal(undersign("keys-page", key))
+        assert key.read_text() == "precious"
 
 
 def run_at_a_terminal(command: list[str | Path], line: str) -> bytes:

@@ -1,5 +1,6 @@
 """Campaign files: what they must contain before anybody can sign, and what follows from it."""
 
+import io
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as Pillow
 from pydantic import ValidationError
 
 from shared import locales
@@ -778,8 +780,10 @@ class TestTranslations:
         assert re.search(rf"mine\.toml: vouched_languages(\.1)?: {error}", error_of(tmp_path, changed(change)))
 
 
-def _png(width: int, height: int) -> bytes:
-    return b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR" + width.to_bytes(4) + height.to_bytes(4)
+def _picture(width: int, height: int, kind: str = "PNG") -> bytes:
+    made = io.BytesIO()
+    Pillow.new("RGB", (width, height)).save(made, kind)
+    return made.getvalue()
 
 
 def test_the_share_image_is_found_in_the_campaigns_folder(tmp_path: Path) -> None:
@@ -788,13 +792,66 @@ def test_the_share_image_is_found_in_the_campaigns_folder(tmp_path: Path) -> Non
     (tmp_path / "mine").mkdir()
     picture = tmp_path / "mine" / "share.png"
 
-    picture.write_bytes(_png(1200, 630))
-    assert campaign(tmp_path).share_image == picture
+    picture.write_bytes(_picture(1200, 630))
+    found = campaign(tmp_path).share_image
+    assert found
+    assert found.file == picture
 
-    for wrong in (_png(630, 1200), b"GIF89a", b""):
+    for wrong in (_picture(630, 1200), _picture(1200, 630, "JPEG"), b"GIF89a", b""):
         picture.write_bytes(wrong)
         assert error_of(tmp_path, EXAMPLE) == "mine/share.png: must be a PNG picture of 1200 x 630 pixels"
     assert "put the picture into the campaign's folder" in error_of(tmp_path, f'share_image = "x"\n{EXAMPLE}')
+
+
+NEXT_STEP = """
+[next_step]
+url = "https://a.example/{language}"
+
+[texts.en.next_step]
+text = "Work costs money."
+button = "Donate"
+"""
+
+
+def test_a_next_step_has_an_address_and_words(tmp_path: Path) -> None:
+    """The words stand with the other texts of each language."""
+    assert campaign(tmp_path).next_step is None
+
+    found = load(write(tmp_path, EXAMPLE + NEXT_STEP))
+
+    assert found.next_step
+    assert found.next_step.url == "https://a.example/{language}"
+    words = found.text("en").next_step
+    assert words
+    assert (words.text, words.button) == ("Work costs money.", "Donate")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("https://", "http://", "next_step.url: write the whole address with https://"),
+        ("{language}", "{lang}", "next_step.url: {language} is the only word in braces that is filled in"),
+        (
+            'url = "https://a.example/{language}"\n',
+            "",
+            "next_step.url: is missing (where it leads, as in https://",
+        ),
+        (
+            NEXT_STEP[NEXT_STEP.index("[texts") :],
+            "",
+            "texts.en.next_step: is missing, so pages in en have no such",
+        ),
+        (
+            NEXT_STEP[: NEXT_STEP.index("[texts")],
+            "",
+            "texts.en.next_step: leads nowhere: add [next_step] with its url",
+        ),
+        ("button", "buton", "texts.en.next_step.button: is missing (the words of the button"),
+    ],
+)
+def test_a_next_step_that_leads_nowhere_is_refused(tmp_path: Path, old: str, new: str, error: str) -> None:
+    """The error says which key, and what to write."""
+    assert f"mine.toml: {error}" in error_of(tmp_path, EXAMPLE + NEXT_STEP.replace(old, new))
 
 
 @pytest.mark.parametrize("country", ["Germany", "de", "UK", "EU", ""])

@@ -205,8 +205,9 @@ def test_a_description_without_a_picture_is_a_mistake(tmp_path: Path) -> None:
 
 
 def test_a_build_needs_the_files_no_longer(tmp_path: Path) -> None:
-    """What it writes is the same as what is made elsewhere, at the same addresses."""
+    """What it writes is the same as what is made elsewhere, at the same addresses. share.png stays."""
     save(tmp_path, "picture.jpg")
+    save(tmp_path, "share.png", (1200, 630))
     save(tmp_path, "logo.png", (300, 100))
     text = with_picture() + '\n[[supporters]]\nname = "Them"\nlogo = "logo.png"\n'
     source = load(write(tmp_path, text))
@@ -215,7 +216,7 @@ def test_a_build_needs_the_files_no_longer(tmp_path: Path) -> None:
     images.write(set(source.images.values()), tmp_path / "mine")
     built = load(write(tmp_path, text))
 
-    assert sorted(each.name for each in (tmp_path / "mine").iterdir()) == ["images-made"]
+    assert sorted(each.name for each in (tmp_path / "mine").iterdir()) == ["images-made", "share.png"]
     assert {name: images.content(image, name) for name, image in built.images.items()} == contents
 
 

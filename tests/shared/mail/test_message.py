@@ -7,6 +7,7 @@ from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import default, strict
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ HEADERS = {
     "Content-Type",
 }
 TOKENS = Tokens(["k" * 32])
+SHARE = f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en&source=share"
 PRIVACY = f"{PUBLIC_URL}/c/{CAMPAIGN}/privacy?lang=en"
 
 
@@ -69,6 +71,8 @@ def composed(kind: MailKind = MailKind.CONFIRM, links: int = 1, language: str = 
         withdraw=url(Purpose.WITHDRAW),
         privacy=PRIVACY,
         report_token=report_token(),
+        share=SHARE if kind is MailKind.SIGNED else None,
+        total=12_345 if kind is MailKind.SIGNED else None,
     )
 
 
@@ -338,12 +342,14 @@ class TestBody:
 
         found = [line for line in lines if "://" in line]
 
-        assert found == [*(url(submission=f"{n:032}") for n in range(count)), url(Purpose.WITHDRAW), PRIVACY]
-        assert f'href="{PRIVACY}"' in part(message, "html")
-        for each in found[:-1]:
+        share = [SHARE] if kind is MailKind.SIGNED else []
+        confirm = [url(submission=f"{n:032}") for n in range(count)]
+        assert found == [*share, *confirm, url(Purpose.WITHDRAW), PRIVACY]
+        for each in found:
+            assert f'href="{escape(each)}"' in part(message, "html")
+        for each in (*confirm, url(Purpose.WITHDRAW)):
             purpose, token = each.rsplit("/", 2)[1:]
             assert TOKENS.verify(Purpose(purpose), token, NOW).campaign == CAMPAIGN
-            assert f'href="{each}"' in part(message, "html")
 
     def test_loads_nothing_from_anywhere(self, kind: MailKind) -> None:
         """No picture, no pixel, no script, and no link but ours."""
@@ -351,7 +357,7 @@ class TestBody:
 
         assert not re.search(r"(?i)<(img|script|link|iframe|object|form)\b|url\(|\bsrc=|@import", html)
         targets = {target.split("/v1/")[0] for target in re.findall(r'href="([^"]*)"', html)}
-        assert targets == {PUBLIC_URL, PRIVACY}
+        assert targets == {PUBLIC_URL, PRIVACY, *([escape(SHARE)] if kind is MailKind.SIGNED else [])}
 
     def test_has_its_texts_filled_in(self, kind: MailKind) -> None:
         """No brace of a template is left."""

@@ -123,11 +123,25 @@ class TestPublic:
         assert public.data_license == "CC-BY-4.0"
         assert Campaign.model_fields["data_license"].default == "CC0-1.0"
 
-    def test_does_not_show_partners(self) -> None:
-        """How many signatures a partner brought is for that partner to publish."""
-        public = public_count(campaign(), snapshot(Tally(12, {"DE": 12}, {"digital-rights": 12}), NOW))
+    def test_shows_partners_that_agree_from_ten_signatures_on(self) -> None:
+        """How many signatures a partner brought is for that partner to publish; equal ones go by name."""
+        partners = dict(campaign().partners)
+        for slug, agrees in {"digital-rights": True, "libertes-ouvertes": True, "cyfrowa-wolnosc": False}.items():
+            partners[slug] = partners[slug].model_copy(update={"public_count": agrees})
+        agreed = campaign().model_copy(update={"partners": partners})
 
-        assert "digital-rights" not in public.model_dump_json()
+        def shown(**totals: int) -> list[tuple[str, int]] | None:
+            by_partner = {slug.replace("_", "-"): total for slug, total in totals.items()}
+            listed = public_count(agreed, snapshot(Tally(99, {"DE": 99}, by_partner), NOW)).by_partner
+            return [(each.id, each.total) for each in listed] if listed else None
+
+        assert shown() is None
+        assert shown(digital_rights=9, cyfrowa_wolnosc=90) is None
+        assert shown(digital_rights=10, cyfrowa_wolnosc=80, libertes_ouvertes=9) == [("digital-rights", 10)]
+        assert shown(libertes_ouvertes=20, digital_rights=20) == [
+            ("digital-rights", 20),
+            ("libertes-ouvertes", 20),
+        ]
 
 
 class TestEtag:

@@ -5,6 +5,7 @@ import hashlib
 import html
 import re
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from babel import Locale as Cldr
@@ -17,6 +18,9 @@ from shared.web.pages import Filled, MailLink
 from tests.support.deployment import CAMPAIGN, PUBLIC_URL
 
 ENGLISH = locales.load("en")
+SHARE_URL = f"https://petition.example.org/c/{CAMPAIGN}?lang=en&partner=digital-rights&source=share"
+#: What the mail to somebody who has signed already holds besides.
+SIGNED: Any = {"share": SHARE_URL, "total": 12_345}
 
 
 def petition(
@@ -26,6 +30,13 @@ def petition(
     page = pages.petition(
         campaign, ENGLISH, Filled(values), {}, public_url=PUBLIC_URL, closed_reason=closed_reason, moved=moved
     )
+    return bytes(page.body).decode()
+
+
+def confirmed(campaign: Campaign, **changes: Any) -> str:
+    """Return the page after confirming in English."""
+    values = {"country": "DE", "source": "flyer", "total": 12_345, "already": False, "is_open": True, **changes}
+    page = pages.confirmed(campaign, ENGLISH, share_url=SHARE_URL, withdraw_path="/v1/withdraw/w", **values)
     return bytes(page.body).decode()
 
 
@@ -184,6 +195,106 @@ def test_a_closed_petition_calls_for_nothing(campaign: Campaign) -> None:
     assert 'class="call"' not in petition(campaign, closed_reason="campaign_closed")
 
 
+@pytest.mark.parametrize(
+    ("total", "distance"),
+    [
+        (1, "999 more signatures to the next goal: 1,000"),
+        (999, "1 more signature to the next goal: 1,000"),
+        (1_000, "4,000 more signatures to the next goal: 5,000"),
+        (1_000_000, "Goal reached: 1,000,000"),
+        (1_000_001, "Goal reached: 1,000,000"),
+    ],
+)
+def test_a_signer_sees_how_far_it_is_to_the_next_goal(campaign: Campaign, total: int, distance: str) -> None:
+    """That is the first goal above their own number; past the last one, it is reached."""
+    number = ENGLISH.number(total)
+
+    assert f"You are number {number}. {distance}" in words(confirmed(campaign, total=total))
+    assert re.search(
+        f"{number} (person has|people have) signed {distance}",
+        words(confirmed(campaign, total=total, already=True)),
+    )
+
+
+def test_a_number_that_is_unknown_leaves_no_gap(campaign: Campaign) -> None:
+    """While the database is away, the page thanks all the same."""
+    page = words(confirmed(campaign, total=None))
+
+    assert "Thank you. Your signature is confirmed. You have signed" in page
+    assert "next goal" not in page
+
+
+def test_a_signer_sees_what_others_will_be_shown(campaign: Campaign) -> None:
+    """Picture with its description, title, summary and host, then the words; all from us, in small sizes."""
+    page = confirmed(campaign)
+    assert campaign.share_image
+    [image] = re.findall("<img [^>]*>", page)
+
+    assert f'src="/c/{CAMPAIGN}/images/' in image
+    assert 'loading="lazy"' in image
+    assert "a large yellow umbrella" in image
+    assert {re.sub(r"-\d+\..*", "", name) for name in re.findall(r"/images/(\S+)", page)} == {
+        campaign.share_image.version
+    }
+    texts = campaign.text("en")
+    message = f"I have just signed “{texts.title}”. Will you sign too? {SHARE_URL}"
+    assert f"{texts.title} {texts.summary} petition.example.org {message}" in words(page)
+
+
+def test_a_campaign_without_a_picture_for_posts_previews_words_alone(campaign: Campaign) -> None:
+    """As messengers do then."""
+    page = confirmed(campaign.model_copy(update={"share_image": None}))
+
+    assert "<img" not in page
+    assert "What your message will look like" in page
+
+
+def test_after_the_close_nobody_is_asked_to_bring_others(campaign: Campaign) -> None:
+    """Links confirm for a week more; the number still counts, and the next step is still there."""
+    page = confirmed(campaign, is_open=False)
+
+    assert "You are number 12,345." in page
+    assert "Donate now" in page
+    assert "next goal" not in page
+    assert 'id="share-link"' not in page
+
+
+def test_the_next_step_keeps_language_and_source(campaign: Campaign) -> None:
+    """And knows the campaign, but nothing else: not the country, and no token in what the browser passes on."""
+    link = "https://unwatched.example.org/en/donate?utm_source=flyer&amp;utm_campaign=reclaim-your-face"
+
+    assert f'<a class="button" href="{link}" rel="external noopener">Donate now</a>' in confirmed(campaign)
+    assert link.replace("utm_source=flyer&amp;", "") in confirmed(campaign, source="")
+
+
+def test_the_next_step_comes_beside_the_official_initiative(campaign: Campaign) -> None:
+    """The initiative first, for there the signature does not count yet; then sharing, then what else to do."""
+    assert campaign.initiative
+    initiative = campaign.initiative.model_copy(update={"hand_off": "https://eci.ec.europa.eu/1"})
+
+    page = confirmed(campaign.model_copy(update={"initiative": initiative}))
+
+    places = [
+        page.index(text) for text in ("Sign the initiative there", "Now bring one more person", "Donate now")
+    ]
+    assert places == sorted(places)
+
+
+def test_a_language_without_words_for_the_next_step_leads_nowhere(campaign: Campaign) -> None:
+    """Nor does a campaign without one; a button in another language would be a riddle."""
+    silent = {"en": campaign.text("en").model_copy(update={"next_step": None})}
+
+    for each in ({"texts": silent}, {"next_step": None}):
+        assert "unwatched.example.org/en/donate" not in confirmed(campaign.model_copy(update=each))
+
+
+def test_what_is_left_of_a_retired_petition_leads_to_the_next_step(campaign: Campaign) -> None:
+    """Those who open an old mail have signed; where they came from is no longer known."""
+    page = bytes(pages.retired(campaign, ENGLISH).body).decode()
+
+    assert 'href="https://unwatched.example.org/en/donate?utm_campaign=reclaim-your-face"' in page
+
+
 def test_a_page_has_the_colour_of_its_campaign(campaign: Campaign) -> None:
     """The policy lets exactly this style in; another campaign's page has another one."""
     red = campaign.model_copy(update={"accent": "#aa0055"})
@@ -289,13 +400,14 @@ def test_both_parts_of_a_mail_hold_the_same_links(language: str, kind: MailKind,
         confirm=[] if kind is MailKind.SIGNED else confirm,
         withdraw=f"{PUBLIC_URL}/v1/withdraw/w",
         privacy=f"{PUBLIC_URL}/c/{CAMPAIGN}/privacy?lang={language}",
+        **(SIGNED if kind is MailKind.SIGNED else {}),
     )
 
     in_text = re.findall(r"\b(?:https?:|mailto:)\S+", text)
     in_page = [html.unescape(link) for link in re.findall(r'\bhref="([^"]*)"', page)]
 
     assert sorted(in_text) == sorted(in_page)
-    assert len(in_text) == 2 + (0 if kind is MailKind.SIGNED else submissions)
+    assert len(in_text) == 2 + (1 if kind is MailKind.SIGNED else submissions)
 
 
 @pytest.mark.parametrize("kind", ["confirm", "reminder", "signed"])
@@ -309,6 +421,7 @@ def test_a_mail_is_short(kind: str) -> None:
         confirm=link,
         withdraw="https://petition.example.org/w",
         privacy="https://petition.example.org/p",
+        **(SIGNED if kind == "signed" else {}),
     )
 
     message, _, footer = text.partition("\n-- \n")

@@ -1,13 +1,7 @@
 /**
  * Opens the lines of an export and writes tables of them, to the byte as `undersign open` does
- * (desk/signatures/open.py).
- *
- * All of this page is one script. It runs in the page and, so that the page stays responsive, again in workers, which
- * alone see the key at work. `age` is the library in age.js.
+ * (desk/signatures/open.py). It does so in workers.
  */
-
-const ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----";
-const BINARY = "age-encryption.org/v1";
 
 const isText = (value) => typeof value === "string" && value.isWellFormed();
 const isBoolean = (value) => typeof value === "boolean";
@@ -79,10 +73,6 @@ const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
 /** One line of CSV (RFC 4180), with quotes around every cell: some programs split a line at more than commas. */
 const csvLine = (values) => `${values.map(cell).map(quoted).join(",")}\r\n`;
 
-const UNREADABLE = "the file cannot be read";
-/** Read the next part of a file; browsers differ in the error for a file that is gone. */
-const readFrom = (reader) => reader.read().catch(() => { throw new Error(UNREADABLE); });
-
 /** The lines of a file, some at a time, so that only these are in memory. */
 async function* linesOf(blob, atOnce) {
   const reader = blob.stream().pipeThrough(new TextDecoderStream()).getReader();
@@ -126,58 +116,31 @@ const openLine = async (line) => {
   return { id, country, partner, newsletter, text: jsonLine(signature) };
 };
 
-/** The tasks of workers, by name. */
-const TASKS = {
-  /** Decrypt a key file under a passphrase; or name the problem. */
-  async unlock({ locked, passphrase }) {
-    try {
-      const withPassphrase = new age.Decrypter();
-      withPassphrase.addPassphrase(passphrase);
-      const text = new TextDecoder().decode(locked);
-      const sealed = text.startsWith(ARMOR) ? age.armor.decode(text) : locked;
-      return { unlocked: await withPassphrase.decrypt(sealed, "text") };
-    } catch (error) {
-      if (error.message.includes("no identity matched")) return { problem: "wrong" };
-      return { problem: error instanceof RangeError || error.message.includes("work factor") ? "costly" : "damaged" };
-    }
-  },
-
-  /** Keep the keys to open with; false if one is damaged. */
-  async take(identities) {
-    decrypter = new age.Decrypter();
-    try {
-      for (const identity of identities) decrypter.addIdentity(identity);
-      return true;
-    } catch {
-      return false;
-    }
-  },
-
-  /** The SHA-256 of a file, in hexadecimal. */
-  async digest(file) {
-    const sha256 = age.sha256.create();
-    const reader = file.stream().getReader();
-    for (;;) {
-      const { done, value } = await readFrom(reader);
-      if (done) break;
-      sha256.update(value);
-    }
-    return Array.from(sha256.digest(), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  },
-
-  /** Open lines, as `openLine` does; null for each line that did not open. */
-  async open(lines) {
-    const leftOut = (error) => (error instanceof UnknownVersion ? { isNewer: true } : null);
-    return Promise.all(lines.map((line) => openLine(line).catch(leftOut)));
-  },
+/** Keep the keys to open with; false if one is damaged. */
+const take = async (identities) => {
+  decrypter = new age.Decrypter();
+  try {
+    for (const identity of identities) decrypter.addIdentity(identity);
+    return true;
+  } catch {
+    return false;
+  }
 };
 
-const work = () => {
-  globalThis.onmessage = async ({ data: { task, argument }, ports: [answer] }) => {
-    try {
-      answer.postMessage({ result: await TASKS[task](argument) });
-    } catch (error) {
-      answer.postMessage({ error: error.message });
-    }
-  };
+/** The SHA-256 of a file, in hexadecimal. */
+const digest = async (file) => {
+  const sha256 = age.sha256.create();
+  const reader = file.stream().getReader();
+  for (;;) {
+    const { done, value } = await readFrom(reader);
+    if (done) break;
+    sha256.update(value);
+  }
+  return Array.from(sha256.digest(), (byte) => byte.toString(16).padStart(2, "0")).join("");
+};
+
+/** Open lines, as `openLine` does; null for each line that did not open. */
+const open = async (lines) => {
+  const leftOut = (error) => (error instanceof UnknownVersion ? { isNewer: true } : null);
+  return Promise.all(lines.map((line) => openLine(line).catch(leftOut)));
 };

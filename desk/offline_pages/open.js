@@ -1,88 +1,18 @@
-/** The page around opening.js: the choices, the progress, the result and the files to download. */
+/** open.html around opening.js: the choices, the progress, the result and the files to download. */
 
 const LINES_AT_ONCE = 100;
 /** If none of the first lines opens, no other will. */
 const GIVE_UP_AFTER_LINES = 100;
 const SHOWN_LINES = 10;
 const MOST_WORKERS = 8;
-const KEY_FILE_BYTES = 1_000_000;
 /** Text is handed to the browser in parts of about this many characters, which it may keep on the disk. */
 const PART = 1_000_000;
 const UNFINISHED = "unfinished.json";
 
-/** An error that the person can correct. `field`: the id of the field that is wrong. */
-class UserError extends Error {
-  constructor(message, field = "files") {
-    super(message);
-    this.field = field;
-  }
-}
-class Stopped extends Error {}
-
-const byId = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
 const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 const signatures = (count) => counted(count, "signature");
 const regions = new Intl.DisplayNames(["en"], { type: "region" });
-
-/** An element; `on…` attributes are listeners. */
-const h = (tag, attributes = {}, ...children) => {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value != null && value !== false) made.setAttribute(name, value === true ? "" : value);
-  }
-  made.append(...children.flat().filter((child) => child));
-  return made;
-};
-
-const say = (text) => { byId("said").textContent = text; };
-/** Show one part of the page and no other. */
-const show = (id) => {
-  for (const part of ["form", "working", "result"]) byId(part).hidden = part !== id;
-};
-
-/** Workers that share the work. Every pending task fails once one of them breaks or all are stopped. */
-class WorkerPool {
-  constructor() {
-    this.size = Math.max(1, Math.min(navigator.hardwareConcurrency || 2, MOST_WORKERS));
-    this.turn = 0;
-    const script = new Blob([document.querySelector("script").textContent], { type: "text/javascript" });
-    this.address = URL.createObjectURL(script);
-    this.failed = new Promise((_, reject) => { this.fail = reject; });
-    this.failed.catch(() => {});
-    this.workers = Array.from({ length: this.size }, () => new Worker(this.address));
-    for (const worker of this.workers) {
-      worker.onerror = () => this.fail(new UserError("This browser cannot do it. Update it, or take another.", null));
-    }
-  }
-
-  /** Ask the next worker in turn. */
-  ask(task, argument) {
-    return this.askOf(this.workers[this.turn++ % this.size], task, argument);
-  }
-
-  askAll(task, argument) {
-    return Promise.all(this.workers.map((worker) => this.askOf(worker, task, argument)));
-  }
-
-  askOf(worker, task, argument) {
-    const { port1, port2 } = new MessageChannel();
-    const answered = new Promise((resolve, reject) => {
-      port1.onmessage = ({ data: { result, error } }) => (error ? reject(new Error(error)) : resolve(result));
-    });
-    worker.postMessage({ task, argument }, [port2]);
-    const first = Promise.race([answered, this.failed]);
-    first.catch(() => {}); // reported to the caller that awaits it
-    return first;
-  }
-
-  stop() {
-    for (const worker of this.workers) worker.terminate();
-    URL.revokeObjectURL(this.address);
-    this.fail(new Stopped());
-  }
-}
 
 /** Growing text, in parts that need not stay in memory. */
 class Parts {
@@ -173,14 +103,14 @@ const chosenExport = () => {
   if ([...byId("files").files].some((file) => file.name === UNFINISHED)) {
     throw new UserError(
       "The export is not finished, for there is an unfinished.json in it. On the machine where it was made, say " +
-        "undersign export again: it will go on. Then copy the folder once more.");
+        "undersign export again: it will go on. Then copy the folder once more.", "files");
   }
   if (!first) {
     throw new UserError(
       byId("files").files.length
         ? "None of these files holds signatures. Choose the files in the folder of the export, not the folder: " +
           "signatures.ndjson and manifest.json."
-        : "Choose the files of the export: signatures.ndjson and manifest.json.");
+        : "Choose the files of the export: signatures.ndjson and manifest.json.", "files");
   }
   return more.length ? chosenExports()[document.querySelector("[name=export]:checked").value] : first;
 };
@@ -227,46 +157,8 @@ const chosenManifest = async () => {
   } catch {
     throw new UserError(
       `${file.name} is not the manifest of an export. Choose the manifest.json that lies beside the signatures, ` +
-        "or choose the signatures alone.");
+        "or choose the signatures alone.", "files");
   }
-};
-
-/** What the key file holds, without what editors and mail programs put in front. */
-const chosenKey = async () => {
-  const [file] = byId("key").files;
-  if (!file) throw new UserError("Choose your key file: the one that undersign keygen made.", "key");
-  const bytes = new Uint8Array(await file.slice(0, KEY_FILE_BYTES).arrayBuffer());
-  const start = bytes.findIndex((byte) => ![0xef, 0xbb, 0xbf, 0x20, 0x09, 0x0d, 0x0a].includes(byte));
-  return { name: file.name, bytes: bytes.subarray(Math.max(0, start)) };
-};
-
-const UNLOCKING_ERRORS = {
-  wrong: (name) => [
-    `${name} does not open with this passphrase. Mind capitals, hyphens and spaces; “Show the passphrase” lets you ` +
-      "see what you typed.", "passphrase"],
-  costly: (name) => [
-    `${name} needs more memory to open than this browser gives. Use undersign open, or another computer.`, "key"],
-  damaged: (name) => [
-    `${name} is damaged, or is no key file. Choose the file that undersign keygen made, or your second copy of it.`,
-    "key"],
-};
-
-/** The keys in the key file, which a passphrase may lock. */
-const identitiesOf = async ({ name, bytes }, passphrase, pool) => {
-  let text = new TextDecoder().decode(bytes);
-  if (text.startsWith(ARMOR) || text.startsWith(BINARY)) {
-    if (!passphrase) throw new UserError(`${name} is under a passphrase: type it.`, "passphrase");
-    const { unlocked, problem } = await pool.ask("unlock", { locked: bytes, passphrase });
-    if (problem) throw new UserError(...UNLOCKING_ERRORS[problem](name));
-    text = unlocked;
-  }
-  const identities = text.match(/^AGE-SECRET-KEY-1[0-9A-Z]+/gim);
-  if (!identities) {
-    throw new UserError(
-      `There is no key in ${name}. Choose the file that undersign keygen made, such as ann.age. The public key, ` +
-        "which begins with age1, opens nothing.", "key");
-  }
-  return identities.map((identity) => identity.toUpperCase());
 };
 
 // The work
@@ -278,7 +170,7 @@ const check = async (file, entry, pool) => {
   if ((await pool.ask("digest", file)) !== entry.sha256) {
     throw new UserError(
       `${file.name} is not what was exported: its SHA-256 is not the one in manifest.json. Copy it once more from ` +
-        "where it was exported. To open it as it is, choose it without manifest.json.");
+        "where it was exported. To open it as it is, choose it without manifest.json.", "files");
   }
 };
 
@@ -331,90 +223,18 @@ const openLines = async (file, pool) => {
 const allChosen = async () =>
   ({ file: chosenExport(), manifest: await chosenManifest(), key: await chosenKey() });
 
-const openWith = async ({ file, manifest, key }, pool) => {
-  begin(file, pool);
+const openChosen = async (pool) => {
+  const { file, manifest, key } = await allChosen();
+  begin(`Opening ${file.name}`, "Unlocking your key …");
   const identities = await identitiesOf(key, byId("passphrase").value, pool);
   const whole = await pool.askAll("take", identities);
-  if (!whole.every(Boolean)) {
-    throw new UserError(
-      `The key in ${key.name} is damaged: a character of it was changed or is missing. Use your second copy.`, "key");
-  }
+  if (!whole.every(Boolean)) throw damagedKey(key.name);
   await check(file, manifest?.entries.get(file.name), pool);
-  showResult(await openLines(file, pool), manifest);
-};
-
-const begin = (file, pool) => {
-  byId("working-heading").textContent = `Opening ${file.name}`;
-  byId("bar").removeAttribute("value");
-  byId("speed").textContent = "Unlocking your key …";
-  byId("stop").onclick = () => pool.stop();
-  show("working");
-  byId("working-heading").focus();
-};
-
-let pool;
-const open = async (event) => {
-  event.preventDefault();
-  if (pool) return;
-  clearErrors();
-  pool = new WorkerPool();
-  try {
-    await openWith(await allChosen(), pool);
-    byId("passphrase").value = "";
-  } catch (error) {
-    show("form");
-    if (error instanceof Stopped) stopped();
-    else showError(asUserError(error));
-  } finally {
-    pool.stop();
-    pool = null;
-  }
-};
-
-const stopped = () => {
-  say("Stopped. Nothing was kept.");
-  byId("open").focus();
-};
-
-const asUserError = (error) => {
-  if (error instanceof UserError) return error;
-  if (error.message === UNREADABLE || error instanceof DOMException) {
-    return new UserError(
-      "A file could not be read to its end. Was it moved or changed, or the stick pulled? Choose it again.");
-  }
-  return new UserError(`Something went wrong that should not: ${error.message}. Use undersign open.`, null);
+  showOpened(await openLines(file, pool), manifest);
+  byId("passphrase").value = "";
 };
 
 // What came of it
-
-const clearErrors = () => {
-  byId("faults").hidden = true;
-  for (const field of document.querySelectorAll("[aria-invalid]")) {
-    field.removeAttribute("aria-invalid");
-    field.setAttribute("aria-describedby", `${field.id}-hint`);
-    byId(`${field.id}-fault`).remove();
-  }
-};
-
-const showError = ({ message, field }) => {
-  say("");
-  const leads = (event) => {
-    event.preventDefault();
-    byId(field).focus();
-  };
-  byId("faults").replaceChildren(
-    h("p", { class: "title" }, "It could not be opened"),
-    field ? h("ul", {}, h("li", {}, h("a", { href: `#${field}`, onclick: leads }, message))) : h("p", {}, message));
-  if (field) markError(byId(field), message);
-  byId("faults").hidden = false;
-  byId("faults").focus();
-};
-
-const markError = (field, message) => {
-  field.before(h("p", { class: "fault", id: `${field.id}-fault` }, message));
-  field.setAttribute("aria-invalid", "true");
-  field.setAttribute("aria-describedby", `${field.id}-fault ${field.id}-hint`);
-};
 
 /** What the manifest of the export expects of the opened file; null where it cannot be compared. */
 const expectationOf = (opened, manifest) => {
@@ -492,14 +312,6 @@ const tableOf = async (all, { kind, excel, ...only }) => {
     }
   }
   return parts.whole(kind === "csv" ? "text/csv" : "application/x-ndjson");
-};
-
-let lastAddress;
-const save = (blob, name) => {
-  URL.revokeObjectURL(lastAddress);
-  lastAddress = URL.createObjectURL(blob);
-  h("a", { href: lastAddress, download: name }).click();
-  say(`${name} is made. Look among your downloads.`);
 };
 
 const downloadButton = (all, stem, only, label, spoken) =>
@@ -589,43 +401,24 @@ const downloads = (opened, expected, all, consents) => [
   consents.length > 0 && consentList(consents),
 ];
 
-const showResult = (opened, manifest) => {
+const showOpened = (opened, manifest) => {
   const all = opened.parts.whole("application/x-ndjson");
   const expected = expectationOf(opened, manifest);
-  const heading = h("h2", { tabindex: "-1" }, `${signatures(opened.signatures)} opened`);
-  byId("result").replaceChildren(...[
-    heading,
-    ...damage(opened),
+  showResult(
+    `${signatures(opened.signatures)} opened`,
+    damage(opened),
     verdict(opened, expected, manifest),
-    ...(opened.signatures ? downloads(opened, expected, all, manifest?.manifest.consents ?? []) : []),
-    h("button", { type: "button", class: "quiet", onclick: again }, "Open another file"),
-  ].filter(Boolean));
-  show("result");
-  say("");
-  heading.focus();
-};
-
-const again = () => {
-  URL.revokeObjectURL(lastAddress);
-  byId("result").replaceChildren();
-  show("form");
-  byId("files").focus();
+    opened.signatures ? downloads(opened, expected, all, manifest?.manifest.consents ?? []) : [],
+    h("button", { type: "button", class: "quiet", onclick: () => startAgain("files") }, "Open another file"));
 };
 
 const begun = () => {
-  byId("form").addEventListener("submit", open);
+  const workers = Math.max(1, Math.min(navigator.hardwareConcurrency || 2, MOST_WORKERS));
+  onSubmit("start", { workers, title: "It could not be opened", command: "undersign open" }, openChosen);
   byId("files").addEventListener("change", offerExports);
-  byId("show").addEventListener("change", ({ target }) => {
-    byId("passphrase").type = target.checked ? "text" : "password";
-  });
-  // A file that is dropped beside a field would otherwise be shown instead of the page.
-  for (const dragging of ["dragover", "drop"]) {
-    addEventListener(dragging, (event) => {
-      if (event.target.type !== "file") event.preventDefault();
-    });
-  }
-  show("form");
+  showWith("show", "passphrase");
+  startPage();
 };
 
 if (globalThis.document) begun();
-else work();
+else work({ unlock, take, digest, open });

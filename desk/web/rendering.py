@@ -1,0 +1,55 @@
+"""Render the desk's pages, each of which says what it works on."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from desk import runtime
+from desk.settings import deployment
+from desk.stats import report
+from shared import locales
+from shared.campaigns.accent import DEFAULT_ACCENT
+from shared.errors import ConfigurationError
+from shared.web import pages
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Render a page. `values`: what its template needs beside the place."""
+    known: Mapping[str, Any] = {"place": place(), "named": named(), "locale": locales.load("en"), **values}
+    return HTMLResponse(_environment().get_template(template).render(known), status_code=status)
+
+
+def named() -> str:
+    """Return what the desk works on, for buttons: "in production", "on this machine"."""
+    chosen = deployment()
+    return f"in {chosen.name}" if chosen else "on this machine"
+
+
+def place() -> str:
+    """Return where the records are, in words; where no settings say, what to do about that."""
+    try:
+        return runtime.place()
+    except ConfigurationError as error:
+        return str(error)
+
+
+def style() -> str:
+    """Return the style sheet: that of the public pages, and what the desk has besides."""
+    return pages.style(DEFAULT_ACCENT) + (_FOLDER / "desk.css").read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader([_FOLDER, report.FOLDER, pages.FOLDER]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
