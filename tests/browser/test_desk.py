@@ -39,7 +39,7 @@ def desk(running: Server, campaigns: str) -> Iterator[str]:
         process.terminate()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def page(browser: Browser, running: Server) -> AsyncIterator[Page]:
     """The desk in a browser, opened by its link."""
     with desk(running, str(running.folder.parent / "campaigns")) as link:

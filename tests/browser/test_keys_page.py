@@ -23,7 +23,7 @@ from tests.support.clock import NOW
 from tests.support.missing import missing
 
 
-@pytest_asyncio.fixture(params=[WIDE], ids=["wide"], loop_scope="module")
+@pytest_asyncio.fixture(params=[WIDE], ids=["wide"], loop_scope="session")
 async def visit(
     request: pytest.FixtureRequest, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Walk]:
