@@ -128,6 +128,7 @@ async def test_a_frame_on_an_open_page_takes_a_link_too(visit: Walk, running: Se
     source = re.search('src="(.*?)"', script)
     assert source
     await visit.page.add_script_tag(url=source[1], type="module")
+    await expect(visit.page.locator("iframe")).to_have_attribute("style", re.compile("height"))
     await visit.page.evaluate("location.hash = 'email=ann@example.org&name=Bob'")
 
     await expect(form.get_by_role("textbox", name="Email address")).to_have_value("ann@example.org")
