@@ -7,7 +7,6 @@ value.
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,7 +25,7 @@ from shared.campaigns.model import Campaign, ClosedReason
 from shared.locales import Locale
 from shared.models.responses import Count
 from shared.reference import countries, licenses, mail_providers
-from shared.web import sharing
+from shared.web import css, sharing
 from shared.web.call import NO_STORE, hosted_page
 
 if TYPE_CHECKING:
@@ -40,7 +39,8 @@ _STYLES = ("style.css", "more.css")
 #: Of pages that phones load first, and of those that look unlike all others.
 _OWN_STYLES = {
     "petition.html": ("style.css",),
-    "framed.html": ("style.css",),
+    "framed.html": ("style.css", "framed.css"),
+    "progress.html": (*_STYLES, "framed.css"),
     "embed.html": (*_STYLES, "embed.css"),
     "sheet.html": ("sheet.css",),
     "stream.html": ("stream.css",),
@@ -500,7 +500,7 @@ def style(colour: str, files: Sequence[str] = _STYLES) -> Markup:
     written = Template("".join((FOLDER / file).read_text(encoding="utf-8") for file in files)).substitute(
         act=tones.light, act_over=tones.light_hover, dark_act=tones.dark, dark_act_over=tones.dark_hover
     )
-    return Markup(re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", written))  # noqa: S704 - our own file
+    return Markup(css.minified(written))  # noqa: S704 - our own file
 
 
 def compile_templates(folder: Path) -> None:

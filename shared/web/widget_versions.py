@@ -8,11 +8,14 @@ years: before a script that is in use changes, or the version of rjsmin, a copy 
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import rjsmin
+
+from shared.web import css
 
 MOVING = "v1.js"
 
@@ -31,7 +34,7 @@ class Scripts:
     """
 
     def __init__(self, folder: Path) -> None:
-        moving = {file.name: bytes(rjsmin.jsmin(file.read_bytes())) for file in folder.glob("*.js")}
+        moving = {file.name: _minified(file.read_text(encoding="utf-8")) for file in folder.glob("*.js")}
         current = moving[MOVING]
         kept = [file.read_bytes() for file in folder.glob("kept/*.js")]
         pinned = {_pinned_name(content): Script(content, is_pinned=True) for content in [current, *kept]}
@@ -47,6 +50,11 @@ class Scripts:
     def get(self, name: str) -> Script | None:
         """Return the version at this file name; None if there is none."""
         return self._by_name.get(name)
+
+
+def _minified(script: str) -> bytes:
+    whole = str(rjsmin.jsmin(script))
+    return re.sub("(?<=STYLE=`)[^`]*", lambda style: css.minified(style[0]), whole).encode()
 
 
 def _pinned_name(content: bytes) -> str:

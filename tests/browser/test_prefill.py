@@ -1,6 +1,7 @@
 """Links that fill in the form: what stands in their fragment reaches no server before the signer sends it."""
 
 import json
+import re
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -111,6 +112,28 @@ async def test_a_partners_page_takes_what_its_own_link_says(
     assert sent["source"] == "brevo-november-2026"
 
 
+async def test_a_frame_on_an_open_page_takes_a_link_too(visit: Walk, running: Server, partner: Site) -> None:
+    """Even if our script beside it comes later than the frame; a field that was begun stays empty."""
+    script, frame = snippet(running, "frame").split("\n", 1)
+    await visit.opens(
+        partner.shows(frame, strict(running.url).removesuffix("; require-trusted-types-for 'script'"))
+    )
+    form = visit.page.frame_locator("iframe")
+    await expect(form.locator("form[novalidate]")).to_be_visible()
+    await visit.page.wait_for_load_state("networkidle")
+    await form.get_by_role("textbox", name="Name").fill("Ann")
+    await form.get_by_role("textbox", name="Name").fill("")
+    await form.get_by_role("checkbox").focus()
+
+    source = re.search('src="(.*?)"', script)
+    assert source
+    await visit.page.add_script_tag(url=source[1], type="module")
+    await visit.page.evaluate("location.hash = 'email=ann@example.org&name=Bob'")
+
+    await expect(form.get_by_role("textbox", name="Email address")).to_have_value("ann@example.org")
+    await expect(form.get_by_role("textbox", name="Name")).to_have_value("")
+
+
 #: What is shown in the fields of name and address, by what a link brings.
 SHOWN = {
     "email=ann%40example.org&name=Ann%20Example": ("Ann Example", "ann@example.org"),
@@ -139,7 +162,7 @@ async def test_only_what_can_be_a_name_or_an_address_is_filled_in(
 
     for given in SHOWN:
         for field in ("Name", "Email"):
-            await visit.field(field).fill("")
+            await visit.field(field).evaluate("field => (field.value = '')")
         await visit.page.evaluate("hash => (location.hash = hash)", given)
 
         async def is_removed() -> bool:
@@ -152,12 +175,20 @@ async def test_only_what_can_be_a_name_or_an_address_is_filled_in(
 
 
 async def test_what_the_signer_has_typed_stays_and_a_query_is_not_read(visit: Walk) -> None:
-    """A query has been sent already, and a name alone is the page's own. A wrong address has its error at once."""
+    """A query has been sent already, and a name alone is the page's own. A wrong address has its error at once.
+
+    A field that has the focus may be about to be typed in.
+    """
     await visit.opens(f"/c/{CAMPAIGN}?lang=en&email=query%40example.org&name=Query#name=Alone")
     await expect(visit.page.locator("undersign-form form[novalidate]")).to_be_visible()
     await expect(visit.field("Name")).to_have_value("")
     await expect(visit.field("Email")).to_have_value("")
     assert visit.page.url.endswith("#name=Alone")
+
+    await visit.field("Email").focus()
+    await visit.page.evaluate("location.hash = 'email=bob@example.org'")
+    await expect(visit.page).not_to_have_url(re.compile("#"))
+    await expect(visit.field("Email")).to_have_value("")
 
     await visit.field("Name").fill("Ann Example")
     await visit.page.evaluate("location.hash = 'email=ann%40example&name=Bob'")

@@ -237,10 +237,17 @@ const SOURCE = [query.get("source"), utm.toLowerCase().replace(/[ _.]+/g, "-").s
 
 /** What the link to this page brings for the form: a source, an address and a name. */
 let link = new URLSearchParams({ source: SOURCE });
+/** Asks our frames for their height, in answer to which they get the link. This goes to any origin: it holds no data. */
+const askFrames = () => {
+  for (const frame of document.querySelectorAll("iframe")) {
+    if (frame.src.startsWith(ORIGIN)) frame.contentWindow.postMessage({ undersign: "height" }, "*");
+  }
+};
 const takeLink = (text) => {
   if (text === `${link}`) return;
   link = new URLSearchParams(text);
   placed.forEach((element) => element.prefill?.());
+  askFrames();
 };
 /**
  * `#email=ann%40example.org&name=Ann`. No server is sent a fragment; it would be sent a query, which is not read for
@@ -301,6 +308,9 @@ new MutationObserver(() => placed.forEach((element) => element.follow()))
   .observe(document, { attributeFilter: ["lang"], subtree: true });
 
 class Form extends Petition {
+  /** Names of the fields in which somebody has typed, even if they are empty again. */
+  #begun = new Set();
+
   display(about) {
     const last = this.about?.campaign === about.campaign ? this : {};
     if (last.body) return; // signed
@@ -328,6 +338,7 @@ class Form extends Petition {
     this.consentVersion = this.form.elements.consent_version?.value ?? about.consent_version;
     this.form.noValidate = true;
     this.form.addEventListener("submit", (event) => this.#submit(event));
+    this.form.addEventListener("input", ({ target }) => this.#begun.add(target.name));
     // A sandbox without allow-forms submits nothing.
     this.form.querySelector("button").addEventListener("click", (event) => this.#submit(event));
     // An error shown while a button is pressed would move it from under the finger.
@@ -528,13 +539,15 @@ class Form extends Petition {
     if (clean) control.value = clean(control.value);
   }
 
-  /** Fills in, from the link, what is empty. It is checked like what is typed, and only the signer sends it. */
+  /** Fills in, from the link, what nobody has begun. It is checked like what is typed, and only the signer sends it. */
   prefill() {
     for (const name of ["name", "email"]) {
       const control = this.form?.elements[name];
       const given = link.get(name)?.trim();
       // Too long, markup, or a placeholder that the newsletter has not filled in.
       if (!given || control?.value !== "" || given.length > control.maxLength || /[{|<]/.test(given)) continue;
+      // A link can come while somebody types.
+      if (this.#begun.has(name) || control.matches(":focus")) continue;
       // No address has a space: it was a plus that was not encoded.
       control.value = name === "email" ? given.replaceAll(" ", "+") : given;
       this.prefilled = true;
@@ -957,7 +970,9 @@ if (OWN) {
     };
     new ResizeObserver(tell).observe(document.documentElement);
     addEventListener("message", ({ origin, data }) => {
-      if (parents.includes(origin) && data?.undersign === "link") takeLink(data.link);
+      if (!parents.includes(origin)) return;
+      if (data?.undersign === "link") takeLink(data.link);
+      if (data?.undersign === "height") tell();
     });
   }
 } else {
@@ -969,4 +984,6 @@ if (OWN) {
       source.postMessage({ undersign: "link", link: `${link}` }, ORIGIN);
     }
   });
+  // For those that reported before anybody listened.
+  askFrames();
 }
