@@ -114,6 +114,14 @@ def place() -> str:
     return _place(load_for_desk(DeskSettings).store)
 
 
+def is_local() -> bool:
+    """Return whether the commands work on this machine's own records, or on none."""
+    try:
+        return isinstance(load_for_desk(DeskSettings).store, SqliteSettings)
+    except ConfigurationError:
+        return True
+
+
 def desk() -> Desk:
     """Wire what most commands need.
 

@@ -92,8 +92,8 @@ locals {
         PEPPER             = "pepper"
         TOKEN_KEYS         = "token-keys"
       })
-      # What a mail cap defers and what it sweeps from the spool, and the reminders.
-      enqueues = ["signatures", "without-work", "reminders"]
+      # What a mail cap defers and what it sweeps from the spool, the reminders, and presses that came too early.
+      enqueues = ["signatures", "without-work", "reminders", "presses"]
       store    = "write"
       spool    = "write"
     }

@@ -98,7 +98,9 @@ def _row(standing: Standing, now: datetime) -> list[str]:
 
 
 def _marked(words: str) -> str:
-    return {"paused": "[yellow]paused[/]", "open": "[green]open[/]"}.get(words, words)
+    state, comma, rest = words.partition(", ")
+    marked = {"paused": "[yellow]paused[/]", "open": "[green]open[/]"}.get(state, state)
+    return f"{marked}{comma}[yellow]{rest}[/]" if rest else marked
 
 
 def state(campaign: Campaign, overlay: Overlay, now: datetime) -> str:

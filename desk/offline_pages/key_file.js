@@ -4,9 +4,10 @@ const ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----";
 const BINARY = "age-encryption.org/v1";
 const KEY_FILE_BYTES = 1_000_000;
 
-/** A file without what editors and mail programs put in front. */
-const contentOf = async (file) => {
-  const bytes = new Uint8Array(await file.slice(0, KEY_FILE_BYTES).arrayBuffer());
+/** A file, chosen in this field, without what editors and mail programs put in front. */
+const contentOf = async (file, field) => {
+  const reading = file.slice(0, KEY_FILE_BYTES).arrayBuffer();
+  const bytes = new Uint8Array(await reading.catch(() => { throw unreadable(field); }));
   const start = bytes.findIndex((byte) => ![0xef, 0xbb, 0xbf, 0x20, 0x09, 0x0d, 0x0a].includes(byte));
   return { name: file.name, bytes: bytes.subarray(Math.max(0, start)) };
 };
@@ -45,7 +46,7 @@ const UNLOCKING_ERRORS = {
 const chosenKey = async () => {
   const [file] = byId("key").files;
   if (!file) throw new UserError("Choose your key file: the one that keys.html or undersign keygen made.", "key");
-  return contentOf(file);
+  return contentOf(file, "key");
 };
 
 /** The keys in the key file, which a passphrase may lock. */

@@ -59,6 +59,9 @@ const answer = async ({ identities, test }) => {
 
 // In the page
 
+/** The key that was made here, with its file. `isProven`: whether a file that was chosen has opened it. */
+let made;
+
 const drawWords = () => {
   const drawn = crypto.getRandomValues(new Uint16Array(WORDS));
   byId("words").textContent = Array.from(drawn, (each) => words.wordlist[each % words.wordlist.length]).join("-");
@@ -90,9 +93,23 @@ const chosenPassphrase = () => {
 const makeKey = async (pool) => {
   const passphrase = chosenPassphrase();
   begin("Making your key", "It is made, locked and tried. This takes some seconds …");
-  showMade(await pool.ask("make", passphrase));
+  made = { ...(await pool.ask("make", passphrase)), isProven: false };
+  addEventListener("beforeunload", askBeforeLeaving);
   for (const field of ["own", "again"]) byId(field).value = "";
-  drawWords();
+  byId("words").textContent = "";
+  // Other words would be taken for those of the key that was made.
+  byId("make").hidden = true;
+  byId("made").hidden = false;
+  showMade();
+};
+
+/** Ask before the page is left, as long as it may hold the key's only copy. */
+const askBeforeLeaving = (event) => event.preventDefault();
+
+/** Go to the form, and keep the key that was made. */
+const trySaved = () => {
+  show("start");
+  byId("key").focus();
 };
 
 const PROBLEMS = {
@@ -107,12 +124,16 @@ const PROBLEMS = {
 const tryChosen = async (pool) => {
   const key = await chosenKey();
   const [file] = byId("test").files;
-  const test = file && (await contentOf(file));
+  const test = file && (await contentOf(file, "test"));
   begin(`Opening ${key.name}`, "Unlocking your key …");
   const identities = await identitiesOf(key, byId("passphrase").value, pool);
   const { recipients, opened, problem } = await pool.ask("answer", { identities, test: test?.bytes });
   if (problem) throw PROBLEMS[problem](key, test, recipients);
   byId("passphrase").value = "";
+  if (recipients.includes(made?.recipient)) {
+    made.isProven = true;
+    removeEventListener("beforeunload", askBeforeLeaving);
+  }
   showTried(key.name, recipients, test && { name: test.name, opened });
 };
 
@@ -134,37 +155,41 @@ const copyable = (text, label) => {
 
 const card = (heading, ...content) => h("section", { class: "card" }, h("h3", {}, heading), ...content.flat());
 
-/** Ask before the page is left without the key's file. */
-const askBeforeLeaving = (event) => event.preventDefault();
-
 const saving = (name, file) => {
   const saved = h("p", { class: "hint", role: "status" });
-  const tryIt = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => startAgain("key") },
-    "Try the saved file");
   const saveFile = () => {
-    removeEventListener("beforeunload", askBeforeLeaving);
     save(new Blob([file], { type: "application/octet-stream" }), name);
     saved.textContent =
-      `Look for ${name} among your downloads. If it is not there, or you cancelled, press the button once more. ` +
-      "When the steps below are done, try the saved file with the passphrase on your paper.";
-    byId("result").append(tryIt);
-    tryIt.hidden = false;
+      `Look for ${name} among your downloads. If it is not there, or you cancelled, press the button once more.`;
   };
   return [h("button", { type: "button", onclick: saveFile }, `Save ${name}`), saved];
 };
 
-const showMade = ({ recipient, file }) => {
-  addEventListener("beforeunload", askBeforeLeaving);
+const showMade = () => {
+  const { recipient, file, isProven } = made;
   showResult(
     "Your key is made, and was tried",
     h("p", {}, "Its file opens with its passphrase, and what is sealed to its public key can be opened."),
     card("1. Save the key file",
-      h("p", {}, "It is kept nowhere yet: when this page is closed without it, the key is gone."),
+      h("p", {}, "This page does not keep it: when it is closed and you have no file, the key is gone."),
       saving(`key-${recipient.slice(0, 12)}.age`, file)),
-    card("2. Send the public key",
+    card("2. Try the saved file",
+      h("p", {}, isProven
+        ? "It has opened: it was saved, and your passphrase is right."
+        : "With the passphrase on your paper, before you send anything. This shows that the file was saved."),
+      h("button", { type: "button", class: "quiet", onclick: trySaved }, "Try the saved file")),
+    card("3. Send the public key",
       h("p", {}, "To the person who makes the campaign file. It is no secret: it seals, and opens nothing."),
       copyable(recipient, "Copy the public key")),
-    card("3. Know what you have", byId("meaning").content.cloneNode(true)));
+    card("4. Know what you have", byId("meaning").content.cloneNode(true)));
+};
+
+/** What is said of, or asked about, a public key that a file opened. */
+const questionOf = (recipient) => {
+  if (!made) return "Is it the one that you sent to the person who makes the campaign file?";
+  return recipient === made.recipient
+    ? "It is the key that you made here: its file was saved, and your passphrase is right."
+    : "It is not the key that you made here. Choose the file that was saved for that one.";
 };
 
 const showTried = (name, recipients, test) =>
@@ -175,15 +200,20 @@ const showTried = (name, recipients, test) =>
         "key opens, and says nothing about the key."),
       copyable(test.opened, "Copy the answer")),
     recipients.map((recipient) => card("Its public key",
-      h("p", {}, "Is it the one that you sent to the person who makes the campaign file?"),
+      h("p", {}, questionOf(recipient)),
       copyable(recipient, "Copy the public key"))),
-    h("button", { type: "button", class: "quiet", onclick: () => startAgain("key") }, "Back"));
+    made
+      ? h("button", { type: "button", class: "quiet", onclick: showMade }, "Back to your new key")
+      : h("button", { type: "button", class: "quiet", onclick: () => startAgain("key") }, "Back"));
 
 const begun = () => {
   onSubmit("make", { workers: 1, title: "No key was made", command: "undersign keygen" }, makeKey);
   onSubmit("try", { workers: 1, title: "It could not be opened", command: "undersign answer" }, tryChosen);
   for (const radio of ["drawn", "chosen"]) byId(radio).addEventListener("change", offerPassphrase);
   byId("draw").addEventListener("click", drawWords);
+  byId("back").addEventListener("click", showMade);
+  // Forgets everything; the browser asks first if the key was not proven.
+  byId("another").addEventListener("click", () => location.reload());
   showWith("show-made", "own", "again");
   showWith("show", "passphrase");
   drawWords();

@@ -92,12 +92,14 @@ const stopped = (button) => {
   button.focus();
 };
 
+/** A file, chosen in this field, is gone or was changed. */
+const unreadable = (field) =>
+  new UserError(
+    "A file could not be read to its end. Was it moved or changed, or the stick pulled? Choose it again.", field);
+
 const asUserError = (error, command) => {
   if (error instanceof UserError) return error;
-  if (error.message === UNREADABLE || error instanceof DOMException) {
-    return new UserError(
-      "A file could not be read to its end. Was it moved or changed, or the stick pulled? Choose it again.");
-  }
+  if (error.message === UNREADABLE) return unreadable("files");
   return new UserError(`Something went wrong that should not: ${error.message}. Use ${command}.`);
 };
 

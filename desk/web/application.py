@@ -13,7 +13,7 @@ from desk.errors import CommandError
 from desk.web import views
 from desk.web.guard import LINK, Guard
 from desk.web.rendering import render, style
-from desk.web.session import COOKIE, Session
+from desk.web.session import Session
 from shared.clock import utc_now
 from shared.errors import ConfigurationError, Unavailable
 
@@ -23,7 +23,7 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
 
     async def begin(request: Request) -> Response:
         """Begin the session of the browser that opens the link."""
-        if session.is_of(request.cookies.get(COOKIE)):
+        if session.is_of(request.cookies):
             return RedirectResponse("/", status_code=303)
         if request.method != "GET":
             return PlainTextResponse("Open the link in a browser.", 405)
@@ -39,7 +39,7 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/">'
             '<title>Undersign</title><p><a href="/">Open the desk</a></p></html>'
         )
-        answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
+        answer.set_cookie(session.cookie_name, cookie, httponly=True, samesite="strict", path="/")
         return answer
 
     async def end(_request: Request) -> Response:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from desk.web.session import COOKIE, Session
+from desk.web.session import Session
 
 #: The path of the link that begins a session.
 LINK = "/open"
@@ -62,7 +62,8 @@ class Guard:
             return PlainTextResponse("Another page has asked for this. Open the desk itself.", 403)
         if request.method not in _SAFE and headers.get("origin") != f"http://{self._host}":
             return PlainTextResponse("Another page has asked for this. Open the desk itself.", 403)
-        if request.url.path != LINK and not self._session.is_of(request.cookies.get(COOKIE)):
+        # The path as the router has it: `request.url` leaves out tabs and line breaks.
+        if request.scope["path"] != LINK and not self._session.is_of(request.cookies):
             return PlainTextResponse(
                 "The desk knows no session of this browser. Open the link that undersign desk has printed; if it "
                 "was used, end the command and start it again.",

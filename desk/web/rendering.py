@@ -27,8 +27,9 @@ def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
 
 def named() -> str:
     """Return what the desk works on, for buttons: "in production", "on this machine"."""
-    chosen = deployment()
-    return f"in {chosen.name}" if chosen else "on this machine"
+    if chosen := deployment():
+        return f"in {chosen.name}"
+    return "on this machine" if runtime.is_local() else f"in {place()}"
 
 
 def place() -> str:

@@ -2,6 +2,7 @@
 
 import socket
 import webbrowser
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -25,8 +26,9 @@ def desk(
     It is reached from this machine alone, by the browser that opens the link; the link works once. Ctrl-C ends it.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        host = f"127.0.0.1:{listener.getsockname()[1]}"
-        session = Session(utc_now())
+        port = listener.getsockname()[1]
+        host = f"127.0.0.1:{port}"
+        session = Session(port, utc_now())
         app = create_app(session, host, lambda: setattr(server, "should_exit", True))
         # No access log: the link is a path.
         config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
@@ -36,5 +38,6 @@ def desk(
         out.print(f"It is open at {link}\nThe link works once. Ctrl-C closes the desk.", markup=False)
         errors.quiet = True  # notes of what the pages call, which say the same
         if not no_browser:
-            webbrowser.open(link)
+            # Beside the server, for some browsers are waited for until they end.
+            Thread(target=webbrowser.open, args=(link,), daemon=True).start()
         server.run(sockets=[listener])

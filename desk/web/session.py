@@ -6,17 +6,21 @@ request comes from, too.
 """
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-COOKIE = "undersign-desk"
 #: The link is opened as soon as it is printed.
 LINK_TTL = timedelta(minutes=10)
 
 
 class Session:
-    """The one session of a desk, and the link that begins it."""
+    """The one session of a desk, and the link that begins it.
 
-    def __init__(self, now: datetime) -> None:
+    `port`: the desk's, in the name of its cookie, so that several desks may be open in one browser.
+    """
+
+    def __init__(self, port: int, now: datetime) -> None:
+        self.cookie_name = f"undersign-desk-{port}"
         self.link_token = secrets.token_urlsafe(32)
         self._link_expires_at = now + LINK_TTL
         self._cookie: str | None = None
@@ -37,8 +41,7 @@ class Session:
         self._cookie = secrets.token_urlsafe(32)
         return self._cookie
 
-    def is_of(self, cookie: str | None) -> bool:
-        """Return whether a cookie is that of the session."""
-        return bool(cookie and self._cookie) and secrets.compare_digest(
-            (cookie or "").encode(), (self._cookie or "").encode()
-        )
+    def is_of(self, cookies: Mapping[str, str]) -> bool:
+        """Return whether the session's cookie is among these."""
+        given = cookies.get(self.cookie_name, "")
+        return self._cookie is not None and secrets.compare_digest(given.encode(), self._cookie.encode())

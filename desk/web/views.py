@@ -71,7 +71,11 @@ async def set_paused(request: Request) -> Response:
 
 
 async def show_partners(request: Request) -> Response:
-    """Show a campaign's partners, and whether a page of some origin may show the form."""
+    """Show a campaign's partners, and ask before one is dismissed, and say which page may show the form."""
+    dismissed = request.query_params.get("dismiss", "")
+    campaign, overlay = await _read(request)
+    if partner := overlay.partners.get(dismissed):
+        return render("dismiss.html", campaign=campaign, title=_title(campaign), slug=dismissed, partner=partner)
     return await _partners(request, {"origin": request.query_params.get("origin", "")})
 
 

@@ -84,7 +84,7 @@ def _confirmed_page(call: Call, campaign: Campaign, link: Link, total: int | Non
         source=link.source or link.partner,
         total=total,
         already=already,
-        is_open=campaign.is_open(deps.now()),
+        is_open=campaign.closed_reason(deps.now()) is None,
         withdraw_path=_withdraw_path(link),
     )
 

@@ -24,6 +24,7 @@ from starlette.responses import Response
 
 from shared import log, runtime
 from shared.campaigns.model import Campaign
+from shared.campaigns.overlay import Overlay, apply_overlay
 from shared.crypto.tokens import Purpose
 from shared.errors import (
     ExpiredToken,
@@ -355,7 +356,9 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
         TryAgain: it was not, and no other can be.
     """
     campaign = _campaign(message.campaign)
-    total = await _total(campaign) if granted.kind is MailKind.SIGNED else None
+    total = None
+    if granted.kind is MailKind.SIGNED:
+        campaign, total = await _as_last_read(campaign)
     mail = deps.composer.compose(
         granted, campaign, to=message.email, language=message.locale, now=deps.now(), total=total
     )
@@ -388,17 +391,19 @@ async def _send(granted: GrantMail, message: MailMessage) -> bool:
     return is_sent
 
 
-async def _total(campaign: Campaign) -> int | None:
-    """Return how many have signed, as last read; None while it could not be, or when nobody can sign any more.
+async def _as_last_read(campaign: Campaign) -> tuple[Campaign, int | None]:
+    """Return a campaign with what its overlay changes, and how many have signed; None where that is not known.
 
     A mail waits for a first answer of the database for a moment, and then goes without.
     """
     now = deps.now()
     if not campaign.is_open(now):
-        return None
+        return campaign, None
     await snapshots.wait(campaign.id, now)
     snapshot = snapshots.peek(campaign.id, now)
-    return snapshot.tally.total if snapshot else None
+    if snapshot is None:
+        return campaign, None
+    return apply_overlay(campaign, snapshot.overlay or Overlay()), snapshot.tally.total
 
 
 def _log_decision(message: MailMessage, decision: MailDecision | Literal["campaign_closed"]) -> None:

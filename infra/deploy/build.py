@@ -58,7 +58,7 @@ def _put_campaigns(target: Path) -> None:
         shutil.copy(source / f"{name}.toml", target)
         if (source / name).is_dir():
             shutil.copytree(source / name, target / name, ignore=_litter)
-            images.write(set(campaign.images.values()), target / name)
+            images.write(campaign.pictures, target / name)
 
 
 def bundle(target: Path) -> Mapping[str, Path]:

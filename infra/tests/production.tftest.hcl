@@ -86,7 +86,7 @@ run "production_as_it_is_planned" {
     error_message = "sign may do more in the spool than create"
   }
   assert {
-    condition     = toset(keys(google_cloud_tasks_queue_iam_member.enqueuer)) == toset(["sign/signatures", "sign/without-work", "deliver/signatures", "deliver/without-work", "deliver/reminders", "confirm/presses"])
+    condition     = toset(keys(google_cloud_tasks_queue_iam_member.enqueuer)) == toset(["sign/signatures", "sign/without-work", "deliver/signatures", "deliver/without-work", "deliver/reminders", "deliver/presses", "confirm/presses"])
     error_message = "a function enqueues where it has nothing to enqueue"
   }
 

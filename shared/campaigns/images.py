@@ -12,7 +12,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -136,7 +136,7 @@ def share_image(folder: Path) -> Picture | None:
     """Return the picture for posts, if there is one in a campaign's `folder`.
 
     Raises:
-        ValueError: it is no PNG of the size that networks show uncropped.
+        ValueError: it is no PNG of the size that networks show uncropped, or cannot be read.
     """
     file = folder / SHARE_IMAGE
     if not file.is_file():
@@ -145,7 +145,7 @@ def share_image(folder: Path) -> Picture | None:
     picture = Picture(file, *(made or _looked_at(file, file.stat().st_mtime_ns)))
     is_png = file.read_bytes().startswith(b"\x89PNG")
     if not is_png or (picture.width, picture.height) != _SHARE_IMAGE_SIZE:
-        raise ValueError("wrong format or size")
+        raise ValueError("must be a PNG picture of 1200 x 630 pixels")
     return picture
 
 
@@ -154,7 +154,7 @@ def check_logo(given: Any, info: ValidationInfo) -> Logo:
     return given if isinstance(given, Logo) else Logo(*_checked(given, info))
 
 
-def write(images: Iterable[Image], folder: Path) -> None:
+def write(images: Collection[Image], folder: Path) -> None:
     """Write what is made of `images` into a campaign's `folder`, with an index, in place of the files.
 
     The picture for posts stays, too.

@@ -85,9 +85,8 @@ def _texts(files: CampaignFiles) -> dict[str, Any]:
 def _share_image(folder: Path) -> Picture | None:
     try:
         return images.share_image(folder)
-    except ValueError:
-        message = "must be a PNG picture of 1200 x 630 pixels"
-        raise ConfigurationError(f"{folder.name}/{images.SHARE_IMAGE}: {message}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{folder.name}/{images.SHARE_IMAGE}: {error}") from None
 
 
 def _read(path: Path, name: str) -> TomlFile:

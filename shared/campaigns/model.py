@@ -558,16 +558,20 @@ class Campaign(_Part):
         )
         return (*self.supporters, *partners)
 
-    @cached_property
-    def images(self) -> Mapping[str, Image]:
-        """Return the pictures and logos by the name of each file that is made of them."""
+    @property
+    def pictures(self) -> tuple[Image, ...]:
+        """Return the pictures and logos."""
         logos = (
             *(each.logo for each in self.controllers),
             *(each.logo for each in self.supporters),
             *(each.logo for each in self.partners.values()),
         )
-        images = (self.picture, self.share_image, *logos)
-        return {name: image for image in images if image for name in image.sizes}
+        return tuple(filter(None, (self.picture, self.share_image, *logos)))
+
+    @cached_property
+    def images(self) -> Mapping[str, Image]:
+        """Return the pictures and logos by the name of each file that is made of them; equal ones share it."""
+        return {name: image for image in self.pictures for name in image.sizes}
 
     def closed_reason(self, now: datetime) -> ClosedReason | None:
         """Why it takes no signatures now; None where it takes them."""

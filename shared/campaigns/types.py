@@ -3,6 +3,7 @@
 import re
 from datetime import date, datetime
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, PlainValidator, Strict, StringConstraints
@@ -113,6 +114,10 @@ def _check_origin(origin: str) -> str:
 
 
 def _check_placeholders(url: str) -> str:
+    try:
+        urlsplit(url)
+    except ValueError:
+        raise ValueError("this is no address: write one as in https://www.example.org/donate") from None
     if re.search("[{}]", url.replace("{language}", "")):
         raise ValueError("{language} is the only word in braces that is filled in: write it so, or without braces")
     return url

@@ -67,7 +67,7 @@ class Composer:
         ]
 
     def _share_url(self, granted: GrantMail, campaign: Campaign, locale: Locale, now: datetime) -> str | None:
-        if granted.kind is not MailKind.SIGNED or not campaign.is_open(now):
+        if granted.kind is not MailKind.SIGNED or campaign.closed_reason(now):
             return None
         return self.public_url + hosted_page(campaign, lang=locale.language, source="share")
 

@@ -3,7 +3,7 @@
 Browsers get it without comments and needless white space, which would be a fifth of what a signer's phone loads.
 
 A partner who pins a version by its digest (Subresource Integrity, https://www.w3.org/TR/SRI/) must find it for
-years: before a script that is in use changes, a copy of it goes to the folder kept/ beside it.
+years: before a script that is in use changes, or the version of rjsmin, a copy of what is served goes to kept/.
 """
 
 import base64

@@ -423,6 +423,8 @@ class TestChoice:
         await visit.page.get_by_role("button", name="Open the signatures").click()
 
         await expect(alert(visit.page)).to_contain_text("A file could not be read to its end")
+        await alert(visit.page).get_by_role("link").click()
+        await expect(visit.page.get_by_label("1. The files of the export")).to_be_focused()
 
     async def test_that_is_dropped_beside_a_field_does_not_replace_the_page(self, visit: Walk) -> None:
         """The page prevents the browser from navigating to the dropped file."""

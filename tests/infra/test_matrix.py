@@ -3,6 +3,7 @@
 from typing import Any
 
 from infra.deploy import access_matrix
+from shared.queue import QueueName
 
 
 def test_the_matrix_is_that_of_the_plan(plan: dict[str, Any]) -> None:
@@ -24,3 +25,12 @@ def test_the_matrix_holds_every_grant(plan: dict[str, Any]) -> None:
         "google_service_account_iam_member",
         "google_storage_bucket_iam_member",
     }
+
+
+def test_deliver_may_bring_every_kind_of_message_again() -> None:
+    """What it was given too early, over the caps or by the spool goes back into the queue that it came from."""
+    [deliver] = [row for row in access_matrix.stored().splitlines() if row.startswith("| `fn-deliver`")]
+
+    assert [
+        name for name in QueueName if f"`roles/cloudtasks.enqueuer` on the queue `{name}`" not in deliver
+    ] == []

@@ -9,7 +9,7 @@ import pytest
 
 from desk.web.application import create_app
 from desk.web.guard import LINK
-from desk.web.session import COOKIE, LINK_TTL, Session
+from desk.web.session import LINK_TTL, Session
 from shared.clock import utc_now
 from tests.support.deployment import CAMPAIGN
 
@@ -20,7 +20,7 @@ PAUSE = f"/campaigns/{CAMPAIGN}/pause"
 
 @pytest.fixture
 def session() -> Session:
-    return Session(utc_now())
+    return Session(8123, utc_now())
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ class TestLink:
 
     async def test_expires(self, var: Path) -> None:
         """It may stay in a terminal for days."""
-        session = Session(utc_now() - LINK_TTL - timedelta(seconds=1))
+        session = Session(8123, utc_now() - LINK_TTL - timedelta(seconds=1))
         async with visitor(session) as browser:
             assert (await open_link(browser, session)).status_code == 403
 
@@ -132,9 +132,16 @@ class TestRequests:
         assert await pause(browser, {"Origin": origin} if origin else {}) == 403
         assert await pause(browser, {"Origin": ORIGIN}) == 303
 
-    async def test_with_a_cookie_of_another_session_are_refused(self, browser: httpx.AsyncClient) -> None:
+    @pytest.mark.parametrize("path", ["/op%09en", "/open%0A", "/open/", "//open"])
+    async def test_that_look_like_the_link_need_the_session(self, browser: httpx.AsyncClient, path: str) -> None:
+        """Or somebody would learn from an error where the records are."""
+        assert (await browser.get(path)).status_code == 403
+
+    async def test_with_a_cookie_of_another_session_are_refused(
+        self, browser: httpx.AsyncClient, session: Session
+    ) -> None:
         """Of a desk that was open before, at the same port."""
-        browser.cookies.set(COOKIE, "x" * 43)
+        browser.cookies.set(session.cookie_name, "x" * 43)
 
         assert (await browser.get("/")).status_code == 403
         assert await pause(browser, {"Origin": ORIGIN}) == 403

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from desk.web import rendering
 from desk.web.application import create_app
 from desk.web.guard import LINK
 from desk.web.session import Session
@@ -22,7 +23,7 @@ PARTNERS = f"/campaigns/{CAMPAIGN}/partners"
 @pytest.fixture
 async def desk(deployed: World) -> AsyncIterator[httpx.AsyncClient]:
     """The desk of a deployment, in a browser."""
-    session = Session(utc_now())
+    session = Session(8123, utc_now())
     app = create_app(session, HOST, lambda: None)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN["Origin"], follow_redirects=True) as client:
@@ -68,7 +69,7 @@ class TestPause:
         """To look at the page changes nothing."""
         asked = (await desk.get(f"/campaigns/{CAMPAIGN}/pause")).text
 
-        assert "Pause on this machine" in asked
+        assert f"Pause {rendering.named()}" in asked
         assert "<strong>open</strong>" in (await desk.get(f"/campaigns/{CAMPAIGN}")).text
 
     async def test_and_its_end_are_seen_by_signers(self, deployed: World, desk: httpx.AsyncClient) -> None:
@@ -91,12 +92,14 @@ class TestPartners:
         given = {"partner": "bits", "name": "Bits & Rights", "origins": "https://bits.example https://b.example"}
         admitted = (await desk.post(PARTNERS, data=given, headers=ORIGIN)).text
         asked = (await desk.get(PARTNERS, params={"origin": "https://b.example/"})).text
+        warned = (await desk.get(PARTNERS, params={"dismiss": "bits"})).text
         dismissed = (await desk.post(PARTNERS, data={"dismiss": "bits"}, headers=ORIGIN)).text
         refused = await desk.post(PARTNERS, data={"dismiss": "digital-rights"}, headers=ORIGIN)
 
         assert "Bits &amp; Rights" in admitted
         assert "Dismiss Bits" in admitted
         assert "https://b.example is an origin of Bits &amp; Rights" in asked
+        assert f"Dismiss Bits &amp; Rights {rendering.named()}" in warned
         assert "Bits" not in dismissed
         assert refused.status_code == 400
 
@@ -134,6 +137,14 @@ class TestPartners:
         assert "Nothing was changed" in answer.text
 
 
+def test_what_the_desk_works_on_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database in the cloud is never called this machine, however it was named."""
+    monkeypatch.setenv("STORE", "firestore")
+    monkeypatch.setenv("FIRESTORE_PROJECT", "petition")
+
+    assert rendering.named() == "in the database (default) of project petition"
+
+
 async def test_keys_say_which_were_proven(desk: httpx.AsyncClient) -> None:
     """The example's key is for this machine alone."""
     shown = (await desk.get(f"/campaigns/{CAMPAIGN}/keys")).text
@@ -148,7 +159,7 @@ async def test_without_a_store_the_campaigns_are_still_shown(
     monkeypatch.chdir(tmp_path)
     for name in ("STORE", "TASKS", "FIRESTORE_PROJECT", "LOCAL_FOLDER"):
         monkeypatch.delenv(name, raising=False)
-    session = Session(utc_now())
+    session = Session(8123, utc_now())
     transport = httpx.ASGITransport(create_app(session, HOST, lambda: None))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN["Origin"]) as client:
         await client.get(LINK, params={"token": session.link_token})

@@ -797,9 +797,12 @@ def test_the_share_image_is_found_in_the_campaigns_folder(tmp_path: Path) -> Non
     assert found
     assert found.file == picture
 
-    for wrong in (_picture(630, 1200), _picture(1200, 630, "JPEG"), b"GIF89a", b""):
+    for wrong in (_picture(630, 1200), _picture(1200, 630, "JPEG")):
         picture.write_bytes(wrong)
         assert error_of(tmp_path, EXAMPLE) == "mine/share.png: must be a PNG picture of 1200 x 630 pixels"
+    for wrong in (b"GIF89a", b""):
+        picture.write_bytes(wrong)
+        assert error_of(tmp_path, EXAMPLE).startswith("mine/share.png: share.png is no picture that can be read")
     assert "put the picture into the campaign's folder" in error_of(tmp_path, f'share_image = "x"\n{EXAMPLE}')
 
 
@@ -830,6 +833,7 @@ def test_a_next_step_has_an_address_and_words(tmp_path: Path) -> None:
     ("old", "new", "error"),
     [
         ("https://", "http://", "next_step.url: write the whole address with https://"),
+        ("https://", "https://[", "next_step.url: this is no address"),
         ("{language}", "{lang}", "next_step.url: {language} is the only word in braces that is filled in"),
         (
             'url = "https://a.example/{language}"\n',

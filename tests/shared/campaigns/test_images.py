@@ -1,6 +1,7 @@
 """A campaign's picture and logos: what is refused, and what signers' browsers get of the rest."""
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -213,11 +214,27 @@ def test_a_build_needs_the_files_no_longer(tmp_path: Path) -> None:
     source = load(write(tmp_path, text))
     contents = {name: images.content(image, name) for name, image in source.images.items()}
 
-    images.write(set(source.images.values()), tmp_path / "mine")
+    images.write(source.pictures, tmp_path / "mine")
     built = load(write(tmp_path, text))
 
     assert sorted(each.name for each in (tmp_path / "mine").iterdir()) == ["images-made", "share.png"]
     assert {name: images.content(image, name) for name, image in built.images.items()} == contents
+
+
+def test_one_picture_may_stand_on_the_page_and_in_posts(tmp_path: Path) -> None:
+    """The build leaves out neither: equal files are made to files of equal names."""
+    save(tmp_path, "share.png", (1200, 630))
+    shutil.copy(tmp_path / "mine" / "share.png", tmp_path / "mine" / "picture.png")
+    text = with_picture().replace("picture.jpg", "picture.png")
+    shutil.copytree(tmp_path / "mine", tmp_path / "built" / "mine")
+
+    images.write(load(write(tmp_path, text)).pictures, tmp_path / "built" / "mine")
+    built = load(write(tmp_path / "built", text))
+
+    assert [each.name for each in (tmp_path / "built" / "mine").iterdir() if each.is_file()] == ["share.png"]
+    assert built.picture
+    assert built.share_image
+    assert built.picture.sizes == built.share_image.sizes
 
 
 @pytest.mark.parametrize(
