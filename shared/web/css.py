@@ -4,5 +4,5 @@ import re
 
 
 def minified(style: str) -> str:
-    """Return the style without comments and needless white space; strings in it must hold no `{};,` or `: `."""
-    return re.sub(r"/\*.*?\*/|\s*([{};,])\s*|(:)\s+", r"\1\2", style)
+    """Return the style without comments, needless spaces and semicolons; no string in it may hold these."""
+    return re.sub(r"\s*/\*.*?\*/\s*|\s*;?\s*(})\s*|\s*([{;,])\s*|(:)\s+", r"\1\2\3", style)
