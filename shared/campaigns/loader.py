@@ -6,8 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.campaigns import images
-from shared.campaigns.images import Picture
+from shared.campaigns.images import SHARE_IMAGE, Picture, share_image
 from shared.campaigns.model import Campaign
 from shared.campaigns.problems import CampaignFiles, TomlFile, located_errors
 from shared.errors import ConfigurationError
@@ -84,9 +83,9 @@ def _texts(files: CampaignFiles) -> dict[str, Any]:
 
 def _share_image(folder: Path) -> Picture | None:
     try:
-        return images.share_image(folder)
+        return share_image(folder)
     except ValueError as error:
-        raise ConfigurationError(f"{folder.name}/{images.SHARE_IMAGE}: {error}") from None
+        raise ConfigurationError(f"{folder.name}/{SHARE_IMAGE}: {error}") from None
 
 
 def _read(path: Path, name: str) -> TomlFile:

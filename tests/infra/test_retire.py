@@ -332,7 +332,7 @@ def test_nothing_is_removed_while_the_public_gets_something_else(
     monkeypatch.setattr(stage, "get", without_scripts)
 
     with pytest.raises(
-        SystemExit, match="Nothing was removed: 2 addresses do not answer as they did, among them /emb"
+        SystemExit, match="Nothing was removed: 3 addresses do not answer as they did, among them /emb"
     ):
         stage.run()
 

@@ -300,10 +300,11 @@ class TestProve:
     def test_loads_the_translations(self) -> None:
         """Texts in a file of their own are loaded, because texts and languages are validated together."""
         text = self.file.read_text(encoding="utf-8")
-        texts = text[text.index("[texts.en]") :].split("\n\n[")[0]
-        self.file.write_text(text.replace(texts, ""), encoding="utf-8")
+        texts, last = re.findall(r"^\[texts\.en.*?(?=\n\n\[|\Z)", text, re.DOTALL | re.MULTILINE)
+        self.file.write_text(text.replace(texts, "").replace(last, ""), encoding="utf-8")
         self.file.with_suffix("").mkdir(exist_ok=True)
-        self.file.with_suffix("").joinpath("en.toml").write_text(texts.replace("[texts.en]", ""), encoding="utf-8")
+        moved = f"{texts}\n\n{last}".replace("[texts.en]", "").replace("[texts.en.", "[")
+        self.file.with_suffix("").joinpath("en.toml").write_text(moved, encoding="utf-8")
 
         undersign("prove", "mine", "-i", self.ann, "-i", self.bob)
 
