@@ -28,6 +28,15 @@ _DONE = {
 }
 
 
+#: The labels of the form for a partner, by its fields.
+_LABELS = {
+    "partner": "Short name",
+    "name": "What it is called",
+    "origins": "Origins of its pages",
+    "country": "Country its form starts with",
+}
+
+
 async def show_campaigns(_request: Request) -> Response:
     """Show every campaign: how it stands, and what is left to do before it opens."""
     now = utc_now()
@@ -83,9 +92,10 @@ async def _partners(request: Request, given: Mapping[str, str], error: str = "")
     campaign, overlay = await _read(request)
     applied = apply_overlay(campaign, overlay)
     origin = clean_text(given.get("origin", "")).rstrip("/") if not error else ""
+    faults = [_fault(line) for line in error.splitlines()]
     return render(
         "partners.html",
-        400 if error else 200,
+        400 if faults else 200,
         campaign=campaign,
         title=_title(campaign),
         partners=applied.partners,
@@ -93,9 +103,18 @@ async def _partners(request: Request, given: Mapping[str, str], error: str = "")
         origin=origin,
         owner=applied.partner_by_origin.get(origin),
         given=given,
-        error=error,
+        labels=_LABELS,
+        faults=faults,
+        wrong={field for field, _ in faults},
         done=_done(request),
     )
+
+
+def _fault(line: str) -> tuple[str, str]:
+    """Return the field of the form that a sentence is about, empty where it is about none, and the sentence."""
+    key, _, sentence = line.partition(": ")
+    field = key.partition(".")[0].replace("partners", "partner")
+    return (field, sentence) if field in _LABELS else ("", line)
 
 
 async def change_partners(request: Request) -> Response:

@@ -106,9 +106,12 @@ class TestPartners:
     @pytest.mark.parametrize(
         ("given", "sentence"),
         [
-            ({"partner": "Bits!", "name": "Bits", "origins": "https://bits.example"}, "partners"),
+            ({"partner": "Bits!", "name": "Bits", "origins": "https://bits.example"}, "Short name: a partner"),
             ({"partner": "bits", "name": "Bits", "origins": ""}, "at least one origin"),
-            ({"partner": "bits", "name": "Bits", "origins": "bits.example"}, "origins"),
+            (
+                {"partner": "bits", "name": "Bits", "origins": "bits.example"},
+                "Origins of its pages: an origin is https://",
+            ),
             ({"partner": "bits", "name": "", "origins": "https://bits.example"}, "what it is called"),
             (
                 {"partner": "bits", "name": "Bits", "origins": "https://libertes-ouvertes.example.com"},
