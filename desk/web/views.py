@@ -147,7 +147,7 @@ def _campaign_id(request: Request) -> str:
     """Return the campaign that the path names.
 
     Raises:
-        CommandError: there is none; the message lists those that there are.
+        CommandError: there is no such campaign; the message lists those that exist.
     """
     return campaign_file(str(request.path_params["campaign"])).stem
 

@@ -111,7 +111,7 @@ class Count(_Response):
     by_partner: list[PartnerCount] | None = Field(
         default=None,
         description="The partners that agree to it and have collected 10 at least, the largest first; absent "
-        "where there is none. The rest of the total was collected by other partners, or by none.",
+        "if there are no such partners. The rest of the total was collected by others, or without a partner.",
     )
     thresholds: Thresholds | None = None
     paper: PaperCount | None = Field(default=None, description="Shown apart, and only where there is some.")
