@@ -97,7 +97,7 @@ async def test_the_count_names_partners_that_agree_to_it(deployed: World) -> Non
 
 
 async def test_the_page_with_the_numbers_lists_partners_that_agree_to_it(deployed: World) -> None:
-    """Each with a link to its website; nothing is said of partners where there is none to list."""
+    """Each with a link to its website; without any, partners are not mentioned."""
     before = (await deployed.client.get(f"{PROGRESS}?lang=en")).text
     await collected(deployed, "digital-rights", 12)
     await collected(deployed, "cyfrowa-wolnosc", 11)

@@ -11,6 +11,7 @@ import httpx
 import pyrage
 import pytest
 
+from desk import runtime as desk_runtime
 from shared.errors import (
     MailDeferred,
     MailError,
@@ -142,6 +143,27 @@ class TestMailToASigner:
             assert "998 more signatures to the next goal: 1,000" in part
             assert f"{PUBLIC_URL}/c/{CAMPAIGN}?lang=en&source=share" in part
             assert "flyer" not in part
+
+    async def test_and_the_page_after_confirming_ask_nothing_of_others_during_a_pause(
+        self, deployed: World
+    ) -> None:
+        """Those who were asked could not sign."""
+        await deployed.press(await deployed.sign_and_deliver(email="ann@example.org"))
+        pending = await deployed.sign_and_deliver(email="bob@example.org")
+        await deployed.sign(email="ann@example.org")
+        records = desk_runtime.desk().maintenance
+        await records.change_overlay(CAMPAIGN, lambda overlay: overlay.model_copy(update={"paused": True}))
+        records.close()
+        deployed.now += timedelta(minutes=2)
+
+        await deployed.client.get(pending.links["confirm"])  # has the overlay read
+        await deployed.overlays()
+        page = (await deployed.client.post(pending.links["confirm"], headers={"Accept": "text/html"})).text
+        await deployed.deliver()
+        mail = deployed.outbox.received()[0]
+
+        assert mail.subject.startswith("You have already signed")
+        assert "source=share" not in mail.text + mail.html + page
 
     async def test_goes_out_without_the_numbers_while_they_cannot_be_read(
         self, deployed: World, monkeypatch: pytest.MonkeyPatch

@@ -176,7 +176,7 @@ class TestSnippets:
         assert f"partner={PARTNER}" in page
 
     async def test_say_how_to_become_a_partner(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where there is none, the steps are in sight, with whom to write to and the organisers' command."""
+        """Without partners, the steps are in sight, with the address to write to and the organisers' command."""
         file = campaign_file(tmp_path / "campaigns", "alone")
         text, partners = re.subn(r"^\[partners\..*\n(?:[^\[\n].*\n)*", "", file.read_text("utf-8"), flags=re.M)
         assert partners
