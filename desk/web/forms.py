@@ -1,0 +1,67 @@
+"""What the pages of the desk read of a request, and where they lead after a button was pressed."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from desk.errors import CommandError
+from desk.workspace import campaign_file, open_campaign
+from shared.campaigns.model import Campaign
+from shared.campaigns.overlay import Overlay
+from shared.models.cleaning import clean_text
+
+_MAX_FORM_BYTES = 10_000
+#: What a page says after its button has done something; `done` in its query.
+_DONE = {
+    "paused": "Paused. The public pages take no signatures, within a minute.",
+    "resumed": "The public pages take signatures again, within a minute.",
+    "admitted": "Admitted. Its pages may show the form within a minute. Write it into the campaign file, too.",
+    "dismissed": "Dismissed. Its pages may no longer show the form, within a minute.",
+}
+
+
+def campaign_id(request: Request) -> str:
+    """Return the campaign that the path names.
+
+    Raises:
+        CommandError: there is no such campaign; the message lists those that exist.
+    """
+    return campaign_file(str(request.path_params["campaign"])).stem
+
+
+async def read_campaign(request: Request) -> tuple[Campaign, Overlay]:
+    """Read the campaign that the path names, and what was changed without a deployment."""
+    async with open_campaign(campaign_id(request)) as (campaign, desk):
+        return campaign, await desk.maintenance.overlay(campaign.id)
+
+
+async def read_fields(request: Request) -> Mapping[str, str]:
+    """Read the fields of a form, cleaned.
+
+    Raises:
+        CommandError: there is more of it than a form of the desk sends.
+    """
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MAX_FORM_BYTES:
+            raise CommandError("That is more than this form takes. Nothing was changed.")
+    pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: value if name == "origins" else clean_text(value) for name, value in pairs}
+
+
+def title(campaign: Campaign) -> str:
+    """Return what a campaign is called, in its own language."""
+    return campaign.text(campaign.default_language).title
+
+
+def done_message(request: Request) -> str:
+    """Return what to say of the button that led here, empty where none did."""
+    return _DONE.get(request.query_params.get("done", ""), "")
+
+
+def redirect_done(path: str, what: str) -> Response:
+    """Lead to a page that says what was done. `what`: a key of `_DONE`."""
+    return RedirectResponse(f"{path}?done={what}", status_code=303)
