@@ -9,6 +9,7 @@ from desk.settings import (
     DeskSettings,
     MoveSettings,
     RightsSettings,
+    TaskListSettings,
     load_for_desk,
 )
 from desk.store.cloud_tasks_list import CloudTasksList
@@ -45,6 +46,9 @@ from shared.store.firestore_removals import FirestoreRemovals
 from shared.store.firestore_totals import FirestoreTotals
 from shared.store.removals import Removals
 from shared.store.totals import Totals
+
+#: What people call the tasks that nobody could open.
+DEAD_LETTERS_NAME = "the dead letters"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -180,6 +184,24 @@ def rights() -> Rights:
     )
 
 
+def task_lists() -> Mapping[str, TaskList]:
+    """Wire every place in which tasks may lie, the dead letters last, by what people call it.
+
+    Raises:
+        ConfigurationError: no queue is named.
+    """
+    settings = load_for_desk(TaskListSettings)
+    return {**dict(_task_lists(settings)), DEAD_LETTERS_NAME: _dead_letters(settings.store)}
+
+
+def dashboards() -> str | None:
+    """Return the address of the deployment's dashboards; None for records of this machine."""
+    store = load_for_desk(DeskSettings).store
+    if isinstance(store, SqliteSettings):
+        return None
+    return f"https://console.cloud.google.com/monitoring/dashboards?project={store.firestore_project}"
+
+
 def restoration(source: str | None) -> Restoration:
     """Wire what finishes the restore of a database. `source`: the name of another database of the project.
 
@@ -266,7 +288,7 @@ def _place(settings: FirestoreSettings | SqliteSettings) -> str:
     return f"{settings.file} of this machine"
 
 
-def _task_lists(settings: RightsSettings) -> Iterator[tuple[str, TaskList]]:
+def _task_lists(settings: TaskListSettings) -> Iterator[tuple[str, TaskList]]:
     queue = settings.queue
     if isinstance(queue, LocalQueueSettings):
         yield f"the queue in {queue.file}", LocalQueue(queue.file)
