@@ -13,6 +13,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import NARROW, WIDE
+from tests.browser.page_clock import move_clock, stop_clock
 from tests.browser.partner import Site
 from tests.support.deployment import CAMPAIGN, REPOSITORY
 from tests.support.polling import until
@@ -20,7 +21,10 @@ from tests.support.servers import Server
 
 #: As many steps as no page has fields, links and buttons.
 _STEPS = 60
-PAGES = ("", f"campaigns/{CAMPAIGN}", f"campaigns/{CAMPAIGN}/pause", f"campaigns/{CAMPAIGN}/partners")
+PAGES = (
+    "",
+    *(f"campaigns/{CAMPAIGN}{page}" for page in ("", "/pause", "/proof-of-work", "/mail", "/held", "/partners")),
+)
 
 
 @contextmanager
@@ -80,6 +84,21 @@ async def test_pause_by_keyboard_alone_is_seen_by_the_public_page(page: Page, ru
             return ('name="email"' in shown) is wanted
 
         until(shows_the_form, patience=90)
+
+
+async def test_numbers_are_read_again_without_moving_the_focus(page: Page) -> None:
+    """Once a minute, where that was asked for."""
+    live = await page.context.new_page()
+    await stop_clock(live)
+    await live.goto(f"campaigns/{CAMPAIGN}?live=on")
+    numbers = live.locator("[data-refresh]")
+    await numbers.evaluate("(shown) => { shown.textContent = 'of an hour ago'; }")
+    await live.get_by_role("link", name="Read it again").focus()
+    await move_clock(live, 60)
+
+    await expect(numbers).to_contain_text("From the form to the count")
+    assert await live.evaluate("document.activeElement.textContent") == "Read it again"
+    await live.close()
 
 
 async def test_every_page_is_accessible(page: Page) -> None:
