@@ -95,12 +95,12 @@ bots: $(VENV)/dev.stamp ## Flood mailboxes, and let 10,000 bots sign among 2,000
 	@$(BIN)/python -m tests.chaos.bots $(ARGS)
 
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra server -c requirements/dev.txt $(LOCK) -o requirements/server.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --group dev $(LOCK) -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --group run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --group server -c requirements/dev.txt $(LOCK) -o requirements/server.txt
 	$(BIN)/uv pip compile --quiet requirements/checkov.in $(LOCK) -o requirements/checkov.txt
 	$(BIN)/uv pip compile --quiet requirements/bench.in -c requirements/dev.txt $(LOCK) -o requirements/bench.txt
-	$(foreach f,$(FUNCTIONS),$(BIN)/uv pip compile --quiet pyproject.toml --extra $(f) -c requirements/dev.txt $(LOCK) -o functions/$(f)/requirements.txt && ) true
+	$(foreach f,$(FUNCTIONS),$(BIN)/uv pip compile --quiet --group $(f) -c requirements/dev.txt $(LOCK) -o functions/$(f)/requirements.txt && ) true
 LOCK := --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate
 
 # Packages stay under build/; no script of theirs runs.
