@@ -20,6 +20,7 @@ from desk.store.server_copy import copy_server
 from desk.store.server_files import ServerFiles
 from desk.store.sqlite import SqliteMaintenance
 from desk.store.sqlite_dead_letters import SqliteDeadLetters
+from infra.deploy.gcloud import IS_CHECKOUT
 from shared.campaigns import Campaign, load, load_all
 from shared.campaigns.loader import FOLDER
 from shared.clock import utc_now
@@ -45,6 +46,9 @@ from shared.store.firestore_removals import FirestoreRemovals
 from shared.store.firestore_totals import FirestoreTotals
 from shared.store.removals import Removals
 from shared.store.totals import Totals
+
+#: Where campaign files are, if CAMPAIGNS_FOLDER does not say: in the checkout, else below the working folder.
+_CAMPAIGNS = FOLDER if IS_CHECKOUT else Path("campaigns")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,7 +106,7 @@ class Move:
 
 def campaigns_folder() -> Path:
     """Return the folder of the campaign files."""
-    return load_for_desk(CampaignSettings).campaigns_folder or FOLDER
+    return load_for_desk(CampaignSettings).campaigns_folder or _CAMPAIGNS
 
 
 def place() -> str:
@@ -129,7 +133,7 @@ def desk() -> Desk:
         ConfigurationError: no store is named, or a campaign file does not load.
     """
     settings = load_for_desk(DeskSettings)
-    campaigns = load_all(settings.campaigns_folder or FOLDER)
+    campaigns = load_all(settings.campaigns_folder or _CAMPAIGNS)
     maintenance, place = _open_store(settings.store)
     return Desk(
         campaigns=campaigns,
@@ -147,7 +151,7 @@ def rights() -> Rights:
         ConfigurationError: a setting is missing or wrong.
     """
     settings = load_for_desk(RightsSettings)
-    campaigns, broken = _those_that_load(settings.campaigns_folder or FOLDER)
+    campaigns, broken = _those_that_load(settings.campaigns_folder or _CAMPAIGNS)
     maintenance, place = _open_store(settings.store)
     spool = settings.spool
     return Rights(
