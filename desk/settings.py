@@ -107,7 +107,7 @@ def load_for_desk(kind: type[S]) -> S:
     secrets = Path(os.environ.get("LOCAL_FOLDER") or "var") / "secrets.json"
     if secrets.is_file():
         local = {"STORE": "sqlite", "TASKS": "local", "MAIL": "outbox", "LOCAL_FOLDER": str(secrets.parent)}
-        local |= json.loads(secrets.read_text())
+        local |= json.loads(secrets.read_text(encoding="utf-8"))
         return load(kind, local | {name: value for name, value in os.environ.items() if value})
     try:
         return load(kind)
