@@ -36,6 +36,7 @@ check-python: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 desk
 
 check-infra: $(VENV)/dev.stamp $(VENV)/checkov.stamp
 	$(BIN)/hadolint Dockerfile
