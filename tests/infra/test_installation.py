@@ -52,6 +52,22 @@ def undersign(program: Path, tmp_path: Path) -> Command:
     return run
 
 
+@pytest.mark.parametrize("platform", ["x86_64-pc-windows-msvc", "aarch64-apple-darwin"])
+def test_needs_no_compiler(platform: str) -> None:
+    """Each package, in the version that is locked, is to be had ready-made for Windows and for Macs."""
+    found = subprocess.run(
+        [
+            *(sys.executable, "-m", "uv", "--quiet", "pip", "compile", "pyproject.toml", "--only-binary", ":all:"),
+            *("--constraint", "requirements/run.txt", "--python-platform", platform, "--python-version", "3.13"),
+        ],
+        cwd=REPOSITORY,
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+    assert found.returncode == 0, found.stderr
+
+
 def environment() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "PYTHONUTF8": "1"}
 
