@@ -9,6 +9,7 @@ from desk.settings import (
     DeskSettings,
     MoveSettings,
     RightsSettings,
+    TaskListSettings,
     load_for_desk,
 )
 from desk.store.cloud_tasks_list import CloudTasksList
@@ -49,6 +50,8 @@ from shared.store.totals import Totals
 
 #: Where campaign files are, if CAMPAIGNS_FOLDER does not say: in the checkout, else below the working folder.
 _CAMPAIGNS = FOLDER if IS_CHECKOUT else Path("campaigns")
+#: What people call the tasks that nobody could open.
+DEAD_LETTERS_NAME = "the dead letters"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,6 +187,24 @@ def rights() -> Rights:
     )
 
 
+def task_lists() -> Mapping[str, TaskList]:
+    """Wire every place in which tasks may lie, the dead letters last, by what people call it.
+
+    Raises:
+        ConfigurationError: no queue is named.
+    """
+    settings = load_for_desk(TaskListSettings)
+    return {**dict(_task_lists(settings)), DEAD_LETTERS_NAME: _dead_letters(settings.store)}
+
+
+def dashboards() -> str | None:
+    """Return the address of the deployment's dashboards; None for records of this machine."""
+    store = load_for_desk(DeskSettings).store
+    if isinstance(store, SqliteSettings):
+        return None
+    return f"https://console.cloud.google.com/monitoring/dashboards?project={store.firestore_project}"
+
+
 def restoration(source: str | None) -> Restoration:
     """Wire what finishes the restore of a database. `source`: the name of another database of the project.
 
@@ -270,7 +291,7 @@ def _place(settings: FirestoreSettings | SqliteSettings) -> str:
     return f"{settings.file} of this machine"
 
 
-def _task_lists(settings: RightsSettings) -> Iterator[tuple[str, TaskList]]:
+def _task_lists(settings: TaskListSettings) -> Iterator[tuple[str, TaskList]]:
     queue = settings.queue
     if isinstance(queue, LocalQueueSettings):
         yield f"the queue in {queue.file}", LocalQueue(queue.file)

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from desk.terminal.output import out
-from desk.web import views
+from desk.web import held, mail, views
 from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
@@ -69,6 +69,15 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}", views.show_numbers),
             Route("/campaigns/{campaign}/pause", views.ask_whether_to_pause),
             Route("/campaigns/{campaign}/pause", views.set_paused, methods=["POST"]),
+            Route("/campaigns/{campaign}/proof-of-work", views.ask_for_proof_of_work),
+            Route("/campaigns/{campaign}/proof-of-work", views.set_proof_of_work, methods=["POST"]),
+            Route("/campaigns/{campaign}/mail", mail.show_mail),
+            Route("/campaigns/{campaign}/held", held.show_held),
+            Route("/campaigns/{campaign}/held/look", held.look, methods=["POST"]),
+            Route("/campaigns/{campaign}/held/choose", held.choose, methods=["POST"]),
+            Route("/campaigns/{campaign}/held/undo", held.choose_undo, methods=["POST"]),
+            Route("/campaigns/{campaign}/held/choice", held.show_choice),
+            Route("/campaigns/{campaign}/held/change", held.change, methods=["POST"]),
             Route("/campaigns/{campaign}/partners", views.show_partners),
             Route("/campaigns/{campaign}/partners", views.change_partners, methods=["POST"]),
             Route("/campaigns/{campaign}/keys", views.show_keys),
