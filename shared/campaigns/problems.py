@@ -75,6 +75,14 @@ class CampaignFiles:
         return self.main, location
 
 
+class InvalidCampaign(ConfigurationError):
+    """A campaign that does not load. `errors`: each key that is wrong, and a sentence about it."""
+
+    def __init__(self, files: CampaignFiles, errors: Sequence[tuple[Location, str]]) -> None:
+        super().__init__("\n".join(files.describe(*error) for error in errors))
+        self.errors = errors
+
+
 _TOML_HINT = "straight quotes; dates 2026-11-01; numbers 1_000; true/false in lower case"
 
 
