@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from desk.errors import CommandError
-from desk.web import views
+from desk.web import editor, views
 from desk.web.guard import LINK, Guard
 from desk.web.rendering import render, style
 from desk.web.session import Session
@@ -50,11 +50,15 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
     async def show_style(_request: Request) -> Response:
         return Response(style(), media_type="text/css")
 
+    async def show_editor_script(_request: Request) -> Response:
+        return Response(editor.script(), media_type="text/javascript")
+
     return Starlette(
         routes=[
             Route(LINK, begin),
             Route("/", views.show_campaigns),
             Route("/style.css", show_style),
+            Route("/editor.js", show_editor_script),
             Route("/end", end, methods=["POST"]),
             Route("/campaigns/{campaign}", views.show_numbers),
             Route("/campaigns/{campaign}/pause", views.ask_whether_to_pause),
@@ -62,6 +66,12 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}/partners", views.show_partners),
             Route("/campaigns/{campaign}/partners", views.change_partners, methods=["POST"]),
             Route("/campaigns/{campaign}/keys", views.show_keys),
+            Route("/campaigns/{campaign}/edit", editor.lead_to_editor),
+            Route(
+                "/campaigns/{campaign}/edit/{section:path}/preview", editor.show_preview, methods=["GET", "POST"]
+            ),
+            Route("/campaigns/{campaign}/edit/{section:path}", editor.show_section),
+            Route("/campaigns/{campaign}/edit/{section:path}", editor.save_section, methods=["POST"]),
         ],
         exception_handlers={
             404: _not_found,
