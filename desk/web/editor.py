@@ -19,6 +19,7 @@ from desk.web.forms import campaign_id, done_message, read_pairs, redirect_done
 from desk.web.guard import HEADERS
 from desk.web.preview import framed, preview
 from desk.web.rendering import render
+from desk.web.rights import files_read_only
 from desk.workspace import campaign_file
 from shared.campaigns import loader
 from shared.campaigns.problems import CampaignFiles, Location
@@ -27,7 +28,7 @@ from shared.errors import ConfigurationError
 
 #: Long petitions, and the consent texts of all languages.
 _MAX_FORM_BYTES = 2_000_000
-_POLICY = f"{HEADERS['Content-Security-Policy']}; script-src 'self'; frame-src 'self'"
+_POLICY = f"{HEADERS['Content-Security-Policy']}; frame-src 'self'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ def _page(
         digest=edit.digest(editing.files),
         consent=_consent(editing, given),
         deployment=deployment(),
+        files_read_only=files_read_only(),
         done=done,
     )
     answer.headers["Content-Security-Policy"] = _POLICY
@@ -197,11 +199,6 @@ def _sentence(editing: Editing, location: Location, sentence: str) -> str:
     if entry := find(editing.entries, location):
         return f"{entry.field.label}: {sentence}"
     return editing.files.describe(location, sentence) if location not in {(), _SHOWN} else sentence
-
-
-def script() -> str:
-    """Return the script that shows the preview while somebody writes; a button does without it."""
-    return (Path(__file__).parent / "templates" / "editor.js").read_text(encoding="utf-8")
 
 
 def _to_do_elsewhere(editing: Editing) -> Sequence[edit.ToDo]:
