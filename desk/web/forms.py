@@ -1,6 +1,6 @@
 """What the pages of the desk read of a request, and where they lead after a button was pressed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -19,6 +19,7 @@ _DONE = {
     "resumed": "The public pages take signatures again, within a minute.",
     "work": "Set. Browsers learn of it within a minute.",
     "admitted": "Admitted. Its pages may show the form within a minute. Write it into the campaign file, too.",
+    "saved": "Saved in the campaign file.",
     "dismissed": "Dismissed. Its pages may no longer show the form, within a minute.",
 }
 
@@ -44,13 +45,18 @@ async def read_fields(request: Request) -> Mapping[str, str]:
     Raises:
         CommandError: there is more of it than a form of the desk sends.
     """
+    pairs = await read_pairs(request, _MAX_FORM_BYTES)
+    return {name: value if name == "origins" else clean_text(value) for name, value in pairs}
+
+
+async def read_pairs(request: Request, max_bytes: int) -> Sequence[tuple[str, str]]:
+    """Read names and values of a form as they were sent. Raises like `read_fields`."""
     body = b""
     async for piece in request.stream():
         body += piece
-        if len(body) > _MAX_FORM_BYTES:
+        if len(body) > max_bytes:
             raise CommandError("That is more than this form takes. Nothing was changed.")
-    pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return {name: value if name == "origins" else clean_text(value) for name, value in pairs}
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
 def title(campaign: Campaign) -> str:
