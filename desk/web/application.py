@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from desk.errors import CommandError
-from desk.web import views
+from desk.web import keys, new, views
 from desk.web.guard import LINK, Guard
 from desk.web.rendering import render, style
 from desk.web.session import Session
@@ -56,12 +56,20 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/", views.show_campaigns),
             Route("/style.css", show_style),
             Route("/end", end, methods=["POST"]),
+            Route("/new", new.show_new),
+            Route("/new", new.begin, methods=["POST"]),
             Route("/campaigns/{campaign}", views.show_numbers),
             Route("/campaigns/{campaign}/pause", views.ask_whether_to_pause),
             Route("/campaigns/{campaign}/pause", views.set_paused, methods=["POST"]),
             Route("/campaigns/{campaign}/partners", views.show_partners),
             Route("/campaigns/{campaign}/partners", views.change_partners, methods=["POST"]),
-            Route("/campaigns/{campaign}/keys", views.show_keys),
+            Route("/campaigns/{campaign}/keys", keys.show_keys),
+            Route("/campaigns/{campaign}/keys/add", keys.add, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys/remove", keys.remove, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys/test", keys.download_test),
+            Route("/campaigns/{campaign}/keys/test", keys.ask, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys/answer", keys.answer, methods=["POST"]),
+            Route("/keys.html", keys.download_page),
         ],
         exception_handlers={
             404: _not_found,

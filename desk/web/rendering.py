@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from desk import runtime
-from desk.settings import deployment
+from desk.settings import NoRecordsNamed, deployment
 from desk.stats import report
 from shared import locales
 from shared.campaigns.accent import DEFAULT_ACCENT
@@ -33,9 +33,11 @@ def named() -> str:
 
 
 def place() -> str:
-    """Return where the records are, in words; where no settings say, what to do about that."""
+    """Return where the records are, in words; without settings, what is wrong with them."""
     try:
         return runtime.place()
+    except NoRecordsNamed:
+        return "campaign files alone, for no deployment is named, and nothing was run here yet"
     except ConfigurationError as error:
         return str(error)
 
