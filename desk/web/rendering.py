@@ -44,7 +44,8 @@ def place() -> str:
 
 def style() -> str:
     """Return the style sheet: that of the public pages, and what the desk has besides."""
-    return pages.style(DEFAULT_ACCENT) + (_FOLDER / "desk.css").read_text(encoding="utf-8")
+    # As a string, for what is added to Markup is escaped.
+    return str(pages.style(DEFAULT_ACCENT)) + (_FOLDER / "desk.css").read_text(encoding="utf-8")
 
 
 @cache
