@@ -14,6 +14,7 @@ from desk.keys.recipients import MAX_HOLDER_CHARACTERS, add_recipient, holders, 
 from desk.offline_pages import pages
 from desk.web.forms import campaign_id, done_message, hide_secret, read_fields, redirect_done, title
 from desk.web.rendering import render
+from desk.web.rights import files_read_only
 from desk.workspace import campaign_file
 from shared import campaigns
 from shared.campaigns.model import MIN_RECIPIENTS, Proof
@@ -45,6 +46,7 @@ def _show(request: Request, values: Mapping[str, str], errors: Mapping[str, str]
         campaign=campaign,
         title=title(campaign),
         file=file.absolute(),
+        files_read_only=files_read_only(),
         holders=holders(file),
         keys=[(recipient, proofs.get(recipient)) for recipient in recipients],
         throwaway=THROWAWAY,
