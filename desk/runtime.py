@@ -8,6 +8,7 @@ from desk.settings import (
     BackupSettings,
     DeskSettings,
     MoveSettings,
+    PublicSettings,
     RightsSettings,
     TaskListSettings,
     load_for_desk,
@@ -110,6 +111,11 @@ class Move:
 def campaigns_folder() -> Path:
     """Return the folder of the campaign files."""
     return load_for_desk(CampaignSettings).campaigns_folder or _CAMPAIGNS
+
+
+def public_url() -> str | None:
+    """Return where the public reaches the functions, without a path; None where no settings say."""
+    return load_for_desk(PublicSettings).public_url
 
 
 def place() -> str:

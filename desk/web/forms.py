@@ -15,6 +15,11 @@ from shared.models.cleaning import clean_text
 _MAX_FORM_BYTES = 10_000
 #: What a page says after its button has done something; `done` in its query.
 _DONE = {
+    "begun": "Begun. Write the petition in your own words, and let two people make a key each.",
+    "key_added": "Added to the campaign file. Its holder has to show now that it opens.",
+    "key_removed": "Removed from the campaign file.",
+    "test_made": "The test file is made. Download it, and send it to the person who holds the key.",
+    "proven": "Proven: that key opens what is sealed to it.",
     "paused": "Paused. The public pages take no signatures, within a minute.",
     "resumed": "The public pages take signatures again, within a minute.",
     "work": "Set. Browsers learn of it within a minute.",
@@ -57,6 +62,11 @@ async def read_pairs(request: Request, max_bytes: int) -> Sequence[tuple[str, st
         if len(body) > max_bytes:
             raise CommandError("That is more than this form takes. Nothing was changed.")
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def hide_secret(value: str) -> str:
+    """Return what a form gave, to show it again; empty where it holds a secret key, which belongs on no page."""
+    return "" if "AGE-SECRET-KEY" in value.upper() else value
 
 
 def title(campaign: Campaign) -> str:
