@@ -122,6 +122,20 @@ def is_local() -> bool:
         return True
 
 
+async def may_write() -> bool:
+    """Return whether the records may be changed that the commands work on.
+
+    Raises:
+        ConfigurationError: no store is named.
+        StoreUnavailable: the database does not say.
+    """
+    maintenance, _ = _open_store(load_for_desk(DeskSettings).store)
+    try:
+        return await maintenance.may_write()
+    finally:
+        maintenance.close()
+
+
 def desk() -> Desk:
     """Wire what most commands need.
 

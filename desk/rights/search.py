@@ -16,7 +16,7 @@ from desk.errors import CommandError
 from desk.rights.receipt import DEAD_LETTERS
 from desk.runtime import Rights
 from desk.terminal.output import errors, print_note, print_warning
-from desk.terminal.progress import progress_bar
+from desk.terminal.progress import ProgressBar
 from shared.errors import Unopenable
 from shared.models.messages import Message, parse_message, parse_task
 from shared.queue import TaskList
@@ -81,9 +81,9 @@ async def find_campaigns(rights: Rights, only: str | None) -> Sequence[str]:
 @contextmanager
 def search_progress() -> Iterator[Callable[[], None]]:
     """Show at a terminal how many tasks were searched, on standard error; yield what to call for each."""
-    with progress_bar(errors) as bar:
-        task = bar.add_task("Searching tasks", total=None)
-        yield lambda: bar.advance(task)
+    with ProgressBar(errors) as bar:
+        bar.begin("Searching tasks")
+        yield bar.advance
 
 
 class TaskSearch:

@@ -25,7 +25,7 @@ from desk import private_files
 from desk.errors import CommandError
 from desk.offline_pages import pages
 from desk.terminal.output import out, pluralize, print_text, print_warning
-from desk.terminal.progress import progress_bar
+from desk.terminal.progress import ProgressBar
 from desk.workspace import CampaignId, open_campaign
 from shared.campaigns.model import Campaign
 from shared.clock import utc_now
@@ -153,13 +153,14 @@ async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
         with private_files.exclusive_lock(folder / LOCK):
             state = _begin(campaign, folder, now)
             total = (await maintenance.tally(campaign)).total
-            with progress_bar() as bar, Export(folder, state) as export:
-                task = bar.add_task("Exporting", total=total, completed=state.signatures)
+            with ProgressBar() as bar, Export(folder, state) as export:
+                bar.begin("Exporting", total, state.signatures)
                 async for page in maintenance.scan(campaign, state.after):
+                    before = state.signatures
                     for record in page:
                         export.add(record.signature)
                     export.keep(page[-1].digest)
-                    bar.update(task, completed=state.signatures)
+                    bar.advance(state.signatures - before)
             return _finish(folder, state, _consents(known))
 
 

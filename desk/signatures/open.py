@@ -34,7 +34,7 @@ from desk.signatures import export
 from desk.signatures.export import MANIFEST, SIGNATURES, ConsentText, Manifest
 from desk.signatures.workbook import Workbook
 from desk.terminal.output import out, pluralize, print_warning, table
-from desk.terminal.progress import progress_bar
+from desk.terminal.progress import ProgressBar
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
 from shared.errors import UnknownVersion, Unopenable
@@ -221,8 +221,8 @@ def _open(source: Path, opener: Opener, tables: "Tables") -> LeftOut:
     left_out = LeftOut()
     seen = set[bytes]()
     number = 0
-    with source.open("rb") as lines, progress_bar() as bar:
-        task = bar.add_task("Opening", total=None)
+    with source.open("rb") as lines, ProgressBar() as bar:
+        bar.begin("Opening")
         for number, line in enumerate(lines, 1):
             try:
                 exported = ExportedLine.model_validate(_object(line))
@@ -242,8 +242,7 @@ def _open(source: Path, opener: Opener, tables: "Tables") -> LeftOut:
                     seen.add(id_)
             if len(left_out.damaged) == number == _GIVE_UP_AFTER_LINES:
                 break
-            bar.update(task, completed=number)
-        bar.update(task, total=number)
+            bar.advance()
     if left_out.damaged and not (left_out.newer or tables.signatures):
         raise CommandError(
             f"This key opens nothing in {source}: it is not a key that the signatures were sealed to."

@@ -9,7 +9,7 @@ import typer
 from desk.errors import CommandError
 from desk.settings import command
 from desk.terminal.output import out, print_text
-from desk.terminal.progress import progress_bar
+from desk.terminal.progress import ProgressBar
 from desk.workspace import CampaignId, open_campaign
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
@@ -46,10 +46,9 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
         await maintenance.change_overlay(
             campaign, lambda known: known.model_copy(update={"purged": known.purged or now})
         )
-        with progress_bar() as bar:
-            task = bar.add_task("Removing", total=None)
-            removed = await maintenance.purge(campaign, lambda number: bar.advance(task, number))
-            bar.update(task, total=removed)
+        with ProgressBar() as bar:
+            bar.begin("Removing")
+            removed = await maintenance.purge(campaign, bar.advance)
         final = (await maintenance.tally(campaign)).total
     print_text(
         "[green]Removed[/] in {place}: {removed} records. The final count stays: {final}.",

@@ -23,7 +23,7 @@ from desk.runtime import Desk
 from desk.settings import command
 from desk.store.maintenance import PAGE, expect_lower_total
 from desk.terminal.output import out, pluralize, print_text, table
-from desk.terminal.progress import progress_bar
+from desk.terminal.progress import ProgressBar
 from desk.workspace import CampaignId, open_campaign
 from shared.clock import utc_now
 from shared.models.labels import Label
@@ -264,13 +264,13 @@ async def _change(campaign: str, choose: Choose, verb: str, hint: str | None, no
         if found.are_counted:
             await expect_lower_total(desk.maintenance, campaign, utc_now())  # answering may have taken hours
         changed = 0
-        with progress_bar() as bar:
-            task = bar.add_task("Changing", total=found.total)
+        with ProgressBar() as bar:
+            bar.begin("Changing", found.total)
             for some in found.pages():
                 changed += await desk.maintenance.change(
                     campaign, some, lambda _, stored: choose(stored) if stored else None
                 )
-                bar.advance(task, len(some))
+                bar.advance(len(some))
         held = (await desk.maintenance.tally(campaign)).held
     print_text(
         "[green]{changed} changed[/] in {place}; the counter shows it within seconds. {held} are held now.",
@@ -297,14 +297,14 @@ async def _confirmed(desk: Desk, campaign: str, now: datetime) -> AsyncIterator[
     """
     if purged := (await desk.maintenance.overlay(campaign)).purged:
         raise CommandError(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to look at.")
-    with progress_bar() as bar:
-        task = bar.add_task("Reading", total=None)
+    with ProgressBar() as bar:
+        bar.begin("Reading")
         async for page in desk.maintenance.scan(campaign):
             for each in page:
                 is_expired = each.signature.expire_at is not None and each.signature.expire_at <= now
                 if each.signature.status in PRESSED and not is_expired:
                     yield each.digest, each.signature
-            bar.advance(task, len(page))
+            bar.advance(len(page))
 
 
 def _hour(signature: Signature) -> str:

@@ -13,7 +13,7 @@ from desk.runtime import Desk
 from desk.settings import command
 from desk.store.maintenance import Difference, Maintenance, expect_lower_total
 from desk.terminal.output import out, print_text, table
-from desk.terminal.progress import progress_bar
+from desk.terminal.progress import ProgressBar
 from desk.workspace import CampaignId, open_campaign
 from shared.clock import utc_now
 from shared.errors import StoreUnavailable
@@ -110,10 +110,9 @@ async def _repair(maintenance: Maintenance, campaign: str, differences: Sequence
 
 async def _compare(maintenance: Maintenance, campaign: str) -> Sequence[Difference]:
     """Recount, print what was found, and return what differs."""
-    with progress_bar() as bar:
-        task = bar.add_task("Counting", total=None)
-        recount = await maintenance.recount(campaign, lambda number: bar.advance(task, number))
-        bar.update(task, total=recount.records)
+    with ProgressBar() as bar:
+        bar.begin("Counting")
+        recount = await maintenance.recount(campaign, bar.advance)
     counted, differences = recount.tally, recount.differences()
     held = f", and {counted.held:,} held" if counted.held else ""
     out.print(f"{recount.records:,} records read, {counted.total:,} of them confirmed signatures{held}.")

@@ -6,14 +6,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from google.api_core.exceptions import GoogleAPIError
+from google.api_core.exceptions import GoogleAPIError, NotFound, PermissionDenied
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import AsyncClient, DocumentSnapshot
 
 from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature
 from shared.campaigns.overlay import Overlay
 from shared.databases import firestore
-from shared.databases.firestore import Write, until_committed
+from shared.databases.firestore import Write, unavailable_for_errors, until_committed
 from shared.errors import StoreUnavailable
 from shared.store.documents import MAILBOX, SIGNATURE
 from shared.store.entities import Address, FunnelKey, Mailbox, Signature
@@ -34,12 +34,26 @@ from shared.store.tally import delta
 
 #: How often in a row a query may break off without having given a page.
 _ATTEMPTS = 3
+#: A document that never exists.
+_NOWHERE = "rights/probe"
 #: Signatures in one commit: well below the 4 MiB that the emulator takes, and Google's 10 MiB.
 _CHANGED_AT_ONCE = 100
 
 
 class FirestoreMaintenance(FirestoreStore):
     """Implements `maintenance.Maintenance`."""
+
+    async def may_write(self) -> bool:
+        # Asked of the database itself, for rights may be granted on it alone. To change a document that must exist
+        # needs datastore.entities.update (https://firebase.google.com/docs/firestore/security/iam).
+        with unavailable_for_errors():
+            try:
+                await self.database.commit(lambda client, batch: batch.update(client.document(_NOWHERE), {"a": 1}))
+            except PermissionDenied:
+                return False
+            except NotFound:
+                return True
+        return True
 
     async def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[StoredSignature]]:
         async for page in self._pages(campaign, "signatures", after):

@@ -90,6 +90,9 @@ class Maintenance(Store, Protocol):
     def close(self) -> None:
         """Close the file or the connection."""
 
+    async def may_write(self) -> bool:
+        """Return whether the desk may change what is stored; changes nothing."""
+
     def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[StoredSignature]]:
         """Read all documents of a campaign in the order of their digests, beginning after digest `after`.
 

@@ -7,19 +7,17 @@ server's queue once Cloud Tasks has it.
 import asyncio
 from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from desk import runtime
 from desk.errors import CommandError
 from desk.runtime import Move
 from desk.settings import command
 from desk.terminal.output import out, pluralize, print_text
-from desk.terminal.progress import progress_bar
+from desk.terminal.progress import ProgressBar
 from shared.errors import Unopenable
 from shared.models.messages import parse_task
 
@@ -65,18 +63,17 @@ def _check_keys(wired: Move) -> None:
 
 async def _move(wired: Move) -> None:
     try:
-        with progress_bar() as bar:
+        with ProgressBar() as bar:
             for campaign in wired.files.campaigns():
-                await wired.target.add_campaign(wired.files, campaign, _advance(bar, campaign))
-            await wired.target.add_dead_letters(wired.files, _advance(bar, "Dead letters"))
-            await _move_tasks(wired, _advance(bar, "Waiting tasks"))
+                bar.begin(campaign)
+                await wired.target.add_campaign(wired.files, campaign, bar.advance)
+            bar.begin("Dead letters")
+            await wired.target.add_dead_letters(wired.files, bar.advance)
+            bar.begin("Waiting tasks")
+            await _move_tasks(wired, bar.advance)
     finally:
         wired.target.close()
         await wired.queue.aclose()
-
-
-def _advance(bar: Progress, what: str) -> Callable[[int], None]:
-    return partial(bar.advance, bar.add_task(what, total=None))
 
 
 async def _move_tasks(wired: Move, progress: Callable[[int], None]) -> None:

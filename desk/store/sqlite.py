@@ -1,5 +1,6 @@
 """The desk's side of the store on SQLite."""
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -26,6 +27,11 @@ _TABLES = {"signatures": "digest", "mailboxes": "mailbox", "domains": "domain"}
 
 class SqliteMaintenance(SqliteStore):
     """Implements `maintenance.Maintenance`."""
+
+    async def may_write(self) -> bool:
+        path = self.database.path
+        there = next(each for each in (path, *path.absolute().parents) if each.exists())
+        return os.access(there, os.W_OK)
 
     async def scan(self, campaign: str, after: str = "") -> AsyncIterator[Sequence[StoredSignature]]:
         select = (

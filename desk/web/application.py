@@ -1,21 +1,26 @@
 """The desk as an application: its paths, and what it answers where a page cannot be shown."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
-from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from desk.errors import CommandError
+from desk.terminal.output import out
 from desk.web import views
+from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
+from desk.web.jobs import Jobs, jobs
 from desk.web.rendering import render, style
+from desk.web.rights import Rights
 from desk.web.session import Session
 from shared.clock import utc_now
-from shared.errors import ConfigurationError, Unavailable
+
+_SCRIPTS = Path(__file__).parent / "scripts"
 
 
 def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlette:
@@ -42,19 +47,24 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
         answer.set_cookie(session.cookie_name, cookie, httponly=True, samesite="strict", path="/")
         return answer
 
-    async def end(_request: Request) -> Response:
-        """End the command, and with it the session."""
+    async def end(request: Request) -> Response:
+        """End the command, and with it the session and what it has begun."""
+        unfinished = await jobs(request).stop()
         stop()
-        return render("ended.html")
+        return render("ended.html", unfinished=unfinished)
 
     async def show_style(_request: Request) -> Response:
         return Response(style(), media_type="text/css")
 
-    return Starlette(
+    async def show_script(_request: Request) -> Response:
+        return FileResponse(_SCRIPTS / "refresh.js", media_type="text/javascript")
+
+    app = Starlette(
         routes=[
             Route(LINK, begin),
             Route("/", views.show_campaigns),
             Route("/style.css", show_style),
+            Route("/refresh.js", show_script),
             Route("/end", end, methods=["POST"]),
             Route("/campaigns/{campaign}", views.show_numbers),
             Route("/campaigns/{campaign}/pause", views.ask_whether_to_pause),
@@ -63,35 +73,26 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}/partners", views.change_partners, methods=["POST"]),
             Route("/campaigns/{campaign}/keys", views.show_keys),
         ],
-        exception_handlers={
-            404: _not_found,
-            CommandError: _refused,
-            ConfigurationError: _refused,
-            Unavailable: _unavailable,
-            ValidationError: _damaged,
-        },
-        middleware=[Middleware(Guard, host=host, session=session)],
+        exception_handlers={404: _not_found, **dict.fromkeys(EXPLAINED, _failed)},
+        middleware=[Middleware(Guard, host=host, session=session), Middleware(Rights)],
+        lifespan=_stop_jobs,
     )
+    app.state.jobs = Jobs()
+    return app
+
+
+@asynccontextmanager
+async def _stop_jobs(app: Starlette) -> AsyncIterator[None]:
+    """Stop what still runs at the end of the desk, and say so."""
+    yield
+    for title in await app.state.jobs.stop():
+        out.print(f"Not finished: {title}. Begin it again the next time.", markup=False)
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:
     return render("error.html", 404, sentences=["There is no such page on the desk."])
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    return render("error.html", 400, sentences=str(error).splitlines())
-
-
-async def _unavailable(_request: Request, error: Exception) -> Response:
-    if str(error) == "PermissionDenied":
-        sentence = (
-            "Your account may not do this at this deployment: ask who runs it for the rights. Nothing was changed."
-        )
-    else:
-        sentence = f"The database does not answer ({error}). Nothing was changed, as far as is known. Try again."
-    return render("error.html", 503, sentences=[sentence])
-
-
-async def _damaged(_request: Request, _error: Exception) -> Response:
-    sentence = "What is stored was written by a newer undersign, or is damaged. Update this one, and try again."
-    return render("error.html", 500, sentences=[sentence])
+async def _failed(_request: Request, error: Exception) -> Response:
+    status, sentences = explain(error)
+    return render("error.html", status, sentences=sentences)

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 from desk import runtime
 from desk.settings import deployment
 from desk.stats import report
+from desk.web import rights
 from shared import locales
 from shared.campaigns.accent import DEFAULT_ACCENT
 from shared.errors import ConfigurationError
@@ -21,7 +22,13 @@ _FOLDER = Path(__file__).parent / "templates"
 
 def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a page. `values`: what its template needs beside the place."""
-    known: Mapping[str, Any] = {"place": place(), "named": named(), "locale": locales.load("en"), **values}
+    known: Mapping[str, Any] = {
+        "place": place(),
+        "named": named(),
+        "read_only": rights.read_only(),
+        "locale": locales.load("en"),
+        **values,
+    }
     return HTMLResponse(_environment().get_template(template).render(known), status_code=status)
 
 

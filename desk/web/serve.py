@@ -31,7 +31,7 @@ def desk(
         session = Session(port, utc_now())
         app = create_app(session, host, lambda: setattr(server, "should_exit", True))
         # No access log: the link is a path.
-        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
         server = uvicorn.Server(config)
         link = f"http://{host}{LINK}?token={session.link_token}"
         out.print(f"The desk works on {rendering.place()}.", markup=False)

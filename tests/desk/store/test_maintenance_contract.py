@@ -72,6 +72,15 @@ async def digests(store: Maintenance, campaign: str, after: str = "") -> list[st
     return [record.digest async for page in store.scan(campaign, after) for record in page]
 
 
+async def test_says_whether_it_may_be_changed(store: Maintenance) -> None:
+    """Without a change."""
+    before = await store.campaigns()
+
+    assert await store.may_write()
+    assert await store.may_write()
+    assert await store.campaigns() == before
+
+
 class TestScan:
     async def test_yields_every_record_once_in_order_of_digests(
         self, store: Maintenance, campaign_id: str
