@@ -17,7 +17,7 @@ from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
 from desk.web.privacy import Privacy
 from desk.web.rendering import render, style
-from desk.web.rights import Rights
+from desk.web.rights import ReadOnly
 from desk.web.session import Session
 from shared.clock import utc_now
 
@@ -76,7 +76,7 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             *_after_the_campaign(),
         ],
         exception_handlers={404: _not_found, **dict.fromkeys(EXPLAINED, _failed)},
-        middleware=[Middleware(Guard, host=host, session=session), Middleware(Rights)],
+        middleware=[Middleware(Guard, host=host, session=session), Middleware(ReadOnly)],
         lifespan=_stop_jobs,
     )
     app.state.jobs = Jobs()

@@ -40,7 +40,7 @@ def files_read_only() -> str:
     return "" if os.access(folder, os.W_OK) else f"Campaign files cannot be written in {folder}."
 
 
-class Rights:
+class ReadOnly:
     """Middleware that finds out for each page what `read_only` returns, at most once a minute."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -39,18 +39,17 @@ FRONTS = (*PROCESSES, "database", "spool", "queue", *_RELAYS)
 class Instance:
     """One process of a function; `running` within a proxy's upstreams."""
 
-    _exit: contextlib.ExitStack
-    _process: subprocess.Popen[bytes]
+    _process: subprocess.Popen[bytes] | None = None
 
     def __init__(self, function: str, name: str, environment: Mapping[str, str], log: Path) -> None:
         self.function = function
         self.name = name
         self.environment = dict(environment)
         self._log = log
+        self._exit = contextlib.ExitStack()
 
     async def start(self) -> str:
         """Start it; return its host:port once it answers."""
-        self._exit = contextlib.ExitStack()
         started = running(self.function, self.environment, self._log)
         self._process, url = await asyncio.to_thread(self._exit.enter_context, started)
         return url.removeprefix("http://")
@@ -59,12 +58,14 @@ class Instance:
         """Return the process that runs as an instance of its own, and have none."""
         old = Instance(self.function, self.name, self.environment, self._log)
         old._exit, old._process = self._exit, self._process
+        self._exit, self._process = contextlib.ExitStack(), None
         return old
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to all of its processes."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+        """Send a signal to all of its processes, if it has begun."""
+        if self._process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     async def stop(self) -> None:
         """End it with SIGTERM, as the platform does, unless it has ended."""
@@ -78,10 +79,10 @@ class Database:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._restarts = 0
+        self._exit = contextlib.ExitStack()
 
     async def start(self) -> str:
         """Start it; return its host:port."""
-        self._exit = contextlib.ExitStack()
         host = await asyncio.to_thread(self._exit.enter_context, firestore_emulator())
         if host is None:
             missing("Google's Firestore emulator (gcloud components install cloud-firestore-emulator)")

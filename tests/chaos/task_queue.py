@@ -29,6 +29,7 @@ class UnreliableTasks(CloudTasksServer):
     Attributes:
         delayed, doubled, attempts_lost, answers_lost: the share of tasks, or of attempts, that this befalls.
         held: the queues that stand still.
+        at_once: how many tasks are delivered at the same time; with one, they come in the order of their times.
     """
 
     def __init__(self, clock: Callable[[], datetime], chance: random.Random) -> None:
@@ -36,7 +37,7 @@ class UnreliableTasks(CloudTasksServer):
         self._chance = chance
         self._waiting: list[tuple[datetime, int, Task]] = []
         self._numbers = itertools.count()
-        self._free = asyncio.Semaphore(_AT_ONCE)
+        self.at_once = asyncio.Semaphore(_AT_ONCE)
         self._running = 0
         self.reset()
 
@@ -101,7 +102,7 @@ class UnreliableTasks(CloudTasksServer):
         """Attempt to deliver a task; return whether the queue has heard that it was done."""
         if self._chance.random() < self.attempts_lost:
             return False
-        async with self._free:
+        async with self.at_once:
             status = await self._attempt(task, attempts, attempts)
         is_done = status is not None and 200 <= status < 300
         return is_done and self._chance.random() >= self.answers_lost

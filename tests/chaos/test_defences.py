@@ -15,6 +15,7 @@ from tests.chaos.run import drain, ledgers, scheduler
 from tests.chaos.signers import Signer, Signers
 from tests.chaos.system import PROCESSES, System, system
 from tests.support.deployment import SIGNATURES, signature
+from tests.support.polling import until_async
 
 #: A scene that waits in vain fails, and does not keep all tests waiting.
 _LONGEST_SECONDS = 300
@@ -68,6 +69,13 @@ async def late_presses(all_: Signers, signer: Signer) -> None:
         await signer.withdraw(letter.withdraw)
         await signer.sign()
     await signer.letter(other_than=[letter])
+    # Nothing is lost unless the new submission is done with, and then the press to confirm comes first.
+
+    async def is_idle() -> bool:
+        return all_.system.queue.is_idle
+
+    await until_async(is_idle)
+    all_.system.queue.at_once = asyncio.Semaphore(1)
 
 
 async def no_place_for_a_task(all_: Signers, signer: Signer) -> None:
