@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from desk.terminal.output import out
-from desk.web import keys, new, views
+from desk.web import editor, keys, new, views
 from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
@@ -56,8 +56,8 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
     async def show_style(_request: Request) -> Response:
         return Response(style(), media_type="text/css")
 
-    async def show_script(_request: Request) -> Response:
-        return FileResponse(_SCRIPTS / "refresh.js", media_type="text/javascript")
+    async def show_script(request: Request) -> Response:
+        return FileResponse(_SCRIPTS / Path(request.scope["path"]).name, media_type="text/javascript")
 
     app = Starlette(
         routes=[
@@ -65,6 +65,7 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/", views.show_campaigns),
             Route("/style.css", show_style),
             Route("/refresh.js", show_script),
+            Route("/editor.js", show_script),
             Route("/end", end, methods=["POST"]),
             Route("/new", new.show_new),
             Route("/new", new.begin, methods=["POST"]),
@@ -80,6 +81,12 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}/keys/test", keys.ask, methods=["POST"]),
             Route("/campaigns/{campaign}/keys/answer", keys.answer, methods=["POST"]),
             Route("/keys.html", keys.download_page),
+            Route("/campaigns/{campaign}/edit", editor.lead_to_editor),
+            Route(
+                "/campaigns/{campaign}/edit/{section:path}/preview", editor.show_preview, methods=["GET", "POST"]
+            ),
+            Route("/campaigns/{campaign}/edit/{section:path}", editor.show_section),
+            Route("/campaigns/{campaign}/edit/{section:path}", editor.save_section, methods=["POST"]),
         ],
         exception_handlers={404: _not_found, **dict.fromkeys(EXPLAINED, _failed)},
         middleware=[Middleware(Guard, host=host, session=session), Middleware(ReadOnly)],

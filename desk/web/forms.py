@@ -1,6 +1,6 @@
 """What the pages of the desk read of a request, and where they lead after a button was pressed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from shared.models.cleaning import clean_text
 _MAX_FORM_BYTES = 10_000
 #: What a page says after its button has done something; `done` in its query.
 _DONE = {
-    "begun": "Begun. Write the petition in your own words, and let two people make a key each.",
+    "begun": "Begun. Write the petition in your own words now; under Keys, two people add a key each.",
     "key_added": "Added to the campaign file. Its holder has to show now that it opens.",
     "key_removed": "Removed from the campaign file.",
     "test_made": "The test file is made. Download it, and send it to the person who holds the key.",
@@ -23,6 +23,7 @@ _DONE = {
     "paused": "Paused. The public pages take no signatures, within a minute.",
     "resumed": "The public pages take signatures again, within a minute.",
     "admitted": "Admitted. Its pages may show the form within a minute. Write it into the campaign file, too.",
+    "saved": "Saved in the campaign file.",
     "dismissed": "Dismissed. Its pages may no longer show the form, within a minute.",
 }
 
@@ -48,13 +49,18 @@ async def read_fields(request: Request) -> Mapping[str, str]:
     Raises:
         CommandError: there is more of it than a form of the desk sends.
     """
+    pairs = await read_pairs(request, _MAX_FORM_BYTES)
+    return {name: value if name == "origins" else clean_text(value) for name, value in pairs}
+
+
+async def read_pairs(request: Request, max_bytes: int) -> Sequence[tuple[str, str]]:
+    """Read names and values of a form as they were sent. Raises like `read_fields`."""
     body = b""
     async for piece in request.stream():
         body += piece
-        if len(body) > _MAX_FORM_BYTES:
+        if len(body) > max_bytes:
             raise CommandError("That is more than this form takes. Nothing was changed.")
-    pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return {name: value if name == "origins" else clean_text(value) for name, value in pairs}
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
 def hide_secret(value: str) -> str:

@@ -83,7 +83,7 @@ def firefox(folder: Path) -> Iterator[Firefox]:
     wanted = {"marionette.port": 0, "browser.download.folderList": 2, "browser.download.dir": str(folder)}
     lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in wanted.items())
     (profile / "user.js").write_text("".join(lines))
-    command = [program, "--headless", "--marionette", "--no-remote", "--profile", profile]
+    command = [program, "--headless", "--marionette", "--no-remote", "--profile", str(profile)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             until(active.exists, patience=_TIMEOUT_SECONDS)
