@@ -47,13 +47,18 @@ class QueueListSettings(Settings):
     cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port of a test server")
 
 
-class RightsSettings(DeskSettings):
-    """What the desk needs to find all that is kept of an address: the secrets that deliver has."""
+class TaskListSettings(DeskSettings):
+    """What the desk needs to see what waits."""
 
     queue: Annotated[
         QueueListSettings | LocalQueueSettings,
         Field(discriminator="tasks", description="which queue: cloud_tasks or local"),
     ]
+
+
+class RightsSettings(TaskListSettings):
+    """What the desk needs to find all that is kept of an address: the secrets that deliver has."""
+
     pepper: Secret = Field(description="deliver's secret under which addresses are digested")
     deliver_identities: Keys = Field(description="deliver's age identities, which open what waits in the queue")
     local_folder: Path | None = Field(default=None, description="where a local run keeps its outbox")
@@ -119,7 +124,7 @@ def load_for_desk(kind: type[S]) -> S:
     if secrets.is_file():
         local = {"STORE": "sqlite", "TASKS": "local", "MAIL": "outbox", "LOCAL_FOLDER": str(secrets.parent)}
         local["PUBLIC_URL"] = f"http://localhost:{os.environ.get('PORT') or 8080}"
-        local |= json.loads(secrets.read_text())
+        local |= json.loads(secrets.read_text(encoding="utf-8"))
         return load(kind, local | {name: value for name, value in os.environ.items() if value})
     try:
         return load(kind)

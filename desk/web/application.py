@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from desk.terminal.output import out
-from desk.web import editor, keys, new, views
+from desk.web import editor, held, keys, mail, new, views
 from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
@@ -72,8 +72,23 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}", views.show_numbers),
             Route("/campaigns/{campaign}/pause", views.ask_whether_to_pause),
             Route("/campaigns/{campaign}/pause", views.set_paused, methods=["POST"]),
+            Route("/campaigns/{campaign}/proof-of-work", views.ask_for_proof_of_work),
+            Route("/campaigns/{campaign}/proof-of-work", views.set_proof_of_work, methods=["POST"]),
+            Route("/campaigns/{campaign}/mail", mail.show_mail),
+            Route("/campaigns/{campaign}/held", held.show_held),
+            Route("/campaigns/{campaign}/held/look", held.look, methods=["POST"]),
+            Route("/campaigns/{campaign}/held/choose", held.choose, methods=["POST"]),
+            Route("/campaigns/{campaign}/held/undo", held.choose_undo, methods=["POST"]),
+            Route("/campaigns/{campaign}/held/choice", held.show_choice),
+            Route("/campaigns/{campaign}/held/change", held.change, methods=["POST"]),
             Route("/campaigns/{campaign}/partners", views.show_partners),
             Route("/campaigns/{campaign}/partners", views.change_partners, methods=["POST"]),
+            Route("/campaigns/{campaign}/edit", editor.lead_to_editor),
+            Route(
+                "/campaigns/{campaign}/edit/{section:path}/preview", editor.show_preview, methods=["GET", "POST"]
+            ),
+            Route("/campaigns/{campaign}/edit/{section:path}", editor.show_section),
+            Route("/campaigns/{campaign}/edit/{section:path}", editor.save_section, methods=["POST"]),
             Route("/campaigns/{campaign}/keys", keys.show_keys),
             Route("/campaigns/{campaign}/keys/add", keys.add, methods=["POST"]),
             Route("/campaigns/{campaign}/keys/remove", keys.remove, methods=["POST"]),
@@ -81,12 +96,6 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}/keys/test", keys.ask, methods=["POST"]),
             Route("/campaigns/{campaign}/keys/answer", keys.answer, methods=["POST"]),
             Route("/keys.html", keys.download_page),
-            Route("/campaigns/{campaign}/edit", editor.lead_to_editor),
-            Route(
-                "/campaigns/{campaign}/edit/{section:path}/preview", editor.show_preview, methods=["GET", "POST"]
-            ),
-            Route("/campaigns/{campaign}/edit/{section:path}", editor.show_section),
-            Route("/campaigns/{campaign}/edit/{section:path}", editor.save_section, methods=["POST"]),
         ],
         exception_handlers={404: _not_found, **dict.fromkeys(EXPLAINED, _failed)},
         middleware=[Middleware(Guard, host=host, session=session), Middleware(ReadOnly)],

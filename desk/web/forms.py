@@ -22,6 +22,7 @@ _DONE = {
     "proven": "Proven: that key opens what is sealed to it.",
     "paused": "Paused. The public pages take no signatures, within a minute.",
     "resumed": "The public pages take signatures again, within a minute.",
+    "work": "Set. Browsers learn of it within a minute.",
     "admitted": "Admitted. Its pages may show the form within a minute. Write it into the campaign file, too.",
     "saved": "Saved in the campaign file.",
     "dismissed": "Dismissed. Its pages may no longer show the form, within a minute.",
@@ -71,6 +72,11 @@ def hide_secret(value: str) -> str:
 def title(campaign: Campaign) -> str:
     """Return what a campaign is called, in its own language."""
     return campaign.text(campaign.default_language).title
+
+
+def is_live(request: Request) -> bool:
+    """Return whether the page is to be read again every minute, which is asked for: it may disturb who reads."""
+    return request.query_params.get("live") == "on"
 
 
 def done_message(request: Request) -> str:

@@ -8,9 +8,10 @@ from starlette.responses import Response
 from desk import runtime
 from desk.campaigns import check, partners, pause
 from desk.campaigns.list import Standing, standings, state
+from desk.campaigns.proof_of_work import Mode, set_mode
 from desk.errors import CommandError
 from desk.stats import report, summary
-from desk.web.forms import campaign_id, done_message, read_campaign, read_fields, redirect_done, title
+from desk.web.forms import campaign_id, done_message, is_live, read_campaign, read_fields, redirect_done, title
 from desk.web.rendering import render
 from desk.workspace import campaign_file, open_campaign
 from shared.campaigns.overlay import apply_overlay
@@ -51,6 +52,8 @@ async def show_numbers(request: Request) -> Response:
         **report.values(found, campaign, line),
         state=state(campaign, overlay, utc_now()),
         is_paused=overlay.paused,
+        work=overlay.proof_of_work or campaign.proof_of_work,
+        live=is_live(request),
         done=done_message(request),
     )
 
@@ -67,6 +70,28 @@ async def set_paused(request: Request) -> Response:
     to = fields.get("to") == "paused"
     await pause.set_paused(campaign, to=to)
     return redirect_done(f"/campaigns/{campaign}", "paused" if to else "resumed")
+
+
+async def ask_for_proof_of_work(request: Request) -> Response:
+    """Ask when browsers are to work, and say what that costs signers."""
+    campaign, overlay = await read_campaign(request)
+    return render(
+        "proof_of_work.html",
+        campaign=campaign,
+        title=title(campaign),
+        mode=overlay.proof_of_work or Mode.FILE,
+        modes=Mode,
+        is_on=bool(overlay.work_at(campaign, utc_now())),
+    )
+
+
+async def set_proof_of_work(request: Request) -> Response:
+    """Set when browsers are to work."""
+    campaign, fields = campaign_id(request), await read_fields(request)
+    if fields.get("mode") not in set(Mode):
+        raise CommandError("Choose when browsers are to work. Nothing was changed.")
+    await set_mode(campaign, Mode(fields["mode"]))
+    return redirect_done(f"/campaigns/{campaign}", "work")
 
 
 async def show_partners(request: Request) -> Response:
