@@ -1,6 +1,6 @@
 """The desk as an application: its paths, and what it answers where a page cannot be shown."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from desk.terminal.output import out
-from desk.web import editor, held, keys, mail, new, views
+from desk.web import audits, delivery, editor, exports, hand_overs, held, keys, mail, new, paper, purges, views
 from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
+from desk.web.privacy import Privacy
 from desk.web.rendering import render, style
 from desk.web.rights import ReadOnly
 from desk.web.session import Session
@@ -96,6 +97,7 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}/keys/test", keys.ask, methods=["POST"]),
             Route("/campaigns/{campaign}/keys/answer", keys.answer, methods=["POST"]),
             Route("/keys.html", keys.download_page),
+            *_after_the_campaign(),
         ],
         exception_handlers={404: _not_found, **dict.fromkeys(EXPLAINED, _failed)},
         middleware=[Middleware(Guard, host=host, session=session), Middleware(ReadOnly)],
@@ -103,6 +105,32 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
     )
     app.state.jobs = Jobs()
     return app
+
+
+def _after_the_campaign() -> Sequence[Route]:
+    privacy = Privacy()
+    return [
+        Route("/campaigns/{campaign}/after", delivery.show_steps),
+        Route("/campaigns/{campaign}/audit", audits.show_audit),
+        Route("/campaigns/{campaign}/audit", audits.start_audit, methods=["POST"]),
+        Route("/campaigns/{campaign}/audit/repair", audits.ask_whether_to_repair),
+        Route("/campaigns/{campaign}/audit/repair", audits.repair, methods=["POST"]),
+        Route("/campaigns/{campaign}/paper", paper.show_paper),
+        Route("/campaigns/{campaign}/paper", paper.add_paper, methods=["POST"]),
+        Route("/campaigns/{campaign}/exports", exports.show_exports),
+        Route("/campaigns/{campaign}/exports", exports.start_export, methods=["POST"]),
+        Route("/campaigns/{campaign}/exports/{folder}/{file}", exports.download),
+        Route("/campaigns/{campaign}/hand-over", hand_overs.show_hand_overs),
+        Route("/campaigns/{campaign}/hand-over", hand_overs.record, methods=["POST"]),
+        Route("/campaigns/{campaign}/purge", purges.show_purge),
+        Route("/campaigns/{campaign}/purge", purges.purge, methods=["POST"]),
+        Route("/privacy", privacy.show),
+        Route("/privacy", privacy.take_address, methods=["POST"]),
+        Route("/privacy/access", privacy.show_access),
+        Route("/privacy/erase", privacy.show_erasure),
+        Route("/privacy/erase", privacy.erase, methods=["POST"]),
+        Route("/privacy/receipt", privacy.download_receipt),
+    ]
 
 
 @asynccontextmanager
