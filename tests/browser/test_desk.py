@@ -20,7 +20,7 @@ from tests.support.servers import Server
 
 #: As many steps as no page has fields, links and buttons.
 _STEPS = 60
-PAGES = ("", f"campaigns/{CAMPAIGN}", f"campaigns/{CAMPAIGN}/pause", f"campaigns/{CAMPAIGN}/partners")
+PAGES = ("", "new", *(f"campaigns/{CAMPAIGN}{path}" for path in ("", "/pause", "/partners", "/keys")))
 
 
 @contextmanager
