@@ -8,6 +8,7 @@ from desk.settings import (
     BackupSettings,
     DeskSettings,
     MoveSettings,
+    PublicSettings,
     RightsSettings,
     TaskListSettings,
     load_for_desk,
@@ -21,6 +22,7 @@ from desk.store.server_copy import copy_server
 from desk.store.server_files import ServerFiles
 from desk.store.sqlite import SqliteMaintenance
 from desk.store.sqlite_dead_letters import SqliteDeadLetters
+from infra.deploy.gcloud import IS_CHECKOUT
 from shared.campaigns import Campaign, load, load_all
 from shared.campaigns.loader import FOLDER
 from shared.clock import utc_now
@@ -47,6 +49,8 @@ from shared.store.firestore_totals import FirestoreTotals
 from shared.store.removals import Removals
 from shared.store.totals import Totals
 
+#: Where campaign files are, if CAMPAIGNS_FOLDER does not say: in the checkout, else below the working folder.
+_CAMPAIGNS = FOLDER if IS_CHECKOUT else Path("campaigns")
 #: What people call the tasks that nobody could open.
 DEAD_LETTERS_NAME = "the dead letters"
 
@@ -106,7 +110,12 @@ class Move:
 
 def campaigns_folder() -> Path:
     """Return the folder of the campaign files."""
-    return load_for_desk(CampaignSettings).campaigns_folder or FOLDER
+    return load_for_desk(CampaignSettings).campaigns_folder or _CAMPAIGNS
+
+
+def public_url() -> str | None:
+    """Return where the public reaches the functions, without a path; None where no settings say."""
+    return load_for_desk(PublicSettings).public_url
 
 
 def place() -> str:
@@ -147,7 +156,7 @@ def desk() -> Desk:
         ConfigurationError: no store is named, or a campaign file does not load.
     """
     settings = load_for_desk(DeskSettings)
-    campaigns = load_all(settings.campaigns_folder or FOLDER)
+    campaigns = load_all(settings.campaigns_folder or _CAMPAIGNS)
     maintenance, place = _open_store(settings.store)
     return Desk(
         campaigns=campaigns,
@@ -165,7 +174,7 @@ def rights() -> Rights:
         ConfigurationError: a setting is missing or wrong.
     """
     settings = load_for_desk(RightsSettings)
-    campaigns, broken = _those_that_load(settings.campaigns_folder or FOLDER)
+    campaigns, broken = _those_that_load(settings.campaigns_folder or _CAMPAIGNS)
     maintenance, place = _open_store(settings.store)
     spool = settings.spool
     return Rights(

@@ -1,6 +1,6 @@
 """The desk as an application: its paths, and what it answers where a page cannot be shown."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from desk.terminal.output import out
-from desk.web import held, mail, views
+from desk.web import audits, delivery, editor, exports, hand_overs, held, keys, mail, new, paper, purges, views
 from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
+from desk.web.privacy import Privacy
 from desk.web.rendering import render, style
 from desk.web.rights import ReadOnly
 from desk.web.session import Session
@@ -56,8 +57,8 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
     async def show_style(_request: Request) -> Response:
         return Response(style(), media_type="text/css")
 
-    async def show_script(_request: Request) -> Response:
-        return FileResponse(_SCRIPTS / "refresh.js", media_type="text/javascript")
+    async def show_script(request: Request) -> Response:
+        return FileResponse(_SCRIPTS / Path(request.scope["path"]).name, media_type="text/javascript")
 
     app = Starlette(
         routes=[
@@ -65,7 +66,10 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/", views.show_campaigns),
             Route("/style.css", show_style),
             Route("/refresh.js", show_script),
+            Route("/editor.js", show_script),
             Route("/end", end, methods=["POST"]),
+            Route("/new", new.show_new),
+            Route("/new", new.begin, methods=["POST"]),
             Route("/campaigns/{campaign}", views.show_numbers),
             Route("/campaigns/{campaign}/pause", views.ask_whether_to_pause),
             Route("/campaigns/{campaign}/pause", views.set_paused, methods=["POST"]),
@@ -80,7 +84,20 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}/held/change", held.change, methods=["POST"]),
             Route("/campaigns/{campaign}/partners", views.show_partners),
             Route("/campaigns/{campaign}/partners", views.change_partners, methods=["POST"]),
-            Route("/campaigns/{campaign}/keys", views.show_keys),
+            Route("/campaigns/{campaign}/edit", editor.lead_to_editor),
+            Route(
+                "/campaigns/{campaign}/edit/{section:path}/preview", editor.show_preview, methods=["GET", "POST"]
+            ),
+            Route("/campaigns/{campaign}/edit/{section:path}", editor.show_section),
+            Route("/campaigns/{campaign}/edit/{section:path}", editor.save_section, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys", keys.show_keys),
+            Route("/campaigns/{campaign}/keys/add", keys.add, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys/remove", keys.remove, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys/test", keys.download_test),
+            Route("/campaigns/{campaign}/keys/test", keys.ask, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys/answer", keys.answer, methods=["POST"]),
+            Route("/keys.html", keys.download_page),
+            *_after_the_campaign(),
         ],
         exception_handlers={404: _not_found, **dict.fromkeys(EXPLAINED, _failed)},
         middleware=[Middleware(Guard, host=host, session=session), Middleware(ReadOnly)],
@@ -88,6 +105,32 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
     )
     app.state.jobs = Jobs()
     return app
+
+
+def _after_the_campaign() -> Sequence[Route]:
+    privacy = Privacy()
+    return [
+        Route("/campaigns/{campaign}/after", delivery.show_steps),
+        Route("/campaigns/{campaign}/audit", audits.show_audit),
+        Route("/campaigns/{campaign}/audit", audits.start_audit, methods=["POST"]),
+        Route("/campaigns/{campaign}/audit/repair", audits.ask_whether_to_repair),
+        Route("/campaigns/{campaign}/audit/repair", audits.repair, methods=["POST"]),
+        Route("/campaigns/{campaign}/paper", paper.show_paper),
+        Route("/campaigns/{campaign}/paper", paper.add_paper, methods=["POST"]),
+        Route("/campaigns/{campaign}/exports", exports.show_exports),
+        Route("/campaigns/{campaign}/exports", exports.start_export, methods=["POST"]),
+        Route("/campaigns/{campaign}/exports/{folder}/{file}", exports.download),
+        Route("/campaigns/{campaign}/hand-over", hand_overs.show_hand_overs),
+        Route("/campaigns/{campaign}/hand-over", hand_overs.record, methods=["POST"]),
+        Route("/campaigns/{campaign}/purge", purges.show_purge),
+        Route("/campaigns/{campaign}/purge", purges.purge, methods=["POST"]),
+        Route("/privacy", privacy.show),
+        Route("/privacy", privacy.take_address, methods=["POST"]),
+        Route("/privacy/access", privacy.show_access),
+        Route("/privacy/erase", privacy.show_erasure),
+        Route("/privacy/erase", privacy.erase, methods=["POST"]),
+        Route("/privacy/receipt", privacy.download_receipt),
+    ]
 
 
 @asynccontextmanager

@@ -1,8 +1,10 @@
 """What the pages of the desk read of a request, and where they lead after a button was pressed."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from urllib.parse import parse_qsl
 
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,12 +15,22 @@ from shared.campaigns.overlay import Overlay
 from shared.models.cleaning import clean_text
 
 _MAX_FORM_BYTES = 10_000
+#: More than the manifest of a campaign with a thousand partners; less than what Starlette writes to the disk.
+_MAX_UPLOAD_BYTES = 1_000_000
 #: What a page says after its button has done something; `done` in its query.
 _DONE = {
+    "begun": "Begun. Write the petition in your own words now; under Keys, two people add a key each.",
+    "key_added": "Added to the campaign file. Its holder has to show now that it opens.",
+    "key_removed": "Removed from the campaign file.",
+    "test_made": "The test file is made. Download it, and send it to the person who holds the key.",
+    "proven": "Proven: that key opens what is sealed to it.",
     "paused": "Paused. The public pages take no signatures, within a minute.",
     "resumed": "The public pages take signatures again, within a minute.",
     "work": "Set. Browsers learn of it within a minute.",
     "admitted": "Admitted. Its pages may show the form within a minute. Write it into the campaign file, too.",
+    "saved": "Saved in the campaign file.",
+    "added": "Added. The counter shows them within a minute, apart from those that were confirmed.",
+    "handed-over": "Recorded.",
     "dismissed": "Dismissed. Its pages may no longer show the form, within a minute.",
 }
 
@@ -44,13 +56,59 @@ async def read_fields(request: Request) -> Mapping[str, str]:
     Raises:
         CommandError: there is more of it than a form of the desk sends.
     """
+    pairs = await read_pairs(request, _MAX_FORM_BYTES)
+    return {name: value if name == "origins" else clean_text(value) for name, value in pairs}
+
+
+async def read_pairs(request: Request, max_bytes: int) -> Sequence[tuple[str, str]]:
+    """Read names and values of a form as they were sent. Raises like `read_fields`."""
     body = b""
     async for piece in request.stream():
         body += piece
-        if len(body) > _MAX_FORM_BYTES:
+        if len(body) > max_bytes:
             raise CommandError("That is more than this form takes. Nothing was changed.")
-    pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return {name: value if name == "origins" else clean_text(value) for name, value in pairs}
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def hide_secret(value: str) -> str:
+    """Return what a form gave, to show it again; empty where it holds a secret key, which belongs on no page."""
+    return "" if "AGE-SECRET-KEY" in value.upper() else value
+
+
+async def read_upload(request: Request, name: str) -> tuple[Mapping[str, str], bytes]:
+    """Read a form with a file: its fields, cleaned, and what is in the file `name`, nothing where none was chosen.
+
+    Raises:
+        CommandError: there is more of it than such a form of the desk sends, or it is another kind of form.
+    """
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise CommandError("That is not what this form sends. Nothing was changed.")
+    parser = MultiPartParser(
+        request.headers, _limited(request), max_files=1, max_fields=10, max_part_size=_MAX_FORM_BYTES
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException:
+        raise CommandError("That is not what this form sends. Nothing was changed.") from None
+    file = form.get(name)
+    content = await file.read() if isinstance(file, UploadFile) else b""
+    await form.close()
+    return {key: clean_text(value) for key, value in form.items() if isinstance(value, str)}, content
+
+
+async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
+    read = 0
+    async for piece in request.stream():
+        read += len(piece)
+        if read > _MAX_UPLOAD_BYTES:
+            raise CommandError("That file is larger than any that this form takes. Nothing was changed.")
+        yield piece
+
+
+def faults_of(error: str, labels: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Return the sentences of an error, each after the field of the form that it is about, empty where of none."""
+    parts = [(line.partition(": "), line) for line in error.splitlines()]
+    return [(key, sentence) if key in labels else ("", line) for (key, _, sentence), line in parts]
 
 
 def title(campaign: Campaign) -> str:

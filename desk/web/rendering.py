@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from desk import runtime
-from desk.settings import deployment
+from desk.settings import NoRecordsNamed, deployment
 from desk.stats import report
 from desk.web import rights
 from shared import locales
@@ -29,7 +29,9 @@ def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
         "locale": locales.load("en"),
         **values,
     }
-    return HTMLResponse(_environment().get_template(template).render(known), status_code=status)
+    html = _environment().get_template(template).render(known)
+    # A path of this machine, which pages name, may hold bytes that are no text.
+    return HTMLResponse(html.encode(errors="replace"), status_code=status)
 
 
 def named() -> str:
@@ -40,16 +42,19 @@ def named() -> str:
 
 
 def place() -> str:
-    """Return where the records are, in words; where no settings say, what to do about that."""
+    """Return where the records are, in words; without settings, what is wrong with them."""
     try:
         return runtime.place()
+    except NoRecordsNamed:
+        return "campaign files alone, for no deployment is named, and nothing was run here yet"
     except ConfigurationError as error:
         return str(error)
 
 
 def style() -> str:
     """Return the style sheet: that of the public pages, and what the desk has besides."""
-    return pages.style(DEFAULT_ACCENT) + (_FOLDER / "desk.css").read_text(encoding="utf-8")
+    # As a string, for what is added to Markup is escaped.
+    return str(pages.style(DEFAULT_ACCENT)) + (_FOLDER / "desk.css").read_text(encoding="utf-8")
 
 
 @cache

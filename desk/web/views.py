@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from desk import runtime
 from desk.campaigns import check, partners, pause
 from desk.campaigns.list import Standing, standings, state
 from desk.campaigns.proof_of_work import Mode, set_mode
@@ -13,7 +14,6 @@ from desk.stats import report, summary
 from desk.web.forms import campaign_id, done_message, is_live, read_campaign, read_fields, redirect_done, title
 from desk.web.rendering import render
 from desk.workspace import campaign_file, open_campaign
-from shared import campaigns
 from shared.campaigns.overlay import apply_overlay
 from shared.clock import utc_now
 from shared.models.cleaning import clean_text
@@ -34,7 +34,8 @@ async def show_campaigns(_request: Request) -> Response:
     rows = [
         (each, state(each.campaign, each.overlay, now) if each.campaign else "", _verdict(each)) for each in found
     ]
-    return render("campaigns.html", rows=rows, unknown=unknown)
+    folder = runtime.campaigns_folder().absolute()
+    return render("campaigns.html", rows=rows, unknown=unknown, folder=folder)
 
 
 def _verdict(standing: Standing) -> check.Verdict:
@@ -116,6 +117,7 @@ async def _partners(request: Request, given: Mapping[str, str], error: str = "")
         admitted=overlay.partners,
         origin=origin,
         owner=applied.partner_by_origin.get(origin),
+        public_url=runtime.public_url(),
         given=given,
         labels=_LABELS,
         faults=faults,
@@ -147,11 +149,3 @@ async def change_partners(request: Request) -> Response:
     except CommandError as error:
         return await _partners(request, fields, str(error))
     return redirect_done(f"/campaigns/{campaign}/partners", "admitted")
-
-
-async def show_keys(request: Request) -> Response:
-    """Show to whose keys a campaign's signatures are sealed, and which of them were proven."""
-    campaign = campaigns.load(campaign_file(campaign_id(request)))
-    proofs = {proof.recipient: proof for proof in campaign.sealing.proofs}
-    keys = [(recipient, proofs.get(recipient)) for recipient in dict.fromkeys(campaign.sealing.recipients)]
-    return render("keys.html", campaign=campaign, title=title(campaign), keys=keys)

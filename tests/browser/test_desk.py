@@ -21,10 +21,8 @@ from tests.support.servers import Server
 
 #: As many steps as no page has fields, links and buttons.
 _STEPS = 60
-PAGES = (
-    "",
-    *(f"campaigns/{CAMPAIGN}{page}" for page in ("", "/pause", "/proof-of-work", "/mail", "/held", "/partners")),
-)
+_OF_A_CAMPAIGN = ("", "/pause", "/proof-of-work", "/mail", "/held", "/partners", "/keys")
+PAGES = ("", "new", *(f"campaigns/{CAMPAIGN}{path}" for path in _OF_A_CAMPAIGN))
 
 
 @contextmanager
