@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from desk.terminal.output import out
-from desk.web import editor, views
+from desk.web import editor, translations, views
 from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
@@ -74,6 +74,8 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}/partners", views.change_partners, methods=["POST"]),
             Route("/campaigns/{campaign}/keys", views.show_keys),
             Route("/campaigns/{campaign}/edit", editor.lead_to_editor),
+            Route("/campaigns/{campaign}/edit/languages", translations.show_languages),
+            Route("/campaigns/{campaign}/edit/languages", translations.change_languages, methods=["POST"]),
             Route(
                 "/campaigns/{campaign}/edit/{section:path}/preview", editor.show_preview, methods=["GET", "POST"]
             ),

@@ -19,6 +19,7 @@ _DONE = {
     "resumed": "The public pages take signatures again, within a minute.",
     "admitted": "Admitted. Its pages may show the form within a minute. Write it into the campaign file, too.",
     "saved": "Saved in the campaign file.",
+    "language_added": "Added, with the texts in the campaign's own language. Now they are to be translated.",
     "dismissed": "Dismissed. Its pages may no longer show the form, within a minute.",
 }
 

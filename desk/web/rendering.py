@@ -49,7 +49,8 @@ def place() -> str:
 
 def style() -> str:
     """Return the style sheet: that of the public pages, and what the desk has besides."""
-    return pages.style(DEFAULT_ACCENT) + (_FOLDER / "desk.css").read_text(encoding="utf-8")
+    # str, for markup would escape the > of what is added to it.
+    return str(pages.style(DEFAULT_ACCENT)) + (_FOLDER / "desk.css").read_text(encoding="utf-8")
 
 
 @cache
