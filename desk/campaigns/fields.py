@@ -233,7 +233,7 @@ SECTIONS = (
                 ("retention_days", "Days after the close until signatures are deleted", NUMBER),
                 ("backup_days", "Days for which backups keep what was deleted", NUMBER),
                 ("supervisory_authority", "Supervisory authority"),
-                ("supervisory_authority_website", "Its website"),
+                ("supervisory_authority_website", "Its website", LINE, "With https://"),
             ),
             *_list(
                 "privacy.processors",
@@ -243,8 +243,18 @@ SECTIONS = (
                 ("place", "Where", LINE, "A country, or European Union"),
             ),
             Field(("asks_postal_code",), "The form asks for the postal code", CHECK),
-            Field(("proof_of_work",), "Work that browsers do before they send the form", WORK),
-            Field(("data_license",), "Licence of the public numbers", LICENSE),
+            Field(
+                ("proof_of_work",),
+                "Work that browsers do before they send the form",
+                WORK,
+                "A price for programs that send thousands. automatic: while most mails are not confirmed",
+            ),
+            Field(
+                ("data_license",),
+                "Licence of the public numbers",
+                LICENSE,
+                "CC0-1.0: anybody may use them as they like; CC-BY-4.0: who does so names the petition",
+            ),
         ),
     ),
 )
