@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +14,14 @@ import typer
 from desk.errors import CommandError
 from desk.keys.identity_files import IdentityFiles, read_identities
 from desk.private_files import create_private
+from desk.progress import Progress
 from desk.rights.address import Email, OnlyCampaign, parse_address
 from desk.rights.receipt import DEAD_LETTERS, file_state, unopened_lines
-from desk.rights.search import TaskSearch, closing, find_campaigns, load_rights, search_progress, task_places
+from desk.rights.search import SEARCHING, TaskSearch, closing, find_campaigns, load_rights, task_places
 from desk.runtime import Rights
 from desk.store.maintenance import Found
-from desk.terminal.output import out, print_warning
+from desk.terminal.output import errors, out, print_warning
+from desk.terminal.progress import ProgressBar
 from shared.campaigns.model import Campaign
 from shared.clock import utc_now
 from shared.crypto.sealing import Opener
@@ -39,8 +42,8 @@ def access(
     address = parse_address(email)
     opener = Opener(read_identities(identity)) if identity else None
     rights = load_rights()
-    report, unopened = asyncio.run(_look_up(rights, address, campaign, opener))
-    text = json.dumps(report, indent=2, ensure_ascii=False, default=str)
+    with ProgressBar(errors) as bar:
+        report, unopened = asyncio.run(_look_up(rights, address, campaign, opener, bar))
     for line in unopened_lines(unopened, utc_now()):
         print_warning(line)
     if not report:
@@ -50,20 +53,52 @@ def access(
             markup=False,
         )
     elif to:
-        with create_private(to) as file:
-            file.write(f"{text}\n".encode())
+        _write(to, report)
         out.print(f"Written to {to}.", markup=False)
     else:
-        out.print(text, markup=False)
+        out.print(_text(report), markup=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found of an address: in how many `campaigns`, and what to warn of. `file`: the answer, if any."""
+
+    file: Path
+    campaigns: int
+    warnings: Sequence[str]
+
+
+async def write_answer(rights: Rights, email: str, file: Path, progress: Progress) -> Answer:
+    """Write all that is kept of an address to a new file, to give to the person; nothing is kept, no file.
+
+    Raises:
+        CommandError: there is such a file.
+    """
+    report, unopened = await _look_up(rights, email, None, None, progress)
+    if report:
+        _write(file, report)
+    broken = [
+        f"The file of campaign {campaign} does not load: it was searched without." for campaign in rights.broken
+    ]
+    return Answer(file, len(report), [*broken, *unopened_lines(unopened, utc_now())])
+
+
+def _write(file: Path, report: Sequence[Mapping[str, Any]]) -> None:
+    with create_private(file) as opened:
+        opened.write(f"{_text(report)}\n".encode())
+
+
+def _text(report: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(report, indent=2, ensure_ascii=False, default=str)
 
 
 async def _look_up(
-    rights: Rights, email: str, only: str | None, opener: Opener | None
+    rights: Rights, email: str, only: str | None, opener: Opener | None, progress: Progress
 ) -> tuple[list[dict[str, Any]], Mapping[str, int]]:
     """Report what each campaign keeps of an address, if anything; and how many tasks nobody can open, by place."""
     async with closing(rights):
         known = await find_campaigns(rights, only)
-        waiting, dead_letters, unopened = await _count_tasks(rights, email, only)
+        waiting, dead_letters, unopened = await _count_tasks(rights, email, only, progress)
         reports = []
         for campaign in sorted({*known, *waiting, *dead_letters}):
             address = rights.digester.address(campaign, email)
@@ -78,15 +113,15 @@ async def _look_up(
 
 
 async def _count_tasks(
-    rights: Rights, email: str, only: str | None
+    rights: Rights, email: str, only: str | None, progress: Progress
 ) -> tuple[Counter[str], Counter[str], Mapping[str, int]]:
     """Count the tasks of an address by campaign: waiting and dead letters; and those nobody can open, by place."""
     search = TaskSearch(rights, [email], only)
     waiting, dead_letters = Counter[str](), Counter[str]()
-    with search_progress() as progress:
-        for place in task_places(rights):
-            tasks = await search.find(place, progress)
-            (dead_letters if place == DEAD_LETTERS else waiting).update(task.campaign for task in tasks)
+    progress.begin(SEARCHING)
+    for place in task_places(rights):
+        tasks = await search.find(place, progress.advance)
+        (dead_letters if place == DEAD_LETTERS else waiting).update(task.campaign for task in tasks)
     return waiting, dead_letters, search.unopened
 
 

@@ -11,20 +11,22 @@ from pydantic import ValidationError
 
 from desk.errors import CommandError
 from desk.private_files import create_folder, create_private
+from desk.progress import Progress
 from desk.rights.address import EmailOrNone, OnlyCampaign, parse_address, read_addresses
 from desk.rights.receipt import DEAD_LETTERS, Erasure, Run, step
 from desk.rights.search import (
+    SEARCHING,
     FoundTask,
     TaskSearch,
     closing,
     find_campaigns,
     load_rights,
-    search_progress,
     task_places,
 )
 from desk.runtime import Rights
 from desk.store.maintenance import expect_lower_total
-from desk.terminal.output import out, print_warning
+from desk.terminal.output import errors, out, print_warning
+from desk.terminal.progress import ProgressBar
 from shared.clock import utc_now
 from shared.stats import fall
 from shared.store.entities import Address
@@ -66,29 +68,45 @@ def erase(
         whose = f"the {len(lines):,} addresses in {file}" if file else next(iter(lines))
         question = f"Remove all that is kept of {whose} in {rights.place}? This cannot be undone."
         typer.confirm(question, abort=True, err=True)
-    run = Run(rights.campaigns, rights.broken, [rights.place, *rights.queues])
+    run = new_run(rights)
     erasures = {address: Erasure(run) for address in lines}
     if file and receipt:
         _erase_many(rights, run, erasures, campaign, receipt, list(lines.values()))
     else:
-        _erase_one(rights, erasures, campaign, receipt)
+        _erase_and_print(rights, erasures, campaign, receipt)
     if not all(done.is_whole for done in erasures.values()):
         another = f", with another {'folder' if file else 'file'} for the receipt{'s' if file else ''}."
         print_warning("Run the same command again" + (another if receipt else "."))
         raise typer.Exit(1)
 
 
-def _erase_one(rights: Rights, erasures: Erasures, only: str | None, receipt: Path | None) -> None:
+def _erase_and_print(rights: Rights, erasures: Erasures, only: str | None, receipt: Path | None) -> None:
+    [done] = erasures.values()
+    try:
+        with ProgressBar(errors) as bar:
+            asyncio.run(erase_one(rights, erasures, only, receipt, bar))
+    finally:
+        if done.text:
+            out.print(done.text, markup=False)
+
+
+async def erase_one(
+    rights: Rights, erasures: Erasures, only: str | None, receipt: Path | None, progress: Progress
+) -> None:
+    """Remove all that is kept of one address; once something may be gone, the receipt is written in any case.
+
+    Raises:
+        CommandError: there is such a file, or no such campaign; nothing was removed.
+    """
     [done] = erasures.values()
     with create_private(receipt) if receipt else nullcontext() as file:
         try:
-            asyncio.run(_erase(rights, done.run, erasures, only))
+            await _erase(rights, done.run, erasures, only, progress)
         finally:
             if done.run.begun:
-                text = done.receipt(utc_now())
+                done.text = done.receipt(utc_now())
                 if file:
-                    file.write(f"{text}\n".encode())
-                out.print(text, markup=False)
+                    file.write(f"{done.text}\n".encode())
 
 
 def _erase_many(
@@ -97,10 +115,16 @@ def _erase_many(
     """Write a receipt for each address into the new `folder`, named after its line."""
     create_folder(folder)
     try:
-        asyncio.run(_erase(rights, run, erasures, only))
+        with ProgressBar(errors) as bar:
+            asyncio.run(_erase(rights, run, erasures, only, bar))
     finally:
         if run.begun:
             _write_receipts(folder, dict(zip(lines, erasures.values(), strict=True)))
+
+
+def new_run(rights: Rights) -> Run:
+    """Return a run that has not begun."""
+    return Run(rights.campaigns, rights.broken, [rights.place, *rights.queues])
 
 
 def _write_receipts(folder: Path, erasures: Mapping[int, Erasure]) -> None:
@@ -117,7 +141,7 @@ def _write_receipts(folder: Path, erasures: Mapping[int, Erasure]) -> None:
         out.print(f"NOT finished: line {', '.join(unfinished)}.", markup=False)
 
 
-async def _erase(rights: Rights, run: Run, erasures: Erasures, only: str | None) -> None:
+async def _erase(rights: Rights, run: Run, erasures: Erasures, only: str | None, progress: Progress) -> None:
     """Remove everything that answers now, and keep in `erasures` at any moment what is gone.
 
     The queues go first, or a task in one might bring the signature back. Then all is looked for once more: a task
@@ -129,11 +153,11 @@ async def _erase(rights: Rights, run: Run, erasures: Erasures, only: str | None)
         known = await find_campaigns(rights, only)
         run.begun = True
         for _ in range(2):
-            with search_progress() as progress:
-                for place in task_places(rights):
-                    with step(place, run.failed):
-                        for task in await search.find(place, progress):
-                            await _remove_task(rights, place, task, erasures[task.email])
+            progress.begin(SEARCHING)
+            for place in task_places(rights):
+                with step(place, run.failed):
+                    for task in await search.find(place, progress.advance):
+                        await _remove_task(rights, place, task, erasures[task.email])
             for campaign in known:
                 await _forget_all(rights, run, campaign, erasures)
         with step("the outbox", run.failed):

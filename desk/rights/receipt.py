@@ -57,9 +57,10 @@ class Run:
 
 @dataclass(slots=True)
 class Erasure:
-    """What a run has removed of one address."""
+    """What a run has removed of one address. `text`: the receipt, once it was written."""
 
     run: Run
+    text: str = ""
     mails: int = 0
     #: What was found, and may be gone or not, because the database did not answer.
     doubtful: dict[str, Found] = field(default_factory=dict)

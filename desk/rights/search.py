@@ -6,8 +6,8 @@ allowed to read them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,11 +15,13 @@ from desk import runtime
 from desk.errors import CommandError
 from desk.rights.receipt import DEAD_LETTERS
 from desk.runtime import Rights
-from desk.terminal.output import errors, print_note, print_warning
-from desk.terminal.progress import ProgressBar
+from desk.terminal.output import print_note, print_warning
 from shared.errors import Unopenable
 from shared.models.messages import Message, parse_message, parse_task
 from shared.queue import TaskList
+
+#: What progress calls the search.
+SEARCHING = "Searching tasks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +78,6 @@ async def find_campaigns(rights: Rights, only: str | None) -> Sequence[str]:
     if only is not None and only not in known:
         raise CommandError(f"There is no campaign {only}. There are: {', '.join(known) or 'none'}.")
     return known if only is None else [only]
-
-
-@contextmanager
-def search_progress() -> Iterator[Callable[[], None]]:
-    """Show at a terminal how many tasks were searched, on standard error; yield what to call for each."""
-    with ProgressBar(errors) as bar:
-        bar.begin("Searching tasks")
-        yield bar.advance
 
 
 class TaskSearch:

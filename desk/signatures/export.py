@@ -24,7 +24,8 @@ from pydantic import AwareDatetime, BaseModel, Field, NonNegativeInt, Validation
 from desk import private_files
 from desk.errors import CommandError
 from desk.offline_pages import pages
-from desk.terminal.output import out, pluralize, print_text, print_warning
+from desk.progress import Progress
+from desk.terminal.output import pluralize, print_note, print_text, print_warning
 from desk.terminal.progress import ProgressBar
 from desk.workspace import CampaignId, open_campaign
 from shared.campaigns.model import Campaign
@@ -125,7 +126,8 @@ def export(
     If it is stopped, or the network goes away, the same command goes on where it was.
     """
     folder = to or Path(f"{campaign}-export")
-    manifest = asyncio.run(_export(campaign, folder, utc_now()))
+    with ProgressBar() as bar:
+        manifest = asyncio.run(write_export(campaign, folder, utc_now(), bar))
     print_text(
         "[green]{signatures}[/] exported, as of {as_of} UTC, to {folder}. Without a key of the campaign nobody "
         "can read them.\n\n"
@@ -144,7 +146,12 @@ def export(
         )
 
 
-async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
+async def write_export(campaign: str, folder: Path, now: datetime, progress: Progress) -> Manifest:
+    """Write an export into a folder, from where an earlier one was stopped that began it; return its manifest.
+
+    Raises:
+        CommandError: the folder holds something else, or is in use, or the campaign was purged.
+    """
     async with open_campaign(campaign) as (known, desk):
         maintenance = desk.maintenance
         if purged := (await maintenance.overlay(campaign)).purged:
@@ -153,15 +160,15 @@ async def _export(campaign: str, folder: Path, now: datetime) -> Manifest:
         with private_files.exclusive_lock(folder / LOCK):
             state = _begin(campaign, folder, now)
             total = (await maintenance.tally(campaign)).total
-            with ProgressBar() as bar, Export(folder, state) as export:
-                bar.begin("Exporting", total, state.signatures)
+            with Export(folder, state) as export:
+                progress.begin("Exporting", total, state.signatures)
                 async for page in maintenance.scan(campaign, state.after):
                     before = state.signatures
                     for record in page:
                         export.add(record.signature)
                     export.keep(page[-1].digest)
-                    bar.advance(state.signatures - before)
-            return _finish(folder, state, _consents(known))
+                    progress.advance(state.signatures - before)
+            return await asyncio.to_thread(_finish, folder, state, _consents(known))
 
 
 def _begin_folder(folder: Path) -> None:
@@ -186,7 +193,7 @@ def _begin(campaign: str, folder: Path, now: datetime) -> Unfinished:
         raise CommandError(
             f"{folder} holds an unfinished export of {state.campaign}: choose another folder with --to."
         )
-    out.print(f"Going on after {pluralize(state.signatures, 'signature')}.")
+    print_note(f"Going on after {pluralize(state.signatures, 'signature')}.")
     return state
 
 

@@ -1,6 +1,7 @@
 """`undersign hand-over`: record that signatures reached whom they are for."""
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from desk.errors import CommandError, validate
 from desk.signatures.export import HELD
-from desk.signatures.open import Opened
+from desk.signatures.open import Opened, OpenedFile
 from desk.terminal.output import out
 from desk.workspace import CampaignId, change_overlay
 from shared.campaigns.model import Campaign
@@ -26,43 +27,60 @@ def hand_over(
     ] = None,
 ) -> None:
     """Record that signatures were handed over: to whom, how many, and the sum of the very file."""
-    opened = _read_manifest(manifest)
-    if opened.campaign != campaign:
-        raise CommandError(f"{manifest} is of {opened.campaign or 'no campaign'}, not of {campaign}.")
-    if opened.source == HELD:
-        raise CommandError(
-            f"{manifest} is of signatures that are held, which are not counted: release them first."
-        )
-    file = file or next((name for name in opened.files if Path(name).stem == "signatures"), "signatures.csv")
-    if file not in opened.files:
-        raise CommandError(f"{manifest} names no {file}. It names: {', '.join(opened.files)}.")
-    given = opened.files[file]
-    if opened.damaged or not given.signatures:
-        raise CommandError(
-            f"{file} holds {given.signatures:,} signatures, and {len(opened.damaged):,} were not opened."
-        )
-    values = {"to": to, "signatures": given.signatures, "sha256": given.sha256, "at": utc_now()}
-    record = validate(HandOver, values)
-
-    def append(overlay: Overlay, _: Campaign) -> Overlay:
-        others = tuple(each for each in overlay.hand_overs if each != record)
-        return overlay.model_copy(update={"hand_overs": (*others, record)})
-
-    _, place = asyncio.run(change_overlay(campaign, append))
+    record, place = asyncio.run(record_hand_over(campaign, _read(manifest), str(manifest), to, file, utc_now()))
     out.print(
         f"Recorded in {place}: {record.signatures:,} signatures to {record.to}, SHA-256 {record.sha256}.",
         markup=False,
     )
 
 
-def _read_manifest(manifest: Path) -> Opened:
+async def record_hand_over(
+    campaign: str, manifest: bytes, name: str, to: str, file: str | None, now: datetime
+) -> tuple[HandOver, str]:
+    """Record a hand-over, and return it, and in words where. `name`: of the manifest, for errors.
+
+    Raises:
+        CommandError: the manifest is not of this campaign's signatures, or not all of the file were opened.
+    """
+    given = _given_file(campaign, _parse(manifest, name), name, file)
+    record = validate(HandOver, {"to": to, "signatures": given.signatures, "sha256": given.sha256, "at": now})
+
+    def append(overlay: Overlay, _: Campaign) -> Overlay:
+        others = tuple(each for each in overlay.hand_overs if each != record)
+        return overlay.model_copy(update={"hand_overs": (*others, record)})
+
+    _, place = await change_overlay(campaign, append)
+    return record, place
+
+
+def _given_file(campaign: str, opened: Opened, name: str, file: str | None) -> OpenedFile:
+    """Return what the manifest says of the file that was given."""
+    if opened.campaign != campaign:
+        raise CommandError(f"{name} is of {opened.campaign or 'no campaign'}, not of {campaign}.")
+    if opened.source == HELD:
+        raise CommandError(f"{name} is of signatures that are held, which are not counted: release them first.")
+    file = file or next((each for each in opened.files if Path(each).stem == "signatures"), "signatures.csv")
+    if file not in opened.files:
+        raise CommandError(f"{name} names no {file}. It names: {', '.join(opened.files)}.")
+    given = opened.files[file]
+    if opened.damaged or given.signatures < 1:
+        raise CommandError(
+            f"{file} holds {given.signatures:,} signatures, and {len(opened.damaged):,} were not opened."
+        )
+    return given
+
+
+def _read(manifest: Path) -> bytes:
     try:
-        return Opened.model_validate_json(manifest.read_bytes())
+        return manifest.read_bytes()
     except FileNotFoundError:
         raise CommandError(
             f"There is no {manifest}: name manifest.json in the folder that undersign open made."
         ) from None
+
+
+def _parse(manifest: bytes, name: str) -> Opened:
+    try:
+        return Opened.model_validate_json(manifest)
     except ValidationError:
-        raise CommandError(
-            f"{manifest} is no manifest of opened signatures, which undersign open makes."
-        ) from None
+        raise CommandError(f"{name} is no manifest of opened signatures, which undersign open makes.") from None

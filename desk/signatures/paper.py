@@ -1,6 +1,7 @@
 """`undersign offline`: signatures on paper, which the counter shows apart, never mixed with the confirmed ones."""
 
 import asyncio
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -41,7 +42,22 @@ def add_paper(
     note: Annotated[str, typer.Option(help="Where they come from and who counted them.", prompt=True)],
 ) -> None:
     """Add signatures on paper."""
-    added = validate(Paper, {"country": country.upper(), "number": number, "note": note, "added_at": utc_now()})
+    changed, place = asyncio.run(add(campaign, country, number, note, utc_now()))
+    here, total = changed.paper_by_country.get(country.upper(), 0), sum(changed.paper_by_country.values())
+    out.print(
+        f"{here:,} on paper from {country.upper()} now, {total:,} in all, in {place}; "
+        "the counter shows them within a minute.",
+        markup=False,
+    )
+
+
+async def add(campaign: str, country: str, number: str, note: str, now: datetime) -> tuple[Overlay, str]:
+    """Add signatures on paper, and return the new overlay, and in words where it is.
+
+    Raises:
+        CommandError: a value is wrong, or more would be taken off than there are.
+    """
+    added = validate(Paper, {"country": country.upper(), "number": number, "note": note, "added_at": now})
 
     def append(overlay: Overlay, _: Campaign) -> Overlay:
         changed = overlay.model_copy(update={"paper": (*overlay.paper, added)})
@@ -50,14 +66,7 @@ def add_paper(
             raise CommandError(f"There are {there:,} for {added.country}: no more than that can be taken off.")
         return changed
 
-    changed, place = asyncio.run(change_overlay(campaign, append))
-    total = sum(changed.paper_by_country.values())
-    here = changed.paper_by_country.get(added.country, 0)
-    out.print(
-        f"{here:,} on paper from {added.country} now, {total:,} in all, in {place}; "
-        "the counter shows them within a minute.",
-        markup=False,
-    )
+    return await change_overlay(campaign, append)
 
 
 @app.command("list")

@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 
 from desk.errors import CommandError
+from desk.progress import Progress
 from desk.settings import command
+from desk.store.maintenance import Maintenance
 from desk.terminal.output import out, print_text
 from desk.terminal.progress import ProgressBar
 from desk.workspace import CampaignId, open_campaign
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
 from shared.clock import utc_now
+from shared.store.entities import Tally
 
 
 def purge(
@@ -32,24 +35,16 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
         maintenance = desk.maintenance
         overlay = await maintenance.overlay(campaign)
         tally = await maintenance.tally(campaign)
-        total = tally.total
-        _check_time(known, now)
-        if not unhanded:
-            _check_hand_over(known, overlay, total)
-        _check_held(known, tally.held)
+        check(known, overlay, tally, now, unhanded=unhanded)
         for record in overlay.hand_overs:
             given = f"{record.signatures:,} signatures to {record.to} on {record.at:%Y-%m-%d}"
             out.print(f"Handed over: {given}.", markup=False)
         if not yes:
-            typer.confirm(f"Remove all records of {total:,} signatures for good, in {desk.place}?", abort=True)
-        # Frozen first: what is removed must never be recounted, even if this is interrupted.
-        await maintenance.change_overlay(
-            campaign, lambda known: known.model_copy(update={"purged": known.purged or now})
-        )
+            typer.confirm(
+                f"Remove all records of {tally.total:,} signatures for good, in {desk.place}?", abort=True
+            )
         with ProgressBar() as bar:
-            bar.begin("Removing")
-            removed = await maintenance.purge(campaign, bar.advance)
-        final = (await maintenance.tally(campaign)).total
+            removed, final = await remove(maintenance, campaign, now, bar)
     print_text(
         "[green]Removed[/] in {place}: {removed} records. The final count stays: {final}.",
         place=desk.place,
@@ -59,6 +54,34 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
     if known.privacy.backup_days:
         out.print(f"Backups hold them for {known.privacy.backup_days} days more.")
     out.print("Now destroy the exports, what was opened from them, and the keys.")
+
+
+def check(campaign: Campaign, overlay: Overlay, tally: Tally, now: datetime, *, unhanded: bool) -> None:
+    """Refuse a purge that may not be. `unhanded`: what was never handed over may go, too.
+
+    Raises:
+        CommandError: the retention is not over, some are held, or were never handed over.
+    """
+    _check_time(campaign, now)
+    if not unhanded:
+        _check_hand_over(campaign, overlay, tally.total)
+    _check_held(campaign, tally.held)
+
+
+async def remove(maintenance: Maintenance, campaign: str, now: datetime, progress: Progress) -> tuple[int, int]:
+    """Remove all signatures of a campaign; return how many records that were, and the final count."""
+    # Frozen first: what is removed must never be recounted, even if this is interrupted.
+    await maintenance.change_overlay(
+        campaign, lambda known: known.model_copy(update={"purged": known.purged or now})
+    )
+    progress.begin("Removing")
+    removed = await maintenance.purge(campaign, progress.advance)
+    return removed, (await maintenance.tally(campaign)).total
+
+
+def not_handed_over(overlay: Overlay, total: int) -> int:
+    """Return how many signatures no hand-over that was recorded can have held."""
+    return max(0, total - max((record.signatures for record in overlay.hand_overs), default=0))
 
 
 def _check_time(campaign: Campaign, now: datetime) -> None:
@@ -93,9 +116,8 @@ def _check_hand_over(campaign: Campaign, overlay: Overlay, total: int) -> None:
     Raises:
         CommandError: no hand-over that was recorded holds as many signatures as there are.
     """
-    handed = max((record.signatures for record in overlay.hand_overs), default=0)
-    if handed < total:
+    if missing := not_handed_over(overlay, total):
         raise CommandError(
-            f"{total - handed:,} of {total:,} signatures were never recorded as handed over: "
+            f"{missing:,} of {total:,} signatures were never recorded as handed over: "
             f"{command()} hand-over {campaign.id} …, or add --although-not-handed-over."
         )

@@ -1,8 +1,10 @@
 """What the pages of the desk read of a request, and where they lead after a button was pressed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from urllib.parse import parse_qsl
 
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,13 +15,23 @@ from shared.campaigns.overlay import Overlay
 from shared.models.cleaning import clean_text
 
 _MAX_FORM_BYTES = 10_000
+#: More than the manifest of a campaign with a thousand partners; less than what Starlette writes to the disk.
+_MAX_UPLOAD_BYTES = 1_000_000
 #: What a page says after its button has done something; `done` in its query.
 _DONE = {
+    "begun": "Begun. Write the petition in your own words, and let two people make a key each.",
+    "key_added": "Added to the campaign file. Its holder has to show now that it opens.",
+    "key_removed": "Removed from the campaign file.",
+    "test_made": "The test file is made. Download it, and send it to the person who holds the key.",
+    "proven": "Proven: that key opens what is sealed to it.",
     "paused": "Paused. The public pages take no signatures, within a minute.",
     "resumed": "The public pages take signatures again, within a minute.",
+    "work": "Set. Browsers learn of it within a minute.",
     "admitted": "Admitted. Its pages may show the form within a minute. Write it into the campaign file, too.",
     "saved": "Saved in the campaign file.",
     "language_added": "Added, with the texts in the campaign's own language. Now they are to be translated.",
+    "added": "Added. The counter shows them within a minute, apart from those that were confirmed.",
+    "handed-over": "Recorded.",
     "dismissed": "Dismissed. Its pages may no longer show the form, within a minute.",
 }
 
@@ -59,9 +71,64 @@ async def read_pairs(request: Request, max_bytes: int) -> Sequence[tuple[str, st
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
+def hide_secret(value: str) -> str:
+    """Return what a form gave, to show it again; empty where it holds a secret key, which belongs on no page."""
+    return "" if "AGE-SECRET-KEY" in value.upper() else value
+
+
+async def read_upload(request: Request, name: str) -> tuple[Mapping[str, str], bytes]:
+    """Read a form with a file: its fields, cleaned, and what is in the file `name`, nothing where none was chosen.
+
+    Raises:
+        CommandError: there is more of it than such a form of the desk sends, or it is another kind of form.
+    """
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise CommandError("That is not what this form sends. Nothing was changed.")
+    parser = MultiPartParser(
+        request.headers,
+        limited(request, _MAX_UPLOAD_BYTES),
+        max_files=1,
+        max_fields=10,
+        max_part_size=_MAX_FORM_BYTES,
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException:
+        raise CommandError("That is not what this form sends. Nothing was changed.") from None
+    file = form.get(name)
+    content = await file.read() if isinstance(file, UploadFile) else b""
+    await form.close()
+    return {key: clean_text(value) for key, value in form.items() if isinstance(value, str)}, content
+
+
+async def limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """Yield the body of a request piece by piece.
+
+    Raises:
+        CommandError: there is more of it.
+    """
+    read = 0
+    async for piece in request.stream():
+        read += len(piece)
+        if read > max_bytes:
+            raise CommandError("That is larger than anything that this form takes. Nothing was changed.")
+        yield piece
+
+
+def faults_of(error: str, labels: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Return the sentences of an error, each after the field of the form that it is about, empty where of none."""
+    parts = [(line.partition(": "), line) for line in error.splitlines()]
+    return [(key, sentence) if key in labels else ("", line) for (key, _, sentence), line in parts]
+
+
 def title(campaign: Campaign) -> str:
     """Return what a campaign is called, in its own language."""
     return campaign.text(campaign.default_language).title
+
+
+def is_live(request: Request) -> bool:
+    """Return whether the page is to be read again every minute, which is asked for: it may disturb who reads."""
+    return request.query_params.get("live") == "on"
 
 
 def done_message(request: Request) -> str:

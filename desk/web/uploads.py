@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from desk.campaigns import edit, pictures
 from desk.campaigns.fields import Entry
 from desk.errors import CommandError
-from desk.web.forms import read_pairs
+from desk.web.forms import limited, read_pairs
 
 #: Long petitions, and the consent texts of all languages.
 _MAX_TEXT_BYTES = 2_000_000
@@ -26,20 +27,29 @@ async def read_form(request: Request) -> tuple[Sequence[tuple[str, str]], Mappin
     """Read the texts of a form by the names of its fields, and the files that were chosen.
 
     Raises:
-        CommandError: it is larger than a form of the editor.
+        CommandError: it is larger than a form of the editor, or of another kind.
     """
     if not request.headers.get("content-type", "").startswith("multipart/"):
         return await read_pairs(request, _MAX_TEXT_BYTES), {}
-    if int(request.headers.get("content-length", 0)) > _MAX_BYTES:
-        raise CommandError("These files are too large: 10 MB for each are the most. Nothing was saved.")
-    async with request.form(max_files=_MAX_PARTS, max_fields=_MAX_PARTS, max_part_size=_MAX_TEXT_BYTES) as form:
-        sent = form.multi_items()
-        texts = [(name, value) for name, value in sent if isinstance(value, str)]
-        files = {
-            name: (str(value.filename), await value.read())
-            for name, value in sent
-            if isinstance(value, UploadFile) and value.size
-        }
+    parser = MultiPartParser(
+        request.headers,
+        limited(request, _MAX_BYTES),
+        max_files=_MAX_PARTS,
+        max_fields=_MAX_PARTS,
+        max_part_size=_MAX_TEXT_BYTES,
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException:
+        raise CommandError("That is not what this form sends. Nothing was saved.") from None
+    sent = form.multi_items()
+    texts = [(name, value) for name, value in sent if isinstance(value, str)]
+    files = {
+        name: (str(value.filename), await value.read())
+        for name, value in sent
+        if isinstance(value, UploadFile) and value.size
+    }
+    await form.close()
     return texts, files
 
 

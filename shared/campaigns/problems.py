@@ -153,8 +153,10 @@ def _sentence(root: type[BaseModel], error: Any, location: Location) -> str:
         sentence = _DOUBLE_BRACKETS.format(key=_dotted(location))
     elif kind == "model_type" and isinstance(given, list):
         sentence = _SINGLE_BRACKETS.format(key=_dotted(location))
+    elif kind in _SENTENCES:
+        sentence = _SENTENCES[kind].format(key=_dotted(location), **error.get("ctx", {}))
     else:
-        sentence = _SENTENCES.get(kind, error["msg"]).format(key=_dotted(location), **error.get("ctx", {}))
+        sentence = error["msg"]
     wanted = description(root, location)
     return f"{sentence} ({wanted})" if wanted else sentence
 

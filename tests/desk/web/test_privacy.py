@@ -1,0 +1,223 @@
+"""Access and erasure on the desk: an address leaves no trace, and nothing is shown that it finds."""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from desk.store.maintenance import Found
+from desk.store.sqlite import SqliteMaintenance
+from shared.errors import StoreUnavailable
+from shared.store.entities import Address
+from tests.desk.web.browsing import browsing, press
+from tests.support.deployment import CAMPAIGN, World, world
+
+ANN = "canary@example.org"
+_QUESTION = re.compile(r'name="question" value="([^"]+)"')
+
+
+@pytest.fixture
+async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """A local deployment with one confirmed signature."""
+    monkeypatch.chdir(tmp_path)
+    async with world(tmp_path / "var", monkeypatch) as made:
+        await made.press(await made.sign_and_deliver(email=ANN, name="Canary Signer"))
+        yield made
+
+
+@pytest.fixture
+async def desk(here: World) -> AsyncIterator[httpx.AsyncClient]:
+    async with browsing() as browser:
+        yield browser
+
+
+async def ask(desk: httpx.AsyncClient, address: str, do: str) -> httpx.Response:
+    """Send the form for an address."""
+    return await press(desk, "/privacy", {"address": address, "do": do})
+
+
+async def question(desk: httpx.AsyncClient, address: str = ANN) -> dict[str, str]:
+    """Ask for an erasure, and return the form that asks once more."""
+    [reference] = _QUESTION.findall((await ask(desk, address, "erase")).text)
+    return {"question": reference}
+
+
+async def total(here: World) -> int:
+    counted: int = (await here.count())["total"]
+    return counted
+
+
+class TestAccess:
+    async def test_writes_the_answer_into_a_private_file_and_shows_nothing_of_it(
+        self, desk: httpx.AsyncClient
+    ) -> None:
+        """The page names the file; its title, its address and its text name nobody."""
+        answer = await ask(desk, f"Canary <{ANN.upper()}>", "access")
+
+        [file] = Path().glob("access-*.json")
+        [report] = json.loads(file.read_text())
+        assert (report["campaign"], report["signature"]["status"]) == (CAMPAIGN, "confirmed")
+        assert file.stat().st_mode & 0o077 == 0
+        assert str(file.absolute()) in answer.text
+        assert answer.url.path == "/privacy/access"
+        assert "canary" not in f"{answer.url}{answer.text}".lower()
+
+    async def test_of_an_address_of_which_nothing_is_kept_writes_no_file(self, desk: httpx.AsyncClient) -> None:
+        """The page says so."""
+        answer = await ask(desk, "nobody@example.org", "access")
+
+        assert "Nothing is kept of this address" in answer.text
+        assert list(Path().glob("access-*")) == []
+
+    @pytest.mark.parametrize("do", ["access", "erase"])
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "",
+            "canary",
+            f"{ANN}\r\nbob@example.org",
+            f"{ANN}\nBcc: bob@example.org",
+            f"{ANN} bob@example.org",
+            "../canary",
+            "canary@" + "x" * 5_000,
+        ],
+    )
+    async def test_of_what_is_no_address_is_refused_without_repeating_it(
+        self, here: World, desk: httpx.AsyncClient, address: str, do: str
+    ) -> None:
+        """Neither on the page nor in its URL; and nothing is looked for."""
+        answer = await ask(desk, address, do)
+
+        assert "That is no email address" in answer.text
+        assert "canary" not in f"{answer.url}{answer.text}".lower()
+        assert [file.name for file in Path().iterdir()] == ["var"]
+        assert await total(here) == 1
+
+    async def test_while_another_runs_is_refused(
+        self, desk: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Or its answer would be taken for that of the second."""
+        may_end = asyncio.Event()
+
+        async def slow(records: SqliteMaintenance) -> list[str]:
+            await may_end.wait()
+            return [CAMPAIGN]
+
+        monkeypatch.setattr(SqliteMaintenance, "campaigns", slow)
+        first = (await desk.post("/privacy", data={"address": ANN, "do": "access"})).text
+        second = (await desk.post("/privacy", data={"address": "bob@example.org", "do": "access"})).text
+        may_end.set()
+
+        assert "data-refresh" in first
+        assert "Another address is being looked for" in second
+
+
+class TestErase:
+    async def test_is_asked_for_once_more_and_gives_a_receipt(self, here: World, desk: httpx.AsyncClient) -> None:
+        """To ask changes nothing; the receipt is a file, too, and does not say whom it concerns."""
+        asked = await ask(desk, ANN, "erase")
+        before = await total(here)
+        erased = await press(desk, "/privacy/erase", {"question": _QUESTION.findall(asked.text)[0]})
+        receipt = await desk.get("/privacy/receipt")
+
+        [file] = Path().glob("receipt-*.txt")
+        assert (before, await total(here)) == (1, 0)
+        assert "Delete all of it on this machine" in asked.text or "Delete all of it in" in asked.text
+        assert "the confirmed signature was removed, and taken off the count" in erased.text
+        assert receipt.headers["content-disposition"].startswith("attachment")
+        assert receipt.content == file.read_bytes()
+        assert file.stat().st_mode & 0o077 == 0
+        for page in (asked, erased, receipt):
+            assert "canary" not in f"{page.url}{page.headers}{page.text}".lower()
+
+    async def test_pressed_twice_erases_once(self, here: World, desk: httpx.AsyncClient) -> None:
+        """The second press shows the receipt of the first."""
+        form = await question(desk)
+        answers = await asyncio.gather(*(press(desk, "/privacy/erase", form) for _ in range(2)))
+        later = await press(desk, "/privacy/erase", form)
+
+        assert all("signature was removed" in answer.text for answer in (*answers, later))
+        assert len(list(Path().glob("receipt-*"))) == 1
+        assert await total(here) == 0
+
+    @pytest.mark.parametrize("form", [{}, {"question": ""}, {"question": "guessed"}, {"address": ANN}])
+    async def test_that_nobody_has_asked_for_is_refused(
+        self, here: World, desk: httpx.AsyncClient, form: dict[str, str]
+    ) -> None:
+        """With a form that the desk has not made."""
+        before = await press(desk, "/privacy/erase", form)
+        await question(desk)
+        after = await press(desk, "/privacy/erase", form)
+
+        assert "Nothing is asked for any more" in before.text
+        assert "Nothing is asked for any more" in after.text
+        assert await total(here) == 1
+
+    async def test_in_a_tab_that_asked_before_another_is_refused(
+        self, here: World, desk: httpx.AsyncClient
+    ) -> None:
+        """Neither address is erased by the button of the other."""
+        first = await question(desk)
+        await question(desk, "bob@example.org")
+
+        refused = await press(desk, "/privacy/erase", first)
+
+        assert "Nothing is asked for any more" in refused.text
+        assert await total(here) == 1
+
+    async def test_that_the_database_ended_says_so_and_keeps_the_receipt(
+        self, here: World, desk: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It names what is left to do; a second erasure does that."""
+
+        async def away(records: SqliteMaintenance, address: Address) -> Found:
+            raise StoreUnavailable("DeadlineExceeded")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(SqliteMaintenance, "forget", away)
+            first = (await press(desk, "/privacy/erase", await question(desk))).text
+        second = (await press(desk, "/privacy/erase", await question(desk))).text
+
+        assert "It is not finished" in first
+        assert "NOT finished" in first
+        assert "Nothing is left of it" in second
+        assert await total(here) == 0
+
+    async def test_ended_with_the_desk_leaves_a_receipt_of_what_is_gone(
+        self, here: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The file says that it was broken off."""
+        begun = asyncio.Event()
+
+        async def endless(records: SqliteMaintenance) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(SqliteMaintenance, "overwrite", endless)
+        async with browsing() as desk:
+            await desk.post("/privacy/erase", data=await question(desk))
+            await begun.wait()
+            ended = (await desk.post("/end")).text
+
+        [file] = Path().glob("receipt-*.txt")
+        assert "Not finished: Erasure" in ended
+        assert "signature was removed" in file.read_text()
+        assert "it was broken off" in file.read_text()
+
+
+async def test_no_log_line_holds_the_address(
+    here: World, desk: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nor does the terminal in which the desk runs."""
+    caplog.set_level(logging.DEBUG)
+    await ask(desk, ANN, "access")
+    await press(desk, "/privacy/erase", await question(desk))
+
+    printed = capfd.readouterr()
+
+    assert "canary" not in f"{caplog.text}{printed.out}{printed.err}".lower()
