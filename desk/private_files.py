@@ -1,10 +1,16 @@
-"""Files that hold signatures: readable by their owner alone, and never half written."""
+"""Files that hold signatures: readable by their owner alone, and never half written.
+
+Windows knows no modes of files: there a file may be read by all who may read its folder. A new folder is for its
+owner and administrators alone, from Python 3.11.10, 3.12.4 and 3.13 on (https://github.com/python/cpython/pull/118488);
+one that is there already stays as it is, which in a person's own folder means the same.
+"""
 
 import errno
 import hashlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +22,8 @@ from desk.errors import CommandError
 #: each line break as two characters.
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _CHUNK_BYTES = 1_000_000
+#: On Windows a file cannot be replaced while a virus scanner or an indexer reads it, which takes a moment.
+_RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8) if sys.platform == "win32" else ()
 
 
 def create_folder(folder: Path, but: str | None = None) -> None:
@@ -148,12 +156,23 @@ def replace(path: Path, content: str, *, mode: int = 0o600) -> None:
                 file.write(content.encode())
                 sync(file)
             part.chmod(mode)
-            part.replace(path)
+            _move(part, path)
         except BaseException:
             part.unlink()
             raise
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _move(part: Path, path: Path) -> None:
+    for seconds in _RETRY_SECONDS:
+        try:
+            part.replace(path)
+        except PermissionError:
+            time.sleep(seconds)
+        else:
+            return
+    part.replace(path)
 
 
 def sha256(path: Path) -> str:

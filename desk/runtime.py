@@ -8,7 +8,9 @@ from desk.settings import (
     BackupSettings,
     DeskSettings,
     MoveSettings,
+    PublicSettings,
     RightsSettings,
+    TaskListSettings,
     load_for_desk,
 )
 from desk.store.cloud_tasks_list import CloudTasksList
@@ -20,6 +22,7 @@ from desk.store.server_copy import copy_server
 from desk.store.server_files import ServerFiles
 from desk.store.sqlite import SqliteMaintenance
 from desk.store.sqlite_dead_letters import SqliteDeadLetters
+from infra.deploy.gcloud import IS_CHECKOUT
 from shared.campaigns import Campaign, load, load_all
 from shared.campaigns.loader import FOLDER
 from shared.clock import utc_now
@@ -45,6 +48,11 @@ from shared.store.firestore_removals import FirestoreRemovals
 from shared.store.firestore_totals import FirestoreTotals
 from shared.store.removals import Removals
 from shared.store.totals import Totals
+
+#: Where campaign files are, if CAMPAIGNS_FOLDER does not say: in the checkout, else below the working folder.
+_CAMPAIGNS = FOLDER if IS_CHECKOUT else Path("campaigns")
+#: What people call the tasks that nobody could open.
+DEAD_LETTERS_NAME = "the dead letters"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,7 +110,12 @@ class Move:
 
 def campaigns_folder() -> Path:
     """Return the folder of the campaign files."""
-    return load_for_desk(CampaignSettings).campaigns_folder or FOLDER
+    return load_for_desk(CampaignSettings).campaigns_folder or _CAMPAIGNS
+
+
+def public_url() -> str | None:
+    """Return where the public reaches the functions, without a path; None where no settings say."""
+    return load_for_desk(PublicSettings).public_url
 
 
 def place() -> str:
@@ -143,7 +156,7 @@ def desk() -> Desk:
         ConfigurationError: no store is named, or a campaign file does not load.
     """
     settings = load_for_desk(DeskSettings)
-    campaigns = load_all(settings.campaigns_folder or FOLDER)
+    campaigns = load_all(settings.campaigns_folder or _CAMPAIGNS)
     maintenance, place = _open_store(settings.store)
     return Desk(
         campaigns=campaigns,
@@ -161,7 +174,7 @@ def rights() -> Rights:
         ConfigurationError: a setting is missing or wrong.
     """
     settings = load_for_desk(RightsSettings)
-    campaigns, broken = _those_that_load(settings.campaigns_folder or FOLDER)
+    campaigns, broken = _those_that_load(settings.campaigns_folder or _CAMPAIGNS)
     maintenance, place = _open_store(settings.store)
     spool = settings.spool
     return Rights(
@@ -178,6 +191,24 @@ def rights() -> Rights:
         removals=FirestoreRemovals(spool.spool_project, spool.spool_database) if spool else None,
         outbox=Outbox(settings.local_folder / "outbox", utc_now) if settings.local_folder else None,
     )
+
+
+def task_lists() -> Mapping[str, TaskList]:
+    """Wire every place in which tasks may lie, the dead letters last, by what people call it.
+
+    Raises:
+        ConfigurationError: no queue is named.
+    """
+    settings = load_for_desk(TaskListSettings)
+    return {**dict(_task_lists(settings)), DEAD_LETTERS_NAME: _dead_letters(settings.store)}
+
+
+def dashboards() -> str | None:
+    """Return the address of the deployment's dashboards; None for records of this machine."""
+    store = load_for_desk(DeskSettings).store
+    if isinstance(store, SqliteSettings):
+        return None
+    return f"https://console.cloud.google.com/monitoring/dashboards?project={store.firestore_project}"
 
 
 def restoration(source: str | None) -> Restoration:
@@ -266,7 +297,7 @@ def _place(settings: FirestoreSettings | SqliteSettings) -> str:
     return f"{settings.file} of this machine"
 
 
-def _task_lists(settings: RightsSettings) -> Iterator[tuple[str, TaskList]]:
+def _task_lists(settings: TaskListSettings) -> Iterator[tuple[str, TaskList]]:
     queue = settings.queue
     if isinstance(queue, LocalQueueSettings):
         yield f"the queue in {queue.file}", LocalQueue(queue.file)

@@ -47,16 +47,27 @@ class QueueListSettings(Settings):
     cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port of a test server")
 
 
-class RightsSettings(DeskSettings):
-    """What the desk needs to find all that is kept of an address: the secrets that deliver has."""
+class TaskListSettings(DeskSettings):
+    """What the desk needs to see what waits."""
 
     queue: Annotated[
         QueueListSettings | LocalQueueSettings,
         Field(discriminator="tasks", description="which queue: cloud_tasks or local"),
     ]
+
+
+class RightsSettings(TaskListSettings):
+    """What the desk needs to find all that is kept of an address: the secrets that deliver has."""
+
     pepper: Secret = Field(description="deliver's secret under which addresses are digested")
     deliver_identities: Keys = Field(description="deliver's age identities, which open what waits in the queue")
     local_folder: Path | None = Field(default=None, description="where a local run keeps its outbox")
+
+
+class PublicSettings(Settings):
+    """What the desk needs to link to the pages that the public sees."""
+
+    public_url: str | None = Field(default=None, description="where the public reaches the functions")
 
 
 class MoveSettings(DeskSettings):
@@ -71,6 +82,11 @@ _OF_A_DEPLOYMENT = "STORE FIRESTORE_PROJECT FIRESTORE_DATABASE TASKS_QUEUES SPOO
 
 #: What the command line names with --environment.
 _deployment: ContextVar[Environment | None] = ContextVar("deployment", default=None)
+
+
+class NoRecordsNamed(ConfigurationError):
+    """Neither a deployment nor a local run says where the signatures are."""
+
 
 S = TypeVar("S", bound=Settings)
 
@@ -94,7 +110,7 @@ def command() -> str:
 def load_for_desk(kind: type[S]) -> S:
     """Load the settings of the deployment in use; where nothing names one, those of `make run`.
 
-    A local run keeps its store and its secrets in LOCAL_FOLDER, else in var.
+    A local run keeps its store and its secrets in LOCAL_FOLDER, else in var, and is reached at PORT, else at 8080.
 
     Raises:
         ConfigurationError: names every variable that is missing or wrong, and what belongs there.
@@ -107,12 +123,13 @@ def load_for_desk(kind: type[S]) -> S:
     secrets = Path(os.environ.get("LOCAL_FOLDER") or "var") / "secrets.json"
     if secrets.is_file():
         local = {"STORE": "sqlite", "TASKS": "local", "MAIL": "outbox", "LOCAL_FOLDER": str(secrets.parent)}
-        local |= json.loads(secrets.read_text())
+        local["PUBLIC_URL"] = f"http://localhost:{os.environ.get('PORT') or 8080}"
+        local |= json.loads(secrets.read_text(encoding="utf-8"))
         return load(kind, local | {name: value for name, value in os.environ.items() if value})
     try:
         return load(kind)
     except ConfigurationError:
-        raise ConfigurationError(
+        raise NoRecordsNamed(
             "Nothing says which signatures to work on. For those of a deployment, name it, as in undersign "
             "--environment production …; for those of this machine, run make run here first, for there is no "
             f"{secrets}."

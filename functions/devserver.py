@@ -105,7 +105,7 @@ def _secrets(file: Path) -> dict[str, str]:
         made = {**new_secrets(), "THROWAWAY_RECIPIENT": str(throwaway.to_public())}
         _write_private(file.with_name("throwaway-identity.txt"), f"{throwaway}\n")
         _write_private(file, json.dumps(made, indent=2))
-    stored: dict[str, str] = json.loads(file.read_text())
+    stored: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     return stored
 
 
@@ -113,7 +113,7 @@ def _write_private(file: Path, text: str) -> None:
     """For its owner's eyes only, and whole or not at all: half a file of secrets would stop every later start."""
     part = file.with_suffix(".part")
     part.touch(mode=0o600)
-    part.write_text(text)
+    part.write_text(text, encoding="utf-8")
     part.rename(file)
 
 

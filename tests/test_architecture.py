@@ -79,6 +79,12 @@ def _is_in(module: str, *packages: str) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
+def _opens_text(call: ast.Call) -> bool:
+    """Return whether a call opens a file as text, in a mode that it names."""
+    modes = {given.value for given in call.args if isinstance(given, ast.Constant)}
+    return ast.unparse(call.func).endswith("open") and not modes.isdisjoint({"r", "w", "x", "a"})
+
+
 def _loaded(module: str) -> set[str]:
     return {imported for imported in _imports(module) if imported in MODULES}
 
@@ -136,6 +142,20 @@ class TestModule:
             assert named & {"print", "breakpoint"} == set()
             assert attributes & {"stdout", "stderr", "print_exc"} == set()
             assert [imported for imported in _imports(module) if _is_in(imported, "logging", "warnings")] == []
+
+    def test_names_the_encoding_of_text(self, module: str) -> None:
+        """Windows would take another one, by which a file from elsewhere reads wrong."""
+        calls = [
+            node
+            for node in ast.walk(_tree(module))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and (node.func.attr in {"read_text", "write_text"} or _opens_text(node))
+        ]
+
+        assert [
+            ast.unparse(call) for call in calls if "encoding" not in {keyword.arg for keyword in call.keywords}
+        ] == []
 
     def test_has_no_circular_import(self, module: str) -> None:
         """No module imports itself through others."""

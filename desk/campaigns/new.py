@@ -83,7 +83,7 @@ class Beginning(BaseModel, frozen=True, extra="forbid"):
     @classmethod
     def _closes_after_it_opens(cls, closes: date, others: ValidationInfo) -> date:
         if closes < others.data.get("opens", closes):
-            raise ValueError("lies before --opens")
+            raise ValueError("lies before the first day")
         return closes
 
     @property
@@ -130,21 +130,20 @@ def new_campaign(
     """Begin a campaign file. At a terminal you are asked for what is not given."""
     options = {**locals(), "recipient": " ".join(recipient) if recipient else None}
     given = {name: options[name] for name in Beginning.model_fields if options[name] is not None}
-    file = (folder or runtime.campaigns_folder()) / f"{campaign}.toml"
-    if file.exists():
-        raise CommandError(f"{file} exists already. Campaign files are never overwritten: choose another id.")
-    today = utc_now().date()
+    folder, today = folder or runtime.campaigns_folder(), utc_now().date()
+    _refuse_existing(folder / f"{campaign}.toml")
     _check(given, *given)
-    answers = _asked(given, today) if prompts.at_terminal() else _with_defaults(given, today)
+    answers = _asked(given, today) if prompts.at_terminal() else with_defaults(given, today)
     _check(answers, *Beginning.model_fields)
-    _write(file, _text(Beginning.model_validate(answers), today))
+    file = write_campaign(Beginning.model_validate(answers), folder, today)
     out.print(f"[green]Made[/]: {file}. It loads, and says in its comments what only you can write.")
     out.print(f"What is left to do:        undersign campaign check {campaign}")
     out.print("A key, on two machines:    undersign keygen")
     out.print(f"That both keys open:       undersign prove {campaign} -i KEY-FILE")
 
 
-def _with_defaults(given: Mapping[str, str], today: date) -> Mapping[str, str]:
+def with_defaults(given: Mapping[str, str], today: date) -> Mapping[str, str]:
+    """Return what is given, and the default of each question that is not answered and has one."""
     answers = {name: given.get(name, _default(name, given, today)) for name in Beginning.model_fields}
     return {name: answer for name, answer in answers.items() if answer is not None}
 
@@ -173,14 +172,18 @@ def _asked(given: Mapping[str, str], today: date) -> Mapping[str, str]:
     return known
 
 
-def _errors(given: Mapping[str, str], *names: str) -> Sequence[str]:
-    """Return what is wrong with the options of these names."""
+def find_errors(given: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Return the name of each answer that is missing or wrong, and a sentence about it."""
     try:
         Beginning.model_validate(given)
     except ValidationError as error:
-        found = problems.located_errors(Beginning, error)
-        return [f"{_flag(str(location[0]))}: {message}" for location, message in found if location[0] in names]
+        return [(str(location[0]), message) for location, message in problems.located_errors(Beginning, error)]
     return []
+
+
+def _errors(given: Mapping[str, str], *names: str) -> Sequence[str]:
+    """Return what is wrong with the options of these names."""
+    return [f"{_flag(name)}: {message}" for name, message in find_errors(given) if name in names]
 
 
 def _check(given: Mapping[str, str], *names: str) -> None:
@@ -208,12 +211,30 @@ def _text(begun: Beginning, today: date) -> str:
     )
 
 
-def _write(file: Path, text: str) -> None:
-    """Write a new file, after the loader has read it, so that a file that is there always loads."""
-    with tempfile.TemporaryDirectory() as folder:
-        tried = Path(folder) / file.name
+def write_campaign(begun: Beginning, folder: Path, today: date) -> Path:
+    """Write the file of a new campaign into `folder`, which is made if it is missing, and return its path.
+
+    The loader has read it before it is there, so that a file that is there always loads.
+
+    Raises:
+        CommandError: there is such a file, or it cannot be written.
+    """
+    file = folder / f"{begun.campaign}.toml"
+    _refuse_existing(file)
+    text = _text(begun, today)
+    with tempfile.TemporaryDirectory() as elsewhere:
+        tried = Path(elsewhere) / file.name
         tried.write_text(text, encoding="utf-8")
         campaigns.load(tried)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("x", encoding="utf-8") as made:
-        made.write(text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as made:
+            made.write(text)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}.") from None
+    return file
+
+
+def _refuse_existing(file: Path) -> None:
+    if file.exists():
+        raise CommandError(f"{file} exists already. Campaign files are never overwritten: choose another id.")

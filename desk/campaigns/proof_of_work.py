@@ -33,14 +33,19 @@ def proof_of_work(
 
     What comes without, from browsers that run no scripts, is accepted, mailed later than others, and labelled.
     """
-    set_to = None if mode is Mode.FILE else mode.value
-    change = {"proof_of_work": set_to}
-    _, place = asyncio.run(change_overlay(campaign, lambda overlay, _: overlay.model_copy(update=change)))
+    place = asyncio.run(set_mode(campaign, mode))
     print_text(
         "Proof of work for {campaign} is [yellow]{state}[/] within a minute, in {place}. "
         "To go by the campaign file again: {command} campaign proof-of-work {campaign} file",
         campaign=campaign,
-        state=set_to or "as in its file",
+        state="as in its file" if mode is Mode.FILE else mode,
         place=place,
         command=command(),
     )
+
+
+async def set_mode(campaign: str, mode: Mode) -> str:
+    """Set when browsers are asked for work, and return in words where."""
+    change = {"proof_of_work": None if mode is Mode.FILE else mode.value}
+    _, place = await change_overlay(campaign, lambda overlay, _: overlay.model_copy(update=change))
+    return place

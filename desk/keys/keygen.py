@@ -41,7 +41,7 @@ def keygen(
     for identity in identities.read(file, lambda: passphrase):
         try_key(identity, recipient)
     public = file.with_name(f"{file.name}.pub")
-    public.write_text(f"{recipient}\n")
+    public.write_text(f"{recipient}\n", encoding="ascii", newline="\n")
     print_text(_MADE, file=file, public=public, recipient=recipient)
 
 

@@ -1,25 +1,19 @@
 """Proofs that keys open what is sealed to them: make them, and write them into the campaign file."""
 
-import shutil
-import stat
-import tempfile
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array
 
-from desk import private_files
+from desk.campaigns.rewrite import Content, rewrite
 from desk.errors import CommandError
 from desk.keys import identities
-from shared import campaigns
-from shared.campaigns.model import Proof, digest_of
+from shared.campaigns.model import Proof, Sealing, digest_of
 from shared.campaigns.toml_lines import Lines
 from shared.crypto.sealing import Opener, parse_recipient, seal
-from shared.errors import ConfigurationError
 
 
 def try_key(identity: str, recipient: str) -> Proof:
@@ -29,14 +23,36 @@ def try_key(identity: str, recipient: str) -> Proof:
     return Proof(recipient=recipient, challenge=digest_of(secret), answer=opened)
 
 
-def write_test(file: Path, recipient: str) -> Proof:
-    """Write a test file that only the holder of the key can read, and return the proof that awaits its answer.
+def make_test(recipient: str) -> tuple[bytes, Proof]:
+    """Make a test file that only the holder of the key can read, and the proof that awaits its answer.
 
     What the file says is kept nowhere else.
     """
     secret = identities.make_passphrase()
-    file.write_bytes(_seal(secret, recipient))
-    return Proof(recipient=recipient, challenge=digest_of(secret))
+    return _seal(secret, recipient), Proof(recipient=recipient, challenge=digest_of(secret))
+
+
+def current_proofs(sealing: Sealing) -> dict[str, Proof]:
+    """Return by public key the proofs of the keys that the campaign has now."""
+    return {proof.recipient: proof for proof in sealing.proofs if proof.recipient in sealing.recipients}
+
+
+def complete_proofs(sealing: Sealing, answers: Sequence[str]) -> dict[str, Proof]:
+    """Return by public key the proofs that these answers complete.
+
+    Raises:
+        CommandError: an answer completes none.
+    """
+    completed = {}
+    for given in map(str.strip, answers):
+        waiting = [proof for proof in sealing.proofs if proof.challenge == digest_of(given)]
+        if not waiting:
+            raise CommandError(
+                "This answers no test that the campaign file waits for. Was a newer test file made since?"
+            )
+        for proof in waiting:
+            completed[proof.recipient] = proof.model_copy(update={"answer": given})
+    return completed
 
 
 def write_proofs(file: Path, proofs: Iterable[Proof]) -> None:
@@ -46,47 +62,23 @@ def write_proofs(file: Path, proofs: Iterable[Proof]) -> None:
         CommandError: it could not be done so that the file still loads, and was not; says what to write into it.
     """
     given = [proof.model_dump(exclude_none=True) for proof in proofs]
-    old = file.read_bytes().decode()
-    new = _with_proofs(old, given)
-    if new is None or not _loads(file, new):
+
+    def change(content: Content) -> None:
+        content["sealing"].pop("proofs", None)
+        if given:
+            content["sealing"]["proofs"] = given
+
+    # As tables of their own if `sealing` is one, else as a list, which may stand wherever a key may.
+    if not rewrite(file, change, partial(_as_tables, proofs=given), partial(_as_list, proofs=given)):
         tables = "\n".join(f"[[sealing.proofs]]\n{tomlkit.dumps(proof)}" for proof in given)
         raise CommandError(
             f"{file.name} was left as it is, for what it says of sealing is written in an uncommon way. Write "
             f"[sealing] as a table of its own, and in place of the proofs that it has:\n\n{tables}"
         )
-    # What a link leads to is replaced, not the link.
-    private_files.replace(file.resolve(), new, mode=stat.S_IMODE(file.stat().st_mode))
 
 
 def _seal(secret: str, recipient: str) -> bytes:
     return seal(secret, [parse_recipient(recipient)])
-
-
-def _with_proofs(text: str, proofs: Sequence[Mapping[str, str]]) -> str | None:
-    """Return the text with these proofs and all else as it was; None where that cannot be written.
-
-    As tables of their own if `sealing` is one, else as a list, which may stand wherever a key may.
-    """
-    mark = "\ufeff" if text.startswith("\ufeff") else ""
-    only_crlf = "\r\n" in text and "\n" not in text.replace("\r\n", "")
-    for write in (_as_tables, _as_list):
-        written = _written(text.removeprefix(mark), proofs, write)
-        if written is not None:
-            return mark + (written.replace("\r\n", "\n").replace("\n", "\r\n") if only_crlf else written)
-    return None
-
-
-def _written(
-    text: str, proofs: Sequence[Mapping[str, str]], write: Callable[[str, Sequence[Mapping[str, str]]], str]
-) -> str | None:
-    """Return the text with these proofs; None if it would then say anything else than it should."""
-    try:
-        wanted: dict[str, Any] = tomllib.loads(text)
-        wanted["sealing"]["proofs"] = proofs
-        written = write(text, proofs)
-        return written if tomllib.loads(written) == wanted else None
-    except (KeyError, TOMLKitError, tomllib.TOMLDecodeError):
-        return None
 
 
 def _as_tables(text: str, proofs: Sequence[Mapping[str, str]]) -> str:
@@ -130,7 +122,9 @@ def _change_proof(
 
 def _as_list(text: str, proofs: Sequence[Mapping[str, str]]) -> str:
     document = tomlkit.parse(text)
-    document["sealing"]["proofs"] = _list(proofs)
+    document["sealing"].pop("proofs", None)
+    if proofs:
+        document["sealing"]["proofs"] = _list(proofs)
     return tomlkit.dumps(document)
 
 
@@ -141,18 +135,3 @@ def _list(proofs: Sequence[Mapping[str, str]]) -> Array:
         entry.update(proof)
         entries.append(entry)
     return entries
-
-
-def _loads(file: Path, text: str) -> bool:
-    """Return whether a campaign file would load with this text, beside the translations that it has."""
-    with tempfile.TemporaryDirectory() as folder:
-        tried = Path(folder) / file.name
-        tried.write_text(text, encoding="utf-8", newline="")
-        beside = file.with_suffix("")
-        if beside.is_dir():
-            shutil.copytree(beside, tried.with_suffix(""))
-        try:
-            campaigns.load(tried)
-        except ConfigurationError:
-            return False
-    return True

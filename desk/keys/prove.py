@@ -10,10 +10,10 @@ from desk import workspace
 from desk.errors import CommandError
 from desk.keys import identities
 from desk.keys.identity_files import IdentityFiles, read_identities
-from desk.keys.proofs import try_key, write_proofs, write_test
+from desk.keys.proofs import complete_proofs, current_proofs, make_test, try_key, write_proofs
 from desk.terminal.output import out, print_text
 from shared import campaigns
-from shared.campaigns.model import Proof, Sealing, digest_of
+from shared.campaigns.model import Proof, Sealing
 from shared.campaigns.types import THROWAWAY
 
 
@@ -36,30 +36,16 @@ def prove(
         raise CommandError(
             f'{file.name}: sealing.recipients: put the public keys of your people in place of "throwaway".'
         )
-    proofs = {proof.recipient: proof for proof in sealing.proofs if proof.recipient in sealing.recipients}
-    proofs |= _answered(sealing, answers or [])
+    proofs = current_proofs(sealing) | complete_proofs(sealing, answers or [])
     proofs |= _tried(sealing, identity or [])
     for recipient in sealing.recipients:
-        test = folder / _test_name(campaign, recipient)
+        test = folder / name_test(campaign, recipient)
         if not _holds(proofs.get(recipient)) and not answers and not (recipient in proofs and test.exists()):
-            proofs[recipient] = write_test(test, recipient)
+            sealed, proofs[recipient] = make_test(recipient)
+            test.write_bytes(sealed)
     write_proofs(file, proofs.values())
     for recipient in dict.fromkeys(sealing.recipients):
         _print_state(campaign, recipient, proofs.get(recipient), folder)
-
-
-def _answered(sealing: Sealing, answers: Sequence[str]) -> dict[str, Proof]:
-    """Return the proofs that these answers complete."""
-    completed = {}
-    for given in map(str.strip, answers):
-        waiting = [proof for proof in sealing.proofs if proof.challenge == digest_of(given)]
-        if not waiting:
-            raise CommandError(
-                "This answers no test that the campaign file waits for. Was a newer test file made since?"
-            )
-        for proof in waiting:
-            completed[proof.recipient] = proof.model_copy(update={"answer": given})
-    return completed
 
 
 def _tried(sealing: Sealing, paths: Sequence[Path]) -> dict[str, Proof]:
@@ -73,7 +59,8 @@ def _tried(sealing: Sealing, paths: Sequence[Path]) -> dict[str, Proof]:
     return proofs
 
 
-def _test_name(campaign: str, recipient: str) -> str:
+def name_test(campaign: str, recipient: str) -> str:
+    """Return what the test file for a key is called."""
     return f"{campaign}-test-{recipient[:12]}.age"
 
 
@@ -85,7 +72,7 @@ def _print_state(campaign: str, recipient: str, proof: Proof | None, folder: Pat
     if _holds(proof):
         out.print(f"[green]proven[/]   {recipient}")
         return
-    name = _test_name(campaign, recipient)
+    name = name_test(campaign, recipient)
     print_text(
         "[yellow]waiting[/]  {recipient}\n"
         "         Send {test} to the person who has this key. They run: undersign answer {name} -i THEIR-KEY\n"

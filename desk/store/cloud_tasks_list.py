@@ -37,6 +37,13 @@ class CloudTasksList:
                 return
             request.page_token = page.next_page_token
 
+    async def count(self, most: int) -> int:
+        request = ListTasksRequest(parent=self._queue, page_size=min(most, _PAGE))
+        page = await self._client.call(
+            lambda client, seconds: client.list_tasks(request, retry=None, timeout=seconds)
+        )
+        return len(page.tasks)
+
     async def delete(self, names: Collection[str]) -> None:
         for name in names:
             await self._client.call(partial(_delete, name))

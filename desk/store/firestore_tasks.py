@@ -2,8 +2,11 @@
 
 from collections.abc import AsyncIterator, Collection
 
+from google.cloud.firestore import AsyncClient
+from google.cloud.firestore_v1.async_aggregation import AsyncAggregationQuery
+
 from shared.databases import firestore
-from shared.databases.firestore import FirestoreDatabase, unavailable_for_errors
+from shared.databases.firestore import READ_AGAIN, FirestoreDatabase, unavailable_for_errors
 
 
 class FirestoreTasks:
@@ -20,6 +23,15 @@ class FirestoreTasks:
                 body = (task.to_dict() or {}).get("body")
                 if isinstance(body, bytes):
                     yield task.id, body
+
+    async def count(self, most: int) -> int:
+        async def attempt(client: AsyncClient, seconds: float) -> int:
+            counted = AsyncAggregationQuery(client.collection(self._collection).limit(most)).count()
+            [[result]] = await counted.get(retry=None, timeout=seconds)
+            return int(result.value)
+
+        with unavailable_for_errors():
+            return await self._database.call(attempt, READ_AGAIN)
 
     async def delete(self, names: Collection[str]) -> None:
         with unavailable_for_errors():

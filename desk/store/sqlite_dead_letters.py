@@ -27,6 +27,10 @@ class SqliteDeadLetters:
                 yield task, body
             after = rows[-1][0]
 
+    async def count(self, most: int) -> int:
+        select = "SELECT count(*) FROM (SELECT 1 FROM dead_letters LIMIT ?)"
+        return await self._database.run(lambda database: int(database.execute(select, (most,)).fetchone()[0]))
+
     async def delete(self, names: Collection[str]) -> None:
         rows = [(name,) for name in names]
         delete = "DELETE FROM dead_letters WHERE task_id = ?"

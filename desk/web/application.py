@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from desk.terminal.output import out
-from desk.web import audits, delivery, exports, hand_overs, paper, purges, views
+from desk.web import audits, delivery, editor, exports, hand_overs, held, keys, mail, new, paper, purges, views
 from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
@@ -57,8 +57,8 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
     async def show_style(_request: Request) -> Response:
         return Response(style(), media_type="text/css")
 
-    async def show_script(_request: Request) -> Response:
-        return FileResponse(_SCRIPTS / "refresh.js", media_type="text/javascript")
+    async def show_script(request: Request) -> Response:
+        return FileResponse(_SCRIPTS / Path(request.scope["path"]).name, media_type="text/javascript")
 
     app = Starlette(
         routes=[
@@ -66,13 +66,37 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/", views.show_campaigns),
             Route("/style.css", show_style),
             Route("/refresh.js", show_script),
+            Route("/editor.js", show_script),
             Route("/end", end, methods=["POST"]),
+            Route("/new", new.show_new),
+            Route("/new", new.begin, methods=["POST"]),
             Route("/campaigns/{campaign}", views.show_numbers),
             Route("/campaigns/{campaign}/pause", views.ask_whether_to_pause),
             Route("/campaigns/{campaign}/pause", views.set_paused, methods=["POST"]),
+            Route("/campaigns/{campaign}/proof-of-work", views.ask_for_proof_of_work),
+            Route("/campaigns/{campaign}/proof-of-work", views.set_proof_of_work, methods=["POST"]),
+            Route("/campaigns/{campaign}/mail", mail.show_mail),
+            Route("/campaigns/{campaign}/held", held.show_held),
+            Route("/campaigns/{campaign}/held/look", held.look, methods=["POST"]),
+            Route("/campaigns/{campaign}/held/choose", held.choose, methods=["POST"]),
+            Route("/campaigns/{campaign}/held/undo", held.choose_undo, methods=["POST"]),
+            Route("/campaigns/{campaign}/held/choice", held.show_choice),
+            Route("/campaigns/{campaign}/held/change", held.change, methods=["POST"]),
             Route("/campaigns/{campaign}/partners", views.show_partners),
             Route("/campaigns/{campaign}/partners", views.change_partners, methods=["POST"]),
-            Route("/campaigns/{campaign}/keys", views.show_keys),
+            Route("/campaigns/{campaign}/edit", editor.lead_to_editor),
+            Route(
+                "/campaigns/{campaign}/edit/{section:path}/preview", editor.show_preview, methods=["GET", "POST"]
+            ),
+            Route("/campaigns/{campaign}/edit/{section:path}", editor.show_section),
+            Route("/campaigns/{campaign}/edit/{section:path}", editor.save_section, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys", keys.show_keys),
+            Route("/campaigns/{campaign}/keys/add", keys.add, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys/remove", keys.remove, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys/test", keys.download_test),
+            Route("/campaigns/{campaign}/keys/test", keys.ask, methods=["POST"]),
+            Route("/campaigns/{campaign}/keys/answer", keys.answer, methods=["POST"]),
+            Route("/keys.html", keys.download_page),
             *_after_the_campaign(),
         ],
         exception_handlers={404: _not_found, **dict.fromkeys(EXPLAINED, _failed)},

@@ -19,9 +19,16 @@ _MAX_FORM_BYTES = 10_000
 _MAX_UPLOAD_BYTES = 1_000_000
 #: What a page says after its button has done something; `done` in its query.
 _DONE = {
+    "begun": "Begun. Write the petition in your own words, and let two people make a key each.",
+    "key_added": "Added to the campaign file. Its holder has to show now that it opens.",
+    "key_removed": "Removed from the campaign file.",
+    "test_made": "The test file is made. Download it, and send it to the person who holds the key.",
+    "proven": "Proven: that key opens what is sealed to it.",
     "paused": "Paused. The public pages take no signatures, within a minute.",
     "resumed": "The public pages take signatures again, within a minute.",
+    "work": "Set. Browsers learn of it within a minute.",
     "admitted": "Admitted. Its pages may show the form within a minute. Write it into the campaign file, too.",
+    "saved": "Saved in the campaign file.",
     "added": "Added. The counter shows them within a minute, apart from those that were confirmed.",
     "handed-over": "Recorded.",
     "dismissed": "Dismissed. Its pages may no longer show the form, within a minute.",
@@ -49,13 +56,23 @@ async def read_fields(request: Request) -> Mapping[str, str]:
     Raises:
         CommandError: there is more of it than a form of the desk sends.
     """
+    pairs = await read_pairs(request, _MAX_FORM_BYTES)
+    return {name: value if name == "origins" else clean_text(value) for name, value in pairs}
+
+
+async def read_pairs(request: Request, max_bytes: int) -> Sequence[tuple[str, str]]:
+    """Read names and values of a form as they were sent. Raises like `read_fields`."""
     body = b""
     async for piece in request.stream():
         body += piece
-        if len(body) > _MAX_FORM_BYTES:
+        if len(body) > max_bytes:
             raise CommandError("That is more than this form takes. Nothing was changed.")
-    pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return {name: value if name == "origins" else clean_text(value) for name, value in pairs}
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def hide_secret(value: str) -> str:
+    """Return what a form gave, to show it again; empty where it holds a secret key, which belongs on no page."""
+    return "" if "AGE-SECRET-KEY" in value.upper() else value
 
 
 async def read_upload(request: Request, name: str) -> tuple[Mapping[str, str], bytes]:
@@ -97,6 +114,11 @@ def faults_of(error: str, labels: Mapping[str, str]) -> Sequence[tuple[str, str]
 def title(campaign: Campaign) -> str:
     """Return what a campaign is called, in its own language."""
     return campaign.text(campaign.default_language).title
+
+
+def is_live(request: Request) -> bool:
+    """Return whether the page is to be read again every minute, which is asked for: it may disturb who reads."""
+    return request.query_params.get("live") == "on"
 
 
 def done_message(request: Request) -> str:

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from desk import runtime
-from desk.settings import deployment
+from desk.settings import NoRecordsNamed, deployment
 from desk.stats import report
 from desk.terminal.output import pluralize
 from desk.web import rights
@@ -41,16 +41,19 @@ def named() -> str:
 
 
 def place() -> str:
-    """Return where the records are, in words; where no settings say, what to do about that."""
+    """Return where the records are, in words; without settings, what is wrong with them."""
     try:
         return runtime.place()
+    except NoRecordsNamed:
+        return "campaign files alone, for no deployment is named, and nothing was run here yet"
     except ConfigurationError as error:
         return str(error)
 
 
 def style() -> str:
     """Return the style sheet: that of the public pages, and what the desk has besides."""
-    return pages.style(DEFAULT_ACCENT) + (_FOLDER / "desk.css").read_text(encoding="utf-8")
+    # As a string, for what is added to Markup is escaped.
+    return str(pages.style(DEFAULT_ACCENT)) + (_FOLDER / "desk.css").read_text(encoding="utf-8")
 
 
 @cache

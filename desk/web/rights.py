@@ -23,7 +23,7 @@ _ACCOUNT = (
 _MACHINE = "The file of the signatures cannot be written on this machine."
 
 #: Paths of what is no page.
-ASSETS = {"/style.css", "/refresh.js"}
+ASSETS = {"/style.css", "/refresh.js", "/editor.js"}
 
 #: Why the database cannot be changed, for the page that is shown; empty where it can.
 _read_only: ContextVar[str] = ContextVar("read_only", default="")

@@ -1,6 +1,7 @@
 """`undersign desk`: serve the desk to the browser of this machine, until it is closed."""
 
 import socket
+import sys
 import webbrowser
 from threading import Thread
 from typing import Annotated
@@ -25,7 +26,13 @@ def desk(
 
     It is reached from this machine alone, by the browser that opens the link; the link works once. Ctrl-C ends it.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.socket() as listener:
+        if sys.platform == "win32":
+            # Or another program may listen at the same port, and be given the session's cookie:
+            # https://learn.microsoft.com/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         port = listener.getsockname()[1]
         host = f"127.0.0.1:{port}"
         session = Session(port, utc_now())

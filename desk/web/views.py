@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from desk import runtime
 from desk.campaigns import check, partners, pause
 from desk.campaigns.list import Standing, standings, state
+from desk.campaigns.proof_of_work import Mode, set_mode
 from desk.errors import CommandError
 from desk.stats import report, summary
-from desk.web.forms import campaign_id, done_message, read_campaign, read_fields, redirect_done, title
+from desk.web.forms import campaign_id, done_message, is_live, read_campaign, read_fields, redirect_done, title
 from desk.web.rendering import render
 from desk.workspace import campaign_file, open_campaign
-from shared import campaigns
 from shared.campaigns.overlay import apply_overlay
 from shared.clock import utc_now
 from shared.models.cleaning import clean_text
@@ -33,7 +34,8 @@ async def show_campaigns(_request: Request) -> Response:
     rows = [
         (each, state(each.campaign, each.overlay, now) if each.campaign else "", _verdict(each)) for each in found
     ]
-    return render("campaigns.html", rows=rows, unknown=unknown)
+    folder = runtime.campaigns_folder().absolute()
+    return render("campaigns.html", rows=rows, unknown=unknown, folder=folder)
 
 
 def _verdict(standing: Standing) -> check.Verdict:
@@ -50,6 +52,8 @@ async def show_numbers(request: Request) -> Response:
         **report.values(found, campaign, line),
         state=state(campaign, overlay, utc_now()),
         is_paused=overlay.paused,
+        work=overlay.proof_of_work or campaign.proof_of_work,
+        live=is_live(request),
         done=done_message(request),
     )
 
@@ -66,6 +70,28 @@ async def set_paused(request: Request) -> Response:
     to = fields.get("to") == "paused"
     await pause.set_paused(campaign, to=to)
     return redirect_done(f"/campaigns/{campaign}", "paused" if to else "resumed")
+
+
+async def ask_for_proof_of_work(request: Request) -> Response:
+    """Ask when browsers are to work, and say what that costs signers."""
+    campaign, overlay = await read_campaign(request)
+    return render(
+        "proof_of_work.html",
+        campaign=campaign,
+        title=title(campaign),
+        mode=overlay.proof_of_work or Mode.FILE,
+        modes=Mode,
+        is_on=bool(overlay.work_at(campaign, utc_now())),
+    )
+
+
+async def set_proof_of_work(request: Request) -> Response:
+    """Set when browsers are to work."""
+    campaign, fields = campaign_id(request), await read_fields(request)
+    if fields.get("mode") not in set(Mode):
+        raise CommandError("Choose when browsers are to work. Nothing was changed.")
+    await set_mode(campaign, Mode(fields["mode"]))
+    return redirect_done(f"/campaigns/{campaign}", "work")
 
 
 async def show_partners(request: Request) -> Response:
@@ -91,6 +117,7 @@ async def _partners(request: Request, given: Mapping[str, str], error: str = "")
         admitted=overlay.partners,
         origin=origin,
         owner=applied.partner_by_origin.get(origin),
+        public_url=runtime.public_url(),
         given=given,
         labels=_LABELS,
         faults=faults,
@@ -122,11 +149,3 @@ async def change_partners(request: Request) -> Response:
     except CommandError as error:
         return await _partners(request, fields, str(error))
     return redirect_done(f"/campaigns/{campaign}/partners", "admitted")
-
-
-async def show_keys(request: Request) -> Response:
-    """Show to whose keys a campaign's signatures are sealed, and which of them were proven."""
-    campaign = campaigns.load(campaign_file(campaign_id(request)))
-    proofs = {proof.recipient: proof for proof in campaign.sealing.proofs}
-    keys = [(recipient, proofs.get(recipient)) for recipient in dict.fromkeys(campaign.sealing.recipients)]
-    return render("keys.html", campaign=campaign, title=title(campaign), keys=keys)

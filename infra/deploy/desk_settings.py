@@ -19,6 +19,7 @@ def desk_settings(environment: Environment, wanted: Collection[str]) -> dict[str
     project = environment.project
     deliver = f"https://deliver-{environment.settings['project_number']}.{environment.region}.run.app"
     return {
+        "PUBLIC_URL": f"https://{environment.settings['domain']}",
         "STORE": "firestore",
         "FIRESTORE_PROJECT": project,
         "FIRESTORE_DATABASE": environment.database,

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,9 @@ from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
+#: Whether this runs from a checkout, which has folders for what is yours. An installed package is replaced by each
+#: update, so that nothing of yours may lie in it.
+IS_CHECKOUT = (ROOT / "pyproject.toml").is_file()
 ENVIRONMENTS = ("staging", "production")
 #: For a question; a change may take as long as it needs.
 _TIMEOUT_SECONDS = 30
@@ -71,14 +75,21 @@ class Environment:
 
 
 def environment(name: str) -> Environment:
-    """Return the environment of this name, from ENVIRONMENTS_FOLDER; exit if it still has the example's values."""
+    """Return the environment of this name; exit if there is none, or it still has the example's values.
+
+    It is in ENVIRONMENTS_FOLDER, else in the checkout, else in `environments` below the working folder.
+    """
     if name not in ENVIRONMENTS:
         stop(f"ENV is {name or 'not given'}: write ENV=staging or ENV=production.")
     examples = INFRA / "environments"
-    folder = Path(os.environ.get("ENVIRONMENTS_FOLDER") or examples).resolve()  # Terraform runs in another folder
+    usual = examples if IS_CHECKOUT else Path("environments")
+    folder = Path(os.environ.get("ENVIRONMENTS_FOLDER") or usual).resolve()  # Terraform runs in another folder
     file = folder / f"{name}.tfvars"
     if not file.is_file():
-        stop(f"There is no {file}: copy {examples / file.name} there, and put in your own values.")
+        stop(
+            f"There is no {file}: get it from those who deploy, or copy {examples / file.name} there and put in "
+            "your own values."
+        )
     found = Environment(name, read_variables(file), folder)
     if "your-" in found.project or found.settings["domain"].endswith("petition.example.org"):
         stop(f"{file} still has the example's values: put in your own.")
@@ -102,7 +113,7 @@ def read_variables(file: Path) -> dict[str, Any]:
                 cwd=folder,
                 input=asked,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
             )
         except FileNotFoundError:
             stop("terraform is not installed: https://developer.hashicorp.com/terraform/install")
@@ -118,7 +129,7 @@ def gcloud(command: str, *arguments: str, given: str | None = None) -> str:
     words = [*command.split(), *arguments]
     try:
         done = subprocess.run(
-            ["gcloud", *words, "--quiet"], input=given, stdout=subprocess.PIPE, text=True, check=True
+            [_program(), *words, "--quiet"], input=given, stdout=subprocess.PIPE, text=True, check=True
         )
     except FileNotFoundError:
         stop("gcloud is not installed: https://cloud.google.com/sdk/docs/install")
@@ -143,7 +154,7 @@ def query(command: str, *arguments: str) -> str:
     """
     try:
         done = subprocess.run(
-            ["gcloud", *command.split(), *arguments, "--quiet"],
+            [_program(), *command.split(), *arguments, "--quiet"],
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_SECONDS,
@@ -160,4 +171,13 @@ def query(command: str, *arguments: str) -> str:
 
 def succeeds(command: str, *arguments: str) -> bool:
     """Return whether a command of gcloud succeeds; for asking whether something exists."""
-    return subprocess.run(["gcloud", *command.split(), *arguments, "--quiet"], capture_output=True).returncode == 0
+    done = subprocess.run([_program(), *command.split(), *arguments, "--quiet"], capture_output=True)
+    return done.returncode == 0
+
+
+def _program() -> str:
+    """Return the path of gcloud. On Windows it is gcloud.cmd, which only a search of the PATH finds.
+
+    https://docs.python.org/3/library/subprocess.html#subprocess.Popen
+    """
+    return shutil.which("gcloud") or "gcloud"

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from shared.campaigns.images import SHARE_IMAGE, Picture, share_image
 from shared.campaigns.model import Campaign
-from shared.campaigns.problems import CampaignFiles, TomlFile, located_errors
+from shared.campaigns.problems import CampaignFiles, InvalidCampaign, TomlFile, located_errors
 from shared.errors import ConfigurationError
 
 FOLDER = Path(__file__).parent
@@ -38,19 +38,26 @@ def load_all(folder: Path = FOLDER) -> Mapping[str, Campaign]:
 
 def load(path: Path) -> Campaign:
     """Load one campaign with its translations; its id is the file's name. Raises like `load_all`."""
-    files = read(path)
+    return parse(read(path), path.with_suffix(""))
+
+
+def parse(files: CampaignFiles, folder: Path) -> Campaign:
+    """Make a campaign of what its files say. `folder`: where its pictures are; named like the campaign.
+
+    Raises:
+        InvalidCampaign: it does not fit what a campaign must be.
+        ConfigurationError: a file is no TOML.
+    """
     for key, message in _NOT_KEYS.items():
         if key in files.main.content:
             raise ConfigurationError(files.describe((key,), message))
-    folder = path.with_suffix("")
-    content = {**files.main.content, "id": path.stem, "share_image": _share_image(folder)}
+    content = {**files.main.content, "id": folder.name, "share_image": _share_image(folder)}
     if files.translations:
         content["texts"] = _texts(files)
     try:
         return Campaign.model_validate(content, context={"folder": folder})
     except ValidationError as invalid:
-        sentences = (files.describe(*error) for error in located_errors(Campaign, invalid))
-        raise ConfigurationError("\n".join(sentences)) from None
+        raise InvalidCampaign(files, list(located_errors(Campaign, invalid))) from None
 
 
 _NOT_KEYS = {

@@ -75,6 +75,14 @@ class CampaignFiles:
         return self.main, location
 
 
+class InvalidCampaign(ConfigurationError):
+    """A campaign that does not load. `errors`: each key that is wrong, and a sentence about it."""
+
+    def __init__(self, files: CampaignFiles, errors: Sequence[tuple[Location, str]]) -> None:
+        super().__init__("\n".join(files.describe(*error) for error in errors))
+        self.errors = errors
+
+
 _TOML_HINT = "straight quotes; dates 2026-11-01; numbers 1_000; true/false in lower case"
 
 
@@ -149,7 +157,7 @@ def _sentence(root: type[BaseModel], error: Any, location: Location) -> str:
         sentence = _SENTENCES[kind].format(key=_dotted(location), **error.get("ctx", {}))
     else:
         sentence = error["msg"]
-    wanted = _description(root, location)
+    wanted = description(root, location)
     return f"{sentence} ({wanted})" if wanted else sentence
 
 
@@ -179,7 +187,7 @@ def _part(part: int | str) -> str:
     return str(part) if re.fullmatch("[A-Za-z0-9_-]+", str(part)) else f'"{part}"'
 
 
-def _description(root: type[BaseModel], location: Location) -> str | None:
+def description(root: type[BaseModel], location: Location) -> str | None:
     """Return what the field at `location` is for, from the models below `root`."""
     model = _model_at(root, location[:-1])
     field = model.model_fields.get(str(location[-1])) if model and location else None

@@ -54,6 +54,11 @@ class Lines:
             return last
         raise KeyError(path)
 
+    def key_below(self, line: int) -> Path:
+        """Return the key, or the table, that a comment in this line stands above or beside; empty at the end."""
+        below = [(at, len(path), path) for path, at in self._lines.items() if at >= line]
+        return min(below)[2] if below else ()
+
 
 def unclosed_quote(text: str) -> int | None:
     """Return the line of the opening quotes that are never closed; None where there are none."""

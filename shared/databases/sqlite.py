@@ -119,7 +119,7 @@ def copy(source: Path, target: Path) -> None:
     """
     with closing(connect(source, "")) as connection:
         connection.execute("VACUUM INTO ?", (str(target),))
-    with target.open("rb") as file:
+    with target.open("r+b") as file:  # Windows syncs only what is open for writing
         os.fsync(file.fileno())
 
 

@@ -58,6 +58,9 @@ class TaskList(Protocol):
             QueueUnavailable, StoreUnavailable: not all could be read.
         """
 
+    async def count(self, most: int) -> int:
+        """Count the tasks, at most up to `most`, those included that are not due yet. Raises as `tasks`."""
+
     async def delete(self, names: Collection[str]) -> None:
         """Remove these tasks; those that are gone already are no error. Raises as `tasks`.
 

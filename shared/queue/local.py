@@ -130,6 +130,11 @@ class LocalQueue:
                 yield str(task), body
             after = rows[-1][0]
 
+    async def count(self, most: int) -> int:
+        """As `TaskList.count`."""
+        [[number]] = await self._execute("SELECT count(*) FROM (SELECT 1 FROM tasks LIMIT ?)", (most,))
+        return int(number)
+
     async def delete(self, names: Collection[str]) -> None:
         """As `TaskList.delete`."""
         rows = [(int(name),) for name in names]

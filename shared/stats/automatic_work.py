@@ -43,7 +43,7 @@ async def update(store: Store, campaign: Campaign, now: datetime) -> None:
     Twice at once does no harm, nor does a change by the desk meanwhile. `campaign`: of the file.
     """
     overlay = await store.overlay(campaign.id)
-    is_needed = overlay.is_automatic(campaign) and is_far_behind(await _numbers(store, campaign.id, now), now)
+    is_needed = overlay.is_automatic(campaign) and is_far_behind(await read_numbers(store, campaign.id, now), now)
     if not is_needed and overlay.work == overlay.work_at(campaign, now):
         return
     before = overlay
@@ -69,6 +69,7 @@ def _work(overlay: Overlay, campaign: Campaign, now: datetime, *, is_needed: boo
     return WorkPeriod(since=work.since if work else now, until=now + WORK_TIME)
 
 
-async def _numbers(store: Store, campaign: str, now: datetime) -> Mapping[FunnelKey, int]:
+async def read_numbers(store: Store, campaign: str, now: datetime) -> Mapping[FunnelKey, int]:
+    """Read what `is_far_behind` goes by."""
     days = [f"{now - timedelta(days=ago):%Y-%m-%d}" for ago in range(2)]
     return await store.funnel_of(campaign, days, [Stage.MAILED, Stage.CONFIRMED], Dimension.TEN_MINUTES)

@@ -12,9 +12,9 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Dialog, Locator, Page, expect
 
 from desk.keys import identities
-from desk.keys.proofs import write_test
+from desk.keys.proofs import make_test
 from desk.offline_pages.pages import KEYS, OPEN, render
-from shared.campaigns.model import digest_of
+from shared.campaigns.model import Proof, digest_of
 from tests.browser.conftest import NARROW, TIMEOUT_MILLISECONDS, WIDE, Walk
 from tests.desk.commands import PASSPHRASE, plain_key, run
 from tests.desk.keys.test_keys import run_at_a_terminal
@@ -46,6 +46,13 @@ def alert(page: Page) -> Locator:
 def code(page: Page) -> Locator:
     """Return the words, the public key or the answer that is shown."""
     return page.locator(".code").filter(visible=True)
+
+
+def write_test(file: Path, recipient: str) -> Proof:
+    """Write the test file for a key, and return the proof that awaits its answer."""
+    sealed, proof = make_test(recipient)
+    file.write_bytes(sealed)
+    return proof
 
 
 async def make(page: Page, passphrase: str, again: str) -> None:

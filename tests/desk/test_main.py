@@ -1,4 +1,4 @@
-"""The `undersign` command itself: help, version, completion, errors, and that it starts on Windows."""
+"""The `undersign` command itself: help, version, completion and errors."""
 
 import subprocess
 import sys
@@ -9,16 +9,6 @@ from desk.main import main
 from shared.settings import VERSION
 from tests.desk.commands import undersign
 from tests.support.deployment import REPOSITORY
-
-#: Modules that exist on Unix only, and a package that has no Windows wheel.
-UNIX_ONLY = ("fcntl", "grp", "pwd", "resource", "uvloop")
-_IMPORT_ALL = f"""
-import importlib, pathlib, sys
-sys.modules.update(dict.fromkeys({UNIX_ONLY!r}))
-for file in sorted(pathlib.Path("desk").rglob("*.py")):
-    importlib.import_module(".".join(file.with_suffix("").parts))
-    print(file)
-"""
 
 
 def test_prints_its_version() -> None:
@@ -63,11 +53,3 @@ def test_ends_on_an_error_with_a_sentence_and_status_2(
     printed = capsys.readouterr()
     assert ended.value.code == 2
     assert (printed.out, printed.err.count("\n")) == ("", 1)
-
-
-def test_starts_without_unix_only_modules() -> None:
-    """Every module of the desk can be imported without them, so that keys can be made on Windows."""
-    done = subprocess.run([sys.executable, "-c", _IMPORT_ALL], cwd=REPOSITORY, capture_output=True, text=True)
-
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) > 30

@@ -32,6 +32,25 @@ class TestReplace:
 
         assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
+    def test_waits_for_a_program_that_reads_the_old_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On Windows, a virus scanner that has it open lets it be replaced a moment later."""
+        reading = iter([True, True, False])
+        really_replace = Path.replace
+
+        def replace(part: Path, target: Path) -> Path:
+            if next(reading):
+                raise PermissionError(13, "Access is denied")
+            return really_replace(part, target)
+
+        monkeypatch.setattr(Path, "replace", replace)
+        monkeypatch.setattr(private_files, "_RETRY_SECONDS", (0, 0, 0))
+
+        private_files.replace(tmp_path / "report.html", "new")
+
+        assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"report.html": "new"}
+
     def test_names_the_file_it_cannot_write(self, tmp_path: Path) -> None:
         """The error names the target, not the temporary file."""
         with pytest.raises(CommandError, match=r"nowhere/report\.html cannot be written: No such file"):

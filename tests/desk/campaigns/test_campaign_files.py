@@ -213,7 +213,7 @@ class TestNew:
             ("minimum_age", "12", "--minimum-age: must be 13 at least"),
             ("opens", "1.11.2026", "--opens: write a day, as in 2026-11-01"),
             ("opens", "3", "--opens: write a day"),
-            ("closes", "2026-11-21", "--closes: lies before --opens"),
+            ("closes", "2026-11-21", "--closes: lies before the first day"),
             ("recipient", "AGE-SECRET-KEY-1QQ", "--recipient: this is the SECRET key"),
             ("recipient", "age1qqq", "--recipient: is no age recipient"),
         ],
@@ -361,7 +361,7 @@ class TestNewAtATerminal:
 def test_any_title_is_written_as_entered(typed: str, goal: int) -> None:
     """Quotes, backslashes, braces and control characters survive, and any goal makes a valid file."""
     values = {name.removeprefix("--").replace("-", "_"): value for name, value in REQUIRED.items()}
-    given = new_command._with_defaults(
+    given = new_command.with_defaults(
         {**values, "campaign": "trees", "title": typed, "goal": str(goal)}, NOW.date()
     )
     begun = Beginning.model_validate(given)

@@ -9,8 +9,7 @@ import pytest
 from typer.testing import Result
 
 from desk import runtime
-from desk.signatures import purge
-from desk.signatures import screen as screening
+from desk.signatures import purge, selection
 from shared.models.labels import Label
 from tests.desk.commands import refusal, run
 from tests.support.clock import NOW
@@ -124,7 +123,7 @@ class TestChange:
         self, here: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Some at a time, until all are changed."""
-        monkeypatch.setattr(screening, "PAGE", 2)
+        monkeypatch.setattr(selection, "PAGE", 2)
 
         done = await screen("release", CAMPAIGN, "--yes")
 

@@ -130,6 +130,20 @@ class TestPartners:
         assert f'value="{given["partner"]}"' in answer.text
         assert "Dismiss Bits" not in (await desk.get(PARTNERS)).text
 
+    async def test_are_led_to_what_they_copy_and_print(
+        self, desk: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On the public pages, where these are known; as each partner."""
+        monkeypatch.delenv("PUBLIC_URL", raising=False)
+        unknown = (await desk.get(PARTNERS)).text
+        monkeypatch.setenv("PUBLIC_URL", "https://petition.example")
+        known = (await desk.get(PARTNERS)).text
+
+        for page in ("embed", "sheet"):
+            link = f"https://petition.example/c/{CAMPAIGN}/{page}?partner=digital-rights"
+            assert link in known
+        assert "/embed?" not in unknown
+
     async def test_what_is_too_long_for_a_form_is_refused(self, desk: httpx.AsyncClient) -> None:
         """Nothing is changed."""
         given = {"partner": "bits", "name": "B" * 20_000, "origins": "https://bits.example"}

@@ -1,0 +1,269 @@
+"""Edit a campaign's files: its fields change, and all else in them stays, comments and line endings too.
+
+What does not load is not written, unless the campaign did not load before. What somebody else has changed in the
+meantime, in an editor or by git, is not overwritten.
+"""
+
+import hashlib
+import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from desk import private_files
+from desk.campaigns.check import TO_DO
+from desk.campaigns.fields import Entry, languages
+from desk.campaigns.toml_edit import Value, change, get
+from desk.errors import CommandError
+from shared.campaigns import loader, markdown
+from shared.campaigns.model import Campaign
+from shared.campaigns.problems import CampaignFiles, InvalidCampaign, Location, TomlFile
+from shared.errors import ConfigurationError
+
+#: Keys, and what is wrong with each.
+Errors = list[tuple[Location, str]]
+
+
+class FileChanged(CommandError):
+    """The campaign's files are not as they were when the edit began; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToDo:
+    """A comment that marks what is still to be done. `name`: file and line. `location`: the key below it."""
+
+    name: str
+    text: str
+    location: Location
+
+    @property
+    def line(self) -> int:
+        """Return its line in its file, counted from 1."""
+        return int(self.name.rpartition(":")[2])
+
+
+def digest(files: CampaignFiles) -> str:
+    """Return the SHA-256 of all that a campaign's files say, in hexadecimal."""
+    texts = [(file.name, file.text) for file in _all(files)]
+    return hashlib.sha256(repr(texts).encode()).hexdigest()
+
+
+def content(files: CampaignFiles) -> dict[str, Any]:
+    """Return what a campaign's files say, with the texts of all languages in one place.
+
+    Raises:
+        ConfigurationError: one is no TOML.
+    """
+    own = files.main.content.get("texts")
+    translations = {language: file.content for language, file in files.translations.items()}
+    return {**files.main.content, "texts": {**(own if isinstance(own, dict) else {}), **translations}}
+
+
+def read_entries(
+    fields: Sequence[Entry], given: Mapping[str, str]
+) -> tuple[dict[Location, Value], list[tuple[Location, str]]]:
+    """Return what a form changes, and what is wrong in it. What it does not send stays as it is.
+
+    An entry of a list whose fields are all empty is removed.
+    """
+    changes, errors = dict[Location, Value](), list[tuple[Location, str]]()
+    texts = {each.location: written(each, given) for each in fields}
+    emptied = {each.entry for each in fields if each.entry}
+    emptied -= {each.entry for each in fields if each.entry and texts[each.location]}
+    for each in fields:
+        text = texts[each.location]
+        if text == each.field.format.clean(each.shown) or each.entry in emptied:
+            continue
+        try:
+            changes[each.location] = _as_written(each, each.field.format.parse(text)) if text else None
+        except ValueError as error:
+            errors.append((each.location, str(error)))
+    # From the last one on, for those behind a removed one move up.
+    gone = {each.entry for each in fields if each.entry in emptied and each.shown}
+    return changes | dict.fromkeys(sorted(gone, key=lambda entry: int(entry[-1]), reverse=True)), errors
+
+
+def _as_written(entry: Entry, value: Value) -> Value:
+    """Return a value with those entries of a list that did not change as they are written in the file."""
+    if not isinstance(value, list) or not isinstance(entry.value, list):
+        return value
+    clean, show = entry.field.format.clean, entry.field.format.show
+    known = {clean(show(each)): each for each in entry.value}
+    return [known.get(clean(show(each)), each) for each in value]
+
+
+def written(entry: Entry, given: Mapping[str, str]) -> str:
+    """Return what a form says of a field, cleaned; what it does not send stays as it is."""
+    if entry.field.format.is_check:
+        return "on" if given.get(entry.name) else ""
+    return entry.field.format.clean(given.get(entry.name, entry.shown))
+
+
+def apply(files: CampaignFiles, changes: Mapping[Location, Value]) -> CampaignFiles:
+    """Return the files with these values.
+
+    Raises:
+        CommandError: a file is written in a way that this cannot change.
+        ConfigurationError: a file is no TOML.
+    """
+    content(files)
+    by_file = dict[str, dict[Location, Value]]()
+    for location, value in changes.items():
+        language = str(location[1]) if location[0] == "texts" and location[1] in files.translations else ""
+        by_file.setdefault(language, {})[location[2:] if language else location] = value
+    main = TomlFile(files.main.name, change(files.main.text, by_file.pop("", {})))
+    changed = {
+        language: TomlFile(files.translations[language].name, change(files.translations[language].text, values))
+        for language, values in by_file.items()
+    }
+    return CampaignFiles(main, {**files.translations, **changed})
+
+
+def without_lost_words(files: CampaignFiles) -> CampaignFiles:
+    """Remove translations of words that the privacy notice no longer holds, with which it would not load."""
+    known = content(files)
+    words = set(privacy_words(known))
+    lost = [
+        ("texts", language, "glossary", word)
+        for language in languages(known)
+        for word in get(known, ("texts", language, "glossary")) or {}
+        if word not in words
+    ]
+    return apply(files, dict.fromkeys(lost))
+
+
+def privacy_words(known: Mapping[str, Any]) -> Sequence[str]:
+    """Return what of a campaign's privacy notice may have another name in another language."""
+    processors = get(known, ("privacy", "processors")) or []
+    found = [
+        *(get(known, ("privacy", "recipients")) or []),
+        *(get(each, (key,)) for each in processors for key in ("task", "place")),
+        get(known, ("privacy", "supervisory_authority")),
+    ]
+    return list(dict.fromkeys(word for word in found if isinstance(word, str)))
+
+
+def with_new_consent(
+    files: CampaignFiles, changes: Mapping[Location, Value], today: date, shown: tuple[date, date] | None
+) -> dict[Location, Value]:
+    """Return changes that raise the version where they change a consent text.
+
+    `shown`: the first and the last day on which the text was shown to signers that is in force until now, which is
+    then kept in every language; None where nobody has seen it.
+    """
+    if not any(location[0] == "texts" and location[2:] == ("consent",) for location in changes):
+        return dict(changes)
+    known = content(files)
+    earlier = get(known, ("earlier_consents",)) or []
+    old = str(known.get("consent_version"))
+    more: dict[Location, Value] = {
+        ("consent_version",): _free_version(today, {old, *(e["version"] for e in earlier)})
+    }
+    if shown:
+        entry: Location = ("earlier_consents", len(earlier))
+        more |= {(*entry, "version"): old, (*entry, "shown_from"): shown[0], (*entry, "shown_until"): shown[1]}
+        for language in languages(known):
+            more["texts", language, "earlier_consents", old] = str(get(known, ("texts", language, "consent")))
+    return {**changes, **more}
+
+
+def _free_version(today: date, taken: Collection[str]) -> str:
+    names = (f"{today}{suffix}" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
+    return next(name for name in names if name not in taken)
+
+
+def to_do(files: CampaignFiles) -> Iterator[ToDo]:
+    """Yield what comments in the files mark as still to be done."""
+    for language, file in (("", files.main), *files.translations.items()):
+        above: Location = ("texts", language) if language else ()
+        for line, comment in sorted(file.lines.comments.items()):
+            if comment.startswith(TO_DO):
+                location = (*above, *file.lines.key_below(line))
+                yield ToDo(f"{file.name}:{line}", comment.removeprefix(TO_DO), location)
+
+
+def without_to_do(files: CampaignFiles, done: Collection[str]) -> CampaignFiles:
+    """Return the files without the comments of these names, before anything else in them is changed."""
+    lines_by_file = {file.name: file.text.split("\n") for file in _all(files)}
+    for each in sorted(to_do(files), key=lambda each: each.line, reverse=True):
+        if each.name in done:
+            lines = lines_by_file[each.name.rpartition(":")[0]]
+            before = lines[each.line - 1].removesuffix(each.text).rpartition("#")[0].rstrip()
+            lines[each.line - 1 : each.line] = [before] if before else []
+    texts = {name: "\n".join(lines) for name, lines in lines_by_file.items()}
+    translations = {
+        language: TomlFile(file.name, texts[file.name]) for language, file in files.translations.items()
+    }
+    return CampaignFiles(TomlFile(files.main.name, texts[files.main.name]), translations)
+
+
+def errors(files: CampaignFiles, folder: Path) -> tuple[Campaign | None, Errors]:
+    """Load a campaign from its files; return it, or what keeps it from loading. `folder`: of its pictures."""
+    try:
+        return loader.parse(files, folder), []
+    except InvalidCampaign as invalid:
+        return None, list(invalid.errors)
+    except ConfigurationError as error:
+        return None, [((), sentence) for sentence in str(error).splitlines()]
+
+
+def new_errors(before: CampaignFiles, after: CampaignFiles, folder: Path, fields: Sequence[Entry]) -> Errors:
+    """Return what keeps an edit from being saved: all that is wrong with it where the campaign has loaded before.
+
+    Where it has not, only what is wrong with the edited `fields`: errors are removed one by one.
+    """
+    _, found = errors(after, folder)
+    _, known = errors(before, folder) if found else (None, [])
+    return [error for error in found if not known or any(each.is_at(error[0]) for each in fields)]
+
+
+def unready(campaign: Campaign) -> Errors:
+    """Return what keeps a campaign that loads from opening: each key, and a sentence about it."""
+    return [*campaign.unready_keys(), *markdown.errors(campaign)]
+
+
+def save(file: Path, began_with: str, files: CampaignFiles) -> None:
+    """Write a campaign's files, each as a whole, with the line endings and permissions that it has.
+
+    `file`: of the campaign. `began_with`: the `digest` of what was edited.
+
+    Raises:
+        FileChanged: they have changed since then.
+        CommandError: one cannot be written; then all are as they were.
+    """
+    before = loader.read(file)
+    if digest(before) != began_with:
+        raise FileChanged(f"{file.name} or a translation has changed meanwhile. Nothing was saved.")
+    known = {each.name: each.text for each in _all(before)}
+    written = dict[Path, str | None]()
+    try:
+        for each in _all(files):
+            if each.text != known.get(each.name):
+                path = (file.parent / each.name).resolve()  # what a link leads to is replaced, not the link
+                written[path] = _replace(path, each.text)
+    except CommandError:
+        for path, old in written.items():
+            path.unlink() if old is None else _replace(path, old)
+        raise
+
+
+def _all(files: CampaignFiles) -> Sequence[TomlFile]:
+    return [files.main, *(files.translations[language] for language in sorted(files.translations))]
+
+
+def _replace(path: Path, text: str) -> str | None:
+    """Replace a text file, and return what it held; None where it is new."""
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        private_files.replace(path, text, mode=0o644)
+        return None
+    old = path.read_bytes().decode()
+    # Windows' Notepad puts a byte order mark in front.
+    mark = "\ufeff" if old.startswith("\ufeff") else ""
+    text = text.removeprefix(mark).replace("\r\n", "\n")
+    if "\r\n" in old:
+        text = text.replace("\n", "\r\n")
+    private_files.replace(path, mark + text, mode=stat.S_IMODE(path.stat().st_mode))
+    return old

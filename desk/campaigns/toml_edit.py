@@ -1,0 +1,155 @@
+"""Change values in the text of a TOML file: what is not changed, comments and blank lines too, stays as it is.
+
+tomlkit replaces what is there. What is added or removed is so line by line, because tomlkit counts a comment above
+a table to the table before it, and would add below that.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import Array, Item
+
+from desk.errors import CommandError
+from shared.campaigns.problems import Location
+from shared.campaigns.toml_lines import Lines
+
+#: None: the key, or the table or the entry of a list that stands there, is removed.
+Value = str | int | bool | date | list[str] | list[int] | None
+
+
+def change(text: str, changes: Mapping[Location, Value]) -> str:
+    """Return the text with these values, in the order given. A table that holds nothing any more is removed.
+
+    Raises:
+        CommandError: it is written in a way that this cannot change.
+    """
+    wanted = tomllib.loads(text)
+    for location, value in changes.items():
+        if get(wanted, location) == value and type(get(wanted, location)) is type(value):
+            continue
+        try:
+            removed = _put(wanted, location, value)
+            text = _remove(text, removed) if removed else _set(text, location, value)
+            is_as_wanted = tomllib.loads(text) == wanted
+        except (KeyError, TypeError, ValueError, TOMLKitError):
+            is_as_wanted = False
+        if not is_as_wanted:
+            key = ".".join(map(str, location))
+            raise CommandError(
+                f"{key} is written in an uncommon way, and was left as it is: change it in a text editor."
+            )
+    return text
+
+
+def get(content: Any, location: Location) -> Any:
+    """Return the value at a location; None where there is none."""
+    for part in location:
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return content
+
+
+def _put(content: Any, location: Location, value: Value) -> Location:
+    """Put a value into parsed TOML. Return the location that is removed for that, empty where none is."""
+    *path, key = location
+    parents = [content]
+    for part, below in zip(path, location[1:], strict=True):
+        parent = parents[-1]
+        empty: Any = [] if isinstance(below, int) else {}
+        if isinstance(part, int) and part == len(parent):
+            parent.append(empty)
+        elif isinstance(part, str):
+            parent.setdefault(part, empty)
+        parents.append(parent[part])
+    if value is not None:
+        parents[-1][key] = value
+        return ()
+    del parents[-1][key]
+    depth = len(path)
+    while depth and not parents[depth]:
+        depth -= 1
+        del parents[depth][location[depth]]
+    return location[: depth + 1]
+
+
+def _set(text: str, location: Location, value: Value) -> str:
+    document = tomlkit.parse(text)
+    if get(document, location) is None:
+        return _insert(text, location, value)
+    table: Any = document
+    for part in location[:-1]:
+        table = table[part]
+    if isinstance(value, list) and isinstance(table[location[-1]], Array):
+        _set_entries(table[location[-1]], value)
+    else:
+        table[location[-1]] = _item(value)
+    return tomlkit.dumps(document)
+
+
+def _set_entries(entries: Array, value: list[Any]) -> None:
+    """Change a list entry by entry, so that the others stay as they are written."""
+    for index, entry in enumerate(value):
+        if index >= len(entries):
+            entries.append(_item(entry))
+        elif entries[index] != entry:
+            entries[index] = _item(entry)
+    while len(entries) > len(value):
+        del entries[-1]
+
+
+def _item(value: Any) -> Item:
+    if isinstance(value, list):
+        entries = tomlkit.array()
+        entries.extend(_item(each) for each in value)
+        return entries.multiline(len(value) > 0 and isinstance(value[0], str))
+    if isinstance(value, str):
+        return tomlkit.string(value, multiline="\n" in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return tomlkit.integer(f"{value:_}")
+    item: Item = tomlkit.item(value)
+    return item
+
+
+def _insert(text: str, location: Location, value: Value) -> str:
+    """Add a key below the last one of its table, or a table of its own for it."""
+    *table, key = location
+    document = tomlkit.document()
+    document.add(str(key), _item(value))
+    added = tomlkit.dumps(document).rstrip("\n").split("\n")
+    content, located, lines = tomllib.loads(text), Lines(text), text.rstrip("\n").split("\n")
+    if (known := get(content, tuple(table))) is not None:
+        keys = [name for name, each in known.items() if not _is_table(each)]
+        if keys:
+            at = max(located.last_line_of((*table, name)) for name in keys)
+        else:
+            at = located.line_of(table) if table else 0
+    else:
+        added = ["", _header(table), *added]
+        beside = table[:-1]  # of an entry of a list, those before it; of a table, the one that it is in
+        at = located.last_line_of(beside) if beside and get(content, tuple(beside)) else len(lines)
+    return "\n".join([*lines[:at], *added, *lines[at:]]).lstrip("\n") + "\n"
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
+
+
+def _header(table: list[int | str]) -> str:
+    """Return the line that begins a table, or an entry of a list of tables."""
+    dotted = ".".join(tomlkit.key(part).as_string() for part in table if isinstance(part, str))
+    return f"[[{dotted}]]" if isinstance(table[-1], int) else f"[{dotted}]"
+
+
+def _remove(text: str, location: Location) -> str:
+    """Remove the lines of a key, of a table with all that is in it, or of an entry of a list of tables."""
+    located, lines = Lines(text), text.split("\n")
+    first, last = located.line_of(location), located.last_line_of(location)
+    if first > 1 and not lines[first - 2].strip() and (last == len(lines) or not lines[last].strip()):
+        first -= 1  # one blank line where there would be two
+    return "\n".join([*lines[: first - 1], *lines[last:]])

@@ -1,0 +1,116 @@
+"""The fields of a section as its form shows them, each with what is wrong with it, and what is left to do."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from desk.campaigns import edit
+from desk.campaigns.fields import Entry, languages
+from desk.campaigns.toml_edit import get
+from shared import locales
+from shared.campaigns.problems import Location
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What is to be said of fields: `faults` of what was written, what is `left` before the campaign can open."""
+
+    faults: Sequence[tuple[Location, str]]
+    left: Sequence[tuple[Location, str]]
+    to_do: Sequence[edit.ToDo]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A field with `text` in it, and what is said about it.
+
+    `in_file`: what the file says instead, where a form was not saved. `original`: of a translation, the main text.
+    """
+
+    entry: Entry
+    text: str
+    in_file: str
+    original: str
+    faults: Sequence[str]
+    left: Sequence[str]
+    to_do: Sequence[edit.ToDo]
+
+
+def find(entries: Iterable[Entry], location: Location) -> Entry | None:
+    """Return the field that something said of a location is about; None where none is."""
+    return next((each for each in entries if each.is_at(location)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Fields that stand together. `heading`: empty where they need none. `is_folded`: to be opened first."""
+
+    heading: str
+    controls: Sequence[Control]
+    is_folded: bool
+
+
+def make_controls(
+    entries: Sequence[Entry], content: Mapping[str, Any], given: Mapping[str, str] | None, notes: Notes
+) -> Sequence[Control]:
+    """Make the controls of a section. `given`: what a form holds that was not saved; None where there is none."""
+    faults, left = _by_entry(entries, notes.faults), _by_entry(entries, notes.left)
+    to_do = _by_entry(entries, [(each.location, each) for each in notes.to_do])
+    own = languages(content)[0]
+    controls = []
+    for entry in entries:
+        text = entry.shown if given is None else edit.written(entry, given)
+        of_translation = entry.location[0] == "texts" and entry.location[1] != own
+        original = get(content, ("texts", own, *entry.location[2:])) if of_translation else None
+        controls.append(
+            Control(
+                entry,
+                text,
+                in_file="" if text == entry.field.format.clean(entry.shown) else entry.shown,
+                original=entry.field.format.show(original),
+                faults=faults.get(entry.location, ()),
+                left=left.get(entry.location, ()),
+                to_do=to_do.get(entry.location, ()),
+            )
+        )
+    return controls
+
+
+def _by_entry(entries: Sequence[Entry], notes: Iterable[tuple[Location, Any]]) -> Mapping[Location, list[Any]]:
+    found = dict[Location, list[Any]]()
+    for location, note in notes:
+        if entry := find(entries, location):
+            found.setdefault(entry.location, []).append(note)
+    return found
+
+
+def groups(controls: Sequence[Control]) -> Sequence[Group]:
+    """Return the fields in groups: those of an entry of a list together, and at the end each further language."""
+    own = [control for control in controls if not control.entry.language]
+    found = [
+        Group(_heading(together), together, is_folded=_is_new(together))
+        for _, grouped in groupby(own, lambda control: control.entry.entry)
+        if (together := list(grouped))
+    ]
+    others = sorted((control for control in controls if control.entry.language), key=_language)
+    for language, grouped in groupby(others, _language):
+        together = list(grouped)
+        is_folded = not any(control.faults for control in together)
+        found.append(Group(f"In {locales.native_name(language)}", together, is_folded))
+    return found
+
+
+def _language(control: Control) -> str:
+    return control.entry.language
+
+
+def _is_new(controls: Sequence[Control]) -> bool:
+    return bool(controls[0].entry.entry) and not any(control.text or control.faults for control in controls)
+
+
+def _heading(controls: Sequence[Control]) -> str:
+    field = controls[0].entry.field
+    if _is_new(controls):
+        return f"Add another {field.one}"
+    return controls[0].text or f"New {field.one}" if field.one else ""

@@ -1,0 +1,231 @@
+"""The editor of the campaign file: sections that are saved one by one, with the petition's page beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from desk.campaigns import edit, fields
+from desk.campaigns.fields import Entry, Section
+from desk.campaigns.toml_edit import get
+from desk.errors import CommandError
+from desk.settings import deployment
+from desk.web.controls import Notes, find, groups, make_controls
+from desk.web.forms import campaign_id, done_message, read_pairs, redirect_done
+from desk.web.guard import HEADERS
+from desk.web.preview import framed, preview
+from desk.web.rendering import render
+from desk.web.rights import files_read_only
+from desk.workspace import campaign_file
+from shared.campaigns import loader
+from shared.campaigns.problems import CampaignFiles, Location
+from shared.clock import utc_now
+from shared.errors import ConfigurationError
+
+#: Long petitions, and the consent texts of all languages.
+_MAX_FORM_BYTES = 2_000_000
+_POLICY = f"{HEADERS['Content-Security-Policy']}; frame-src 'self'"
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """One section of one campaign, as it is on the disk."""
+
+    file: Path
+    files: CampaignFiles
+    content: Mapping[str, Any]
+    section: Section
+    entries: Sequence[Entry]
+
+    @property
+    def path(self) -> str:
+        """Return the path of its page."""
+        return f"/campaigns/{self.file.stem}/edit/{self.section.name}"
+
+    @property
+    def language(self) -> str:
+        """Return the language that the section is about."""
+        return self.section.name.partition("languages/")[2] or fields.languages(self.content)[0]
+
+
+def _open(request: Request) -> Editing:
+    """Read a campaign's files, and find the section that the path names.
+
+    Raises:
+        CommandError: there is no such campaign, or no such section.
+        ConfigurationError: a file is no TOML.
+    """
+    file = campaign_file(campaign_id(request))
+    files = loader.read(file)
+    content = edit.content(files)
+    name = str(request.path_params["section"])
+    sections = {each.name: each for each in fields.SECTIONS}
+    language = name.partition("languages/")[2]
+    if language in fields.languages(content)[1:]:
+        sections[name] = fields.translation(language, edit.privacy_words(content))
+    if name not in sections:
+        raise CommandError("There is no such part of the campaign file.")
+    return Editing(file, files, content, sections[name], list(fields.entries(sections[name], content)))
+
+
+async def lead_to_editor(request: Request) -> Response:
+    """Lead to the first section."""
+    return RedirectResponse(f"/campaigns/{campaign_id(request)}/edit/{fields.SECTIONS[0].name}", status_code=303)
+
+
+async def show_section(request: Request) -> Response:
+    """Show the fields of a section."""
+    return _page(_open(request), done=done_message(request))
+
+
+async def save_section(request: Request) -> Response:
+    """Save a section, or show it again as it was filled in, with what is wrong."""
+    editing = _open(request)
+    given, done = await _read(request)
+    if given.get("digest") != edit.digest(editing.files):
+        return _page(editing, given, [((), _CHANGED)], has_changed=True)
+    try:
+        files, faults = _edited(editing, given, done)
+        if not faults:
+            edit.save(editing.file, given["digest"], files)
+            return redirect_done(editing.path, "saved")
+    except (CommandError, ConfigurationError) as error:
+        faults = [((), sentence) for sentence in str(error).splitlines()]
+    return _page(editing, given, faults)
+
+
+_CHANGED = (
+    "The campaign file has changed on the disk since you opened this page: in an editor, by git or in another "
+    "tab. What you wrote is still here. Where the file says something else, that now stands below the field. Save "
+    "again to replace it."
+)
+
+
+async def _read(request: Request) -> tuple[Mapping[str, str], Sequence[str]]:
+    """Read the fields of a form, and the names of what was ticked as done."""
+    pairs = await read_pairs(request, _MAX_FORM_BYTES)
+    return dict(pairs), [value for name, value in pairs if name == "done"]
+
+
+def _edited(editing: Editing, given: Mapping[str, str], done: Sequence[str]) -> tuple[CampaignFiles, edit.Errors]:
+    """Return the campaign's files as a form changes them, and what is wrong with that."""
+    changes, faults = edit.read_entries(editing.entries, given)
+    shown = None
+    if given.get("consent_shown"):
+        try:
+            shown = (
+                date.fromisoformat(given.get("shown_from", "")),
+                date.fromisoformat(given.get("shown_until", "")),
+            )
+        except ValueError:
+            faults.append(
+                (_SHOWN, "Write the first and the last day on which signers saw the old text, as in 2026-11-01.")
+            )
+    files = edit.without_to_do(editing.files, done)
+    changes = edit.with_new_consent(files, changes, utc_now().date(), shown)
+    files = edit.without_lost_words(edit.apply(files, changes))
+    if not faults:
+        faults = [*edit.new_errors(editing.files, files, editing.file.with_suffix(""), editing.entries)]
+    return files, faults
+
+
+#: Where an error stands about the days on which a consent text was shown.
+_SHOWN: Location = ("consent_shown",)
+
+
+async def show_preview(request: Request) -> Response:
+    """Show the petition's page as it would be: with what a form holds, else as it is on the disk."""
+    editing = _open(request)
+    files, faults = editing.files, edit.Errors()
+    try:
+        if request.method == "POST":
+            files, faults = _edited(editing, *await _read(request))
+        campaign, errors = edit.errors(files, editing.file.with_suffix(""))
+        if campaign and not faults:
+            return preview(campaign, editing.language)
+        sentences = [_sentence(editing, *each) for each in faults or errors]
+    except (CommandError, ConfigurationError) as error:
+        sentences = str(error).splitlines()
+    return framed(bytes(render("preview_faults.html", sentences=sentences).body).decode(), _FAULTS_POLICY)
+
+
+_FAULTS_POLICY = (
+    "default-src 'none'; style-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
+
+
+def _page(
+    editing: Editing,
+    given: Mapping[str, str] | None = None,
+    faults: Sequence[tuple[Location, str]] = (),
+    *,
+    has_changed: bool = False,
+    done: str = "",
+) -> Response:
+    """Render a section. `given`: what a form holds that was not saved. `faults`: what is wrong, and where."""
+    folder = editing.file.with_suffix("")
+    campaign, errors = edit.errors(editing.files, folder)
+    left = [*errors, *(edit.unready(campaign) if campaign else ())]
+    notes = Notes(faults, left, list(edit.to_do(editing.files)))
+    controls = make_controls(editing.entries, editing.content, given, notes)
+    answer = render(
+        "editor.html",
+        409 if has_changed else 400 if faults else 200,
+        campaign={"id": editing.file.stem},
+        title=get(editing.content, ("texts", fields.languages(editing.content)[0], "title")),
+        editing=editing,
+        sections=fields.SECTIONS,
+        groups=groups(controls),
+        faulty=[control for control in controls if control.faults],
+        other_faults=[_sentence(editing, *each) for each in faults if not find(editing.entries, each[0])],
+        to_do=_to_do_elsewhere(editing),
+        has_changed=has_changed,
+        digest=edit.digest(editing.files),
+        consent=_consent(editing, given),
+        deployment=deployment(),
+        files_read_only=files_read_only(),
+        done=done,
+    )
+    answer.headers["Content-Security-Policy"] = _POLICY
+    return answer
+
+
+def _sentence(editing: Editing, location: Location, sentence: str) -> str:
+    """Return what is wrong with a key: with its label if the section has it, else with its file and line."""
+    if entry := find(editing.entries, location):
+        return f"{entry.field.label}: {sentence}"
+    return editing.files.describe(location, sentence) if location not in {(), _SHOWN} else sentence
+
+
+def _to_do_elsewhere(editing: Editing) -> Sequence[edit.ToDo]:
+    """Return what is still to be done that no section shows beside a field; the first section lists it."""
+    if editing.section is not fields.SECTIONS[0]:
+        return []
+    own = fields.languages(editing.content)[:1]
+    shown = [entry for section in fields.SECTIONS for entry in fields.entries(section, editing.content)]
+    return [
+        each
+        for each in edit.to_do(editing.files)
+        if not find(shown, each.location) and (each.location[:1] != ("texts",) or each.location[1] in own)
+    ]
+
+
+def _consent(editing: Editing, given: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Return what the page asks about a consent text that changes: whether, and when, signers saw the old one."""
+    if editing.section.name != "consent":
+        return None
+    if given is not None:
+        return {name: given.get(name, "") for name in ("consent_shown", "shown_from", "shown_until")}
+    earlier = get(editing.content, ("earlier_consents",)) or []
+    began = get(earlier, (len(earlier) - 1, "shown_until")) or get(editing.content, ("opens",))
+    today = utc_now().date()
+    day = began.date() if isinstance(began, datetime) else began if isinstance(began, date) else today
+    return {
+        "consent_shown": "on" if day <= today else "",
+        "shown_from": str(min(day, today)),
+        "shown_until": str(today),
+    }

@@ -1,0 +1,385 @@
+"""The editor of the campaign file: what it saves, what it leaves alone, and what it refuses."""
+
+import html
+import re
+import shutil
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from desk.web.application import create_app
+from desk.web.guard import LINK
+from desk.web.session import Session
+from shared import campaigns
+from shared.campaigns import loader
+from shared.campaigns.toml_lines import Lines
+from shared.clock import utc_now
+from tests.desk.commands import undersign
+from tests.desk.web.test_pages import HOST, ORIGIN
+
+NEW = "trees"
+EXAMPLE = "reclaim-your-face"
+TITLE = "texts.en.title"
+
+
+@pytest.fixture
+def folder(var: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of two campaign files: the example, and one that has just been begun."""
+    folder = tmp_path / "campaigns"
+    monkeypatch.setenv("CAMPAIGNS_FOLDER", str(folder))
+    given = {
+        "title": "Plant 1,000 trees",
+        "addressee": "City Council",
+        "organisation": "Stichting Bomen",
+        "postal-address": "Laan 1, Utrecht",
+        "email": "petition@bomen.example.org",
+        "website": "https://bomen.example.org",
+        "mail-provider": "Brieftaube GmbH",
+        "mail-place": "Germany",
+    }
+    made = undersign(
+        "campaign", "new", NEW, *(part for name, value in given.items() for part in (f"--{name}", value))
+    )
+    assert made.exit_code == 0, made.output
+    shutil.copy(loader.FOLDER / f"{EXAMPLE}.toml", folder)
+    shutil.copytree(loader.FOLDER / EXAMPLE, folder / EXAMPLE)
+    return folder
+
+
+class Editor:
+    """The editor in a browser, which sends its forms as they are shown but for what a test writes into them."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+
+    async def show(self, campaign: str, section: str) -> str:
+        """Return the page of a section."""
+        return (await self.client.get(f"/campaigns/{campaign}/edit/{section}")).raise_for_status().text
+
+    async def save(self, page: str, campaign: str, section: str, to: str = "", **written: str) -> httpx.Response:
+        """Send the form of a page that was shown. `written`: by the names of fields, with __ for each dot."""
+        return await self.client.post(
+            f"/campaigns/{campaign}/edit/{section}{to}",
+            data={**fields(page), **{name.replace("__", "."): text for name, text in written.items()}},
+            headers=ORIGIN,
+        )
+
+
+def fields(page: str) -> dict[str, str]:
+    """Return what a browser would send of the form."""
+    form = page.partition('id="editor"')[2].partition("</form>")[0]
+    inputs = re.findall(r'<input(?! type="checkbox")[^>]* name="([^"]+)"[^>]* value="([^"]*)"', form)
+    areas = re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL)
+    ticked = re.findall(r'<input type="checkbox"[^>]* name="([^"]+)"[^>]* value="([^"]*)" checked', form)
+    return {name: html.unescape(value) for name, value in [*inputs, *areas, *ticked]}
+
+
+@pytest.fixture
+async def editor(folder: Path) -> AsyncIterator[Editor]:
+    """The editor, opened by the link of the desk."""
+    session = Session(8123, utc_now())
+    transport = httpx.ASGITransport(create_app(session, HOST, lambda: None))
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN["Origin"], follow_redirects=True) as client:
+        await client.get(LINK, params={"token": session.link_token})
+        yield Editor(client)
+
+
+def texts_of(folder: Path) -> dict[str, str]:
+    """Return all campaign files, by their paths."""
+    return {str(file): file.read_bytes().decode() for file in folder.rglob("*.toml")}
+
+
+class TestSaving:
+    @pytest.mark.parametrize(
+        "section", ["petition", "face", "consent", "contact", "after", "privacy", "languages/de"]
+    )
+    async def test_what_nobody_has_changed_changes_nothing(
+        self, folder: Path, editor: Editor, section: str
+    ) -> None:
+        """Not a byte of any file, in any section."""
+        before = texts_of(folder)
+
+        answer = await editor.save(await editor.show(EXAMPLE, section), EXAMPLE, section)
+
+        assert "Saved" in answer.text
+        assert texts_of(folder) == before
+
+    async def test_keeps_comments_line_endings_and_permissions(self, folder: Path, editor: Editor) -> None:
+        """Only the line of the title becomes another one."""
+        file = folder / f"{NEW}.toml"
+        before = "\ufeff" + file.read_text(encoding="utf-8").replace("\n", "\r\n")
+        file.write_bytes(before.encode())
+        file.chmod(0o640)
+
+        await editor.save(await editor.show(NEW, "petition"), NEW, "petition", texts__en__title="Plant “trees”")
+
+        after = file.read_bytes().decode()
+        changed = [
+            (old, new) for old, new in zip(before.split("\n"), after.split("\n"), strict=True) if old != new
+        ]
+        assert changed == [('title = "Plant 1,000 trees"\r', 'title = "Plant “trees”"\r')]
+        assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+    async def test_long_petitions_are_saved_whole(self, folder: Path, editor: Editor) -> None:
+        """Paragraphs are parted by blank lines, demands by line breaks, as browsers send them."""
+        paragraphs = [f"{'Why? ' * 200}{number}" for number in range(40)]
+
+        await editor.save(
+            await editor.show(NEW, "petition"),
+            NEW,
+            "petition",
+            texts__en__paragraphs="\r\n\r\n".join(paragraphs),
+            texts__en__demands="One\u200b.\r\n\r\nTwo.\r\n",
+        )
+
+        texts = campaigns.load(folder / f"{NEW}.toml").text("en")
+        assert list(texts.paragraphs) == [paragraph.strip() for paragraph in paragraphs]
+        assert texts.demands == ("One.", "Two.")
+
+    async def test_an_entry_of_a_list_is_added_and_removed(self, folder: Path, editor: Editor) -> None:
+        """By filling in the empty one, and by emptying one."""
+        for written in (
+            {"supporters__3__name": "New one", "supporters__3__website": "https://new.example"},
+            {"supporters__0__name": "", "supporters__0__website": ""},
+        ):
+            answer = await editor.save(await editor.show(EXAMPLE, "contact"), EXAMPLE, "contact", **written)
+            assert "Saved" in answer.text
+
+        supporters = campaigns.load(folder / f"{EXAMPLE}.toml").supporters
+        assert (supporters[0].name, supporters[-1].name) == ("Association of European Reporters", "New one")
+
+    async def test_another_name_of_the_recipient_takes_its_translations_away(
+        self, folder: Path, editor: Editor
+    ) -> None:
+        """They would be those of another name, and the campaign would not load with them."""
+        page = await editor.show(EXAMPLE, "privacy")
+
+        await editor.save(page, EXAMPLE, "privacy", privacy__recipients="European Parliament")
+        german = await editor.show(EXAMPLE, "languages/de")
+        await editor.save(
+            german, EXAMPLE, "languages/de", **{"texts.de.glossary.European%20Parliament": "Parlament"}
+        )
+
+        saved = campaigns.load(folder / f"{EXAMPLE}.toml")
+        assert saved.privacy.recipients == ("European Parliament",)
+        assert "European Commission" not in saved.text("de").glossary
+        assert saved.text("de").glossary["European Parliament"] == "Parlament"
+        assert saved.text("de").glossary["Germany"] == "Deutschland"
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("section", "name", "written", "sentence"),
+        [
+            ("petition", "goal", "many", "write a whole number"),
+            ("petition", "goal", "5", "must rise and end with goal"),
+            ("petition", "opens", "tomorrow", "write a day"),
+            ("petition", "closes", "2020-01-01", "lies before opens"),
+            ("petition", TITLE, "", "is missing"),
+            ("petition", "time_zone", "Mars", "there is no time zone"),
+            ("face", "accent", "#ffff00", "the nearest colour that can is"),
+            ("consent", "texts.en.consent", "I agree.", "does not name every controller"),
+            ("consent", "controllers.0.website", "http://x", "write the whole address"),
+            ("after", "texts.en.next_step.text", "Because.", "is missing (the words of the button"),
+        ],
+    )
+    async def test_name_the_field_and_lose_nothing(
+        self, folder: Path, editor: Editor, section: str, name: str, written: str, sentence: str
+    ) -> None:
+        """What is wrong stands beside it, what was written is still there, and the file is as it was."""
+        before = texts_of(folder)
+
+        answer = await editor.save(await editor.show(NEW, section), NEW, section, **{name: written})
+
+        assert answer.status_code == 400
+        assert "Nothing was saved" in answer.text
+        assert sentence in html.unescape(answer.text)
+        assert fields(answer.text)[name] == written
+        assert texts_of(folder) == before
+
+    @pytest.mark.parametrize("name", [f"{NEW}.toml", f"{NEW}/de.toml"])
+    async def test_of_what_has_changed_on_the_disk_show_both(
+        self, folder: Path, editor: Editor, name: str
+    ) -> None:
+        """An editor or git has written; a second press replaces it knowingly."""
+        page = await editor.show(NEW, "petition")
+        own = folder / f"{NEW}.toml"
+        if "de" in name:
+            (folder / NEW).mkdir()
+            own_texts = own.read_text(encoding="utf-8").partition("\n[texts.en]\n")[2]
+            (folder / name).write_text(own_texts, encoding="utf-8")
+        else:
+            own.write_text(own.read_text(encoding="utf-8").replace("1,000 trees", "2,000 trees"), encoding="utf-8")
+        before = texts_of(folder)
+
+        refused = await editor.save(page, NEW, "petition", texts__en__title="Plant more")
+        after = texts_of(folder)
+        saved = await editor.save(refused.text, NEW, "petition")
+
+        assert refused.status_code == 409
+        assert fields(refused.text)[TITLE] == "Plant more"
+        assert "The file now says:" in refused.text
+        assert after == before
+        assert "Saved" in saved.text
+        assert campaigns.load(own).text("en").title == "Plant more"
+
+    async def test_of_a_form_with_odd_fields_change_nothing_else(self, folder: Path, editor: Editor) -> None:
+        """Doubled, unknown and missing fields: what is not sent stays."""
+        page = await editor.show(NEW, "petition")
+        given = {"digest": fields(page)["digest"], TITLE: ["One", "Two"], "sealing.recipients": "x", "id": "y"}
+
+        await editor.client.post(f"/campaigns/{NEW}/edit/petition", data=given, headers=ORIGIN)
+        without = await editor.client.post(
+            f"/campaigns/{NEW}/edit/petition", data={TITLE: "Three"}, headers=ORIGIN
+        )
+
+        saved = campaigns.load(folder / f"{NEW}.toml")
+        assert (saved.text("en").title, saved.sealing.recipients) == ("Two", ("throwaway",))
+        assert without.status_code == 409
+
+    @pytest.mark.parametrize("section", ["nothing", "languages/xx", "languages/..%2fpetition", "languages/en"])
+    async def test_of_sections_that_are_not_there_are_plain(self, editor: Editor, section: str) -> None:
+        """The desk goes on."""
+        answer = await editor.client.get(f"/campaigns/{NEW}/edit/{section}")
+
+        assert answer.status_code in {400, 404}
+
+    async def test_of_a_file_that_is_no_toml_say_where(self, folder: Path, editor: Editor) -> None:
+        """It can be put right in a text editor only."""
+        (folder / f"{NEW}.toml").write_text('title = "open\n', encoding="utf-8")
+
+        answer = await editor.client.get(f"/campaigns/{NEW}/edit/petition")
+
+        assert answer.status_code == 400
+        assert f"{NEW}.toml:1" in answer.text
+
+    async def test_a_file_that_does_not_load_is_put_right_field_by_field(
+        self, folder: Path, editor: Editor
+    ) -> None:
+        """What is wrong elsewhere keeps nobody from saving what is right."""
+        file = folder / f"{NEW}.toml"
+        text = file.read_text(encoding="utf-8")
+        file.write_text(
+            text.replace("goal = 10_000", 'goal = "x"').replace("backup_days = 14", "backup_days = 999")
+        )
+
+        page = await editor.show(NEW, "petition")
+        answer = await editor.save(page, NEW, "petition", goal="10000")
+
+        assert "write a whole number" in html.unescape(page)
+        assert "Saved" in answer.text
+        assert "goal = 10_000" in file.read_text(encoding="utf-8")
+
+
+class TestToDo:
+    async def test_stands_beside_its_field_until_it_is_ticked(self, folder: Path, editor: Editor) -> None:
+        """To change the field is not to have done it, as with a text that a lawyer is to read."""
+        page = await editor.show(NEW, "petition")
+        named = re.findall(r'name="done" value="([^"]+)"', page)
+
+        changed = await editor.save(page, NEW, "petition", texts__en__summary="Why.")
+        ticked = await editor.save(changed.text, NEW, "petition", done=named[0])
+
+        assert "write the petition in your own words" in page
+        assert "write the petition in your own words" in changed.text
+        assert "write the petition in your own words" not in ticked.text
+        comments = Lines((folder / f"{NEW}.toml").read_text(encoding="utf-8")).comments.values()
+        assert not [comment for comment in comments if "own words" in comment]
+        assert [comment for comment in comments if "SPF" in comment]
+
+    async def test_every_one_is_shown_somewhere(self, folder: Path, editor: Editor) -> None:
+        """None is left for `campaign check` alone."""
+        sections = ["petition", "face", "consent", "contact", "after", "privacy"]
+        shown = {
+            name
+            for each in sections
+            for name in re.findall(r'name="done" value="([^"]+)"', await editor.show(NEW, each))
+        }
+
+        lines = Lines((folder / f"{NEW}.toml").read_text(encoding="utf-8")).comments
+        assert shown == {f"{NEW}.toml:{line}" for line, text in lines.items() if text.startswith("TO DO: ")}
+
+
+class TestConsent:
+    async def test_that_changes_gets_a_version_and_keeps_the_old_text(self, folder: Path, editor: Editor) -> None:
+        """In every language, with the days on which it was shown."""
+        before = campaigns.load(folder / f"{EXAMPLE}.toml")
+        page = await editor.show(EXAMPLE, "consent")
+        new = f"{before.text('en').consent} Thank you."
+
+        answer = await editor.save(
+            page, EXAMPLE, "consent", texts__en__consent=new, consent_shown="on", shown_until="2026-12-05"
+        )
+
+        saved = campaigns.load(folder / f"{EXAMPLE}.toml")
+        assert "Saved" in answer.text
+        assert saved.consent_version != before.consent_version
+        assert [(each.version, str(each.shown_until)) for each in saved.earlier_consents] == [
+            (before.consent_version, "2026-12-05")
+        ]
+        for language in before.texts:
+            assert saved.consent(before.consent_version, language) == before.text(language).consent
+        assert saved.text("en").consent == new
+
+    async def test_that_nobody_has_seen_is_replaced(self, folder: Path, editor: Editor) -> None:
+        """Its version rises all the same, and twice on one day."""
+        versions = set()
+        for ending in ("Thanks.", "Thank you."):
+            page = await editor.show(NEW, "consent")
+            given = {**fields(page), "texts.en.consent": f"{fields(page)['texts.en.consent']} {ending}"}
+            given.pop("consent_shown", None)
+            await editor.client.post(f"/campaigns/{NEW}/edit/consent", data=given, headers=ORIGIN)
+            versions.add(campaigns.load(folder / f"{NEW}.toml").consent_version)
+
+        assert len(versions) == 2
+        assert campaigns.load(folder / f"{NEW}.toml").earlier_consents == ()
+
+    async def test_is_renamed_together_with_the_organisation(self, folder: Path, editor: Editor) -> None:
+        """One without the other would not load."""
+        page = await editor.show(NEW, "consent")
+        consent = fields(page)["texts.en.consent"].replace("Bomen", "Bos")
+
+        alone = await editor.save(page, NEW, "consent", controllers__0__name="Stichting Bos")
+        both = await editor.save(
+            page, NEW, "consent", controllers__0__name="Stichting Bos", texts__en__consent=consent
+        )
+
+        assert alone.status_code == 400
+        assert "Saved" in both.text
+
+
+class TestPreview:
+    async def test_shows_what_is_written_and_saves_nothing(self, folder: Path, editor: Editor) -> None:
+        """The public page itself, with pictures in it."""
+        before = texts_of(folder)
+        page = await editor.show(EXAMPLE, "petition")
+
+        shown = await editor.save(page, EXAMPLE, "petition", "/preview", texts__en__title="Not <saved> yet")
+
+        assert "<h1>Not &lt;saved&gt; yet</h1>" in shown.text
+        assert 'src="data:image/jpeg;base64,' in shown.text
+        assert "/images/" not in shown.text
+        assert texts_of(folder) == before
+
+    async def test_is_framed_by_the_desk_alone_and_runs_and_loads_nothing(self, editor: Editor) -> None:
+        """Texts are pasted from anywhere."""
+        for campaign, section in ((EXAMPLE, "petition"), (EXAMPLE, "languages/de")):
+            answer = await editor.client.get(f"/campaigns/{campaign}/edit/{section}/preview")
+
+            policy = answer.headers["content-security-policy"]
+            assert policy.startswith("default-src 'none'")
+            assert "script-src" not in policy
+            assert "form-action 'none'" in policy
+            assert "frame-ancestors 'self'" in policy
+            assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+
+    async def test_says_what_keeps_it_from_being_shown(self, editor: Editor) -> None:
+        """In the words of the form."""
+        page = await editor.show(NEW, "petition")
+
+        shown = await editor.save(page, NEW, "petition", "/preview", goal="many")
+
+        assert "Goal: write a whole number" in shown.text
