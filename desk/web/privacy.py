@@ -48,7 +48,7 @@ class _Question:
     address: str
 
 
-class Privacy:
+class PrivacyPages:
     """The pages of access and erasure of one desk, and what they remember between two requests."""
 
     def __init__(self) -> None:
