@@ -30,7 +30,9 @@ def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
         "locale": locales.load("en"),
         **values,
     }
-    return HTMLResponse(_environment().get_template(template).render(known), status_code=status)
+    html = _environment().get_template(template).render(known)
+    # A path of this machine, which pages name, may hold bytes that are no text.
+    return HTMLResponse(html.encode(errors="replace"), status_code=status)
 
 
 def named() -> str:

@@ -23,8 +23,9 @@ from tests.support.servers import Server
 _STEPS = 60
 PAGES = (
     "",
+    "new",
     "privacy",
-    *(f"campaigns/{CAMPAIGN}{page}" for page in ("", "/pause", "/partners", "/after", "/hand-over")),
+    *(f"campaigns/{CAMPAIGN}{page}" for page in ("", "/pause", "/partners", "/keys", "/after", "/hand-over")),
 )
 
 

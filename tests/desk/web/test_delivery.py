@@ -184,7 +184,7 @@ class TestHandOver:
             (b"", "manifest.json: choose the file"),
             (b"\xff\xfe no JSON", "is no manifest of opened signatures"),
             (b"[" * 100_000, "is no manifest of opened signatures"),
-            (b" " * 2_000_000, "larger than any that this form takes"),
+            (b" " * 2_000_000, "larger than anything that this form takes"),
         ],
     )
     async def test_of_a_file_that_is_no_manifest_is_refused(
