@@ -60,7 +60,7 @@ def access(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AccessAnswer:
     """What was found of an address: in how many `campaigns`, and what to warn of. `file`: the answer, if any."""
 
     file: Path
@@ -68,7 +68,7 @@ class Answer:
     warnings: Sequence[str]
 
 
-async def write_answer(rights: Rights, email: str, file: Path, progress: Progress) -> Answer:
+async def write_answer(rights: Rights, email: str, file: Path, progress: Progress) -> AccessAnswer:
     """Write all that is kept of an address to a new file, to give to the person; nothing is kept, no file.
 
     Raises:
@@ -80,7 +80,7 @@ async def write_answer(rights: Rights, email: str, file: Path, progress: Progres
     broken = [
         f"The file of campaign {campaign} does not load: it was searched without." for campaign in rights.broken
     ]
-    return Answer(file, len(report), [*broken, *unopened_lines(unopened, utc_now())])
+    return AccessAnswer(file, len(report), [*broken, *unopened_lines(unopened, utc_now())])
 
 
 def _write(file: Path, report: Sequence[Mapping[str, Any]]) -> None:
