@@ -11,7 +11,21 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from desk.terminal.output import out
-from desk.web import audits, delivery, editor, exports, hand_overs, held, keys, mail, new, paper, purges, views
+from desk.web import (
+    audits,
+    delivery,
+    editor,
+    exports,
+    hand_overs,
+    held,
+    keys,
+    mail,
+    new,
+    paper,
+    purges,
+    translations,
+    views,
+)
 from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
@@ -85,6 +99,8 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}/partners", views.show_partners),
             Route("/campaigns/{campaign}/partners", views.change_partners, methods=["POST"]),
             Route("/campaigns/{campaign}/edit", editor.lead_to_editor),
+            Route("/campaigns/{campaign}/edit/languages", translations.show_languages),
+            Route("/campaigns/{campaign}/edit/languages", translations.change_languages, methods=["POST"]),
             Route(
                 "/campaigns/{campaign}/edit/{section:path}/preview", editor.show_preview, methods=["GET", "POST"]
             ),

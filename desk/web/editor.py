@@ -1,7 +1,7 @@
 """The editor of the campaign file: sections that are saved one by one, with the petition's page beside them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,26 +9,35 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from desk.campaigns import edit, fields
+from desk.campaigns import edit, fields, pictures
 from desk.campaigns.fields import Entry, Section
 from desk.campaigns.toml_edit import get
 from desk.errors import CommandError
 from desk.settings import deployment
 from desk.web.controls import Notes, find, groups, make_controls
-from desk.web.forms import campaign_id, done_message, read_pairs, redirect_done
+from desk.web.forms import campaign_id, done_message, redirect_done
 from desk.web.guard import HEADERS
-from desk.web.preview import framed, preview
+from desk.web.preview import data_uri, framed, preview
 from desk.web.rendering import render
 from desk.web.rights import files_read_only
+from desk.web.uploads import Pictures, Upload, read_form
 from desk.workspace import campaign_file
-from shared.campaigns import loader
+from shared.campaigns import images, loader
+from shared.campaigns.model import Campaign
 from shared.campaigns.problems import CampaignFiles, Location
 from shared.clock import utc_now
 from shared.errors import ConfigurationError
 
-#: Long petitions, and the consent texts of all languages.
-_MAX_FORM_BYTES = 2_000_000
 _POLICY = f"{HEADERS['Content-Security-Policy']}; frame-src 'self'"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a form of the editor sends: texts by field, the names of what is done, and chosen files by field."""
+
+    given: Mapping[str, str]
+    done: Sequence[str]
+    uploads: Mapping[str, Upload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,8 @@ def _open(request: Request) -> Editing:
     file = campaign_file(campaign_id(request))
     files = loader.read(file)
     content = edit.content(files)
+    if (file.with_suffix("") / pictures.SHARE_FILE).is_file():
+        content[str(pictures.SHARE[0])] = pictures.SHARE_FILE
     name = str(request.path_params["section"])
     sections = {each.name: each for each in fields.SECTIONS}
     language = name.partition("languages/")[2]
@@ -85,35 +96,45 @@ async def show_section(request: Request) -> Response:
 async def save_section(request: Request) -> Response:
     """Save a section, or show it again as it was filled in, with what is wrong."""
     editing = _open(request)
-    given, done = await _read(request)
-    if given.get("digest") != edit.digest(editing.files):
-        return _page(editing, given, [((), _CHANGED)], has_changed=True)
+    form = await _read(request)
+    if form.given.get("digest") != edit.digest(editing.files):
+        return _page(editing, form.given, [((), CHANGED)], has_changed=True)
+    placed = Pictures(editing.file.with_suffix(""))
     try:
-        files, faults = _edited(editing, given, done)
-        if not faults:
-            edit.save(editing.file, given["digest"], files)
+        form = replace(form, given={**form.given, **_pictures(editing, form, placed)})
+        files, faults = _edited(editing, form)
+        if not (faults := [*placed.faults, *faults]):
+            edit.save(editing.file, form.given["digest"], files)
+            placed.keep()
             return redirect_done(editing.path, "saved")
     except (CommandError, ConfigurationError) as error:
         faults = [((), sentence) for sentence in str(error).splitlines()]
-    return _page(editing, given, faults)
+    placed.drop()
+    return _page(editing, form.given, faults)
 
 
-_CHANGED = (
+def _pictures(editing: Editing, form: Form, placed: Pictures) -> Mapping[str, str]:
+    """Return the names of the pictures of a section, with those that the form brings."""
+    chosen = [entry for entry in editing.entries if entry.field.format.is_file]
+    return {entry.name: placed.name(entry, form.given, form.uploads) for entry in chosen}
+
+
+CHANGED = (
     "The campaign file has changed on the disk since you opened this page: in an editor, by git or in another "
     "tab. What you wrote is still here. Where the file says something else, that now stands below the field. Save "
     "again to replace it."
 )
 
 
-async def _read(request: Request) -> tuple[Mapping[str, str], Sequence[str]]:
-    """Read the fields of a form, and the names of what was ticked as done."""
-    pairs = await read_pairs(request, _MAX_FORM_BYTES)
-    return dict(pairs), [value for name, value in pairs if name == "done"]
+async def _read(request: Request) -> Form:
+    texts, uploads = await read_form(request)
+    return Form(dict(texts), [value for name, value in texts if name == "done"], uploads)
 
 
-def _edited(editing: Editing, given: Mapping[str, str], done: Sequence[str]) -> tuple[CampaignFiles, edit.Errors]:
+def _edited(editing: Editing, form: Form) -> tuple[CampaignFiles, edit.Errors]:
     """Return the campaign's files as a form changes them, and what is wrong with that."""
-    changes, faults = edit.read_entries(editing.entries, given)
+    changes, faults = edit.read_entries(editing.entries, form.given)
+    given = form.given
     shown = None
     if given.get("consent_shown"):
         try:
@@ -125,7 +146,7 @@ def _edited(editing: Editing, given: Mapping[str, str], done: Sequence[str]) -> 
             faults.append(
                 (_SHOWN, "Write the first and the last day on which signers saw the old text, as in 2026-11-01.")
             )
-    files = edit.without_to_do(editing.files, done)
+    files = edit.without_to_do(editing.files, form.done)
     changes = edit.with_new_consent(files, changes, utc_now().date(), shown)
     files = edit.without_lost_words(edit.apply(files, changes))
     if not faults:
@@ -143,7 +164,9 @@ async def show_preview(request: Request) -> Response:
     files, faults = editing.files, edit.Errors()
     try:
         if request.method == "POST":
-            files, faults = _edited(editing, *await _read(request))
+            form = await _read(request)
+            kept = {entry.name: entry.shown for entry in editing.entries if entry.field.format.is_file}
+            files, faults = _edited(editing, replace(form, given={**form.given, **kept}))
         campaign, errors = edit.errors(files, editing.file.with_suffix(""))
         if campaign and not faults:
             return preview(campaign, editing.language)
@@ -171,14 +194,14 @@ def _page(
     campaign, errors = edit.errors(editing.files, folder)
     left = [*errors, *(edit.unready(campaign) if campaign else ())]
     notes = Notes(faults, left, list(edit.to_do(editing.files)))
-    controls = make_controls(editing.entries, editing.content, given, notes)
+    controls = make_controls(editing.entries, editing.content, given, notes, _thumbnails(campaign))
     answer = render(
         "editor.html",
         409 if has_changed else 400 if faults else 200,
         campaign={"id": editing.file.stem},
-        title=get(editing.content, ("texts", fields.languages(editing.content)[0], "title")),
+        title=fields.title(editing.content),
         editing=editing,
-        sections=fields.SECTIONS,
+        sections=parts(),
         groups=groups(controls),
         faulty=[control for control in controls if control.faults],
         other_faults=[_sentence(editing, *each) for each in faults if not find(editing.entries, each[0])],
@@ -186,6 +209,7 @@ def _page(
         has_changed=has_changed,
         digest=edit.digest(editing.files),
         consent=_consent(editing, given),
+        has_files=any(entry.field.format.is_file for entry in editing.entries),
         deployment=deployment(),
         files_read_only=files_read_only(),
         done=done,
@@ -199,6 +223,28 @@ def _sentence(editing: Editing, location: Location, sentence: str) -> str:
     if entry := find(editing.entries, location):
         return f"{entry.field.label}: {sentence}"
     return editing.files.describe(location, sentence) if location not in {(), _SHOWN} else sentence
+
+
+def _thumbnails(campaign: Campaign | None) -> Mapping[Location, str]:
+    """Return small pictures of a campaign that loads, as addresses that hold them, by the keys that name them."""
+    if campaign is None:
+        return {}
+    found: dict[Location, images.Image | None] = {
+        ("picture",): campaign.picture,
+        pictures.SHARE: campaign.share_image,
+        **{("controllers", index, "logo"): each.logo for index, each in enumerate(campaign.controllers)},
+        **{("supporters", index, "logo"): each.logo for index, each in enumerate(campaign.supporters)},
+    }
+    return {
+        location: data_uri(image, min(image.sizes, key=image.sizes.__getitem__))
+        for location, image in found.items()
+        if image
+    }
+
+
+def parts() -> Sequence[tuple[str, str]]:
+    """Return the parts of the campaign file that have a page: the end of its path, and its label."""
+    return [*((section.name, section.label) for section in fields.SECTIONS), ("languages", "Languages")]
 
 
 def _to_do_elsewhere(editing: Editing) -> Sequence[edit.ToDo]:

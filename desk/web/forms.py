@@ -19,7 +19,7 @@ _MAX_FORM_BYTES = 10_000
 _MAX_UPLOAD_BYTES = 1_000_000
 #: What a page says after its button has done something; `done` in its query.
 _DONE = {
-    "begun": "Begun. Write the petition in your own words, and let two people make a key each.",
+    "begun": "Begun. Write the petition in your own words now; under Keys, two people add a key each.",
     "key_added": "Added to the campaign file. Its holder has to show now that it opens.",
     "key_removed": "Removed from the campaign file.",
     "test_made": "The test file is made. Download it, and send it to the person who holds the key.",
@@ -29,6 +29,7 @@ _DONE = {
     "work": "Set. Browsers learn of it within a minute.",
     "admitted": "Admitted. Its pages may show the form within a minute. Write it into the campaign file, too.",
     "saved": "Saved in the campaign file.",
+    "language_added": "Added, with the texts in the campaign's own language. Now they are to be translated.",
     "added": "Added. The counter shows them within a minute, apart from those that were confirmed.",
     "handed-over": "Recorded.",
     "dismissed": "Dismissed. Its pages may no longer show the form, within a minute.",
@@ -84,7 +85,11 @@ async def read_upload(request: Request, name: str) -> tuple[Mapping[str, str], b
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise CommandError("That is not what this form sends. Nothing was changed.")
     parser = MultiPartParser(
-        request.headers, _limited(request), max_files=1, max_fields=10, max_part_size=_MAX_FORM_BYTES
+        request.headers,
+        limited(request, _MAX_UPLOAD_BYTES),
+        max_files=1,
+        max_fields=10,
+        max_part_size=_MAX_FORM_BYTES,
     )
     try:
         form = await parser.parse()
@@ -96,12 +101,17 @@ async def read_upload(request: Request, name: str) -> tuple[Mapping[str, str], b
     return {key: clean_text(value) for key, value in form.items() if isinstance(value, str)}, content
 
 
-async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
+async def limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """Yield the body of a request piece by piece.
+
+    Raises:
+        CommandError: there is more of it.
+    """
     read = 0
     async for piece in request.stream():
         read += len(piece)
-        if read > _MAX_UPLOAD_BYTES:
-            raise CommandError("That file is larger than any that this form takes. Nothing was changed.")
+        if read > max_bytes:
+            raise CommandError("That is larger than anything that this form takes. Nothing was changed.")
         yield piece
 
 
