@@ -1,6 +1,7 @@
 """What the pages of the desk read of a request, and where they lead after a button was pressed."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
@@ -12,6 +13,7 @@ from desk.errors import CommandError
 from desk.workspace import campaign_file, open_campaign
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
+from shared.clock import utc_now
 from shared.models.cleaning import clean_text
 
 _MAX_FORM_BYTES = 10_000
@@ -69,6 +71,19 @@ async def read_pairs(request: Request, max_bytes: int) -> Sequence[tuple[str, st
         if len(body) > max_bytes:
             raise CommandError("That is more than this form takes. Nothing was changed.")
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def shown_at(fields: Mapping[str, str]) -> datetime:
+    """Return when the form was shown that was sent, now where it does not say.
+
+    What is recorded with the same moment and is otherwise the same, too, was sent twice.
+    """
+    now = utc_now()
+    try:
+        moment = datetime.fromisoformat(fields.get("shown_at", ""))
+    except ValueError:
+        return now
+    return min(moment, now) if moment.tzinfo else now
 
 
 def hide_secret(value: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from desk.store.sqlite import SqliteMaintenance
 from desk.web import purges
 from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
+from shared.clock import utc_now
 from shared.errors import StoreUnavailable
 from tests.desk.commands import run
 from tests.desk.web.browsing import browsing, last_page, press
@@ -133,6 +135,20 @@ class TestPaper:
         assert sentence in answer.text
         assert (await overlay()).paper == ()
 
+    async def test_of_a_form_that_is_sent_twice_is_added_once(self, desk: httpx.AsyncClient) -> None:
+        """By a double click, or again after a lost answer. The same number from another form is added, too."""
+        fields = {"country": "DE", "number": "120", "note": "Fair"}
+        shown_at = re.findall('name="shown_at" value="([^"]+)"', (await desk.get(PAPER)).text)[0]
+        for _ in range(2):
+            await press(desk, PAPER, {**fields, "shown_at": shown_at})
+        assert [each.number for each in (await overlay()).paper] == [120]
+
+        await press(desk, PAPER, {**fields, "shown_at": "2026-01-01T00:00:00+00:00"})
+        await press(desk, PAPER, {**fields, "shown_at": "9999-01-01T00:00:00+00:00"})
+
+        assert [each.number for each in (await overlay()).paper] == [120, 120, 120]
+        assert all(each.added_at <= utc_now() for each in (await overlay()).paper)
+
     async def test_of_a_form_without_fields_is_refused(self, desk: httpx.AsyncClient) -> None:
         """Each field that is missing is named."""
         answer = await desk.post(PAPER)
@@ -152,6 +168,9 @@ class TestHandOver:
         assert (record.to, record.signatures) == ("Commission", 1)
         assert record.sha256 == manifest["files"]["signatures.csv"]["sha256"]
         assert "1 signature to Commission" in shown
+        for _ in range(2):
+            await hand_over(desk, json.dumps(manifest).encode(), shown_at="2026-01-01T00:00:00+00:00")
+        assert len((await overlay()).hand_overs) == 2
         assert "C:" not in shown
 
     @pytest.mark.parametrize(
