@@ -19,7 +19,7 @@ _MAX_FORM_BYTES = 10_000
 _MAX_UPLOAD_BYTES = 1_000_000
 #: What a page says after its button has done something; `done` in its query.
 _DONE = {
-    "begun": "Begun. Write the petition in your own words, and let two people make a key each.",
+    "begun": "Begun. Write the petition in your own words now; under Keys, two people add a key each.",
     "key_added": "Added to the campaign file. Its holder has to show now that it opens.",
     "key_removed": "Removed from the campaign file.",
     "test_made": "The test file is made. Download it, and send it to the person who holds the key.",

@@ -41,7 +41,7 @@ async def show_new(_request: Request) -> Response:
 
 
 async def begin(request: Request) -> Response:
-    """Write the file of a new campaign, and lead to its keys; an answer that is wrong is asked for again."""
+    """Write the file of a new campaign, and lead to its editor; an answer that is wrong is asked for again."""
     fields, today = await read_fields(request), utc_now().date()
     given = {name: fields[name] for name in Beginning.model_fields if fields.get(name)}
     answers = with_defaults(given, today)
@@ -54,7 +54,7 @@ async def begin(request: Request) -> Response:
         write_campaign(begun, runtime.campaigns_folder(), today)
     except CommandError as error:
         return _ask(fields, {"campaign": str(error)})
-    return redirect_done(f"/campaigns/{begun.campaign}/keys", "begun")
+    return redirect_done(f"/campaigns/{begun.campaign}/edit/petition", "begun")
 
 
 def _ask(values: Mapping[str, str], errors: Mapping[str, str]) -> Response:

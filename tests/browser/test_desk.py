@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest_asyncio
@@ -14,7 +15,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import NARROW, WIDE
 from tests.browser.partner import Site
-from tests.support.deployment import CAMPAIGN, REPOSITORY
+from tests.support.deployment import CAMPAIGN, PAGE_HEADERS, REPOSITORY, SIGNATURES, signature
 from tests.support.polling import until
 from tests.support.servers import Server
 
@@ -23,12 +24,10 @@ _STEPS = 60
 EDIT = f"campaigns/{CAMPAIGN}/edit"
 PAGES = (
     "",
-    f"campaigns/{CAMPAIGN}",
-    f"campaigns/{CAMPAIGN}/pause",
-    f"campaigns/{CAMPAIGN}/partners",
-    f"{EDIT}/consent",
-    f"{EDIT}/languages",
-    f"{EDIT}/languages/de",
+    "new",
+    "privacy",
+    *(f"campaigns/{CAMPAIGN}{page}" for page in ("", "/pause", "/partners", "/keys", "/after", "/hand-over")),
+    *(f"{EDIT}/{part}" for part in ("consent", "languages", "languages/de")),
 )
 
 
@@ -37,8 +36,13 @@ def desk(running: Server, campaigns: str) -> Iterator[str]:
     """Run the command beside a local run, and yield the link that it prints."""
     with subprocess.Popen(
         [sys.executable, "-m", "desk.main", "desk", "--no-browser"],
-        cwd=REPOSITORY,
-        env={**os.environ, "LOCAL_FOLDER": str(running.folder), "CAMPAIGNS_FOLDER": campaigns},
+        cwd=running.folder.parent,  # where it writes exports
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "LOCAL_FOLDER": str(running.folder),
+            "CAMPAIGNS_FOLDER": campaigns,
+        },
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -89,6 +93,39 @@ async def test_pause_by_keyboard_alone_is_seen_by_the_public_page(page: Page, ru
             return ('name="email"' in shown) is wanted
 
         until(shows_the_form, patience=90)
+
+
+async def test_an_export_is_opened_in_the_page_that_comes_with_it(
+    page: Page, browser: Browser, running: Server, address: str, tmp_path: Path
+) -> None:
+    """The three files that the desk gives out, and a key, are enough, offline."""
+    signed = signature(email=address, name="Zoë Exporté")
+    httpx.post(f"{running.url}{SIGNATURES}", json=signed, headers=PAGE_HEADERS, trust_env=False)
+    httpx.post(running.mail_to(address).links["confirm"], trust_env=False)
+    await page.goto(f"/campaigns/{CAMPAIGN}/after")
+    await page.get_by_role("link", name="Export", exact=True).click()
+    await page.get_by_role("button", name="Export the signatures on this machine").click()
+    await expect(page.get_by_role("status")).to_contain_text("exported")
+    for link in ("open.html", "signatures.ndjson", "manifest.json"):
+        async with page.expect_download() as downloading:
+            await page.get_by_role("link", name=link).click()
+        await (await downloading.value).save_as(tmp_path / link)
+
+    context = await browser.new_context(offline=True)
+    opened = await context.new_page()
+    await opened.goto((tmp_path / "open.html").as_uri())
+    await opened.get_by_label("1. The files of the export").set_input_files(
+        [tmp_path / "signatures.ndjson", tmp_path / "manifest.json"]
+    )
+    await opened.get_by_label("2. Your key file").set_input_files(running.folder / "throwaway-identity.txt")
+    await opened.get_by_role("button", name="Open the signatures").click()
+    await expect(opened.get_by_text("It is what the manifest of the export says")).to_be_visible()
+    async with opened.expect_download() as downloading:
+        await opened.get_by_role("button", name=re.compile("^Download")).first.click()
+    table = await (await downloading.value).path()
+
+    assert f'"Zoë Exporté","{address}"' in Path(table).read_text(encoding="utf-8")
+    await context.close()
 
 
 async def test_every_page_is_accessible(page: Page) -> None:

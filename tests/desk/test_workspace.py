@@ -5,11 +5,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextvars import copy_context
 from pathlib import Path
 
 import pyrage
 import pytest
 
+from desk import runtime
+from desk.settings import use_deployment
 from infra.deploy import gcloud
 from shared.errors import ConfigurationError
 from shared.store.firestore import FirestoreStore
@@ -73,7 +76,7 @@ def test_reports_an_overlay_written_by_a_newer_version(var: Path) -> None:
 @pytest.fixture
 def production(monkeypatch: pytest.MonkeyPatch, project: str) -> str:
     """Name a deployment whose signatures are in the database `restored` of this project, which is returned."""
-    settings = {"project": project, "project_number": "1", "database": "restored"}
+    settings = {"project": project, "project_number": "1", "database": "restored", "domain": "petition.example"}
     monkeypatch.setattr(gcloud, "environment", lambda name: gcloud.Environment(name, settings))
     return project
 
@@ -87,6 +90,23 @@ def _is_paused(project: str) -> bool:
             store.close()
 
     return asyncio.run(read())
+
+
+def test_the_public_pages_are_those_of_the_place_it_works_on(
+    var: Path, monkeypatch: pytest.MonkeyPatch, production: str
+) -> None:
+    """A local run is at the port that it has by default, unless PORT names another; a deployment at its domain."""
+    for name in ("PUBLIC_URL", "PORT"):
+        monkeypatch.delenv(name, raising=False)
+    assert runtime.public_url() == "http://localhost:8080"
+    monkeypatch.setenv("PORT", "9000")
+    assert runtime.public_url() == "http://localhost:9000"
+
+    def of_production() -> str | None:
+        use_deployment(gcloud.environment("production"))
+        return runtime.public_url()
+
+    assert copy_context().run(of_production) == "https://petition.example"
 
 
 def test_pauses_the_deployment_that_it_names(

@@ -151,7 +151,7 @@ class TestHandOver:
         [record] = (await overlay()).hand_overs
         assert (record.to, record.signatures) == ("Commission", 1)
         assert record.sha256 == manifest["files"]["signatures.csv"]["sha256"]
-        assert "1 signatures to Commission" in shown
+        assert "1 signature to Commission" in shown
         assert "C:" not in shown
 
     @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ class TestExport:
         shown = (await press(desk, EXPORTS)).text
         folder = Path(f"{CAMPAIGN}-export")
 
-        assert "1 signatures exported" in shown
+        assert "1 signature exported" in shown
         assert f"<code>{folder.absolute()}</code>" in shown
         for name in ("open.html", "signatures.ndjson", "manifest.json"):
             file = await desk.get(f"{EXPORTS}/{folder}/{name}")
@@ -274,8 +274,8 @@ class TestExport:
         finished = (await press(desk, EXPORTS)).text
 
         assert "The database does not answer (DeadlineExceeded)" in stopped
-        assert "stopped after 1 signatures" in stopped
-        assert "1 signatures exported" in finished
+        assert "stopped after 1 signature" in stopped
+        assert "1 signature exported" in finished
         assert len(Path(f"{CAMPAIGN}-export/signatures.ndjson").read_text().splitlines()) == 1
 
     async def test_pressed_twice_is_one_export(
@@ -299,7 +299,7 @@ class TestExport:
         assert "exporting, 0 of 1" in first
         assert "exporting, 0 of 1" in second
         assert other == 200
-        assert "1 signatures exported" in shown
+        assert "1 signature exported" in shown
         assert [folder.name for folder in Path().glob("*-export*")] == [f"{CAMPAIGN}-export"]
 
 
@@ -364,7 +364,7 @@ class TestPurge:
         offered = (await desk.get(PURGE)).text
         deleted = (await press(desk, PURGE, {"confirmed": CAMPAIGN, "unhanded": "yes"})).text
 
-        assert "Although 1 were never recorded as handed over" in offered
+        assert "Although 1 signature was never recorded as handed over" in offered
         assert "The final count stays: 1." in deleted
         assert "nothing left to export" in (await desk.get(EXPORTS)).text
         assert "the count is final" in (await desk.get(AUDIT)).text

@@ -131,6 +131,27 @@ async def test_a_proven_key_is_neither_removed_nor_made_unproven(
     assert list(sealing(file).recipients) == [ann]
 
 
+async def test_a_file_that_changed_meanwhile_keeps_what_changed(
+    desk: httpx.AsyncClient, file: Path, tmp_path: Path
+) -> None:
+    """An editor or git may change it while the page is open; one that no longer loads is left alone."""
+    ann, text = plain_key(tmp_path / "ann.age"), file.read_text(encoding="utf-8")
+    await desk.get(KEYS)
+    file.write_text(f"# By git\n{text}", encoding="utf-8")
+    await add(desk, ann)
+    changed = file.read_text(encoding="utf-8")
+    file.write_text("goal = ", encoding="utf-8")
+
+    refused = await ask(desk, ann)
+
+    assert changed.startswith("# By git\n")
+    assert ann in changed
+    assert refused.status_code == 400
+    assert "mine.toml:1" in refused.text
+    assert file.read_text(encoding="utf-8") == "goal = "
+    assert "Does not load" in (await desk.get("/")).text
+
+
 async def test_a_secret_key_is_not_shown_again(desk: httpx.AsyncClient, tmp_path: Path) -> None:
     """Whichever field it was pasted into; what else was written stays."""
     plain_key(tmp_path / "ann.age")

@@ -55,7 +55,7 @@ async def test_the_desk_welcomes_where_there_is_no_folder_yet(desk: httpx.AsyncC
 async def test_the_answers_become_the_file_that_the_command_makes(
     desk: httpx.AsyncClient, folder: Path, tmp_path: Path
 ) -> None:
-    """A field that is left empty has the default; the page with the keys says that it is begun."""
+    """A field that is left empty has the default; the page that edits it says that it is begun."""
     undersign(
         "campaign", "new", "trees", *(part for pair in REQUIRED.items() for part in pair), "--folder", "other"
     )
