@@ -1,6 +1,7 @@
 """What the pages of the desk read of a request, and where they lead after a button was pressed."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
@@ -12,6 +13,7 @@ from desk.errors import CommandError
 from desk.workspace import campaign_file, open_campaign
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
+from shared.clock import utc_now
 from shared.models.cleaning import clean_text
 
 _MAX_FORM_BYTES = 10_000
@@ -29,6 +31,7 @@ _DONE = {
     "work": "Set. Browsers learn of it within a minute.",
     "admitted": "Admitted. Its pages may show the form within a minute. Write it into the campaign file, too.",
     "saved": "Saved in the campaign file.",
+    "language_added": "Added, with the texts in the campaign's own language. Now they are to be translated.",
     "added": "Added. The counter shows them within a minute, apart from those that were confirmed.",
     "handed-over": "Recorded.",
     "dismissed": "Dismissed. Its pages may no longer show the form, within a minute.",
@@ -70,6 +73,19 @@ async def read_pairs(request: Request, max_bytes: int) -> Sequence[tuple[str, st
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
+def shown_at(fields: Mapping[str, str]) -> datetime:
+    """Return when the form was shown that was sent, now where it does not say.
+
+    What is recorded with the same moment and is otherwise the same, too, was sent twice.
+    """
+    now = utc_now()
+    try:
+        moment = datetime.fromisoformat(fields.get("shown_at", ""))
+    except ValueError:
+        return now
+    return min(moment, now) if moment.tzinfo else now
+
+
 def hide_secret(value: str) -> str:
     """Return what a form gave, to show it again; empty where it holds a secret key, which belongs on no page."""
     return "" if "AGE-SECRET-KEY" in value.upper() else value
@@ -84,7 +100,11 @@ async def read_upload(request: Request, name: str) -> tuple[Mapping[str, str], b
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise CommandError("That is not what this form sends. Nothing was changed.")
     parser = MultiPartParser(
-        request.headers, _limited(request), max_files=1, max_fields=10, max_part_size=_MAX_FORM_BYTES
+        request.headers,
+        limited(request, _MAX_UPLOAD_BYTES),
+        max_files=1,
+        max_fields=10,
+        max_part_size=_MAX_FORM_BYTES,
     )
     try:
         form = await parser.parse()
@@ -96,12 +116,17 @@ async def read_upload(request: Request, name: str) -> tuple[Mapping[str, str], b
     return {key: clean_text(value) for key, value in form.items() if isinstance(value, str)}, content
 
 
-async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
+async def limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """Yield the body of a request piece by piece.
+
+    Raises:
+        CommandError: there is more of it.
+    """
     read = 0
     async for piece in request.stream():
         read += len(piece)
-        if read > _MAX_UPLOAD_BYTES:
-            raise CommandError("That file is larger than any that this form takes. Nothing was changed.")
+        if read > max_bytes:
+            raise CommandError("That is larger than anything that this form takes. Nothing was changed.")
         yield piece
 
 

@@ -14,6 +14,7 @@ from desk.web.forms import (
     read_campaign,
     read_upload,
     redirect_done,
+    shown_at,
     title,
 )
 from desk.web.rendering import render
@@ -36,7 +37,7 @@ async def record(request: Request) -> Response:
     try:
         if not manifest:
             raise CommandError("manifest: choose the file that undersign open has written")
-        await record_hand_over(campaign, manifest, _MANIFEST, given["to"], given["file"] or None, utc_now())
+        await record_hand_over(campaign, manifest, _MANIFEST, given["to"], given["file"] or None, shown_at(fields))
     except CommandError as error:
         return await _hand_overs(request, given, str(error))
     return redirect_done(f"/campaigns/{campaign}/hand-over", "handed-over")
@@ -52,6 +53,7 @@ async def _hand_overs(request: Request, given: Mapping[str, str], error: str = "
         hand_overs=overlay.hand_overs,
         labels=_LABELS,
         given=given,
+        now=utc_now(),
         faults=faults_of(error, _LABELS),
         done=done_message(request),
     )
