@@ -13,7 +13,7 @@ from desk.errors import CommandError
 from desk.progress import Progress
 from desk.runtime import Desk
 from desk.signatures import selection
-from desk.signatures.selection import Choose, Found, Overview, Preview, parse_moment, parse_rule
+from desk.signatures.selection import Choose, Overview, Preview, Selected, parse_moment, parse_rule
 from desk.terminal.output import pluralize
 from desk.web.forms import campaign_id, read_fields, title
 from desk.web.jobs import Work, jobs
@@ -54,7 +54,7 @@ class Choice:
 
     words: Sequence[str]
     countries: selection.Groups
-    found: Mapping[str, Found]
+    found: Mapping[str, Selected]
     choose: Mapping[str, Callable[[datetime], Choose]]
     id: str = field(default_factory=lambda: secrets.token_hex(16))
 
