@@ -32,7 +32,7 @@ _POLICY = f"{HEADERS['Content-Security-Policy']}; frame-src 'self'"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class SectionForm:
     """What a form of the editor sends: texts by field, the names of what is done, and chosen files by field."""
 
     given: Mapping[str, str]
@@ -113,7 +113,7 @@ async def save_section(request: Request) -> Response:
     return _page(editing, form.given, faults)
 
 
-def _pictures(editing: Editing, form: Form, placed: Pictures) -> Mapping[str, str]:
+def _pictures(editing: Editing, form: SectionForm, placed: Pictures) -> Mapping[str, str]:
     """Return the names of the pictures of a section, with those that the form brings."""
     chosen = [entry for entry in editing.entries if entry.field.format.is_file]
     return {entry.name: placed.name(entry, form.given, form.uploads) for entry in chosen}
@@ -126,12 +126,12 @@ CHANGED = (
 )
 
 
-async def _read(request: Request) -> Form:
+async def _read(request: Request) -> SectionForm:
     texts, uploads = await read_form(request)
-    return Form(dict(texts), [value for name, value in texts if name == "done"], uploads)
+    return SectionForm(dict(texts), [value for name, value in texts if name == "done"], uploads)
 
 
-def _edited(editing: Editing, form: Form) -> tuple[CampaignFiles, edit.Errors]:
+def _edited(editing: Editing, form: SectionForm) -> tuple[CampaignFiles, edit.Errors]:
     """Return the campaign's files as a form changes them, and what is wrong with that."""
     changes, faults = edit.read_entries(editing.entries, form.given)
     given = form.given
