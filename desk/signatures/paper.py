@@ -54,7 +54,7 @@ def add_paper(
 async def add(campaign: str, country: str, number: str, note: str, now: datetime) -> tuple[Overlay, str]:
     """Add signatures on paper, and return the new overlay, and in words where it is.
 
-    What is added twice with the same moment is added once: the form was sent twice, or the answer to a change lost.
+    What is added twice with the same moment is added once: its form was sent twice, or the answer to it lost.
 
     Raises:
         CommandError: a value is wrong, or more would be taken off than there are.

@@ -12,14 +12,17 @@ from desk.web.forms import (
     done_message,
     faults_of,
     read_campaign,
-    read_upload,
     redirect_done,
     shown_at,
     title,
 )
 from desk.web.rendering import render
+from desk.web.uploads import read_form
 from shared.clock import utc_now
+from shared.models.cleaning import clean_text
 
+#: More than the manifest of a campaign with a thousand partners.
+_MAX_BYTES = 1_000_000
 _MANIFEST = "This manifest.json"
 _LABELS = {"manifest": "manifest.json", "to": "Given to", "file": "Which file"}
 
@@ -32,8 +35,9 @@ async def show_hand_overs(request: Request) -> Response:
 async def record(request: Request) -> Response:
     """Record that signatures were handed over."""
     campaign = campaign_id(request)
-    fields, manifest = await read_upload(request, "manifest")
-    given = {name: fields.get(name, "") for name in ("to", "file")}
+    texts, files = await read_form(request, _MAX_BYTES)
+    fields, (_, manifest) = dict(texts), files.get("manifest", ("", b""))
+    given = {name: clean_text(fields.get(name, "")) for name in ("to", "file")}
     try:
         if not manifest:
             raise CommandError("manifest: choose the file that undersign open has written")
