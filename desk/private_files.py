@@ -142,7 +142,7 @@ def sync(file: BinaryIO) -> int:
     return file.tell()
 
 
-def replace(path: Path, content: str, *, mode: int = 0o600) -> None:
+def replace(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
     """Write a small file as a whole, or leave the old one as it was.
 
     Raises:
@@ -153,7 +153,7 @@ def replace(path: Path, content: str, *, mode: int = 0o600) -> None:
         part = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(content.encode())
+                file.write(content.encode() if isinstance(content, str) else content)
                 sync(file)
             part.chmod(mode)
             _move(part, path)

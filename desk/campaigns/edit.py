@@ -15,9 +15,9 @@ from typing import Any
 from desk import private_files
 from desk.campaigns.check import TO_DO
 from desk.campaigns.fields import Entry, languages
-from desk.campaigns.toml_edit import Value, change, get
+from desk.campaigns.toml_edit import Value, as_list, change, get
 from desk.errors import CommandError
-from shared.campaigns import loader, markdown
+from shared.campaigns import drafted, loader, markdown
 from shared.campaigns.model import Campaign
 from shared.campaigns.problems import CampaignFiles, InvalidCampaign, Location, TomlFile
 from shared.errors import ConfigurationError
@@ -71,7 +71,7 @@ def read_entries(
     changes, errors = dict[Location, Value](), list[tuple[Location, str]]()
     texts = {each.location: written(each, given) for each in fields}
     emptied = {each.entry for each in fields if each.entry}
-    emptied -= {each.entry for each in fields if each.entry and texts[each.location]}
+    emptied -= {each.entry for each in fields if each.entry and _keeps_entry(each, texts[each.location])}
     for each in fields:
         text = texts[each.location]
         if text == each.field.format.clean(each.shown) or each.entry in emptied:
@@ -83,6 +83,11 @@ def read_entries(
     # From the last one on, for those behind a removed one move up.
     gone = {each.entry for each in fields if each.entry in emptied and each.shown}
     return changes | dict.fromkeys(sorted(gone, key=lambda entry: int(entry[-1]), reverse=True)), errors
+
+
+def _keeps_entry(field: Entry, text: str) -> bool:
+    """Return whether an entry of a list is kept for this field: not for the logo alone that it has already."""
+    return bool(text) and not (field.field.format.is_file and text == field.shown)
 
 
 def _as_written(entry: Entry, value: Value) -> Value:
@@ -125,10 +130,11 @@ def without_lost_words(files: CampaignFiles) -> CampaignFiles:
     """Remove translations of words that the privacy notice no longer holds, with which it would not load."""
     known = content(files)
     words = set(privacy_words(known))
+    glossaries = {language: get(known, ("texts", language, "glossary")) for language in languages(known)}
     lost = [
         ("texts", language, "glossary", word)
-        for language in languages(known)
-        for word in get(known, ("texts", language, "glossary")) or {}
+        for language, glossary in glossaries.items()
+        for word in (glossary if isinstance(glossary, dict) else ())
         if word not in words
     ]
     return apply(files, dict.fromkeys(lost))
@@ -136,9 +142,9 @@ def without_lost_words(files: CampaignFiles) -> CampaignFiles:
 
 def privacy_words(known: Mapping[str, Any]) -> Sequence[str]:
     """Return what of a campaign's privacy notice may have another name in another language."""
-    processors = get(known, ("privacy", "processors")) or []
+    processors = as_list(get(known, ("privacy", "processors")))
     found = [
-        *(get(known, ("privacy", "recipients")) or []),
+        *as_list(get(known, ("privacy", "recipients"))),
         *(get(each, (key,)) for each in processors for key in ("task", "place")),
         get(known, ("privacy", "supervisory_authority")),
     ]
@@ -156,10 +162,10 @@ def with_new_consent(
     if not any(location[0] == "texts" and location[2:] == ("consent",) for location in changes):
         return dict(changes)
     known = content(files)
-    earlier = get(known, ("earlier_consents",)) or []
+    earlier = as_list(get(known, ("earlier_consents",)))
     old = str(known.get("consent_version"))
     more: dict[Location, Value] = {
-        ("consent_version",): _free_version(today, {old, *(e["version"] for e in earlier)})
+        ("consent_version",): _free_version(today, {old, *(str(get(each, ("version",))) for each in earlier)})
     }
     if shown:
         entry: Location = ("earlier_consents", len(earlier))
@@ -172,6 +178,37 @@ def with_new_consent(
 def _free_version(today: date, taken: Collection[str]) -> str:
     names = (f"{today}{suffix}" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
     return next(name for name in names if name not in taken)
+
+
+def with_translation(files: CampaignFiles, language: str) -> CampaignFiles:
+    """Return the files of a campaign that loads with a further language: its own texts, still to be translated.
+
+    The consent text is the drafted one of that language, where there is one.
+    """
+    known = content(files)
+    own = languages(known)[0]
+    texts = {
+        key: value for key, value in known["texts"][own].items() if key not in {"earlier_consents", "glossary"}
+    }
+    if language in drafted.languages():
+        words = drafted.texts(language)
+        controllers = [str(each["name"]) for each in known["controllers"]]
+        consent = words["consent"].format(
+            title=texts["title"],
+            organisation=", ".join(controllers),
+            addressee=texts["addressee"],
+            minimum_age=known["minimum_age"],
+        )
+        texts |= {"demands_heading": words["demands_heading"], "consent": consent}
+    changes = dict[Location, Value]()
+    for key, value in texts.items():
+        below = value if isinstance(value, dict) else {"": value}
+        changes |= {tuple(filter(None, (key, name))): each for name, each in below.items()}
+    marked = (
+        f"# {TO_DO}translate these texts, and have the consent read by somebody who knows data protection law.\n"
+    )
+    added = TomlFile(f"{files.main.name.removesuffix('.toml')}/{language}.toml", change(marked, changes))
+    return CampaignFiles(files.main, {**files.translations, language: added})
 
 
 def to_do(files: CampaignFiles) -> Iterator[ToDo]:
@@ -247,6 +284,18 @@ def save(file: Path, began_with: str, files: CampaignFiles) -> None:
         for path, old in written.items():
             path.unlink() if old is None else _replace(path, old)
         raise
+
+
+def save_if_it_loads(file: Path, began_with: str, files: CampaignFiles) -> None:
+    """Save like `save`, but not what would keep a campaign from loading that has loaded before.
+
+    Raises:
+        ConfigurationError: it would not load.
+    """
+    folder = file.with_suffix("")
+    if new_errors(loader.read(file), files, folder, ()):
+        loader.parse(files, folder)
+    save(file, began_with, files)
 
 
 def _all(files: CampaignFiles) -> Sequence[TomlFile]:

@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Any, get_args
 from urllib.parse import quote
 
-from desk.campaigns.toml_edit import Value, get
+from desk.campaigns import pictures
+from desk.campaigns.toml_edit import Value, as_list, get
 from shared import locales
 from shared.campaigns.model import Campaign, ProofOfWork
 from shared.campaigns.problems import Location, description
@@ -29,6 +30,7 @@ class Format:
     rows: int = 0
     choices: Sequence[str] = ()
     is_check: bool = False
+    is_file: bool = False
 
     def show(self, value: Any) -> str:
         """Return a value as the form shows it, whatever somebody has written into the file."""
@@ -64,6 +66,7 @@ NUMBER = Format(whole_number)
 NUMBERS = Format(lambda text: [whole_number(part) for part in re.split(r"[\s,;]+", text) if part], separator=", ")
 DAY = Format(_day)
 CHECK = Format(lambda _: True, is_check=True)
+FILE = Format(str, is_file=True)
 LICENSE = Format(str, choices=get_args(DataLicense))
 WORK = Format(str, choices=get_args(ProofOfWork))
 
@@ -117,6 +120,8 @@ PETITION_TEXTS = (
     _text("closing", "Paragraph below the demands", PROSE, "What shall happen next, in a few sentences"),
     _text("call", "Line above the last button", hint="Optional, as in: Every signature keeps a nest. Add yours."),
 )
+_PICTURE = "Wider than high, 1440 pixels wide if you can: PNG, JPEG or WebP, 10 MB at most"
+_LOGO = "Optional: PNG, JPEG or WebP; a square mark is better than a wide one"
 _ALT = _text("picture_alt", "What the picture shows", PROSE, "For people who cannot see it; in every language")
 _NEXT_STEP_TEXTS = (
     _text("next_step.text", "Why they should take the next step", PROSE),
@@ -155,7 +160,14 @@ SECTIONS = (
     Section(
         "face",
         "Picture and colour",
-        (Field(("accent",), "Colour of buttons and links", hint="As in #2a3fb0"), _ALT),
+        (
+            Field(("picture",), "Picture at the top of the page", FILE, _PICTURE),
+            _ALT,
+            Field(
+                ("accent",), "Colour of buttons and links", hint="As in #2a3fb0; it must be dark enough to be read"
+            ),
+            Field(pictures.SHARE, "Picture for posts that link to the petition", FILE, "PNG, 1200 × 630 pixels"),
+        ),
         all_languages=True,
         has_preview=True,
     ),
@@ -170,6 +182,7 @@ SECTIONS = (
                 ("postal_address", "Postal address", LINE, "In one line"),
                 ("email", "Mail address for questions"),
                 ("website", "Website", LINE, "With https://"),
+                ("logo", "Logo", FILE, _LOGO),
             ),
             Field(("minimum_age",), "Minimum age", NUMBER),
             _text("consent", "Consent text", PROSE, "Names every organisation above, the purpose and the age"),
@@ -194,6 +207,7 @@ SECTIONS = (
                 "supporter",
                 ("name", "Name"),
                 ("website", "Its website", LINE, "Optional, with https://"),
+                ("logo", "Its logo", FILE, _LOGO),
             ),
         ),
         has_preview=True,
@@ -219,7 +233,7 @@ SECTIONS = (
                 ("retention_days", "Days after the close until signatures are deleted", NUMBER),
                 ("backup_days", "Days for which backups keep what was deleted", NUMBER),
                 ("supervisory_authority", "Supervisory authority"),
-                ("supervisory_authority_website", "Its website"),
+                ("supervisory_authority_website", "Its website", LINE, "With https://"),
             ),
             *_list(
                 "privacy.processors",
@@ -229,8 +243,18 @@ SECTIONS = (
                 ("place", "Where", LINE, "A country, or European Union"),
             ),
             Field(("asks_postal_code",), "The form asks for the postal code", CHECK),
-            Field(("proof_of_work",), "Work that browsers do before they send the form", WORK),
-            Field(("data_license",), "Licence of the public numbers", LICENSE),
+            Field(
+                ("proof_of_work",),
+                "Work that browsers do before they send the form",
+                WORK,
+                "A price for programs that send thousands. automatic: while most mails are not confirmed",
+            ),
+            Field(
+                ("data_license",),
+                "Licence of the public numbers",
+                LICENSE,
+                "CC0-1.0: anybody may use them as they like; CC-BY-4.0: who does so names the petition",
+            ),
         ),
     ),
 )
@@ -294,8 +318,8 @@ def entries(section: Section, content: Mapping[str, Any]) -> Iterator[Entry]:
 
 
 def _entries(fields: Sequence[Field], content: Mapping[str, Any], spoken: Sequence[str]) -> Iterator[Entry]:
-    known = get(content, fields[0].location[:-2]) if fields[0].one else None
-    for index in range(len(known) + 1 if isinstance(known, list) else 1):
+    known = as_list(get(content, fields[0].location[:-2])) if fields[0].one else []
+    for index in range(len(known) + 1):
         for field in fields:
             for language in spoken if LANGUAGE in field.location else [""]:
                 filled: dict[str, int | str] = {ENTRY: index, LANGUAGE: language}
@@ -307,3 +331,8 @@ def languages(content: Mapping[str, Any]) -> Sequence[str]:
     """Return the languages that a campaign has texts in, its own first."""
     own, texts = content.get("default_language"), content.get("texts")
     return sorted(texts, key=lambda language: (language != own, language)) if isinstance(texts, dict) else []
+
+
+def title(content: Mapping[str, Any]) -> str:
+    """Return what a campaign is called in its own language, also where its file does not load."""
+    return str(get(content, ("texts", *languages(content)[:1], "title")) or "")

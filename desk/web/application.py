@@ -11,11 +11,25 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from desk.terminal.output import out
-from desk.web import audits, delivery, editor, exports, hand_overs, held, keys, mail, new, paper, purges, views
+from desk.web import (
+    audits,
+    delivery,
+    editor,
+    exports,
+    hand_overs,
+    held,
+    keys,
+    mail,
+    new,
+    paper,
+    purges,
+    translations,
+    views,
+)
 from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
-from desk.web.privacy import Privacy
+from desk.web.privacy import PrivacyPages
 from desk.web.rendering import render, style
 from desk.web.rights import ReadOnly
 from desk.web.session import Session
@@ -85,6 +99,8 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             Route("/campaigns/{campaign}/partners", views.show_partners),
             Route("/campaigns/{campaign}/partners", views.change_partners, methods=["POST"]),
             Route("/campaigns/{campaign}/edit", editor.lead_to_editor),
+            Route("/campaigns/{campaign}/edit/languages", translations.show_languages),
+            Route("/campaigns/{campaign}/edit/languages", translations.change_languages, methods=["POST"]),
             Route(
                 "/campaigns/{campaign}/edit/{section:path}/preview", editor.show_preview, methods=["GET", "POST"]
             ),
@@ -108,7 +124,7 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
 
 
 def _after_the_campaign() -> Sequence[Route]:
-    privacy = Privacy()
+    privacy = PrivacyPages()
     return [
         Route("/campaigns/{campaign}/after", delivery.show_steps),
         Route("/campaigns/{campaign}/audit", audits.show_audit),

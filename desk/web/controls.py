@@ -1,5 +1,6 @@
 """The fields of a section as its form shows them, each with what is wrong with it, and what is left to do."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,6 +10,7 @@ from desk.campaigns import edit
 from desk.campaigns.fields import Entry, languages
 from desk.campaigns.toml_edit import get
 from shared import locales
+from shared.campaigns import accent
 from shared.campaigns.problems import Location
 
 
@@ -26,6 +28,7 @@ class Control:
     """A field with `text` in it, and what is said about it.
 
     `in_file`: what the file says instead, where a form was not saved. `original`: of a translation, the main text.
+    `image`: of a picture, the address of a small one.
     """
 
     entry: Entry
@@ -35,6 +38,14 @@ class Control:
     faults: Sequence[str]
     left: Sequence[str]
     to_do: Sequence[edit.ToDo]
+    image: str
+
+    @property
+    def contrast(self) -> float | None:
+        """Return the contrast with the page of a colour, None of all else."""
+        if self.entry.location != ("accent",) or not re.fullmatch("#[0-9a-fA-F]{6}", self.text):
+            return None
+        return accent.contrast(self.text, accent.LIGHT_GROUND)
 
 
 def find(entries: Iterable[Entry], location: Location) -> Entry | None:
@@ -44,17 +55,28 @@ def find(entries: Iterable[Entry], location: Location) -> Entry | None:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Fields that stand together. `heading`: empty where they need none. `is_folded`: to be opened first."""
+    """Fields that stand together. `heading`: empty where they need none. `is_folded`: to be opened first.
+
+    `language`: of translations, which stand apart.
+    """
 
     heading: str
     controls: Sequence[Control]
     is_folded: bool
+    language: str = ""
 
 
 def make_controls(
-    entries: Sequence[Entry], content: Mapping[str, Any], given: Mapping[str, str] | None, notes: Notes
+    entries: Sequence[Entry],
+    content: Mapping[str, Any],
+    given: Mapping[str, str] | None,
+    notes: Notes,
+    images: Mapping[Location, str],
 ) -> Sequence[Control]:
-    """Make the controls of a section. `given`: what a form holds that was not saved; None where there is none."""
+    """Make the controls of a section.
+
+    `given`: what a form holds that was not saved; None where there is none. `images`: small pictures by key.
+    """
     faults, left = _by_entry(entries, notes.faults), _by_entry(entries, notes.left)
     to_do = _by_entry(entries, [(each.location, each) for each in notes.to_do])
     own = languages(content)[0]
@@ -72,6 +94,7 @@ def make_controls(
                 faults=faults.get(entry.location, ()),
                 left=left.get(entry.location, ()),
                 to_do=to_do.get(entry.location, ()),
+                image=images.get(entry.location, ""),
             )
         )
     return controls
@@ -97,7 +120,7 @@ def groups(controls: Sequence[Control]) -> Sequence[Group]:
     for language, grouped in groupby(others, _language):
         together = list(grouped)
         is_folded = not any(control.faults for control in together)
-        found.append(Group(f"In {locales.native_name(language)}", together, is_folded))
+        found.append(Group(locales.native_name(language), together, is_folded, language))
     return found
 
 

@@ -1,7 +1,7 @@
 """The editor of the campaign file: sections that are saved one by one, with the petition's page beside them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,26 +9,35 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from desk.campaigns import edit, fields
+from desk.campaigns import edit, fields, pictures
 from desk.campaigns.fields import Entry, Section
-from desk.campaigns.toml_edit import get
+from desk.campaigns.toml_edit import as_list, get
 from desk.errors import CommandError
 from desk.settings import deployment
 from desk.web.controls import Notes, find, groups, make_controls
-from desk.web.forms import campaign_id, done_message, read_pairs, redirect_done
+from desk.web.forms import campaign_id, done_message, redirect_done
 from desk.web.guard import HEADERS
-from desk.web.preview import framed, preview
+from desk.web.preview import data_uri, framed, preview
 from desk.web.rendering import render
 from desk.web.rights import files_read_only
+from desk.web.uploads import Pictures, Upload, read_form
 from desk.workspace import campaign_file
-from shared.campaigns import loader
+from shared.campaigns import images, loader
+from shared.campaigns.model import Campaign
 from shared.campaigns.problems import CampaignFiles, Location
 from shared.clock import utc_now
 from shared.errors import ConfigurationError
 
-#: Long petitions, and the consent texts of all languages.
-_MAX_FORM_BYTES = 2_000_000
 _POLICY = f"{HEADERS['Content-Security-Policy']}; frame-src 'self'"
+
+
+@dataclass(frozen=True, slots=True)
+class EditorForm:
+    """What a form of the editor sends: texts by field, the names of what is done, and chosen files by field."""
+
+    given: Mapping[str, str]
+    done: Sequence[str]
+    uploads: Mapping[str, Upload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,12 @@ def _open(request: Request) -> Editing:
     file = campaign_file(campaign_id(request))
     files = loader.read(file)
     content = edit.content(files)
+    if not fields.languages(content):
+        raise CommandError(
+            f"{file.name} holds no texts: write a table for them in a text editor, as in [texts.en]."
+        )
+    if (file.with_suffix("") / pictures.SHARE_FILE).is_file():
+        content[str(pictures.SHARE[0])] = pictures.SHARE_FILE
     name = str(request.path_params["section"])
     sections = {each.name: each for each in fields.SECTIONS}
     language = name.partition("languages/")[2]
@@ -84,36 +99,46 @@ async def show_section(request: Request) -> Response:
 
 async def save_section(request: Request) -> Response:
     """Save a section, or show it again as it was filled in, with what is wrong."""
+    form = await _read(request)
     editing = _open(request)
-    given, done = await _read(request)
-    if given.get("digest") != edit.digest(editing.files):
-        return _page(editing, given, [((), _CHANGED)], has_changed=True)
+    if form.given.get("digest") != edit.digest(editing.files):
+        return _page(editing, form.given, [((), CHANGED)], has_changed=True)
+    placed = Pictures(editing.file.with_suffix(""))
     try:
-        files, faults = _edited(editing, given, done)
-        if not faults:
-            edit.save(editing.file, given["digest"], files)
+        form = replace(form, given={**form.given, **_pictures(editing, form, placed)})
+        files, faults = _edited(editing, form)
+        if not (faults := [*placed.faults, *faults]):
+            edit.save(editing.file, form.given["digest"], files)
+            placed.keep()
             return redirect_done(editing.path, "saved")
     except (CommandError, ConfigurationError) as error:
         faults = [((), sentence) for sentence in str(error).splitlines()]
-    return _page(editing, given, faults)
+    placed.drop()
+    return _page(editing, form.given, faults)
 
 
-_CHANGED = (
+def _pictures(editing: Editing, form: EditorForm, placed: Pictures) -> Mapping[str, str]:
+    """Return the names of the pictures of a section, with those that the form brings."""
+    chosen = [entry for entry in editing.entries if entry.field.format.is_file]
+    return {entry.name: placed.name(entry, form.given, form.uploads) for entry in chosen}
+
+
+CHANGED = (
     "The campaign file has changed on the disk since you opened this page: in an editor, by git or in another "
     "tab. What you wrote is still here. Where the file says something else, that now stands below the field. Save "
     "again to replace it."
 )
 
 
-async def _read(request: Request) -> tuple[Mapping[str, str], Sequence[str]]:
-    """Read the fields of a form, and the names of what was ticked as done."""
-    pairs = await read_pairs(request, _MAX_FORM_BYTES)
-    return dict(pairs), [value for name, value in pairs if name == "done"]
+async def _read(request: Request) -> EditorForm:
+    texts, uploads = await read_form(request)
+    return EditorForm(dict(texts), [value for name, value in texts if name == "done"], uploads)
 
 
-def _edited(editing: Editing, given: Mapping[str, str], done: Sequence[str]) -> tuple[CampaignFiles, edit.Errors]:
+def _edited(editing: Editing, form: EditorForm) -> tuple[CampaignFiles, edit.Errors]:
     """Return the campaign's files as a form changes them, and what is wrong with that."""
-    changes, faults = edit.read_entries(editing.entries, given)
+    changes, faults = edit.read_entries(editing.entries, form.given)
+    given = form.given
     shown = None
     if given.get("consent_shown"):
         try:
@@ -125,7 +150,7 @@ def _edited(editing: Editing, given: Mapping[str, str], done: Sequence[str]) -> 
             faults.append(
                 (_SHOWN, "Write the first and the last day on which signers saw the old text, as in 2026-11-01.")
             )
-    files = edit.without_to_do(editing.files, done)
+    files = edit.without_to_do(editing.files, form.done)
     changes = edit.with_new_consent(files, changes, utc_now().date(), shown)
     files = edit.without_lost_words(edit.apply(files, changes))
     if not faults:
@@ -139,11 +164,13 @@ _SHOWN: Location = ("consent_shown",)
 
 async def show_preview(request: Request) -> Response:
     """Show the petition's page as it would be: with what a form holds, else as it is on the disk."""
+    form = await _read(request) if request.method == "POST" else None
     editing = _open(request)
     files, faults = editing.files, edit.Errors()
     try:
-        if request.method == "POST":
-            files, faults = _edited(editing, *await _read(request))
+        if form:
+            kept = {entry.name: entry.shown for entry in editing.entries if entry.field.format.is_file}
+            files, faults = _edited(editing, replace(form, given={**form.given, **kept}))
         campaign, errors = edit.errors(files, editing.file.with_suffix(""))
         if campaign and not faults:
             return preview(campaign, editing.language)
@@ -171,14 +198,14 @@ def _page(
     campaign, errors = edit.errors(editing.files, folder)
     left = [*errors, *(edit.unready(campaign) if campaign else ())]
     notes = Notes(faults, left, list(edit.to_do(editing.files)))
-    controls = make_controls(editing.entries, editing.content, given, notes)
+    controls = make_controls(editing.entries, editing.content, given, notes, _thumbnails(campaign))
     answer = render(
         "editor.html",
         409 if has_changed else 400 if faults else 200,
         campaign={"id": editing.file.stem},
-        title=get(editing.content, ("texts", fields.languages(editing.content)[0], "title")),
+        title=fields.title(editing.content),
         editing=editing,
-        sections=fields.SECTIONS,
+        sections=parts(),
         groups=groups(controls),
         faulty=[control for control in controls if control.faults],
         other_faults=[_sentence(editing, *each) for each in faults if not find(editing.entries, each[0])],
@@ -186,6 +213,7 @@ def _page(
         has_changed=has_changed,
         digest=edit.digest(editing.files),
         consent=_consent(editing, given),
+        has_files=any(entry.field.format.is_file for entry in editing.entries),
         deployment=deployment(),
         files_read_only=files_read_only(),
         done=done,
@@ -199,6 +227,28 @@ def _sentence(editing: Editing, location: Location, sentence: str) -> str:
     if entry := find(editing.entries, location):
         return f"{entry.field.label}: {sentence}"
     return editing.files.describe(location, sentence) if location not in {(), _SHOWN} else sentence
+
+
+def _thumbnails(campaign: Campaign | None) -> Mapping[Location, str]:
+    """Return small pictures of a campaign that loads, as addresses that hold them, by the keys that name them."""
+    if campaign is None:
+        return {}
+    found: dict[Location, images.Image | None] = {
+        ("picture",): campaign.picture,
+        pictures.SHARE: campaign.share_image,
+        **{("controllers", index, "logo"): each.logo for index, each in enumerate(campaign.controllers)},
+        **{("supporters", index, "logo"): each.logo for index, each in enumerate(campaign.supporters)},
+    }
+    return {
+        location: data_uri(image, min(image.sizes, key=image.sizes.__getitem__))
+        for location, image in found.items()
+        if image
+    }
+
+
+def parts() -> Sequence[tuple[str, str]]:
+    """Return the parts of the campaign file that have a page: the end of its path, and its label."""
+    return [*((section.name, section.label) for section in fields.SECTIONS), ("languages", "Languages")]
 
 
 def _to_do_elsewhere(editing: Editing) -> Sequence[edit.ToDo]:
@@ -220,7 +270,7 @@ def _consent(editing: Editing, given: Mapping[str, str] | None) -> Mapping[str, 
         return None
     if given is not None:
         return {name: given.get(name, "") for name in ("consent_shown", "shown_from", "shown_until")}
-    earlier = get(editing.content, ("earlier_consents",)) or []
+    earlier = as_list(get(editing.content, ("earlier_consents",)))
     began = get(earlier, (len(earlier) - 1, "shown_until")) or get(editing.content, ("opens",))
     today = utc_now().date()
     day = began.date() if isinstance(began, datetime) else began if isinstance(began, date) else today

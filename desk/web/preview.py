@@ -24,8 +24,7 @@ def preview(campaign: Campaign, language: str) -> HTMLResponse:
     unneeded = "<source [^>]*>|<script .*?</script>|<noscript>.*?</noscript>"
     html = re.sub(unneeded, "", bytes(page.body).decode())
     for name in {*re.findall(rf'src="/c/{campaign.id}/images/([^"]+)"', html)}:
-        content = images.content(campaign.images[name], name)
-        html = html.replace(f"/c/{campaign.id}/images/{name}", _data(content, images.media_type(name)))
+        html = html.replace(f"/c/{campaign.id}/images/{name}", data_uri(campaign.images[name], name))
     count = Count(
         campaign=campaign.id,
         data_license=campaign.data_license,
@@ -45,6 +44,11 @@ def preview(campaign: Campaign, language: str) -> HTMLResponse:
 def framed(html: str, policy: str) -> HTMLResponse:
     """Return a page that the desk may show in a frame."""
     return HTMLResponse(html, headers={"Content-Security-Policy": policy, "X-Frame-Options": "SAMEORIGIN"})
+
+
+def data_uri(image: images.Image, name: str) -> str:
+    """Return one of the files that are made of an image as an address that holds it."""
+    return _data(images.content(image, name), images.media_type(name))
 
 
 def _data(content: bytes, media_type: str) -> str:

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 from desk import runtime
 from desk.settings import NoRecordsNamed, deployment
 from desk.stats import report
+from desk.terminal.output import pluralize
 from desk.web import rights
 from shared import locales
 from shared.campaigns.accent import DEFAULT_ACCENT
@@ -29,7 +30,9 @@ def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
         "locale": locales.load("en"),
         **values,
     }
-    return HTMLResponse(_environment().get_template(template).render(known), status_code=status)
+    html = _environment().get_template(template).render(known)
+    # A path of this machine, which pages name, may hold bytes that are no text.
+    return HTMLResponse(html.encode(errors="replace"), status_code=status)
 
 
 def named() -> str:
@@ -57,10 +60,12 @@ def style() -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader([_FOLDER, report.FOLDER, pages.FOLDER]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["pluralize"] = pluralize
+    return environment

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tests.support.deployment import CAMPAIGN, REPOSITORY
 
+#: Downloads of what nobody has made yet.
+NOTHING_THERE = {f"/campaigns/{CAMPAIGN}/keys/test", "/privacy/receipt"}
+
 
 def test_commands_and_pages_work_without_what_windows_lacks(tmp_path: Path) -> None:
     """Every module is imported, a key is made and tried, and each page is shown."""
@@ -29,6 +32,6 @@ def test_commands_and_pages_work_without_what_windows_lacks(tmp_path: Path) -> N
     assert modules <= {line.rpartition(".")[2] for line in done.stdout.splitlines()}
     assert "ann.age opens with its passphrase" in done.stdout
     assert (folder / "keys.html").exists()
-    answers = re.findall(r"^(\d{3}) (/.*)$", done.stdout, re.MULTILINE)
-    assert ("200", f"/campaigns/{CAMPAIGN}/partners") in answers
-    assert [answer for answer in answers if answer[0] not in {"200", "303"}] == []
+    answers = {path: int(status) for status, path in re.findall(r"^(\d{3}) (/.*)$", done.stdout, re.MULTILINE)}
+    assert len(answers) > 20
+    assert {path for path, status in answers.items() if status != 200} == NOTHING_THERE

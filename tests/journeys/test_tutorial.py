@@ -1,7 +1,8 @@
-"""docs/organisers.md, from the first key to delivered signatures, every line run as a reader enters it."""
+"""docs/organisers.md, from the first key to delivered signatures: every line run, every button looked up."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ ENTERED = {
     "undersign prove": f"{PASSPHRASE}\n" * 2,
     "undersign open": f"{PASSPHRASE}\n",
 }
+
+
+#: What the paragraphs for the browser begin with.
+BROWSER, TERMINAL = "**In the browser.**", "**In a terminal.**"
 
 
 def checkout(folder: Path) -> Path:
@@ -99,3 +104,16 @@ def test_every_line_works_after_those_before_it(tmp_path: Path) -> None:
     assert (opened["signatures"], opened["by_country"], opened["damaged"]) == (1000, {"DE": 1000}, [])
     assert len((reader.folder / "offline" / "opened" / "signatures.csv").read_text().splitlines()) == 1001
     assert "1,000 signatures" in (reader.folder / "report.html").read_text()
+
+
+def test_links_and_buttons_of_the_browser_have_their_names() -> None:
+    """Those that are bold are on the pages of the desk, or on those for keys and for opening."""
+    parts = [part.split(TERMINAL)[0] for part in pages.prose("docs/organisers.md").split(BROWSER)[1:]]
+    named = {" ".join(name.split()) for part in parts for name in re.findall(r"\*\*(.+?)\*\*", part, re.DOTALL)}
+    desk = REPOSITORY / "desk"
+    sources = [*desk.glob("web/**/*.html"), *desk.glob("web/*.py"), *desk.glob("offline_pages/*.html")]
+    shown = "".join(file.read_text(encoding="utf-8") for file in [*sources, desk / "campaigns" / "fields.py"])
+
+    assert len(named) > 20
+    # A name begins in an element, or in a string of a template or of Python.
+    assert {name for name in named if not re.search(rf'[>"]{re.escape(name)}(?!\w)', shown)} == set()

@@ -58,7 +58,10 @@ async def open_pages(campaign: str) -> None:
     session = Session(8123, utc_now())
     app = create_app(session, _HOST, lambda: None)
     paths = [str(vars(route)["path"]) for route in app.routes if "GET" in vars(route)["methods"]]
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{_HOST}") as browser:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url=f"http://{_HOST}", follow_redirects=True
+    ) as browser:
         await browser.get(LINK, params={"token": session.link_token})
         for path in paths:
             named = path.replace("{campaign}", campaign)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from desk.store.sqlite import SqliteMaintenance
 from desk.web import purges
 from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
+from shared.clock import utc_now
 from shared.errors import StoreUnavailable
 from tests.desk.commands import run
 from tests.desk.web.browsing import browsing, last_page, press
@@ -133,6 +135,20 @@ class TestPaper:
         assert sentence in answer.text
         assert (await overlay()).paper == ()
 
+    async def test_of_a_form_that_is_sent_twice_is_added_once(self, desk: httpx.AsyncClient) -> None:
+        """By a double click, or again after a lost answer. The same number from another form is added, too."""
+        fields = {"country": "DE", "number": "120", "note": "Fair"}
+        shown_at = re.findall('name="shown_at" value="([^"]+)"', (await desk.get(PAPER)).text)[0]
+        for _ in range(2):
+            await press(desk, PAPER, {**fields, "shown_at": shown_at})
+        assert [each.number for each in (await overlay()).paper] == [120]
+
+        await press(desk, PAPER, {**fields, "shown_at": "2026-01-01T00:00:00+00:00"})
+        await press(desk, PAPER, {**fields, "shown_at": "9999-01-01T00:00:00+00:00"})
+
+        assert [each.number for each in (await overlay()).paper] == [120, 120, 120]
+        assert all(each.added_at <= utc_now() for each in (await overlay()).paper)
+
     async def test_of_a_form_without_fields_is_refused(self, desk: httpx.AsyncClient) -> None:
         """Each field that is missing is named."""
         answer = await desk.post(PAPER)
@@ -151,7 +167,10 @@ class TestHandOver:
         [record] = (await overlay()).hand_overs
         assert (record.to, record.signatures) == ("Commission", 1)
         assert record.sha256 == manifest["files"]["signatures.csv"]["sha256"]
-        assert "1 signatures to Commission" in shown
+        assert "1 signature to Commission" in shown
+        for _ in range(2):
+            await hand_over(desk, json.dumps(manifest).encode(), shown_at="2026-01-01T00:00:00+00:00")
+        assert len((await overlay()).hand_overs) == 2
         assert "C:" not in shown
 
     @pytest.mark.parametrize(
@@ -184,7 +203,7 @@ class TestHandOver:
             (b"", "manifest.json: choose the file"),
             (b"\xff\xfe no JSON", "is no manifest of opened signatures"),
             (b"[" * 100_000, "is no manifest of opened signatures"),
-            (b" " * 2_000_000, "larger than any that this form takes"),
+            (b" " * 2_000_000, "larger than anything that this form takes"),
         ],
     )
     async def test_of_a_file_that_is_no_manifest_is_refused(
@@ -218,7 +237,7 @@ class TestExport:
         shown = (await press(desk, EXPORTS)).text
         folder = Path(f"{CAMPAIGN}-export")
 
-        assert "1 signatures exported" in shown
+        assert "1 signature exported" in shown
         assert f"<code>{folder.absolute()}</code>" in shown
         for name in ("open.html", "signatures.ndjson", "manifest.json"):
             file = await desk.get(f"{EXPORTS}/{folder}/{name}")
@@ -226,11 +245,12 @@ class TestExport:
             assert file.content == (folder / name).read_bytes()
 
     async def test_gives_out_nothing_else(self, here: World, desk: httpx.AsyncClient) -> None:
-        """Neither a key, nor what was opened with it, nor what lies in other folders."""
+        """Neither a key, nor what was opened with it, nor what lies in other folders or is gone."""
         await opened_manifest(here)
         await press(desk, EXPORTS)
         folder = f"{CAMPAIGN}-export"
         Path(folder, "signatures.csv").write_text("opened")
+        Path(folder, "signatures.ndjson").unlink()
 
         for path in (
             f"{folder}/../ann.age",
@@ -240,6 +260,7 @@ class TestExport:
             "../manifest.json",
             "%2e%2e/manifest.json",
             "out/manifest.json",
+            f"{folder}/signatures.ndjson",
         ):
             assert (await desk.get(f"{EXPORTS}/{path}")).status_code == 404, path
 
@@ -274,8 +295,8 @@ class TestExport:
         finished = (await press(desk, EXPORTS)).text
 
         assert "The database does not answer (DeadlineExceeded)" in stopped
-        assert "stopped after 1 signatures" in stopped
-        assert "1 signatures exported" in finished
+        assert "stopped after 1 signature" in stopped
+        assert "1 signature exported" in finished
         assert len(Path(f"{CAMPAIGN}-export/signatures.ndjson").read_text().splitlines()) == 1
 
     async def test_pressed_twice_is_one_export(
@@ -299,7 +320,7 @@ class TestExport:
         assert "exporting, 0 of 1" in first
         assert "exporting, 0 of 1" in second
         assert other == 200
-        assert "1 signatures exported" in shown
+        assert "1 signature exported" in shown
         assert [folder.name for folder in Path().glob("*-export*")] == [f"{CAMPAIGN}-export"]
 
 
@@ -364,7 +385,7 @@ class TestPurge:
         offered = (await desk.get(PURGE)).text
         deleted = (await press(desk, PURGE, {"confirmed": CAMPAIGN, "unhanded": "yes"})).text
 
-        assert "Although 1 were never recorded as handed over" in offered
+        assert "Although 1 signature was never recorded as handed over" in offered
         assert "The final count stays: 1." in deleted
         assert "nothing left to export" in (await desk.get(EXPORTS)).text
         assert "the count is final" in (await desk.get(AUDIT)).text

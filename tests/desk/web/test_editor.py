@@ -1,6 +1,7 @@
 """The editor of the campaign file: what it saves, what it leaves alone, and what it refuses."""
 
 import html
+import io
 import re
 import shutil
 import stat
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import PIL.Image
 import pytest
 
 from desk.web.application import create_app
@@ -59,6 +61,20 @@ class Editor:
         """Return the page of a section."""
         return (await self.client.get(f"/campaigns/{campaign}/edit/{section}")).raise_for_status().text
 
+    async def upload(
+        self, campaign: str, section: str, files: dict[str, tuple[str, bytes]], **written: str
+    ) -> httpx.Response:
+        """Send the form of a section with pictures. `files`: name and content, by the names of fields."""
+        return await self.client.post(
+            f"/campaigns/{campaign}/edit/{section}",
+            data={
+                **fields(await self.show(campaign, section)),
+                **{name.replace("__", "."): text for name, text in written.items()},
+            },
+            files=files,
+            headers=ORIGIN,
+        )
+
     async def save(self, page: str, campaign: str, section: str, to: str = "", **written: str) -> httpx.Response:
         """Send the form of a page that was shown. `written`: by the names of fields, with __ for each dot."""
         return await self.client.post(
@@ -75,6 +91,13 @@ def fields(page: str) -> dict[str, str]:
     areas = re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL)
     ticked = re.findall(r'<input type="checkbox"[^>]* name="([^"]+)"[^>]* value="([^"]*)" checked', form)
     return {name: html.unescape(value) for name, value in [*inputs, *areas, *ticked]}
+
+
+def digest_of(page: str) -> str:
+    """Return the digest of the files that a page shows."""
+    found = re.search('name="digest" value="([^"]+)"', page)
+    assert found
+    return found[1]
 
 
 @pytest.fixture
@@ -256,6 +279,32 @@ class TestRefusals:
         assert answer.status_code == 400
         assert f"{NEW}.toml:1" in answer.text
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "goal = 5",
+            "texts = 3",
+            "[texts]\nen = 3",
+            "controllers = 5\nprivacy = []\nearlier_consents = 5\nvouched_languages = 1\n[texts.en]\nglossary = 3",
+            "controllers = [1, 2]\nopens = [3]\n[privacy]\nprocessors = [3]\nrecipients = 4\n[texts.en]",
+            'default_language = 5\n[texts."x y"]\ntitle = 5\nparagraphs = [[1]]\ncall = {a = 1}',
+        ],
+    )
+    async def test_a_file_that_says_something_else_is_never_too_much(
+        self, folder: Path, editor: Editor, text: str
+    ) -> None:
+        """Every page answers, if only with what is wrong; what cannot be saved is not."""
+        (folder / f"{NEW}.toml").write_text(text, encoding="utf-8")
+
+        for section in ("petition", "face", "consent", "contact", "after", "privacy", "languages"):
+            path = f"/campaigns/{NEW}/edit/{section}"
+            shown = await editor.client.get(path)
+            given = {**fields(shown.text), "digest": digest_of(shown.text)} if shown.status_code == 200 else {}
+            saved = await editor.client.post(path, data={**given, "privacy.recipients": "x"}, headers=ORIGIN)
+
+            assert {shown.status_code, saved.status_code} <= {200, 400, 409}
+        assert (folder / f"{NEW}.toml").read_text(encoding="utf-8").strip() == text.strip()
+
     async def test_a_file_that_does_not_load_is_put_right_field_by_field(
         self, folder: Path, editor: Editor
     ) -> None:
@@ -383,3 +432,150 @@ class TestPreview:
         shown = await editor.save(page, NEW, "petition", "/preview", goal="many")
 
         assert "Goal: write a whole number" in shown.text
+
+
+class TestLanguages:
+    async def test_a_further_one_begins_with_the_main_text_and_is_still_to_do(
+        self, folder: Path, editor: Editor
+    ) -> None:
+        """With the drafted consent text of that language, where there is one; nobody has vouched for it yet."""
+        for language in ("fr", "pl"):
+            page = await editor.show(NEW, "languages")
+            given = {"digest": digest_of(page), "do": "add", "language": language}
+            answer = await editor.client.post(f"/campaigns/{NEW}/edit/languages", data=given, headers=ORIGIN)
+            assert "translate these texts" in answer.text
+
+        saved = campaigns.load(folder / f"{NEW}.toml")
+        assert saved.text("pl").title == saved.text("fr").title == saved.text("en").title
+        assert saved.text("fr").consent.startswith("Je signe")
+        assert saved.text("pl").consent == saved.text("en").consent
+        assert saved.vouched_languages == ("en",)
+
+    async def test_are_vouched_for_and_no_longer(self, folder: Path, editor: Editor) -> None:
+        """The campaign's own always is one."""
+        seen = []
+        for ticked in (["de", "fr"], ["fr"]):
+            given = {
+                "digest": digest_of(await editor.show(EXAMPLE, "languages")),
+                "do": "vouch",
+                "vouched": ticked,
+            }
+            await editor.client.post(f"/campaigns/{EXAMPLE}/edit/languages", data=given, headers=ORIGIN)
+            seen.append(campaigns.load(folder / f"{EXAMPLE}.toml").vouched_languages)
+
+        assert seen == [("en", "de", "fr"), ("en", "fr")]
+
+    @pytest.mark.parametrize("language", ["en", "xx", "", "../fr"])
+    async def test_that_cannot_be_added_are_refused(self, folder: Path, editor: Editor, language: str) -> None:
+        """No file is made."""
+        before = texts_of(folder)
+        given = {"digest": digest_of(await editor.show(NEW, "languages")), "do": "add", "language": language}
+
+        answer = await editor.client.post(f"/campaigns/{NEW}/edit/languages", data=given, headers=ORIGIN)
+
+        assert answer.status_code == 400
+        assert texts_of(folder) == before
+
+
+def picture(width: int = 1440, height: int = 810, kind: str = "PNG") -> bytes:
+    """Return a picture of one colour."""
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (width, height), "teal").save(file, kind)
+    return file.getvalue()
+
+
+def pictures_of(folder: Path) -> set[str]:
+    """Return the names of what lies in the new campaign's folder."""
+    return {file.name for file in (folder / NEW).glob("*")}
+
+
+class TestPictures:
+    async def test_are_put_into_the_folder_under_a_safe_name(self, folder: Path, editor: Editor) -> None:
+        """Together with what they show, without which the campaign would not load."""
+        files = {
+            "picture": ("../../Our Tree\u202e (1).PNG", picture()),
+            "share_image": ("whatever.png", picture(1200, 630)),
+        }
+
+        answer = await editor.upload(NEW, "face", files, texts__en__picture_alt="A tree.")
+
+        saved = campaigns.load(folder / f"{NEW}.toml")
+        assert "Saved" in answer.text
+        assert 'src="data:image/' in answer.text
+        assert pictures_of(folder) == {"our-tree-1.png", "share.png"}
+        assert saved.picture
+        assert saved.share_image
+
+    async def test_of_one_name_stand_side_by_side(self, folder: Path, editor: Editor) -> None:
+        """The old one stays, for git and for those who want it back; the same one is kept once."""
+        for height in (810, 800, 800):
+            files = {"picture": ("tree.png", picture(height=height))}
+            await editor.upload(NEW, "face", files, texts__en__picture_alt="A tree.")
+
+        saved = campaigns.load(folder / f"{NEW}.toml")
+        assert pictures_of(folder) == {"tree.png", "tree-2.png"}
+        assert saved.picture
+        assert saved.picture.file.name == "tree-2.png"
+
+    async def test_are_shown_no_longer_when_that_is_ticked(self, folder: Path, editor: Editor) -> None:
+        """What they show goes with them; the picture for posts has no key, so its file goes."""
+        files = {"picture": ("tree.png", picture()), "share_image": ("a.png", picture(1200, 630))}
+        await editor.upload(NEW, "face", files, texts__en__picture_alt="A tree.")
+        ticked = {"picture.remove": "on", "share_image.remove": "on", "texts.en.picture_alt": ""}
+
+        answer = await editor.upload(NEW, "face", {}, **ticked)
+
+        saved = campaigns.load(folder / f"{NEW}.toml")
+        assert "Saved" in answer.text
+        assert (saved.picture, saved.share_image) == (None, None)
+        assert pictures_of(folder) == {"tree.png"}
+
+    async def test_are_the_logos_of_organisations(self, folder: Path, editor: Editor) -> None:
+        """That of the first one heads the page."""
+        answer = await editor.upload(NEW, "consent", {"controllers.0.logo": ("Logo", picture(200, 100, "WEBP"))})
+        refused = answer.status_code
+        answer = await editor.upload(
+            NEW, "consent", {"controllers.0.logo": ("Logo.webp", picture(200, 100, "WEBP"))}
+        )
+
+        logo = campaigns.load(folder / f"{NEW}.toml").controllers[0].logo
+        assert (refused, answer.status_code) == (400, 200)
+        assert logo
+        assert logo.file.name == "logo.webp"
+
+    @pytest.mark.parametrize(
+        ("field", "name", "content", "sentence"),
+        [
+            ("picture", "a.svg", b"<svg/>", "is an SVG, which can hold scripts"),
+            ("picture", "a.png", b"GIF89a", "is no picture that can be read"),
+            ("picture", "a.png", picture(400, 300), "wider than high"),
+            ("picture", "a.png", picture() + bytes(11_000_000), "10 MB are the most"),
+            ("picture", "a.exe", b"MZ", "write the name alone"),
+            ("share_image", "a.png", picture(), "1200 x 630 pixels"),
+            ("picture", "a.png", picture(), "is missing (what the picture shows"),
+        ],
+    )
+    async def test_that_cannot_be_shown_are_refused(
+        self, folder: Path, editor: Editor, field: str, name: str, content: bytes, sentence: str
+    ) -> None:
+        """As `campaign check` would; no file is left behind, and what was written is still there."""
+        before = texts_of(folder)
+
+        answer = await editor.upload(NEW, "face", {field: (name, content)}, accent="#123456")
+
+        assert answer.status_code == 400
+        assert sentence in html.unescape(answer.text)
+        assert fields(answer.text)["accent"] == "#123456"
+        assert (texts_of(folder), pictures_of(folder)) == (before, set())
+
+    async def test_are_not_kept_for_a_preview(self, folder: Path, editor: Editor) -> None:
+        """It shows those that were saved."""
+        given = fields(await editor.show(NEW, "face"))
+        files = {"picture": ("tree.png", picture())}
+
+        shown = await editor.client.post(
+            f"/campaigns/{NEW}/edit/face/preview", data=given, files=files, headers=ORIGIN
+        )
+
+        assert "<h1>Plant 1,000 trees</h1>" in shown.text
+        assert pictures_of(folder) == set()
