@@ -50,8 +50,10 @@ def desk(running: Server, campaigns: str) -> Iterator[str]:
     ) as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
-        yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
-        process.terminate()
+        try:
+            yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+        finally:
+            process.terminate()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
