@@ -19,7 +19,7 @@ from desk.rights.address import Email, OnlyCampaign, parse_address
 from desk.rights.receipt import DEAD_LETTERS, file_state, unopened_lines
 from desk.rights.search import SEARCHING, TaskSearch, closing, find_campaigns, load_rights, task_places
 from desk.runtime import Rights
-from desk.store.maintenance import Found
+from desk.store.maintenance import Kept
 from desk.terminal.output import errors, out, print_warning
 from desk.terminal.progress import ProgressBar
 from shared.campaigns.model import Campaign
@@ -60,7 +60,7 @@ def access(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AccessAnswer:
     """What was found of an address: in how many `campaigns`, and what to warn of. `file`: the answer, if any."""
 
     file: Path
@@ -68,7 +68,7 @@ class Answer:
     warnings: Sequence[str]
 
 
-async def write_answer(rights: Rights, email: str, file: Path, progress: Progress) -> Answer:
+async def write_answer(rights: Rights, email: str, file: Path, progress: Progress) -> AccessAnswer:
     """Write all that is kept of an address to a new file, to give to the person; nothing is kept, no file.
 
     Raises:
@@ -80,7 +80,7 @@ async def write_answer(rights: Rights, email: str, file: Path, progress: Progres
     broken = [
         f"The file of campaign {campaign} does not load: it was searched without." for campaign in rights.broken
     ]
-    return Answer(file, len(report), [*broken, *unopened_lines(unopened, utc_now())])
+    return AccessAnswer(file, len(report), [*broken, *unopened_lines(unopened, utc_now())])
 
 
 def _write(file: Path, report: Sequence[Mapping[str, Any]]) -> None:
@@ -103,7 +103,7 @@ async def _look_up(
         for campaign in sorted({*known, *waiting, *dead_letters}):
             address = rights.digester.address(campaign, email)
             # What is stored nowhere but in a queue needs no look into the store, whatever its name is.
-            found = await rights.maintenance.find(address) if campaign in known else Found(None, Mailbox())
+            found = await rights.maintenance.find(address) if campaign in known else Kept(None, Mailbox())
             note = await rights.removals.find(campaign, address.digest) if rights.removals else None
             tasks = {"waiting_in_the_queue": waiting[campaign], "put_aside": dead_letters[campaign]}
             if found or any(tasks.values()) or note:
@@ -125,7 +125,7 @@ async def _count_tasks(
     return waiting, dead_letters, search.unopened
 
 
-def _report(rights: Rights, campaign: str, found: Found, opener: Opener | None) -> dict[str, Any]:
+def _report(rights: Rights, campaign: str, found: Kept, opener: Opener | None) -> dict[str, Any]:
     """Return what a person may know (GDPR, Article 15), without our own names for it."""
     signature, file = found.signature, rights.campaigns.get(campaign)
     claims = found.mailbox.claims

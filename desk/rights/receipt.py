@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from desk.store.maintenance import Found
+from desk.store.maintenance import Kept
 from desk.terminal.output import pluralize
 from shared.campaigns.model import Campaign
 from shared.errors import Unavailable
@@ -24,7 +24,7 @@ class Removed:
     `noted_until`: how long it is known that these records are to be removed from a backup that is restored.
     """
 
-    records: list[Found] = field(default_factory=list)
+    records: list[Kept] = field(default_factory=list)
     waiting: int = 0
     dead_letters: int = 0
     noted_until: datetime | None = None
@@ -63,7 +63,7 @@ class Erasure:
     text: str = ""
     mails: int = 0
     #: What was found, and may be gone or not, because the database did not answer.
-    doubtful: dict[str, Found] = field(default_factory=dict)
+    doubtful: dict[str, Kept] = field(default_factory=dict)
     #: Why, by what did not succeed for this address when it was last tried.
     failed: dict[str, str] = field(default_factory=dict)
     _removed: dict[str, Removed] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from google.api_core.exceptions import GoogleAPIError, NotFound, PermissionDenie
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import AsyncClient, DocumentSnapshot
 
-from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature
+from desk.store.maintenance import PAGE, Difference, Kept, Recount, StoredSignature
 from shared.campaigns.overlay import Overlay
 from shared.databases import firestore
 from shared.databases.firestore import Write, unavailable_for_errors, until_committed
@@ -66,12 +66,12 @@ class FirestoreMaintenance(FirestoreStore):
         )
         return sorted(document.id for document in documents)
 
-    async def find(self, address: Address) -> Found:
+    async def find(self, address: Address) -> Kept:
         signature, mailbox = await until_committed(lambda: self._read(address))
         return _found(signature, mailbox)
 
-    async def forget(self, address: Address) -> Found:
-        async def work() -> Found:
+    async def forget(self, address: Address) -> Kept:
+        async def work() -> Kept:
             stored = await self._read(address)
             found = _found(*stored)
             writes = [firestore.delete(each.reference.path, each.update_time) for each in stored if each.exists]
@@ -216,5 +216,5 @@ class FirestoreMaintenance(FirestoreStore):
             return
 
 
-def _found(signature: DocumentSnapshot[Any], mailbox: DocumentSnapshot[Any]) -> Found:
-    return Found(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())
+def _found(signature: DocumentSnapshot[Any], mailbox: DocumentSnapshot[Any]) -> Kept:
+    return Kept(parsed(signature, SIGNATURE), parsed(mailbox, MAILBOX) or Mailbox())

@@ -28,7 +28,7 @@ class StoredSignature:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Kept:
     """All that is stored of one address. `signature`: None where there is none."""
 
     signature: Signature | None
@@ -105,10 +105,10 @@ class Maintenance(Store, Protocol):
         There may be some more, of which nothing but a count is left.
         """
 
-    async def find(self, address: Address) -> Found:
+    async def find(self, address: Address) -> Kept:
         """Read all that is stored of one address, expired or not."""
 
-    async def forget(self, address: Address) -> Found:
+    async def forget(self, address: Address) -> Kept:
         """Remove all that is stored of one address, and what it added to the tally, in one commit; return it.
 
         Traces of it may be left until the next `overwrite`.

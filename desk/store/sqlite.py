@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
-from desk.store.maintenance import PAGE, Difference, Found, Recount, StoredSignature
+from desk.store.maintenance import PAGE, Difference, Kept, Recount, StoredSignature
 from shared.campaigns.overlay import Overlay
 from shared.databases import sqlite
 from shared.store.documents import SIGNATURE
@@ -46,11 +46,11 @@ class SqliteMaintenance(SqliteStore):
             lambda database: sorted({each for table in _TABLES for each in _campaigns_in(database, table)})
         )
 
-    async def find(self, address: Address) -> Found:
+    async def find(self, address: Address) -> Kept:
         return await self.database.run(lambda database: _find(database, address))
 
-    async def forget(self, address: Address) -> Found:
-        def work(database: sqlite3.Connection) -> Found:
+    async def forget(self, address: Address) -> Kept:
+        def work(database: sqlite3.Connection) -> Kept:
             found = _find(database, address)
             add_to_tally(database, address.campaign, delta(found.signature, None))
             for table, key in _TABLES.items():
@@ -141,8 +141,8 @@ def _campaigns_in(database: sqlite3.Connection, table: str) -> Iterator[str]:
         yield campaign
 
 
-def _find(database: sqlite3.Connection, address: Address) -> Found:
-    return Found(read_signature(database, address.campaign, address.digest), read_mailbox(database, address))
+def _find(database: sqlite3.Connection, address: Address) -> Kept:
+    return Kept(read_signature(database, address.campaign, address.digest), read_mailbox(database, address))
 
 
 def _rows(select: str, values: tuple[object, ...], database: sqlite3.Connection) -> list[tuple[str, str]]:

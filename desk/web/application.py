@@ -29,7 +29,7 @@ from desk.web import (
 from desk.web.explain import EXPLAINED, explain
 from desk.web.guard import LINK, Guard
 from desk.web.jobs import Jobs, jobs
-from desk.web.privacy import Privacy
+from desk.web.privacy import PrivacyPages
 from desk.web.rendering import render, style
 from desk.web.rights import ReadOnly
 from desk.web.session import Session
@@ -124,7 +124,7 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
 
 
 def _after_the_campaign() -> Sequence[Route]:
-    privacy = Privacy()
+    privacy = PrivacyPages()
     return [
         Route("/campaigns/{campaign}/after", delivery.show_steps),
         Route("/campaigns/{campaign}/audit", audits.show_audit),

@@ -36,6 +36,8 @@ _MEANINGS = {
 }
 _VERBS = {Status.CONFIRMED: "Release", Status.DROPPED: "Drop", Status.HELD: "Hold"}
 _UNDO = "Undo the last step of"
+#: What the verbs have done.
+_DONE = {"Release": "released", "Drop": "dropped", "Hold": "held", _UNDO: "set back by a step"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What was done. `since`: what undoes it."""
+    """What was done, in `words`, to so many. `since`: what undoes it."""
 
-    verb: str
+    words: str
     number: int
-    held: int
     since: datetime
 
 
@@ -82,10 +83,16 @@ async def show_held(request: Request) -> Response:
         is_busy=any(job and job.is_running for job in (changed, looked)),
         looked=looked.result if looked else None,
         changed=changed.result if changed else None,
-        labels=_MEANINGS,
+        labels=_labels(looked.result) if looked else {},
         largest=selection.largest,
         columns=selection.columns,
     )
+
+
+def _labels(looked: Looked | None) -> Mapping[str, str]:
+    """Return those labels that any signature has, and what they mean."""
+    found = {label for together in (looked.overview.labels if looked else ()) for label in together.split(" + ")}
+    return {label: meaning for label, meaning in _MEANINGS.items() if label in found}
 
 
 async def look(request: Request) -> Response:
@@ -181,7 +188,7 @@ async def change(request: Request) -> Response:
     async def work(desk: Desk, progress: Progress) -> Changed:
         now = utc_now()
         changed = await selection.change(desk, campaign, choice.found[verb], choice.choose[verb](now), progress)
-        return Changed(verb, changed, (await desk.maintenance.tally(campaign)).held, now)
+        return Changed(f"{pluralize(changed, 'signature')} {_DONE[verb]}", changed, now)
 
     number = pluralize(choice.found[verb].total, "signature")
     await _start(request, _CHANGE, f"{verb} {number} of {campaign} {named()}", work)

@@ -83,9 +83,14 @@ class Jobs:
         if (known := self.get(campaign, kind)) and not known.is_running:
             del self._jobs[campaign, kind]
 
+    @property
+    def running(self) -> Sequence[Job]:
+        """Return those that run."""
+        return [job for job in self._jobs.values() if job.is_running]
+
     async def stop(self) -> Sequence[str]:
         """Stop what runs, and return the titles of these jobs."""
-        running = [job for job in self._jobs.values() if job.is_running]
+        running = self.running
         for job in running:
             await job.stop()
         return [job.title for job in running]

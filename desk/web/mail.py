@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from desk import runtime
 from desk.stats import mail_trouble
+from desk.terminal.output import pluralize
 from desk.web.forms import campaign_id, is_live, title
 from desk.web.rendering import render
 from shared.clock import utc_now
@@ -22,5 +23,6 @@ async def show_mail(request: Request) -> Response:
         most=mail_trouble.MOST,
         dashboards=runtime.dashboards(),
         now=now,
+        pluralize=pluralize,
         live=is_live(request),
     )

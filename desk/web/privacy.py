@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from desk.progress import Progress
-from desk.rights.access import Answer, write_answer
+from desk.rights.access import AccessAnswer, write_answer
 from desk.rights.erase import erase_one, new_run
 from desk.rights.receipt import Erasure
 from desk.rights.search import load_rights
@@ -48,7 +48,7 @@ class _Question:
     address: str
 
 
-class Privacy:
+class PrivacyPages:
     """The pages of access and erasure of one desk, and what they remember between two requests."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Privacy:
             return _refuse("busy")
         file = _new_file("access", "json")
 
-        async def work(progress: Progress) -> Answer:
+        async def work(progress: Progress) -> AccessAnswer:
             return await write_answer(load_rights(), address, file, progress)
 
         return await _start(request, _ACCESS, "Access", work)

@@ -29,6 +29,9 @@ WIDTHS = (1280, 768)
 PAGES = {
     "campaigns": "",
     "numbers": f"campaigns/{CAMPAIGN}",
+    "editor": f"campaigns/{CAMPAIGN}/edit/petition",
+    "held": f"campaigns/{CAMPAIGN}/held",
+    "after": f"campaigns/{CAMPAIGN}/after",
 }
 _GOAL = "goal = 250\ngoal_steps = [100, 250]"
 _DAYS, _SIGNERS_A_DAY, _CONFIRM, _HELD = 6, 30, 0.85, 14
@@ -86,6 +89,9 @@ async def take(link: str, target: Path) -> None:
         page = await browser.new_page(base_url=link.partition("open?")[0], device_scale_factor=1.5)
         await page.goto(link)
         await page.wait_for_url("/")
+        await page.goto(f"/{PAGES['held']}")
+        await page.get_by_role("button", name="Look at them").click()
+        await page.get_by_role("heading", name="Choose some of them").wait_for()
         for width in WIDTHS:
             await page.set_viewport_size({"width": width, "height": 900})
             for name, path in PAGES.items():
@@ -109,5 +115,5 @@ async def main(target: Path) -> None:
 
 if __name__ == "__main__":
     given = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else REPOSITORY / "docs" / "images"
-    with TemporaryDirectory() as folder, chdir(folder):
+    with TemporaryDirectory(prefix="petition-") as folder, chdir(folder):
         asyncio.run(main(given))

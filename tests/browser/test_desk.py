@@ -14,6 +14,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import NARROW, WIDE
+from tests.browser.page_clock import move_clock, stop_clock
 from tests.browser.partner import Site
 from tests.support.deployment import CAMPAIGN, PAGE_HEADERS, REPOSITORY, SIGNATURES, signature
 from tests.support.polling import until
@@ -22,13 +23,9 @@ from tests.support.servers import Server
 #: As many steps as no page has fields, links and buttons.
 _STEPS = 60
 EDIT = f"campaigns/{CAMPAIGN}/edit"
-PAGES = (
-    "",
-    "new",
-    "privacy",
-    *(f"campaigns/{CAMPAIGN}{page}" for page in ("", "/pause", "/partners", "/keys", "/after", "/hand-over")),
-    *(f"{EDIT}/{part}" for part in ("consent", "languages", "languages/de")),
-)
+_OF_A_CAMPAIGN = ("", "/pause", "/proof-of-work", "/mail", "/held", "/partners", "/keys", "/after", "/hand-over")
+_PARTS = ("/edit/consent", "/edit/languages", "/edit/languages/de")
+PAGES = ("", "new", "privacy", *(f"campaigns/{CAMPAIGN}{path}" for path in (*_OF_A_CAMPAIGN, *_PARTS)))
 
 
 @contextmanager
@@ -126,6 +123,21 @@ async def test_an_export_is_opened_in_the_page_that_comes_with_it(
 
     assert f'"Zoë Exporté","{address}"' in Path(table).read_text(encoding="utf-8")
     await context.close()
+
+
+async def test_numbers_are_read_again_without_moving_the_focus(page: Page) -> None:
+    """Once a minute, where that was asked for."""
+    live = await page.context.new_page()
+    await stop_clock(live)
+    await live.goto(f"campaigns/{CAMPAIGN}?live=on")
+    numbers = live.locator("[data-refresh]")
+    await numbers.evaluate("(shown) => { shown.textContent = 'of an hour ago'; }")
+    await live.get_by_role("link", name="Read it again").focus()
+    await move_clock(live, 60)
+
+    await expect(numbers).to_contain_text("From the form to the count")
+    assert await live.evaluate("document.activeElement.textContent") == "Read it again"
+    await live.close()
 
 
 async def test_every_page_is_accessible(page: Page) -> None:

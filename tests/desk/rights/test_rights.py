@@ -18,7 +18,7 @@ from typer.testing import Result
 
 from desk import runtime
 from desk.main import main
-from desk.store.maintenance import Found
+from desk.store.maintenance import Kept
 from desk.store.sqlite import SqliteMaintenance
 from desk.terminal import prompts
 from shared.clock import utc_now
@@ -409,7 +409,7 @@ class TestInterruptedErasure:
         forget = SqliteMaintenance.forget
         answers = [StoreUnavailable("DeadlineExceeded")]
 
-        async def silent(records: SqliteMaintenance, address: Address) -> Found:
+        async def silent(records: SqliteMaintenance, address: Address) -> Kept:
             found = await forget(records, address)
             if answers:
                 raise answers.pop()

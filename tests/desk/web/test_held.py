@@ -1,7 +1,8 @@
 """Signatures that may be a bot's, on the desk: looked at, held, released and dropped as by the command."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from desk.progress import Progress
+from desk.signatures import selection
 from desk.web.application import create_app
 from desk.web.guard import LINK
+from desk.web.jobs import Job, Jobs
 from desk.web.session import Session
 from shared.clock import utc_now
 from shared.models.labels import Label
@@ -44,36 +48,46 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 class Visitor:
     """An organiser with the pages in a browser."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, jobs: Jobs) -> None:
         self._client = client
+        self._jobs = jobs
 
     async def get(self, page: str = "") -> str:
         return (await self._client.get(HELD + page)).text
 
-    async def post(self, page: str, **fields: str) -> httpx.Response:
-        named = {name.replace("__", "."): value for name, value in fields.items()}
-        return await self._client.post(HELD + page, data=named, headers=ORIGIN)
+    async def post(self, page: str, fields: Mapping[str, str]) -> httpx.Response:
+        """Press a button, and look at the page to which it leads once that has done its work."""
+        pressed = await self._client.post(HELD + page, data=dict(fields), headers=ORIGIN, follow_redirects=False)
+        for job in self._jobs.running:
+            await job.wait(None)
+        return await self._client.send(pressed.next_request) if pressed.next_request else pressed
+
+    async def press_look(self) -> str:
+        return (await self._client.post(f"{HELD}/look", headers=ORIGIN)).text
+
+    async def close_desk(self) -> str:
+        return (await self._client.post("/end", headers=ORIGIN)).text
 
     async def look(self) -> str:
-        return (await self.post("/look")).text
+        return (await self.post("/look", {})).text
 
     async def choose(self, *ticked: str) -> str:
-        fields = dict.fromkeys(ticked, "on")
-        return (await self._client.post(f"{HELD}/choose", data=fields, headers=ORIGIN)).text
+        return (await self.post("/choose", dict.fromkeys(ticked, "on"))).text
 
     async def press(self, verb: str, page: str) -> httpx.Response:
         """Press a button of the page that shows a choice."""
         [choice] = re.findall(r'name="choice" value="(\w+)"', page)
-        return await self.post("/change", choice=choice, verb=verb)
+        return await self.post("/change", {"choice": choice, "verb": verb})
 
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[Visitor]:
     session = Session(8123, utc_now())
-    transport = httpx.ASGITransport(create_app(session, HOST, lambda: None))
+    app = create_app(session, HOST, lambda: None)
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN["Origin"], follow_redirects=True) as client:
         await client.get(LINK, params={"token": session.link_token})
-        yield Visitor(client)
+        yield Visitor(client, app.state.jobs)
 
 
 @pytest.fixture
@@ -100,6 +114,33 @@ class TestLook:
         assert f'name="hour.{HOUR}"' in shown
         assert re.search(r'name="domain\.[a-z2-7]{8}"', shown)
         assert not re.search(r"bots|gmail|Ann|ann@", shown)
+
+    async def test_goes_on_beside_other_pages_and_ends_with_the_desk(
+        self, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It takes minutes of a million signatures; a second press begins nothing."""
+        begun = list[Progress]()
+
+        async def look(*given: object) -> None:
+            progress = given[-1]
+            assert isinstance(progress, Job)
+            progress.begin("Reading", 1000)
+            progress.advance(500)
+            begun.append(progress)
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(selection, "look", look)
+
+        shown = await visitor.press_look()
+        again = await visitor.press_look()
+        closed = await visitor.close_desk()
+
+        for page in (shown, again):
+            assert "reading, 500 of 1,000" in page
+            assert '<progress aria-label="Look at the signatures' in page
+            assert "held/look" not in page
+        assert len(begun) == 1
+        assert f"Not finished: Look at the signatures of {CAMPAIGN}." in closed
 
 
 class TestChoice:
@@ -130,11 +171,11 @@ class TestChange:
         done = await visitor.press("Release", await visitor.choose("label.too_fast", f"hour.{HOUR}"))
         released = await numbers(here)
         [since] = re.findall(r'name="since" value="(.+?)"', done.text)
-        asked = await visitor.post("/undo", since=since)
+        asked = await visitor.post("/undo", {"since": since})
         asked_about = await numbers(here)
         await visitor.press("Undo the last step of", asked.text)
 
-        assert "Release: 2 changed on this machine" in done.text
+        assert "2 signatures released on this machine" in done.text
         assert (released, asked_about) == ((4, 1), (4, 1))
         assert "Undo the last step of 2 signatures on this machine" in asked.text
         assert await numbers(here) == (2, 3)

@@ -9,17 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from desk.web.application import create_app
-from desk.web.guard import LINK
-from desk.web.session import Session
 from shared import campaigns
 from shared.campaigns.model import Sealing
-from shared.clock import utc_now
 from tests.desk.commands import plain_key, run, undersign
+from tests.desk.web.browsing import browsing
 from tests.support.deployment import campaign_file
 
-HOST = "127.0.0.1:8123"
-ORIGIN = {"Origin": f"http://{HOST}"}
 KEYS = "/campaigns/mine/keys"
 
 
@@ -36,10 +31,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 async def desk(file: Path) -> AsyncIterator[httpx.AsyncClient]:
-    session = Session(8123, utc_now())
-    transport = httpx.ASGITransport(create_app(session, HOST, lambda: None))
-    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN["Origin"], follow_redirects=True) as client:
-        await client.get(LINK, params={"token": session.link_token})
+    async with browsing() as client:
         yield client
 
 
@@ -49,15 +41,15 @@ def sealing(file: Path) -> Sealing:
 
 async def add(desk: httpx.AsyncClient, recipient: str, holder: str = "") -> httpx.Response:
     given = {"recipient": recipient, "holder": holder}
-    return await desk.post(f"{KEYS}/add", data=given, headers=ORIGIN)
+    return await desk.post(f"{KEYS}/add", data=given)
 
 
 async def ask(desk: httpx.AsyncClient, recipient: str, **fields: str) -> httpx.Response:
-    return await desk.post(f"{KEYS}/test", data={"recipient": recipient, **fields}, headers=ORIGIN)
+    return await desk.post(f"{KEYS}/test", data={"recipient": recipient, **fields})
 
 
 async def answer(desk: httpx.AsyncClient, given: str) -> httpx.Response:
-    return await desk.post(f"{KEYS}/answer", data={"answer": given}, headers=ORIGIN)
+    return await desk.post(f"{KEYS}/answer", data={"answer": given})
 
 
 async def answered(desk: httpx.AsyncClient, recipient: str, key: Path) -> str:
@@ -114,12 +106,12 @@ async def test_a_proven_key_is_neither_removed_nor_made_unproven(
     """Nor is the only key removed; the page says why."""
     ann, bob = plain_key(tmp_path / "ann.age"), plain_key(tmp_path / "bob.age")
     await add(desk, ann)
-    only = await desk.post(f"{KEYS}/remove", data={"recipient": ann}, headers=ORIGIN)
+    only = await desk.post(f"{KEYS}/remove", data={"recipient": ann})
     await add(desk, bob)
     await run("prove", "mine", "-i", tmp_path / "ann.age", "--folder", tmp_path)
     before = file.read_bytes()
 
-    removed = await desk.post(f"{KEYS}/remove", data={"recipient": ann}, headers=ORIGIN)
+    removed = await desk.post(f"{KEYS}/remove", data={"recipient": ann})
     tested = await ask(desk, ann, again="yes")
 
     assert (only.status_code, removed.status_code, tested.status_code) == (400, 400, 400)
@@ -127,7 +119,7 @@ async def test_a_proven_key_is_neither_removed_nor_made_unproven(
     assert "signatures may be sealed to it" in removed.text
     assert "leave it unproven" in tested.text
     assert file.read_bytes() == before
-    await desk.post(f"{KEYS}/remove", data={"recipient": bob}, headers=ORIGIN)
+    await desk.post(f"{KEYS}/remove", data={"recipient": bob})
     assert list(sealing(file).recipients) == [ann]
 
 
@@ -171,7 +163,7 @@ async def test_a_form_without_its_fields_changes_nothing(desk: httpx.AsyncClient
     before = file.read_bytes()
 
     for given in ({}, {"recipient": "throwaway"}, {"recipient": "../" * 1_000}):
-        assert (await desk.post(f"{KEYS}/{path}", data=given, headers=ORIGIN)).status_code == 400
+        assert (await desk.post(f"{KEYS}/{path}", data=given)).status_code == 400
 
     assert file.read_bytes() == before
 

@@ -63,7 +63,7 @@ class TestMail:
 
         shown = (await desk.get(MAIL)).text
 
-        assert "1 of all campaigns could not be delivered" in shown
+        assert "1 task, of any campaign, could not be delivered" in shown
         assert "unopenable-task" in shown
 
     async def test_says_when_most_mails_are_not_confirmed(self, here: World, desk: httpx.AsyncClient) -> None:

@@ -8,15 +8,10 @@ import httpx
 import pytest
 
 from desk.campaigns.new import Beginning
-from desk.web.application import create_app
-from desk.web.guard import LINK
-from desk.web.session import Session
-from shared.clock import utc_now
 from tests.desk.campaigns.test_campaign_files import REQUIRED
 from tests.desk.commands import plain_key, undersign
+from tests.desk.web.browsing import browsing
 
-HOST = "127.0.0.1:8123"
-ORIGIN = {"Origin": f"http://{HOST}"}
 ANSWERS = {
     "campaign": "trees",
     **{option.removeprefix("--").replace("-", "_"): value for option, value in REQUIRED.items()},
@@ -35,10 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 async def desk(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    session = Session(8123, utc_now())
-    transport = httpx.ASGITransport(create_app(session, HOST, lambda: None))
-    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN["Origin"], follow_redirects=True) as client:
-        await client.get(LINK, params={"token": session.link_token})
+    async with browsing() as client:
         yield client
 
 
@@ -60,7 +52,7 @@ async def test_the_answers_become_the_file_that_the_command_makes(
         "campaign", "new", "trees", *(part for pair in REQUIRED.items() for part in pair), "--folder", "other"
     )
 
-    begun = await desk.post("/new", data={**ANSWERS, "goal": ""}, headers=ORIGIN)
+    begun = await desk.post("/new", data={**ANSWERS, "goal": ""})
 
     assert begun.status_code == 200
     assert "Begun." in begun.text
@@ -90,7 +82,7 @@ async def test_what_is_wrong_is_said_beside_its_field(
     desk: httpx.AsyncClient, folder: Path, field: str, value: str, sentence: str
 ) -> None:
     """The other answers stay, and nothing is made."""
-    refused = await desk.post("/new", data={**ANSWERS, field: value}, headers=ORIGIN)
+    refused = await desk.post("/new", data={**ANSWERS, field: value})
 
     assert refused.status_code == 400
     [beside] = re.findall(rf'id="{field}-fault">(.*?)</p>', refused.text)
@@ -104,7 +96,7 @@ async def test_a_secret_key_is_not_shown_again(desk: httpx.AsyncClient, tmp_path
     plain_key(tmp_path / "ann.age")
     secret = (tmp_path / "ann.age").read_text().splitlines()[-1]
 
-    refused = await desk.post("/new", data={**ANSWERS, "recipient": secret}, headers=ORIGIN)
+    refused = await desk.post("/new", data={**ANSWERS, "recipient": secret})
 
     assert "this is the SECRET key" in refused.text
     assert secret not in refused.text
@@ -112,10 +104,10 @@ async def test_a_secret_key_is_not_shown_again(desk: httpx.AsyncClient, tmp_path
 
 async def test_no_file_is_written_over(desk: httpx.AsyncClient, folder: Path) -> None:
     """Neither that of another campaign, nor the same one when a second tab sends the form as well."""
-    await desk.post("/new", data=ANSWERS, headers=ORIGIN)
+    await desk.post("/new", data=ANSWERS)
     (folder / "trees.toml").write_text("precious")
 
-    again = await desk.post("/new", data=ANSWERS, headers=ORIGIN)
+    again = await desk.post("/new", data=ANSWERS)
 
     assert again.status_code == 400
     assert "exists already" in again.text
@@ -127,7 +119,7 @@ async def test_a_folder_that_cannot_be_made_is_said(desk: httpx.AsyncClient, fol
     """What was filled in stays."""
     folder.write_text("a file in its place")
 
-    refused = await desk.post("/new", data=ANSWERS, headers=ORIGIN)
+    refused = await desk.post("/new", data=ANSWERS)
 
     assert refused.status_code == 400
     assert "cannot be written" in refused.text

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from desk.store.maintenance import Found
+from desk.store.maintenance import Kept
 from desk.store.sqlite import SqliteMaintenance
 from shared.errors import StoreUnavailable
 from shared.store.entities import Address
@@ -175,7 +175,7 @@ class TestErase:
     ) -> None:
         """It names what is left to do; a second erasure does that."""
 
-        async def away(records: SqliteMaintenance, address: Address) -> Found:
+        async def away(records: SqliteMaintenance, address: Address) -> Kept:
             raise StoreUnavailable("DeadlineExceeded")
 
         with monkeypatch.context() as broken:

@@ -68,7 +68,8 @@ async def test_the_database_itself_is_asked(
 async def test_pages_offer_no_button_that_would_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """They say why; what may be read is shown. It is asked once for several pages."""
     async with database(monkeypatch, grpc.StatusCode.PERMISSION_DENIED) as served, desk() as browser:
-        pages = [(await browser.get(path)).text for path in (PARTNERS, f"/campaigns/{CAMPAIGN}/pause")]
+        changing = ("partners", "pause", "paper", "hand-over", "audit/repair")
+        pages = [(await browser.get(f"/campaigns/{CAMPAIGN}/{page}")).text for page in changing]
         calls = served.calls
 
     for page in pages:
