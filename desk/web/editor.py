@@ -32,7 +32,7 @@ _POLICY = f"{HEADERS['Content-Security-Policy']}; frame-src 'self'"
 
 
 @dataclass(frozen=True, slots=True)
-class EditorForm:
+class SectionForm:
     """What a form of the editor sends: texts by field, the names of what is done, and chosen files by field."""
 
     given: Mapping[str, str]
@@ -117,7 +117,7 @@ async def save_section(request: Request) -> Response:
     return _page(editing, form.given, faults)
 
 
-def _pictures(editing: Editing, form: EditorForm, placed: Pictures) -> Mapping[str, str]:
+def _pictures(editing: Editing, form: SectionForm, placed: Pictures) -> Mapping[str, str]:
     """Return the names of the pictures of a section, with those that the form brings."""
     chosen = [entry for entry in editing.entries if entry.field.format.is_file]
     return {entry.name: placed.name(entry, form.given, form.uploads) for entry in chosen}
@@ -130,12 +130,12 @@ CHANGED = (
 )
 
 
-async def _read(request: Request) -> EditorForm:
+async def _read(request: Request) -> SectionForm:
     texts, uploads = await read_form(request)
-    return EditorForm(dict(texts), [value for name, value in texts if name == "done"], uploads)
+    return SectionForm(dict(texts), [value for name, value in texts if name == "done"], uploads)
 
 
-def _edited(editing: Editing, form: EditorForm) -> tuple[CampaignFiles, edit.Errors]:
+def _edited(editing: Editing, form: SectionForm) -> tuple[CampaignFiles, edit.Errors]:
     """Return the campaign's files as a form changes them, and what is wrong with that."""
     changes, faults = edit.read_entries(editing.entries, form.given)
     given = form.given

@@ -22,15 +22,10 @@ from tests.support.servers import Server
 
 #: As many steps as no page has fields, links and buttons.
 _STEPS = 60
-_OF_A_CAMPAIGN = ("", "/pause", "/proof-of-work", "/mail", "/held", "/partners", "/keys", "/after", "/hand-over")
 EDIT = f"campaigns/{CAMPAIGN}/edit"
-PAGES = (
-    "",
-    "new",
-    "privacy",
-    *(f"campaigns/{CAMPAIGN}{path}" for path in _OF_A_CAMPAIGN),
-    *(f"{EDIT}/{part}" for part in ("consent", "languages", "languages/de")),
-)
+_OF_A_CAMPAIGN = ("", "/pause", "/proof-of-work", "/mail", "/held", "/partners", "/keys", "/after", "/hand-over")
+_PARTS = ("/edit/consent", "/edit/languages", "/edit/languages/de")
+PAGES = ("", "new", "privacy", *(f"campaigns/{CAMPAIGN}{path}" for path in (*_OF_A_CAMPAIGN, *_PARTS)))
 
 
 @contextmanager
@@ -50,8 +45,10 @@ def desk(running: Server, campaigns: str) -> Iterator[str]:
     ) as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
-        yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
-        process.terminate()
+        try:
+            yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+        finally:
+            process.terminate()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -245,11 +245,12 @@ class TestExport:
             assert file.content == (folder / name).read_bytes()
 
     async def test_gives_out_nothing_else(self, here: World, desk: httpx.AsyncClient) -> None:
-        """Neither a key, nor what was opened with it, nor what lies in other folders."""
+        """Neither a key, nor what was opened with it, nor what lies in other folders or is gone."""
         await opened_manifest(here)
         await press(desk, EXPORTS)
         folder = f"{CAMPAIGN}-export"
         Path(folder, "signatures.csv").write_text("opened")
+        Path(folder, "signatures.ndjson").unlink()
 
         for path in (
             f"{folder}/../ann.age",
@@ -259,6 +260,7 @@ class TestExport:
             "../manifest.json",
             "%2e%2e/manifest.json",
             "out/manifest.json",
+            f"{folder}/signatures.ndjson",
         ):
             assert (await desk.get(f"{EXPORTS}/{path}")).status_code == 404, path
 
