@@ -167,13 +167,15 @@ def desk() -> Desk:
     )
 
 
-def rights() -> Rights:
+def rights(settings: RightsSettings | None = None) -> Rights:
     """Wire the commands that answer signers about their data. Campaign files that do not load do not stop them.
+
+    `settings`: as they were loaded elsewhere, for that takes seconds; None loads them.
 
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
-    settings = load_for_desk(RightsSettings)
+    settings = settings or load_for_desk(RightsSettings)
     campaigns, broken = _those_that_load(settings.campaigns_folder or _CAMPAIGNS)
     maintenance, place = _open_store(settings.store)
     spool = settings.spool
