@@ -66,7 +66,7 @@ class Rule:
         return choose
 
 
-class Found:
+class Selected:
     """Signatures that were found, by their digests: a million take 53 MB. `are_counted`: some of them are."""
 
     def __init__(self) -> None:
@@ -126,8 +126,8 @@ class Preview:
 
     rule: Rule
     countries: defaultdict[str, Counter[str]] = field(default_factory=_groups)
-    found: Mapping[Status, Found] = field(
-        default_factory=lambda: {Status.HELD: Found(), Status.CONFIRMED: Found(), Status.DROPPED: Found()}
+    found: Mapping[Status, Selected] = field(
+        default_factory=lambda: {Status.HELD: Selected(), Status.CONFIRMED: Selected(), Status.DROPPED: Selected()}
     )
 
     def add(self, digest: str, signature: Signature) -> None:
@@ -136,7 +136,7 @@ class Preview:
             self.countries[signature.submissions[0].country][COLUMNS[signature.status]] += 1
             self.found[signature.status].add(digest, signature)
 
-    def changed_by(self, to: Status) -> Found:
+    def changed_by(self, to: Status) -> Selected:
         """Return those that holding, releasing or dropping would change."""
         return self.found[Status.CONFIRMED if to is Status.HELD else Status.HELD]
 
@@ -186,16 +186,16 @@ async def preview(desk: Desk, campaign: str, rule: Rule, now: datetime, progress
     return found
 
 
-async def find(desk: Desk, campaign: str, choose: Choose, now: datetime, progress: Progress) -> Found:
+async def find(desk: Desk, campaign: str, choose: Choose, now: datetime, progress: Progress) -> Selected:
     """Find the signatures that `choose` would change."""
-    found = Found()
+    found = Selected()
     async for digest, signature in _confirmed(desk, campaign, now, progress):
         if choose(signature):
             found.add(digest, signature)
     return found
 
 
-async def change(desk: Desk, campaign: str, found: Found, choose: Choose, progress: Progress) -> int:
+async def change(desk: Desk, campaign: str, found: Selected, choose: Choose, progress: Progress) -> int:
     """Change those that were found, and return how many still were to be changed."""
     if found.are_counted:
         await expect_lower_total(desk.maintenance, campaign, utc_now())  # answering may have taken hours

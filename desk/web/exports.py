@@ -66,7 +66,7 @@ async def download(request: Request) -> Response:
     campaign, name = campaign_id(request), request.path_params["file"]
     known = {folder.name: folder for folder, _ in finished_exports(campaign)}
     folder = known.get(request.path_params["folder"])
-    if folder is None or name not in FILES:
+    if folder is None or name not in FILES or not (folder / name).is_file():
         raise HTTPException(404)
     return FileResponse(folder / name, filename=name, content_disposition_type="attachment")
 

@@ -15,10 +15,10 @@ from desk.runtime import Desk
 from desk.signatures import selection
 from desk.signatures.selection import (
     Choose,
-    Found,
     Overview,
     Preview,
     Rule,
+    Selected,
     parse_domains,
     parse_hours,
     parse_moment,
@@ -64,7 +64,7 @@ class Choice:
 
     words: Sequence[str]
     countries: selection.Groups
-    found: Mapping[str, Found]
+    found: Mapping[str, Selected]
     choose: Mapping[str, Callable[[datetime], Choose]]
     id: str = field(default_factory=lambda: secrets.token_hex(16))
 

@@ -22,8 +22,10 @@ from tests.support.servers import Server
 
 #: As many steps as no page has fields, links and buttons.
 _STEPS = 60
+EDIT = f"campaigns/{CAMPAIGN}/edit"
 _OF_A_CAMPAIGN = ("", "/pause", "/proof-of-work", "/mail", "/held", "/partners", "/keys", "/after", "/hand-over")
-PAGES = ("", "new", "privacy", *(f"campaigns/{CAMPAIGN}{path}" for path in _OF_A_CAMPAIGN))
+_PARTS = ("/edit/consent", "/edit/languages", "/edit/languages/de")
+PAGES = ("", "new", "privacy", *(f"campaigns/{CAMPAIGN}{path}" for path in (*_OF_A_CAMPAIGN, *_PARTS)))
 
 
 @contextmanager
@@ -43,8 +45,10 @@ def desk(running: Server, campaigns: str) -> Iterator[str]:
     ) as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
-        yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
-        process.terminate()
+        try:
+            yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+        finally:
+            process.terminate()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -123,11 +127,13 @@ async def test_an_export_is_opened_in_the_page_that_comes_with_it(
     await context.close()
 
 
-async def test_numbers_are_read_again_without_moving_the_focus(page: Page) -> None:
+async def test_numbers_are_read_again_without_moving_the_focus(page: Page, browser: Browser) -> None:
     """Once a minute, where that was asked for."""
-    live = await page.context.new_page()
+    # The clock is that of all pages of a context.
+    context = await browser.new_context(storage_state=await page.context.storage_state())
+    live = await context.new_page()
     await stop_clock(live)
-    await live.goto(f"campaigns/{CAMPAIGN}?live=on")
+    await live.goto(f"http://{page.url.split('/')[2]}/campaigns/{CAMPAIGN}?live=on")
     numbers = live.locator("[data-refresh]")
     await numbers.evaluate("(shown) => { shown.textContent = 'of an hour ago'; }")
     await live.get_by_role("link", name="Read it again").focus()
@@ -135,7 +141,7 @@ async def test_numbers_are_read_again_without_moving_the_focus(page: Page) -> No
 
     await expect(numbers).to_contain_text("From the form to the count")
     assert await live.evaluate("document.activeElement.textContent") == "Read it again"
-    await live.close()
+    await context.close()
 
 
 async def test_every_page_is_accessible(page: Page) -> None:
@@ -148,6 +154,28 @@ async def test_every_page_is_accessible(page: Page) -> None:
             results = await Axe().run(page)
             assert [(path, violation["id"]) for violation in results.response["violations"]] == []
             assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+
+
+async def test_the_preview_shows_what_is_written_at_once_and_by_a_button(browser: Browser, page: Page) -> None:
+    """On a phone and in a wide window; with scripts the way back still leads to the page before."""
+    link, state = page.url, await page.context.storage_state()
+    plain = await browser.new_context(java_script_enabled=False, base_url=link, storage_state=state, viewport=WIDE)
+    without_scripts = await plain.new_page()
+    for opened in (page, without_scripts):
+        await opened.goto(f"/{EDIT}/face")
+        await opened.goto(f"/{EDIT}/petition")
+        await opened.get_by_label("Title", exact=True).fill("Written <b>just</b> now")
+        if opened is without_scripts:
+            await opened.get_by_role("button", name="Show it in the preview").click()
+        await expect(opened.frame_locator(".phone iframe").last.locator("h1")).to_have_text(
+            "Written <b>just</b> now"
+        )
+
+    await page.get_by_text("in a wide window").click()
+    await expect(page.frame_locator(".wide iframe").first.locator("h1")).to_have_text("Written <b>just</b> now")
+    await page.go_back()
+    await expect(page.get_by_role("heading", name="Picture and colour")).to_be_visible()
+    await plain.close()
 
 
 async def test_pages_elsewhere_reach_nothing(page: Page, partner: Site) -> None:

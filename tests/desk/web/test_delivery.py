@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from desk.web import purges
 from infra.deploy.gcloud import Environment
 from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
+from shared.clock import utc_now
 from shared.errors import StoreUnavailable
 from tests.desk.commands import run
 from tests.desk.web.browsing import browsing, last_page, press
@@ -135,6 +137,20 @@ class TestPaper:
         assert sentence in answer.text
         assert (await overlay()).paper == ()
 
+    async def test_of_a_form_that_is_sent_twice_is_added_once(self, desk: httpx.AsyncClient) -> None:
+        """By a double click, or again after a lost answer. The same number from another form is added, too."""
+        fields = {"country": "DE", "number": "120", "note": "Fair"}
+        shown_at = re.findall('name="shown_at" value="([^"]+)"', (await desk.get(PAPER)).text)[0]
+        for _ in range(2):
+            await press(desk, PAPER, {**fields, "shown_at": shown_at})
+        assert [each.number for each in (await overlay()).paper] == [120]
+
+        await press(desk, PAPER, {**fields, "shown_at": "2026-01-01T00:00:00+00:00"})
+        await press(desk, PAPER, {**fields, "shown_at": "9999-01-01T00:00:00+00:00"})
+
+        assert [each.number for each in (await overlay()).paper] == [120, 120, 120]
+        assert all(each.added_at <= utc_now() for each in (await overlay()).paper)
+
     async def test_of_a_form_without_fields_is_refused(self, desk: httpx.AsyncClient) -> None:
         """Each field that is missing is named."""
         answer = await desk.post(PAPER)
@@ -154,6 +170,9 @@ class TestHandOver:
         assert (record.to, record.signatures) == ("Commission", 1)
         assert record.sha256 == manifest["files"]["signatures.csv"]["sha256"]
         assert "1 signature to Commission" in shown
+        for _ in range(2):
+            await hand_over(desk, json.dumps(manifest).encode(), shown_at="2026-01-01T00:00:00+00:00")
+        assert len((await overlay()).hand_overs) == 2
         assert "C:" not in shown
 
     @pytest.mark.parametrize(
@@ -228,11 +247,12 @@ class TestExport:
             assert file.content == (folder / name).read_bytes()
 
     async def test_gives_out_nothing_else(self, here: World, desk: httpx.AsyncClient) -> None:
-        """Neither a key, nor what was opened with it, nor what lies in other folders."""
+        """Neither a key, nor what was opened with it, nor what lies in other folders or is gone."""
         await opened_manifest(here)
         await press(desk, EXPORTS)
         folder = f"{CAMPAIGN}-export"
         Path(folder, "signatures.csv").write_text("opened")
+        Path(folder, "signatures.ndjson").unlink()
 
         for path in (
             f"{folder}/../ann.age",
@@ -242,6 +262,7 @@ class TestExport:
             "../manifest.json",
             "%2e%2e/manifest.json",
             "out/manifest.json",
+            f"{folder}/signatures.ndjson",
         ):
             assert (await desk.get(f"{EXPORTS}/{path}")).status_code == 404, path
 
