@@ -141,23 +141,24 @@ class Preview:
         return self.found[Status.CONFIRMED if to is Status.HELD else Status.HELD]
 
 
-def parse_rule(labels: Sequence[Label] | None, domains: Sequence[str] | None, hours: Sequence[str] | None) -> Rule:
-    """Check the options.
-
-    Raises:
-        CommandError: a digest is too short, or an hour cannot be read.
-    """
-    for domain in domains or ():
+def parse_domains(given: Sequence[str]) -> tuple[str, ...]:
+    """Check digests of mail domains. Raises CommandError where one is too short."""
+    for domain in given:
         if len(domain) < DIGEST_LENGTH:
-            raise CommandError(f"--domain: write {DIGEST_LENGTH} characters, as list shows them, and not {domain}")
-    return Rule(frozenset(labels or ()), tuple(domains or ()), tuple(map(_parse_hour, hours or ())))
+            raise CommandError(f"write {DIGEST_LENGTH} characters, as list shows them, and not {domain}")
+    return tuple(given)
+
+
+def parse_hours(given: Sequence[str]) -> tuple[str, ...]:
+    """Parse hours, or minutes or seconds of them, in UTC. Raises CommandError."""
+    return tuple(map(_parse_hour, given))
 
 
 def _parse_hour(given: str) -> str:
     for pattern in _MOMENTS:
         with contextlib.suppress(ValueError):
             return datetime.strptime(given, pattern).replace(tzinfo=UTC).strftime(pattern)
-    raise CommandError(f"--hour: write an hour in UTC, as in 2026-11-27T14, and not {given}")
+    raise CommandError(f"write an hour in UTC, as in 2026-11-27T14, and not {given}")
 
 
 def parse_moment(given: str) -> datetime:
@@ -165,7 +166,7 @@ def parse_moment(given: str) -> datetime:
     try:
         moment = datetime.fromisoformat(given)
     except ValueError:
-        raise CommandError(f"--since: write a moment, as in 2026-11-27T14:03:00Z, and not {given}") from None
+        raise CommandError(f"write a moment, as in 2026-11-27T14:03:00Z, and not {given}") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -12,9 +12,11 @@ import httpx
 import pytest
 
 from desk import runtime
+from desk.signatures import export
 from desk.store.maintenance import Difference
 from desk.store.sqlite import SqliteMaintenance
 from desk.web import purges
+from infra.deploy.gcloud import Environment
 from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
 from shared.clock import utc_now
@@ -299,6 +301,26 @@ class TestExport:
         assert "1 signature exported" in finished
         assert len(Path(f"{CAMPAIGN}-export/signatures.ndjson").read_text().splitlines()) == 1
 
+    async def test_of_another_deployment_is_neither_shown_nor_continued(
+        self, here: World, desk: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A rehearsal's signatures would be taken for real ones; nor is that of a campaign with a longer id."""
+        await press(desk, EXPORTS)
+        monkeypatch.setattr(export, "deployment", lambda: Environment("production", {}))
+        stopped = {"campaign": CAMPAIGN, "place": "the database of staging", "as_of": "2026-11-27T00:00:00Z"}
+        Path(f"{CAMPAIGN}-production-export").mkdir()
+        Path(f"{CAMPAIGN}-production-export/unfinished.json").write_text(json.dumps(stopped))
+        longer = Path(f"{CAMPAIGN}-production-export-2")
+        longer.mkdir()
+        manifest = json.loads(Path(f"{CAMPAIGN}-export/manifest.json").read_text())
+        (longer / "manifest.json").write_text(json.dumps({**manifest, "campaign": f"{CAMPAIGN}-production"}))
+
+        shown = (await desk.get(EXPORTS)).text
+
+        assert "Exports on this machine" not in shown
+        assert "An export was stopped" not in shown
+        assert f"{CAMPAIGN}-production-export-3</code>" in shown
+
     async def test_pressed_twice_is_one_export(
         self, here: World, desk: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -345,6 +367,25 @@ class TestAudit:
         assert "is repaired" in repaired
         assert (await here.count())["total"] == 1
 
+    async def test_that_runs_is_not_taken_for_a_repair(
+        self, desk: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The page says that the repair was not begun."""
+        may_end = asyncio.Event()
+        recount = SqliteMaintenance.recount
+
+        async def slow(*given: Any) -> Any:
+            await may_end.wait()
+            return await recount(*given)
+
+        monkeypatch.setattr(SqliteMaintenance, "recount", slow)
+        await desk.post(AUDIT)
+        refused = await desk.post(f"{AUDIT}/repair")
+        may_end.set()
+
+        assert refused.status_code == 400
+        assert "Under way: Recount. Wait until it is done. Nothing else was begun." in refused.text
+
 
 class TestPurge:
     @pytest.mark.parametrize("fields", [{}, {"confirmed": CAMPAIGN, "unhanded": "yes"}])
@@ -374,7 +415,10 @@ class TestPurge:
         """Nothing is deleted."""
         end_retention(monkeypatch)
 
-        assert sentence in (await press(desk, PURGE, fields)).text
+        refused = (await press(desk, PURGE, fields)).text
+
+        assert sentence in refused
+        assert "--although-not-handed-over" not in refused
         assert (await overlay()).purged is None
 
     async def test_deletes_the_records_and_keeps_the_count(
