@@ -28,7 +28,7 @@ test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to py
 # Many tests wait for a server or a cache: three processes keep two cores busy. They share one emulator; but each has
 # a browser of its own, so more of them would not pay. One process runs all tests of a file, which share what takes
 # long to start, such as a server.
-ALL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+ALL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: check-python check-infra ## Check format, lint, types, Terraform and the Dockerfile
 
