@@ -23,8 +23,8 @@ from shared.models.cleaning import clean_text
 
 #: More than the manifest of a campaign with a thousand partners.
 _MAX_BYTES = 1_000_000
-_MANIFEST = "This manifest.json"
-_LABELS = {"manifest": "manifest.json", "to": "Given to", "file": "Which file"}
+_MANIFEST = "This file"
+_LABELS = {"manifest": "hand-over.json", "to": "Given to", "file": "Which file"}
 
 
 async def show_hand_overs(request: Request) -> Response:
@@ -40,7 +40,7 @@ async def record(request: Request) -> Response:
     given = {name: clean_text(fields.get(name, "")) for name in ("to", "file")}
     try:
         if not manifest:
-            raise CommandError("manifest: choose the file that undersign open has written")
+            raise CommandError("manifest: choose the file that open.html has made, or undersign open")
         await record_hand_over(campaign, manifest, _MANIFEST, given["to"], given["file"] or None, shown_at(fields))
     except CommandError as error:
         return await _hand_overs(request, given, str(error))

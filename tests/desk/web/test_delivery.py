@@ -202,7 +202,7 @@ class TestHandOver:
     @pytest.mark.parametrize(
         ("content", "sentence"),
         [
-            (b"", "manifest.json: choose the file"),
+            (b"", "hand-over.json: choose the file"),
             (b"\xff\xfe no JSON", "is no manifest of opened signatures"),
             (b"[" * 100_000, "is no manifest of opened signatures"),
             (b" " * 2_000_000, "larger than anything that this form takes"),
