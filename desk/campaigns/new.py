@@ -57,7 +57,9 @@ Whole = Annotated[int, BeforeValidator(whole_number)]
 class Beginning(BaseModel, frozen=True, extra="forbid"):
     """What a campaign file is begun with. The descriptions are what one is asked at a terminal."""
 
-    campaign: FileName = Field(description="the campaign's id, which becomes part of its address")
+    campaign: FileName = Field(
+        description="the campaign's id, which becomes part of its address: a to z, 0 to 9, hyphens"
+    )
     title: OneLine = Field(description="what the petition asks for, in a few words")
     addressee: OneLine = Field(description="whom it asks, and who is given the signatures")
     organisation: OneLine = Field(description="the full name of the organisation that decides on the data")
