@@ -36,7 +36,7 @@ _HOME = "/privacy"
 _ACCESS = "access"
 _ERASE = "erase"
 _NO_ADDRESS = "That is no email address. Write it as the person does, as in ann@example.org."
-_ANOTHER_ADDRESS = "This is not the address that you wrote before. Nothing was deleted."
+_ANOTHER_ADDRESS = "This is not the address that you wrote before."
 #: Why the form is shown in place of another page, by what stands in the query.
 _FAULTS = {
     "address": _NO_ADDRESS,

@@ -123,7 +123,7 @@ def test_an_unknown_environment_or_the_example_is_refused(name: str, message: st
 def test_environment_files_may_be_kept_outside_the_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a new version is a pull; what `make secrets` writes goes there, too."""
     monkeypatch.setenv("ENVIRONMENTS_FOLDER", str(tmp_path))
-    with pytest.raises(SystemExit, match=f"There is no {tmp_path}/staging.tfvars: copy .*/environments/sta"):
+    with pytest.raises(SystemExit, match=f"There is no {tmp_path}/staging.tfvars: .* copy .*/environments/sta"):
         gcloud.environment("staging")
     example = (terraform.INFRA / "environments" / "staging.tfvars").read_text()
     own = example.replace("your-undersign-staging", "swifts").replace("petition.example.org", "swifts.example")
