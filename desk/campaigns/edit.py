@@ -15,7 +15,7 @@ from typing import Any
 from desk import private_files
 from desk.campaigns.check import TO_DO
 from desk.campaigns.fields import Entry, languages
-from desk.campaigns.toml_edit import Value, change, get
+from desk.campaigns.toml_edit import Value, as_list, change, get
 from desk.errors import CommandError
 from shared.campaigns import drafted, loader, markdown
 from shared.campaigns.model import Campaign
@@ -130,10 +130,11 @@ def without_lost_words(files: CampaignFiles) -> CampaignFiles:
     """Remove translations of words that the privacy notice no longer holds, with which it would not load."""
     known = content(files)
     words = set(privacy_words(known))
+    glossaries = {language: get(known, ("texts", language, "glossary")) for language in languages(known)}
     lost = [
         ("texts", language, "glossary", word)
-        for language in languages(known)
-        for word in get(known, ("texts", language, "glossary")) or {}
+        for language, glossary in glossaries.items()
+        for word in (glossary if isinstance(glossary, dict) else ())
         if word not in words
     ]
     return apply(files, dict.fromkeys(lost))
@@ -141,9 +142,9 @@ def without_lost_words(files: CampaignFiles) -> CampaignFiles:
 
 def privacy_words(known: Mapping[str, Any]) -> Sequence[str]:
     """Return what of a campaign's privacy notice may have another name in another language."""
-    processors = get(known, ("privacy", "processors")) or []
+    processors = as_list(get(known, ("privacy", "processors")))
     found = [
-        *(get(known, ("privacy", "recipients")) or []),
+        *as_list(get(known, ("privacy", "recipients"))),
         *(get(each, (key,)) for each in processors for key in ("task", "place")),
         get(known, ("privacy", "supervisory_authority")),
     ]
@@ -161,10 +162,10 @@ def with_new_consent(
     if not any(location[0] == "texts" and location[2:] == ("consent",) for location in changes):
         return dict(changes)
     known = content(files)
-    earlier = get(known, ("earlier_consents",)) or []
+    earlier = as_list(get(known, ("earlier_consents",)))
     old = str(known.get("consent_version"))
     more: dict[Location, Value] = {
-        ("consent_version",): _free_version(today, {old, *(e["version"] for e in earlier)})
+        ("consent_version",): _free_version(today, {old, *(str(get(each, ("version",))) for each in earlier)})
     }
     if shown:
         entry: Location = ("earlier_consents", len(earlier))

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from urllib.parse import quote
 
 from desk.campaigns import pictures
-from desk.campaigns.toml_edit import Value, get
+from desk.campaigns.toml_edit import Value, as_list, get
 from shared import locales
 from shared.campaigns.model import Campaign, ProofOfWork
 from shared.campaigns.problems import Location, description
@@ -318,8 +318,8 @@ def entries(section: Section, content: Mapping[str, Any]) -> Iterator[Entry]:
 
 
 def _entries(fields: Sequence[Field], content: Mapping[str, Any], spoken: Sequence[str]) -> Iterator[Entry]:
-    known = get(content, fields[0].location[:-2]) if fields[0].one else None
-    for index in range(len(known) + 1 if isinstance(known, list) else 1):
+    known = as_list(get(content, fields[0].location[:-2])) if fields[0].one else []
+    for index in range(len(known) + 1):
         for field in fields:
             for language in spoken if LANGUAGE in field.location else [""]:
                 filled: dict[str, int | str] = {ENTRY: index, LANGUAGE: language}

@@ -55,6 +55,11 @@ def get(content: Any, location: Location) -> Any:
     return content
 
 
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, and none where somebody has written anything else."""
+    return value if isinstance(value, list) else []
+
+
 def _put(content: Any, location: Location, value: Value) -> Location:
     """Put a value into parsed TOML. Return the location that is removed for that, empty where none is."""
     *path, key = location

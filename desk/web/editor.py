@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from desk.campaigns import edit, fields, pictures
 from desk.campaigns.fields import Entry, Section
-from desk.campaigns.toml_edit import get
+from desk.campaigns.toml_edit import as_list, get
 from desk.errors import CommandError
 from desk.settings import deployment
 from desk.web.controls import Notes, find, groups, make_controls
@@ -71,6 +71,10 @@ def _open(request: Request) -> Editing:
     file = campaign_file(campaign_id(request))
     files = loader.read(file)
     content = edit.content(files)
+    if not fields.languages(content):
+        raise CommandError(
+            f"{file.name} holds no texts: write a table for them in a text editor, as in [texts.en]."
+        )
     if (file.with_suffix("") / pictures.SHARE_FILE).is_file():
         content[str(pictures.SHARE[0])] = pictures.SHARE_FILE
     name = str(request.path_params["section"])
@@ -95,8 +99,8 @@ async def show_section(request: Request) -> Response:
 
 async def save_section(request: Request) -> Response:
     """Save a section, or show it again as it was filled in, with what is wrong."""
-    editing = _open(request)
     form = await _read(request)
+    editing = _open(request)
     if form.given.get("digest") != edit.digest(editing.files):
         return _page(editing, form.given, [((), CHANGED)], has_changed=True)
     placed = Pictures(editing.file.with_suffix(""))
@@ -160,11 +164,11 @@ _SHOWN: Location = ("consent_shown",)
 
 async def show_preview(request: Request) -> Response:
     """Show the petition's page as it would be: with what a form holds, else as it is on the disk."""
+    form = await _read(request) if request.method == "POST" else None
     editing = _open(request)
     files, faults = editing.files, edit.Errors()
     try:
-        if request.method == "POST":
-            form = await _read(request)
+        if form:
             kept = {entry.name: entry.shown for entry in editing.entries if entry.field.format.is_file}
             files, faults = _edited(editing, replace(form, given={**form.given, **kept}))
         campaign, errors = edit.errors(files, editing.file.with_suffix(""))
@@ -266,7 +270,7 @@ def _consent(editing: Editing, given: Mapping[str, str] | None) -> Mapping[str, 
         return None
     if given is not None:
         return {name: given.get(name, "") for name in ("consent_shown", "shown_from", "shown_until")}
-    earlier = get(editing.content, ("earlier_consents",)) or []
+    earlier = as_list(get(editing.content, ("earlier_consents",)))
     began = get(earlier, (len(earlier) - 1, "shown_until")) or get(editing.content, ("opens",))
     today = utc_now().date()
     day = began.date() if isinstance(began, datetime) else began if isinstance(began, date) else today

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from desk.campaigns import edit, fields
-from desk.campaigns.toml_edit import get
+from desk.campaigns.toml_edit import as_list, get
 from desk.errors import CommandError
 from desk.settings import deployment
 from desk.web.editor import CHANGED, parts
@@ -31,7 +31,7 @@ def _page(request: Request, faults: Sequence[str] = (), done: str = "", status: 
     file = campaign_file(campaign_id(request))
     files = loader.read(file)
     content = edit.content(files)
-    known, vouched = fields.languages(content), get(content, ("vouched_languages",)) or []
+    known, vouched = fields.languages(content), as_list(get(content, ("vouched_languages",)))
     return render(
         "languages.html",
         status,
@@ -56,9 +56,9 @@ def _native(language: str) -> str:
 
 async def change_languages(request: Request) -> Response:
     """Add a language, or save which ones somebody has vouched for."""
+    pairs, _ = await read_form(request)
     file = campaign_file(campaign_id(request))
     files = loader.read(file)
-    pairs, _ = await read_form(request)
     given = dict(pairs)
     if given.get("digest") != edit.digest(files):
         return _page(request, [CHANGED], status=409)
@@ -68,6 +68,8 @@ async def change_languages(request: Request) -> Response:
             language = given.get("language", "")
             edit.save_if_it_loads(file, given["digest"], _with_language(file, files, language))
             return redirect_done(f"{path}/{language}", "language_added")
+        if given.get("do") != "vouch":
+            raise CommandError("That is not what this form sends.")
         ticked = {value for name, value in pairs if name == "vouched"}
         edit.save_if_it_loads(file, given["digest"], _with_vouched(files, ticked))
     except (CommandError, ConfigurationError) as error:
@@ -86,8 +88,8 @@ def _with_vouched(files: CampaignFiles, ticked: set[str]) -> CampaignFiles:
     """Return the files with these vouched languages; the campaign's own always is one."""
     content = edit.content(files)
     known = fields.languages(content)
-    before = get(content, ("vouched_languages",)) or []
-    after = [language for language in known[1:] if language in ticked]
-    if set(after) == {*before} - {known[0]}:
+    before = as_list(get(content, ("vouched_languages",)))
+    after = [language for language in known if language in {known[0], *ticked}]
+    if set(map(str, before)) == set(after):
         return files
-    return edit.apply(files, {("vouched_languages",): [known[0], *after]})
+    return edit.apply(files, {("vouched_languages",): after})

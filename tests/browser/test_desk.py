@@ -22,7 +22,11 @@ from tests.support.servers import Server
 
 #: As many steps as no page has fields, links and buttons.
 _STEPS = 60
-_OF_A_CAMPAIGN = ("", "/pause", "/proof-of-work", "/mail", "/held", "/partners", "/keys", "/after", "/hand-over")
+_OF_A_CAMPAIGN = (
+    *("", "/pause", "/proof-of-work", "/mail", "/held", "/partners", "/keys", "/after", "/hand-over"),
+    *("/edit/consent", "/edit/languages", "/edit/languages/de"),
+)
+EDIT = f"campaigns/{CAMPAIGN}/edit"
 PAGES = ("", "new", "privacy", *(f"campaigns/{CAMPAIGN}{path}" for path in _OF_A_CAMPAIGN))
 
 
@@ -148,6 +152,28 @@ async def test_every_page_is_accessible(page: Page) -> None:
             results = await Axe().run(page)
             assert [(path, violation["id"]) for violation in results.response["violations"]] == []
             assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+
+
+async def test_the_preview_shows_what_is_written_at_once_and_by_a_button(browser: Browser, page: Page) -> None:
+    """On a phone and in a wide window; with scripts the way back still leads to the page before."""
+    link, state = page.url, await page.context.storage_state()
+    plain = await browser.new_context(java_script_enabled=False, base_url=link, storage_state=state, viewport=WIDE)
+    without_scripts = await plain.new_page()
+    for opened in (page, without_scripts):
+        await opened.goto(f"/{EDIT}/face")
+        await opened.goto(f"/{EDIT}/petition")
+        await opened.get_by_label("Title", exact=True).fill("Written <b>just</b> now")
+        if opened is without_scripts:
+            await opened.get_by_role("button", name="Show it in the preview").click()
+        await expect(opened.frame_locator(".phone iframe").last.locator("h1")).to_have_text(
+            "Written <b>just</b> now"
+        )
+
+    await page.get_by_text("in a wide window").click()
+    await expect(page.frame_locator(".wide iframe").first.locator("h1")).to_have_text("Written <b>just</b> now")
+    await page.go_back()
+    await expect(page.get_by_role("heading", name="Picture and colour")).to_be_visible()
+    await plain.close()
 
 
 async def test_pages_elsewhere_reach_nothing(page: Page, partner: Site) -> None:

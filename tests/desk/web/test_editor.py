@@ -279,6 +279,32 @@ class TestRefusals:
         assert answer.status_code == 400
         assert f"{NEW}.toml:1" in answer.text
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "goal = 5",
+            "texts = 3",
+            "[texts]\nen = 3",
+            "controllers = 5\nprivacy = []\nearlier_consents = 5\nvouched_languages = 1\n[texts.en]\nglossary = 3",
+            "controllers = [1, 2]\nopens = [3]\n[privacy]\nprocessors = [3]\nrecipients = 4\n[texts.en]",
+            'default_language = 5\n[texts."x y"]\ntitle = 5\nparagraphs = [[1]]\ncall = {a = 1}',
+        ],
+    )
+    async def test_a_file_that_says_something_else_is_never_too_much(
+        self, folder: Path, editor: Editor, text: str
+    ) -> None:
+        """Every page answers, if only with what is wrong; what cannot be saved is not."""
+        (folder / f"{NEW}.toml").write_text(text, encoding="utf-8")
+
+        for section in ("petition", "face", "consent", "contact", "after", "privacy", "languages"):
+            path = f"/campaigns/{NEW}/edit/{section}"
+            shown = await editor.client.get(path)
+            given = {**fields(shown.text), "digest": digest_of(shown.text)} if shown.status_code == 200 else {}
+            saved = await editor.client.post(path, data={**given, "privacy.recipients": "x"}, headers=ORIGIN)
+
+            assert {shown.status_code, saved.status_code} <= {200, 400, 409}
+        assert (folder / f"{NEW}.toml").read_text(encoding="utf-8").strip() == text.strip()
+
     async def test_a_file_that_does_not_load_is_put_right_field_by_field(
         self, folder: Path, editor: Editor
     ) -> None:
