@@ -33,6 +33,7 @@ ALL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 check: check-python check-infra ## Check format, lint, types, Terraform and the Dockerfile
 
 check-python: $(VENV)/dev.stamp
+	! grep --recursive --line-number --exclude-dir '.[!.]*' --exclude-dir build --extended-regexp '^(<{7}|>{7}) ' . # half a merge
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

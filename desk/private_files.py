@@ -50,7 +50,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     with open_private(path) as file:
         if not _lock(file) or not _is_at(file, path):
             raise CommandError(
-                f"Another export is writing to {path.parent}: let it end, or choose another folder with --to."
+                f"Another export is writing to {path.parent}: let it end, or choose another folder."
             )
         try:
             yield

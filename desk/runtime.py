@@ -1,5 +1,6 @@
 """The desk's composition root: settings in, wired stores and queues out."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,13 +168,15 @@ def desk() -> Desk:
     )
 
 
-def rights() -> Rights:
+def rights(settings: RightsSettings | None = None) -> Rights:
     """Wire the commands that answer signers about their data. Campaign files that do not load do not stop them.
+
+    `settings`: as they were loaded elsewhere, for that takes seconds; None loads them.
 
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
-    settings = load_for_desk(RightsSettings)
+    settings = settings or load_for_desk(RightsSettings)
     campaigns, broken = _those_that_load(settings.campaigns_folder or _CAMPAIGNS)
     maintenance, place = _open_store(settings.store)
     spool = settings.spool
@@ -294,7 +297,8 @@ def _open_store(settings: FirestoreSettings | SqliteSettings) -> tuple[Maintenan
 def _place(settings: FirestoreSettings | SqliteSettings) -> str:
     if isinstance(settings, FirestoreSettings):
         return f"the database {settings.firestore_database} of project {settings.firestore_project}"
-    return f"{settings.file} of this machine"
+    # A path may hold bytes that are no text, which nothing could store.
+    return f"{os.fsencode(settings.file).decode(errors='replace')} of this machine"
 
 
 def _task_lists(settings: TaskListSettings) -> Iterator[tuple[str, TaskList]]:

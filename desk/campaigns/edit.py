@@ -5,7 +5,6 @@ meantime, in an editor or by git, is not overwritten.
 """
 
 import hashlib
-import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +14,7 @@ from typing import Any
 from desk import private_files
 from desk.campaigns.check import TO_DO
 from desk.campaigns.fields import Entry, languages
+from desk.campaigns.rewrite import replace_text
 from desk.campaigns.toml_edit import Value, as_list, change, get
 from desk.errors import CommandError
 from shared.campaigns import drafted, loader, markdown
@@ -337,7 +337,7 @@ def save(file: Path, began_with: str, files: CampaignFiles) -> None:
     try:
         for each in _all(files):
             if each.text != known.get(each.name):
-                path = (file.parent / each.name).resolve()  # what a link leads to is replaced, not the link
+                path = file.parent / each.name
                 written[path] = _replace(path, each.text)
     except CommandError:
         for path, old in written.items():
@@ -362,16 +362,11 @@ def _all(files: CampaignFiles) -> Sequence[TomlFile]:
 
 
 def _replace(path: Path, text: str) -> str | None:
-    """Replace a text file, and return what it held; None where it is new."""
+    """Replace a file of a campaign, and return what it said; None where it is new."""
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         private_files.replace(path, text, mode=0o644)
         return None
     old = path.read_bytes().decode()
-    # Windows' Notepad puts a byte order mark in front.
-    mark = "\ufeff" if old.startswith("\ufeff") else ""
-    text = text.removeprefix(mark).replace("\r\n", "\n")
-    if "\r\n" in old:
-        text = text.replace("\n", "\r\n")
-    private_files.replace(path, mark + text, mode=stat.S_IMODE(path.stat().st_mode))
+    replace_text(path, text)
     return old

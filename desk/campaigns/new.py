@@ -4,7 +4,6 @@ What could only be drafted is marked in the file by a comment that begins with "
 lists these until they are deleted.
 """
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,8 +17,8 @@ from desk.campaigns import templates
 from desk.errors import CommandError
 from desk.terminal import prompts
 from desk.terminal.output import out
-from shared import campaigns
-from shared.campaigns import drafted, problems
+from shared.campaigns import drafted, loader, problems
+from shared.campaigns.problems import CampaignFiles, TomlFile
 from shared.campaigns.types import Address, FileName, HttpsUrl, OneLine, Recipient
 from shared.clock import utc_now
 from shared.models.whole_numbers import whole_number
@@ -222,10 +221,7 @@ def write_campaign(begun: Beginning, folder: Path, today: date) -> Path:
     file = folder / f"{begun.campaign}.toml"
     _refuse_existing(file)
     text = _text(begun, today)
-    with tempfile.TemporaryDirectory() as elsewhere:
-        tried = Path(elsewhere) / file.name
-        tried.write_text(text, encoding="utf-8")
-        campaigns.load(tried)
+    loader.parse(CampaignFiles(TomlFile(file.name, text)), file.with_suffix(""))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as made:

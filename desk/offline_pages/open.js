@@ -130,8 +130,8 @@ const isDigest = isLike(/^[0-9a-f]{64}$/);
 const every = (object, isValid) => Object.entries(object).every(([key, value]) => isValid(key, value));
 
 /** Whether it says what undersign export says. Anybody may have changed it. */
-const isManifest = ({ file, sha256, signatures, by_country, by_partner, partners, consents = [] }) =>
-  file === "signatures.ndjson" && isDigest(sha256) && isCount(signatures) &&
+const isManifest = ({ campaign, file, sha256, signatures, by_country, by_partner, partners, consents = [] }) =>
+  isSlug(campaign) && file === "signatures.ndjson" && isDigest(sha256) && isCount(signatures) &&
   every(by_country, (country, count) => isCountry(country) && isCount(count)) &&
   every(by_partner, (partner, count) => isSlug(partner) && isCount(count)) &&
   every(partners, (partner, { file, sha256, contacts }) =>
@@ -230,7 +230,7 @@ const openChosen = async (pool) => {
   const whole = await pool.askAll("take", identities);
   if (!whole.every(Boolean)) throw damagedKey(key.name);
   await check(file, manifest?.entries.get(file.name), pool);
-  showOpened(await openLines(file, pool), manifest);
+  showOpened(await openLines(file, pool), file, manifest);
   byId("passphrase").value = "";
 };
 
@@ -324,6 +324,28 @@ const downloadButton = (all, stem, only, label, spoken) =>
     },
   }, label);
 
+const handOverButton = (opened, { campaign }, file, all) =>
+  h("button", {
+    type: "button", class: "quiet",
+    async onclick() {
+      const choice = wanted({});
+      say("Making hand-over.json.");
+      save(await handOverOf(opened, campaign, file, await tableOf(all, choice), `signatures.${choice.kind}`), "hand-over.json");
+    },
+  }, "Save hand-over.json");
+
+/** What a hand-over is recorded from, in the shape of the manifest of undersign open: counts and sums, no names. */
+const handOverOf = async (opened, campaign, file, table, name) => {
+  const { damaged, newer, repeated } = opened;
+  const record = {
+    campaign, source: opened.name, source_sha256: await digest(file), opened_at: new Date().toISOString(),
+    signatures: opened.signatures, by_country: Object.fromEntries(opened.countries),
+    by_partner: Object.fromEntries(opened.partners), damaged, newer, repeated,
+    files: { [name]: { signatures: opened.signatures, sha256: await digest(table) } },
+  };
+  return new Blob([JSON.stringify(record, null, 2)], { type: "application/json" });
+};
+
 const choices = () =>
   h("fieldset", { class: "field" },
     h("legend", {}, "In which form?"),
@@ -387,28 +409,32 @@ const consentList = (consents) =>
       },
     }, "Download the consent texts"));
 
-const downloads = (opened, expected, all, consents) => [
+const downloads = (opened, expected, all, file, manifest) => [
   h("p", { class: "notice" }, h("strong", {}, "What you download can be read by anybody. "),
     "It holds names and addresses. Delete each file as soon as it has served its purpose, from your downloads and " +
       "from the bin; then close this page, too."),
   h("section", { class: "card" }, h("h2", {}, "Download"), choices(),
     downloadButton(
       all, "signatures", {}, `Download ${opened.signatures > 1 ? "all " : ""}${signatures(opened.signatures)}`)),
+  manifest && card(
+    "Hand-over", "Whom you give the table to is recorded from this file. It has the sum of the table in the form that " +
+      "is chosen above, and how many signatures it holds, but no names and no addresses.",
+    handOverButton(opened, manifest, file, all)),
   card("By country", "A file for each country holds those who signed there.", countryList(opened, expected, all)),
   opened.partners.size > 0 && card(
     "By partner", "A file for each partner holds those who said yes to its news, and nobody else.",
     partnerList(opened, all)),
-  consents.length > 0 && consentList(consents),
+  manifest?.consents?.length > 0 && consentList(manifest.consents),
 ];
 
-const showOpened = (opened, manifest) => {
+const showOpened = (opened, file, manifest) => {
   const all = opened.parts.whole("application/x-ndjson");
   const expected = expectationOf(opened, manifest);
   showResult(
     `${signatures(opened.signatures)} opened`,
     damage(opened),
     verdict(opened, expected, manifest),
-    opened.signatures ? downloads(opened, expected, all, manifest?.manifest.consents ?? []) : [],
+    opened.signatures ? downloads(opened, expected, all, file, manifest?.manifest) : [],
     h("button", { type: "button", class: "quiet", onclick: () => startAgain("files") }, "Open another file"));
 };
 

@@ -15,6 +15,7 @@ from desk import runtime
 from desk.errors import CommandError
 from desk.rights.receipt import DEAD_LETTERS
 from desk.runtime import Rights
+from desk.settings import RightsSettings
 from desk.terminal.output import print_note, print_warning
 from shared.errors import Unopenable
 from shared.models.messages import Message, parse_message, parse_task
@@ -33,15 +34,15 @@ class FoundTask:
     email: str
 
 
-def load_rights() -> Rights:
+def load_rights(settings: RightsSettings | None = None) -> Rights:
     """Wire the store and the queues, say where they are, and warn of each campaign file that does not load.
 
-    No such file keeps anybody from their rights.
+    No such file keeps anybody from their rights. `settings`: as they were loaded elsewhere; None loads them.
 
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
-    rights = runtime.rights()
+    rights = runtime.rights(settings)
     print_note(f"Working on {rights.place}.")
     for campaign, error in rights.broken.items():
         print_warning(

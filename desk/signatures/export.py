@@ -25,6 +25,7 @@ from desk import private_files
 from desk.errors import CommandError
 from desk.offline_pages import pages
 from desk.progress import Progress
+from desk.settings import deployment
 from desk.terminal.output import pluralize, print_note, print_text, print_warning
 from desk.terminal.progress import ProgressBar
 from desk.workspace import CampaignId, open_campaign
@@ -102,11 +103,12 @@ class Manifest(_Untrusted):
 class Unfinished(_Untrusted):
     """How far an export has come, kept after each page, once its lines are on the disk.
 
-    `after`: the last digest that was read. `sizes`: of each file, in bytes; what follows them was written by a
-    process that was killed, and is written again.
+    `place`: where the records are, in words. `after`: the last digest that was read. `sizes`: of each file, in
+    bytes; what follows them was written by a process that was killed, and is written again.
     """
 
     campaign: str
+    place: str
     as_of: AwareDatetime
     after: str = ""
     signatures: NonNegativeInt = 0
@@ -119,13 +121,16 @@ class Unfinished(_Untrusted):
 
 def export(
     campaign: CampaignId,
-    to: Annotated[Path | None, typer.Option(help="The folder to write to; by default CAMPAIGN-export.")] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="The folder to write to; by default CAMPAIGN-export, or CAMPAIGN-production-export."),
+    ] = None,
 ) -> None:
     """Write all confirmed signatures, sealed to the campaign's keys, into a folder to carry to an offline machine.
 
     If it is stopped, or the network goes away, the same command goes on where it was.
     """
-    folder = to or Path(f"{campaign}-export")
+    folder = to or Path(folder_name(campaign))
     with ProgressBar() as bar:
         manifest = asyncio.run(write_export(campaign, folder, utc_now(), bar))
     print_text(
@@ -158,7 +163,7 @@ async def write_export(campaign: str, folder: Path, now: datetime, progress: Pro
             raise CommandError(f"{campaign} was purged on {purged:%Y-%m-%d}: there is nothing left to export.")
         _begin_folder(folder)
         with private_files.exclusive_lock(folder / LOCK):
-            state = _begin(campaign, folder, now)
+            state = _begin(campaign, desk.place, folder, now)
             total = (await maintenance.tally(campaign)).total
             with Export(folder, state) as export:
                 progress.begin("Exporting", total, state.signatures)
@@ -177,21 +182,29 @@ def _begin_folder(folder: Path) -> None:
         private_files.create_folder(folder, but=LOCK)
 
 
-def _begin(campaign: str, folder: Path, now: datetime) -> Unfinished:
+def folder_name(campaign: str) -> str:
+    """Return the usual name of the folder of an export, which tells those of several deployments apart."""
+    named = deployment()
+    return f"{campaign}-{named.name}-export" if named else f"{campaign}-export"
+
+
+def _begin(campaign: str, place: str, folder: Path, now: datetime) -> Unfinished:
     """Return the state of an export that was stopped, else of a new one."""
     _begin_folder(folder)  # once more, for another export may have ended since
     unfinished = folder / UNFINISHED
     if not unfinished.exists():
-        state = Unfinished(campaign=campaign, as_of=now)
+        state = Unfinished(campaign=campaign, place=place, as_of=now)
         private_files.replace(unfinished, state.model_dump_json())
         return state
     try:
         state = Unfinished.model_validate_json(unfinished.read_bytes())
     except ValidationError:
-        raise CommandError(f"{unfinished} is damaged: delete the folder and export again.") from None
-    if state.campaign != campaign:
         raise CommandError(
-            f"{folder} holds an unfinished export of {state.campaign}: choose another folder with --to."
+            f"{unfinished} is damaged, or of an older undersign: delete the folder and export again."
+        ) from None
+    if (state.campaign, state.place) != (campaign, place):
+        raise CommandError(
+            f"{folder} holds an unfinished export of {state.campaign}, in {state.place}: choose another folder."
         )
     print_note(f"Going on after {pluralize(state.signatures, 'signature')}.")
     return state

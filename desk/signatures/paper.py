@@ -54,12 +54,16 @@ def add_paper(
 async def add(campaign: str, country: str, number: str, note: str, now: datetime) -> tuple[Overlay, str]:
     """Add signatures on paper, and return the new overlay, and in words where it is.
 
+    What is added twice with the same moment is added once: its form was sent twice, or the answer to it lost.
+
     Raises:
         CommandError: a value is wrong, or more would be taken off than there are.
     """
     added = validate(Paper, {"country": country.upper(), "number": number, "note": note, "added_at": now})
 
     def append(overlay: Overlay, _: Campaign) -> Overlay:
+        if added in overlay.paper:
+            return overlay
         changed = overlay.model_copy(update={"paper": (*overlay.paper, added)})
         if changed.paper_by_country.get(added.country, 0) < 0:
             there = overlay.paper_by_country.get(added.country, 0)

@@ -19,6 +19,14 @@ from shared.clock import utc_now
 from shared.store.entities import Tally
 
 
+class SomeAreHeld(CommandError):
+    """Signatures wait for a decision; nothing was removed."""
+
+
+class NotHandedOver(CommandError):
+    """Signatures were never recorded as handed over; nothing was removed."""
+
+
 def purge(
     campaign: CampaignId,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
@@ -35,7 +43,14 @@ async def _purge(campaign: str, now: datetime, *, yes: bool, unhanded: bool) -> 
         maintenance = desk.maintenance
         overlay = await maintenance.overlay(campaign)
         tally = await maintenance.tally(campaign)
-        check(known, overlay, tally, now, unhanded=unhanded)
+        try:
+            check(known, overlay, tally, now, unhanded=unhanded)
+        except SomeAreHeld as error:
+            raise CommandError(f"{error} To see them: {command()} screen list {campaign}") from None
+        except NotHandedOver as error:
+            raise CommandError(
+                f"{error} Record it with {command()} hand-over {campaign} …, or add --although-not-handed-over."
+            ) from None
         for record in overlay.hand_overs:
             given = f"{record.signatures:,} signatures to {record.to} on {record.at:%Y-%m-%d}"
             out.print(f"Handed over: {given}.", markup=False)
@@ -60,12 +75,14 @@ def check(campaign: Campaign, overlay: Overlay, tally: Tally, now: datetime, *, 
     """Refuse a purge that may not be. `unhanded`: what was never handed over may go, too.
 
     Raises:
-        CommandError: the retention is not over, some are held, or were never handed over.
+        CommandError: the retention is not over.
+        SomeAreHeld: some are.
+        NotHandedOver: some never were.
     """
     _check_time(campaign, now)
     if not unhanded:
-        _check_hand_over(campaign, overlay, tally.total)
-    _check_held(campaign, tally.held)
+        _check_hand_over(overlay, tally.total)
+    _check_held(tally.held)
 
 
 async def remove(maintenance: Maintenance, campaign: str, now: datetime, progress: Progress) -> tuple[int, int]:
@@ -98,26 +115,21 @@ def _check_time(campaign: Campaign, now: datetime) -> None:
         )
 
 
-def _check_held(campaign: Campaign, held: int) -> None:
+def _check_held(held: int) -> None:
     """Refuse a purge while signatures are held, which the final count would show for ever.
 
     Raises:
-        CommandError: some are.
+        SomeAreHeld: some are.
     """
     if held:
-        raise CommandError(
-            f"{held:,} signatures are held. Release or drop them first: {command()} screen list {campaign.id}"
-        )
+        raise SomeAreHeld(f"{held:,} signatures are held. Release or drop them first.")
 
 
-def _check_hand_over(campaign: Campaign, overlay: Overlay, total: int) -> None:
+def _check_hand_over(overlay: Overlay, total: int) -> None:
     """Refuse a purge of signatures that were handed over to nobody.
 
     Raises:
-        CommandError: no hand-over that was recorded holds as many signatures as there are.
+        NotHandedOver: no hand-over that was recorded holds as many signatures as there are.
     """
     if missing := not_handed_over(overlay, total):
-        raise CommandError(
-            f"{missing:,} of {total:,} signatures were never recorded as handed over: "
-            f"{command()} hand-over {campaign.id} …, or add --although-not-handed-over."
-        )
+        raise NotHandedOver(f"{missing:,} of {total:,} signatures were never recorded as handed over.")

@@ -6,6 +6,8 @@ run again, and does what is left.
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Annotated
@@ -13,9 +15,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from desk.errors import CommandError
 from desk.settings import command
 from desk.signatures import selection
-from desk.signatures.selection import Choose, Groups, Rule, parse_moment, parse_rule
+from desk.signatures.selection import Choose, Groups, Rule, parse_domains, parse_hours, parse_moment
 from desk.terminal.output import out, pluralize, print_text, table
 from desk.terminal.progress import ProgressBar
 from desk.workspace import CampaignId, open_campaign
@@ -59,7 +62,7 @@ def list_groups(campaign: CampaignId) -> None:
 @app.command()
 def preview(campaign: CampaignId, label: _Labels = None, domain: _Domains = None, hour: _Hours = None) -> None:
     """Show what hold, release and drop would do with these options. Changes nothing."""
-    asyncio.run(_preview(campaign, parse_rule(label, domain, hour), utc_now()))
+    asyncio.run(_preview(campaign, _rule(label, domain, hour), utc_now()))
 
 
 @app.command()
@@ -73,7 +76,7 @@ def hold(
     yes: _Yes = False,
 ) -> None:
     """Take counted signatures off the count, until you release or drop them."""
-    asyncio.run(_screen(campaign, parse_rule(label, domain, hour), Status.HELD, utc_now(), yes=yes))
+    asyncio.run(_screen(campaign, _rule(label, domain, hour), Status.HELD, utc_now(), yes=yes))
 
 
 @app.command()
@@ -81,7 +84,7 @@ def release(
     campaign: CampaignId, label: _Labels = None, domain: _Domains = None, hour: _Hours = None, yes: _Yes = False
 ) -> None:
     """Count signatures that are held; without options, all of them."""
-    asyncio.run(_screen(campaign, parse_rule(label, domain, hour), Status.CONFIRMED, utc_now(), yes=yes))
+    asyncio.run(_screen(campaign, _rule(label, domain, hour), Status.CONFIRMED, utc_now(), yes=yes))
 
 
 @app.command()
@@ -89,7 +92,7 @@ def drop(
     campaign: CampaignId, label: _Labels = None, domain: _Domains = None, hour: _Hours = None, yes: _Yes = False
 ) -> None:
     """Drop signatures that are held; without options, all. After 30 days they are deleted."""
-    asyncio.run(_screen(campaign, parse_rule(label, domain, hour), Status.DROPPED, utc_now(), yes=yes))
+    asyncio.run(_screen(campaign, _rule(label, domain, hour), Status.DROPPED, utc_now(), yes=yes))
 
 
 @app.command()
@@ -101,7 +104,26 @@ def undo(
     yes: _Yes = False,
 ) -> None:
     """Undo what was held, released and dropped since a moment: of each signature, the last step."""
-    asyncio.run(_undo(campaign, parse_moment(since), utc_now(), yes=yes))
+    with _naming("--since"):
+        moment = parse_moment(since)
+    asyncio.run(_undo(campaign, moment, utc_now(), yes=yes))
+
+
+def _rule(labels: list[Label] | None, domains: list[str] | None, hours: list[str] | None) -> Rule:
+    with _naming("--domain"):
+        digests = parse_domains(domains or ())
+    with _naming("--hour"):
+        moments = parse_hours(hours or ())
+    return Rule(frozenset(labels or ()), digests, moments)
+
+
+@contextmanager
+def _naming(option: str) -> Iterator[None]:
+    """Let an error say which option it is about."""
+    try:
+        yield
+    except CommandError as error:
+        raise CommandError(f"{option}: {error}") from None
 
 
 async def _list(campaign: str, now: datetime) -> None:

@@ -66,7 +66,7 @@ class Rule:
         return choose
 
 
-class Found:
+class Selected:
     """Signatures that were found, by their digests: a million take 53 MB. `are_counted`: some of them are."""
 
     def __init__(self) -> None:
@@ -126,8 +126,8 @@ class Preview:
 
     rule: Rule
     countries: defaultdict[str, Counter[str]] = field(default_factory=_groups)
-    found: Mapping[Status, Found] = field(
-        default_factory=lambda: {Status.HELD: Found(), Status.CONFIRMED: Found(), Status.DROPPED: Found()}
+    found: Mapping[Status, Selected] = field(
+        default_factory=lambda: {Status.HELD: Selected(), Status.CONFIRMED: Selected(), Status.DROPPED: Selected()}
     )
 
     def add(self, digest: str, signature: Signature) -> None:
@@ -136,28 +136,29 @@ class Preview:
             self.countries[signature.submissions[0].country][COLUMNS[signature.status]] += 1
             self.found[signature.status].add(digest, signature)
 
-    def changed_by(self, to: Status) -> Found:
+    def changed_by(self, to: Status) -> Selected:
         """Return those that holding, releasing or dropping would change."""
         return self.found[Status.CONFIRMED if to is Status.HELD else Status.HELD]
 
 
-def parse_rule(labels: Sequence[Label] | None, domains: Sequence[str] | None, hours: Sequence[str] | None) -> Rule:
-    """Check the options.
-
-    Raises:
-        CommandError: a digest is too short, or an hour cannot be read.
-    """
-    for domain in domains or ():
+def parse_domains(given: Sequence[str]) -> tuple[str, ...]:
+    """Check digests of mail domains. Raises CommandError where one is too short."""
+    for domain in given:
         if len(domain) < DIGEST_LENGTH:
-            raise CommandError(f"--domain: write {DIGEST_LENGTH} characters, as list shows them, and not {domain}")
-    return Rule(frozenset(labels or ()), tuple(domains or ()), tuple(map(_parse_hour, hours or ())))
+            raise CommandError(f"write {DIGEST_LENGTH} characters, as list shows them, and not {domain}")
+    return tuple(given)
+
+
+def parse_hours(given: Sequence[str]) -> tuple[str, ...]:
+    """Parse hours, or minutes or seconds of them, in UTC. Raises CommandError."""
+    return tuple(map(_parse_hour, given))
 
 
 def _parse_hour(given: str) -> str:
     for pattern in _MOMENTS:
         with contextlib.suppress(ValueError):
             return datetime.strptime(given, pattern).replace(tzinfo=UTC).strftime(pattern)
-    raise CommandError(f"--hour: write an hour in UTC, as in 2026-11-27T14, and not {given}")
+    raise CommandError(f"write an hour in UTC, as in 2026-11-27T14, and not {given}")
 
 
 def parse_moment(given: str) -> datetime:
@@ -165,7 +166,7 @@ def parse_moment(given: str) -> datetime:
     try:
         moment = datetime.fromisoformat(given)
     except ValueError:
-        raise CommandError(f"--since: write a moment, as in 2026-11-27T14:03:00Z, and not {given}") from None
+        raise CommandError(f"write a moment, as in 2026-11-27T14:03:00Z, and not {given}") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -185,16 +186,16 @@ async def preview(desk: Desk, campaign: str, rule: Rule, now: datetime, progress
     return found
 
 
-async def find(desk: Desk, campaign: str, choose: Choose, now: datetime, progress: Progress) -> Found:
+async def find(desk: Desk, campaign: str, choose: Choose, now: datetime, progress: Progress) -> Selected:
     """Find the signatures that `choose` would change."""
-    found = Found()
+    found = Selected()
     async for digest, signature in _confirmed(desk, campaign, now, progress):
         if choose(signature):
             found.add(digest, signature)
     return found
 
 
-async def change(desk: Desk, campaign: str, found: Found, choose: Choose, progress: Progress) -> int:
+async def change(desk: Desk, campaign: str, found: Selected, choose: Choose, progress: Progress) -> int:
     """Change those that were found, and return how many still were to be changed."""
     if found.are_counted:
         await expect_lower_total(desk.maintenance, campaign, utc_now())  # answering may have taken hours

@@ -39,10 +39,16 @@ class CloudTasksList:
 
     async def count(self, most: int) -> int:
         request = ListTasksRequest(parent=self._queue, page_size=min(most, _PAGE))
-        page = await self._client.call(
-            lambda client, seconds: client.list_tasks(request, retry=None, timeout=seconds)
-        )
-        return len(page.tasks)
+        number = 0
+        while number < most:
+            page = await self._client.call(
+                lambda client, seconds: client.list_tasks(request, retry=None, timeout=seconds)
+            )
+            number += len(page.tasks)
+            if not page.next_page_token:
+                break
+            request.page_token = page.next_page_token
+        return min(number, most)
 
     async def delete(self, names: Collection[str]) -> None:
         for name in names:

@@ -32,7 +32,7 @@ from desk.web.jobs import Jobs, jobs
 from desk.web.privacy import PrivacyPages
 from desk.web.rendering import render, style
 from desk.web.rights import ReadOnly
-from desk.web.session import Session
+from desk.web.session import LinkRefused, Session
 from shared.clock import utc_now
 
 _SCRIPTS = Path(__file__).parent / "scripts"
@@ -47,13 +47,10 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
             return RedirectResponse("/", status_code=303)
         if request.method != "GET":
             return PlainTextResponse("Open the link in a browser.", 405)
-        cookie = session.begin(request.query_params.get("token", ""), utc_now())
-        if cookie is None:
-            return PlainTextResponse(
-                "This link does not open the desk: it was used before, or is too old. If it was not you who used "
-                "it, somebody else has it; what it opened is closed now. Start undersign desk again.",
-                403,
-            )
+        try:
+            cookie = session.begin(request.query_params.get("token", ""), utc_now())
+        except LinkRefused as refused:
+            return PlainTextResponse(str(refused), 403)
         # A page and no redirect: browsers leave a strict cookie out of what another program has begun.
         answer = HTMLResponse(
             '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/">'

@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from desk.progress import Progress
-from desk.settings import command
 from desk.stats.audit import Audit, run_audit
 from desk.store.maintenance import Recount
 from desk.web.forms import campaign_id, read_campaign, title
@@ -31,9 +30,7 @@ async def show_audit(request: Request) -> Response:
     """Show what the last audit has found, and how far one has come that runs."""
     campaign, overlay = await read_campaign(request)
     job = jobs(request).get(campaign.id, _KIND)
-    return render(
-        "audit.html", campaign=campaign, title=title(campaign), overlay=overlay, job=job, command=command()
-    )
+    return render("audit.html", campaign=campaign, title=title(campaign), overlay=overlay, job=job)
 
 
 async def start_audit(request: Request) -> Response:

@@ -14,17 +14,29 @@ EXPLAINED = (CommandError, ConfigurationError, Unavailable, ValidationError, OSE
 
 def explain(error: BaseException) -> tuple[int, Sequence[str]]:
     """Return the status of the page that shows an error, and what it says."""
+    status, sentences = _describe(error)
+    if isinstance(error, Unavailable):
+        sentences = [*sentences, "Nothing was changed, as far as is known. Try again."]
+    return status, sentences
+
+
+def explain_job(error: BaseException) -> Sequence[str]:
+    """Return what to say of a job that failed: a part of its work may be done."""
+    _, sentences = _describe(error)
+    if isinstance(error, CommandError | ConfigurationError):  # which say so themselves, if anything is half done
+        return sentences
+    return [*sentences, "Part of it may be done. Begin it again, and it goes on."]
+
+
+def _describe(error: BaseException) -> tuple[int, Sequence[str]]:
     match error:
         case CommandError() | ConfigurationError():
             return HTTPStatus.BAD_REQUEST, str(error).splitlines()
         case Unavailable() if str(error) == "PermissionDenied":
             sentence = "Your account may not do this at this deployment: ask who runs it for the rights."
-            return HTTPStatus.SERVICE_UNAVAILABLE, [f"{sentence} Nothing was changed."]
-        case Unavailable():
-            sentence = (
-                f"The database does not answer ({error}). Nothing was changed, as far as is known. Try again."
-            )
             return HTTPStatus.SERVICE_UNAVAILABLE, [sentence]
+        case Unavailable():
+            return HTTPStatus.SERVICE_UNAVAILABLE, [f"The database does not answer ({error})."]
         case ValidationError():
             return HTTPStatus.INTERNAL_SERVER_ERROR, [
                 "What is stored was written by a newer undersign, or is damaged. Update this one, and try again."

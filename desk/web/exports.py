@@ -15,8 +15,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from desk import runtime
 from desk.offline_pages import pages
-from desk.signatures.export import MANIFEST, SIGNATURES, UNFINISHED, Manifest, Unfinished, write_export
+from desk.signatures.export import (
+    MANIFEST,
+    SIGNATURES,
+    UNFINISHED,
+    Manifest,
+    Unfinished,
+    folder_name,
+    write_export,
+)
 from desk.web.forms import campaign_id, read_campaign, title
 from desk.web.jobs import jobs
 from desk.web.rendering import render
@@ -57,22 +66,22 @@ async def download(request: Request) -> Response:
     campaign, name = campaign_id(request), request.path_params["file"]
     known = {folder.name: folder for folder, _ in finished_exports(campaign)}
     folder = known.get(request.path_params["folder"])
-    if folder is None or name not in FILES:
+    if folder is None or name not in FILES or not (folder / name).is_file():
         raise HTTPException(404)
     return FileResponse(folder / name, filename=name, content_disposition_type="attachment")
 
 
 def next_folder(campaign: str) -> Path:
     """Return the folder of the export that was stopped, else a new one: the first name that is free."""
-    names = (f"{campaign}-export{f'-{number}' if number > 1 else ''}" for number in itertools.count(1))
-    folders = (Path.cwd() / name for name in names)
+    name = folder_name(campaign)
+    folders = (Path.cwd() / f"{name}{f'-{number}' if number > 1 else ''}" for number in itertools.count(1))
     return next(folder for folder in folders if not folder.exists() or _unfinished(folder, campaign))
 
 
 def finished_exports(campaign: str) -> Sequence[tuple[Path, Manifest]]:
-    """Return each folder with a whole export of a campaign, the newest first, and what it holds."""
+    """Return each folder with a whole export from this deployment, the newest first, and what it holds."""
     found = list[tuple[Path, Manifest]]()
-    for path in Path.cwd().glob(f"{campaign}-export*/{MANIFEST}"):
+    for path in Path.cwd().glob(f"{folder_name(campaign)}*/{MANIFEST}"):
         with suppress(OSError, ValidationError):
             manifest = Manifest.model_validate_json(path.read_bytes())
             if manifest.campaign == campaign and not (path.parent / UNFINISHED).exists():
@@ -81,9 +90,9 @@ def finished_exports(campaign: str) -> Sequence[tuple[Path, Manifest]]:
 
 
 def _unfinished(folder: Path, campaign: str) -> Unfinished | None:
-    """Return how far an export of the campaign had come that was stopped in this folder; None without any."""
+    """Return how far an export of the campaign here had come that was stopped in this folder; None without any."""
     try:
         state = Unfinished.model_validate_json((folder / UNFINISHED).read_bytes())
     except (OSError, ValidationError):
         return None
-    return state if state.campaign == campaign else None
+    return state if (state.campaign, state.place) == (campaign, runtime.place()) else None

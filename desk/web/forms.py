@@ -1,10 +1,9 @@
 """What the pages of the desk read of a request, and where they lead after a button was pressed."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -12,11 +11,10 @@ from desk.errors import CommandError
 from desk.workspace import campaign_file, open_campaign
 from shared.campaigns.model import Campaign
 from shared.campaigns.overlay import Overlay
+from shared.clock import utc_now
 from shared.models.cleaning import clean_text
 
 _MAX_FORM_BYTES = 10_000
-#: More than the manifest of a campaign with a thousand partners; less than what Starlette writes to the disk.
-_MAX_UPLOAD_BYTES = 1_000_000
 #: What a page says after its button has done something; `done` in its query.
 _DONE = {
     "begun": "Begun. Write the petition in your own words now; under Keys, two people add a key each.",
@@ -71,34 +69,22 @@ async def read_pairs(request: Request, max_bytes: int) -> Sequence[tuple[str, st
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
+def shown_at(fields: Mapping[str, str]) -> datetime:
+    """Return when the form was shown that was sent, now where it does not say.
+
+    What is recorded with the same moment and is otherwise the same, too, was sent twice.
+    """
+    now = utc_now()
+    try:
+        moment = datetime.fromisoformat(fields.get("shown_at", ""))
+    except ValueError:
+        return now
+    return min(moment, now) if moment.tzinfo else now
+
+
 def hide_secret(value: str) -> str:
     """Return what a form gave, to show it again; empty where it holds a secret key, which belongs on no page."""
     return "" if "AGE-SECRET-KEY" in value.upper() else value
-
-
-async def read_upload(request: Request, name: str) -> tuple[Mapping[str, str], bytes]:
-    """Read a form with a file: its fields, cleaned, and what is in the file `name`, nothing where none was chosen.
-
-    Raises:
-        CommandError: there is more of it than such a form of the desk sends, or it is another kind of form.
-    """
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise CommandError("That is not what this form sends. Nothing was changed.")
-    parser = MultiPartParser(
-        request.headers,
-        limited(request, _MAX_UPLOAD_BYTES),
-        max_files=1,
-        max_fields=10,
-        max_part_size=_MAX_FORM_BYTES,
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException:
-        raise CommandError("That is not what this form sends. Nothing was changed.") from None
-    file = form.get(name)
-    content = await file.read() if isinstance(file, UploadFile) else b""
-    await form.close()
-    return {key: clean_text(value) for key, value in form.items() if isinstance(value, str)}, content
 
 
 async def limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:

@@ -12,15 +12,19 @@ from desk.web.forms import (
     done_message,
     faults_of,
     read_campaign,
-    read_upload,
     redirect_done,
+    shown_at,
     title,
 )
 from desk.web.rendering import render
+from desk.web.uploads import read_form
 from shared.clock import utc_now
+from shared.models.cleaning import clean_text
 
-_MANIFEST = "This manifest.json"
-_LABELS = {"manifest": "manifest.json", "to": "Given to", "file": "Which file"}
+#: More than the manifest of a campaign with a thousand partners.
+_MAX_BYTES = 1_000_000
+_MANIFEST = "This file"
+_LABELS = {"manifest": "hand-over.json", "to": "Given to", "file": "Which file"}
 
 
 async def show_hand_overs(request: Request) -> Response:
@@ -31,12 +35,13 @@ async def show_hand_overs(request: Request) -> Response:
 async def record(request: Request) -> Response:
     """Record that signatures were handed over."""
     campaign = campaign_id(request)
-    fields, manifest = await read_upload(request, "manifest")
-    given = {name: fields.get(name, "") for name in ("to", "file")}
+    texts, files = await read_form(request, _MAX_BYTES)
+    fields, (_, manifest) = dict(texts), files.get("manifest", ("", b""))
+    given = {name: clean_text(fields.get(name, "")) for name in ("to", "file")}
     try:
         if not manifest:
-            raise CommandError("manifest: choose the file that undersign open has written")
-        await record_hand_over(campaign, manifest, _MANIFEST, given["to"], given["file"] or None, utc_now())
+            raise CommandError("manifest: choose the file that open.html has made, or undersign open")
+        await record_hand_over(campaign, manifest, _MANIFEST, given["to"], given["file"] or None, shown_at(fields))
     except CommandError as error:
         return await _hand_overs(request, given, str(error))
     return redirect_done(f"/campaigns/{campaign}/hand-over", "handed-over")
@@ -52,6 +57,7 @@ async def _hand_overs(request: Request, given: Mapping[str, str], error: str = "
         hand_overs=overlay.hand_overs,
         labels=_LABELS,
         given=given,
+        now=utc_now(),
         faults=faults_of(error, _LABELS),
         done=done_message(request),
     )

@@ -13,7 +13,16 @@ from desk.errors import CommandError
 from desk.progress import Progress
 from desk.runtime import Desk
 from desk.signatures import selection
-from desk.signatures.selection import Choose, Found, Overview, Preview, parse_moment, parse_rule
+from desk.signatures.selection import (
+    Choose,
+    Overview,
+    Preview,
+    Rule,
+    Selected,
+    parse_domains,
+    parse_hours,
+    parse_moment,
+)
 from desk.terminal.output import pluralize
 from desk.web.forms import campaign_id, read_fields, title
 from desk.web.jobs import Work, jobs
@@ -36,6 +45,7 @@ _MEANINGS = {
 }
 _VERBS = {Status.CONFIRMED: "Release", Status.DROPPED: "Drop", Status.HELD: "Hold"}
 _UNDO = "Undo the last step of"
+_LABELS = {"since": "Since this moment (UTC)"}
 #: What the verbs have done.
 _DONE = {"Release": "released", "Drop": "dropped", "Hold": "held", _UNDO: "set back by a step"}
 
@@ -54,35 +64,43 @@ class Choice:
 
     words: Sequence[str]
     countries: selection.Groups
-    found: Mapping[str, Found]
+    found: Mapping[str, Selected]
     choose: Mapping[str, Callable[[datetime], Choose]]
     id: str = field(default_factory=lambda: secrets.token_hex(16))
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What was done, in `words`, to so many. `since`: what undoes it."""
+    """What was done, in `words`, to so many."""
 
     words: str
     number: int
-    since: datetime
 
 
 async def show_held(request: Request) -> Response:
     """Show how many are held, and with which labels; what was begun here, and what came of it."""
+    return await _page(request)
+
+
+async def _page(request: Request, since: str = "", fault: str = "") -> Response:
+    """`since`: the moment that was written into the form which undoes. `fault`: what is wrong with it."""
     campaign, known = campaign_id(request), jobs(request)
     async with open_campaign(campaign) as (found, desk):
         held = (await desk.maintenance.tally(campaign)).held
-    looked, changed = known.get(campaign, _LOOK), known.get(campaign, _CHANGE)
+    looked, change = known.get(campaign, _LOOK), known.get(campaign, _CHANGE)
     return render(
         "held.html",
+        400 if fault else 200,
         campaign=found,
         title=title(found),
         held=held,
-        jobs=[job for job in (changed, looked) if job],
-        is_busy=any(job and job.is_running for job in (changed, looked)),
+        jobs=[job for job in (change, looked) if job],
+        is_busy=any(job and job.is_running for job in (change, looked)),
         looked=looked.result if looked else None,
-        changed=changed.result if changed else None,
+        change=change,
+        labels_of_form=_LABELS,
+        since=since,
+        faults=[("since", fault)] if fault else [],
         labels=_labels(looked.result) if looked else {},
         largest=selection.largest,
         columns=selection.columns,
@@ -113,7 +131,7 @@ async def choose(request: Request) -> Response:
     labels, domains, hours = (_ticked(fields, group) for group in ("label", "domain", "hour"))
     if unknown := [label for label in labels if label not in set(Label)]:
         raise CommandError(f"There is no label {', '.join(unknown)}.")
-    rule = parse_rule([Label(label) for label in labels], domains, hours)
+    rule = Rule(frozenset(map(Label, labels)), parse_domains(domains), parse_hours(hours))
     words = [
         *(f"{label}: {_MEANINGS[Label(label)]}" for label in labels),
         *(["in one of these hours: " + ", ".join(hours)] if hours else []),
@@ -138,7 +156,11 @@ async def choose(request: Request) -> Response:
 async def choose_undo(request: Request) -> Response:
     """Find those who were held, released or dropped since a moment, and change nothing."""
     campaign, fields = campaign_id(request), await read_fields(request)
-    since = parse_moment(fields.get("since", ""))
+    written = fields.get("since", "")
+    try:
+        since = parse_moment(written)
+    except CommandError as error:
+        return await _page(request, written, str(error))
 
     def choose(now: datetime) -> Choose:
         return partial(undo_screening, since=since, now=now)
@@ -186,9 +208,9 @@ async def change(request: Request) -> Response:
         raise CommandError("This page is no longer the newest: look at it again. Nothing was changed.")
 
     async def work(desk: Desk, progress: Progress) -> Changed:
-        now = utc_now()
-        changed = await selection.change(desk, campaign, choice.found[verb], choice.choose[verb](now), progress)
-        return Changed(f"{pluralize(changed, 'signature')} {_DONE[verb]}", changed, now)
+        choose = choice.choose[verb](utc_now())
+        changed = await selection.change(desk, campaign, choice.found[verb], choose, progress)
+        return Changed(f"{pluralize(changed, 'signature')} {_DONE[verb]}", changed)
 
     number = pluralize(choice.found[verb].total, "signature")
     await _start(request, _CHANGE, f"{verb} {number} of {campaign} {named()}", work)
@@ -200,16 +222,9 @@ async def change(request: Request) -> Response:
 async def _start(
     request: Request, kind: str, title: str, work: Callable[[Desk, Progress], Awaitable[object]]
 ) -> None:
-    """Start a job with the campaign opened, and wait for a moment.
-
-    Raises:
-        CommandError: another one of this kind runs.
-    """
-    campaign, known = campaign_id(request), jobs(request)
-    running = known.get(campaign, kind)
-    if running and running.is_running and running.title != title:
-        raise CommandError(f"Under way: {running.title}. Wait until it is done. Nothing else was begun.")
-    await known.start(campaign, kind, title, _with_desk(campaign, work)).wait()
+    """Start a job with the campaign opened, and wait for a moment. Raises like `Jobs.start`."""
+    campaign = campaign_id(request)
+    await jobs(request).start(campaign, kind, title, _with_desk(campaign, work)).wait()
 
 
 def _with_desk(campaign: str, work: Callable[[Desk, Progress], Awaitable[object]]) -> Work:

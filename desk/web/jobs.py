@@ -6,8 +6,11 @@ from typing import Any
 
 from starlette.requests import Request
 
+from desk.errors import CommandError
 from desk.progress import Progress
-from desk.web.explain import explain
+from desk.web.explain import EXPLAINED, explain_job
+from shared import log
+from shared.clock import utc_now
 
 #: What does the work of a job, and returns its result.
 Work = Callable[[Progress], Coroutine[Any, Any, Any]]
@@ -18,11 +21,13 @@ _PATIENCE_SECONDS = 0.5
 class Job:
     """One long task, and how far it has come. Implements `Progress`. `title`: as in "Looking at the signatures".
 
-    `step`, `done`, `total`: as the work has reported them; `total`: None where it is not known.
+    `begun_at`: nothing that it changes was changed before. `step`, `done`, `total`: as the work has reported them;
+    `total`: None where it is not known.
     """
 
     def __init__(self, title: str, work: Work) -> None:
         self.title = title
+        self.begun_at = utc_now()
         self.step = ""
         self.done = 0
         self.total: int | None = None
@@ -44,7 +49,7 @@ class Job:
     def faults(self) -> Sequence[str]:
         """Return why it has failed, in sentences; empty where it has not."""
         error = None if self.is_running or self._task.cancelled() else self._task.exception()
-        return explain(error)[1] if error else ()
+        return explain_job(error) if error else ()
 
     @property
     def result(self) -> Any:
@@ -72,10 +77,16 @@ class Jobs:
         return self._jobs.get((campaign, kind))
 
     def start(self, campaign: str, kind: str, title: str, work: Work) -> Job:
-        """Start a job, or return the one of this kind that runs: pressing a button twice does nothing twice."""
+        """Start a job, or return the one that runs: pressing a button twice does nothing twice.
+
+        Raises:
+            CommandError: a job of this kind runs that does something else, as its title says.
+        """
         known = self.get(campaign, kind)
         if known is None or not known.is_running:
             known = self._jobs[campaign, kind] = Job(title, work)
+        elif known.title != title:
+            raise CommandError(f"Under way: {known.title}. Wait until it is done. Nothing else was begun.")
         return known
 
     def forget(self, campaign: str, kind: str) -> None:
@@ -103,6 +114,10 @@ def jobs(request: Request) -> Jobs:
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Retrieve the exception, or asyncio logs 'Task exception was never retrieved'."""
-    if not task.cancelled():
-        task.exception()
+    """Retrieve the exception, or asyncio logs 'Task exception was never retrieved'.
+
+    What no page explains is a bug: it is logged by type and place, without its text, which may hold an address.
+    """
+    error = None if task.cancelled() else task.exception()
+    if error and not isinstance(error, EXPLAINED):
+        log.exception("job_failed", error)

@@ -7,7 +7,16 @@ from starlette.responses import Response
 
 from desk.errors import CommandError
 from desk.signatures import paper
-from desk.web.forms import campaign_id, done_message, faults_of, read_campaign, read_fields, redirect_done, title
+from desk.web.forms import (
+    campaign_id,
+    done_message,
+    faults_of,
+    read_campaign,
+    read_fields,
+    redirect_done,
+    shown_at,
+    title,
+)
 from desk.web.rendering import render
 from shared.clock import utc_now
 
@@ -25,7 +34,7 @@ async def add_paper(request: Request) -> Response:
     campaign, fields = campaign_id(request), await read_fields(request)
     given = {name: fields.get(name, "") for name in _LABELS}
     try:
-        await paper.add(campaign, given["country"], given["number"], given["note"], utc_now())
+        await paper.add(campaign, given["country"], given["number"], given["note"], shown_at(fields))
     except CommandError as error:
         return await _paper(request, given, str(error))
     return redirect_done(f"/campaigns/{campaign}/paper", "added")
@@ -42,6 +51,7 @@ async def _paper(request: Request, given: Mapping[str, str], error: str = "") ->
         by_country=overlay.paper_by_country,
         labels=_LABELS,
         given=given,
+        now=utc_now(),
         faults=faults_of(error, _LABELS),
         done=done_message(request),
     )

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from desk import runtime
-from desk.settings import NoRecordsNamed, deployment
+from desk.settings import NoRecordsNamed, command, deployment
 from desk.stats import report
 from desk.terminal.output import pluralize
 from desk.web import rights
@@ -26,6 +26,7 @@ def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     known: Mapping[str, Any] = {
         "place": place(),
         "named": named(),
+        "command": command(),
         "read_only": rights.read_only(),
         "locale": locales.load("en"),
         **values,

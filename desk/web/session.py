@@ -13,6 +13,10 @@ from datetime import datetime, timedelta
 LINK_TTL = timedelta(minutes=10)
 
 
+class LinkRefused(Exception):
+    """A link that does not open the desk. The message says to its visitor why, and what to do."""
+
+
 class Session:
     """The one session of a desk, and the link that begins it.
 
@@ -26,17 +30,24 @@ class Session:
         self._cookie: str | None = None
         self._is_used = False
 
-    def begin(self, token: str, now: datetime) -> str | None:
-        """Return the cookie of a new session; None where the token is not the link's, has expired or was used.
+    def begin(self, token: str, now: datetime) -> str:
+        """Return the cookie of a new session.
 
         A second use ends the session: one of the two who have the link should not have it.
+
+        Raises:
+            LinkRefused: the token is not the link's, has expired or was used.
         """
         if not secrets.compare_digest(token.encode(), self.link_token.encode()):
-            return None
-        if self._is_used or now >= self._link_expires_at:
+            raise LinkRefused("This is not the link of this desk. Open the one that undersign desk has printed.")
+        if self._is_used:
             self._cookie = None
-            self._is_used = True
-            return None
+            raise LinkRefused(
+                "This link was used before. If it was not you who used it, somebody else has it; what it opened "
+                "is closed now. Start undersign desk again."
+            )
+        if now >= self._link_expires_at:
+            raise LinkRefused("This link is too old, and has opened nothing. Start undersign desk again.")
         self._is_used = True
         self._cookie = secrets.token_urlsafe(32)
         return self._cookie

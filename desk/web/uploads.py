@@ -1,4 +1,4 @@
-"""Forms with pictures: what is sent with them, checked, and put into the campaign's folder."""
+"""Forms with files, above all pictures: what is sent with them, checked, and put into the campaign's folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,17 +23,19 @@ _MAX_PARTS = 5_000
 Upload = tuple[str, bytes]
 
 
-async def read_form(request: Request) -> tuple[Sequence[tuple[str, str]], Mapping[str, Upload]]:
+async def read_form(
+    request: Request, max_bytes: int = _MAX_BYTES
+) -> tuple[Sequence[tuple[str, str]], Mapping[str, Upload]]:
     """Read the texts of a form by the names of its fields, and the files that were chosen.
 
     Raises:
-        CommandError: it is larger than a form of the editor, or of another kind.
+        CommandError: it is larger than `max_bytes`, or than a form of the editor, or of another kind.
     """
     if not request.headers.get("content-type", "").startswith("multipart/"):
         return await read_pairs(request, _MAX_TEXT_BYTES), {}
     parser = MultiPartParser(
         request.headers,
-        limited(request, _MAX_BYTES),
+        limited(request, max_bytes),
         max_files=_MAX_PARTS,
         max_fields=_MAX_PARTS,
         max_part_size=_MAX_TEXT_BYTES,

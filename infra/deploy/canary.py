@@ -21,7 +21,7 @@ from infra.deploy import gcloud
 from shared.campaigns.model import CANARY
 from shared.clock import utc_now
 from shared.crypto.tokens import Purpose, Tokens
-from shared.errors import Unavailable
+from shared.errors import ConfigurationError, Unavailable
 from shared.mail import links
 from shared.settings import CanarySettings, split_keys
 from shared.store.entities import Address, Submission
@@ -49,9 +49,13 @@ def try_out(public_url: str, environment: gcloud.Environment) -> None:
     Raises:
         CanaryFailed: a signature does not get through.
         Unreachable: there is no connection.
+        SystemExit: a setting or a secret cannot be read, which is no fault of what was deployed.
     """
     use_deployment(environment)
-    asyncio.run(_try_out(public_url, f"canary@{environment.settings['domain']}"))
+    try:
+        asyncio.run(_try_out(public_url, f"canary@{environment.settings['domain']}"))
+    except ConfigurationError as error:
+        gcloud.stop(str(error))
 
 
 async def _try_out(public_url: str, email: str) -> None:

@@ -61,8 +61,10 @@ def empty_desk(here: Path) -> Iterator[str]:
     ) as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
-        yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
-        process.terminate()
+        try:
+            yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+        finally:
+            process.terminate()
 
 
 async def download(page: Page, role: str, name: str, folder: Path) -> Path:

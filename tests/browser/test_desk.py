@@ -22,12 +22,10 @@ from tests.support.servers import Server
 
 #: As many steps as no page has fields, links and buttons.
 _STEPS = 60
-_OF_A_CAMPAIGN = (
-    *("", "/pause", "/proof-of-work", "/mail", "/held", "/partners", "/keys", "/after", "/hand-over"),
-    *("/edit/consent", "/edit/languages", "/edit/languages/de"),
-)
 EDIT = f"campaigns/{CAMPAIGN}/edit"
-PAGES = ("", "new", "privacy", *(f"campaigns/{CAMPAIGN}{path}" for path in _OF_A_CAMPAIGN))
+_OF_A_CAMPAIGN = ("", "/pause", "/proof-of-work", "/mail", "/held", "/partners", "/keys", "/after", "/hand-over")
+_PARTS = ("/edit/consent", "/edit/languages", "/edit/languages/de")
+PAGES = ("", "new", "privacy", *(f"campaigns/{CAMPAIGN}{path}" for path in (*_OF_A_CAMPAIGN, *_PARTS)))
 
 
 @contextmanager
@@ -47,8 +45,10 @@ def desk(running: Server, campaigns: str) -> Iterator[str]:
     ) as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
-        yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
-        process.terminate()
+        try:
+            yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+        finally:
+            process.terminate()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -127,11 +127,13 @@ async def test_an_export_is_opened_in_the_page_that_comes_with_it(
     await context.close()
 
 
-async def test_numbers_are_read_again_without_moving_the_focus(page: Page) -> None:
+async def test_numbers_are_read_again_without_moving_the_focus(page: Page, browser: Browser) -> None:
     """Once a minute, where that was asked for."""
-    live = await page.context.new_page()
+    # The clock is that of all pages of a context.
+    context = await browser.new_context(storage_state=await page.context.storage_state())
+    live = await context.new_page()
     await stop_clock(live)
-    await live.goto(f"campaigns/{CAMPAIGN}?live=on")
+    await live.goto(f"http://{page.url.split('/')[2]}/campaigns/{CAMPAIGN}?live=on")
     numbers = live.locator("[data-refresh]")
     await numbers.evaluate("(shown) => { shown.textContent = 'of an hour ago'; }")
     await live.get_by_role("link", name="Read it again").focus()
@@ -139,7 +141,7 @@ async def test_numbers_are_read_again_without_moving_the_focus(page: Page) -> No
 
     await expect(numbers).to_contain_text("From the form to the count")
     assert await live.evaluate("document.activeElement.textContent") == "Read it again"
-    await live.close()
+    await context.close()
 
 
 async def test_every_page_is_accessible(page: Page) -> None:

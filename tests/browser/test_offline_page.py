@@ -128,6 +128,12 @@ class TestResult:
         assert len(written) == 1 + 4 + 1 + 1
         assert downloaded == written
 
+        _, record = await download(page, "Save hand-over.json")
+
+        manifest = json.loads(Path("read/manifest.json").read_text())
+        manifest["files"] = {f"signatures.{kind}": manifest["files"][f"signatures.{kind}"]}
+        assert json.loads(record) | {"opened_at": ""} == manifest | {"opened_at": ""}
+
     async def test_starts_with_the_mark_that_excel_needs_on_request(self, visit: Walk) -> None:
         """With the box ticked, the file is that of the command with --excel."""
         page = visit.page

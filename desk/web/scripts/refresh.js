@@ -7,6 +7,7 @@ async function refresh() {
   if (!document.hidden && !part.contains(document.activeElement)) {
     try {
       const answer = await fetch(location.href);
+      if (answer.status >= 500) throw new Error("not available at the moment");
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const next = page.querySelector("[data-refresh]");
       if (!next) return location.reload(); // it has ended, or failed, of which the whole page tells

@@ -1,18 +1,23 @@
 """Edits of a campaign's files: what they change in them, and what they leave as it is."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+from desk import private_files
 from desk.campaigns import edit, fields
 from desk.campaigns.fields import LINES, PARAGRAPHS, PROSE, Entry, Field
 from desk.campaigns.toml_edit import Value, get
+from desk.errors import CommandError
 from shared.campaigns import loader
 from shared.campaigns.problems import CampaignFiles, Location, TomlFile
 
-EXAMPLE = loader.read(loader.FOLDER / "reclaim-your-face.toml")
+NAME = "reclaim-your-face"
+EXAMPLE = loader.read(loader.FOLDER / f"{NAME}.toml")
 DAY = date(2026, 11, 27)
 RECIPIENT: Location = ("privacy", "recipients")
 
@@ -62,15 +67,10 @@ class TestConsent:
 class TestWordsOfThePrivacyNotice:
     def test_keep_their_translations_where_they_become_longer(self) -> None:
         """In every language, and the page can say so."""
-        [index] = [
-            index
-            for index, each in enumerate(edit.content(EXAMPLE)["privacy"]["processors"])
-            if each["place"] == "Germany"
-        ][:1]
         places: dict[Location, Value] = {
             ("privacy", "processors", number, "place"): "Germany (EU)"
             for number, each in enumerate(edit.content(EXAMPLE)["privacy"]["processors"])
-            if each["place"] == "Germany" or number == index
+            if each["place"] == "Germany"
         }
 
         saved, words = save_words(EXAMPLE, places)
@@ -159,7 +159,7 @@ class TestToDo:
         added = edit.with_translation(EXAMPLE, "pl")
 
         assert get(edit.content(added), ("texts", "pl", "next_step"))
-        assert [each.location for each in edit.to_do(added) if each.name.startswith("reclaim-your-face/pl")] == [
+        assert [each.location for each in edit.to_do(added) if each.name.startswith(f"{NAME}/pl")] == [
             ("texts", "pl", "title")
         ]
 
@@ -171,3 +171,26 @@ class TestToDo:
 
         assert after.main.text == "goal = 1\nopens = 2026-11-01\n"
         assert after == replace(before, main=after.main)
+
+
+def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk may be full after the first of them; a campaign of which half is new might not load."""
+    shutil.copytree(loader.FOLDER / NAME, tmp_path / NAME)
+    file = Path(shutil.copy(loader.FOLDER / f"{NAME}.toml", tmp_path))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.toml")}
+    began = loader.read(file)
+    changed = edit.apply(began, {("texts", "en", "call"): "Sign.", ("texts", "de", "call"): "Los."})
+    write = private_files.replace
+
+    def full(path: Path, content: str, *, mode: int) -> None:
+        if path.name == "de.toml":
+            raise CommandError(f"{path} cannot be written: No space left on device.")
+        write(path, content, mode=mode)
+
+    monkeypatch.setattr(private_files, "replace", full)
+    with pytest.raises(CommandError, match="No space left"):
+        edit.save(file, edit.digest(began), changed)
+
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.toml")} == before

@@ -24,9 +24,12 @@ import openpyxl
 import pyrage
 import pytest
 
+from desk import runtime
+from desk.signatures import export
 from desk.signatures.export import Export, Unfinished
 from desk.signatures.open import COLUMNS
 from desk.store.firestore import FirestoreMaintenance
+from infra.deploy.gcloud import Environment
 from shared.store.entities import Signature, Status
 from tests.desk.commands import plain_key, refusal, run
 from tests.desk.signatures.test_workbook import texts
@@ -55,6 +58,11 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         (tmp_path / "ann.age").write_text(str(made.identities.campaign))
         monkeypatch.chdir(tmp_path)
         yield made
+
+
+def begun(**change: Any) -> Unfinished:
+    """The state of an export here that has just begun."""
+    return Unfinished(**{"campaign": CAMPAIGN, "place": runtime.place(), "as_of": NOW, **change})
 
 
 async def signed(here: World, **fields: Any) -> None:
@@ -134,13 +142,13 @@ class TestExport:
         for number in range(9):
             await signed(here, email=f"n{number}@example.org", **PARTNER)
         records = [record async for page in records_of(here).scan(CAMPAIGN) for record in page]
-        state = Unfinished(campaign=CAMPAIGN, as_of=NOW)
+        state = begun()
         Path("out").mkdir()
-        with Export(Path("out"), state) as export:
+        with Export(Path("out"), state) as files:
             for record in records[:4]:
-                export.add(record.signature)
-            export.keep(records[3].digest)
-            export.add(records[4].signature)
+                files.add(record.signature)
+            files.keep(records[3].digest)
+            files.add(records[4].signature)
         with Path("out/signatures.ndjson").open("ab") as file:
             file.write(b'{"id": "half a li')
 
@@ -156,7 +164,7 @@ class TestExport:
     async def test_discards_contacts_that_were_not_saved(self, here: World) -> None:
         """Somebody who withdraws before a killed export resumes is in none of its files."""
         Path("out").mkdir()
-        Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
+        Path("out/unfinished.json").write_text(begun().model_dump_json())
         Path("out/partner-digital-rights.ndjson").write_text("withdrawn\n")
 
         await run("export", CAMPAIGN, "--to", "out")
@@ -166,24 +174,43 @@ class TestExport:
 
     async def test_leaves_out_what_was_confirmed_after_it_began(self, here: World) -> None:
         """So a long export ends, and shows one moment."""
-        state = Unfinished(campaign=CAMPAIGN, as_of=NOW)
+        state = begun()
         Path("out").mkdir()
-        with Export(Path("out"), state) as export:
+        with Export(Path("out"), state) as files:
             for late in (timedelta(), timedelta(seconds=1)):
-                export.add(Signature(Status.CONFIRMED, (submission(),), confirmed_at=NOW + late))
+                files.add(Signature(Status.CONFIRMED, (submission(),), confirmed_at=NOW + late))
 
         assert state.signatures == 1
 
     async def test_refuses_to_resume_another_campaigns_export(self, here: World) -> None:
         """Two campaigns in one file could never be separated again."""
         Path("out").mkdir()
-        Path("out/unfinished.json").write_text(Unfinished(campaign="another", as_of=NOW).model_dump_json())
+        Path("out/unfinished.json").write_text(begun(campaign="another").model_dump_json())
 
         assert "unfinished export of another" in refusal(await run("export", CAMPAIGN, "--to", "out"))
 
+    async def test_refuses_to_resume_another_deployments_export(self, here: World) -> None:
+        """It would keep the signatures of a rehearsal, and leave out as many real ones."""
+        Path("out").mkdir()
+        Path("out/unfinished.json").write_text(begun(place="the database of staging").model_dump_json())
+
+        refused = refusal(await run("export", CAMPAIGN, "--to", "out"))
+
+        assert f"unfinished export of {CAMPAIGN}, in the database of staging: choose another" in refused
+
+    async def test_of_a_deployment_goes_into_a_folder_with_its_name(
+        self, here: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Unless --to names another one."""
+        monkeypatch.setattr(export, "deployment", lambda: Environment("staging", {}))
+
+        await run("export", CAMPAIGN)
+
+        assert Path(f"{CAMPAIGN}-staging-export/signatures.ndjson").exists()
+
     async def test_refuses_to_resume_when_a_file_is_too_short(self, here: World) -> None:
         """A file that was lost or cut short is neither padded with zeros nor called complete."""
-        state = Unfinished(campaign=CAMPAIGN, as_of=NOW, signatures=1, sizes={"signatures.ndjson": 100})
+        state = begun(signatures=1, sizes={"signatures.ndjson": 100})
         for content in (None, b"half of it"):
             folder = Path("gone" if content is None else "short")
             folder.mkdir()
@@ -204,7 +231,7 @@ class TestExport:
             folder = Path(name)
             folder.mkdir()
             (folder / name).write_bytes(b"{}\n")
-            state = Unfinished(campaign=CAMPAIGN, as_of=NOW, sizes={name: 3})
+            state = begun(sizes={name: 3})
             state.contacts["digital-rights"] = 0
             (folder / "unfinished.json").write_text(state.model_dump_json())
 
@@ -237,17 +264,25 @@ class TestExport:
         """A saved state that names any other file is refused as damaged."""
         Path("victim.txt").write_text("precious")
         Path("out").mkdir()
-        state = {"campaign": CAMPAIGN, "as_of": NOW.isoformat(), "sizes": {name: 0}}
+        state = {"campaign": CAMPAIGN, "place": runtime.place(), "as_of": NOW.isoformat(), "sizes": {name: 0}}
         Path("out/unfinished.json").write_text(json.dumps(state))
 
         refused = await run("export", CAMPAIGN, "--to", "out")
 
-        assert refusal(refused) == "out/unfinished.json is damaged: delete the folder and export again."
+        assert "out/unfinished.json is damaged, or of an older undersign: delete" in refusal(refused)
         assert Path("victim.txt").read_text() == "precious"
         assert [file.name for file in Path("out").iterdir()] == ["unfinished.json"]
 
     @pytest.mark.parametrize(
-        "content", ["", "{", "[]", '{"campaign": "a"}', '{"sizes": {"signatures.ndjson": -1}}']
+        "content",
+        [
+            "",
+            "{",
+            "[]",
+            f'{{"campaign": "{CAMPAIGN}", "as_of": "{NOW.isoformat()}"}}',
+            '{"campaign": "a"}',
+            '{"sizes": {"signatures.ndjson": -1}}',
+        ],
     )
     async def test_says_what_to_do_about_a_damaged_state(self, here: World, content: str) -> None:
         """The error is a sentence, not the message of a library."""
@@ -260,7 +295,7 @@ class TestExport:
         """Somebody may have put one into the folder."""
         Path("victim.txt").write_text("precious")
         Path("out").mkdir()
-        Path("out/unfinished.json").write_text(Unfinished(campaign=CAMPAIGN, as_of=NOW).model_dump_json())
+        Path("out/unfinished.json").write_text(begun().model_dump_json())
         Path("out/signatures.ndjson").symlink_to("../victim.txt")
 
         assert "is a link" in refusal(await run("export", CAMPAIGN, "--to", "out"))

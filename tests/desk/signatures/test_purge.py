@@ -77,7 +77,10 @@ class TestPurge:
         undersign("hand-over", CAMPAIGN, "read/manifest.json", "--to", "European Commission")
         self.end_retention(monkeypatch)
 
-        assert "1 of 2 signatures" in refusal(undersign("purge", CAMPAIGN, "--yes"))
+        refused = refusal(undersign("purge", CAMPAIGN, "--yes"))
+
+        assert "1 of 2 signatures were never recorded as handed over." in refused
+        assert f"undersign hand-over {CAMPAIGN} …, or add --although-not-handed-over" in refused
         assert undersign("purge", CAMPAIGN, "--yes", "--although-not-handed-over").exit_code == 0
 
     def test_prints_brackets_in_a_recipients_name(self, monkeypatch: pytest.MonkeyPatch) -> None:

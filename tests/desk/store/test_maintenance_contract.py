@@ -278,6 +278,17 @@ class TestDeadLetters:
         listed = [name async for name, _ in dead_letters.tasks() if name.startswith(campaign_id)]
         assert listed == [f"{campaign_id}-two"]
 
+    async def test_are_counted_up_to_a_limit(
+        self, store: Maintenance, dead_letters: TaskList, campaign_id: str
+    ) -> None:
+        """So that even a million are counted at once."""
+        for name in ("one", "two", "three"):
+            await store.add_dead_letter(f"{campaign_id}-{name}", b"sealed", "Unopenable", NOW)
+
+        assert await dead_letters.count(2) == 2
+        if isinstance(store, SqliteMaintenance):  # those of other tests are in the same database of Firestore
+            assert await dead_letters.count(10) == 3
+
     async def test_are_empty_in_a_new_store(self, tmp_path: Path) -> None:
         """The list is empty while the store's file does not exist."""
         async with aclosing(SqliteDeadLetters(tmp_path / "new" / "store.db")) as dead_letters:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,14 @@ import httpx
 import pytest
 
 from desk import runtime
+from desk.signatures import export
 from desk.store.maintenance import Difference
 from desk.store.sqlite import SqliteMaintenance
 from desk.web import purges
+from infra.deploy.gcloud import Environment
 from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
+from shared.clock import utc_now
 from shared.errors import StoreUnavailable
 from tests.desk.commands import run
 from tests.desk.web.browsing import browsing, last_page, press
@@ -133,6 +137,20 @@ class TestPaper:
         assert sentence in answer.text
         assert (await overlay()).paper == ()
 
+    async def test_of_a_form_that_is_sent_twice_is_added_once(self, desk: httpx.AsyncClient) -> None:
+        """By a double click, or again after a lost answer. The same number from another form is added, too."""
+        fields = {"country": "DE", "number": "120", "note": "Fair"}
+        shown_at = re.findall('name="shown_at" value="([^"]+)"', (await desk.get(PAPER)).text)[0]
+        for _ in range(2):
+            await press(desk, PAPER, {**fields, "shown_at": shown_at})
+        assert [each.number for each in (await overlay()).paper] == [120]
+
+        await press(desk, PAPER, {**fields, "shown_at": "2026-01-01T00:00:00+00:00"})
+        await press(desk, PAPER, {**fields, "shown_at": "9999-01-01T00:00:00+00:00"})
+
+        assert [each.number for each in (await overlay()).paper] == [120, 120, 120]
+        assert all(each.added_at <= utc_now() for each in (await overlay()).paper)
+
     async def test_of_a_form_without_fields_is_refused(self, desk: httpx.AsyncClient) -> None:
         """Each field that is missing is named."""
         answer = await desk.post(PAPER)
@@ -152,6 +170,9 @@ class TestHandOver:
         assert (record.to, record.signatures) == ("Commission", 1)
         assert record.sha256 == manifest["files"]["signatures.csv"]["sha256"]
         assert "1 signature to Commission" in shown
+        for _ in range(2):
+            await hand_over(desk, json.dumps(manifest).encode(), shown_at="2026-01-01T00:00:00+00:00")
+        assert len((await overlay()).hand_overs) == 2
         assert "C:" not in shown
 
     @pytest.mark.parametrize(
@@ -181,7 +202,7 @@ class TestHandOver:
     @pytest.mark.parametrize(
         ("content", "sentence"),
         [
-            (b"", "manifest.json: choose the file"),
+            (b"", "hand-over.json: choose the file"),
             (b"\xff\xfe no JSON", "is no manifest of opened signatures"),
             (b"[" * 100_000, "is no manifest of opened signatures"),
             (b" " * 2_000_000, "larger than anything that this form takes"),
@@ -226,11 +247,12 @@ class TestExport:
             assert file.content == (folder / name).read_bytes()
 
     async def test_gives_out_nothing_else(self, here: World, desk: httpx.AsyncClient) -> None:
-        """Neither a key, nor what was opened with it, nor what lies in other folders."""
+        """Neither a key, nor what was opened with it, nor what lies in other folders or is gone."""
         await opened_manifest(here)
         await press(desk, EXPORTS)
         folder = f"{CAMPAIGN}-export"
         Path(folder, "signatures.csv").write_text("opened")
+        Path(folder, "signatures.ndjson").unlink()
 
         for path in (
             f"{folder}/../ann.age",
@@ -240,6 +262,7 @@ class TestExport:
             "../manifest.json",
             "%2e%2e/manifest.json",
             "out/manifest.json",
+            f"{folder}/signatures.ndjson",
         ):
             assert (await desk.get(f"{EXPORTS}/{path}")).status_code == 404, path
 
@@ -277,6 +300,26 @@ class TestExport:
         assert "stopped after 1 signature" in stopped
         assert "1 signature exported" in finished
         assert len(Path(f"{CAMPAIGN}-export/signatures.ndjson").read_text().splitlines()) == 1
+
+    async def test_of_another_deployment_is_neither_shown_nor_continued(
+        self, here: World, desk: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A rehearsal's signatures would be taken for real ones; nor is that of a campaign with a longer id."""
+        await press(desk, EXPORTS)
+        monkeypatch.setattr(export, "deployment", lambda: Environment("production", {}))
+        stopped = {"campaign": CAMPAIGN, "place": "the database of staging", "as_of": "2026-11-27T00:00:00Z"}
+        Path(f"{CAMPAIGN}-production-export").mkdir()
+        Path(f"{CAMPAIGN}-production-export/unfinished.json").write_text(json.dumps(stopped))
+        longer = Path(f"{CAMPAIGN}-production-export-2")
+        longer.mkdir()
+        manifest = json.loads(Path(f"{CAMPAIGN}-export/manifest.json").read_text())
+        (longer / "manifest.json").write_text(json.dumps({**manifest, "campaign": f"{CAMPAIGN}-production"}))
+
+        shown = (await desk.get(EXPORTS)).text
+
+        assert "Exports on this machine" not in shown
+        assert "An export was stopped" not in shown
+        assert f"{CAMPAIGN}-production-export-3</code>" in shown
 
     async def test_pressed_twice_is_one_export(
         self, here: World, desk: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
@@ -324,6 +367,25 @@ class TestAudit:
         assert "is repaired" in repaired
         assert (await here.count())["total"] == 1
 
+    async def test_that_runs_is_not_taken_for_a_repair(
+        self, desk: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The page says that the repair was not begun."""
+        may_end = asyncio.Event()
+        recount = SqliteMaintenance.recount
+
+        async def slow(*given: Any) -> Any:
+            await may_end.wait()
+            return await recount(*given)
+
+        monkeypatch.setattr(SqliteMaintenance, "recount", slow)
+        await desk.post(AUDIT)
+        refused = await desk.post(f"{AUDIT}/repair")
+        may_end.set()
+
+        assert refused.status_code == 400
+        assert "Under way: Recount. Wait until it is done. Nothing else was begun." in refused.text
+
 
 class TestPurge:
     @pytest.mark.parametrize("fields", [{}, {"confirmed": CAMPAIGN, "unhanded": "yes"}])
@@ -353,7 +415,10 @@ class TestPurge:
         """Nothing is deleted."""
         end_retention(monkeypatch)
 
-        assert sentence in (await press(desk, PURGE, fields)).text
+        refused = (await press(desk, PURGE, fields)).text
+
+        assert sentence in refused
+        assert "--although-not-handed-over" not in refused
         assert (await overlay()).purged is None
 
     async def test_deletes_the_records_and_keeps_the_count(

@@ -672,10 +672,11 @@ class TestPictures:
         before = picture(1200, 630)
         await editor.upload(NEW, "face", {"share_image": ("a.png", before)})
         kept, texts = (folder / NEW / "share.png").read_bytes(), texts_of(folder)
-        fail_to_replace(monkeypatch, f"{NEW}.toml")
         upload = {"share_image": ("b.png", picture(1200, 630, color="red"))}
-        answers = [await editor.upload(NEW, "face", upload, accent="#123456")]
-        answers.append(await editor.upload(NEW, "face", {}, accent="#123456", share_image__remove="on"))
+        with monkeypatch.context() as full:
+            fail_to_replace(full, f"{NEW}.toml")
+            answers = [await editor.upload(NEW, "face", upload, accent="#123456")]
+            answers.append(await editor.upload(NEW, "face", {}, accent="#123456", share_image__remove="on"))
         fail_to_replace(monkeypatch, "share.png")
         answers.append(await editor.upload(NEW, "face", upload, accent="#123456"))
 

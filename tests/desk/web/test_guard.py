@@ -65,6 +65,7 @@ class TestLink:
             seen = await thief.get("/")
 
         assert (stolen.status_code, seen.status_code) == (403, 403)
+        assert "what it opened is closed now" in stolen.text
         assert (await browser.get("/")).status_code == 403
 
     async def test_opened_again_by_the_same_browser_leads_to_the_desk(
@@ -89,7 +90,10 @@ class TestLink:
         """It may stay in a terminal for days."""
         session = Session(8123, utc_now() - LINK_TTL - timedelta(seconds=1))
         async with visitor(session) as browser:
-            assert (await open_link(browser, session)).status_code == 403
+            refused = await open_link(browser, session)
+
+        assert refused.status_code == 403
+        assert "too old, and has opened nothing" in refused.text
 
     async def test_a_guess_opens_nothing_and_closes_nothing(
         self, browser: httpx.AsyncClient, session: Session
@@ -100,6 +104,8 @@ class TestLink:
             guessed = await guesser.get(LINK, params={"token": "é" * 40})
 
         assert guessed.status_code == 403
+        assert "This is not the link of this desk" in guessed.text
+        assert "closed" not in guessed.text
         assert (await browser.get("/")).status_code == 200
 
 

@@ -6,17 +6,20 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from desk.progress import Progress
 from desk.signatures import selection
+from desk.store.sqlite import SqliteMaintenance
 from desk.web.application import create_app
 from desk.web.guard import LINK
 from desk.web.jobs import Job, Jobs
 from desk.web.session import Session
 from shared.clock import utc_now
+from shared.errors import StoreUnavailable
 from shared.models.labels import Label
 from tests.support.clock import NOW
 from tests.support.deployment import CAMPAIGN, World, world
@@ -179,6 +182,38 @@ class TestChange:
         assert (released, asked_about) == ((4, 1), (4, 1))
         assert "Undo the last step of 2 signatures on this machine" in asked.text
         assert await numbers(here) == (2, 3)
+
+    async def test_that_failed_halfway_offers_to_undo_what_is_done(
+        self, here: World, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Some are released already, and nothing says which; it was not "nothing"."""
+        change = SqliteMaintenance.change
+
+        async def broken(*given: Any) -> int:
+            await change(*given)
+            raise StoreUnavailable("DeadlineExceeded")
+
+        choice = await visitor.choose("label.too_fast")
+        with monkeypatch.context() as away:
+            away.setattr(SqliteMaintenance, "change", broken)
+            failed = (await visitor.press("Release", choice)).text
+        [since] = re.findall(r'name="since" value="(.+?)"', failed)
+        released = await numbers(here)
+        await visitor.press("Undo the last step of", (await visitor.post("/undo", {"since": since})).text)
+
+        assert "Part of it may be done. Begin it again, and it goes on." in failed
+        assert "Nothing was changed" not in failed
+        assert released == (4, 1)
+        assert await numbers(here) == (2, 3)
+
+    async def test_cannot_be_undone_since_what_is_no_moment(self, visitor: Visitor) -> None:
+        """The page says so beside the field, which keeps what was written."""
+        refused = await visitor.post("/undo", {"since": "yesterday <noon>"})
+
+        assert refused.status_code == 400
+        assert '<p class="fault" id="since-fault">write a moment, as in 2026-11-27T14:03:00Z' in refused.text
+        assert 'value="yesterday &lt;noon&gt;"' in refused.text
+        assert "--since" not in refused.text
 
     async def test_concerns_nobody_who_came_after_the_choice(self, here: World, visitor: Visitor) -> None:
         """Somebody has seen a number, and means these."""

@@ -1,6 +1,9 @@
 """Long tasks run beside the pages that have begun them."""
 
 import asyncio
+import json
+
+import pytest
 
 from desk.errors import CommandError
 from desk.progress import Progress
@@ -73,7 +76,34 @@ async def test_a_failed_job_says_why_until_it_is_begun_again() -> None:
 
     assert said[0] == ["The folder is full.", "Empty it."]
     assert "does not answer (Aborted)" in said[1][0]
+    assert said[1][1] == said[2][1] == "Part of it may be done. Begin it again, and it goes on."
     assert "Ann" not in said[2][0]
+
+
+async def test_a_job_that_something_else_keeps_busy_is_refused() -> None:
+    """Rather than shown as if it had begun."""
+    jobs, work, other = Jobs(), Work(), Work()
+    jobs.start(*KIND, "Recount", work)
+
+    with pytest.raises(CommandError, match=r"Under way: Recount\. .* Nothing else was begun\."):
+        jobs.start(*KIND, "Repair of the count", other)
+
+    await jobs.stop()
+    assert (work.begun, other.begun) == (0, 0)
+
+
+async def test_a_bug_in_a_job_leaves_its_type_and_place_and_no_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """The text of an exception may hold an address."""
+
+    async def fail(_: Progress) -> None:
+        raise KeyError("ann@example.org")
+
+    await Jobs().start(*KIND, "Export", fail).wait()
+
+    event = json.loads(capsys.readouterr().out)
+    assert (event["event"], event["error"]) == ("job_failed", "KeyError")
+    assert "test_jobs.py" in event["place"]
+    assert "ann" not in json.dumps(event)
 
 
 async def test_the_end_of_the_desk_stops_what_runs_and_names_it() -> None:

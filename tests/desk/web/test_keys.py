@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from desk.web import keys
 from shared import campaigns
 from shared.campaigns.model import Sealing
 from tests.desk.commands import plain_key, run, undersign
@@ -192,3 +193,20 @@ async def test_the_page_that_makes_keys_is_the_one_of_the_command(desk: httpx.As
     assert downloaded.content == (tmp_path / "keys.html").read_bytes()
     assert downloaded.headers["content-disposition"] == 'attachment; filename="keys.html"'
     assert hashlib.sha256(downloaded.content).hexdigest() in (await desk.get(KEYS)).text
+
+
+async def test_no_button_is_offered_where_the_file_cannot_be_written(
+    desk: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for keys that wait for an answer nor for others; the test file can still be downloaded."""
+    asked, other = plain_key(tmp_path / "ann.age"), plain_key(tmp_path / "bob.age")
+    for recipient in (asked, other):
+        await add(desk, recipient)
+    await ask(desk, asked)
+    monkeypatch.setattr(keys, "files_read_only", lambda: "Campaign files cannot be written here.")
+
+    shown = (await desk.get(KEYS)).text
+
+    assert "Campaign files cannot be written here." in shown
+    assert "Download the test file" in shown
+    assert shown.count("<form") == 1  # closes the desk

@@ -246,6 +246,7 @@ class TestEveryList:
 
         assert sorted(body for _, body in listed) == bodies
         assert len({name for name, _ in listed}) == 5
+        assert [await subject.tasks.count(most) for most in (3, 5, 1000)] == [3, 5, 5]
 
     async def test_removes_some_and_leaves_the_others(self, subject: Subject, receiver: Receiver) -> None:
         """What is removed is never delivered."""
