@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from desk import private_files
-from desk.campaigns.check import TO_DO
 from desk.campaigns.fields import Entry, languages
 from desk.campaigns.rewrite import replace_text
 from desk.campaigns.toml_edit import Value, as_list, change, get
@@ -22,6 +21,8 @@ from shared.campaigns.model import Campaign
 from shared.campaigns.problems import CampaignFiles, InvalidCampaign, Location, TomlFile
 from shared.errors import ConfigurationError
 
+#: How a comment begins that marks what was only drafted.
+TO_DO = "TO DO: "
 #: Keys, and what is wrong with each.
 Errors = list[tuple[Location, str]]
 

@@ -68,7 +68,7 @@ def _day(text: str) -> date:
 LINE = Format(str)
 PROSE = Format(str, rows=4)
 PARAGRAPHS = Format(lambda text: text.split("\n\n"), separator="\n\n", rows=16)
-LINES = Format(lambda text: [line for line in text.splitlines() if line], separator="\n", rows=5)
+LINES = Format(lambda text: [line.strip() for line in text.splitlines() if line], separator="\n", rows=5)
 NUMBER = Format(whole_number)
 NUMBERS = Format(lambda text: [whole_number(part) for part in re.split(r"[\s,;]+", text) if part], separator=", ")
 DAY = Format(_day)

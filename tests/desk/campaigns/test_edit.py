@@ -134,7 +134,7 @@ class TestForm:
 
         assert changes == {("paragraphs",): text.split("\n\n")}
 
-    @pytest.mark.parametrize("written_as", [PROSE, PARAGRAPHS, LINES])
+    @pytest.mark.parametrize("written_as", [PROSE, PARAGRAPHS])
     def test_tells_a_change_of_indentation(self, written_as: fields.Format) -> None:
         """It is one."""
         value = "- one\n- two"
@@ -143,6 +143,14 @@ class TestForm:
         changes, _ = edit.read_entries([shown], {shown.name: "- one\r\n  - two"})
 
         assert changes
+
+    def test_needs_no_indentation_in_a_list_of_names(self) -> None:
+        """They are compared with others as they are written."""
+        shown = self.entry(Field(("recipients",), "", LINES), ["European Commission"])
+
+        changes, _ = edit.read_entries([shown], {shown.name: " European Parliament \r\n\tCouncil\r\n"})
+
+        assert changes == {("recipients",): ["European Parliament", "Council"]}
 
     def test_keeps_a_paragraph_with_a_blank_line_in_one(self) -> None:
         """When another one is edited, or moved."""
