@@ -8,16 +8,14 @@ from typing import Annotated
 import typer
 
 from desk import runtime, workspace
+from desk.campaigns import edit
 from desk.errors import CommandError
 from desk.terminal.output import out
 from shared import campaigns
-from shared.campaigns import loader, markdown
+from shared.campaigns import loader
 from shared.campaigns.model import CANARY, Campaign
 from shared.campaigns.problems import CampaignFiles
 from shared.errors import ConfigurationError
-
-#: How a comment begins that marks what was only drafted.
-TO_DO = "TO DO: "
 
 
 def check_campaigns(
@@ -58,9 +56,9 @@ def examine(file: Path) -> Verdict:
     except ConfigurationError as error:
         return Verdict(errors=str(error).splitlines())
     files = loader.read(file)
-    unready = [files.describe(*error) for error in (*loaded.unready_keys(), *markdown.errors(loaded))]
+    unready = [files.describe(*error) for error in edit.unready(loaded)]
     if loaded.id != CANARY:
-        unready += _to_do(files)
+        unready += [f"{each.name}: still to do: {each.text}" for each in edit.to_do(files)]
     return Verdict(unready=unready, hints=[*_missing_texts(loaded, files)])
 
 
@@ -85,14 +83,6 @@ def _missing_texts(campaign: Campaign, files: CampaignFiles) -> Iterator[str]:
             yield files.describe(*error)
         for location, message in campaign.missing_consents(language):
             yield files.describe(location, f"{message}, unless there was no {language} then")
-
-
-def _to_do(files: CampaignFiles) -> Iterator[str]:
-    """Yield what comments in the files mark as still to be done."""
-    for file in (files.main, *files.translations.values()):
-        for line, comment in sorted(file.lines.comments.items()):
-            if comment.startswith(TO_DO):
-                yield f"{file.name}:{line}: still to do: {comment.removeprefix(TO_DO)}"
 
 
 def _print(verdict: str, sentences: Sequence[str]) -> None:

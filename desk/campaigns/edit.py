@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from desk import private_files
-from desk.campaigns.check import TO_DO
 from desk.campaigns.fields import Entry, languages
 from desk.campaigns.rewrite import replace_text
 from desk.campaigns.toml_edit import Value, as_list, change, get
@@ -22,6 +21,8 @@ from shared.campaigns.model import Campaign
 from shared.campaigns.problems import CampaignFiles, InvalidCampaign, Location, TomlFile
 from shared.errors import ConfigurationError
 
+#: How a comment begins that marks what was only drafted.
+TO_DO = "TO DO: "
 #: Keys, and what is wrong with each.
 Errors = list[tuple[Location, str]]
 
@@ -66,14 +67,16 @@ def read_entries(
 ) -> tuple[dict[Location, Value], list[tuple[Location, str]]]:
     """Return what a form changes, and what is wrong in it. What it does not send stays as it is.
 
-    An entry of a list whose fields are all empty is removed.
+    An entry of a list whose fields are all empty is removed, and so is what describes another field of the form
+    that is emptied.
     """
     changes, errors = dict[Location, Value](), list[tuple[Location, str]]()
     texts = {each.location: written(each, given) for each in fields}
     emptied = {each.entry for each in fields if each.entry}
     emptied -= {each.entry for each in fields if each.entry and _keeps_entry(each, texts[each.location])}
+    removed = {each.location for each in fields if each.shown and not texts[each.location]}
     for each in fields:
-        text = texts[each.location]
+        text = "" if each.field.describes in removed else texts[each.location]
         if text == each.field.format.clean(each.shown) or each.entry in emptied:
             continue
         try:
@@ -91,12 +94,24 @@ def _keeps_entry(field: Entry, text: str) -> bool:
 
 
 def _as_written(entry: Entry, value: Value) -> Value:
-    """Return a value with those entries of a list that did not change as they are written in the file."""
+    """Return a value with those entries of a list that did not change as they are written in the file.
+
+    One that holds what parts entries in the form, as a paragraph with a blank line does, stays one.
+    """
     if not isinstance(value, list) or not isinstance(entry.value, list):
         return value
-    clean, show = entry.field.format.clean, entry.field.format.show
-    known = {clean(show(each)): each for each in entry.value}
-    return [known.get(clean(show(each)), each) for each in value]
+    written_as = entry.field.format
+    known = {
+        tuple(written_as.clean(written_as.show(each)).split(written_as.separator)): each for each in entry.value
+    }
+    parts = [written_as.clean(written_as.show(each)) for each in value]
+    entries, at = list[Any](), 0
+    while at < len(parts):
+        same = [each for each in known if each == tuple(parts[at : at + len(each)])]
+        longest = max(same, key=len, default=())
+        entries.append(known[longest] if longest else value[at])
+        at += len(longest) or 1
+    return entries
 
 
 def written(entry: Entry, given: Mapping[str, str]) -> str:
@@ -126,18 +141,62 @@ def apply(files: CampaignFiles, changes: Mapping[Location, Value]) -> CampaignFi
     return CampaignFiles(main, {**files.translations, **changed})
 
 
-def without_lost_words(files: CampaignFiles) -> CampaignFiles:
-    """Remove translations of words that the privacy notice no longer holds, with which it would not load."""
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What an edit does to the translations of the privacy notice's words.
+
+    `renamed`: each former word whose translations stay, with its new wording. `removed`: words whose do not.
+    """
+
+    renamed: Mapping[str, str]
+    removed: Sequence[str]
+
+
+def changed_words(files: CampaignFiles, changes: Mapping[Location, Value]) -> Words:
+    """Return which translated words of the privacy notice change. `changes`: of these files, before they are made.
+
+    A word that is only made longer or shorter keeps its translations; those of any other would say what it was.
+    """
     known = content(files)
-    words = set(privacy_words(known))
-    glossaries = {language: get(known, ("texts", language, "glossary")) for language in languages(known)}
-    lost = [
-        ("texts", language, "glossary", word)
-        for language, glossary in glossaries.items()
-        for word in (glossary if isinstance(glossary, dict) else ())
-        if word not in words
+    before, now = privacy_words(known), privacy_words(content(apply(files, changes)))
+    glossaries = [get(known, ("texts", language, "glossary")) for language in languages(known)]
+    translated = {word for glossary in glossaries if isinstance(glossary, dict) for word in glossary}
+    gone = [word for word in before if word not in now and word in translated]
+    pairs = [
+        (old, new)
+        for location, value in changes.items()
+        if location[0] == "privacy"
+        for old, new in zip(_as_words(get(known, location)), _as_words(value), strict=False)
     ]
-    return apply(files, dict.fromkeys(lost))
+    renamed = {
+        old: new
+        for old, new in pairs
+        if old in gone and new not in {*before, *translated} and _is_longer_or_shorter(old, new)
+    }
+    return Words(renamed, [word for word in gone if word not in renamed])
+
+
+def _as_words(value: Any) -> Sequence[str]:
+    return [word for word in (value if isinstance(value, list) else [value]) if isinstance(word, str)]
+
+
+def _is_longer_or_shorter(old: str, new: str) -> bool:
+    words = set(old.split()), set(new.split())
+    return words[0] <= words[1] or words[1] <= words[0]
+
+
+def with_changed_words(files: CampaignFiles, words: Words) -> CampaignFiles:
+    """Return the files with the translations of `words` under their new wording, and without those removed."""
+    known = content(files)
+    changes = dict[Location, Value]()
+    for language in languages(known):
+        glossary: Location = ("texts", language, "glossary")
+        for old in [*words.renamed, *words.removed]:
+            if (translation := get(known, (*glossary, old))) is not None:
+                if new := words.renamed.get(old):
+                    changes[*glossary, new] = translation
+                changes[*glossary, old] = None
+    return apply(files, changes)
 
 
 def privacy_words(known: Mapping[str, Any]) -> Sequence[str]:
@@ -157,21 +216,21 @@ def with_new_consent(
     """Return changes that raise the version where they change a consent text.
 
     `shown`: the first and the last day on which the text was shown to signers that is in force until now, which is
-    then kept in every language; None where nobody has seen it.
+    then kept in every language that has one; None where nobody has seen it.
     """
     if not any(location[0] == "texts" and location[2:] == ("consent",) for location in changes):
         return dict(changes)
     known = content(files)
     earlier = as_list(get(known, ("earlier_consents",)))
-    old = str(known.get("consent_version"))
-    more: dict[Location, Value] = {
-        ("consent_version",): _free_version(today, {old, *(str(get(each, ("version",))) for each in earlier)})
-    }
-    if shown:
+    old = known.get("consent_version")
+    taken = {str(old), *(str(get(each, ("version",))) for each in earlier)}
+    more: dict[Location, Value] = {("consent_version",): _free_version(today, taken)}
+    if shown and isinstance(old, str):
         entry: Location = ("earlier_consents", len(earlier))
         more |= {(*entry, "version"): old, (*entry, "shown_from"): shown[0], (*entry, "shown_until"): shown[1]}
         for language in languages(known):
-            more["texts", language, "earlier_consents", old] = str(get(known, ("texts", language, "consent")))
+            if isinstance(consent := get(known, ("texts", language, "consent")), str):
+                more["texts", language, "earlier_consents", old] = consent
     return {**changes, **more}
 
 
@@ -207,7 +266,8 @@ def with_translation(files: CampaignFiles, language: str) -> CampaignFiles:
     marked = (
         f"# {TO_DO}translate these texts, and have the consent read by somebody who knows data protection law.\n"
     )
-    added = TomlFile(f"{files.main.name.removesuffix('.toml')}/{language}.toml", change(marked, changes))
+    text = marked + change("", changes)  # above the first key, or the comment would stand above a later table
+    added = TomlFile(f"{files.main.name.removesuffix('.toml')}/{language}.toml", text)
     return CampaignFiles(files.main, {**files.translations, language: added})
 
 
@@ -227,7 +287,7 @@ def without_to_do(files: CampaignFiles, done: Collection[str]) -> CampaignFiles:
     for each in sorted(to_do(files), key=lambda each: each.line, reverse=True):
         if each.name in done:
             lines = lines_by_file[each.name.rpartition(":")[0]]
-            before = lines[each.line - 1].removesuffix(each.text).rpartition("#")[0].rstrip()
+            before = lines[each.line - 1].rstrip().removesuffix(each.text).rpartition("#")[0].rstrip()
             lines[each.line - 1 : each.line] = [before] if before else []
     texts = {name: "\n".join(lines) for name, lines in lines_by_file.items()}
     translations = {

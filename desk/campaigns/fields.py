@@ -1,5 +1,6 @@
 """The fields of a campaign file as a form has them: which there are, and how their values are written and read."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +45,13 @@ class Format:
         """Return what was written, without what nobody sees; line breaks stay where a text area has them."""
         if not self.rows:
             return clean_text(text)
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(map(clean_text, text.splitlines()))).strip()
+        # Indentation makes lists in lists, and joiners and selectors make emoji: they stay.
+        lines = _UNWANTED.sub("", re.sub(r"\r\n?", "\n", text)).split("\n")
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(map(str.rstrip, lines))).strip()
+
+
+#: Controls but tab and line feed, and what word processors and web pages leave behind: never meant in a text.
+_UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200b\ufeff]")
 
 
 def _day(text: str) -> date:
@@ -61,7 +68,7 @@ def _day(text: str) -> date:
 LINE = Format(str)
 PROSE = Format(str, rows=4)
 PARAGRAPHS = Format(lambda text: text.split("\n\n"), separator="\n\n", rows=16)
-LINES = Format(lambda text: [line for line in text.splitlines() if line], separator="\n", rows=5)
+LINES = Format(lambda text: [line.strip() for line in text.splitlines() if line], separator="\n", rows=5)
 NUMBER = Format(whole_number)
 NUMBERS = Format(lambda text: [whole_number(part) for part in re.split(r"[\s,;]+", text) if part], separator=", ")
 DAY = Format(_day)
@@ -76,7 +83,7 @@ class Field:
     """A key of the campaign file.
 
     `location`: with `LANGUAGE` where the texts' language stands, and `ENTRY` for the number of an entry of a list
-    of tables. `one`: what such an entry is.
+    of tables. `one`: what such an entry is. `describes`: the key that it says something of, and goes with.
     """
 
     location: Location
@@ -84,6 +91,7 @@ class Field:
     format: Format = LINE
     hint: str = ""
     one: str = ""
+    describes: Location = ()
 
 
 LANGUAGE = "{language}"
@@ -122,10 +130,14 @@ PETITION_TEXTS = (
 )
 _PICTURE = "Wider than high, 1440 pixels wide if you can: PNG, JPEG or WebP, 10 MB at most"
 _LOGO = "Optional: PNG, JPEG or WebP; a square mark is better than a wide one"
-_ALT = _text("picture_alt", "What the picture shows", PROSE, "For people who cannot see it; in every language")
+_ALT = replace(
+    _text("picture_alt", "What the picture shows", PROSE, "For people who cannot see it; in every language"),
+    describes=("picture",),
+)
+_NEXT_STEP: Location = ("next_step", "url")
 _NEXT_STEP_TEXTS = (
-    _text("next_step.text", "Why they should take the next step", PROSE),
-    _text("next_step.button", "Words on the button", hint="As in: Donate now"),
+    replace(_text("next_step.text", "Why they should take the next step", PROSE), describes=_NEXT_STEP),
+    replace(_text("next_step.button", "Words on the button", hint="As in: Donate now"), describes=_NEXT_STEP),
 )
 
 
@@ -206,8 +218,8 @@ SECTIONS = (
                 "supporters",
                 "supporter",
                 ("name", "Name"),
-                ("website", "Its website", LINE, "Optional, with https://"),
-                ("logo", "Its logo", FILE, _LOGO),
+                ("website", "Website", LINE, "Optional, with https://"),
+                ("logo", "Logo", FILE, _LOGO),
             ),
         ),
         has_preview=True,
@@ -216,7 +228,7 @@ SECTIONS = (
         "after",
         "After signing",
         (
-            Field(("next_step", "url"), "Where the button leads", hint="With https://; empty: there is no button"),
+            Field(_NEXT_STEP, "Where the button leads", hint="With https://; empty: there is no button"),
             *_NEXT_STEP_TEXTS,
         ),
         all_languages=True,
@@ -233,7 +245,7 @@ SECTIONS = (
                 ("retention_days", "Days after the close until signatures are deleted", NUMBER),
                 ("backup_days", "Days for which backups keep what was deleted", NUMBER),
                 ("supervisory_authority", "Supervisory authority"),
-                ("supervisory_authority_website", "Its website", LINE, "With https://"),
+                ("supervisory_authority_website", "Website of the authority", LINE, "With https://"),
             ),
             *_list(
                 "privacy.processors",
@@ -243,6 +255,19 @@ SECTIONS = (
                 ("place", "Where", LINE, "A country, or European Union"),
             ),
             Field(("asks_postal_code",), "The form asks for the postal code", CHECK),
+            Field(
+                ("required_fields",),
+                "What nobody can sign without",
+                LINES,
+                "Optional, one in each line: postal_code, newsletter",
+            ),
+            Field(
+                ("screening", "hold"),
+                "Labels that hold a signature until you have looked at it",
+                LINES,
+                "Optional, one in each line, + for together, as in no_page + domain_burst; empty: those that are "
+                "best for most petitions",
+            ),
             Field(
                 ("proof_of_work",),
                 "Work that browsers do before they send the form",
@@ -268,10 +293,24 @@ def translation(language: str, words: Iterable[str]) -> Section:
     fields = (*PETITION_TEXTS, _ALT, *_NEXT_STEP_TEXTS)
     located = [replace(each, location=("texts", language, *each.location[2:])) for each in fields]
     located += [Field(("texts", language, "glossary", word), word, hint=_IN_NOTICE) for word in words]
-    return Section(f"languages/{language}", locales.native_name(language), located, has_preview=True)
+    return Section(f"languages/{language}", native_name(language), located, has_preview=True)
+
+
+def native_name(language: str) -> str:
+    """Return what a language calls itself; of a file that is named like no language, its name."""
+    return locales.native_name(language) if language in locales.LANGUAGES else language
 
 
 _IN_NOTICE = "As the privacy notice says it in this language"
+
+
+#: How the name of the hidden field begins that says what a field held when it was shown.
+ORIGINAL = "was."
+
+
+def fingerprint(text: str) -> str:
+    """Return a short digest of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +331,16 @@ class Entry:
     def name(self) -> str:
         """Return its name in the form, and in the page."""
         return ".".join(quote(str(part), safe="") for part in self.location)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what a form sends as `original_name`, to tell what was changed in it."""
+        return fingerprint(self.field.format.clean(self.shown))
+
+    @property
+    def original_name(self) -> str:
+        """Return the name of the hidden field with its `fingerprint`."""
+        return f"{ORIGINAL}{self.name}"
 
     def is_at(self, location: Location) -> bool:
         """Return whether what is said of a location is said of this field, or of what holds it."""

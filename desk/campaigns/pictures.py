@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from desk import private_files
+from desk.errors import CommandError
 from shared.campaigns import images
 from shared.campaigns.problems import Location
 from shared.campaigns.types import LogoFile, PictureFile
@@ -27,21 +28,25 @@ def safe_name(location: Location, given: str) -> str:
     return f"{letters or location[-1]}.{re.sub('[^a-z]', '', ending.lower())}"
 
 
-def check(location: Location, name: str, content: bytes) -> None:
-    """Check a picture before it is put into a campaign's folder. `location`: the key that will name it.
+def checked(location: Location, name: str, content: bytes) -> bytes:
+    """Check a picture before it is put into a campaign's folder, and return it without what only its owner knows.
+
+    A photo may say where it was taken, and campaign folders are shared. `location`: the key that will name it.
 
     Raises:
         ValueError: it cannot be shown there; says why, and what to do.
     """
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / name).write_bytes(content)
+        file = Path(folder) / name
+        file.write_bytes(content)
         if location == SHARE:
-            images.share_image(Path(folder))
-            return
-        try:
-            _TYPES[str(location[-1])].validate_python(name, context={"folder": Path(folder)})
-        except ValidationError as error:
-            raise ValueError(str(error.errors()[0]["ctx"]["error"])) from None
+            images.share_image(file.parent)
+        else:
+            try:
+                _TYPES[str(location[-1])].validate_python(name, context={"folder": file.parent})
+            except ValidationError as error:
+                raise ValueError(str(error.errors()[0]["ctx"]["error"])) from None
+        return images.without_metadata(file)
 
 
 def store(folder: Path, name: str, content: bytes) -> tuple[str, bool]:
@@ -62,6 +67,12 @@ def store(folder: Path, name: str, content: bytes) -> tuple[str, bool]:
 
 
 def write(file: Path, content: bytes) -> None:
-    """Write a picture as a whole, in place of what had its name. Raises like `store`."""
-    file.parent.mkdir(exist_ok=True)
+    """Write a picture as a whole, in place of what had its name; delete it for no content. Raises like `store`."""
+    try:
+        if not content:
+            file.unlink(missing_ok=True)
+            return
+        file.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}.") from None
     private_files.replace(file, content, mode=0o644)

@@ -7,6 +7,7 @@ a table to the table before it, and would add below that.
 import tomllib
 from collections.abc import Mapping
 from datetime import date
+from difflib import SequenceMatcher
 from typing import Any
 
 import tomlkit
@@ -91,21 +92,64 @@ def _set(text: str, location: Location, value: Value) -> str:
     for part in location[:-1]:
         table = table[part]
     if isinstance(value, list) and isinstance(table[location[-1]], Array):
-        _set_entries(table[location[-1]], value)
-    else:
-        table[location[-1]] = _item(value)
+        return _set_entries(text, location, value)
+    table[location[-1]] = _item(value)
     return tomlkit.dumps(document)
 
 
-def _set_entries(entries: Array, value: list[Any]) -> None:
-    """Change a list entry by entry, so that the others stay as they are written."""
-    for index, entry in enumerate(value):
-        if index >= len(entries):
-            entries.append(_item(entry))
-        elif entries[index] != entry:
-            entries[index] = _item(entry)
-    while len(entries) > len(value):
-        del entries[-1]
+def _set_entries(text: str, location: Location, value: list[Any]) -> str:
+    """Change a list entry by entry: the others stay as they are written, and comments with their entries."""
+    before = get(tomllib.loads(text), location)
+    matcher = SequenceMatcher(None, list(map(repr, before)), list(map(repr, value)), autojunk=False)
+    # From the last one on, for those behind a removed one move up.
+    for kind, first, end, new_first, new_end in reversed(matcher.get_opcodes()):
+        new = value[new_first:new_end]
+        if kind == "equal":
+            continue
+        kept = min(end, first + len(new))
+        for index in reversed(range(kept, end)):
+            text = _without_comments_above(text, (*location, index))
+        added = new[kept - first :]
+        if added and end < len(before):
+            text, added = _insert_above_comments(text, (*location, end), added)
+        document = tomlkit.parse(text)
+        entries: Any = document
+        for part in location:
+            entries = entries[part]
+        for index in range(first, kept):
+            entries[index] = _item(new[index - first])
+        for index in reversed(range(kept, end)):
+            del entries[index]
+        for index, entry in enumerate(added, kept):
+            entries.insert(index, _item(entry))
+        text = tomlkit.dumps(document)
+    return text
+
+
+def _insert_above_comments(text: str, location: Location, added: list[Any]) -> tuple[str, list[Any]]:
+    """Add entries above the comments of another one. Return what is not added, because it has none."""
+    lines = text.split("\n")
+    first, end = _comments_above(text, location)
+    if first == end:
+        return text, added
+    indentation = lines[first].partition("#")[0]
+    entries = [f"{indentation}{_item(entry).as_string()}," for entry in added]
+    return "\n".join([*lines[:first], *entries, *lines[first:]]), []
+
+
+def _without_comments_above(text: str, location: Location) -> str:
+    lines = text.split("\n")
+    first, end = _comments_above(text, location)
+    return "\n".join([*lines[:first], *lines[end:]])
+
+
+def _comments_above(text: str, location: Location) -> tuple[int, int]:
+    """Return where in the lines of a text the comments directly above a value begin and end."""
+    lines = text.split("\n")
+    end = first = Lines(text).line_of(location) - 1
+    while first and lines[first - 1].lstrip().startswith("#"):
+        first -= 1
+    return first, end
 
 
 def _item(value: Any) -> Item:

@@ -7,9 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from desk.campaigns import edit
-from desk.campaigns.fields import Entry, languages
+from desk.campaigns.fields import LINE, ORIGINAL, PROSE, Entry, fingerprint, languages, native_name
 from desk.campaigns.toml_edit import get
-from shared import locales
 from shared.campaigns import accent
 from shared.campaigns.problems import Location
 
@@ -27,13 +26,14 @@ class Notes:
 class Control:
     """A field with `text` in it, and what is said about it.
 
-    `in_file`: what the file says instead, where a form was not saved. `original`: of a translation, the main text.
+    `in_file`: what the file says instead, where a form was not saved; else None. `original`: of a translation, the
+    main text.
     `image`: of a picture, the address of a small one.
     """
 
     entry: Entry
     text: str
-    in_file: str
+    in_file: str | None
     original: str
     faults: Sequence[str]
     left: Sequence[str]
@@ -57,13 +57,18 @@ def find(entries: Iterable[Entry], location: Location) -> Entry | None:
 class Group:
     """Fields that stand together. `heading`: empty where they need none. `is_folded`: to be opened first.
 
-    `language`: of translations, which stand apart.
+    `language`: of translations, which stand apart. `one`: what an entry of a list is that can be removed.
     """
 
     heading: str
     controls: Sequence[Control]
     is_folded: bool
     language: str = ""
+    one: str = ""
+
+    def label(self, control: Control) -> str:
+        """Return what one of its fields is called where the group is out of sight."""
+        return ", ".join(filter(None, (self.heading, control.entry.field.label)))
 
 
 def make_controls(
@@ -89,7 +94,7 @@ def make_controls(
             Control(
                 entry,
                 text,
-                in_file="" if text == entry.field.format.clean(entry.shown) else entry.shown,
+                in_file=None if text == entry.field.format.clean(entry.shown) else entry.shown,
                 original=entry.field.format.show(original),
                 faults=faults.get(entry.location, ()),
                 left=left.get(entry.location, ()),
@@ -98,6 +103,28 @@ def make_controls(
             )
         )
     return controls
+
+
+def without_unchanged(entries: Iterable[Entry], given: Mapping[str, str]) -> Mapping[str, str]:
+    """Return a form with what the file says now in those fields that were sent as they had been shown."""
+    unchanged = {
+        entry.name: entry.shown
+        for entry in entries
+        if given.get(entry.original_name) == fingerprint(edit.written(entry, given))
+    }
+    return {**given, **unchanged}
+
+
+def without_place(entries: Iterable[Entry], given: Mapping[str, str]) -> Sequence[str]:
+    """Return what was written into fields that the file has no place for any more."""
+    names = {entry.name for entry in entries}
+    return [
+        text
+        for name, text in given.items()
+        if (original := given.get(f"{ORIGINAL}{name}")) is not None
+        and name not in names
+        and original not in {fingerprint(LINE.clean(text)), fingerprint(PROSE.clean(text))}
+    ]
 
 
 def _by_entry(entries: Sequence[Entry], notes: Iterable[tuple[Location, Any]]) -> Mapping[Location, list[Any]]:
@@ -112,7 +139,7 @@ def groups(controls: Sequence[Control]) -> Sequence[Group]:
     """Return the fields in groups: those of an entry of a list together, and at the end each further language."""
     own = [control for control in controls if not control.entry.language]
     found = [
-        Group(_heading(together), together, is_folded=_is_new(together))
+        Group(_heading(together), together, is_new := _is_new(together), one="" if is_new else _one(together))
         for _, grouped in groupby(own, lambda control: control.entry.entry)
         if (together := list(grouped))
     ]
@@ -120,7 +147,7 @@ def groups(controls: Sequence[Control]) -> Sequence[Group]:
     for language, grouped in groupby(others, _language):
         together = list(grouped)
         is_folded = not any(control.faults for control in together)
-        found.append(Group(locales.native_name(language), together, is_folded, language))
+        found.append(Group(native_name(language), together, is_folded, language))
     return found
 
 
@@ -130,6 +157,10 @@ def _language(control: Control) -> str:
 
 def _is_new(controls: Sequence[Control]) -> bool:
     return bool(controls[0].entry.entry) and not any(control.text or control.faults for control in controls)
+
+
+def _one(controls: Sequence[Control]) -> str:
+    return controls[0].entry.field.one
 
 
 def _heading(controls: Sequence[Control]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -14,13 +15,13 @@ from desk.campaigns.fields import Entry, Section
 from desk.campaigns.toml_edit import as_list, get
 from desk.errors import CommandError
 from desk.settings import deployment
-from desk.web.controls import Notes, find, groups, make_controls
-from desk.web.forms import campaign_id, done_message, redirect_done
+from desk.web.controls import Notes, find, groups, make_controls, without_place, without_unchanged
+from desk.web.forms import campaign_id, done_message
 from desk.web.guard import HEADERS
 from desk.web.preview import data_uri, framed, preview
 from desk.web.rendering import render
 from desk.web.rights import files_read_only
-from desk.web.uploads import Pictures, Upload, read_form
+from desk.web.uploads import Pictures, Upload, read_form, saved_name
 from desk.workspace import campaign_file
 from shared.campaigns import images, loader
 from shared.campaigns.model import Campaign
@@ -93,8 +94,12 @@ async def lead_to_editor(request: Request) -> Response:
 
 
 async def show_section(request: Request) -> Response:
-    """Show the fields of a section."""
-    return _page(_open(request), done=done_message(request))
+    """Show the fields of a section, and what was done to the translations of the privacy notice's words."""
+    query = request.query_params
+    words = edit.Words(
+        dict(zip(query.getlist("old"), query.getlist("new"), strict=False)), query.getlist("removed")
+    )
+    return _page(_open(request), done=done_message(request), words=words)
 
 
 async def save_section(request: Request) -> Response:
@@ -102,19 +107,32 @@ async def save_section(request: Request) -> Response:
     form = await _read(request)
     editing = _open(request)
     if form.given.get("digest") != edit.digest(editing.files):
-        return _page(editing, form.given, [((), CHANGED)], has_changed=True)
+        lost = without_place(editing.entries, form.given)
+        sentences = [CHANGED, *(f"The file has no place any more for what you wrote: {text}" for text in lost)]
+        given = without_unchanged(editing.entries, form.given)
+        return _page(editing, replace(form, given=given), [((), each) for each in sentences], has_changed=True)
     placed = Pictures(editing.file.with_suffix(""))
     try:
         form = replace(form, given={**form.given, **_pictures(editing, form, placed)})
-        files, faults = _edited(editing, form)
+        files, words, faults = _edited(editing, form)
         if not (faults := [*placed.faults, *faults]):
+            placed.put_share()
             edit.save(editing.file, form.given["digest"], files)
-            placed.keep()
-            return redirect_done(editing.path, "saved")
+            return _redirect_saved(editing, words)
     except (CommandError, ConfigurationError) as error:
         faults = [((), sentence) for sentence in str(error).splitlines()]
     placed.drop()
-    return _page(editing, form.given, faults)
+    return _page(editing, form, faults)
+
+
+def _redirect_saved(editing: Editing, words: edit.Words) -> Response:
+    query = {
+        "done": "saved",
+        "old": list(words.renamed),
+        "new": list(words.renamed.values()),
+        "removed": words.removed,
+    }
+    return RedirectResponse(f"{editing.path}?{urlencode(query, doseq=True)}", status_code=303)
 
 
 def _pictures(editing: Editing, form: SectionForm, placed: Pictures) -> Mapping[str, str]:
@@ -125,8 +143,8 @@ def _pictures(editing: Editing, form: SectionForm, placed: Pictures) -> Mapping[
 
 CHANGED = (
     "The campaign file has changed on the disk since you opened this page: in an editor, by git or in another "
-    "tab. What you wrote is still here. Where the file says something else, that now stands below the field. Save "
-    "again to replace it."
+    "tab. What you wrote is still here. Where the file says something else, that now stands below the field. What "
+    "you had not changed is as in the file. Save again to replace the rest."
 )
 
 
@@ -135,8 +153,8 @@ async def _read(request: Request) -> SectionForm:
     return SectionForm(dict(texts), [value for name, value in texts if name == "done"], uploads)
 
 
-def _edited(editing: Editing, form: SectionForm) -> tuple[CampaignFiles, edit.Errors]:
-    """Return the campaign's files as a form changes them, and what is wrong with that."""
+def _edited(editing: Editing, form: SectionForm) -> tuple[CampaignFiles, edit.Words, edit.Errors]:
+    """Return the campaign's files as a form changes them, the words it changes, and what is wrong with it."""
     changes, faults = edit.read_entries(editing.entries, form.given)
     given = form.given
     shown = None
@@ -152,10 +170,11 @@ def _edited(editing: Editing, form: SectionForm) -> tuple[CampaignFiles, edit.Er
             )
     files = edit.without_to_do(editing.files, form.done)
     changes = edit.with_new_consent(files, changes, utc_now().date(), shown)
-    files = edit.without_lost_words(edit.apply(files, changes))
+    words = edit.changed_words(files, changes)
+    files = edit.with_changed_words(edit.apply(files, changes), words)
     if not faults:
         faults = [*edit.new_errors(editing.files, files, editing.file.with_suffix(""), editing.entries)]
-    return files, faults
+    return files, words, faults
 
 
 #: Where an error stands about the days on which a consent text was shown.
@@ -169,8 +188,8 @@ async def show_preview(request: Request) -> Response:
     files, faults = editing.files, edit.Errors()
     try:
         if form:
-            kept = {entry.name: entry.shown for entry in editing.entries if entry.field.format.is_file}
-            files, faults = _edited(editing, replace(form, given={**form.given, **kept}))
+            given = {**form.given, **_saved_pictures(editing, form.given)}
+            files, _, faults = _edited(editing, replace(form, given=given))
         campaign, errors = edit.errors(files, editing.file.with_suffix(""))
         if campaign and not faults:
             return preview(campaign, editing.language)
@@ -180,6 +199,16 @@ async def show_preview(request: Request) -> Response:
     return framed(bytes(render("preview_faults.html", sentences=sentences).body).decode(), _FAULTS_POLICY)
 
 
+def _saved_pictures(editing: Editing, given: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the fields of pictures as they are saved, and nothing for what describes a picture that is not."""
+    chosen = [entry for entry in editing.entries if entry.field.format.is_file]
+    missing = {entry.location for entry in chosen if not entry.shown}
+    return {
+        **{entry.name: saved_name(entry, given) for entry in chosen},
+        **{entry.name: "" for entry in editing.entries if entry.field.describes in missing},
+    }
+
+
 _FAULTS_POLICY = (
     "default-src 'none'; style-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
 )
@@ -187,18 +216,21 @@ _FAULTS_POLICY = (
 
 def _page(
     editing: Editing,
-    given: Mapping[str, str] | None = None,
+    form: SectionForm | None = None,
     faults: Sequence[tuple[Location, str]] = (),
     *,
     has_changed: bool = False,
     done: str = "",
+    words: edit.Words | None = None,
 ) -> Response:
-    """Render a section. `given`: what a form holds that was not saved. `faults`: what is wrong, and where."""
+    """Render a section. `form`: what was not saved. `faults`: what is wrong, and where. `words`: what changed."""
+    given = form.given if form else None
     folder = editing.file.with_suffix("")
     campaign, errors = edit.errors(editing.files, folder)
     left = [*errors, *(edit.unready(campaign) if campaign else ())]
     notes = Notes(faults, left, list(edit.to_do(editing.files)))
     controls = make_controls(editing.entries, editing.content, given, notes, _thumbnails(campaign))
+    grouped = groups(controls)
     answer = render(
         "editor.html",
         409 if has_changed else 400 if faults else 200,
@@ -206,13 +238,15 @@ def _page(
         title=fields.title(editing.content),
         editing=editing,
         sections=parts(),
-        groups=groups(controls),
-        faulty=[control for control in controls if control.faults],
+        groups=grouped,
+        faulty=[(group.label(each), each) for group in grouped for each in group.controls if each.faults],
         other_faults=[_sentence(editing, *each) for each in faults if not find(editing.entries, each[0])],
         to_do=_to_do_elsewhere(editing),
         has_changed=has_changed,
+        ticked=form.done if form and not has_changed else (),  # names of lines, which may be others by now
+        words=words,
         digest=edit.digest(editing.files),
-        consent=_consent(editing, given),
+        consent=_consent(editing, given, is_ready=campaign is not None and not left),
         has_files=any(entry.field.format.is_file for entry in editing.entries),
         deployment=deployment(),
         files_read_only=files_read_only(),
@@ -225,7 +259,9 @@ def _page(
 def _sentence(editing: Editing, location: Location, sentence: str) -> str:
     """Return what is wrong with a key: with its label if the section has it, else with its file and line."""
     if entry := find(editing.entries, location):
-        return f"{entry.field.label}: {sentence}"
+        first = next(each for each in editing.entries if each.entry == entry.entry)
+        of = f"{first.shown or f'New {entry.field.one}'}, " if entry.entry else ""
+        return f"{of}{entry.field.label}: {sentence}"
     return editing.files.describe(location, sentence) if location not in {(), _SHOWN} else sentence
 
 
@@ -264,18 +300,23 @@ def _to_do_elsewhere(editing: Editing) -> Sequence[edit.ToDo]:
     ]
 
 
-def _consent(editing: Editing, given: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    """Return what the page asks about a consent text that changes: whether, and when, signers saw the old one."""
+def _consent(editing: Editing, given: Mapping[str, str] | None, *, is_ready: bool) -> Mapping[str, str] | None:
+    """Return what the page asks about a consent text that changes: whether, and when, signers saw the old one.
+
+    `is_ready`: whether the campaign could be open; nobody has signed one that could not. A text that came into the
+    file today has probably not been deployed.
+    """
     if editing.section.name != "consent":
         return None
     if given is not None:
         return {name: given.get(name, "") for name in ("consent_shown", "shown_from", "shown_until")}
     earlier = as_list(get(editing.content, ("earlier_consents",)))
-    began = get(earlier, (len(earlier) - 1, "shown_until")) or get(editing.content, ("opens",))
+    last = get(earlier, (len(earlier) - 1, "shown_until"))
+    began = last or get(editing.content, ("opens",))
     today = utc_now().date()
     day = began.date() if isinstance(began, datetime) else began if isinstance(began, date) else today
     return {
-        "consent_shown": "on" if day <= today else "",
+        "consent_shown": "on" if is_ready and day <= today != last else "",
         "shown_from": str(min(day, today)),
         "shown_until": str(today),
     }

@@ -39,19 +39,16 @@ def _page(request: Request, faults: Sequence[str] = (), done: str = "", status: 
         title=fields.title(content),
         sections=parts(),
         digest=edit.digest(files),
-        languages=[(each, _native(each), each in vouched) for each in known],
+        languages=[(each, fields.native_name(each), each in vouched) for each in known],
         others=[
-            (each, _native(each), each in drafted.languages()) for each in sorted(locales.LANGUAGES - set(known))
+            (each, fields.native_name(each), each in drafted.languages())
+            for each in sorted(locales.LANGUAGES - set(known))
         ],
         deployment=deployment(),
         files_read_only=files_read_only(),
         faults=faults,
         done=done,
     )
-
-
-def _native(language: str) -> str:
-    return locales.native_name(language) if language in locales.LANGUAGES else language
 
 
 async def change_languages(request: Request) -> Response:
@@ -89,7 +86,7 @@ def _with_vouched(files: CampaignFiles, ticked: set[str]) -> CampaignFiles:
     content = edit.content(files)
     known = fields.languages(content)
     before = as_list(get(content, ("vouched_languages",)))
-    after = [language for language in known if language in {known[0], *ticked}]
+    after = [language for language in known if language in {*known[:1], *ticked}]
     if set(map(str, before)) == set(after):
         return files
     return edit.apply(files, {("vouched_languages",): after})

@@ -55,33 +55,45 @@ async def read_form(
     return texts, files
 
 
+def is_removed(entry: Entry, given: Mapping[str, str]) -> bool:
+    """Return whether a form says that the picture of a field is to be shown no longer."""
+    return bool(given.get(f"{entry.name}.remove"))
+
+
+def saved_name(entry: Entry, given: Mapping[str, str]) -> str:
+    """Return the picture that is saved already for a field; empty where a form makes the file name none any more.
+
+    That for posts is never named in it.
+    """
+    return "" if is_removed(entry, given) and entry.location != pictures.SHARE else entry.shown
+
+
 @dataclass(slots=True)
 class Pictures:
     """Pictures of one form, in the campaign's folder before its file names them. `faults`: of those refused.
 
-    `share`: the picture for posts, which takes the place of another one only after all else is saved; empty to
-    remove it.
+    `share`: the picture for posts, which takes the place of another one once all else can be saved; empty to
+    delete it.
     """
 
     folder: Path
     faults: edit.Errors = field(default_factory=list)
     share: bytes | None = None
     _new: list[Path] = field(default_factory=list)
+    _old_share: bytes | None = None
 
     def name(self, entry: Entry, given: Mapping[str, str], uploads: Mapping[str, Upload]) -> str:
         """Return what a form makes of a picture's field: the name of a file, empty to name none any more."""
-        is_removed = bool(given.get(f"{entry.name}.remove"))
         if upload := uploads.get(entry.name):
             return self._put(entry, *upload)
         if entry.location == pictures.SHARE:
-            self.share = b"" if is_removed else None
-            return entry.shown
-        return "" if is_removed else entry.shown
+            self.share = b"" if is_removed(entry, given) else None
+        return saved_name(entry, given)
 
     def _put(self, entry: Entry, filename: str, content: bytes) -> str:
         name = pictures.safe_name(entry.location, filename)
         try:
-            pictures.check(entry.location, name, content)
+            content = pictures.checked(entry.location, name, content)
         except ValueError as error:
             self.faults.append((entry.location, str(error)))
             return entry.shown
@@ -93,15 +105,21 @@ class Pictures:
             self._new.append(self.folder / name)
         return name
 
-    def keep(self) -> None:
-        """Keep the pictures, for the campaign's file names them now."""
-        self._new.clear()
-        if self.share:
-            pictures.write(self.folder / pictures.SHARE_FILE, self.share)
-        elif self.share is not None:
-            (self.folder / pictures.SHARE_FILE).unlink(missing_ok=True)
+    def put_share(self) -> None:
+        """Write or delete the picture for posts, before the campaign's file is saved.
+
+        Raises:
+            CommandError: that cannot be done.
+        """
+        if self.share is not None:
+            file = self.folder / pictures.SHARE_FILE
+            old = file.read_bytes() if file.is_file() else b""
+            pictures.write(file, self.share)
+            self._old_share = old
 
     def drop(self) -> None:
-        """Remove the pictures that came with a form which was not saved."""
+        """Remove the pictures that came with a form which was not saved, and put the former one for posts back."""
         for file in self._new:
             file.unlink(missing_ok=True)
+        if self._old_share is not None:
+            pictures.write(self.folder / pictures.SHARE_FILE, self._old_share)

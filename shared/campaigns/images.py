@@ -154,6 +154,24 @@ def check_logo(given: Any, info: ValidationInfo) -> Logo:
     return given if isinstance(given, Logo) else Logo(*_checked(given, info))
 
 
+def without_metadata(file: Path) -> bytes:
+    """Return a picture that can be read with its pixels and their colour profile alone, upright, in its format.
+
+    Raises:
+        ValueError: it cannot be read; says why, and what to do.
+    """
+    pixels = _pixels(file)
+    beginning = file.read_bytes()[:4]
+    kind = {b"\x89PNG": "PNG", b"RIFF": "WEBP"}.get(beginning, "JPEG")
+    profile = pixels.info.get("icc_profile")
+    if "transparency" in pixels.info:
+        pixels = pixels.convert("RGBA")
+    pixels.info = {}
+    made = io.BytesIO()
+    pixels.save(made, kind, icc_profile=profile, **({} if kind == "PNG" else {"quality": 95}))
+    return made.getvalue()
+
+
 def write(images: Collection[Image], folder: Path) -> None:
     """Write what is made of `images` into a campaign's `folder`, with an index, in place of the files.
 

@@ -83,3 +83,31 @@ def test_uncommon_forms_are_changed_right_or_not_at_all(text: str) -> None:
         except CommandError:
             continue
         assert get(tomllib.loads(changed), location) == value
+
+
+LIST = """\
+a = [
+    # of one
+    "one", # beside one
+    "two", # beside two
+    # of three,
+    # in two lines
+    "three",
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "old", "new"),
+    [
+        (["two", "three"], '    # of one\n    "one", # beside one\n', ""),
+        (["one", "two"], '    # of three,\n    # in two lines\n    "three",\n', ""),
+        (["one", "two", "3"], '"three"', '"3"'),
+        (["0", "one", "two", "three"], "    # of one\n", '    "0",\n    # of one\n'),
+        (["one", "one and a half", "two", "three"], '    "two"', '    "one and a half",\n    "two"'),
+        (["one", "2", "three"], '"two"', '"2"'),
+    ],
+)
+def test_comments_stay_with_their_entries(value: list[str], old: str, new: str) -> None:
+    """Those above and beside a removed one go with it."""
+    assert change(LIST, {("a",): list(value)}) == LIST.replace(old, new)

@@ -12,13 +12,17 @@ import httpx
 import PIL.Image
 import pytest
 
+from desk import private_files
+from desk.errors import CommandError
 from desk.web.application import create_app
 from desk.web.guard import LINK
 from desk.web.session import Session
 from shared import campaigns
 from shared.campaigns import loader
+from shared.campaigns.model import Campaign
 from shared.campaigns.toml_lines import Lines
 from shared.clock import utc_now
+from shared.models.labels import Label
 from tests.desk.commands import undersign
 from tests.desk.web.test_pages import HOST, ORIGIN
 
@@ -192,6 +196,47 @@ class TestSaving:
         assert saved.text("de").glossary["European Parliament"] == "Parlament"
         assert saved.text("de").glossary["Germany"] == "Deutschland"
 
+    async def test_says_what_becomes_of_translated_words(self, editor: Editor) -> None:
+        """What is longer keeps its translation, what is another one loses it."""
+        page = await editor.show(EXAMPLE, "privacy")
+        places = {
+            name: "Germany (EU)"
+            for name, text in fields(page).items()
+            if name.startswith("privacy.processors.") and text == "Germany"
+        }
+
+        answer = await editor.save(page, EXAMPLE, "privacy", privacy__recipients="European Parliament", **places)
+
+        assert "Translations of “European Commission” were removed" in answer.text
+        assert "Translations of “Germany” now stand for “Germany (EU)”" in answer.text
+
+    async def test_asks_for_the_postal_code_and_no_longer(self, folder: Path, editor: Editor) -> None:
+        """A field that nobody can sign without is on the same page as whether it is asked for."""
+        page = await editor.show(NEW, "privacy")
+        asked = await editor.save(
+            page, NEW, "privacy", asks_postal_code="on", required_fields="postal_code", screening__hold="too_fast"
+        )
+        saved = campaigns.load(folder / f"{NEW}.toml")
+        without_both = {
+            **{name: text for name, text in fields(asked.text).items() if name != "asks_postal_code"},
+            "required_fields": "",
+        }
+
+        answer = await editor.client.post(f"/campaigns/{NEW}/edit/privacy", data=without_both, headers=ORIGIN)
+
+        assert saved.required_fields == {"postal_code"}
+        assert saved.screening.hold == (frozenset({Label.TOO_FAST}),)
+        assert "Saved" in answer.text
+        assert not campaigns.load(folder / f"{NEW}.toml").asks_postal_code
+
+    async def test_goes_on_beside_files_that_are_no_translation(self, folder: Path, editor: Editor) -> None:
+        """Every section can still be changed."""
+        (folder / NEW).mkdir()
+        (folder / NEW / "readme.toml").write_text('title = "x"\n', encoding="utf-8")
+
+        for section in ("petition", "face", "consent", "after", "languages", "languages/readme"):
+            assert digest_of(await editor.show(NEW, section))
+
 
 class TestRefusals:
     @pytest.mark.parametrize(
@@ -322,6 +367,59 @@ class TestRefusals:
         assert "Saved" in answer.text
         assert "goal = 10_000" in file.read_text(encoding="utf-8")
 
+    async def test_take_over_what_only_others_have_changed(self, folder: Path, editor: Editor) -> None:
+        """Save again puts back nothing that was not written here, and shows what else it replaces."""
+        own = folder / f"{EXAMPLE}.toml"
+        page = await editor.show(EXAMPLE, "petition")
+        call = fields(page)["texts.en.call"]
+        text = re.sub(r"\ncall = .*", "", own.read_text(encoding="utf-8"))
+        own.write_text(text.replace("goal = 1_000_000", "goal = 1_000_000 # agreed"), encoding="utf-8")
+        own.write_text(
+            own.read_text(encoding="utf-8").replace("title = ", "title = 'By git' #", 1), encoding="utf-8"
+        )
+
+        refused = await editor.save(page, EXAMPLE, "petition", texts__en__summary="Mine.")
+        shown = fields(refused.text)
+        both = await editor.save(page, EXAMPLE, "petition", texts__en__call=f"{call} Now.")
+
+        assert refused.status_code == both.status_code == 409
+        assert (shown["texts.en.title"], shown["texts.en.call"]) == ("By git", "")
+        assert shown["texts.en.summary"] == "Mine."
+        assert fields(both.text)["texts.en.call"] == f"{call} Now."
+        assert "The file now says:</strong> nothing" in both.text
+
+    async def test_keep_what_was_written_into_an_entry_that_is_gone(self, folder: Path, editor: Editor) -> None:
+        """Somebody else has removed a supporter; the new one has no field of its name any more."""
+        own = folder / f"{EXAMPLE}.toml"
+        page = await editor.show(EXAMPLE, "contact")
+        index = max(int(each) for each in re.findall(r'name="supporters\.(\d+)\.name"', page))
+        text = own.read_text(encoding="utf-8")
+        own.write_text(re.sub(r"\[\[supporters\]\]\n(?:\w.*\n)+", "", text, count=1), encoding="utf-8")
+
+        refused = await editor.save(page, EXAMPLE, "contact", **{f"supporters__{index}__name": "Bird Friends"})
+
+        assert refused.status_code == 409
+        assert "no place any more for what you wrote: Bird Friends" in refused.text
+
+    async def test_name_the_organisation_that_they_are_about(self, editor: Editor) -> None:
+        """Each has fields of the same names."""
+        page = await editor.show(NEW, "consent")
+
+        refused = await editor.save(page, NEW, "consent", controllers__0__website="x")
+        preview = await editor.save(page, NEW, "consent", "/preview", controllers__0__website="x")
+
+        assert "Stichting Bomen, Website: " in refused.text
+        assert "Stichting Bomen, Website: " in preview.text
+
+    async def test_keep_what_was_ticked(self, editor: Editor) -> None:
+        """As they keep what was written."""
+        page = await editor.show(NEW, "petition")
+        [first, *_] = re.findall(r'name="done" value="([^"]+)"', page)
+
+        refused = await editor.save(page, NEW, "petition", goal="many", done=first)
+
+        assert fields(refused.text)["done"] == first
+
 
 class TestToDo:
     async def test_stands_beside_its_field_until_it_is_ticked(self, folder: Path, editor: Editor) -> None:
@@ -385,6 +483,29 @@ class TestConsent:
 
         assert len(versions) == 2
         assert campaigns.load(folder / f"{NEW}.toml").earlier_consents == ()
+
+    async def test_of_a_campaign_that_cannot_open_was_seen_by_nobody(self, folder: Path, editor: Editor) -> None:
+        """A new one opens today, and is written for some time; none of its texts becomes an earlier consent."""
+        for ending in ("Thanks.", "Thank you."):
+            page = await editor.show(NEW, "consent")
+            consent = f"{fields(page)['texts.en.consent']} {ending}"
+            await editor.save(page, NEW, "consent", texts__en__consent=consent)
+
+        saved = campaigns.load(folder / f"{NEW}.toml")
+        assert saved.text("en").consent.endswith("Thank you.")
+        assert saved.earlier_consents == ()
+
+    async def test_of_an_open_campaign_is_kept_once_a_day(
+        self, folder: Path, editor: Editor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A typo that is put right at once was not deployed in between."""
+        monkeypatch.setattr(Campaign, "unready_keys", lambda _: iter(()))
+        for ending in ("Thanks.", "Thank you."):
+            page = await editor.show(EXAMPLE, "consent")
+            consent = f"{fields(page)['texts.en.consent']} {ending}"
+            await editor.save(page, EXAMPLE, "consent", texts__en__consent=consent)
+
+        assert len(campaigns.load(folder / f"{EXAMPLE}.toml").earlier_consents) == 1
 
     async def test_is_renamed_together_with_the_organisation(self, folder: Path, editor: Editor) -> None:
         """One without the other would not load."""
@@ -477,11 +598,25 @@ class TestLanguages:
         assert texts_of(folder) == before
 
 
-def picture(width: int = 1440, height: int = 810, kind: str = "PNG") -> bytes:
+def picture(
+    width: int = 1440, height: int = 810, kind: str = "PNG", color: str = "teal", **metadata: bytes
+) -> bytes:
     """Return a picture of one colour."""
     file = io.BytesIO()
-    PIL.Image.new("RGB", (width, height), "teal").save(file, kind)
+    PIL.Image.new("RGB", (width, height), color).save(file, kind, **metadata)
     return file.getvalue()
+
+
+def fail_to_replace(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let no file of this name be written, as on a full disk."""
+    replace = private_files.replace
+
+    def fail(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
+        if path.name == name:
+            raise CommandError(f"{path} cannot be written: No space left on device.")
+        replace(path, content, mode=mode)
+
+    monkeypatch.setattr(private_files, "replace", fail)
 
 
 def pictures_of(folder: Path) -> set[str]:
@@ -521,7 +656,7 @@ class TestPictures:
         """What they show goes with them; the picture for posts has no key, so its file goes."""
         files = {"picture": ("tree.png", picture()), "share_image": ("a.png", picture(1200, 630))}
         await editor.upload(NEW, "face", files, texts__en__picture_alt="A tree.")
-        ticked = {"picture.remove": "on", "share_image.remove": "on", "texts.en.picture_alt": ""}
+        ticked = {"picture.remove": "on", "share_image.remove": "on"}
 
         answer = await editor.upload(NEW, "face", {}, **ticked)
 
@@ -529,6 +664,40 @@ class TestPictures:
         assert "Saved" in answer.text
         assert (saved.picture, saved.share_image) == (None, None)
         assert pictures_of(folder) == {"tree.png"}
+
+    async def test_for_posts_stay_where_the_campaign_is_not_saved(
+        self, folder: Path, editor: Editor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And the campaign is not saved where they cannot be written."""
+        before = picture(1200, 630)
+        await editor.upload(NEW, "face", {"share_image": ("a.png", before)})
+        kept, texts = (folder / NEW / "share.png").read_bytes(), texts_of(folder)
+        upload = {"share_image": ("b.png", picture(1200, 630, color="red"))}
+        with monkeypatch.context() as full:
+            fail_to_replace(full, f"{NEW}.toml")
+            answers = [await editor.upload(NEW, "face", upload, accent="#123456")]
+            answers.append(await editor.upload(NEW, "face", {}, accent="#123456", share_image__remove="on"))
+        fail_to_replace(monkeypatch, "share.png")
+        answers.append(await editor.upload(NEW, "face", upload, accent="#123456"))
+
+        assert [answer.status_code for answer in answers] == [400, 400, 400]
+        assert all("Nothing was saved" in answer.text for answer in answers)
+        assert ((folder / NEW / "share.png").read_bytes(), texts_of(folder)) == (kept, texts)
+
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+    async def test_say_nothing_of_where_they_were_taken(self, folder: Path, editor: Editor, kind: str) -> None:
+        """Folders of campaigns are shared; photos stay upright."""
+        exif = PIL.Image.Exif()
+        exif[0x0112] = 6  # to be turned by a quarter
+        exif.get_ifd(0x8825)[1] = "N"
+        name = f"tree.{kind.lower()}"
+        taken = picture(810, 1440, kind, exif=exif.tobytes(), comment=b"At home")
+
+        await editor.upload(NEW, "face", {"picture": (name, taken)}, texts__en__picture_alt="A tree.")
+
+        with PIL.Image.open(folder / NEW / name) as kept:
+            assert (kept.size, kept.format, dict(kept.getexif())) == ((1440, 810), kind, {})
+        assert b"At home" not in (folder / NEW / name).read_bytes()
 
     async def test_are_the_logos_of_organisations(self, folder: Path, editor: Editor) -> None:
         """That of the first one heads the page."""
@@ -569,8 +738,8 @@ class TestPictures:
         assert (texts_of(folder), pictures_of(folder)) == (before, set())
 
     async def test_are_not_kept_for_a_preview(self, folder: Path, editor: Editor) -> None:
-        """It shows those that were saved."""
-        given = fields(await editor.show(NEW, "face"))
+        """It shows those that were saved, and nothing of what describes the others."""
+        given = fields(await editor.show(NEW, "face")) | {"texts.en.picture_alt": "A tree."}
         files = {"picture": ("tree.png", picture())}
 
         shown = await editor.client.post(
