@@ -25,7 +25,7 @@ run: $(VENV)/run.stamp ## Run everything on this machine; PORT=8080 by default
 
 test: $(VENV)/dev.stamp ## Run all tests; ARGS="-k confirm" passes options to pytest
 	$(BIN)/python -m pytest $(or $(ARGS),$(ALL))
-# Many tests wait for a server or a cache: three processes keep two cores busy. They share one emulator; but each has
+# Many tests wait for a server or a cache: four processes keep two cores busy. They share one emulator; but each has
 # a browser of its own, so more of them would not pay. One process runs all tests of a file, which share what takes
 # long to start, such as a server.
 ALL := --numprocesses 4 --dist loadfile --no-loadscope-reorder

@@ -59,7 +59,8 @@ def desk(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Work on this deployment, production or staging, as its file in infra/environments says; "
+            help="Work on this deployment, production or staging, as its file in infra/environments, or in "
+            "environments where the command was installed, says; "
             "otherwise on what make run keeps in var.",
         ),
     ] = None,

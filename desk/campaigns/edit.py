@@ -27,10 +27,6 @@ TO_DO = "TO DO: "
 Errors = list[tuple[Location, str]]
 
 
-class FileChanged(CommandError):
-    """The campaign's files are not as they were when the edit began; nothing was written."""
-
-
 @dataclass(frozen=True, slots=True)
 class ToDo:
     """A comment that marks what is still to be done. `name`: file and line. `location`: the key below it."""
@@ -327,12 +323,11 @@ def save(file: Path, began_with: str, files: CampaignFiles) -> None:
     `file`: of the campaign. `began_with`: the `digest` of what was edited.
 
     Raises:
-        FileChanged: they have changed since then.
-        CommandError: one cannot be written; then all are as they were.
+        CommandError: they have changed since then, or one cannot be written; then all are as they were.
     """
     before = loader.read(file)
     if digest(before) != began_with:
-        raise FileChanged(f"{file.name} or a translation has changed meanwhile. Nothing was saved.")
+        raise CommandError(f"{file.name} or a translation has changed meanwhile. Nothing was saved.")
     known = {each.name: each.text for each in _all(before)}
     written = dict[Path, str | None]()
     try:

@@ -144,10 +144,15 @@ def _without_comments_above(text: str, location: Location) -> str:
 
 
 def _comments_above(text: str, location: Location) -> tuple[int, int]:
-    """Return where in the lines of a text the comments directly above a value begin and end."""
-    lines = text.split("\n")
-    end = first = Lines(text).line_of(location) - 1
-    while first and lines[first - 1].lstrip().startswith("#"):
+    """Return where in the lines of a text the comments directly above an entry of a list begin and end.
+
+    An entry has none that has no line of its own: what is above a list in one line is about the list.
+    """
+    *path, index = location
+    lines, numbers = text.split("\n"), Lines(text)
+    end = first = numbers.line_of(location) - 1
+    above = numbers.line_of((*path, int(index) - 1) if index else path) - 1
+    while first - 1 > above and lines[first - 1].lstrip().startswith("#"):
         first -= 1
     return first, end
 

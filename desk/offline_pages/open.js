@@ -147,7 +147,8 @@ const consentTable = (consents, { kind, excel }) => {
 };
 
 const chosenManifest = async () => {
-  const file = [...byId("files").files].find(({ name }) => name.endsWith(".json"));
+  const files = [...byId("files").files].filter(({ name }) => name.endsWith(".json"));
+  const file = files.find(({ name }) => name === "manifest.json") ?? files[0];
   if (!file) return null;
   try {
     const manifest = JSON.parse(await file.text());
@@ -416,7 +417,7 @@ const downloads = (opened, expected, all, file, manifest) => [
   h("section", { class: "card" }, h("h2", {}, "Download"), choices(),
     downloadButton(
       all, "signatures", {}, `Download ${opened.signatures > 1 ? "all " : ""}${signatures(opened.signatures)}`)),
-  manifest && card(
+  manifest && opened.name !== "held.ndjson" && !opened.damaged.length && card(
     "Hand-over", "Whom you give the table to is recorded from this file. It has the sum of the table in the form that " +
       "is chosen above, and how many signatures it holds, but no names and no addresses.",
     handOverButton(opened, manifest, file, all)),

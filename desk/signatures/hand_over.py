@@ -20,7 +20,12 @@ from shared.clock import utc_now
 
 def hand_over(
     campaign: CampaignId,
-    manifest: Annotated[Path, typer.Argument(help="manifest.json of the folder that `undersign open` made.")],
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            help="manifest.json of the folder that `undersign open` made, or hand-over.json of open.html."
+        ),
+    ],
     to: Annotated[str, typer.Option(help="Whom they were given to.", prompt="Given to whom")],
     file: Annotated[
         str | None, typer.Option(help="Which file of that folder was given; by default all signatures.")
@@ -75,7 +80,8 @@ def _read(manifest: Path) -> bytes:
         return manifest.read_bytes()
     except FileNotFoundError:
         raise CommandError(
-            f"There is no {manifest}: name manifest.json in the folder that undersign open made."
+            f"There is no {manifest}: name manifest.json in the folder that undersign open made, or "
+            "hand-over.json of open.html."
         ) from None
 
 
@@ -83,4 +89,7 @@ def _parse(manifest: bytes, name: str) -> Opened:
     try:
         return Opened.model_validate_json(manifest)
     except ValidationError:
-        raise CommandError(f"{name} is no manifest of opened signatures, which undersign open makes.") from None
+        raise CommandError(
+            f"{name} is no manifest of opened signatures, which undersign open makes, "
+            "nor hand-over.json of open.html."
+        ) from None

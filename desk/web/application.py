@@ -117,6 +117,7 @@ def create_app(session: Session, host: str, stop: Callable[[], None]) -> Starlet
         lifespan=_stop_jobs,
     )
     app.state.jobs = Jobs()
+    app.state.pressed = {}
     return app
 
 

@@ -25,7 +25,7 @@ def explain_job(error: BaseException) -> Sequence[str]:
     _, sentences = _describe(error)
     if isinstance(error, CommandError | ConfigurationError):  # which say so themselves, if anything is half done
         return sentences
-    return [*sentences, "Part of it may be done. Begin it again, and it goes on."]
+    return [*sentences, "Begin it again. What is done by now stays done."]
 
 
 def _describe(error: BaseException) -> tuple[int, Sequence[str]]:

@@ -1,5 +1,6 @@
 """What the pages of the desk read of a request, and where they lead after a button was pressed."""
 
+import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import parse_qsl
@@ -69,17 +70,10 @@ async def read_pairs(request: Request, max_bytes: int) -> Sequence[tuple[str, st
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
-def shown_at(fields: Mapping[str, str]) -> datetime:
-    """Return when the form was shown that was sent, now where it does not say.
-
-    What is recorded with the same moment and is otherwise the same, too, was sent twice.
-    """
-    now = utc_now()
-    try:
-        moment = datetime.fromisoformat(fields.get("shown_at", ""))
-    except ValueError:
-        return now
-    return min(moment, now) if moment.tzinfo else now
+def pressed_at(request: Request, fields: Mapping[str, str]) -> datetime:
+    """Return when the form was sent for the first time: what has the same moment is recorded once."""
+    first: dict[str, datetime] = request.app.state.pressed
+    return first.setdefault(fields.get("form", secrets.token_urlsafe()), utc_now())
 
 
 def hide_secret(value: str) -> str:

@@ -1,5 +1,6 @@
 """The page of hand-overs: to whom signatures were given, as the manifest of what was opened says."""
 
+import secrets
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -11,14 +12,13 @@ from desk.web.forms import (
     campaign_id,
     done_message,
     faults_of,
+    pressed_at,
     read_campaign,
     redirect_done,
-    shown_at,
     title,
 )
 from desk.web.rendering import render
 from desk.web.uploads import read_form
-from shared.clock import utc_now
 from shared.models.cleaning import clean_text
 
 #: More than the manifest of a campaign with a thousand partners.
@@ -41,7 +41,9 @@ async def record(request: Request) -> Response:
     try:
         if not manifest:
             raise CommandError("manifest: choose the file that open.html has made, or undersign open")
-        await record_hand_over(campaign, manifest, _MANIFEST, given["to"], given["file"] or None, shown_at(fields))
+        await record_hand_over(
+            campaign, manifest, _MANIFEST, given["to"], given["file"] or None, pressed_at(request, fields)
+        )
     except CommandError as error:
         return await _hand_overs(request, given, str(error))
     return redirect_done(f"/campaigns/{campaign}/hand-over", "handed-over")
@@ -57,7 +59,7 @@ async def _hand_overs(request: Request, given: Mapping[str, str], error: str = "
         hand_overs=overlay.hand_overs,
         labels=_LABELS,
         given=given,
-        now=utc_now(),
+        form=secrets.token_urlsafe(),
         faults=faults_of(error, _LABELS),
         done=done_message(request),
     )

@@ -205,7 +205,7 @@ async def change(request: Request) -> Response:
     choice: Choice | None = job.result if job else None
     verb = fields.get("verb", "")
     if choice is None or fields.get("choice") != choice.id or verb not in choice.found:
-        raise CommandError("This page is no longer the newest: look at it again. Nothing was changed.")
+        raise CommandError("This page is no longer the newest: look again. This press has changed nothing.")
 
     async def work(desk: Desk, progress: Progress) -> Changed:
         choose = choice.choose[verb](utc_now())

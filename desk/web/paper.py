@@ -1,5 +1,6 @@
 """The page of signatures on paper: what was recorded, and a form for more."""
 
+import secrets
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -11,14 +12,13 @@ from desk.web.forms import (
     campaign_id,
     done_message,
     faults_of,
+    pressed_at,
     read_campaign,
     read_fields,
     redirect_done,
-    shown_at,
     title,
 )
 from desk.web.rendering import render
-from shared.clock import utc_now
 
 #: The labels of the form, by its fields.
 _LABELS = {"country": "Country", "number": "How many", "note": "Note"}
@@ -34,7 +34,7 @@ async def add_paper(request: Request) -> Response:
     campaign, fields = campaign_id(request), await read_fields(request)
     given = {name: fields.get(name, "") for name in _LABELS}
     try:
-        await paper.add(campaign, given["country"], given["number"], given["note"], shown_at(fields))
+        await paper.add(campaign, given["country"], given["number"], given["note"], pressed_at(request, fields))
     except CommandError as error:
         return await _paper(request, given, str(error))
     return redirect_done(f"/campaigns/{campaign}/paper", "added")
@@ -51,7 +51,7 @@ async def _paper(request: Request, given: Mapping[str, str], error: str = "") ->
         by_country=overlay.paper_by_country,
         labels=_LABELS,
         given=given,
-        now=utc_now(),
+        form=secrets.token_urlsafe(),
         faults=faults_of(error, _LABELS),
         done=done_message(request),
     )

@@ -22,7 +22,7 @@ def desk(
         bool, typer.Option("--no-browser", help="Open no browser: print the link alone.")
     ] = False,
 ) -> None:
-    """Open the desk in the browser of this machine: campaigns, numbers, partners, keys.
+    """Open the desk in the browser of this machine: from a new campaign to the hand-over of signatures.
 
     It is reached from this machine alone, by the browser that opens the link; the link works once. Ctrl-C ends it.
     """

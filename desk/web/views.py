@@ -1,7 +1,5 @@
 """The pages of the desk, and what their buttons do: each calls what the command of the same purpose calls."""
 
-from collections.abc import Mapping
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -103,7 +101,7 @@ async def show_partners(request: Request) -> Response:
     return await _partners(request, {"origin": request.query_params.get("origin", "")})
 
 
-async def _partners(request: Request, given: Mapping[str, str], error: str = "") -> Response:
+async def _partners(request: Request, given: dict[str, str], error: str = "") -> Response:
     campaign, overlay = await read_campaign(request)
     applied = apply_overlay(campaign, overlay)
     origin = clean_text(given.get("origin", "")).rstrip("/") if not error else ""
@@ -118,10 +116,9 @@ async def _partners(request: Request, given: Mapping[str, str], error: str = "")
         origin=origin,
         owner=applied.partner_by_origin.get(origin),
         public_url=runtime.public_url(),
-        given=given,
+        given=dict.fromkeys(_LABELS, "") | given,
         labels=_LABELS,
         faults=faults,
-        wrong={field for field, _ in faults},
         done=done_message(request),
     )
 
@@ -147,5 +144,5 @@ async def change_partners(request: Request) -> Response:
             campaign, fields.get("partner", ""), origins, fields.get("name") or None, fields.get("country") or None
         )
     except CommandError as error:
-        return await _partners(request, fields, str(error))
+        return await _partners(request, dict(fields), str(error))
     return redirect_done(f"/campaigns/{campaign}/partners", "admitted")

@@ -46,4 +46,6 @@ def _secret(name: str, project: str) -> str:
     try:
         return query("secrets versions access latest", f"--secret={name}", f"--project={project}")
     except GcloudError as error:
-        raise ConfigurationError(f"The secret {name} of project {project} cannot be read: {error}.") from None
+        raise ConfigurationError(
+            f"The secret {name} of project {project} cannot be read: {str(error).rstrip('.')}."
+        ) from None

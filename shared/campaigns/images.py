@@ -167,8 +167,11 @@ def without_metadata(file: Path) -> bytes:
     if "transparency" in pixels.info:
         pixels = pixels.convert("RGBA")
     pixels.info = {}
-    made = io.BytesIO()
-    pixels.save(made, kind, icc_profile=profile, **({} if kind == "PNG" else {"quality": 95}))
+    for quality in (95, 85, 75):
+        made = io.BytesIO()
+        pixels.save(made, kind, icc_profile=profile, **({} if kind == "PNG" else {"quality": quality}))
+        if made.tell() <= MAX_BYTES:  # which a photo of a lower quality exceeds when it is made a better one
+            break
     return made.getvalue()
 
 

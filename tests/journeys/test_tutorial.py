@@ -112,6 +112,7 @@ def test_links_and_buttons_of_the_browser_have_their_names() -> None:
     named = {" ".join(name.split()) for part in parts for name in re.findall(r"\*\*(.+?)\*\*", part, re.DOTALL)}
     desk = REPOSITORY / "desk"
     sources = [*desk.glob("web/**/*.html"), *desk.glob("web/*.py"), *desk.glob("offline_pages/*.html")]
+    sources += [desk / "offline_pages" / "open.js"]
     shown = "".join(file.read_text(encoding="utf-8") for file in [*sources, desk / "campaigns" / "fields.py"])
 
     assert len(named) > 20

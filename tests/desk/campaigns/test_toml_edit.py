@@ -111,3 +111,19 @@ a = [
 def test_comments_stay_with_their_entries(value: list[str], old: str, new: str) -> None:
     """Those above and beside a removed one go with it."""
     assert change(LIST, {("a",): list(value)}) == LIST.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "value", "new"),
+    [
+        ('["EC", "EP"]', ["EC"], '["EC"]'),
+        ('["EC", "EP"]', ["EP"], '["EP"]'),
+        ('["EC"]', ["Parliament", "EC"], '["Parliament","EC"]'),
+        ('[\n  # of both\n  "EC", "EP",\n]', ["EC"], '[\n  # of both\n  "EC",\n]'),
+    ],
+)
+def test_a_comment_above_a_list_is_not_of_its_first_entry(old: str, value: list[str], new: str) -> None:
+    """Entries that share a line have no comment of their own."""
+    text = "[privacy]\n# TO DO: have somebody read it.\nrecipients = {}\n"
+
+    assert change(text.format(old), {("privacy", "recipients"): value}) == text.format(new)

@@ -19,7 +19,6 @@ from desk.web import purges
 from infra.deploy.gcloud import Environment
 from shared.campaigns.loader import load_all
 from shared.campaigns.overlay import Overlay
-from shared.clock import utc_now
 from shared.errors import StoreUnavailable
 from tests.desk.commands import run
 from tests.desk.web.browsing import browsing, last_page, press
@@ -140,16 +139,15 @@ class TestPaper:
     async def test_of_a_form_that_is_sent_twice_is_added_once(self, desk: httpx.AsyncClient) -> None:
         """By a double click, or again after a lost answer. The same number from another form is added, too."""
         fields = {"country": "DE", "number": "120", "note": "Fair"}
-        shown_at = re.findall('name="shown_at" value="([^"]+)"', (await desk.get(PAPER)).text)[0]
+        shown = [re.findall('name="form" value="([^"]+)"', (await desk.get(PAPER)).text)[0] for _ in range(2)]
         for _ in range(2):
-            await press(desk, PAPER, {**fields, "shown_at": shown_at})
+            await press(desk, PAPER, {**fields, "form": shown[0]})
         assert [each.number for each in (await overlay()).paper] == [120]
 
-        await press(desk, PAPER, {**fields, "shown_at": "2026-01-01T00:00:00+00:00"})
-        await press(desk, PAPER, {**fields, "shown_at": "9999-01-01T00:00:00+00:00"})
+        await press(desk, PAPER, {**fields, "form": shown[1]})
+        await press(desk, PAPER, fields)
 
         assert [each.number for each in (await overlay()).paper] == [120, 120, 120]
-        assert all(each.added_at <= utc_now() for each in (await overlay()).paper)
 
     async def test_of_a_form_without_fields_is_refused(self, desk: httpx.AsyncClient) -> None:
         """Each field that is missing is named."""
@@ -171,7 +169,7 @@ class TestHandOver:
         assert record.sha256 == manifest["files"]["signatures.csv"]["sha256"]
         assert "1 signature to Commission" in shown
         for _ in range(2):
-            await hand_over(desk, json.dumps(manifest).encode(), shown_at="2026-01-01T00:00:00+00:00")
+            await hand_over(desk, json.dumps(manifest).encode(), form="of one page")
         assert len((await overlay()).hand_overs) == 2
         assert "C:" not in shown
 

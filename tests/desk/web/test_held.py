@@ -201,7 +201,7 @@ class TestChange:
         released = await numbers(here)
         await visitor.press("Undo the last step of", (await visitor.post("/undo", {"since": since})).text)
 
-        assert "Part of it may be done. Begin it again, and it goes on." in failed
+        assert "Begin it again. What is done by now stays done." in failed
         assert "Nothing was changed" not in failed
         assert released == (4, 1)
         assert await numbers(here) == (2, 3)
@@ -233,7 +233,7 @@ class TestChange:
         again = await visitor.press("Drop", newer)
 
         assert (refused.status_code, again.status_code) == (400, 400)
-        assert "Nothing was changed" in refused.text
+        assert "has changed nothing" in refused.text
         assert await numbers(here) == (2, 2)
 
     async def test_refuses_what_the_page_did_not_offer(self, here: World, visitor: Visitor) -> None:

@@ -76,7 +76,7 @@ async def test_a_failed_job_says_why_until_it_is_begun_again() -> None:
 
     assert said[0] == ["The folder is full.", "Empty it."]
     assert "does not answer (Aborted)" in said[1][0]
-    assert said[1][1] == said[2][1] == "Part of it may be done. Begin it again, and it goes on."
+    assert said[1][1] == said[2][1] == "Begin it again. What is done by now stays done."
     assert "Ann" not in said[2][0]
 
 
