@@ -37,7 +37,7 @@ WRITTEN = {
     "Organisations and consent": {},
     "Privacy": {
         "Supervisory authority": "Berlin Commissioner for Data Protection",
-        "Its website": "https://authority.example.org",
+        "Website of the authority": "https://authority.example.org",
     },
 }
 
