@@ -47,7 +47,7 @@ def change(text: str, changes: Mapping[Location, Value]) -> str:
 
 
 def get(content: Any, location: Location) -> Any:
-    """Return the value at a location; None where there is none."""
+    """Return the value at a location; None if there is no such value."""
     for part in location:
         try:
             content = content[part]

@@ -29,7 +29,7 @@ class StoredSignature:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """All that is stored of one address. `signature`: None where there is none."""
+    """All that is stored of one address. `signature`: None if it has not signed."""
 
     signature: Signature | None
     mailbox: Mailbox

@@ -80,7 +80,7 @@ def make_controls(
 ) -> Sequence[Control]:
     """Make the controls of a section.
 
-    `given`: what a form holds that was not saved; None where there is none. `images`: small pictures by key.
+    `given`: what a form holds that was not saved; None without one. `images`: small pictures by key.
     """
     faults, left = _by_entry(entries, notes.faults), _by_entry(entries, notes.left)
     to_do = _by_entry(entries, [(each.location, each) for each in notes.to_do])

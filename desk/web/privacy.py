@@ -159,7 +159,7 @@ async def _load_rights() -> Rights:
 
 
 def _address(given: str) -> str:
-    """Return an email address that was written into a form; empty where it is none."""
+    """Return an email address that was written into a form; empty if that is no address."""
     try:
         return check_email(given)
     except PydanticCustomError:

@@ -75,7 +75,7 @@ class Environment:
 
 
 def environment(name: str) -> Environment:
-    """Return the environment of this name; exit if there is none, or it still has the example's values.
+    """Return the environment of this name; exit if it does not exist, or still has the example's values.
 
     It is in ENVIRONMENTS_FOLDER, else in the checkout, else in `environments` below the working folder.
     """

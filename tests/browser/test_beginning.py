@@ -4,8 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.async_api import Browser, Download, Page, expect
@@ -13,6 +11,7 @@ from playwright.async_api import Browser, Download, Page, expect
 from tests.browser.conftest import TIMEOUT_MILLISECONDS, WIDE
 from tests.desk.commands import PASSPHRASE
 from tests.support.deployment import REPOSITORY
+from tests.support.desk import run_desk
 
 ANSWERS = {
     "What the petition asks for": "Save the swifts",
@@ -47,24 +46,6 @@ def environment(folder: Path) -> dict[str, str]:
     unset = {"STORE", "TASKS", "FIRESTORE_PROJECT", "LOCAL_FOLDER"}
     known = {name: value for name, value in os.environ.items() if name not in unset}
     return {**known, "CAMPAIGNS_FOLDER": str(folder), "PYTHONPATH": str(REPOSITORY)}
-
-
-@contextmanager
-def empty_desk(here: Path) -> Iterator[str]:
-    """Run the command in an empty folder, and yield the link that it prints."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "desk.main", "desk", "--no-browser"],
-        cwd=here,
-        env=environment(here / "campaigns"),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        lines = iter(process.stdout.readline, "")
-        try:
-            yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
-        finally:
-            process.terminate()
 
 
 async def download(page: Page, role: str, name: str, folder: Path) -> Path:
@@ -128,7 +109,7 @@ async def write(desk: Page, part: str, texts: dict[str, str]) -> None:
 
 async def test_an_empty_folder_becomes_a_campaign_that_is_ready(browser: Browser, tmp_path: Path) -> None:
     """Two people make and prove their keys with the real page; the real command accepts the file."""
-    with empty_desk(tmp_path) as link:
+    with run_desk(tmp_path, environment(tmp_path / "campaigns")) as link:
         context = await browser.new_context(viewport=WIDE, locale="en-GB")
         context.set_default_timeout(TIMEOUT_MILLISECONDS)
         desk = await context.new_page()

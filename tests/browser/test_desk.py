@@ -2,10 +2,8 @@
 
 import os
 import re
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
@@ -17,6 +15,7 @@ from tests.browser.conftest import NARROW, WIDE
 from tests.browser.page_clock import move_clock, stop_clock
 from tests.browser.partner import Site
 from tests.support.deployment import CAMPAIGN, PAGE_HEADERS, REPOSITORY, SIGNATURES, signature
+from tests.support.desk import run_desk
 from tests.support.polling import until
 from tests.support.servers import Server
 
@@ -28,33 +27,17 @@ _PARTS = ("/edit/consent", "/edit/languages", "/edit/languages/de")
 PAGES = ("", "new", "privacy", *(f"campaigns/{CAMPAIGN}{path}" for path in (*_OF_A_CAMPAIGN, *_PARTS)))
 
 
-@contextmanager
-def desk(running: Server, campaigns: str) -> Iterator[str]:
-    """Run the command beside a local run, and yield the link that it prints."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "desk.main", "desk", "--no-browser"],
-        cwd=running.folder.parent,  # where it writes exports
-        env={
-            **os.environ,
-            "PYTHONPATH": str(REPOSITORY),
-            "LOCAL_FOLDER": str(running.folder),
-            "CAMPAIGNS_FOLDER": campaigns,
-        },
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        lines = iter(process.stdout.readline, "")
-        try:
-            yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
-        finally:
-            process.terminate()
+def desk_of(running: Server) -> AbstractContextManager[str]:
+    """Run the command beside a local run, below which it writes exports; it yields the link that it prints."""
+    folder = running.folder.parent
+    settings = {"LOCAL_FOLDER": str(running.folder), "CAMPAIGNS_FOLDER": str(folder / "campaigns")}
+    return run_desk(folder, {**os.environ, "PYTHONPATH": str(REPOSITORY), **settings})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def page(browser: Browser, running: Server) -> AsyncIterator[Page]:
     """The desk in a browser, opened by its link."""
-    with desk(running, str(running.folder.parent / "campaigns")) as link:
+    with desk_of(running) as link:
         context = await browser.new_context(viewport=WIDE, base_url=link.partition("open?")[0])
         opened = await context.new_page()
         await opened.goto(link)
@@ -200,7 +183,7 @@ async def test_pages_elsewhere_reach_nothing(page: Page, partner: Site) -> None:
 
 async def test_closing_the_desk_ends_the_command(browser: Browser, running: Server) -> None:
     """The page says how to come back."""
-    with desk(running, str(running.folder.parent / "campaigns")) as link:
+    with desk_of(running) as link:
         context = await browser.new_context()
         opened = await context.new_page()
         await opened.goto(link)
